@@ -1,0 +1,1 @@
+"""The only door to DVC: cache, snapshot, checkout, pipeline."""

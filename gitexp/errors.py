@@ -1,0 +1,321 @@
+"""Every way in which gitexp says no: one class each, with a stable id, an exit code and a hint.
+
+A message answers four questions: what was found, where, what was expected, what to type next.
+The table in ``docs/exit-codes.md`` is generated from these classes.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class GitexpError(Exception):
+    """Base of all errors that gitexp raises on purpose.
+
+    Parameters
+    ----------
+    summary : str
+        One line: what cannot be done. No trailing full stop.
+    found, where, expected : str, optional
+        What was met, in which file, ref or line, and what should have been there.
+    next_step : str, optional
+        What to type next; the class's `hint` where it is empty.
+    """
+
+    id: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 70
+    hint: ClassVar[str] = ""
+
+    def __init__(
+        self,
+        summary: str,
+        *,
+        found: str = "",
+        where: str = "",
+        expected: str = "",
+        next_step: str = "",
+    ) -> None:
+        super().__init__(summary)
+        self.summary = summary
+        self.found = found
+        self.where = where
+        self.expected = expected
+        self.next_step = next_step or self.hint
+
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Return the filled fields as (label, text), in the order in which they are shown."""
+        fields = (
+            ("found", self.found),
+            ("where", self.where),
+            ("expected", self.expected),
+            ("next", self.next_step),
+        )
+        return tuple((label, text) for label, text in fields if text)
+
+
+# --- 2: usage -----------------------------------------------------------------------------------
+
+
+class UsageError(GitexpError):
+    """The command line or the arguments of a call do not make sense."""
+
+    id = "usage"
+    exit_code = 2
+    hint = "gitexp --help"
+
+
+class BadNameError(UsageError):
+    """An experiment's name does not have the allowed form."""
+
+    id = "bad-name"
+
+
+class BadHypothesisError(UsageError):
+    """The hypothesis is empty, or still the template's text."""
+
+    id = "bad-hypothesis"
+
+
+class BadEffectError(UsageError):
+    """The promised effect cannot be read, or contradicts the metric's direction."""
+
+    id = "bad-effect"
+
+
+class UnknownMetricError(UsageError):
+    """The named metric is not among those that the project reports."""
+
+    id = "unknown-metric"
+
+
+class UnknownParamError(UsageError):
+    """The named parameter is in none of the params files."""
+
+    id = "unknown-param"
+
+
+class ConfirmationError(UsageError):
+    """A question would have to be asked, and there is nobody to ask."""
+
+    id = "needs-yes"
+    hint = "give --yes"
+
+
+# --- 3: a precondition is missing ---------------------------------------------------------------
+
+
+class PreconditionError(GitexpError):
+    """Something has to exist or hold first."""
+
+    id = "precondition"
+    exit_code = 3
+
+
+class NoRepositoryError(PreconditionError):
+    """There is no Git repository here, or not one that this command can use."""
+
+    id = "no-repository"
+    hint = "git init"
+
+
+class BareRepositoryError(PreconditionError):
+    """The command needs a work tree, and the repository is bare."""
+
+    id = "bare-repository"
+
+
+class UnbornBranchError(PreconditionError):
+    """The branch has no commit yet."""
+
+    id = "unborn-branch"
+    hint = "git add . && git commit"
+
+
+class DetachedHeadError(PreconditionError):
+    """HEAD is on no branch, so there is nothing to record on."""
+
+    id = "detached-head"
+    hint = "git switch BRANCH, or name one with --on BRANCH"
+
+
+class UnknownRevisionError(PreconditionError):
+    """A revision names no commit."""
+
+    id = "unknown-revision"
+    hint = "git log --oneline --all"
+
+
+class DirtyTreeError(PreconditionError):
+    """Tracked files have changes that no commit holds."""
+
+    id = "dirty-tree"
+    hint = "git commit, or gitexp run --commit -m MESSAGE"
+
+
+class NotInitialisedError(PreconditionError):
+    """The source has no .gitexp/config.yaml and no plan commit supplies one."""
+
+    id = "not-initialised"
+    hint = "gitexp init"
+
+
+class NoPipelineError(PreconditionError):
+    """Neither a dvc.yaml nor a command says what a run would execute."""
+
+    id = "no-pipeline"
+    hint = 'gitexp init --command "python train.py" --metrics metrics.json'
+
+
+class NoPlanError(PreconditionError):
+    """The branch has no plan, so there is no hypothesis to judge."""
+
+    id = "no-plan"
+    hint = "gitexp new NAME"
+
+
+class NoSamplesError(PreconditionError):
+    """There is nothing to compare with."""
+
+    id = "no-samples"
+
+
+class UnknownExperimentError(PreconditionError):
+    """No branch, archive tag or conclusion has this name."""
+
+    id = "unknown-experiment"
+    hint = "gitexp list"
+
+
+class UnknownRunError(PreconditionError):
+    """No recorded run has this id, or several begin with it."""
+
+    id = "unknown-run"
+    hint = "gitexp list --runs"
+
+
+class ExistsError(PreconditionError):
+    """What was to be made is there already."""
+
+    id = "exists"
+
+
+class DataMissingError(PreconditionError):
+    """Bytes that a command needs are not in the local DVC cache."""
+
+    id = "data-missing"
+    hint = "dvc pull"
+
+
+class DamagedDataError(PreconditionError):
+    """Bytes in the cache or in a record do not match their digest."""
+
+    id = "damaged-data"
+
+
+class UnsafeInputError(PreconditionError):
+    """Input from a branch would reach outside its place, or is too large to be read."""
+
+    id = "unsafe-input"
+
+
+class BadFormatError(PreconditionError):
+    """A file cannot be read as what it should be."""
+
+    id = "bad-format"
+
+
+class NewerFormatError(PreconditionError):
+    """A record was written by a newer gitexp."""
+
+    id = "newer-format"
+    hint = "pip install --upgrade gitexp"
+
+
+class BadMetricError(PreconditionError):
+    """A metric is missing, or is not a finite number."""
+
+    id = "bad-metric"
+
+
+class PreflightError(PreconditionError):
+    """A run would fail, or would not mean what it says; found before anything was executed."""
+
+    id = "preflight"
+
+
+class ImportPathError(PreflightError):
+    """The project's code would not be imported from the run's own worktree."""
+
+    id = "import-path"
+
+
+class NoSpaceError(PreconditionError):
+    """The disk is full, or a limit on file sizes was met; nothing was recorded."""
+
+    id = "no-space"
+    hint = "free some space, then gitexp run --resume"
+
+
+class ReadOnlyError(PreconditionError):
+    """The repository cannot be written to."""
+
+    id = "read-only"
+
+
+class LockedError(PreconditionError):
+    """Another process holds a lock for longer than we wait."""
+
+    id = "locked"
+    hint = "try again; if no process is left, gitexp doctor"
+
+
+class NothingToResumeError(PreconditionError):
+    """No unpublished repeat was found."""
+
+    id = "nothing-to-resume"
+
+
+class GitFailedError(PreconditionError):
+    """Git refused a command that gitexp needs."""
+
+    id = "git-failed"
+
+
+class DvcFailedError(PreconditionError):
+    """DVC refused a command that gitexp needs."""
+
+    id = "dvc-failed"
+
+
+class DesignError(PreconditionError):
+    """The comparison cannot be tested as asked."""
+
+    id = "design"
+
+
+class ResourceError(PreconditionError):
+    """A job asks for more than the engine can ever give."""
+
+    id = "resources"
+
+
+# --- 4: somebody else moved the ref -------------------------------------------------------------
+
+
+class MovedRefError(GitexpError):
+    """A branch was moved, deleted or created meanwhile; nothing was written."""
+
+    id = "moved-ref"
+    exit_code = 4
+    hint = "look at the branch, then run the command again"
+
+
+# --- 5: the user's command failed ---------------------------------------------------------------
+
+
+class CommandFailedError(GitexpError):
+    """The project's own command failed; the failure is recorded."""
+
+    id = "command-failed"
+    exit_code = 5
+    hint = "gitexp logs"

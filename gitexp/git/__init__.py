@@ -1,0 +1,1 @@
+"""The only door to Git: objects, refs, worktrees, commands."""

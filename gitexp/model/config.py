@@ -1,0 +1,86 @@
+"""The project's settings, as ``.gitexp/config.yaml`` holds them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.plan import Direction
+
+DEFAULT_INPUTS_IGNORE = (
+    "/.github/",
+    "/docs/",
+    "/README*",
+    "/CHANGELOG*",
+    "/LICENSE*",
+    "/.editorconfig",
+    "/.vscode/",
+    "/.idea/",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ParamKey:
+    """One parameter: a params file (relative to the project folder) and a dotted key in it."""
+
+    file: str
+    key: str
+
+    def __str__(self) -> str:
+        """Return ``key`` for params.yaml and ``file:key`` for any other, as DVC's ``-S`` does."""
+        return self.key if self.file == "params.yaml" else f"{self.file}:{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class SeedRule:
+    """How a repeat learns its seed; GITEXP_SEED is set in every case.
+
+    At most one of the two is given. With `param` the seed is written into the params file of the
+    job's worktree; with `arg` the filled-in text (``"seed={seed}"``) is appended to the command.
+    """
+
+    param: ParamKey | None = None
+    arg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """Where the per-example predictions of a repeat are, and what its columns are called."""
+
+    path: str
+    id: str = "id"
+    y_true: str = "y_true"
+    y_pred: str = "y_pred"
+    positive: str | None = None  # label of the positive class, as text
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectConfig:
+    """All settings of a project; every path is POSIX and relative to the project folder.
+
+    Exactly one of `pipeline` and `command` is set in a project that can run.
+    """
+
+    project: str = ""  # folder of the project below the repository's top, "" for the top itself
+    pipeline: str | None = None  # path of dvc.yaml
+    targets: tuple[str, ...] = ()  # stages to run, with what they need; empty: all
+    command: str | None = None  # shell command, where there is no pipeline
+    params: tuple[str, ...] = ("params.yaml",)
+    metrics: tuple[str, ...] = ()  # metrics files
+    directions: Mapping[str, Direction] = field(default_factory=dict)  # metric name -> direction
+    outputs: tuple[str, ...] = ()  # declared outputs that Git does not hold (DVC-cached)
+    predictions: Predictions | None = None
+    curves: tuple[str, ...] = ()
+    evaluation: tuple[str, ...] = ()  # paths whose content is the evaluation data
+    seed: SeedRule = field(default_factory=SeedRule)
+    python: str | None = None  # interpreter of jobs; None: the active virtual environment's
+    link: tuple[str, ...] = ()  # ignored paths that jobs see through a link
+    once: tuple[str, ...] = ()  # stages run once, whatever the seed
+    timeout_s: float | None = None  # of one repeat
+    inputs_ignore: tuple[str, ...] = DEFAULT_INPUTS_IGNORE
+    branch_prefix: str = "exp/"
+    min_slice: int = 10
+    git_file_limit_bytes: int = 5 * 1024 * 1024

@@ -1,0 +1,21 @@
+"""Names for hashes and ids, so that one cannot be passed where another is meant.
+
+A value of these types is made only where it is checked: by the room that resolved or computed it.
+"""
+
+from __future__ import annotations
+
+from typing import NewType
+
+CommitHash = NewType("CommitHash", str)  # 40 (or 64) lower-case hex digits, an existing commit
+TreeId = NewType("TreeId", str)
+BlobId = NewType("BlobId", str)
+InputsDigest = NewType("InputsDigest", str)  # sha256 hex, rules ``inputs@1``
+EnvironmentDigest = NewType("EnvironmentDigest", str)  # sha256 hex of environment.json
+PlanDigest = NewType("PlanDigest", str)  # sha256 hex of what binds in a plan
+EvaluationDigest = NewType("EvaluationDigest", str)  # sha256 hex
+Md5 = NewType("Md5", str)  # as DVC writes it; a directory's ends in ".dir"
+RunId = NewType("RunId", str)  # 16 characters of lower-case base32
+
+Scalar = str | int | float | bool | None
+ParamValue = Scalar | tuple["ParamValue", ...]  # a params leaf; an empty mapping is no leaf

@@ -1,0 +1,204 @@
+"""What an engine carries to a worker, and what comes back: JOB.json and outcome.json."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from gitexp.model.config import ParamKey, Predictions
+    from gitexp.model.ids import CommitHash, EvaluationDigest, Md5, ParamValue, RunId, TreeId
+    from gitexp.model.run import Environment, Output, RepeatState, Resources, Sample
+
+
+class OutKind(enum.Enum):
+    """What a stage's output is to DVC."""
+
+    OUT = "outs"
+    METRIC = "metrics"
+    PLOT = "plots"
+
+
+@dataclass(frozen=True, slots=True)
+class StageOut:
+    """A declared output of a stage; `path` is relative to the project folder."""
+
+    path: str
+    kind: OutKind = OutKind.OUT
+    cache: bool = True
+    persist: bool = False
+    push: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StageParams:
+    """Parameters that a stage depends on; `keys` empty means the whole file."""
+
+    file: str
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage, resolved; all paths relative to the project folder."""
+
+    name: str  # as in dvc.lock, e.g. "train" or "each@a"
+    commands: tuple[str, ...]
+    wdir: str = ""
+    deps: tuple[str, ...] = ()
+    params: tuple[StageParams, ...] = ()
+    outs: tuple[StageOut, ...] = ()
+    frozen: bool = False
+    always_changed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FileHash:
+    """One dependency or output of an executed stage, as dvc.lock records it."""
+
+    path: str
+    md5: Md5
+    size: int
+    nfiles: int | None = None
+    isexec: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StageRecord:
+    """A dvc.lock entry, as values."""
+
+    name: str
+    commands: tuple[str, ...]
+    deps: tuple[FileHash, ...]
+    params: Mapping[str, Mapping[str, ParamValue]]  # file -> key as declared -> parsed value
+    outs: tuple[FileHash, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Bytes that a job finds in the cache and puts into its worktree before it starts."""
+
+    path: str
+    md5: Md5
+    expect: str = ""  # who declares it: the .dvc file or the stage
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedPath:
+    """An ignored path that a job sees through a symbolic link."""
+
+    path: str  # relative to the project folder
+    target: str  # absolute, on the machine of the job
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One repeat, ready to be executed anywhere; the content of JOB.json."""
+
+    run: RunId
+    label: str  # "candidate 3/10", for people
+    attempt: int
+    seed: int
+    commit: CommitHash
+    tree: TreeId
+    project: str  # project folder below the worktree's top
+    slots: tuple[str, ...]  # absolute worktrees of `commit`; the worker takes a free one
+    stages: tuple[Stage, ...]  # in the order of execution
+    python: str  # interpreter of the project
+    import_paths: tuple[str, ...]  # relative to the worktree, put first on PYTHONPATH
+    edits: Mapping[ParamKey, ParamValue]  # written into the params files: seed and overrides
+    seed_arg: str | None
+    given: tuple[Given, ...]
+    links: tuple[LinkedPath, ...]
+    metrics: tuple[str, ...]
+    predictions: Predictions | None
+    curves: tuple[str, ...]
+    evaluation: tuple[str, ...]
+    data_pointers: tuple[str, ...]  # "path:md5" of raw data pointers, the last resort of evaluation
+    keep: tuple[str, ...]  # files that Git will hold (metrics and other cache: false outputs)
+    cache_dir: str
+    cache_types: tuple[str, ...]
+    repository: str  # absolute top of the user's repository, for paths made relative
+    timeout_s: float | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)  # set for the stage commands
+    expect_metrics: tuple[str, ...] = ()  # names that must be among the samples
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFile:
+    """A file copied beside outcome.json: `path` in the project, `file` below OUT/."""
+
+    path: str
+    file: str
+    executable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one attempt came to; the content of outcome.json."""
+
+    run: RunId
+    attempt: int
+    seed: int
+    state: RepeatState
+    reason: str
+    stage: str
+    exit_code: int | None
+    log_tail: str
+    started_at: datetime
+    ended_at: datetime
+    environment: Environment | None
+    resources: Resources
+    links: str
+    evaluation: EvaluationDigest | None
+    evaluation_basis: str
+    samples: tuple[Sample, ...]
+    outputs: tuple[Output, ...]  # everything declared and cached
+    stages: tuple[StageRecord, ...]  # of the stages that were executed
+    kept: tuple[KeptFile, ...]
+    warnings: tuple[str, ...] = ()
+    patched: tuple[str, ...] = ()  # installed files that differ from their RECORD
+
+
+class JobState(enum.Enum):
+    """What an engine knows of a job; never a verdict."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    ENDED = "ended"
+    LOST = "lost"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """What an engine is given: a job file, the attempt's folder, what it may use."""
+
+    job_file: str  # absolute path of JOB.json
+    out_dir: str  # absolute path of OUT/attempt-N
+    cpus: int = 1
+    memory_bytes: int | None = None
+    gpus: int = 0
+    timeout_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """Enough to find a submitted job again after a crash of the coordinator."""
+
+    engine: str
+    id: str
+    out_dir: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What an engine can give to one job; None where it does not know."""
+
+    cpus: int | None
+    memory_bytes: int | None
+    gpus: int | None

@@ -1,0 +1,115 @@
+"""A plan: the hypothesis of an experiment, written down before there is a result."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gitexp.model.ids import CommitHash, PlanDigest
+
+
+class Direction(enum.Enum):
+    """Which way a metric is better."""
+
+    MAX = "max"
+    MIN = "min"
+
+
+class Claim(enum.Enum):
+    """What a hypothesis speaks of."""
+
+    MODEL = "model"  # these two trained artefacts, on this evaluation set
+    METHOD = "method"  # the recipe; needs repeats
+
+
+class HypothesisKind(enum.Enum):
+    """The shape of the promised effect.
+
+    A superiority hypothesis with a negative margin is one of non-inferiority.
+    """
+
+    SUPERIORITY = "superiority"
+    EQUIVALENCE = "equivalence"
+    TWO_SIDED = "two-sided"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """The promised gain: how much better, in the metric's own direction, the candidate is.
+
+    Attributes
+    ----------
+    kind : HypothesisKind
+    margin : float
+        Smallest promised gain. Positive means better, whatever the direction: a loss that falls
+        by 5 % has margin 0.05. In the unit of the metric, or a share of the baseline's mean.
+    relative : bool
+        Whether `margin` is a share of the baseline (0.05 for "5 %").
+    strict : bool
+        ``>`` instead of ``>=``; the test is the same, the sentence is not.
+    """
+
+    kind: HypothesisKind
+    margin: float
+    relative: bool
+    strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A metric that must not get worse: ``latency_ms<=+5%``, against the baseline.
+
+    `margin` is the largest change tolerated, signed, in the metric's unit or as a share of the
+    baseline's mean; ``op`` is the side on which the change has to stay.
+    """
+
+    metric: str
+    op: str  # "<=" or ">="
+    margin: float
+    relative: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Who did it, as Git names people."""
+
+    name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineRef:
+    """What the candidate is held against."""
+
+    name: str  # as the author typed it, e.g. "main"
+    commit: CommitHash
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The recorded plan of one experiment.
+
+    `digest` covers what binds: claim, metric, direction, effect, alpha, repeats, baseline commit,
+    guard-rails and the declaration of evaluation. Prose may be mended without changing it.
+    """
+
+    name: str
+    branch: str  # short branch name on which the experiment lives
+    objective: str
+    hypothesis: str
+    claim: Claim
+    metric: str
+    direction: Direction
+    effect: Effect
+    alpha: float
+    repeats: int
+    guards: tuple[Guard, ...]
+    baseline: BaselineRef
+    evaluation: tuple[str, ...]  # declared evaluation paths, or the predictions file
+    author: Person
+    created_at: datetime  # UTC
+    digest: PlanDigest

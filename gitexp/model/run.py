@@ -1,0 +1,171 @@
+"""A run and what it measured, as recorded in Git."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    from gitexp.model.ids import (
+        BlobId,
+        CommitHash,
+        EnvironmentDigest,
+        EvaluationDigest,
+        InputsDigest,
+        Md5,
+        ParamValue,
+        PlanDigest,
+        RunId,
+        TreeId,
+    )
+    from gitexp.model.plan import Person
+
+
+class RepeatState(enum.Enum):
+    """How a repeat ended."""
+
+    FINISHED = "finished"
+    FAILED = "failed"  # the command, a metric or a check of ours; `reason` says which
+    CANCELLED = "cancelled"  # interrupted by a person or a limit
+    LOST = "lost"  # killed without a word
+
+
+class Origin(enum.Enum):
+    """Who saw the run."""
+
+    OBSERVED = "observed"  # gitexp ran it
+    REPORTED = "reported"  # recorded from outside
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measurement. Where a field does not apply it is None (`dataset`: "")."""
+
+    metric: str
+    seed: int
+    value: float  # finite
+    rep: int | None = None  # repetition of a cross-validation
+    fold: int | None = None
+    dataset: str = ""
+    n_train: int | None = None
+    n_test: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A file or folder that a repeat made, by its hash in the DVC cache."""
+
+    path: str  # relative to the project folder
+    md5: Md5
+    size: int  # bytes
+    nfiles: int | None = None  # folders only
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """What a repeat used and where; None where the system does not tell."""
+
+    host: str = ""
+    cpu_model: str = ""
+    cpu_count: int | None = None
+    gpu: str = ""
+    threads: int | None = None  # OMP_NUM_THREADS, where set
+    wall_s: float | None = None
+    cpu_s: float | None = None
+    peak_memory_bytes: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)  # allow-listed
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One execution with one seed."""
+
+    seed: int
+    state: RepeatState
+    reason: str = ""  # one line, for every state but finished
+    stage: str = ""  # where it ended, if not finished
+    exit_code: int | None = None
+    log_tail: str = ""  # masked; empty for finished repeats
+    attempt: int = 1
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    environment: EnvironmentDigest | None = None
+    links: str = ""  # fingerprint of linked data, "" where nothing was linked
+    evaluation: EvaluationDigest | None = None
+    evaluation_basis: str = ""  # "predictions" | "evaluation" | "data" | "undeclared"
+    snapshot: bool = False  # its outputs are those of dvc.lock in the recording commit
+    resources: Resources = field(default_factory=Resources)
+    outputs: tuple[Output, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What was executed: a commit's project tree, perhaps composed with other parts."""
+
+    commit: CommitHash
+    tree: TreeId  # of the commit
+    branch: str  # short name from which the run was started, "" where none
+    overrides: Mapping[str, ParamValue] = field(default_factory=dict)  # ParamKey text -> value
+    swaps: Mapping[str, CommitHash] = field(default_factory=dict)  # "params" | "data" | "code"
+    config: BlobId | None = None  # of the plan commit's config.yaml, where the tree has none
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRef:
+    """The plan under which a run was made."""
+
+    name: str
+    digest: PlanDigest
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """The content of run.json."""
+
+    id: RunId
+    origin: Origin
+    source: Source
+    inputs: InputsDigest
+    plan: PlanRef | None  # None: exploratory
+    group: str  # joins the runs of one sweep, "" where alone
+    engine: str
+    author: Person
+    started_at: datetime
+    ended_at: datetime
+    seeds: tuple[int, ...]  # as asked for, in order
+    committed_seed: int
+    repeats: tuple[Repeat, ...]
+    params: Mapping[str, ParamValue]  # of the composed tree, flat, seed left out
+    program: str  # "gitexp 0.1.0"
+    sample_rows: int
+    samples_sha256: str
+    command: str = ""  # "call": the run call (and its --resume) this belongs to is `call`
+    call: str = ""  # id shared by the runs of one `gitexp run`
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """An installed Python distribution."""
+
+    name: str  # PEP 503
+    version: str
+    fingerprint: str  # sha256 over the stable RECORD rows; "" where there is none
+    path: str = ""  # relative to the repository, for one that lies inside it
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """What the environment digest covers, and nothing else."""
+
+    implementation: str
+    python: str
+    abi: str
+    platform: str
+    libc: str
+    distributions: tuple[Distribution, ...]  # sorted by name

@@ -1,0 +1,31 @@
+"""Where a command works: found once by the command line, then passed along as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A place in a Git repository; it has no verbs.
+
+    Attributes
+    ----------
+    git_dir : Path
+        The Git directory of this worktree (``.git``, or ``.git/worktrees/NAME``).
+    common_dir : Path
+        The Git directory that all linked worktrees share; locks, index and live state lie here.
+    top : Path or None
+        Top of the work tree; None in a bare repository.
+    start : Path
+        The folder the user stood in.
+    """
+
+    git_dir: Path
+    common_dir: Path
+    top: Path | None
+    start: Path

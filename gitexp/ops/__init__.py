@@ -1,0 +1,1 @@
+"""One verb per file; the Python API is this room."""

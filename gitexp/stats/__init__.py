@@ -1,0 +1,1 @@
+"""Pure functions on arrays; the only room with scipy."""

@@ -1,0 +1,1 @@
+"""Experiments inside Git: layout, transaction, lookup by inputs, index cache."""
