@@ -1,0 +1,59 @@
+"""The command table: one line a command; its module is imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+class CommandModule(Protocol):
+    """What a file of this room offers."""
+
+    def configure(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the command's own options."""
+
+    def execute(self, args: argparse.Namespace, context: Context) -> int:
+        """Do it and return the exit code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """An entry of the table."""
+
+    name: str
+    module: str
+    summary: str
+    group: str
+    hidden: bool = False
+
+    def load(self) -> CommandModule:
+        """Import the command's module."""
+        module: CommandModule = importlib.import_module(f"gitexp.cli.{self.module}")
+        return module
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("init", "init", "make this repository a gitexp project", "start"),
+    Command("new", "new", "begin an experiment: a branch with a hypothesis", "work"),
+    Command("run", "run", "execute repeats and record them as a commit", "work"),
+    Command("compare", "compare", "test the hypothesis, give the verdict", "work"),
+    Command("conclude", "conclude", "write down what was learned", "work"),
+    Command("status", "status", "where this branch stands, what to do next", "look"),
+    Command("list", "list", "experiments, or runs", "look"),
+    Command("show", "show", "one experiment or run", "look"),
+    Command("diff", "diff", "what differs between two states", "look"),
+    Command("inputs", "inputs", "why two states do or do not share samples", "look"),
+    Command("logs", "logs", "what the commands of a run printed", "look"),
+    Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),
+)
+
+
+def find(name: str) -> Command | None:
+    """Return the command of that name, or None."""
+    return next((command for command in COMMANDS if command.name == name), None)

@@ -1,0 +1,59 @@
+"""The one place that asks the process where it is: folder, environment, clock, terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.cli.output import Printer
+from gitexp.git import repository
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a command is given beside its arguments."""
+
+    start: Path
+    environ: Mapping[str, str]
+    printer: Printer
+    json: bool
+    interactive: bool  # somebody is there to answer a question
+
+    def workspace(self) -> Workspace:
+        """Find the repository around the folder in which the command works."""
+        return repository.discover(self.start)
+
+    def now(self) -> datetime:
+        """Return the present time in UTC, to whole seconds."""
+        return datetime.fromtimestamp(int(time.time()), UTC)
+
+
+def make(*, folder: str | None, json: bool, quiet: bool, verbose: bool, color: str) -> Context:
+    """Read the process's surroundings once.
+
+    Parameters
+    ----------
+    folder : str or None
+        Folder given by ``-C``, relative to the current one.
+    json, quiet, verbose : bool
+    color : {"auto", "always", "never"}
+    """
+    start = Path.cwd() if folder is None else Path.cwd() / folder  # noqa: TID251  the one place
+    environ = dict(os.environ)
+    return Context(
+        start=start,
+        environ=environ,
+        printer=Printer.make(environ, quiet=quiet, verbose=verbose, color=color),
+        json=json,
+        interactive=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
+    )

@@ -1,0 +1,194 @@
+"""Finds the command, runs it, and turns whatever it raises into an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import tempfile
+import time
+import traceback
+from typing import TYPE_CHECKING, NoReturn
+
+from gitexp import __version__
+from gitexp.cli import context as context_module
+from gitexp.cli.commands import COMMANDS, Command, find
+from gitexp.errors import GitexpError, UsageError
+from gitexp.formats.text import json_dumps
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.cli.context import Context
+
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+EXIT_BUG = 70
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are errors of ours, so that they read and exit alike."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of leaving the process."""
+        raise UsageError(message, next_step=f"{self.prog} --help")
+
+
+def dispatch(argv: Sequence[str]) -> int:
+    """Run one command line.
+
+    Returns
+    -------
+    int
+        The exit code; `docs/exit-codes.md` has the table.
+    """
+    try:
+        return _run(argv)
+    except BrokenPipeError:
+        _silence_stdout()
+        return EXIT_CLOSED_PIPE
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _run(argv: Sequence[str]) -> int:
+    fallback = context_module.make(
+        folder=None, json="--json" in argv, quiet=False, verbose=False, color="auto"
+    )
+    context = fallback
+    try:
+        if not argv or argv[0] in {"-h", "--help", "help"}:
+            return _help(argv[1:], fallback)
+        common = _common_parser()
+        name, rest = _split(argv)
+        command = find(name)
+        if command is None:
+            raise _unknown(name)
+        parser = _parser_of(command, common)
+        args = parser.parse_args(rest)
+        context = context_module.make(
+            folder=args.folder,
+            json=args.json,
+            quiet=args.quiet,
+            verbose=args.verbose,
+            color=args.color,
+        )
+        code = command.load().execute(args, context)
+        sys.stdout.flush()
+    except GitexpError as error:
+        return _report(error, context)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception:  # noqa: BLE001  the last net: a bug is written down, never shown raw
+        return _bug(argv, context)
+    return code
+
+
+def _common_parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("everywhere")
+    group.add_argument("-C", dest="folder", metavar="DIR", help="work as if started in DIR")
+    group.add_argument("--json", action="store_true", help="print the value as JSON")
+    group.add_argument("-q", "--quiet", action="store_true", help="only the answer")
+    group.add_argument("-v", "--verbose", action="store_true", help="say why")
+    group.add_argument("--color", choices=("auto", "always", "never"), default="auto")
+    return common
+
+
+def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """Separate the command's name from options that stand before it."""
+    takes_value = {"-C", "--color"}
+    index = 0
+    while index < len(argv) and argv[index].startswith("-"):
+        index += 2 if argv[index] in takes_value else 1
+    if index >= len(argv):
+        raise UsageError("no command given", found=" ".join(argv), next_step="gitexp --help")
+    return argv[index], [*argv[:index], *argv[index + 1 :]]
+
+
+def _parser_of(command: Command, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    module = command.load()
+    parser = Parser(
+        prog=f"gitexp {command.name}",
+        description=(module.__doc__ or command.summary).strip(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[common],
+        allow_abbrev=False,
+    )
+    module.configure(parser)
+    return parser
+
+
+def _unknown(name: str) -> UsageError:
+    near = difflib.get_close_matches(name, [command.name for command in COMMANDS], n=2)
+    return UsageError(
+        "there is no such command",
+        found=name,
+        expected=" or ".join(near) if near else "",
+        next_step=f"gitexp {near[0]} --help" if near else "gitexp --help",
+    )
+
+
+def _help(rest: Sequence[str], context: Context) -> int:
+    if rest and not rest[0].startswith("-"):
+        command = find(rest[0])
+        if command is None:
+            raise _unknown(rest[0])
+        context.printer.answer(_parser_of(command, _common_parser()).format_help().rstrip())
+        return 0
+    context.printer.answer(overview())
+    return 0
+
+
+def overview() -> str:
+    """Return the text of ``gitexp --help``, made from the command table."""
+    titles = {"start": "start", "work": "work", "look": "look"}
+    lines = [
+        f"gitexp {__version__}: a hypothesis before the result, a test between commits",
+        "",
+        "usage: gitexp [-C DIR] COMMAND [OPTIONS]",
+    ]
+    for group, title in titles.items():
+        lines += ["", f"{title}:"]
+        lines += [
+            f"  {command.name:<10} {command.summary}"
+            for command in COMMANDS
+            if command.group == group and not command.hidden
+        ]
+    lines += ["", "gitexp help COMMAND tells more; exit codes are in docs/exit-codes.md"]
+    return "\n".join(lines)
+
+
+def _report(error: GitexpError, context: Context) -> int:
+    if context.json:
+        value = {
+            "$schema": "gitexp/error@1",
+            "id": error.id,
+            "summary": error.summary,
+            "exit_code": error.exit_code,
+            **dict(error.lines()),
+        }
+        context.printer.answer(json_dumps(value).decode().rstrip("\n"))
+    else:
+        context.printer.error(error)
+    return error.exit_code
+
+
+def _bug(argv: Sequence[str], context: Context) -> int:
+    handle, path = tempfile.mkstemp(prefix=f"gitexp-{int(time.time())}-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as log:
+        log.write(f"gitexp {__version__}, Python {sys.version}\narguments: {list(argv)!r}\n\n")
+        log.write(traceback.format_exc())
+    bug = GitexpError(
+        "this is a bug in gitexp; nothing more was done",
+        found=traceback.format_exc().strip().splitlines()[-1],
+        where=path,
+        next_step="please report it together with that file",
+    )
+    return _report(bug, context)
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter's own last flush go nowhere instead of failing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

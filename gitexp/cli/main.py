@@ -1,0 +1,52 @@
+"""From argv to exit code: finds the command, turns errors into words and numbers.
+
+Nothing heavy is imported before it is known which command was called; ``--version`` and
+``worker`` leave before even a parser exists.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, NoReturn
+
+from gitexp import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+EXIT_INTERRUPTED = 130
+EXIT_CLOSED_PIPE = 141
+_WORKER_ARGUMENTS = 3
+
+
+def entry() -> NoReturn:
+    """Run the command line of this process and leave with its exit code."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code.
+
+    Parameters
+    ----------
+    argv : sequence of str
+        Arguments without the program's name.
+    """
+    if list(argv) in (["--version"], ["-V"]):
+        sys.stdout.write(f"gitexp {__version__}\n")
+        return 0
+    if len(argv) == _WORKER_ARGUMENTS and argv[0] == "worker":
+        return _worker(list(argv[1:]))
+    return _dispatch(argv)
+
+
+def _worker(argv: list[str]) -> int:
+    from gitexp.cli import worker  # noqa: PLC0415  the command table is not needed for it
+
+    return worker.fast(argv)
+
+
+def _dispatch(argv: Sequence[str]) -> int:
+    from gitexp.cli import dispatch  # noqa: PLC0415  argparse costs more than --version may
+
+    return dispatch.dispatch(argv)

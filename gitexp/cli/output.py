@@ -1,0 +1,82 @@
+"""One printer that knows the level, the streams and whether they take colour."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.errors import GitexpError
+
+_CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Printer:
+    """Answers go to stdout, talk and progress to stderr."""
+
+    out: TextIO
+    err: TextIO
+    color_out: bool
+    color_err: bool
+    quiet: bool
+    verbose: bool
+
+    @classmethod
+    def make(
+        cls, environ: Mapping[str, str], *, quiet: bool, verbose: bool, color: str
+    ) -> Printer:
+        """Return the printer of this process.
+
+        Parameters
+        ----------
+        environ : Mapping
+            ``NO_COLOR`` and ``TERM`` are looked at where `color` is "auto".
+        quiet, verbose : bool
+        color : {"auto", "always", "never"}
+        """
+        for stream in (sys.stdout, sys.stderr):
+            reconfigure = getattr(stream, "reconfigure", None)
+            if reconfigure is not None:  # a latin-1 terminal must not end a finished command
+                reconfigure(errors="backslashreplace")
+        plain = bool(environ.get("NO_COLOR")) or environ.get("TERM") == "dumb"
+
+        def wants(stream: TextIO) -> bool:
+            if color == "auto":
+                return stream.isatty() and not plain
+            return color == "always"
+
+        return cls(sys.stdout, sys.stderr, wants(sys.stdout), wants(sys.stderr), quiet, verbose)
+
+    def answer(self, text: str) -> None:
+        """Print what was asked for."""
+        print(text, file=self.out)
+
+    def say(self, text: str) -> None:
+        """Print talk; nothing where quiet."""
+        if not self.quiet:
+            print(text, file=self.err)
+
+    def detail(self, text: str) -> None:
+        """Print a reason that only ``-v`` wants."""
+        if self.verbose and not self.quiet:
+            print(text, file=self.err)
+
+    def style(self, text: str, name: str, *, err: bool = False) -> str:
+        """Return `text` in a colour, where this stream takes one."""
+        if not (self.color_err if err else self.color_out):
+            return text
+        return f"\x1b[{_CODES[name]}m{text}\x1b[0m"
+
+    def error(self, error: GitexpError) -> None:
+        """Print an error in the house's voice."""
+        head = self.style(f"error[{error.id}]", "red", err=True)
+        print(f"{head}: {error.summary}", file=self.err)
+        for label, text in error.lines():
+            first, *rest = text.splitlines() or [""]
+            print(f"  {label:<8}  {first}", file=self.err)
+            for line in rest:
+                print(f"  {'':<8}  {line}", file=self.err)

@@ -1,0 +1,31 @@
+"""`gitexp worker JOB.json OUT/`: what every engine starts; takes no other way in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.ops.worker import worker
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("job", help="path of JOB.json")
+    parser.add_argument("out", help="folder of this attempt")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Execute the job in the calling process."""
+    del context
+    return worker(Path(args.job), Path(args.out))
+
+
+def fast(argv: list[str]) -> int:
+    """Execute the job without building a parser: a repeat's start-up is a repeat's cost."""
+    job, out = argv
+    return worker(Path(job), Path(out))

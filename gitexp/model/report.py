@@ -1,0 +1,67 @@
+"""What `gitexp run` answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.run import Run, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRun:
+    """One run of a call, with what was recorded of it."""
+
+    side: str  # "candidate" | "baseline" | "exploratory"
+    run: Run
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """What would be, or was to be, executed for one side."""
+
+    side: str
+    commit: CommitHash
+    inputs: InputsDigest
+    seeds: tuple[int, ...]  # to run now
+    counting: tuple[int, ...]  # seeds that count already
+    spent: tuple[int, ...]  # seeds that cannot count any more
+    once: tuple[str, ...]  # stages run once
+    repeated: tuple[str, ...]  # stages run for each seed
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The outcome of one `gitexp run`.
+
+    Attributes
+    ----------
+    branch : str
+        Where the runs were recorded.
+    commit : CommitHash or None
+        The recording commit; None where nothing was recorded (a dry run, nothing lacking).
+    planned, recorded : tuple
+    snapshot : str
+        Whether dvc.lock and metrics were written, in words.
+    not_updated : tuple of str
+        Paths of the work tree left as they were, because they had been edited.
+    exploratory : bool
+        There is no plan on the branch.
+    interrupted : bool
+    next_step : str
+    """
+
+    branch: str
+    commit: CommitHash | None
+    planned: tuple[PlannedRun, ...]
+    recorded: tuple[RecordedRun, ...]
+    snapshot: str
+    not_updated: tuple[str, ...]
+    exploratory: bool
+    interrupted: bool
+    dry_run: bool
+    warnings: tuple[str, ...]
+    next_step: str

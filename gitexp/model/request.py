@@ -1,0 +1,63 @@
+"""What the user asks of `gitexp run`, as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.config import ParamKey
+    from gitexp.model.ids import ParamValue
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """One call of `gitexp run`.
+
+    Attributes
+    ----------
+    repeats : int or None
+        How many repeats shall count in the end, on each side; None: what the plan says, or 1
+        where there is no plan.
+    seeds : tuple of int
+        Exactly these seeds instead of the default ones; empty: the default.
+    jobs : int
+        Repeats that run at the same time.
+    params : tuple of (ParamKey, ParamValue)
+        Overrides; they belong to the run's source, not to a commit (but see `commit_message`).
+    with_baseline : bool
+        Run the plan's baseline too, with the same seeds.
+    at : str or None
+        Revision to run instead of HEAD.
+    on : str or None
+        Branch to record on instead of the current one.
+    again : bool
+        Run seeds that count already once more.
+    dry_run : bool
+        Say what would be run, run nothing.
+    timeout_s : float or None
+        Limit of one repeat, in seconds.
+    keep_going : bool
+        Start further repeats although one failed.
+    resume : bool
+        Publish finished repeats of a call that died, then run what it still lacked.
+    commit_message : str or None
+        Commit uncommitted tracked changes and overrides with this message first.
+    engine : str
+        Key of ``ENGINES``.
+    """
+
+    repeats: int | None = None
+    seeds: tuple[int, ...] = ()
+    jobs: int = 1
+    params: tuple[tuple[ParamKey, ParamValue], ...] = ()
+    with_baseline: bool = False
+    at: str | None = None
+    on: str | None = None
+    again: bool = False
+    dry_run: bool = False
+    timeout_s: float | None = None
+    keep_going: bool = False
+    resume: bool = False
+    commit_message: str | None = None
+    engine: str = "local"
