@@ -212,6 +212,13 @@ class DamagedDataError(PreconditionError):
     id = "damaged-data"
 
 
+class ChangingFileError(PreconditionError):
+    """A file is written to while it is read, so that no hash would be true."""
+
+    id = "changing-file"
+    hint = "wait until the command has ended, then run it again"
+
+
 class UnsafeInputError(PreconditionError):
     """Input from a branch would reach outside its place, or is too large to be read."""
 

@@ -1,0 +1,114 @@
+"""DVC's configuration, read without DVC: system, global, the repository's, the repository's local.
+
+Only what gitexp itself needs is looked at; remotes and credentials are left to DVC. The format is
+that of ConfigObj, of which DVC writes sections, ``key = value``, quotes and comments.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.errors import PreconditionError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Sections = dict[str, dict[str, str]]
+
+YES = frozenset({"true", "yes", "on", "1"})
+LIMIT_BYTES = 1 << 20
+
+
+def find_dvc_dir(folder: Path) -> Path:
+    """Return the ``.dvc`` folder that DVC would use in `folder`.
+
+    Raises
+    ------
+    PreconditionError
+        If there is none up to the top of the Git work tree.
+    """
+    for place in (folder, *folder.parents):
+        if (place / ".dvc").is_dir():
+            return place / ".dvc"
+        if (place / ".git").exists():
+            break
+    raise PreconditionError(
+        "DVC is not set up here",
+        found="no .dvc folder",
+        where=str(folder),
+        next_step="dvc init",
+    )
+
+
+def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
+    """Return section -> key -> value; what is nearer to the repository wins."""
+    merged: Sections = {}
+    for file in (
+        *_outside(environ),
+        dvc_dir / "config",
+        dvc_dir / "config.local",
+    ):
+        try:
+            with file.open("rb") as stream:
+                content = stream.read(LIMIT_BYTES)
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
+            continue
+        for section, values in parse(content.decode("utf-8", "replace")).items():
+            merged.setdefault(section, {}).update(values)
+    return merged
+
+
+def parse(text: str) -> Sections:
+    r"""Return the sections of one file, names in lower case.
+
+    Examples
+    --------
+    >>> parse("[cache]\n    type = reflink,copy  # why\n")
+    {'cache': {'type': 'reflink,copy'}}
+    """
+    sections: Sections = {}
+    current: dict[str, str] = {}
+    for raw in text.lstrip("\ufeff").splitlines():
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if line.startswith("["):
+            name = line.partition("#")[0].strip().strip("[]").strip()
+            current = sections.setdefault(_unquoted(name).lower(), {})
+            continue
+        key, sign, value = line.partition("=")
+        if sign:
+            current[_unquoted(key.strip()).lower()] = _value(value.strip())
+    return sections
+
+
+def is_on(sections: Sections, section: str, key: str) -> bool:
+    """Tell whether a switch is set."""
+    return sections.get(section, {}).get(key, "").lower() in YES
+
+
+def _outside(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    system = environ.get("DVC_SYSTEM_CONFIG_DIR")
+    if not system:
+        first = environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0] or "/etc/xdg"
+        system = f"{first}/dvc"
+    mine = environ.get("DVC_GLOBAL_CONFIG_DIR")
+    if not mine:
+        base = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
+        mine = f"{base}/dvc"
+    return Path(system, "config"), Path(mine, "config")
+
+
+def _value(text: str) -> str:
+    if text[:1] in {"'", '"'}:
+        end = text.find(text[0], 1)
+        return text[1:end] if end > 0 else text
+    return text.partition(" #")[0].strip()
+
+
+def _unquoted(text: str) -> str:
+    if len(text) > 1 and text[0] == text[-1] and text[0] in {"'", '"'}:
+        return text[1:-1]
+    return text
