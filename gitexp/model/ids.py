@@ -5,6 +5,7 @@ A value of these types is made only where it is checked: by the room that resolv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NewType
 
 CommitHash = NewType("CommitHash", str)  # 40 (or 64) lower-case hex digits, an existing commit
@@ -19,3 +20,5 @@ RunId = NewType("RunId", str)  # 16 characters of lower-case base32
 
 Scalar = str | int | float | bool | None
 ParamValue = Scalar | tuple["ParamValue", ...]  # a params leaf; an empty mapping is no leaf
+# What a key of a params file may name: a leaf or a whole section, as dvc.lock records either.
+ParamTree = Scalar | tuple["ParamTree", ...] | Mapping[str, "ParamTree"]

@@ -11,7 +11,15 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.config import ParamKey, Predictions
-    from gitexp.model.ids import CommitHash, EvaluationDigest, Md5, ParamValue, RunId, TreeId
+    from gitexp.model.ids import (
+        CommitHash,
+        EvaluationDigest,
+        Md5,
+        ParamTree,
+        ParamValue,
+        RunId,
+        TreeId,
+    )
     from gitexp.model.run import Environment, Output, RepeatState, Resources, Sample
 
 
@@ -54,6 +62,8 @@ class Stage:
     outs: tuple[StageOut, ...] = ()
     frozen: bool = False
     always_changed: bool = False
+    # path -> as dvc.yaml spells it, where that is not the plain path from wdir ("./x", "a/../x")
+    spelled: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +84,7 @@ class StageRecord:
     name: str
     commands: tuple[str, ...]
     deps: tuple[FileHash, ...]
-    params: Mapping[str, Mapping[str, ParamValue]]  # file -> key as declared -> parsed value
+    params: Mapping[str, Mapping[str, ParamTree]]  # file -> key as declared -> parsed value
     outs: tuple[FileHash, ...]
 
 

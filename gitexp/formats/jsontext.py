@@ -1,0 +1,188 @@
+"""JSON as gitexp writes it, byte for byte the same on every machine, and as it dares to read it.
+
+What is read comes from branches that anybody may have written: size, depth and duplicate keys are
+checked, and a number that is not finite is refused in either direction (a metric that is NaN is a
+failed repeat, never a value).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+from gitexp.errors import BadFormatError, UnsafeInputError
+
+Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
+"""What JSON can say. A str is a Sequence of str: test for str before Sequence."""
+
+MIB = 1 << 20
+MAX_DEPTH = 50
+
+
+def json_dumps(value: Json) -> bytes:
+    r"""Write canonical JSON: sorted keys, UTF-8, LF, indent 2, shortest floats, final newline.
+
+    Raises
+    ------
+    BadFormatError
+        If a number is not finite.
+
+    Examples
+    --------
+    >>> json_dumps({"b": 0.1, "a": ["ä"]}).decode()
+    '{\n  "a": [\n    "ä"\n  ],\n  "b": 0.1\n}\n'
+    """
+    return _dumps(value, indent=2, separators=(",", ": ")) + b"\n"
+
+
+def json_dumps_compact(value: Json) -> bytes:
+    """Write canonical JSON on one line without spaces or newline: for digests and JSON lines."""
+    return _dumps(value, indent=None, separators=(",", ":"))
+
+
+def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
+    """Read JSON from an untrusted place.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8; a byte order mark is skipped.
+    where : str
+        The file, for messages.
+    limit : int
+        Largest size accepted, in bytes.
+
+    Raises
+    ------
+    UnsafeInputError, BadFormatError
+        If it is too large or too deep; if it is not JSON, repeats a key or holds a number that is
+        not finite.
+    """
+    text = decode(data, where=where, limit=limit)
+
+    def constant(name: str) -> float:
+        raise BadFormatError("a number is not finite", found=name, where=where)
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        if not math.isfinite(value):
+            raise BadFormatError("a number is not finite", found=digits[:40], where=where)
+        return value
+
+    def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+        value = dict(pairs)
+        if len(value) != len(pairs):
+            twice = next(key for key in value if sum(key == other for other, _ in pairs) > 1)
+            raise BadFormatError("a key occurs twice", found=twice[:80], where=where)
+        return value
+
+    try:
+        value: Json = json.loads(
+            text, parse_constant=constant, parse_float=number, object_pairs_hook=members
+        )
+    except json.JSONDecodeError as error:
+        raise BadFormatError(
+            "this is not JSON",
+            found=error.msg,
+            where=f"{where}, line {error.lineno}, column {error.colno}",
+        ) from error
+    except RecursionError as error:
+        raise too_deep(where) from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise BadFormatError("a number is too long", found=str(error), where=where) from error
+    _check_depth(value, where)
+    return value
+
+
+def decode(data: bytes, *, where: str, limit: int) -> str:
+    """Turn bytes into text: at most `limit` of them, UTF-8, without byte order mark.
+
+    Raises
+    ------
+    UnsafeInputError, BadFormatError
+        If there are more; if they are not UTF-8.
+    """
+    check_size(len(data), where=where, limit=limit)
+    try:
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise BadFormatError(
+            "this is not UTF-8 text",
+            found=f"byte 0x{data[error.start]:02x}",
+            where=f"{where}, line {line}",
+        ) from error
+
+
+def check_size(size: int, *, where: str, limit: int) -> None:
+    """Refuse what is larger than `limit` bytes.
+
+    Raises
+    ------
+    UnsafeInputError
+    """
+    if size > limit:
+        raise too_large(f"{size} bytes", where, f"at most {limit} bytes")
+
+
+def too_large(found: str, where: str, expected: str) -> UnsafeInputError:
+    """Return the error for input that is larger than we read."""
+    return UnsafeInputError(
+        "this file is too large to be read", found=found, where=where, expected=expected
+    )
+
+
+def too_deep(where: str) -> UnsafeInputError:
+    """Return the error for values that are nested deeper than we read."""
+    return UnsafeInputError(
+        "this file is nested too deeply", where=where, expected=f"at most {MAX_DEPTH} levels"
+    )
+
+
+def _dumps(value: Json, *, indent: int | None, separators: tuple[str, str]) -> bytes:
+    try:
+        text = json.dumps(
+            value,
+            sort_keys=True,
+            ensure_ascii=False,
+            allow_nan=False,
+            indent=indent,
+            separators=separators,
+            default=_plain,
+        )
+    except ValueError as error:
+        raise BadFormatError(
+            "a record holds finite numbers only", found=str(error), where="the value to be written"
+        ) from error
+    # A lone surrogate (a byte of a path that is not UTF-8) becomes \udcXX, which is JSON's own
+    # escape for it, so it comes back.
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _plain(value: Json) -> dict[str, Json]:
+    """Let json write a Mapping that is not a dict."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    message = f"{type(value).__name__} is not JSON"
+    raise TypeError(message)
+
+
+def _check_depth(value: Json, where: str) -> None:
+    level: list[Json] = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            child
+            for parent in level
+            for child in (
+                parent.values()
+                if isinstance(parent, dict)
+                else parent
+                if isinstance(parent, list)
+                else ()
+            )
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return
+    raise too_deep(where)

@@ -1,0 +1,74 @@
+"""Paths that files from a branch may name: relative, POSIX, inside their place.
+
+Whatever engine copies later, a path is checked here before anything is written.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+
+from gitexp.errors import UnsafeInputError
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_RESERVED = frozenset((".git", ".dvc", ".gitexp"))
+
+
+def relative_path(path: str, *, where: str, folder: str = "", up: bool = False) -> str:
+    """Return a normal path, refusing one that leaves its place.
+
+    Parameters
+    ----------
+    path : str
+        As a file names it: relative to `folder`.
+    where : str
+        Who names it, for messages.
+    folder : str
+        Folder below the place that `path` starts from, "" for the place itself.
+    up : bool
+        Whether leaving by leading ``..`` is allowed (a dependency beside the project folder).
+
+    Raises
+    ------
+    UnsafeInputError
+        If it is absolute, empty, has a drive, a backslash or a NUL, leaves the place, or names
+        something in ``.git``, ``.dvc`` or ``.gitexp``.
+
+    Examples
+    --------
+    >>> relative_path("../raw/a.csv", where="x.dvc", folder="data/prepared")
+    'data/raw/a.csv'
+    """
+    if not path or path.startswith("/") or _DRIVE.match(path) or "\\" in path or "\0" in path:
+        raise _unsafe(path, where)
+    normal = posixpath.normpath(posixpath.join(folder, path))
+    parts = normal.split("/")
+    if normal == "." or (not up and parts[0] == ".."):
+        raise _unsafe(path, where)
+    if any(part.casefold() in _RESERVED for part in parts):
+        raise _unsafe(path, where)
+    return normal
+
+
+def folder_path(path: str, *, where: str, folder: str = "", up: bool = False) -> str:
+    """Return a normal folder, "" for the place itself; otherwise as `relative_path`."""
+    if path in ("", ".", "./"):
+        return folder
+    if posixpath.normpath(posixpath.join(folder, path)) == ".":
+        return ""
+    return relative_path(path, where=where, folder=folder, up=up)
+
+
+def is_url(path: str) -> bool:
+    """Tell whether a path is a URL (``s3://...``, ``remote://...``), which DVC alone understands."""
+    return _URL.match(path) is not None
+
+
+def _unsafe(path: str, where: str) -> UnsafeInputError:
+    return UnsafeInputError(
+        "a path leaves its place",
+        found=ascii(path[:120]),
+        where=where,
+        expected="a relative path with / inside the project, not in .git, .dvc or .gitexp",
+    )
