@@ -1,0 +1,82 @@
+"""What a quick command may load: looked at in a fresh process, in ``sys.modules``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
+
+ROOT = Path(__file__).parents[1]
+HEAVY = frozenset({"numpy", "scipy", "pandas", "sklearn", "dvc", "git"})
+HEAVY_FOR_A_WORKER = HEAVY | {"pygit2", "ruamel", "importlib.metadata", "asyncio", "logging"}
+
+PROBE = """\
+import json, sys
+before = set(sys.modules)
+from gitexp.cli.main import main
+code = main(sys.argv[2:])
+with open(sys.argv[1], "w") as report:
+    json.dump({"code": code, "modules": sorted(set(sys.modules) - before)}, report)
+"""
+
+
+def loaded(folder: Path, report: Path, *argv: str) -> tuple[int, frozenset[str]]:
+    """Run one command in a fresh process; return its exit code and what it imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", PROBE, str(report), *argv],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    found = json.loads(report.read_text())
+    return found["code"], frozenset(found["modules"])
+
+
+@pytest.mark.parametrize("argv", [["--version"], ["--help"], ["status", "--help"]])
+def test_asking_for_help_loads_nothing_heavy_and_no_git(tmp_path: Path, argv: list[str]) -> None:
+    code, modules = loaded(tmp_path, tmp_path / "report", *argv)
+    assert code == 0
+    assert not modules & (HEAVY | {"pygit2", "yaml"})
+
+
+def test_status_and_list_load_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    assert loaded(dvc_repo.path, report, "init")[0] == 0
+    new = ("new", "idea", "--baseline", "main", "--metric", "f1:max", "--effect", ">0.01")
+    assert loaded(dvc_repo.path, report, *new, "--hypothesis", "a larger lr helps f1")[0] == 0
+    for command in ("status", "list"):
+        code, modules = loaded(dvc_repo.path, report, command)
+        assert code == 0, command
+        assert not modules & HEAVY, command
+
+
+def test_a_worker_starts_without_anything_that_takes_time(tmp_path: Path) -> None:
+    code, modules = loaded(tmp_path, tmp_path / "report", "worker", "JOB.json", "OUT")
+    assert code != 0  # there is no such job; its imports are what is looked at
+    assert not modules & HEAVY_FOR_A_WORKER
+
+
+def test_importing_the_package_loads_nothing_but_itself(tmp_path: Path) -> None:
+    probe = (
+        "import sys; before = set(sys.modules); import gitexp; print(*set(sys.modules) - before)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", probe],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not set(done.stdout.split()) & (HEAVY | {"pygit2", "yaml", "argparse"})
