@@ -1,0 +1,248 @@
+"""Adjust p-values of a family of tests, so that alpha holds for the family.
+
+An adjusted p-value is the smallest alpha at which the procedure would reject that hypothesis;
+all functions keep the order of their input.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.errors import DesignError
+from gitexp.stats.values import Values, finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Adjusted:
+    """Adjusted p-values and what they reject at alpha."""
+
+    adjusted_p_values: tuple[float, ...]
+    rejected: tuple[bool, ...]
+    n_rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustedPairs:
+    """Adjusted p-values by the name of the pair."""
+
+    adjusted_p_values: Mapping[str, float]
+
+
+def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Multiply by the number of tests.
+
+    References
+    ----------
+    .. [1] Dunn, O. J. (1961). Multiple comparisons among means. J. Am. Stat. Assoc. 56, 52-64.
+       :doi:`10.1080/01621459.1961.10482090`
+
+    Examples
+    --------
+    >>> bonferroni([0.25, 0.5])
+    (0.5, 1.0)
+    """
+    p = _checked(p_values)
+    return _capped(p * len(p))
+
+
+def holm(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Step down from the smallest p-value; holds the familywise error under any dependence.
+
+    References
+    ----------
+    .. [1] Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scand. J.
+       Stat. 6, 65-70.
+
+    Examples
+    --------
+    >>> holm([0.5, 0.25])
+    (0.5, 0.5)
+    """
+    return _stepwise(p_values, lambda rank, n: n - rank + 1, down=True)
+
+
+def hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Step up from the largest p-value; for independent or positively dependent tests.
+
+    References
+    ----------
+    .. [1] Hochberg, Y. (1988). A sharper Bonferroni procedure for multiple tests of
+       significance. Biometrika 75, 800-802. :doi:`10.1093/biomet/75.4.800`
+    """
+    return _stepwise(p_values, lambda rank, n: n - rank + 1, down=False)
+
+
+def hommel(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Close the Simes test; never less powerful than Hochberg's procedure.
+
+    References
+    ----------
+    .. [1] Hommel, G. (1988). A stagewise rejective multiple test procedure based on a modified
+       Bonferroni test. Biometrika 75, 383-386. :doi:`10.1093/biomet/75.2.383`
+    .. [2] Wright, S. P. (1992). Adjusted p-values for simultaneous inference. Biometrics 48,
+       1005-1013. :doi:`10.2307/2532694` (the algorithm)
+    """
+    p = _checked(p_values)
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    ordered = p[order]
+    adjusted = np.full(n, float((n * ordered / np.arange(1, n + 1)).min()))
+    for m in range(n - 1, 1, -1):
+        # Simes' test of m hypotheses: the m - 1 largest of all, and one of the others
+        large = float((m * ordered[n - m + 1 :] / np.arange(2, m + 1)).min())
+        small = np.minimum(m * ordered[: n - m + 1], large)
+        bound = np.concatenate([small, np.full(m - 1, small[-1])])
+        adjusted = np.maximum(adjusted, bound)
+    result = np.empty(n)
+    result[order] = np.maximum(adjusted, ordered)
+    return _capped(result)
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Hold the false discovery rate of independent or positively dependent tests.
+
+    References
+    ----------
+    .. [1] Benjamini, Y. and Hochberg, Y. (1995). Controlling the false discovery rate. J. R.
+       Stat. Soc. B 57, 289-300. :doi:`10.1111/j.2517-6161.1995.tb02031.x`
+    """
+    return _stepwise(p_values, lambda rank, n: n / rank, down=False)
+
+
+def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
+    """Hold the false discovery rate under any dependence.
+
+    References
+    ----------
+    .. [1] Benjamini, Y. and Yekutieli, D. (2001). The control of the false discovery rate in
+       multiple testing under dependency. Ann. Stat. 29, 1165-1188.
+       :doi:`10.1214/aos/1013699998`
+    """
+    harmonic = float((1 / np.arange(1, len(p_values) + 1)).sum())
+    return _stepwise(p_values, lambda rank, n: harmonic * n / rank, down=False)
+
+
+ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
+    "holm": holm,
+    "bonferroni": bonferroni,
+    "hochberg": hochberg,
+    "hommel": hommel,
+    "benjamini-hochberg": benjamini_hochberg,
+    "benjamini-yekutieli": benjamini_yekutieli,
+}
+
+
+def adjust(p_values: Sequence[float], method: str = "holm", *, alpha: float = 0.05) -> Adjusted:
+    """Adjust a family by the named method.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        Unadjusted, each in [0, 1]; not empty.
+    method : str
+        A key of `ADJUSTMENTS`.
+    alpha : float
+        Rejected is an adjusted p-value of at most alpha.
+
+    Raises
+    ------
+    DesignError
+        If the method is unknown, the family is empty or a value is no probability.
+
+    Examples
+    --------
+    >>> adjust([0.019, 0.607, 0.016]).rejected
+    (True, False, True)
+    """
+    if method not in ADJUSTMENTS:
+        raise DesignError(
+            "unknown adjustment of p-values", found=method, expected=", ".join(ADJUSTMENTS)
+        )
+    adjusted = ADJUSTMENTS[method](p_values)
+    rejected = tuple(p <= alpha for p in adjusted)
+    return Adjusted(adjusted, rejected, sum(rejected))
+
+
+def shaffer_static_correction(p_values: Mapping[str, float], n_treatments: int) -> AdjustedPairs:
+    """Adjust all pairwise comparisons of k treatments, using how they imply one another.
+
+    Parameters
+    ----------
+    p_values : mapping of str to float
+        One of each pair, k (k - 1) / 2 in all.
+    n_treatments : int
+
+    Returns
+    -------
+    AdjustedPairs
+
+    Raises
+    ------
+    DesignError
+        If the number of p-values is not that of the pairs.
+
+    Notes
+    -----
+    Among k means, only certain numbers of pairs can be equal at once; Holm's multiplier is
+    lowered to the next such number.
+
+    References
+    ----------
+    .. [1] Shaffer, J. P. (1986). Modified sequentially rejective multiple test procedures. J.
+       Am. Stat. Assoc. 81, 826-831. :doi:`10.1080/01621459.1986.10478341`
+    """
+    n = len(p_values)
+    if n != n_treatments * (n_treatments - 1) // 2:
+        raise DesignError(
+            "the family is not that of all pairs",
+            found=f"{n} p-values",
+            expected=f"{n_treatments * (n_treatments - 1) // 2}",
+        )
+    possible = _numbers_of_true(n_treatments)
+
+    def multiplier(rank: float, total: int) -> float:
+        return max(number for number in possible if number <= total - rank + 1)
+
+    adjusted = _stepwise(tuple(p_values.values()), multiplier, down=True)
+    return AdjustedPairs(dict(zip(p_values, adjusted, strict=True)))
+
+
+def _numbers_of_true(k: int) -> frozenset[int]:
+    """Return how many of the pairs of k means can be equal, over all partitions of the means."""
+    if k <= 1:
+        return frozenset({0})
+    return frozenset(
+        size * (size - 1) // 2 + rest
+        for size in range(1, k + 1)
+        for rest in _numbers_of_true(k - size)
+    )
+
+
+def _checked(p_values: Sequence[float]) -> Values:
+    p = finite(p_values, "p-values")
+    if ((p < 0) | (p > 1)).any():
+        raise DesignError("a p-value is no probability", found=str(p), expected="0 <= p <= 1")
+    return p
+
+
+def _stepwise(
+    p_values: Sequence[float], multiplier: Callable[[float, int], float], *, down: bool
+) -> tuple[float, ...]:
+    p = _checked(p_values)
+    n = len(p)
+    order = np.argsort(p, kind="stable")
+    scaled = p[order] * np.array([multiplier(rank, n) for rank in range(1, n + 1)])
+    monotone = np.maximum.accumulate(scaled) if down else np.minimum.accumulate(scaled[::-1])[::-1]
+    result = np.empty(n)
+    result[order] = monotone
+    return _capped(result)
+
+
+def _capped(p: Values) -> tuple[float, ...]:
+    return tuple(float(value) for value in np.minimum(p, 1.0))

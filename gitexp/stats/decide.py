@@ -1,0 +1,73 @@
+"""Turn the planned test's p-values and the plan into a verdict: one function, no other reads p.
+
+Neither a confidence interval nor an effect size is an argument here, on purpose.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gitexp.model.comparison import SignificanceResult, Verdict
+from gitexp.model.plan import HypothesisKind
+
+FEWEST_UNITS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What a verdict may rest on.
+
+    Attributes
+    ----------
+    kind : HypothesisKind
+        The shape of the recorded hypothesis.
+    result : SignificanceResult or None
+        Of the planned test on the primary metric; None where there was nothing to test.
+    comparable : bool
+        False if evaluation data differ, a relative effect has no positive baseline, ...
+    planned : int or None
+        Repeats that the plan promised; None where repeats are no part of the claim.
+    """
+
+    kind: HypothesisKind
+    result: SignificanceResult | None
+    comparable: bool = True
+    planned: int | None = None
+
+
+def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order
+    """Return what the evidence says about the recorded hypothesis.
+
+    Parameters
+    ----------
+    evidence : Evidence
+
+    Returns
+    -------
+    Verdict
+        The first that applies of: not comparable; undecidable (nothing to test, fewer than two
+        units, or a smallest p above alpha); inconclusive for fewer units than planned; supported
+        - for an equivalence hypothesis: equivalent - if its null is rejected at alpha; refuted
+        if the opposite null is; inconclusive.
+
+    Notes
+    -----
+    Both nulls meet in the margin only, and no data reject both at an alpha below one half.
+    """
+    result = evidence.result
+    if not evidence.comparable:
+        return Verdict.NOT_COMPARABLE
+    if result is None or result.p_support is None:
+        return Verdict.UNDECIDABLE
+    plan = result.plan
+    units = min(plan.n_baseline, plan.n_candidate)
+    if units < FEWEST_UNITS or plan.smallest_p > plan.alpha:
+        return Verdict.UNDECIDABLE
+    if evidence.planned is not None and units < evidence.planned:
+        return Verdict.INCONCLUSIVE
+    if result.p_support <= plan.alpha:
+        equivalence = evidence.kind is HypothesisKind.EQUIVALENCE
+        return Verdict.EQUIVALENT if equivalence else Verdict.SUPPORTED
+    if result.p_refute is not None and result.p_refute <= plan.alpha:
+        return Verdict.REFUTED
+    return Verdict.INCONCLUSIVE

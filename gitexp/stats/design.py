@@ -1,0 +1,273 @@
+"""Choose the significance test from the design of a comparison, before a value is seen.
+
+Pairing, numbers, the recorded claim, the promised effect and alpha decide; measured values are
+no argument of anything here, so looking at the data cannot change the question.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import PlannedTest
+from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+
+MAX_SIGN_FLIPS = 2**20  # enumerated; above this they are drawn at random
+MAX_ASSIGNMENTS = 20_000  # of labels, enumerated
+FLIP_DRAWS = 99_999
+LABEL_DRAWS = 99_999
+SWAP_DRAWS = 19_999
+BOOTSTRAP_DRAWS = 9_999
+MIN_BOOTSTRAP_EXAMPLES = (
+    200  # below, the measured error is up to four times alpha: docs/statistics.md
+)
+
+
+class Unit(enum.Enum):
+    """What is exchanged under the null hypothesis."""
+
+    REPEAT = "repeat"
+    EXAMPLE = "example"  # of the evaluation set, predicted by both sides
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """All that may choose a test.
+
+    Attributes
+    ----------
+    unit : Unit
+        Repeats, or the examples of one evaluation set.
+    paired : bool
+        Whether unit i of one side belongs to unit i of the other (same seed, same example).
+    n_baseline, n_candidate : int
+        Units of either side; equal if paired.
+    alpha : float
+        Promised rate of false positives, in (0, 1).
+    claim : Claim
+        What the hypothesis speaks of.
+    metric : str
+        For examples: the kind of a `metrics.Definition`, "accuracy", "f1", ...
+    effect : Effect or None
+        The promised effect; None for a metric without a hypothesis, which is tested two-sided.
+    direction : Direction or None
+        Which way is better; needed with an effect.
+    """
+
+    unit: Unit
+    paired: bool
+    n_baseline: int
+    n_candidate: int
+    alpha: float
+    claim: Claim = Claim.METHOD
+    metric: str = ""
+    effect: Effect | None = None
+    direction: Direction | None = None
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether the planned null has one side (superiority, or each of equivalence's two)."""
+        return self.effect is not None and self.effect.kind is not HypothesisKind.TWO_SIDED
+
+
+def plan_test(design: Design) -> PlannedTest:
+    """Return the test that this design gets.
+
+    Parameters
+    ----------
+    design : Design
+
+    Returns
+    -------
+    PlannedTest
+        `smallest_p` is that of the most extreme outcome which the design allows, one-sided for
+        a one-sided hypothesis: a design whose `smallest_p` exceeds alpha decides nothing. It is 1
+        for a bootstrap over fewer than `MIN_BOOTSTRAP_EXAMPLES` examples.
+
+    Raises
+    ------
+    DesignError
+        If the design makes no sense: an empty side, paired sides of different length, an alpha
+        outside (0, 1), an effect without a direction, or single examples for a claim about the
+        method.
+
+    Examples
+    --------
+    >>> plan = plan_test(Design(Unit.REPEAT, True, 8, 8, alpha=0.05))
+    >>> plan.test, plan.resamples, plan.smallest_p
+    ('paired-permutation', 256, 0.0078125)
+    """
+    _check(design)
+    if design.unit is Unit.EXAMPLE:
+        return _plan_examples(design)
+    return _plan_paired(design) if design.paired else _plan_independent(design)
+
+
+def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bool) -> float:
+    """Return the smallest p-value of an exact permutation test of so many repeats.
+
+    Examples
+    --------
+    >>> smallest_p(5, 5, paired=True, one_sided=True)
+    0.03125
+    >>> smallest_p(3, 3, paired=False, one_sided=False)
+    0.1
+    """
+    ways = 2**n_baseline if paired else math.comb(n_baseline + n_candidate, n_baseline)
+    return min(1.0, (1 if one_sided else 2) / ways)
+
+
+def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -> int:
+    """Return the fewest pairs (or repeats of each side) whose permutation test can reach alpha.
+
+    Parameters
+    ----------
+    alpha : float
+        In (0, 1).
+    paired : bool
+        Whether repeats are joined by seed.
+    one_sided : bool
+        Whether the null hypothesis has one side.
+
+    Examples
+    --------
+    >>> pairs_needed(0.05), pairs_needed(0.05, one_sided=False), pairs_needed(0.05, paired=False)
+    (5, 6, 3)
+    """
+    _check_alpha(alpha)
+    n = 2
+    while smallest_p(n, n, paired=paired, one_sided=one_sided) > alpha:
+        n += 1
+    return n
+
+
+def _check(design: Design) -> None:
+    _check_alpha(design.alpha)
+    counts = f"{design.n_baseline} and {design.n_candidate}"
+    if min(design.n_baseline, design.n_candidate) < 1:
+        raise DesignError("each side needs a value", found=counts, expected="at least 1")
+    if design.paired and design.n_baseline != design.n_candidate:
+        raise DesignError(
+            "paired sides differ in length", found=counts, expected="one value a side per pair"
+        )
+    if design.effect is not None and design.direction is None:
+        raise DesignError(
+            "an effect cannot be judged without knowing which way is better",
+            expected="a direction, max or min",
+            next_step="gitexp new NAME --metric METRIC:max",
+        )
+    if design.effect is not None and not math.isfinite(design.effect.margin):
+        raise DesignError("the margin is not finite", found=str(design.effect.margin))
+    if design.unit is Unit.EXAMPLE and not design.paired:
+        raise DesignError(
+            "predictions are compared on the same examples only",
+            expected="one evaluation set, predicted by both sides",
+        )
+    if design.unit is Unit.EXAMPLE and design.claim is Claim.METHOD:
+        raise DesignError(
+            "the predictions of one training say nothing about the method",
+            expected="claim: model, or repeats with several seeds",
+            next_step="gitexp run --repeats 10 --with-baseline",
+        )
+
+
+def _check_alpha(alpha: float) -> None:
+    if not 0 < alpha < 1:
+        raise DesignError("alpha is not a rate", found=str(alpha), expected="0 < alpha < 1")
+
+
+def _plan_paired(design: Design) -> PlannedTest:
+    ways = 2**design.n_baseline
+    exact = ways <= MAX_SIGN_FLIPS
+    drawn = f"paired permutation of the mean, {FLIP_DRAWS:,} random sign flips"
+    return _planned(
+        design,
+        test="paired-permutation",
+        title="exact paired permutation of the mean" if exact else drawn,
+        why=f"{design.n_baseline} repeats on both sides, joined by seed",
+        resamples=ways if exact else FLIP_DRAWS,
+        exact=exact,
+    )
+
+
+def _plan_independent(design: Design) -> PlannedTest:
+    ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
+    exact = ways <= MAX_ASSIGNMENTS
+    drawn = f"permutation of the labels, {LABEL_DRAWS:,} random assignments"
+    return _planned(
+        design,
+        test="permutation",
+        title="exact permutation of the labels" if exact else drawn,
+        why=f"{design.n_baseline} and {design.n_candidate} repeats that share no seeds",
+        resamples=ways if exact else LABEL_DRAWS,
+        exact=exact,
+    )
+
+
+def _plan_examples(design: Design) -> PlannedTest:
+    n = design.n_baseline
+    why = f"claim: model, {n} examples predicted by both sides"
+    metric = design.metric or "the metric"
+    if design.effect is not None and design.effect.margin != 0:
+        return _planned(
+            design,
+            test="bootstrap-margin",
+            title=f"paired bootstrap of {metric} against the margin, {BOOTSTRAP_DRAWS:,} resamples",
+            why=f"{why}; a margin other than zero",
+            resamples=BOOTSTRAP_DRAWS,
+            exact=False,
+            usable=n >= MIN_BOOTSTRAP_EXAMPLES,
+        )
+    if design.metric in {"accuracy", "error_rate"}:
+        return _planned(
+            design,
+            test="mcnemar",
+            title="McNemar, exact conditional binomial",
+            why=f"{why}; each of them right or wrong",
+            resamples=0,
+            exact=True,
+        )
+    return _planned(
+        design,
+        test="paired-randomization",
+        title=f"paired randomization of {metric}, {SWAP_DRAWS:,} random swaps",
+        why=f"{why}; {metric} is no mean over examples",
+        resamples=SWAP_DRAWS,
+        exact=False,
+    )
+
+
+def _planned(  # noqa: PLR0913 - the fields of a PlannedTest that differ
+    design: Design,
+    *,
+    test: str,
+    title: str,
+    why: str,
+    resamples: int,
+    exact: bool,
+    usable: bool = True,
+) -> PlannedTest:
+    n_baseline, n_candidate = design.n_baseline, design.n_candidate
+    tails = 1 if design.one_sided else 2
+    if not usable:
+        least = 1.0
+    elif exact:
+        # 2**n for a million examples is no float; past 1,000 units the smallest p is nil anyhow
+        n = min(n_baseline, 1_000)
+        least = smallest_p(n, n_candidate, paired=design.paired, one_sided=design.one_sided)
+    else:
+        least = min(1.0, tails / (resamples + 1))
+    return PlannedTest(
+        test=test,
+        title=title,
+        why=why,
+        n_baseline=n_baseline,
+        n_candidate=n_candidate,
+        paired=design.paired,
+        alpha=design.alpha,
+        resamples=resamples,
+        exact=exact,
+        smallest_p=least,
+    )

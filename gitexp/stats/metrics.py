@@ -1,0 +1,326 @@
+"""Metrics of class predictions as functions of a few counts, so that resampling needs no labels.
+
+Accuracy, F1, precision, recall and their kin depend on the labels only through three counts per
+class: right, predicted, actual. A resample is a row of counts, and ten thousand of them are one
+matrix product. `match_metric` finds which definition a project's own number follows, by
+computing it again.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.errors import DesignError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gitexp.stats.values import Values
+
+SAME = 1e-9  # relative; a project may have rounded by printing, but not further than this
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of one or many sets of predictions; the last axis is the class.
+
+    Attributes
+    ----------
+    right : ndarray, shape (..., n_classes)
+        Examples of the class that were predicted as such.
+    predicted, actual : ndarray, shape (..., n_classes)
+        Examples predicted as the class, examples of the class.
+    """
+
+    right: Values
+    predicted: Values
+    actual: Values
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric's exact definition.
+
+    Attributes
+    ----------
+    kind : str
+        A key of `KINDS`, e.g. "f1".
+    average : str
+        "all" for metrics of the whole table, "binary", "macro", "micro" or "weighted".
+    positive : str
+        Label of the positive class, for "binary".
+    """
+
+    kind: str
+    average: str = "all"
+    positive: str = ""
+
+    def __str__(self) -> str:
+        """Return the definition as a reader would write it."""
+        if self.average == "all":
+            return self.kind
+        return (
+            f"{self.kind} of {self.positive!r}" if self.positive else f"{self.average} {self.kind}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A number that the project reported, and the labels it was computed from."""
+
+    value: float
+    y_true: Sequence[str]
+    y_pred: Sequence[str]
+
+
+def _ratio(top: Values, bottom: Values) -> Values:
+    """Return top / bottom, and 0 where nothing was counted, as scikit-learn does by default."""
+    return np.divide(top, bottom, out=np.zeros(np.broadcast(top, bottom).shape), where=bottom != 0)
+
+
+def _precision(counts: Counts) -> Values:
+    return _ratio(counts.right, counts.predicted)
+
+
+def _recall(counts: Counts) -> Values:
+    return _ratio(counts.right, counts.actual)
+
+
+def _f1(counts: Counts) -> Values:
+    return _ratio(2 * counts.right, counts.predicted + counts.actual)
+
+
+def _jaccard(counts: Counts) -> Values:
+    return _ratio(counts.right, counts.predicted + counts.actual - counts.right)
+
+
+def _specificity(counts: Counts) -> Values:
+    total = counts.actual.sum(axis=-1, keepdims=True)
+    wrongly = counts.predicted - counts.right
+    return _ratio(total - counts.actual - wrongly, total - counts.actual)
+
+
+def _accuracy(counts: Counts) -> Values:
+    return _ratio(counts.right.sum(axis=-1), counts.actual.sum(axis=-1))
+
+
+def _error_rate(counts: Counts) -> Values:
+    return 1.0 - _accuracy(counts)
+
+
+def _balanced_accuracy(counts: Counts) -> Values:
+    present = (counts.actual > 0).sum(axis=-1)
+    return _ratio(_recall(counts).sum(axis=-1), present)
+
+
+def _agreement(counts: Counts) -> tuple[Values, Values, Values]:
+    total = counts.actual.sum(axis=-1)
+    return (
+        total,
+        counts.right.sum(axis=-1) * total,
+        (counts.predicted * counts.actual).sum(axis=-1),
+    )
+
+
+def _kappa(counts: Counts) -> Values:
+    total, agreed, expected = _agreement(counts)
+    return _ratio(agreed - expected, total * total - expected)
+
+
+def _matthews(counts: Counts) -> Values:
+    total, agreed, expected = _agreement(counts)
+    spread = (total**2 - (counts.predicted**2).sum(axis=-1)) * (
+        total**2 - (counts.actual**2).sum(axis=-1)
+    )
+    return _ratio(agreed - expected, np.sqrt(spread))
+
+
+PER_CLASS: dict[str, Callable[[Counts], Values]] = {
+    "f1": _f1,
+    "precision": _precision,
+    "recall": _recall,
+    "specificity": _specificity,
+    "jaccard": _jaccard,
+}
+WHOLE: dict[str, Callable[[Counts], Values]] = {
+    "accuracy": _accuracy,
+    "balanced_accuracy": _balanced_accuracy,
+    "error_rate": _error_rate,
+    "matthews_corrcoef": _matthews,
+    "cohen_kappa": _kappa,
+}
+KINDS = (*WHOLE, *PER_CLASS)
+# What projects call them, longest first: "balanced_acc" must not be read as "acc".
+WORDS = (
+    (r"bal\w*acc|bacc", "balanced_accuracy"),
+    (r"matthews|mcc|phi_coef", "matthews_corrcoef"),
+    (r"kappa", "cohen_kappa"),
+    (r"err|misclass", "error_rate"),
+    (r"f1|f_1|f_?score|f_?measure|dice", "f1"),
+    (r"jaccard|iou", "jaccard"),
+    (r"specificity|tnr|true_neg", "specificity"),
+    (r"precision|ppv", "precision"),
+    (r"recall|sensitivity|tpr|true_pos", "recall"),
+    (r"acc", "accuracy"),
+)
+
+
+def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> Values:
+    """Compute a metric from counts.
+
+    Parameters
+    ----------
+    definition : Definition
+    counts : Counts
+        Of any leading shape.
+    labels : sequence of str, length n_classes
+        The class of each place of the last axis.
+
+    Returns
+    -------
+    ndarray of float, shape (...)
+        Dimensionless. Ratios of nothing are 0.
+
+    Raises
+    ------
+    DesignError
+        If the positive label occurs nowhere.
+
+    Examples
+    --------
+    >>> labels = ("no", "yes")
+    >>> counts = count(("no", "yes", "yes"), ("no", "no", "yes"), labels)
+    >>> float(evaluate(Definition("precision", "binary", "yes"), counts, labels))
+    1.0
+    """
+    if definition.kind in WHOLE:
+        return WHOLE[definition.kind](counts)
+    per_class = PER_CLASS[definition.kind]
+    if definition.average == "binary":
+        if definition.positive not in labels:
+            raise DesignError(
+                "the positive label occurs in no example",
+                found=f"labels {', '.join(labels)}",
+                expected=definition.positive,
+            )
+        return per_class(counts)[..., labels.index(definition.positive)]
+    if definition.average == "micro":
+        return per_class(
+            Counts(
+                *(
+                    part.sum(axis=-1, keepdims=True)
+                    for part in (counts.right, counts.predicted, counts.actual)
+                )
+            )
+        )[..., 0]
+    scores = per_class(counts)
+    if definition.average == "weighted":
+        return _ratio((scores * counts.actual).sum(axis=-1), counts.actual.sum(axis=-1))
+    seen = (counts.actual + counts.predicted) > 0  # a class that occurs nowhere has no score
+    return _ratio((scores * seen).sum(axis=-1), seen.sum(axis=-1))
+
+
+def count(y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]) -> Counts:
+    """Count right, predicted and actual examples of each class.
+
+    Parameters
+    ----------
+    y_true, y_pred : sequence of str, length n_examples
+    labels : sequence of str
+        All classes that occur.
+    """
+    place = {label: index for index, label in enumerate(labels)}
+    truth = np.array([place[label] for label in y_true], dtype=np.intp)
+    guess = np.array([place[label] for label in y_pred], dtype=np.intp)
+    k = len(labels)
+    return Counts(
+        right=np.bincount(truth[truth == guess], minlength=k).astype(np.float64),
+        predicted=np.bincount(guess, minlength=k).astype(np.float64),
+        actual=np.bincount(truth, minlength=k).astype(np.float64),
+    )
+
+
+def classes(*columns: Sequence[str]) -> tuple[str, ...]:
+    """Return the labels that occur in any of the columns, sorted."""
+    return tuple(sorted(set().union(*columns)))
+
+
+def match_metric(
+    name: str, measured: Sequence[Measured], *, positive: str | None = None
+) -> Definition:
+    """Find the definition that a project's metric follows, by computing it again.
+
+    Parameters
+    ----------
+    name : str
+        As the project calls it; its words say which definitions are tried.
+    measured : sequence of Measured
+        Reported numbers with their labels, e.g. of both sides; all have to agree.
+    positive : str or None
+        Label of the positive class; None tries each label of a two-class problem.
+
+    Returns
+    -------
+    Definition
+        The first that gives every reported number within `SAME`, relative.
+
+    Raises
+    ------
+    DesignError
+        If the name is that of no metric of class predictions, or no definition gives the
+        reported numbers: testing another quantity under the same name would be a lie.
+
+    Examples
+    --------
+    >>> sides = [Measured(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
+    >>> str(match_metric("test.f1_score", sides, positive="1"))
+    "f1 of '1'"
+    """
+    labels = classes(*(side for one in measured for side in (one.y_true, one.y_pred)))
+    tried = _candidates(name, labels, positive)
+    for definition in tried:
+        if all(_same(one.value, value(definition, one.y_true, one.y_pred)) for one in measured):
+            return definition
+    computed = ", ".join(
+        f"{definition} {value(definition, measured[0].y_true, measured[0].y_pred):.9g}"
+        for definition in tried
+    )
+    raise DesignError(
+        f"{name} cannot be computed from the recorded predictions",
+        found=f"{measured[0].value:.9g} reported; {computed or 'no definition of that name'}",
+        expected=f"one of {', '.join(KINDS)}, equal within {SAME:g}",
+        next_step="record repeats with several seeds, or correct the predictions file",
+    )
+
+
+def value(definition: Definition, y_true: Sequence[str], y_pred: Sequence[str]) -> float:
+    """Compute a metric from labels."""
+    labels = classes(y_true, y_pred, (definition.positive,) if definition.positive else ())
+    return float(evaluate(definition, count(y_true, y_pred, labels), labels))
+
+
+def _same(reported: float, computed: float) -> bool:
+    return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)
+
+
+def _candidates(name: str, labels: Sequence[str], positive: str | None) -> tuple[Definition, ...]:
+    lowered = name.lower()
+    kind = next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)
+    if kind is None:
+        return ()
+    if kind in WHOLE:
+        return (Definition(kind),)
+    two_classes = len(labels) <= 2  # noqa: PLR2004 - a binary problem has two
+    if positive is not None:
+        positives: tuple[str, ...] = (positive,) if positive in labels else ()
+    else:
+        positives = tuple(reversed(labels)) if two_classes else ()  # "1", "True", "yes" sort last
+    binary = tuple(Definition(kind, "binary", label) for label in positives)
+    averages = tuple(Definition(kind, average) for average in ("macro", "weighted", "micro"))
+    named = tuple(one for one in averages if one.average in lowered)
+    return (*named, *binary, *(one for one in averages if one not in named))

@@ -1,0 +1,100 @@
+"""What every test does with numbers first: check that they are there, finite, and of one length.
+
+A failed repeat is reported by the caller, never passed on as NaN, so a value that is not finite
+is an error of the design and not something to drop.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gitexp.errors import DesignError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Values = NDArray[np.float64]
+
+
+def finite(values: Sequence[float] | Values, what: str = "values", *, least: int = 1) -> Values:
+    """Return the values as a float array, checked.
+
+    Parameters
+    ----------
+    values : sequence of float, shape (n,) or (n, k)
+        In the unit of the metric.
+    what : str
+        What the values are, for the message.
+    least : int
+        Smallest number of values (rows) that the caller can work with.
+
+    Raises
+    ------
+    DesignError
+        If there are too few values, or one of them is missing or infinite.
+    """
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DesignError(
+            f"{what} cannot be read as numbers", found=str(error), expected="finite numbers"
+        ) from error
+    if array.ndim == 0 or len(array) < least:
+        count = 0 if array.ndim == 0 else len(array)
+        raise DesignError(
+            f"too few {what}", found=str(count), expected=f"at least {least} finite values"
+        )
+    if not np.isfinite(array).all():
+        raise DesignError(
+            f"every one of the {what} has to be finite before it can be tested",
+            found=str(array[~np.isfinite(array)][0]),
+            expected="finite numbers; a failed repeat is reported, never dropped",
+        )
+    return array
+
+
+def finite_pairs(
+    a: Sequence[float] | Values, b: Sequence[float] | Values, *, least: int = 1
+) -> tuple[Values, Values]:
+    """Return two sides of equal length, checked as `finite` does.
+
+    Raises
+    ------
+    DesignError
+        If the sides differ in length, besides the reasons of `finite`.
+    """
+    first, second = finite(a, "values", least=least), finite(b, "values", least=least)
+    if first.shape != second.shape:
+        raise DesignError(
+            "paired sides differ in length",
+            found=f"{len(first)} and {len(second)} values",
+            expected="one value of either side per pair",
+        )
+    return first, second
+
+
+def rate(alpha: float, what: str = "alpha") -> float:
+    """Return `alpha` if it lies strictly between 0 and 1, else raise `DesignError`."""
+    if not 0 < alpha < 1:
+        raise DesignError(f"{what} is not a rate", found=str(alpha), expected="0 < rate < 1")
+    return alpha
+
+
+def noise(*sides: Values) -> float:
+    """Return a bound on the rounding error in a sum of differences of these values.
+
+    Two relabellings whose statistics differ by less are ties: 0.3 - 0.1 and 0.2 are the same
+    difference although binary arithmetic says otherwise. The bound grows with the values
+    themselves, not with their differences, since that is where the rounding happened.
+
+    Examples
+    --------
+    >>> abs((0.1 + 0.2) - 0.3) <= noise(np.array([0.1, 0.2]), np.array([0.3]))
+    True
+    """
+    n = sum(side.size for side in sides)
+    total = sum(float(np.abs(side).sum()) for side in sides)
+    return (32 + n) * float(np.finfo(np.float64).eps) * total
