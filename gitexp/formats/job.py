@@ -132,6 +132,7 @@ def _stage(fields: Fields) -> Stage:
         frozen=fields.flag("frozen", default=False),
         always_changed=fields.flag("always_changed", default=False),
         spelled=fields.text_map("spelled"),
+        listed=fields.flag("listed", default=False),
     )
 
 
@@ -155,6 +156,7 @@ def _stage_json(stage: Stage) -> Json:
         "frozen": stage.frozen,
         "always_changed": stage.always_changed,
         "spelled": dict(stage.spelled),
+        "listed": stage.listed,
     }
 
 

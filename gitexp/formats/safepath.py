@@ -15,7 +15,9 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _RESERVED = frozenset((".git", ".dvc", ".gitexp"))
 
 
-def relative_path(path: str, *, where: str, folder: str = "", up: bool = False) -> str:
+def relative_path(
+    path: str, *, where: str, folder: str = "", up: bool = False, whole: bool = False
+) -> str:
     """Return a normal path, refusing one that leaves its place.
 
     Parameters
@@ -28,6 +30,8 @@ def relative_path(path: str, *, where: str, folder: str = "", up: bool = False) 
         Folder below the place that `path` starts from, "" for the place itself.
     up : bool
         Whether leaving by leading ``..`` is allowed (a dependency beside the project folder).
+    whole : bool
+        Whether the place itself (``.``) is allowed.
 
     Raises
     ------
@@ -44,7 +48,7 @@ def relative_path(path: str, *, where: str, folder: str = "", up: bool = False) 
         raise _unsafe(path, where)
     normal = posixpath.normpath(posixpath.join(folder, path))
     parts = normal.split("/")
-    if normal == "." or (not up and parts[0] == ".."):
+    if (normal == "." and not whole) or (not up and parts[0] == ".."):
         raise _unsafe(path, where)
     if any(part.casefold() in _RESERVED for part in parts):
         raise _unsafe(path, where)

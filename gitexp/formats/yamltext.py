@@ -77,6 +77,7 @@ class _Open:
     mark: _Mark
     anchor: str | None
     nodes: int = 1  # with all below, aliases counted as if written out
+    height: int = 1  # levels, likewise
     key: str | None = None
     merges: list[Json] = field(default_factory=list)
     merging: bool = False
@@ -200,7 +201,7 @@ class _Builder:
         self._where = where
         self._allow_aliases = allow_aliases
         self._open: list[_Open] = []
-        self._anchors: dict[str, tuple[Json, int]] = {}
+        self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
         self._nodes = 0
         self._documents = 0
 
@@ -232,10 +233,10 @@ class _Builder:
             return
         value = self._value(event)
         if event.anchor:
-            self._anchors[event.anchor] = (value, 1)
+            self._anchors[event.anchor] = (value, 1, 0)
         marked = bool(event.anchor) or event.tag is not None
         place = Place(_begin(event).index, _finish(event).index, event.style, marked)
-        self._add(value, 1, event, place)
+        self._add(value, (1, 0), event, place)
 
     def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
         where = _at(self._where, _begin(event))
@@ -278,9 +279,9 @@ class _Builder:
             for merged in done.merges:
                 self._merge(done.value, merged, done.mark)
         if done.anchor:
-            self._anchors[done.anchor] = (done.value, done.nodes)
+            self._anchors[done.anchor] = (done.value, done.nodes, done.height)
         place = Place(done.mark.index, _finish(event).index, marked=bool(done.anchor))
-        self._add(done.value, done.nodes, event, place)
+        self._add(done.value, (done.nodes, done.height), event, place)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
         name = event.anchor or ""
@@ -288,10 +289,12 @@ class _Builder:
             raise self._bad(f"alias *{name[:80]}", _begin(event))
         if name not in self._anchors:
             raise self._bad(f"alias *{name[:80]} without its anchor", _begin(event))
-        value, nodes = self._anchors[name]
+        value, nodes, height = self._anchors[name]
+        if len(self._open) + height > MAX_DEPTH:
+            raise too_deep(_at(self._where, _begin(event)))
         self._count(nodes, _begin(event))
         place = Place(_begin(event).index, _finish(event).index, marked=True)
-        self._add(value, nodes, event, place)
+        self._add(value, (nodes, height), event, place)
 
     def _merge(self, into: dict[str, Json], merged: Json, mark: _Mark) -> None:
         for part in merged if isinstance(merged, list) else [merged]:
@@ -300,7 +303,7 @@ class _Builder:
             for key, value in part.items():
                 into.setdefault(key, value)
 
-    def _add(self, value: Json, nodes: int, event: yaml.Event, place: Place) -> None:
+    def _add(self, value: Json, size: tuple[int, int], event: yaml.Event, place: Place) -> None:
         if not self._open:
             self.root = value
             if self.places is not None:
@@ -309,7 +312,8 @@ class _Builder:
         parent = self._open[-1]
         if self.places is not None and not parent.merging:
             self.places[self._path(event)] = place
-        parent.nodes += nodes
+        parent.nodes += size[0]
+        parent.height = max(parent.height, size[1] + 1)
         if isinstance(parent.value, list):
             parent.value.append(value)
         elif parent.merging:

@@ -64,6 +64,7 @@ class Stage:
     always_changed: bool = False
     # path -> as dvc.yaml spells it, where that is not the plain path from wdir ("./x", "a/../x")
     spelled: Mapping[str, str] = field(default_factory=dict)
+    listed: bool = False  # dvc.yaml gives the command as a list, so dvc.lock has to
 
 
 @dataclass(frozen=True, slots=True)
