@@ -1,0 +1,187 @@
+"""Start git with fixed arguments, and with nothing of a hook's or a stranger's settings.
+
+The worker and the hooks import this file, so it imports neither pygit2 nor GitPython. No caller
+passes text of a user where git could read an option: revisions are resolved to hashes first and
+paths go behind ``--`` or over standard input.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitFailedError, NoRepositoryError, NoSpaceError, ReadOnlyError
+from gitexp.model.workspace import Workspace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+# fsmonitor and hooks are programs that a repository folder may name: none of them is started.
+SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+
+# For the stage commands of a job: a `git commit` in a job's worktree runs none of the user's
+# hooks. Set through the environment, since a worktree's own config would need a change to the
+# repository's (extensions.worktreeConfig).
+JOB_VARIABLES: Mapping[str, str] = {
+    "GIT_CONFIG_COUNT": "1",
+    "GIT_CONFIG_KEY_0": "core.hooksPath",
+    "GIT_CONFIG_VALUE_0": os.devnull,
+}
+
+# `git rev-parse --local-env-vars` without the GIT_CONFIG family, which people set on purpose
+# (safe.directory in a container); a hook exports the others, and they would redirect us.
+LOCAL_VARIABLES = frozenset(
+    {
+        "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+        "GIT_CONFIG",
+        "GIT_OBJECT_DIRECTORY",
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_IMPLICIT_WORK_TREE",
+        "GIT_GRAFT_FILE",
+        "GIT_INDEX_FILE",
+        "GIT_NO_REPLACE_OBJECTS",
+        "GIT_REPLACE_REF_BASE",
+        "GIT_PREFIX",
+        "GIT_SHALLOW_FILE",
+        "GIT_COMMON_DIR",
+        "GIT_INTERNAL_SUPER_PREFIX",
+        "GIT_NAMESPACE",
+        "GIT_QUARANTINE_PATH",
+        "GIT_EXTERNAL_DIFF",
+        "GIT_DIFF_OPTS",
+        "GIT_EDITOR",
+        "GIT_PAGER",
+        "GIT_LITERAL_PATHSPECS",
+        "GIT_GLOB_PATHSPECS",
+        "GIT_NOGLOB_PATHSPECS",
+        "GIT_ICASE_PATHSPECS",
+        "GIT_ATTR_SOURCE",
+    }
+)
+
+_NO_SPACE = (b"No space left on device", b"File too large", b"Disk quota exceeded")
+_READ_ONLY = (b"Read-only file system", b"Permission denied", b"insufficient permission")
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return this process's environment without what would redirect git, in English."""
+    env = {key: value for key, value in os.environ.items() if key not in LOCAL_VARIABLES}
+    env["LC_ALL"] = "C"  # messages are matched below
+    env["GIT_LITERAL_PATHSPECS"] = "1"  # a path is a path: `:(top)x` and `*` mean themselves
+    env["GIT_OPTIONAL_LOCKS"] = "0"  # reading must not write the user's index
+    env.update(extra or {})
+    return env
+
+
+def run(
+    where: Workspace | Path,
+    args: Sequence[str],
+    *,
+    data: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> bytes:
+    """Run ``git ARGS`` and return the bytes of its standard output.
+
+    Parameters
+    ----------
+    where : Workspace or Path
+        The work tree (a bare repository: its Git directory) in which git runs.
+    args : sequence of str
+        Arguments behind ``git``, fixed by the caller.
+    data : bytes, optional
+        Standard input; without it git reads from the null device.
+    env : mapping of str to str, optional
+        Variables set on top of the cleaned environment.
+
+    Raises
+    ------
+    GitFailedError
+        If git ends with another code than 0.
+    NoSpaceError, ReadOnlyError
+        If the reason is a full disk, a limit on file sizes, or missing write access.
+    """
+    code, out, err = attempt(where, args, data=data, env=env)
+    if code:
+        raise failure(args, code, err)
+    return out
+
+
+def attempt(
+    where: Workspace | Path,
+    args: Sequence[str],
+    *,
+    data: bytes | None = None,
+    env: Mapping[str, str] | None = None,
+) -> tuple[int, bytes, bytes]:
+    """Run ``git ARGS`` as `run` does; return exit code, output and error output."""
+    try:
+        done = subprocess.run(
+            ["git", *SAFE, *args],
+            cwd=folder(where),
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
+            capture_output=True,
+            env=environment(env),
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise GitFailedError(
+            "cannot start git",
+            found=str(error),
+            where=str(folder(where)),
+            next_step="install Git 2.31 or newer and put it on PATH",
+        ) from error
+    return done.returncode, done.stdout, done.stderr
+
+
+def folder(where: Workspace | Path) -> Path:
+    """Return the folder in which git has to run for a workspace."""
+    if isinstance(where, Workspace):
+        return where.git_dir if where.top is None else where.top
+    return where
+
+
+def clean_slot(path: Path, commit: str = "HEAD") -> None:
+    """Bring a job's worktree back to `commit`: tracked files as committed, nothing else.
+
+    Everything untracked or ignored goes, only a top-level ``.gitexp`` stays. Links are removed,
+    never followed. A lock that a killed job left in this worktree's own Git directory is removed
+    too: the caller holds the slot.
+    """
+    git_dir = _slot_git_dir(path)
+    (git_dir / "index.lock").unlink(missing_ok=True)
+    run(path, ["reset", "--quiet", "--hard", commit, "--"])
+    run(path, ["clean", "-ffdxq", "-e", "/.gitexp"])
+
+
+def _slot_git_dir(path: Path) -> Path:
+    # Parsed here, not asked of git: the guard that `reset --hard` never meets a user's own tree.
+    try:
+        text = (path / ".git").read_text(encoding="utf-8", errors="surrogateescape")
+    except OSError as error:
+        raise NoRepositoryError(
+            "a job's worktree is not there", found=str(error), where=str(path)
+        ) from error
+    return path / text.removeprefix("gitdir: ").rstrip("\n")
+
+
+def failure(
+    args: Sequence[str], code: int, err: bytes
+) -> GitFailedError | NoSpaceError | ReadOnlyError:
+    """Return the error for a git that ended with `code`, after what it said."""
+    text = err.decode("utf-8", "backslashreplace").strip()
+    first = text.splitlines()[0] if text else ""
+    command = "git " + " ".join(args[:1])
+    if code == -signal.SIGXFSZ or any(sign in err for sign in _NO_SPACE):
+        return NoSpaceError("the disk is full, or a file would be too large", found=first or text)
+    if any(sign in err for sign in _READ_ONLY):
+        return ReadOnlyError("the repository cannot be written to", found=first)
+    return GitFailedError(
+        f"{command} failed",
+        found=text[-2000:] or f"exit code {code}",
+        expected="exit code 0",
+    )

@@ -1,0 +1,42 @@
+"""Turn what libgit2 and the system say into gitexp's errors, in one table."""
+
+from __future__ import annotations
+
+import errno
+
+from gitexp.errors import GitexpError, GitFailedError, NoSpaceError, ReadOnlyError
+
+NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+# libgit2 gives most system errors as text only.
+_NO_SPACE_TEXT = ("No space left on device", "File too large", "Disk quota exceeded")
+_READ_ONLY_TEXT = ("Read-only file system", "Permission denied", "Operation not permitted")
+
+
+def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
+    """Return the error to raise ``from error``.
+
+    Parameters
+    ----------
+    error : Exception
+        From pygit2 or from the operating system.
+    doing : str
+        What could not be done, e.g. ``"cannot write objects"``.
+    where : str
+        The file or folder concerned.
+    """
+    text = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in NO_SPACE or any(sign in text for sign in _NO_SPACE_TEXT):
+        return NoSpaceError(
+            f"{doing}: the disk is full, or a file would be too large", found=text, where=where
+        )
+    if number in READ_ONLY or any(sign in text for sign in _READ_ONLY_TEXT):
+        return ReadOnlyError(
+            f"{doing}: the repository cannot be written to",
+            found=text,
+            where=where,
+            expected="write access",
+        )
+    return GitFailedError(doing, found=text or type(error).__name__, where=where)

@@ -1,0 +1,313 @@
+"""Read Git objects, walk history, write blobs, trees and commits that nobody sees yet.
+
+Nothing here moves a ref. What a branch holds is foreign: sizes are looked up before bytes are
+read, and a revision that a person typed is turned into a hash by git before it goes anywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import pygit2
+from pygit2.enums import SortMode
+
+from gitexp.errors import (
+    DamagedDataError,
+    UnknownRevisionError,
+    UnsafeInputError,
+)
+from gitexp.git import command
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.plan import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gitexp.git.repository import Repo
+
+MODE_BLOB: Final = 0o100644
+MODE_EXECUTABLE: Final = 0o100755
+MODE_LINK: Final = 0o120000
+MODE_TREE: Final = 0o040000
+MODE_COMMIT: Final = 0o160000  # a submodule
+
+DEFAULT_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
+
+_HASH = re.compile(r"[0-9a-f]{40}\Z")
+_Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
+
+
+@dataclass(frozen=True, slots=True)
+class CommitInfo:
+    """What a commit says about itself."""
+
+    hash: CommitHash
+    tree: TreeId
+    parents: tuple[CommitHash, ...]
+    author: Person
+    time: datetime  # the author's, with the author's offset
+    committed_at: datetime
+    subject: str  # first line, undecodable bytes escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a tree."""
+
+    mode: int
+    path: bytes  # of the whole path from the tree that was asked for
+    id: str
+
+
+# --- revisions ----------------------------------------------------------------------------------
+
+
+def resolve(repo: Repo, text: str) -> CommitHash:
+    """Return the commit that a revision names, as a person may type it.
+
+    Raises
+    ------
+    UnknownRevisionError
+        If it names no commit, or could be read as anything but a revision.
+    """
+    if _HASH.match(text) and _is_commit(repo, text):
+        return CommitHash(text)
+    # ":/text" would search messages, ":path" the index; a control character is nobody's revision.
+    if text and not text.startswith((":", "-")) and text.isprintable():
+        code, out, _ = command.attempt(
+            repo.workspace,
+            ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{text}^{{commit}}"],
+        )
+        found = out.decode("ascii", "replace").split("\n")
+        if code == 0 and len(found) > 1 and _HASH.match(found[-2]):
+            return CommitHash(found[-2])
+    shallow = " in this shallow clone" if repo.git.is_shallow else ""
+    raise UnknownRevisionError(
+        f"no such revision{shallow}",
+        found=ascii(text)[1:-1],
+        expected="a branch, tag, or commit",
+        next_step="git fetch --unshallow" if shallow else "",
+    )
+
+
+def commit_info(repo: Repo, commit: CommitHash) -> CommitInfo:
+    """Return what a commit says about itself."""
+    return _info(load(repo, commit, pygit2.Commit))
+
+
+def is_ancestor(repo: Repo, ancestor: CommitHash, commit: CommitHash) -> bool:
+    """Return whether `ancestor` is `commit` or in its history (as far as a shallow clone goes)."""
+    return ancestor == commit or bool(repo.git.descendant_of(commit, ancestor))
+
+
+def merge_base(repo: Repo, one: CommitHash, other: CommitHash) -> CommitHash | Absent:
+    """Return a best common ancestor of two commits."""
+    found: pygit2.Oid | None = repo.git.merge_base(one, other)
+    return ABSENT if found is None else CommitHash(str(found))
+
+
+def history(
+    repo: Repo, tips: Iterable[CommitHash], *, hide: Iterable[CommitHash] = ()
+) -> Iterator[CommitInfo]:
+    """Yield the commits reachable from `tips` and not from `hide`, children before parents."""
+    walker = repo.git.walk(None, SortMode.TOPOLOGICAL | SortMode.TIME)
+    for tip in tips:
+        walker.push(tip)
+    for hidden in hide:
+        walker.hide(hidden)
+    for commit in walker:
+        yield _info(commit)
+
+
+# --- trees and blobs ----------------------------------------------------------------------------
+
+
+def tree_id(repo: Repo, commit: CommitHash | TreeId, path: str = "") -> TreeId | Absent:
+    """Return the tree of a commit (or tree), or that of a folder in it."""
+    found = _at(repo, commit, path)
+    return TreeId(str(found.id)) if isinstance(found, pygit2.Tree) else ABSENT
+
+
+def blob_id(repo: Repo, commit: CommitHash | TreeId, path: str) -> BlobId | Absent:
+    """Return the id of a regular file's blob; a link or a folder is absent."""
+    entry = entry_at(repo, commit, path)
+    if entry is ABSENT or entry.mode not in {MODE_BLOB, MODE_EXECUTABLE}:
+        return ABSENT
+    return BlobId(entry.id)
+
+
+def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Absent:
+    """Return mode and id of what lies at `path`, whatever it is."""
+    folder, _, name = path.rpartition("/")
+    tree = _at(repo, commit, folder)
+    if not isinstance(tree, pygit2.Tree) or not name or name not in tree:
+        return ABSENT
+    found = tree[name]
+    return Entry(int(found.filemode), path.encode("utf-8", "surrogateescape"), str(found.id))
+
+
+def read_blob(
+    repo: Repo, commit: CommitHash | TreeId, path: str, limit: int = DEFAULT_LIMIT
+) -> bytes | Absent:
+    """Return the bytes of a regular file in a commit or tree.
+
+    A symbolic link, a folder or a submodule at `path` is absent: links are never followed.
+
+    Raises
+    ------
+    UnsafeInputError
+        If the file is larger than `limit` bytes; it is not read.
+    """
+    found = blob_id(repo, commit, path)
+    return ABSENT if found is ABSENT else blob(repo, found, limit, where=path)
+
+
+def blob(repo: Repo, id_: BlobId, limit: int = DEFAULT_LIMIT, *, where: str = "") -> bytes:
+    """Return a blob's bytes; `UnsafeInputError` above `limit` bytes, from the header alone."""
+    size = blob_size(repo, id_)
+    if size > limit:
+        raise UnsafeInputError(
+            "a file is too large to be read",
+            found=f"{size} bytes",
+            where=where or id_,
+            expected=f"at most {limit} bytes",
+        )
+    return bytes(load(repo, id_, pygit2.Blob).data)
+
+
+def blob_size(repo: Repo, id_: BlobId) -> int:
+    """Return a blob's size in bytes without reading its content."""
+    # A Blob object of libgit2 loads its content; the header of the object database does not.
+    try:
+        _, size = repo.git.odb.read_header(id_)
+    except KeyError:
+        return int(load(repo, id_, pygit2.Blob).size)
+    return int(size)
+
+
+def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
+    """Yield every file, link and submodule below a tree, in Git's order; folders are entered."""
+    pending: list[tuple[bytes, pygit2.Tree]] = [(b"", load_tree(repo, tree))]
+    while pending:
+        prefix, folder = pending.pop()
+        below = []
+        for item in folder:
+            path = prefix + _raw_name(item)
+            mode = int(item.filemode)
+            if mode == MODE_TREE:
+                below.append((path + b"/", load(repo, str(item.id), pygit2.Tree)))
+            else:
+                yield Entry(mode, path, str(item.id))
+        pending.extend(reversed(below))
+
+
+def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Entry, ...]:
+    """Return the entries of one folder, names only; empty where there is no such folder."""
+    found = _at(repo, tree, path)
+    if not isinstance(found, pygit2.Tree):
+        return ()
+    return tuple(Entry(int(item.filemode), _raw_name(item), str(item.id)) for item in found)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
+    """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind."""
+    found = _any(repo, id_)
+    if not isinstance(found, kind):
+        raise DamagedDataError(
+            "an object of the repository is not what it should be",
+            found=type(found).__name__.lower(),
+            where=id_,
+            expected=kind.__name__.lower(),
+        )
+    return found
+
+
+def load_tree(repo: Repo, id_: str) -> pygit2.Tree:
+    """Return the tree of a commit or a tree."""
+    found = _any(repo, id_)
+    return load(repo, str(found.tree_id) if isinstance(found, pygit2.Commit) else id_, pygit2.Tree)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _any(repo: Repo, id_: str) -> pygit2.Object | pygit2.Commit:
+    try:
+        return repo.git[id_]
+    except KeyError as error:
+        return _promised(repo, id_, error)
+    except (pygit2.GitError, ValueError) as error:
+        raise DamagedDataError(
+            "an object of the repository cannot be read",
+            found=str(error),
+            where=id_,
+            next_step="git fsck",
+        ) from error
+
+
+def _promised(repo: Repo, id_: str, error: KeyError) -> pygit2.Object:
+    # In a partial clone git fetches the object; libgit2 knows nothing of promises.
+    if repo.partial and command.attempt(repo.workspace, ["cat-file", "-e", id_])[0] == 0:
+        found = repo.git.get(id_)  # a miss makes libgit2 look for new packs
+        if found is not None:
+            return found
+    raise DamagedDataError(
+        "an object of the repository is missing",
+        where=id_,
+        expected="a complete clone",
+        next_step="git fetch, then git fsck",
+    ) from error
+
+
+def _is_commit(repo: Repo, text: str) -> bool:
+    try:
+        return isinstance(repo.git.get(text), pygit2.Commit)
+    except (pygit2.GitError, ValueError):
+        return False
+
+
+def _info(commit: pygit2.Commit) -> CommitInfo:
+    subject = commit.raw_message.lstrip().partition(b"\n")[0].decode("utf-8", "backslashreplace")
+    return CommitInfo(
+        hash=CommitHash(str(commit.id)),
+        tree=TreeId(str(commit.tree_id)),
+        parents=tuple(CommitHash(str(parent)) for parent in commit.parent_ids),
+        author=Person(
+            commit.author.raw_name.decode("utf-8", "backslashreplace"),
+            commit.author.raw_email.decode("utf-8", "backslashreplace"),
+        ),
+        time=_when(commit.author.time, commit.author.offset),
+        committed_at=_when(commit.commit_time, commit.commit_time_offset),
+        subject=subject.strip(),
+    )
+
+
+def _when(seconds: int, offset_minutes: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset_minutes)))
+    except (ValueError, OverflowError, OSError):  # a forged date; order comes from ancestry
+        return datetime.fromtimestamp(0, UTC)
+
+
+def _raw_name(item: pygit2.Object) -> bytes:
+    return item.raw_name or b""  # None only for an object that was not found through a tree
+
+
+def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
+    tree = load_tree(repo, id_)
+    for name in PurePosixPath(path).parts:
+        if name not in tree:
+            return ABSENT
+        entry = tree[name]
+        if int(entry.filemode) != MODE_TREE:
+            return ABSENT
+        tree = load(repo, str(entry.id), pygit2.Tree)
+    return tree

@@ -1,0 +1,292 @@
+"""Read refs, and move them under lock: compare and set, or nothing.
+
+Moving goes through one ``git update-ref --stdin`` transaction. It serves every ref storage, and it
+lets go of its locks when the process at the other end of the pipe dies, where libgit2 would leave
+an empty ``.lock`` behind.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+import pygit2
+
+from gitexp.errors import (
+    GitexpError,
+    LockedError,
+    MovedRefError,
+    UnknownRevisionError,
+)
+from gitexp.git import command
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.faults import translated
+from gitexp.model.ids import CommitHash
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import datetime
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.plan import Person
+
+__all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "read_ref"]
+
+_ZERO: Final = "0" * 40
+
+Target = CommitHash | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What HEAD of this worktree is."""
+
+    branch: str | None  # short name; None: detached
+    commit: CommitHash | Absent  # ABSENT: unborn
+
+
+def local(branch: str) -> str:
+    """Return the full ref of a local branch."""
+    return f"refs/heads/{branch}"
+
+
+def is_valid(ref: str) -> bool:
+    """Return whether Git allows this full ref name."""
+    return bool(pygit2.reference_is_valid_name(ref))
+
+
+def read_ref(repo: Repo, name: str) -> CommitHash | Absent:
+    """Return the commit that a full ref name leads to, as it is on the disk now.
+
+    A broken ref counts as absent: nothing can be built on it.
+    """
+    if not is_valid(name):
+        return ABSENT
+    if repo.reftable:
+        code, out, _ = command.attempt(
+            repo.workspace,
+            ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"],
+        )
+        return CommitHash(out.decode("ascii").split()[-1]) if code == 0 else ABSENT
+    try:
+        found = repo.git.lookup_reference(name).peel(pygit2.Commit)
+    except (KeyError, pygit2.GitError, ValueError):
+        return ABSENT
+    return CommitHash(str(found.id))
+
+
+def head(repo: Repo) -> Head:
+    """Return the branch and the commit of this worktree's HEAD."""
+    code, out, _ = command.attempt(repo.workspace, ["symbolic-ref", "--quiet", "HEAD"])
+    if code == 0:
+        ref = out.decode("utf-8", "surrogateescape").rstrip("\n")
+        return Head(ref.removeprefix("refs/heads/"), read_ref(repo, ref))
+    code, out, _ = command.attempt(repo.workspace, ["rev-parse", "--verify", "--quiet", "HEAD"])
+    return Head(None, CommitHash(out.decode("ascii").strip()) if code == 0 else ABSENT)
+
+
+def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]:
+    """Return the branches whose short name begins with `prefix`, wherever they are.
+
+    Local ones first (``refs/heads/exp/a``), then those of remotes (``refs/remotes/origin/exp/a``),
+    then archive tags (``refs/tags/exp-archive/a``, peeled); full ref names, each kind sorted.
+    """
+    # The object name alone needs no object to be opened: 2,000 packed refs in 6 ms.
+    plain = _for_each_ref(repo, "%(refname)%00%(objectname)", "refs/heads", "refs/remotes")
+    found = [
+        (ref, commit)
+        for ref, commit in plain
+        if ref.startswith(f"refs/heads/{prefix}") or _of_remote(ref, prefix)
+    ]
+    peeled = "%(refname)%00%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+    return (*found, *_for_each_ref(repo, peeled, "refs/tags/exp-archive"))
+
+
+class HeldRefs:
+    """Refs that are locked and were found as expected; `move` sets them."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def move(self) -> None:
+        """Set every ref. After this the move is visible and final."""
+        _say(self._process, "commit\n", "commit")
+
+
+@contextlib.contextmanager
+def held(
+    repo: Repo,
+    moves: Mapping[str, tuple[Target, Target]],
+    *,
+    message: str,
+    who: Person,
+    when: datetime,
+) -> Iterator[HeldRefs]:
+    """Lock refs, compare each with its old value, and hold them until the block ends.
+
+    Parameters
+    ----------
+    moves : mapping of str to (old, new)
+        Full ref names; ABSENT as old means "must not exist", as new "delete".
+    message : str
+        One line for the reflog.
+    who, when
+        Identity and time for the reflog.
+
+    Raises
+    ------
+    MovedRefError
+        If a ref is not at its old value; nothing was moved.
+    LockedError
+        If another process holds a ref's lock; worth another try.
+    NoSpaceError, ReadOnlyError, GitFailedError
+        If git cannot take the locks.
+    """
+    process = _start(repo, message, who, when)
+    try:
+        _say(process, "start\n", "start")
+        for ref, (old, new) in sorted(moves.items()):
+            if not is_valid(ref):
+                raise UnknownRevisionError("Git allows no such ref", found=ascii(ref))
+            _write(process, _instruction(ref, old, new))
+        _say(process, "prepare\n", "prepare")
+        yield HeldRefs(process)
+    finally:
+        # End of input before "commit" aborts: git removes its locks itself.
+        for pipe in (process.stdin, process.stdout, process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        process.wait()
+
+
+def update_refs(
+    repo: Repo,
+    moves: Mapping[str, tuple[Target, Target]],
+    *,
+    message: str,
+    who: Person,
+    when: datetime,
+) -> None:
+    """Move refs, all or none; raises as `held` does."""
+    with held(repo, moves, message=message, who=who, when=when) as refs:
+        refs.move()
+
+
+def keep(repo: Repo, ref: str, commit: CommitHash) -> None:
+    """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
+
+    Raises
+    ------
+    KeyError
+        If the commit is gone already.
+    """
+    try:
+        if repo.reftable:
+            command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])
+        else:
+            repo.git.create_reference_direct(ref, commit, force=True)
+    except (pygit2.GitError, OSError, ValueError) as error:
+        raise translated(error, "cannot keep the new commit", ref) from error
+
+
+def drop(repo: Repo, ref: str) -> None:
+    """Remove a temporary ref; one that is gone is no error."""
+    if repo.reftable or _is_packed(repo, ref):  # `git gc` may have packed it meanwhile
+        command.attempt(repo.workspace, ["update-ref", "--no-deref", "-d", ref])
+    else:
+        # Not by libgit2, which needs room for a lock file; this works on a full disk.
+        with contextlib.suppress(OSError):
+            (repo.workspace.common_dir / ref).unlink(missing_ok=True)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _of_remote(ref: str, prefix: str) -> bool:
+    remote, separator, name = ref.removeprefix("refs/remotes/").partition("/")
+    return (
+        ref.startswith("refs/remotes/")
+        and bool(remote and separator)
+        and name != "HEAD"
+        and name.startswith(prefix)
+    )
+
+
+def _for_each_ref(repo: Repo, shape: str, *patterns: str) -> tuple[tuple[str, CommitHash], ...]:
+    out = command.run(repo.workspace, ["for-each-ref", f"--format={shape}", *patterns])
+    found = []
+    for line in out.decode("utf-8", "surrogateescape").splitlines():
+        ref, _, hash_ = line.partition("\0")
+        found.append((ref, CommitHash(hash_)))
+    return tuple(found)
+
+
+def _is_packed(repo: Repo, ref: str) -> bool:
+    try:
+        packed = (repo.workspace.common_dir / "packed-refs").read_bytes()
+    except OSError:
+        return False
+    return f" {ref}\n".encode() in packed
+
+
+def _start(repo: Repo, message: str, who: Person, when: datetime) -> subprocess.Popen[bytes]:
+    offset = when.strftime("%z") or "+0000"
+    return subprocess.Popen(
+        ["git", *command.SAFE, "update-ref", "--no-deref", "-m", message, "--stdin"],
+        cwd=command.folder(repo.workspace),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        bufsize=0,
+        process_group=0,  # a terminal's Ctrl-C must not end the transaction half-way
+        env=command.environment(
+            {
+                "GIT_COMMITTER_NAME": who.name,
+                "GIT_COMMITTER_EMAIL": who.email,
+                "GIT_COMMITTER_DATE": f"@{int(when.timestamp())} {offset[:5]}",
+            }
+        ),
+    )
+
+
+def _instruction(ref: str, old: Target, new: Target) -> str:
+    if new is ABSENT:
+        return f"delete {ref} {_ZERO if old is ABSENT else old}\n"
+    if old is ABSENT:
+        return f"create {ref} {new}\n"
+    return f"update {ref} {new} {old}\n"
+
+
+def _write(process: subprocess.Popen[bytes], text: str) -> None:
+    assert process.stdin is not None  # noqa: S101 - opened with PIPE above
+    with contextlib.suppress(BrokenPipeError):  # git died; its message follows from _say
+        process.stdin.write(text.encode("utf-8", "surrogateescape"))
+
+
+def _say(
+    process: subprocess.Popen[bytes], text: str, verb: Literal["start", "prepare", "commit"]
+) -> None:
+    assert process.stdout is not None  # noqa: S101 - opened with PIPE above
+    assert process.stderr is not None  # noqa: S101 - likewise
+    _write(process, text)
+    answer = process.stdout.readline()
+    if answer == f"{verb}: ok\n".encode():
+        return
+    said = process.stderr.read().decode("utf-8", "backslashreplace").strip()
+    raise _refused(said, process.wait())
+
+
+def _refused(said: str, code: int) -> GitexpError:
+    # Git says "is at X but expected Y" for a moved ref, "unable to resolve" for a deleted one.
+    if ".lock': File exists" in said:
+        return LockedError("a ref is locked by another process", found=said.splitlines()[0])
+    signs = ("but expected", "unable to resolve reference", "reference already exists")
+    if any(sign in said for sign in signs):
+        return MovedRefError(
+            "the branch was moved, created or deleted meanwhile",
+            found=said.splitlines()[0].removeprefix("fatal: "),
+        )
+    return translated(OSError(said or f"git update-ref ended with {code}"), "cannot move refs")

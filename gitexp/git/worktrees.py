@@ -1,0 +1,193 @@
+"""Add and remove the worktrees in which repeats run; their only settings are on command lines.
+
+GitPython starts git here (it costs 0.1 s to import, so only ``gitexp run`` imports this file);
+every argument vector is fixed, a path goes behind ``--``, a revision is a full hash.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+import git
+from git.exc import GitCommandError, GitCommandNotFound
+
+from gitexp.errors import ExistsError, GitFailedError
+from gitexp.git import command
+from gitexp.git.checkouts import Checkout, listing
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+
+__all__ = ["Checkout", "add", "listing", "remove"]
+
+_MODULE_DEPTH = 3
+
+
+def add(
+    workspace: Workspace,
+    path: Path,
+    commit: CommitHash,
+    *,
+    exclude: Sequence[str] = (".gitexp",),
+) -> tuple[str, ...]:
+    """Make a detached worktree of `commit` at `path`, without the top-level folders `exclude`.
+
+    What is excluded stands in the worktree's index as skip-worktree, so ``git status`` there is
+    clean and the user's settings are not touched. LFS and other filters of the user run, hooks do
+    not. Submodules are filled from the user's own clones of them.
+
+    Returns
+    -------
+    tuple of str
+        Submodules that stay empty, because the user's clone has none of their files either.
+
+    Raises
+    ------
+    ExistsError
+        If there is something at `path`.
+    NoSpaceError, ReadOnlyError, GitFailedError
+        If git cannot make it; what was made of it is removed.
+    """
+    if path.exists():
+        raise ExistsError("the worktree's folder is there already", where=str(path))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        _git(workspace, ["worktree", "add", "--no-checkout", "--detach", "--force", "--quiet",
+                         "--", str(path), commit])  # fmt: skip
+        command.run(path, ["read-tree", commit])
+        entries = _entries(path)
+        skipped = [name for mode, _, name in entries if _is_below(name, exclude)]
+        if skipped:
+            command.run(path, ["update-index", "--skip-worktree", "-z", "--stdin"],
+                        data=_joined(skipped))  # fmt: skip
+        wanted = [
+            name for mode, _, name in entries if mode != b"160000" and not _is_below(name, exclude)
+        ]
+        command.run(path, ["checkout-index", "--force", "--index", "--quiet", "-z", "--stdin"],
+                    data=_joined(wanted))  # fmt: skip
+        modules = [(name, sha) for mode, sha, name in entries if mode == b"160000"]
+        return _fill(path, workspace.common_dir, modules, commit, depth=0) if modules else ()
+    except BaseException:
+        remove(workspace, path)
+        raise
+
+
+def remove(workspace: Workspace, path: Path) -> None:
+    """Remove a worktree with everything in it, also one that is half made or half removed."""
+    git_dir = next(
+        (checkout.git_dir for checkout in listing(workspace) if checkout.top == path), None
+    )
+    if path.is_symlink():
+        path.unlink()
+    shutil.rmtree(path, ignore_errors=True)
+    if git_dir is not None and git_dir != workspace.common_dir:
+        shutil.rmtree(git_dir, ignore_errors=True)
+
+
+def _git(workspace: Workspace, arguments: Sequence[str]) -> None:
+    runner = git.Git(str(command.folder(workspace)))
+    try:
+        runner.execute(
+            ["git", *command.SAFE, *arguments],
+            env=command.environment(),
+            with_extended_output=True,
+        )
+    except GitCommandNotFound as error:
+        raise GitFailedError("cannot start git", found=str(error)) from error
+    except GitCommandError as error:
+        status = error.status if isinstance(error.status, int) else 1
+        said = str(error.stderr).encode("utf-8", "surrogateescape")
+        raise command.failure(arguments, status, said) from error
+
+
+def _entries(top: Path) -> list[tuple[bytes, bytes, bytes]]:
+    found = []
+    for record in command.run(top, ["ls-files", "--stage", "-z"]).split(b"\0"):
+        if record:
+            head, _, name = record.partition(b"\t")
+            mode, sha, _ = head.split(b" ")
+            found.append((mode, sha, name))
+    return found
+
+
+def _is_below(name: bytes, folders: Sequence[str]) -> bool:
+    return any(name.startswith(folder.encode() + b"/") for folder in folders)
+
+
+def _joined(names: Sequence[bytes]) -> bytes:
+    return b"".join(name + b"\0" for name in names)
+
+
+def _fill(
+    top: Path,
+    git_dir: Path,
+    modules: Sequence[tuple[bytes, bytes]],
+    commit: str,
+    *,
+    depth: int,
+) -> tuple[str, ...]:
+    """Write the files of each submodule below `top` from the clones in ``git_dir/modules``."""
+    names = _module_names(git_dir, commit)
+    empty: list[str] = []
+    for raw, sha in modules:
+        path = raw.decode("utf-8", "surrogateescape")
+        clone = git_dir / "modules" / names[path] if path in names else None
+        there = clone is not None and clone.is_dir() and depth < _MODULE_DEPTH
+        if clone is None or not there or not _has(clone, sha):
+            empty.append(path)
+            continue
+        target = top / path
+        target.mkdir(parents=True, exist_ok=True)
+        index = clone / f"gitexp-index-{top.name}"
+        env = {"GIT_DIR": str(clone), "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
+        try:
+            command.run(target, ["read-tree", sha.decode()], env=env)
+            command.run(target, ["checkout-index", "--all", "--force", "--quiet"], env=env)
+            listed = command.run(target, ["ls-files", "--stage", "-z"], env=env).split(b"\0")
+        finally:
+            index.unlink(missing_ok=True)
+        inner = [
+            (record.partition(b"\t")[2], record.split(b" ")[1])
+            for record in listed
+            if record.startswith(b"160000 ")
+        ]
+        if inner:
+            below = _fill(target, clone, inner, sha.decode(), depth=depth + 1)
+            empty += [f"{path}/{name}" for name in below]
+    return tuple(empty)
+
+
+def _has(clone: Path, sha: bytes) -> bool:
+    env = {"GIT_DIR": str(clone)}
+    return command.attempt(clone, ["cat-file", "-e", sha.decode() + "^{commit}"], env=env)[0] == 0
+
+
+def _module_names(git_dir: Path, commit: str) -> dict[str, str]:
+    """Map submodule paths to names as .gitmodules of `commit` says; unsafe names are left out."""
+    code, out, _ = command.attempt(
+        git_dir,
+        [
+            "config",
+            "--blob",
+            f"{commit}:.gitmodules",
+            "-z",
+            "--get-regexp",
+            r"^submodule\..*\.path$",
+        ],
+        env={"GIT_DIR": str(git_dir)},
+    )
+    found: dict[str, str] = {}
+    if code:
+        return found
+    for record in out.decode("utf-8", "surrogateescape").split("\0"):
+        key, _, path = record.partition("\n")
+        name = key.removeprefix("submodule.").removesuffix(".path")
+        parts = PurePosixPath(name).parts
+        if name and not name.startswith(("/", "-")) and ".." not in parts and "\\" not in name:
+            found[path] = name
+    return found

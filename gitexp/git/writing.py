@@ -1,0 +1,260 @@
+"""Write blobs, trees and commits that nobody sees until a ref leads to them.
+
+A tree is edited along the paths that change: in a repository of 10,000 files only the folders
+above them are read and written.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+import pygit2
+from pygit2.enums import FileMode
+
+from gitexp.errors import GitexpError, UnsafeInputError
+from gitexp.git import command
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.faults import translated
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
+from gitexp.model.ids import BlobId, CommitHash, TreeId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.plan import Person
+
+
+class Delete:
+    """The type of `DELETE`: in a mapping of changes, the path goes."""
+
+
+DELETE: Final = Delete()
+
+Content = bytes | tuple[bytes, bool] | Delete  # (bytes, executable)
+_Change = Content | dict[str, "_Change"]
+
+
+def write_blob(repo: Repo, data: bytes) -> BlobId:
+    """Write a blob; nobody sees it until a ref leads to it."""
+    try:
+        return BlobId(str(repo.git.create_blob(data)))
+    except (pygit2.GitError, OSError) as error:
+        raise _writing(repo, error) from error
+
+
+def build_tree(
+    repo: Repo,
+    base: TreeId | CommitHash | Absent,
+    changes: Mapping[str, Content],
+    *,
+    written: list[str] | None = None,
+) -> TreeId:
+    """Write the tree that `changes` make of `base`; only the folders on their paths are read.
+
+    Parameters
+    ----------
+    base : TreeId, CommitHash or ABSENT
+        What to start from.
+    changes : mapping of str to bytes, (bytes, bool) or DELETE
+        POSIX paths below the tree's top. Plain bytes keep the mode of a file that is there; the
+        pair says whether the file is executable. Deleting what is not there is no error.
+    written : list of str, optional
+        Receives the id of every object that was written.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a path is not a plain relative one, or leads through a file or a link.
+    """
+    nested: dict[str, _Change] = {}
+    for path, content in changes.items():
+        _put(nested, path, content)
+    tree = None if base is ABSENT else load_tree(repo, base)
+    log = written if written is not None else []
+    try:
+        made = _edit(repo, tree, nested, "", log)
+        if made is None:
+            made = repo.git.TreeBuilder().write()
+            log.append(str(made))
+    except (pygit2.GitError, OSError) as error:
+        raise _writing(repo, error) from error
+    return TreeId(str(made))
+
+
+def write_commit(  # noqa: PLR0913 - a commit has this many parts
+    repo: Repo,
+    tree: TreeId,
+    parents: Sequence[CommitHash],
+    message: str,
+    *,
+    author: Person,
+    committer: Person,
+    time: datetime,
+) -> CommitHash:
+    """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs.
+
+    Parameters
+    ----------
+    time : datetime
+        With an offset; becomes author and committer date, to the second.
+
+    Raises
+    ------
+    GitFailedError
+        If the commit cannot be signed.
+    NoSpaceError, ReadOnlyError
+        If it cannot be written.
+    """
+    message = message.rstrip("\n") + "\n"
+    if repo.setting_is_true("commit.gpgsign"):
+        people = (("AUTHOR", author), ("COMMITTER", committer))
+        return _signed(repo, tree, parents, message, people, time=time)
+    try:
+        made = repo.git.create_commit(
+            None,
+            signature(author, time),
+            signature(committer, time),
+            message.encode("utf-8", "surrogateescape"),
+            tree,
+            list(parents),
+        )
+    except (pygit2.GitError, OSError) as error:
+        raise _writing(repo, error) from error
+    return CommitHash(str(made))
+
+
+def exist(repo: Repo, ids: Iterable[str]) -> bool:
+    """Return whether every object is on the disk, asking no cache."""
+    odb = repo.fresh().git.odb
+    return all(id_ in odb for id_ in ids)
+
+
+def signature(person: Person, time: datetime) -> pygit2.Signature:
+    """Return a pygit2 signature; Git allows no angle bracket, newline or NUL in a name."""
+    offset = time.utcoffset() or timedelta()
+    return pygit2.Signature(
+        _plain(person.name) or "unknown",
+        _plain(person.email) or "unknown",
+        int(time.timestamp()),
+        int(offset.total_seconds() // 60),
+    )
+
+
+# --- inside ---
+
+
+def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
+    parts = path.split("/")
+    if any(part in {"", ".", "..", ".git"} or "\0" in part for part in parts):
+        raise UnsafeInputError(
+            "a path would leave its place", found=ascii(path), expected="a plain relative path"
+        )
+    here = nested
+    for part in parts[:-1]:
+        below = here.setdefault(part, {})
+        if not isinstance(below, dict):
+            raise UnsafeInputError("a path is file and folder at once", found=ascii(path))
+        here = below
+    if isinstance(here.get(parts[-1]), dict):
+        raise UnsafeInputError("a path is file and folder at once", found=ascii(path))
+    here[parts[-1]] = content
+
+
+def _edit(
+    repo: Repo,
+    tree: pygit2.Tree | None,
+    changes: Mapping[str, _Change],
+    where: str,
+    written: list[str],
+) -> pygit2.Oid | None:
+    """Return the edited tree's id; None where nothing would be left in it."""
+    builder = repo.git.TreeBuilder() if tree is None else repo.git.TreeBuilder(tree)
+    for name, change in changes.items():
+        old = None if tree is None or name not in tree else tree[name]
+        path = f"{where}{name}"
+        if isinstance(change, dict):
+            made = _folder(repo, old, change, path, written)
+            mode = FileMode.TREE
+        elif isinstance(change, Delete):
+            made = None
+        else:
+            made, mode = _file(repo, old, change, path)
+            written.append(str(made))
+        if made is not None:
+            builder.insert(name, made, mode)
+        elif old is not None:
+            builder.remove(name)
+    if len(builder) == 0:
+        return None
+    made_tree = builder.write()
+    written.append(str(made_tree))
+    return made_tree
+
+
+def _folder(
+    repo: Repo,
+    old: pygit2.Object | None,
+    changes: Mapping[str, _Change],
+    path: str,
+    written: list[str],
+) -> pygit2.Oid | None:
+    if isinstance(old, pygit2.Tree) or old is None:
+        return _edit(repo, old, changes, f"{path}/", written)
+    raise UnsafeInputError(
+        "a folder is needed where there is a file or a link",
+        where=path,
+        next_step=f"git rm -- {path}",
+    )
+
+
+def _file(
+    repo: Repo, old: pygit2.Object | None, change: bytes | tuple[bytes, bool], path: str
+) -> tuple[pygit2.Oid, FileMode]:
+    before = None if old is None else int(old.filemode)
+    if before not in {None, MODE_BLOB, MODE_EXECUTABLE}:
+        raise UnsafeInputError(
+            "a file is to be written where there is a folder, a link or a submodule",
+            where=path,
+            next_step=f"git rm -- {path}",
+        )
+    data, executable = change if isinstance(change, tuple) else (change, before == MODE_EXECUTABLE)
+    mode = FileMode.BLOB_EXECUTABLE if executable else FileMode.BLOB
+    return repo.git.create_blob(data), mode
+
+
+def _signed(  # noqa: PLR0913 - a commit has this many parts
+    repo: Repo,
+    tree: TreeId,
+    parents: Sequence[CommitHash],
+    message: str,
+    people: tuple[tuple[str, Person], ...],
+    *,
+    time: datetime,
+) -> CommitHash:
+    offset = time.strftime("%z") or "+0000"
+    arguments = ["commit-tree", "-S", tree]
+    for parent in parents:
+        arguments += ["-p", parent]
+    env = {}
+    for role, person in people:
+        env[f"GIT_{role}_NAME"] = _plain(person.name)
+        env[f"GIT_{role}_EMAIL"] = _plain(person.email)
+        env[f"GIT_{role}_DATE"] = f"@{int(time.timestamp())} {offset[:5]}"
+    out = command.run(
+        repo.workspace,
+        [*arguments, "-F", "-"],
+        data=message.encode("utf-8", "surrogateescape"),
+        env=env,
+    )
+    return CommitHash(out.decode("ascii").strip())
+
+
+def _plain(text: str) -> str:
+    return "".join(char for char in text if char.isprintable() and char not in "<>").strip()
+
+
+def _writing(repo: Repo, error: Exception) -> GitexpError:
+    return translated(error, "cannot write objects", str(repo.workspace.common_dir / "objects"))

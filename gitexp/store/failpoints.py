@@ -1,0 +1,58 @@
+"""Named steps at which a test may kill, fail or hold the process; nothing in ordinary use.
+
+``GITEXP_FAILPOINT=publish.locked:kill|raise=ENOSPC|pause=FIFO``, several joined by commas, read
+only where ``GITEXP_TESTING=1``.
+"""
+
+from __future__ import annotations
+
+import enum
+import errno
+import os
+import signal
+from pathlib import Path
+
+
+class Point(enum.Enum):
+    """The steps of a run and of a transaction, in their order."""
+
+    RUN_WORKTREE = "run.worktree"
+    RUN_CHECKOUT = "run.checkout"
+    RUN_PIPELINE = "run.pipeline"
+    RUN_READ = "run.read"
+    RUN_SNAPSHOT = "run.snapshot"
+    RUN_OUTCOME = "run.outcome"
+    BLOBS = "publish.blobs"  # objects are written, no ref leads to them
+    TEMPREF = "publish.tempref"  # the temporary ref does
+    LOCKED = "publish.locked"  # index.lock of every worktree concerned, and the ref, are ours
+    COMPARED = "publish.compared"  # the ref is where it was; what worktrees will get is prepared
+    SET = "publish.set"  # the branch has moved: published
+    RESTORED = "publish.restored"  # worktrees are at the new tip
+    CLEANUP = "publish.cleanup"  # locks are gone, the temporary ref is not
+
+
+PUBLISH_POINTS = tuple(point for point in Point if point.value.startswith("publish."))
+
+
+def reach(point: Point) -> None:
+    """Say that a step was reached; in a test the process may end here.
+
+    Raises
+    ------
+    OSError
+        If the test asked for one.
+    """
+    if os.environ.get("GITEXP_TESTING") != "1":
+        return
+    for rule in os.environ.get("GITEXP_FAILPOINT", "").split(","):
+        name, _, action = rule.partition(":")
+        if name != point.value:
+            continue
+        verb, _, value = action.partition("=")
+        if verb == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif verb == "raise":
+            number = int(getattr(errno, value))
+            raise OSError(number, os.strerror(number))
+        elif verb == "pause":
+            Path(value).read_bytes()  # a FIFO: until the test opens it and closes it again

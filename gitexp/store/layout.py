@@ -1,0 +1,84 @@
+"""Where things lie: paths in a tree (POSIX, from the repository's top) and in the Git directory.
+
+Changing a path here is a change of format: `docs/formats/` says so too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.ids import EnvironmentDigest, RunId
+    from gitexp.model.workspace import Workspace
+
+FOLDER: Final = ".gitexp"
+CONFIG: Final = ".gitexp/config.yaml"
+PLANS: Final = ".gitexp/experiments"
+CONCLUSIONS: Final = ".gitexp/conclusions"
+RUNS: Final = ".gitexp/runs"
+ENVIRONMENTS: Final = ".gitexp/environments"
+TMP: Final = ".gitexp/tmp"
+TMP_IGNORE: Final = ".gitexp/tmp/.gitignore"
+
+DATA_BRANCH: Final = "gitexp/data"
+TEMPORARY_REFS: Final = "refs/gitexp/tmp/"
+ARCHIVE_TAGS: Final = "refs/tags/exp-archive/"
+
+
+def plan_path(name: str) -> str:
+    """Return the path of an experiment's plan."""
+    return f"{PLANS}/{name}.yaml"
+
+
+def conclusion_path(name: str) -> str:
+    """Return the path of an experiment's conclusion."""
+    return f"{CONCLUSIONS}/{name}.yaml"
+
+
+def run_dir(run: RunId) -> str:
+    """Return the folder of a run.
+
+    Examples
+    --------
+    >>> run_dir("abcdefghijklmnop")
+    '.gitexp/runs/ab/abcdefghijklmnop'
+    """
+    return f"{RUNS}/{run[:2]}/{run}"
+
+
+def run_json(run: RunId) -> str:
+    """Return the path of a run's record."""
+    return f"{run_dir(run)}/run.json"
+
+
+def samples_csv(run: RunId) -> str:
+    """Return the path of a run's samples."""
+    return f"{run_dir(run)}/samples.csv"
+
+
+def environment_dir(digest: EnvironmentDigest) -> str:
+    """Return the folder of a recorded environment."""
+    return f"{ENVIRONMENTS}/{digest}"
+
+
+def data_pointer(run: RunId, folder: str = "") -> str:
+    """Return the path of a run's by-products on the branch gitexp/data.
+
+    Parameters
+    ----------
+    folder : str
+        Where ``.dvc/`` lies below the repository's top; "" for the top itself.
+    """
+    return f"{folder}/{run}.dvc" if folder else f"{run}.dvc"
+
+
+def locks_dir(workspace: Workspace) -> Path:
+    """Return the folder of gitexp's own locks; linked worktrees share it."""
+    return workspace.common_dir / "gitexp" / "locks"
+
+
+def index_file(workspace: Workspace) -> Path:
+    """Return the deletable index cache."""
+    return workspace.common_dir / "gitexp" / "index.sqlite"

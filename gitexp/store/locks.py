@@ -1,0 +1,194 @@
+"""Locks between processes, and the text that says whose they are. The one place for flock.
+
+A `FileLock` goes with its process, however that ends. A lock that must outlive a crash (Git's own
+``index.lock``) is described by an `OwnerFile`, written first, so that it can be told later whether
+anybody is still behind it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import random
+import sys
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from gitexp.errors import LockedError
+
+if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+    import msvcrt
+else:
+    import fcntl
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+_UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
+_LIVE = 30.0  # seconds; a text is written right after the lock was taken
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process: a pid alone is used again by another one, after a boot above all."""
+
+    host: str
+    pid: int
+    started: str  # opaque: boot id and start time where the system tells them
+
+    def __str__(self) -> str:
+        """Return one line for people and for files."""
+        return f"{self.host} {self.pid} {self.started}"
+
+    @classmethod
+    def parse(cls, text: str) -> Owner | None:
+        """Return the owner that a line describes; None where it describes none."""
+        parts = text.strip().split(" ")
+        if len(parts) != 3 or not parts[1].isdecimal():  # noqa: PLR2004 - the fields above
+            return None
+        return cls(parts[0], int(parts[1]), parts[2])
+
+
+def this_process() -> Owner:
+    """Return the process that is running."""
+    pid = os.getpid()
+    return Owner(_host(), pid, _started(pid))
+
+
+def is_dead(owner: Owner) -> bool:
+    """Return whether a process has certainly ended; on another host nobody can say."""
+    if owner.host != _host():
+        return False
+    try:
+        os.kill(owner.pid, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # it lives and belongs to somebody else
+        return False
+    now = _started(owner.pid)
+    return bool(now) and now != "-" and owner.started not in {"-", now}
+
+
+class FileLock:
+    """A lock on a file that is never deleted; held by one process, released by its end.
+
+    Parameters
+    ----------
+    path : Path
+        Made if missing; holds one line that says who has, or last had, the lock.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> lock = FileLock(pathlib.Path(folder.name, "slot"))
+    >>> lock.try_acquire(), lock.try_acquire()
+    (True, True)
+    >>> lock.release(); folder.cleanup()
+    """
+
+    def __init__(self, path: Path, *, timeout_s: float = 30.0) -> None:
+        self.path = path
+        self.timeout_s = timeout_s
+        self._file: int | None = None
+
+    def try_acquire(self) -> bool:
+        """Take the lock if it is free; return whether we have it.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be made. A file system without locks counts as free.
+        """
+        if self._file is not None:
+            return True
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        file = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        try:
+            _lock(file)
+        except OSError as error:
+            if error.errno not in _UNSUPPORTED:
+                os.close(file)
+                if error.errno in {errno.EAGAIN, errno.EACCES, errno.EDEADLK}:
+                    return False
+                raise
+        # Who holds it is a courtesy: on a full disk the lock works all the same.
+        with contextlib.suppress(OSError):
+            os.ftruncate(file, 0)
+            os.pwrite(file, f"{this_process()}\n".encode(), 0) if hasattr(os, "pwrite") else None
+        self._file = file
+        return True
+
+    def acquire(self) -> None:
+        """Take the lock, waiting up to `timeout_s` seconds.
+
+        Raises
+        ------
+        LockedError
+            If another process holds it longer.
+        """
+        deadline = time.monotonic() + self.timeout_s
+        while not self.try_acquire():
+            if time.monotonic() >= deadline:
+                raise LockedError(
+                    "another process holds a lock",
+                    found=self.holder(),
+                    where=str(self.path),
+                    expected=f"to get it within {self.timeout_s:g} s",
+                )
+            time.sleep(random.uniform(0.001, 0.01))  # noqa: S311 - jitter, no secret
+
+    def release(self) -> None:
+        """Give the lock back; without one this does nothing."""
+        if self._file is not None:
+            os.close(self._file)  # closes the only descriptor, so the lock goes
+            self._file = None
+
+    def holder(self) -> str:
+        """Return who wrote into the file last, for a message."""
+        with contextlib.suppress(OSError, ValueError):
+            owner = Owner.parse(self.path.read_text(encoding="utf-8"))
+            if owner is not None:
+                return f"process {owner.pid} on {owner.host}"
+        return "an unknown process"
+
+    def __enter__(self) -> Self:
+        """Take the lock, or raise `LockedError`."""
+        self.acquire()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the lock back."""
+        self.release()
+
+
+def _lock(file: int) -> None:
+    if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _host() -> str:
+    name = os.uname().nodename if hasattr(os, "uname") else os.environ.get("COMPUTERNAME", "")
+    return "".join(name.split()) or "localhost"
+
+
+def _started(pid: int) -> str:
+    """Return when a process began, in a form that is only compared; "-" where nobody tells."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - in hot paths, once a lock
+            # The name in parentheses may hold anything; field 22 is the 20th after it.
+            ticks = stat.read().rpartition(b") ")[2].split()[19]
+        with open("/proc/sys/kernel/random/boot_id", "rb") as boot:  # noqa: PTH123
+            return f"{boot.read(8).decode('ascii')}-{ticks.decode('ascii')}"
+    except (OSError, IndexError, ValueError):
+        return "-"
