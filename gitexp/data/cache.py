@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.data import hashing, links, manifest, objects, settings
+from gitexp.data import dvcignore, hashing, links, manifest, objects, settings
 from gitexp.data.objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
 from gitexp.errors import DamagedDataError, DataMissingError, ExistsError
 from gitexp.model.ids import Md5
@@ -23,7 +23,7 @@ from gitexp.model.job import FileHash
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.data.hashing import Ignored, Memo
+    from gitexp.data.hashing import Memo
 
 __all__ = [
     "CacheConfig",
@@ -98,13 +98,12 @@ def put(
     root: Path,
     path: str,
     *,
-    ignored: Ignored | None = None,
     memo: Memo | None = None,
 ) -> FileHash:
     """Store the file or folder `path` below `root`; what is there already is left as it is."""
     full = root / path
     if full.is_dir():
-        return put_dir(cache, full, path, ignored=ignored, memo=memo)
+        return put_dir(cache, full, path, memo=memo)
     return put_file(cache, full, path, memo=memo)
 
 
@@ -128,7 +127,6 @@ def put_dir(
     folder: Path,
     path: str,
     *,
-    ignored: Ignored | None = None,
     memo: Memo | None = None,
 ) -> FileHash:
     """Store a folder: its files first, then the object that lists them.
@@ -138,7 +136,7 @@ def put_dir(
     UnsafeInputError
         If the folder holds links, pipes or names that cannot be stored; nothing was written.
     """
-    names = hashing.list_files(str(folder), ignored)
+    names = hashing.list_files(str(folder), dvcignore.load(folder))
     with links.explained(str(cache.dir)):
         members = tuple(
             hashing.Member(name, objects.store(cache, f"{folder}/{name}", memo)) for name in names

@@ -168,7 +168,7 @@ def load_lock(
     return Lock(stages, foreign or any(stage.needs_dvc for stage in stages.values()))
 
 
-def load_pipeline(data: bytes, where: str, folder: str = "") -> Pipeline:
+def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool = False) -> Pipeline:
     """Read ``dvc.yaml``, as far as it is plain.
 
     Parameters
@@ -179,6 +179,8 @@ def load_pipeline(data: bytes, where: str, folder: str = "") -> Pipeline:
         Its name, for messages.
     folder : str
         Its folder, relative to the project folder.
+    resolved : bool
+        Whether DVC filled in the templates: a ``${`` that is left was escaped, and is the shell's.
 
     Raises
     ------
@@ -188,7 +190,10 @@ def load_pipeline(data: bytes, where: str, folder: str = "") -> Pipeline:
     top = Fields(_load(data, where), where)
     named = top.named("stages")
     raw_stages = top.raw("stages")
-    reasons = {name: _templated(name, raw_stages, fields) for name, fields in named.items()}
+    reasons = {
+        name: _templated(name, raw_stages, fields, resolved=resolved)
+        for name, fields in named.items()
+    }
     why = next((reason for reason in reasons.values() if reason), "")
     stages: tuple[Stage, ...] = ()
     if not why:
@@ -256,7 +261,7 @@ def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPa
     )
 
 
-def _templated(name: str, stages: Json, fields: Fields) -> str:
+def _templated(name: str, stages: Json, fields: Fields, *, resolved: bool) -> str:
     """Say why DVC has to resolve a stage; "" where it is plain."""
     foreign = sorted(set(fields.keys()) - _STAGE_KEYS)
     if foreign:
@@ -264,7 +269,7 @@ def _templated(name: str, stages: Json, fields: Fields) -> str:
     body = stages.get(name) if isinstance(stages, Mapping) else None
     if isinstance(body, Mapping):
         acting = [value for key, value in body.items() if key not in ("desc", "meta")]
-        if _mentions(acting, "${"):
+        if not resolved and _mentions(acting, "${"):
             return f"${{...}} in stage {name}"
         if _mentions([body.get("deps"), body.get("outs")], "://"):
             return f"a URL in stage {name}"

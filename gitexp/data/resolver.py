@@ -1,0 +1,60 @@
+"""DVC's own resolver of templates, foreach and matrix, in a process of its own.
+
+Started as a file (``python -I resolver.py``), so that it needs nothing of gitexp, and at most once
+per run: importing DVC costs more than most stages' templates. It reads ``dvc.yaml`` and the files
+named by ``vars``; it opens no repository, takes no lock and writes nothing but its answer.
+
+Stdin: ``[{"file": ABSOLUTE PATH, "parsing": {...}}, ...]``. Stdout: for each of them, in order,
+``{"stages": {...}}`` or ``{"error": TEXT}``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dvc.exceptions import DvcException
+from dvc.fs import localfs
+from dvc.parsing import DataResolver
+from dvc.schema import COMPILED_MULTI_STAGE_SCHEMA
+from dvc.utils.serialize import load_yaml
+from voluptuous import Invalid
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Answer = dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the resolver asks of a repository: a file system, and the settings of ``parsing``."""
+
+    fs: object
+    config: Mapping[str, Mapping[str, str]]
+
+
+def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
+    """Return the stages of one ``dvc.yaml`` with everything filled in, or why that failed."""
+    try:
+        written = load_yaml(file)
+        COMPILED_MULTI_STAGE_SCHEMA(written)
+        place = Place(localfs, {"parsing": parsing})
+        resolver = DataResolver(place, str(Path(file).parent), written)
+        return {"stages": dict(resolver.resolve()["stages"])}
+    except (DvcException, Invalid) as error:
+        return {"error": " ".join(str(error).split())}
+
+
+def main() -> int:
+    """Answer one question."""
+    asked = json.load(sys.stdin)
+    json.dump([resolve(one["file"], one["parsing"]) for one in asked], sys.stdout)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
