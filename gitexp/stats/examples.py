@@ -87,6 +87,23 @@ def discordant(cells: Cells) -> tuple[int, int]:
     )
 
 
+def lost_and_won(cells: Cells, kind: str, sign: float) -> tuple[int, int]:
+    """Return the discordant examples that speak against, and for, a gain of the candidate.
+
+    Parameters
+    ----------
+    cells : Cells
+    kind : str
+        "accuracy" or "error_rate".
+    sign : float
+        1 if larger is better, -1 if smaller is.
+    """
+    only_baseline, only_candidate = discordant(cells)
+    if (kind == "accuracy") == (sign > 0):
+        return only_baseline, only_candidate
+    return only_candidate, only_baseline
+
+
 def mcnemar_tails(only_baseline: int, only_candidate: int) -> Tails:
     """Test whether the candidate is right as often as the baseline, exactly.
 

@@ -141,11 +141,7 @@ def run_on_predictions(
 
     def no_difference() -> Tails:
         if definition.kind in {"accuracy", "error_rate"}:
-            only_baseline, only_candidate = examples.discordant(cells)
-            right_is_better = (definition.kind == "accuracy") == (sign > 0)
-            if right_is_better:
-                return examples.mcnemar_tails(only_baseline, only_candidate)
-            return examples.mcnemar_tails(only_candidate, only_baseline)
+            return examples.mcnemar_tails(*examples.lost_and_won(cells, definition.kind, sign))
         draws = SWAP_DRAWS if plan.test == "bootstrap-margin" else plan.resamples
         return examples.swap_tails(cells, definition, sign=sign, draws=draws, seed=plan.seed)
 

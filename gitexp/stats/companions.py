@@ -1,0 +1,102 @@
+"""The second test that stands beside the planned one: t beside permutation, mid-p beside exact.
+
+It is printed so that a reader can see whether the choice of test mattered; it decides nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import SignificanceResult
+from gitexp.model.plan import Direction
+from gitexp.stats import examples, hypotheses, ttests
+from gitexp.stats.permutation import Tails
+from gitexp.stats.values import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.model.comparison import PlannedTest
+    from gitexp.stats.design import Design
+    from gitexp.stats.examples import Cells
+
+
+def beside_repeats(
+    plan: PlannedTest, design: Design, baseline: Sequence[float], candidate: Sequence[float]
+) -> tuple[SignificanceResult, ...]:
+    """Return the t test that belongs to a permutation test, against the same margins.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+        Of the permutation test.
+    design : Design
+    baseline, candidate : sequence of float
+        As for `planned.run_on_repeats`.
+
+    Returns
+    -------
+    tuple of SignificanceResult
+        Paired t or Welch's; empty where t does not exist (a single value, or no variation).
+
+    Examples
+    --------
+    >>> from gitexp.stats.design import Design, Unit, plan_test
+    >>> design = Design(Unit.REPEAT, True, 3, 3, 0.05)
+    >>> beside = beside_repeats(plan_test(design), design, [1.0, 2.0, 4.0], [2.0, 4.0, 5.0])
+    >>> beside[0].plan.title, round(beside[0].p_value, 3)
+    ('paired t', 0.057)
+    """
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    hypotheses.check_share(old, design.effect)
+    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+    estimate = ttests.paired_difference if plan.paired else ttests.welch_difference
+
+    def tails_at(margin: float) -> Tails:
+        below, above = shifted(margin)
+        mean = estimate(above, below)
+        t = mean.estimate / mean.error
+        return Tails(
+            greater=ttests.p_of_t(t, mean.df, "greater"),
+            less=ttests.p_of_t(t, mean.df, "less"),
+            two_sided=ttests.p_of_t(t, mean.df, "two-sided"),
+        )
+
+    try:
+        found = hypotheses.p_values(design.effect, tails_at)
+        mean = estimate(new, old)
+    except DesignError:
+        return ()
+    name, title = ("paired-t", "paired t") if plan.paired else ("welch-t", "Welch's t")
+    beside = replace(
+        plan, test=name, title=title, why=f"beside: {plan.test}", resamples=0, smallest_p=0.0
+    )
+    return (
+        SignificanceResult(
+            beside, found.p_value, found.p_support, found.p_refute, mean.estimate / mean.error
+        ),
+    )
+
+
+def beside_predictions(
+    plan: PlannedTest, design: Design, cells: Cells
+) -> tuple[SignificanceResult, ...]:
+    """Return McNemar's mid-p-values beside the exact ones; empty for every other plan.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+    design : Design
+    cells : Cells
+    """
+    if plan.test != "mcnemar":
+        return ()
+    sign = -1.0 if design.direction is Direction.MIN else 1.0
+    tails = examples.mid_p_tails(*examples.lost_and_won(cells, design.metric, sign))
+    found = hypotheses.p_values(design.effect, lambda _: tails)
+    beside = replace(
+        plan, test="mcnemar-mid-p", title="McNemar, mid-p", why="beside: mcnemar", resamples=0
+    )
+    return (SignificanceResult(beside, found.p_value, found.p_support, found.p_refute),)

@@ -1,0 +1,243 @@
+"""Sizes of an effect, standardised or by ranks, each with an interval where one is known.
+
+All are first minus second: `a` relative to `b`, the candidate relative to the baseline.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import gammaln
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import EffectSize, Interval
+from gitexp.stats import ranks
+from gitexp.stats.noncentral import noncentral_t_interval
+from gitexp.stats.ttests import paired_difference, pooled_difference
+from gitexp.stats.values import finite, finite_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gitexp.stats.values import Values
+
+    Floats = Sequence[float] | Values
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """An estimate with a two-sided interval; without one the limits are None."""
+
+    estimate: float
+    ci_low: float | None = None
+    ci_high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankBiserial:
+    """The matched-pairs rank-biserial correlation with the rank sums it is made of."""
+
+    estimate: float
+    w_plus: float
+    w_minus: float
+
+
+def paired_effects(
+    baseline: Sequence[float], candidate: Sequence[float], *, confidence: float = 0.95
+) -> tuple[EffectSize, ...]:
+    """Return the effect sizes of a paired design; those that do not exist are left out.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float, shape (n_pairs,)
+    confidence : float
+        Of the intervals.
+
+    Returns
+    -------
+    tuple of EffectSize
+        Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
+
+    Examples
+    --------
+    >>> [size.name for size in paired_effects([1.0, 2.0, 4.0], [2.0, 4.0, 5.0])]
+    ["Cohen's dz", "Hedges' gz", 'rank-biserial correlation']
+    """
+    old, new = finite_pairs(baseline, candidate)
+    sizes = _standardised(
+        (("Cohen's dz", cohens_dz), ("Hedges' gz", hedges_gz)), new, old, confidence=confidence
+    )
+    biserial = rank_biserial_paired(new, old)
+    return (*sizes, EffectSize("rank-biserial correlation", biserial.estimate, None))
+
+
+def independent_effects(
+    baseline: Sequence[float], candidate: Sequence[float], *, confidence: float = 0.95
+) -> tuple[EffectSize, ...]:
+    """Return the effect sizes of an independent design, see `paired_effects`.
+
+    Examples
+    --------
+    >>> [size.name for size in independent_effects([1.0, 2.0], [3.0, 5.0])]
+    ["Cohen's d", "Hedges' g", "Cliff's delta"]
+    """
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    sizes = _standardised(
+        (("Cohen's d", cohens_d), ("Hedges' g", hedges_g)), new, old, confidence=confidence
+    )
+    return (*sizes, EffectSize("Cliff's delta", cliffs_delta(new, old).estimate, None))
+
+
+def cohens_d(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
+    """Return the difference of means in pooled standard deviations, with its interval.
+
+    Parameters
+    ----------
+    a, b : sequence of float
+        Independent values, three in all at least.
+    alpha : float
+        The interval has confidence 1 - alpha: noncentral-t limits times sqrt(1/n + 1/m).
+
+    Raises
+    ------
+    DesignError
+        If neither side varies.
+
+    References
+    ----------
+    .. [1] Cumming, G. and Finch, S. (2001). A primer on the understanding, use, and calculation
+       of confidence intervals that are based on central and noncentral distributions. Educ.
+       Psychol. Meas. 61, 532-574. :doi:`10.1177/0013164401614002`
+
+    Examples
+    --------
+    >>> round(cohens_d([3.0, 4.0, 5.0], [1.0, 2.0, 3.0]).estimate, 6)
+    2.0
+    """
+    mean = pooled_difference(a, b)
+    scale = math.sqrt(1 / len(a) + 1 / len(b))
+    return _from_t(mean.estimate / mean.error, mean.df, scale, alpha)
+
+
+def hedges_g(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
+    """Return `cohens_d` and its limits with the exact correction for small samples.
+
+    References
+    ----------
+    .. [1] Hedges, L. V. (1981). Distribution theory for Glass's estimator of effect size and
+       related estimators. J. Educ. Stat. 6, 107-128. :doi:`10.3102/10769986006002107`
+    """
+    return _corrected(cohens_d(a, b, alpha), len(a) + len(b) - 2)
+
+
+def cohens_dz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
+    """Return the mean paired difference in standard deviations of the differences.
+
+    Parameters
+    ----------
+    a, b : sequence of float, shape (n_pairs,)
+        Two pairs at least, with differences that vary.
+    alpha : float
+        The interval has confidence 1 - alpha: noncentral-t limits / sqrt(n).
+
+    Examples
+    --------
+    >>> round(cohens_dz([2.0, 4.0, 6.0], [1.0, 2.0, 3.0]).estimate, 6)
+    2.0
+    """
+    mean = paired_difference(a, b)
+    return _from_t(mean.estimate / mean.error, mean.df, 1 / math.sqrt(len(a)), alpha)
+
+
+def hedges_gz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
+    """Return `cohens_dz` and its limits with the correction of `hedges_g` at n - 1."""
+    return _corrected(cohens_dz(a, b, alpha), len(a) - 1)
+
+
+def cliffs_delta(a: Floats, b: Floats) -> Estimate:
+    """Return P(a > b) - P(a < b) over all pairs of one value a side.
+
+    References
+    ----------
+    .. [1] Cliff, N. (1993). Dominance statistics: ordinal analyses to answer ordinal questions.
+       Psychol. Bull. 114, 494-509. :doi:`10.1037/0033-2909.114.3.494`
+
+    Examples
+    --------
+    >>> cliffs_delta([1.0, 2.0], [2.0, 3.0]).estimate
+    -0.75
+    """
+    first, second = finite(a), np.sort(finite(b))
+    below = np.searchsorted(second, first, side="left").sum()
+    above = (len(second) - np.searchsorted(second, first, side="right")).sum()
+    return Estimate(float(below - above) / (len(first) * len(second)))
+
+
+def vargha_delaney_a12(a: Floats, b: Floats) -> Estimate:
+    """Return P(a > b) + P(a = b) / 2, a linear function of `cliffs_delta`.
+
+    References
+    ----------
+    .. [1] Vargha, A. and Delaney, H. D. (2000). A critique and improvement of the CL common
+       language effect size statistics of McGraw and Wong. J. Educ. Behav. Stat. 25, 101-132.
+       :doi:`10.3102/10769986025002101`
+    """
+    return Estimate((cliffs_delta(a, b).estimate + 1) / 2)
+
+
+def rank_biserial_paired(a: Floats, b: Floats) -> RankBiserial:
+    """Return (W+ - W-) / (W+ + W-) of the signed ranks; 0 if all differences are zero.
+
+    References
+    ----------
+    .. [1] Kerby, D. S. (2014). The simple difference formula: an approach to teaching
+       nonparametric correlation. Compr. Psychol. 3. :doi:`10.2466/11.IT.3.1`
+
+    Examples
+    --------
+    >>> rank_biserial_paired([1.0, 5.0], [2.0, 3.0]).estimate
+    0.3333333333333333
+    """
+    plus, minus = ranks.signed_rank_sums(ranks.differences(*finite_pairs(a, b)))
+    total = plus + minus
+    return RankBiserial((plus - minus) / total if total else 0.0, plus, minus)
+
+
+def _from_t(t: float, df: float, scale: float, alpha: float) -> Estimate:
+    limits = noncentral_t_interval(t, df, alpha)
+    return Estimate(t * scale, limits.ncp_low * scale, limits.ncp_high * scale)
+
+
+def _corrected(size: Estimate, df: float) -> Estimate:
+    if df <= 1:
+        raise DesignError(
+            "the correction for small samples needs two degrees of freedom", found=f"{df:g}"
+        )
+    factor = math.exp(float(gammaln(df / 2) - gammaln((df - 1) / 2))) / math.sqrt(df / 2)
+    low, high = size.ci_low, size.ci_high
+    return Estimate(
+        size.estimate * factor,
+        None if low is None else low * factor,
+        None if high is None else high * factor,
+    )
+
+
+def _standardised(
+    functions: tuple[tuple[str, Callable[[Values, Values, float], Estimate]], ...],
+    new: Values,
+    old: Values,
+    *,
+    confidence: float,
+) -> tuple[EffectSize, ...]:
+    sizes = []
+    for name, function in functions:
+        try:
+            size = function(new, old, 1 - confidence)
+        except DesignError:  # too few values, or none of them varies: there is no such size
+            continue
+        interval = Interval(size.ci_low, size.ci_high, confidence, "noncentral t")
+        sizes.append(EffectSize(name, size.estimate, interval))
+    return tuple(sizes)

@@ -1,0 +1,252 @@
+"""Confidence intervals of a difference, absolute and relative to the baseline.
+
+They are printed beside a verdict and decide nothing. A limit or an interval that does not exist
+is None, never infinite.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri, stdtrit
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import Interval
+from gitexp.stats import examples
+from gitexp.stats.design import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.ttests import limits, paired_difference, welch_difference
+from gitexp.stats.values import finite, finite_pairs, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.stats.examples import Cells
+    from gitexp.stats.metrics import Definition
+    from gitexp.stats.values import Values
+
+    Floats = Sequence[float] | Values
+
+
+def difference_interval(
+    baseline: Floats, candidate: Floats, *, paired: bool, confidence: float = 0.95
+) -> Interval | None:
+    """Return the interval of mean(candidate) - mean(baseline) by Student's or Welch's t.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float
+        In the unit of the metric; in the same order if paired.
+    paired : bool
+    confidence : float
+
+    Returns
+    -------
+    Interval or None
+        None with fewer than two values a side, or where nothing varies: such a difference has
+        no error to be seen, which is not to say that it has none.
+
+    Examples
+    --------
+    >>> difference_interval([1.0, 2.0, 4.0], [2.0, 4.0, 5.0], paired=True).method
+    't on paired differences'
+    """
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    try:
+        mean = paired_difference(new, old) if paired else welch_difference(new, old)
+    except DesignError:
+        return None
+    low, high = limits(mean, "two-sided", 1 - confidence)
+    return Interval(low, high, confidence, "t on paired differences" if paired else "Welch's t")
+
+
+def relative_interval(
+    baseline: Floats, candidate: Floats, *, paired: bool, confidence: float = 0.95
+) -> Interval | None:
+    """Return Fieller's interval of mean(candidate) / mean(baseline) - 1.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float
+        In the unit of the metric; in the same order if paired.
+    paired : bool
+    confidence : float
+
+    Returns
+    -------
+    Interval or None
+        None where the baseline's mean is not positive, or not so at this confidence (then no
+        finite interval exists [1]_), with fewer than two values a side, or where nothing varies.
+
+    Notes
+    -----
+    All ratios r for which mean(c) - r mean(b) is not rejected by a t test: on pairs, or by
+    Welch's with the degrees of freedom at the estimated ratio [2]_.
+
+    References
+    ----------
+    .. [1] Fieller, E. C. (1954). Some problems in interval estimation. J. R. Stat. Soc. B 16,
+       175-185. :doi:`10.1111/j.2517-6161.1954.tb00159.x`
+    .. [2] Tamhane, A. C. and Logan, B. R. (2004). Finding the maximum safe dose level for
+       heteroscedastic data. J. Biopharm. Stat. 14, 843-856. :doi:`10.1081/BIP-200035413`
+
+    Examples
+    --------
+    >>> interval = relative_interval([10.0, 11.0, 12.0], [11.0, 12.0, 13.2], paired=True)
+    >>> round(interval.low, 3), round(interval.high, 3)
+    (0.083, 0.11)
+    """
+    rate(confidence, "confidence")
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    x, y = float(new.mean()), float(old.mean())
+    if min(len(old), len(new)) < 2 or y <= 0:  # noqa: PLR2004 - a spread needs two values
+        return None
+    n, m = len(new), len(old)
+    var_x, var_y = float(new.var(ddof=1)) / n, float(old.var(ddof=1)) / m
+    if paired:
+        new, old = finite_pairs(new, old)
+        cov = float(((new - x) * (old - y)).sum()) / (n - 1) / n
+        df = float(n - 1)
+    else:
+        cov = 0.0
+        scaled = (x / y) ** 2 * var_y
+        parts = var_x**2 / (n - 1) + scaled**2 / (m - 1)
+        if parts == 0:
+            return None
+        df = (var_x + scaled) ** 2 / parts
+    square = float(stdtrit(df, (1 + confidence) / 2)) ** 2
+    a, b, c = y * y - square * var_y, x * y - square * cov, x * x - square * var_x
+    root = b * b - a * c
+    if a <= 0 or root <= 0:
+        return None
+    low, high = (b - math.sqrt(root)) / a - 1, (b + math.sqrt(root)) / a - 1
+    return Interval(low, high, confidence, "Fieller, paired" if paired else "Fieller, Welch's df")
+
+
+def permutation_interval(
+    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
+) -> Interval | None:
+    """Return the differences that the two-sided exact sign-flip test does not reject.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float, shape (n_pairs,)
+        At most 20 pairs.
+    confidence : float
+
+    Returns
+    -------
+    Interval or None
+        None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with
+        more pairs than are enumerated.
+
+    Notes
+    -----
+    The p-value of a shift is the share of non-empty subsets of pairs whose mean lies beyond it,
+    so the limits are order statistics of the ``2**n - 1`` subset means [1]_.
+
+    References
+    ----------
+    .. [1] Hartigan, J. A. (1969). Using subsample values as typical values. J. Am. Stat. Assoc.
+       64, 1303-1317. :doi:`10.1080/01621459.1969.10501057`
+
+    Examples
+    --------
+    >>> interval = permutation_interval([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    >>> interval.low, interval.high
+    (1.0, 6.0)
+    """
+    rate(confidence, "confidence")
+    old, new = finite_pairs(baseline, candidate)
+    ways = 2 ** len(old)
+    # ranks above `outside` from either end are kept: each end rejects at most half of alpha
+    outside = math.floor((1 - confidence) / 2 * ways * (1 + 1e-12))
+    if ways > MAX_SIGN_FLIPS or outside < 1:
+        return None
+    sums, sizes = np.zeros(1), np.zeros(1)
+    for difference in new - old:
+        sums = np.concatenate([sums, sums + difference])
+        sizes = np.concatenate([sizes, sizes + 1])
+    means = sums[1:] / sizes[1:]
+    last = len(means) - outside
+    placed = np.partition(means, (outside - 1, last))
+    return Interval(
+        float(placed[outside - 1]), float(placed[last]), confidence, "exact sign flips, inverted"
+    )
+
+
+def predictions_interval(
+    cells: Cells, definition: Definition, *, confidence: float = 0.95, seed: int = 0
+) -> tuple[Interval | None, Interval | None]:
+    """Return the intervals of a metric's difference between two models, on these examples.
+
+    Parameters
+    ----------
+    cells : Cells
+    definition : Definition
+    confidence : float
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    difference, relative : Interval or None
+        Accuracy's difference by Newcombe's paired score method [1]_; everything else is the
+        percentile interval of examples resampled jointly, None below
+        `design.MIN_BOOTSTRAP_EXAMPLES`; the relative one also where a resampled baseline is 0.
+
+    References
+    ----------
+    .. [1] Newcombe, R. G. (1998). Improved confidence intervals for the difference between
+       binomial proportions based on paired data. Stat. Med. 17, 2635-2650, method 10.
+       :doi:`10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C`
+    """
+    rate(confidence, "confidence")
+    score = newcombe_paired(cells, confidence) if definition.kind == "accuracy" else None
+    n = int(cells.number.sum())
+    if n < MIN_BOOTSTRAP_EXAMPLES:
+        return score, None
+    old, new = examples.resampled_scores(cells, definition, draws=BOOTSTRAP_DRAWS, seed=seed)
+    shares = [(1 - confidence) / 2, (1 + confidence) / 2]
+    method = f"bootstrap percentile over {n} examples"
+    low, high = np.quantile(new - old, shares)
+    difference = score or Interval(float(low), float(high), confidence, method)
+    if not (old > 0).all():
+        return difference, None
+    low, high = np.quantile(new / old - 1, shares)
+    return difference, Interval(float(low), float(high), confidence, method)
+
+
+def newcombe_paired(cells: Cells, confidence: float) -> Interval:
+    """Return Newcombe's paired score interval of the difference in accuracy."""
+    only_old, only_new = examples.discordant(cells)
+    n = int(cells.number.sum())
+    right = int(cells.number[(cells.baseline == cells.truth)].sum()) - only_old
+    wrong = n - right - only_old - only_new
+    p_new, p_old = (right + only_new) / n, (right + only_old) / n
+    low_new, high_new = wilson_limits(right + only_new, n, 1 - confidence)
+    low_old, high_old = wilson_limits(right + only_old, n, 1 - confidence)
+    margins = math.sqrt(p_new * (1 - p_new) * p_old * (1 - p_old)) * n * n
+    raw = right * wrong - only_old * only_new
+    joint = max(raw - n / 2, 0.0) if raw > 0 else float(raw)
+    phi = joint / margins if margins else 0.0
+
+    def reach(first: float, second: float) -> float:
+        return math.sqrt(max(0.0, first**2 - 2 * phi * first * second + second**2))
+
+    gain = p_new - p_old
+    low = gain - reach(p_new - low_new, high_old - p_old)
+    high = gain + reach(high_new - p_new, p_old - low_old)
+    return Interval(low, high, confidence, "Newcombe's paired score")
+
+
+def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return Wilson's score interval of a proportion; see `proportions.wilson_interval`."""
+    z = float(ndtri(1 - alpha / 2))
+    share = successes / n
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    reach = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    low = 0.0 if successes == 0 else centre - reach
+    high = 1.0 if successes == n else centre + reach
+    return low, high

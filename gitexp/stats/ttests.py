@@ -1,0 +1,435 @@
+"""Tests of means by Student's t, the companions of the permutation tests.
+
+Their p-values and intervals assume means of roughly normal distribution; ``docs/statistics.md``
+has the measured error at few repeats.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from gitexp.errors import DesignError
+from gitexp.stats.values import Values, finite, finite_pairs, noise, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Alternative = Literal["two-sided", "greater", "less"]
+DesignName = Literal["paired", "independent_welch"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mean:
+    """An estimate of a mean or a difference of means, with its uncertainty.
+
+    Attributes
+    ----------
+    estimate : float
+        In the unit of the metric.
+    error : float
+        Its standard error, above 0.
+    df : float
+        Degrees of freedom of `error`.
+    """
+
+    estimate: float
+    error: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True)
+class TTest:
+    """A t test of a difference (first minus second); an infinite limit is None."""
+
+    mean_difference: float
+    statistic: float
+    df: float
+    p_value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OneSampleTTest:
+    """A t test of one mean; the interval is that of the mean."""
+
+    mean: float
+    sd: float
+    statistic: float
+    df: float
+    p_value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SuperiorityTest:
+    """A t test of superiority by a margin."""
+
+    mean_difference: float
+    statistic: float
+    df: float
+    p_value: float
+    ci_low: float | None
+    ci_high: float | None
+    superior: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NonInferiorityTest:
+    """A t test of non-inferiority."""
+
+    mean_difference: float
+    statistic: float
+    df: float
+    p_value: float
+    ci_low: float | None
+    ci_high: float | None
+    non_inferior: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EquivalenceTest:
+    """Two one-sided t tests; the interval has confidence 1 - 2 alpha."""
+
+    mean_difference: float
+    t_lower: float
+    p_lower: float
+    t_upper: float
+    p_upper: float
+    p_value: float
+    df: float
+    ci_low: float
+    ci_high: float
+    equivalent: bool
+
+
+def one_mean(values: Sequence[float] | Values, what: str = "values") -> Mean:
+    """Return the mean of at least two values with its standard error.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two values, or they do not vary beyond rounding noise.
+    """
+    array = finite(values, what, least=2)
+    centre = float(array[0])  # large constants with small variation: sum what is left only
+    mean = centre + float((array - centre).mean())
+    return _mean(mean, float((array - centre).std(ddof=1)), len(array), noise(array) / len(array))
+
+
+def paired_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+    """Return the mean of a - b over pairs."""
+    first, second = finite_pairs(a, b, least=2)
+    differences = first - second
+    tolerance = noise(first, second) / len(first)
+    return _mean(float(differences.mean()), float(differences.std(ddof=1)), len(first), tolerance)
+
+
+def welch_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+    """Return mean(a) - mean(b) with Satterthwaite's degrees of freedom.
+
+    References
+    ----------
+    .. [1] Welch, B. L. (1947). The generalization of "Student's" problem when several different
+       population variances are involved. Biometrika 34, 28-35. :doi:`10.1093/biomet/34.1-2.28`
+    """
+    first, second = finite(a, "values", least=2), finite(b, "values", least=2)
+    var_a, var_b = (float(x.var(ddof=1)) / len(x) for x in (first, second))
+    error = math.sqrt(var_a + var_b)
+    if error <= noise(first, second) / (len(first) + len(second)):
+        raise _constant(first, second)
+    df = (var_a + var_b) ** 2 / (var_a**2 / (len(first) - 1) + var_b**2 / (len(second) - 1))
+    return Mean(float(first.mean() - second.mean()), error, df)
+
+
+def pooled_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+    """Return mean(a) - mean(b), assuming equal variances."""
+    first, second = finite(a, "values"), finite(b, "values")
+    df = len(first) + len(second) - 2
+    if df < 1:
+        raise DesignError("too few values", found=str(df + 2), expected="at least 3 in all")
+    squares = sum(float(((x - x.mean()) ** 2).sum()) for x in (first, second))
+    error = math.sqrt(squares / df * (1 / len(first) + 1 / len(second)))
+    if error <= noise(first, second) / (df + 2):
+        raise _constant(first, second)
+    return Mean(float(first.mean() - second.mean()), error, df)
+
+
+def p_of_t(statistic: float, df: float, alternative: Alternative) -> float:
+    """Return the p-value of a t statistic.
+
+    Examples
+    --------
+    >>> p_of_t(0.0, 9, "two-sided"), p_of_t(0.0, 9, "less")
+    (1.0, 0.5)
+    """
+    if alternative == "two-sided":
+        return float(min(1.0, 2 * stdtr(df, -abs(statistic))))
+    return float(stdtr(df, -statistic if alternative == "greater" else statistic))
+
+
+def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:
+    """Return the 1 - alpha interval that belongs to a test; None for the infinite limit.
+
+    Examples
+    --------
+    >>> limits(Mean(0.0, 1.0, 9), "greater", 0.05)[1] is None
+    True
+    """
+    rate(alpha)
+    if alternative == "two-sided":
+        reach = float(stdtrit(mean.df, 1 - alpha / 2)) * mean.error
+        return mean.estimate - reach, mean.estimate + reach
+    reach = float(stdtrit(mean.df, 1 - alpha)) * mean.error
+    if alternative == "greater":
+        return mean.estimate - reach, None
+    return None, mean.estimate + reach
+
+
+def t_test(
+    mean: Mean, mu0: float = 0.0, *, alternative: Alternative = "two-sided", alpha: float = 0.05
+) -> TTest:
+    """Test an estimated difference against `mu0`.
+
+    Parameters
+    ----------
+    mean : Mean
+        From `paired_difference`, `welch_difference` or `pooled_difference`.
+    mu0 : float
+        The difference under the null hypothesis.
+    alternative : {"two-sided", "greater", "less"}
+    alpha : float
+        The interval has confidence 1 - alpha.
+    """
+    if alternative not in {"two-sided", "greater", "less"}:
+        raise DesignError(
+            "unknown alternative", found=str(alternative), expected="two-sided, greater or less"
+        )
+    statistic = (mean.estimate - mu0) / mean.error
+    low, high = limits(mean, alternative, alpha)
+    p_value = p_of_t(statistic, mean.df, alternative)
+    return TTest(mean.estimate, statistic, mean.df, p_value, low, high)
+
+
+def paired_t_test(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    mu0: float = 0.0,
+    alternative: Alternative = "two-sided",
+    alpha: float = 0.05,
+) -> TTest:
+    """Test mean(a - b) over pairs against `mu0`.
+
+    Parameters
+    ----------
+    a, b : sequence of float, shape (n_pairs,)
+        At least two pairs.
+    mu0, alternative, alpha
+        See `t_test`.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two pairs, or all differences are equal: t has no error then.
+
+    References
+    ----------
+    .. [1] Student (1908). The probable error of a mean. Biometrika 6, 1-25.
+       :doi:`10.1093/biomet/6.1.1`
+
+    Examples
+    --------
+    >>> round(paired_t_test([0.84, 0.8362, 0.845], [0.8373, 0.8309, 0.8407]).p_value, 6)
+    0.032455
+    """
+    return t_test(paired_difference(a, b), mu0, alternative=alternative, alpha=alpha)
+
+
+def welch_t_test(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    mu0: float = 0.0,
+    alternative: Alternative = "two-sided",
+    alpha: float = 0.05,
+) -> TTest:
+    """Test mean(a) - mean(b) of independent values against `mu0`, see `welch_difference`."""
+    return t_test(welch_difference(a, b), mu0, alternative=alternative, alpha=alpha)
+
+
+def student_t_test(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    mu0: float = 0.0,
+    alternative: Alternative = "two-sided",
+    alpha: float = 0.05,
+) -> TTest:
+    """Test mean(a) - mean(b) against `mu0`, assuming equal variances."""
+    return t_test(pooled_difference(a, b), mu0, alternative=alternative, alpha=alpha)
+
+
+def one_sample_t_test(
+    values: Sequence[float],
+    *,
+    mu0: float = 0.0,
+    alternative: Alternative = "two-sided",
+    alpha: float = 0.05,
+) -> OneSampleTTest:
+    """Test one mean against `mu0`; the interval is that of the mean."""
+    mean = one_mean(values)
+    sd = mean.error * math.sqrt(len(values))
+    test = t_test(mean, mu0, alternative=alternative, alpha=alpha)
+    return OneSampleTTest(
+        mean.estimate, sd, test.statistic, test.df, test.p_value, test.ci_low, test.ci_high
+    )
+
+
+def superiority_by_margin_t_test(  # noqa: PLR0913 - the test has this many options
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    margin: float,
+    design: DesignName,
+    higher_is_better: bool = True,
+    alpha: float = 0.05,
+) -> SuperiorityTest:
+    """Test whether candidate `a` is better than reference `b` by more than a margin.
+
+    Parameters
+    ----------
+    a, b : sequence of float
+        Candidate and reference.
+    margin : float
+        In the unit of the metric, at least 0.
+    design : {"paired", "independent_welch"}
+    higher_is_better : bool
+        If not, the difference has to lie below -margin.
+    alpha : float
+        Of the one-sided test and its one-sided limit.
+    """
+    alternative: Alternative = "greater" if higher_is_better else "less"
+    mu0 = margin if higher_is_better else -margin
+    test = t_test(_difference(a, b, design), mu0, alternative=alternative, alpha=alpha)
+    return SuperiorityTest(
+        test.mean_difference,
+        test.statistic,
+        test.df,
+        test.p_value,
+        test.ci_low,
+        test.ci_high,
+        test.p_value <= alpha,
+    )
+
+
+def non_inferiority_t_test(  # noqa: PLR0913 - the test has this many options
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    margin: float,
+    design: DesignName,
+    higher_is_better: bool = True,
+    alpha: float = 0.05,
+) -> NonInferiorityTest:
+    """Test whether candidate `a` is worse than reference `b` by less than a margin.
+
+    See `superiority_by_margin_t_test`; the margin's sign is turned.
+    """
+    test = superiority_by_margin_t_test(
+        a, b, margin=-margin, design=design, higher_is_better=higher_is_better, alpha=alpha
+    )
+    return NonInferiorityTest(
+        test.mean_difference,
+        test.statistic,
+        test.df,
+        test.p_value,
+        test.ci_low,
+        test.ci_high,
+        test.superior,
+    )
+
+
+def tost_paired(
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    margin_low: float,
+    margin_high: float,
+    alpha: float = 0.05,
+) -> EquivalenceTest:
+    """Test whether mean(a - b) over pairs lies between two margins.
+
+    References
+    ----------
+    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the
+       power approach. J. Pharmacokinet. Biopharm. 15, 657-680. :doi:`10.1007/BF01068419`
+    """
+    return _tost(paired_difference(a, b), (margin_low, margin_high), alpha)
+
+
+def tost_two_sample(  # noqa: PLR0913 - the test has this many options
+    a: Sequence[float],
+    b: Sequence[float],
+    *,
+    margin_low: float,
+    margin_high: float,
+    alpha: float = 0.05,
+    equal_variances: bool = False,
+) -> EquivalenceTest:
+    """Test whether mean(a) - mean(b) of independent values lies between two margins."""
+    mean = pooled_difference(a, b) if equal_variances else welch_difference(a, b)
+    return _tost(mean, (margin_low, margin_high), alpha)
+
+
+def _tost(mean: Mean, margins: tuple[float, float], alpha: float) -> EquivalenceTest:
+    if margins[0] >= margins[1]:
+        raise DesignError("the margins leave no room", found=str(margins), expected="low < high")
+    lower = t_test(mean, margins[0], alternative="greater", alpha=alpha)
+    upper = t_test(mean, margins[1], alternative="less", alpha=alpha)
+    p_value = max(lower.p_value, upper.p_value)
+    reach = float(stdtrit(mean.df, 1 - alpha)) * mean.error
+    return EquivalenceTest(
+        mean_difference=mean.estimate,
+        t_lower=lower.statistic,
+        p_lower=lower.p_value,
+        t_upper=upper.statistic,
+        p_upper=upper.p_value,
+        p_value=p_value,
+        df=mean.df,
+        ci_low=mean.estimate - reach,
+        ci_high=mean.estimate + reach,
+        equivalent=p_value <= alpha,
+    )
+
+
+def _difference(a: Sequence[float], b: Sequence[float], design: DesignName) -> Mean:
+    if design not in {"paired", "independent_welch"}:
+        raise DesignError(
+            "unknown design", found=str(design), expected="paired or independent_welch"
+        )
+    return paired_difference(a, b) if design == "paired" else welch_difference(a, b)
+
+
+def _mean(mean: float, sd: float, n: int, tolerance: float) -> Mean:
+    if sd <= tolerance:
+        raise DesignError(
+            "the values do not vary, so a t test has no error to measure by",
+            found=f"{n} times {mean:g}",
+            expected="values that differ; deterministic repeats count once",
+        )
+    return Mean(mean, sd / math.sqrt(n), n - 1)
+
+
+def _constant(first: Values, second: Values) -> DesignError:
+    return DesignError(
+        "neither side varies, so a t test has no error to measure by",
+        found=f"{np.unique(first)} and {np.unique(second)}",
+        expected="values that differ; deterministic repeats count once",
+    )
