@@ -1,0 +1,238 @@
+"""Which runs a history holds, and in which order they were added to it.
+
+Git's parents decide, never a clock: run A comes before run B if the commit that added A is an
+ancestor of the one that added B. On parallel lines the smaller run id comes first, so that every
+clone of the repository counts the same way, and adding commits never reorders older ones.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.git.absent import Absent
+from gitexp.git.objects import commit_info, list_dir, tree_id
+from gitexp.model.ids import CommitHash, RunId, TreeId
+from gitexp.store.index import Kind
+from gitexp.store.layout import RUNS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.store.index import Index
+
+_TREE_MODE = 0o040000
+_RUN_ID = re.compile(r"[a-z2-7]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A commit: its parents, and the runs that are in its tree and in no parent's."""
+
+    parents: tuple[CommitHash, ...]
+    added: tuple[tuple[RunId, TreeId], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """Where in a history a run appeared."""
+
+    run: RunId
+    tree: TreeId  # of the run's folder, as it was added
+    commit: CommitHash
+    order: int
+
+
+class Graph:
+    """The commits that can be reached from some tips.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+        Remembers commits from one process to the next.
+    tips : iterable of CommitHash
+    """
+
+    def __init__(self, repo: Repo, index: Index, tips: Iterable[CommitHash]) -> None:
+        self.tips = tuple(dict.fromkeys(tips))
+        self.nodes = _nodes(repo, index, self.tips)
+
+    def additions(self, tips: Sequence[CommitHash] = ()) -> tuple[Addition, ...]:
+        """Return the runs that these tips reach (default: all), in the order of ancestry.
+
+        A run that was added on several lines is given once, where it comes first.
+        """
+        nodes = self.nodes if not tips else self._reached(tips)
+        seen: set[RunId] = set()
+        found: list[Addition] = []
+        for commit in _sorted(nodes):
+            for run, tree in nodes[commit].added:
+                if run not in seen:
+                    seen.add(run)
+                    found.append(Addition(run, tree, commit, len(found)))
+        return tuple(found)
+
+    def is_before(self, one: CommitHash, other: CommitHash) -> bool:
+        """Whether the first commit is a proper ancestor of the second."""
+        return one != other and one in self._reached([other])
+
+    def _reached(self, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:
+        found: dict[CommitHash, Node] = {}
+        waiting = [tip for tip in tips if tip in self.nodes]
+        while waiting:
+            commit = waiting.pop()
+            if commit not in found:
+                node = found[commit] = self.nodes[commit]
+                waiting.extend(parent for parent in node.parents if parent in self.nodes)
+        return found
+
+
+def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
+    """Return the runs in a ``.gitexp/runs`` tree with the tree of each one's folder.
+
+    Folders whose name is no run id are none of ours.
+    """
+    found: dict[RunId, TreeId] = {}
+    for prefix in _folders(repo, runs).values():
+        found.update(_runs_below(repo, prefix))
+    return found
+
+
+def _nodes(repo: Repo, index: Index, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:
+    """Read the graph: what is remembered from the index, the rest from Git."""
+    remembered = index.all(Kind.GRAPH)
+    shallow = shallow_commits(repo)
+    reader = _Reader(repo)
+    nodes: dict[CommitHash, Node] = {}
+    fresh: dict[str, bytes] = {}
+    waiting = list(tips)
+    while waiting:
+        commit = waiting.pop()
+        if commit in nodes:
+            continue
+        row = remembered.get(commit)
+        if row is not None:
+            node = _decode(row)
+        else:
+            node = reader.node(commit)
+            if commit not in shallow:  # its parents appear when somebody fetches them
+                fresh[commit] = _encode(node)
+        nodes[commit] = node
+        waiting.extend(node.parents)
+    if fresh:
+        index.put(Kind.GRAPH, fresh)
+    return nodes
+
+
+def shallow_commits(repo: Repo) -> frozenset[str]:
+    """Return the commits whose parents this clone was made without."""
+    try:
+        text = (repo.workspace.common_dir / "shallow").read_text("ascii")
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(text.split())
+
+
+class _Reader:
+    """Reads commits; remembers the runs trees that neighbours share."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._runs: dict[CommitHash, TreeId | Absent] = {}
+
+    def node(self, commit: CommitHash) -> Node:
+        parents = commit_info(self._repo, commit).parents
+        mine = self._runs_tree(commit)
+        if isinstance(mine, Absent):
+            return Node(parents, ())
+        theirs = [self._runs_tree(parent) for parent in parents]
+        if mine in theirs:
+            return Node(parents, ())
+        return Node(parents, tuple(sorted(self._added(mine, theirs).items())))
+
+    def _runs_tree(self, commit: CommitHash) -> TreeId | Absent:
+        if commit not in self._runs:
+            self._runs[commit] = tree_id(self._repo, commit, RUNS)
+        return self._runs[commit]
+
+    def _added(self, mine: TreeId, theirs: Sequence[TreeId | Absent]) -> dict[RunId, TreeId]:
+        """Return the runs below `mine` that are in none of `theirs`; equal subtrees are skipped."""
+        others = [_folders(self._repo, tree) for tree in theirs if not isinstance(tree, Absent)]
+        found: dict[RunId, TreeId] = {}
+        for name, prefix in _folders(self._repo, mine).items():
+            beside = [other[name] for other in others if name in other]
+            if prefix in beside:
+                continue
+            runs = _runs_below(self._repo, prefix)
+            for tree in beside:
+                for run in _runs_below(self._repo, tree):
+                    runs.pop(run, None)
+            found.update(runs)
+        return found
+
+
+def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
+    return {
+        entry.path.decode("utf-8", "surrogateescape"): TreeId(entry.id)
+        for entry in list_dir(repo, tree, "")
+        if entry.mode == _TREE_MODE
+    }
+
+
+def _runs_below(repo: Repo, prefix: TreeId) -> dict[RunId, TreeId]:
+    return {
+        RunId(name): tree
+        for name, tree in _folders(repo, prefix).items()
+        if _RUN_ID.fullmatch(name)
+    }
+
+
+def _sorted(nodes: Mapping[CommitHash, Node]) -> Iterator[CommitHash]:
+    """Yield commits after all their parents; among those that are free, the smallest run id."""
+    lacking: dict[CommitHash, int] = {}
+    children: defaultdict[CommitHash, list[CommitHash]] = defaultdict(list)
+    free: list[CommitHash] = []  # commits that add nothing: their turn does not matter
+    ready: list[tuple[RunId, CommitHash]] = []
+
+    def release(commit: CommitHash) -> None:
+        added = nodes[commit].added
+        if added:
+            heapq.heappush(ready, (added[0][0], commit))
+        else:
+            free.append(commit)
+
+    for commit, node in nodes.items():
+        parents = [parent for parent in dict.fromkeys(node.parents) if parent in nodes]
+        lacking[commit] = len(parents)
+        for parent in parents:
+            children[parent].append(commit)
+        if not parents:
+            release(commit)
+    while free or ready:
+        commit = free.pop() if free else heapq.heappop(ready)[1]
+        yield commit
+        for child in children[commit]:
+            lacking[child] -= 1
+            if not lacking[child]:
+                release(child)
+
+
+def _encode(node: Node) -> bytes:
+    runs = " ".join(f"{run}:{tree}" for run, tree in node.added)
+    return f"{' '.join(node.parents)}|{runs}".encode()
+
+
+def _decode(row: bytes) -> Node:
+    parents, _, runs = row.decode().partition("|")
+    return Node(
+        parents=tuple(CommitHash(parent) for parent in parents.split()),
+        added=tuple(
+            (RunId(run), TreeId(tree))
+            for run, _, tree in (item.partition(":") for item in runs.split())
+        ),
+    )

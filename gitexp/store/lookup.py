@@ -1,0 +1,312 @@
+"""Find recorded runs: those that a commit reaches, those of the same inputs anywhere.
+
+A record is foreign until it has been read: one that cannot be read is reported beside the others,
+never dropped and never in their way. In a shallow clone the history ends early; the answer says so,
+since "no samples" and "unknown" are not the same.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
+from gitexp.formats import environment as environment_format
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import read_blob, tree_id
+from gitexp.git.refs import branches
+from gitexp.store.ancestry import Graph, listing, shallow_commits
+from gitexp.store.index import open_index
+from gitexp.store.layout import RUNS, environment_dir
+from gitexp.store.records import read_run
+from gitexp.store.summaries import reason, run_lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import (
+        CommitHash,
+        EnvironmentDigest,
+        InputsDigest,
+        PlanDigest,
+        RunId,
+        TreeId,
+    )
+    from gitexp.model.run import Environment, Run, Sample
+    from gitexp.store.ancestry import Addition
+    from gitexp.store.index import Index
+    from gitexp.store.summaries import RunLine
+
+ENVIRONMENT_LIMIT_BYTES = 8 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRun:
+    """A record with its place in history.
+
+    Attributes
+    ----------
+    commit : CommitHash
+        The commit that added it.
+    order : int
+        Its place among all runs of the same answer: ancestry first, then the smaller id.
+    refs : tuple of str
+        Branches and tags whose tip holds it, where the question was about all of them.
+    deleted : bool
+        A later commit took it out of the tree; it was seen all the same.
+    altered : bool
+        The tree holds another version than the one that was added. Records are append-only, so
+        somebody edited it.
+    """
+
+    run: Run
+    samples: tuple[Sample, ...]
+    commit: CommitHash
+    order: int
+    refs: tuple[str, ...] = ()
+    deleted: bool = False
+    altered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A record that is there and cannot be read."""
+
+    id: RunId
+    why: str
+    commit: CommitHash
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The answer to a question about runs; iterating gives the readable ones."""
+
+    runs: tuple[FoundRun, ...]
+    unreadable: tuple[Unreadable, ...] = ()
+    shallow: bool = False  # older history is not in this clone: there may be more
+
+    def __iter__(self) -> Iterator[FoundRun]:
+        """Go over the readable runs in their order."""
+        return iter(self.runs)
+
+    def __len__(self) -> int:
+        """Return the number of readable runs."""
+        return len(self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """A branch or archive tag with what it points to."""
+
+    ref: str  # "refs/heads/exp/a"
+    commit: CommitHash
+
+    @property
+    def name(self) -> str:
+        """Return the name that people use: ``exp/a``, ``origin/exp/a``, ``exp-archive/a``."""
+        return self.ref.split("/", 2)[2]
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a branch of this repository."""
+        return self.ref.startswith("refs/heads/")
+
+
+def tips(repo: Repo) -> tuple[Tip, ...]:
+    """Return all local branches, remote-tracking branches and archive tags."""
+    return tuple(Tip(ref, commit) for ref, commit in branches(repo))
+
+
+def runs_at(repo: Repo, commit: CommitHash, index: Index | None = None) -> Lookup:
+    """Return all runs that a commit reaches, in the order in which they were added.
+
+    Runs that were deleted from the tree later are among them, and flagged.
+    """
+    with _using(repo, index) as cache:
+        graph = Graph(repo, cache, [commit])
+        runs = tree_id(repo, commit, RUNS)
+        present = {} if runs is ABSENT else listing(repo, runs)
+        return _load(repo, graph, [commit], graph.additions(), present, lambda _: ())
+
+
+def runs_by_inputs(
+    repo: Repo,
+    *inputs: InputsDigest,
+    plan: PlanDigest | None = None,
+    index: Index | None = None,
+) -> Lookup:
+    """Return the runs of these inputs (or of this plan), wherever they are recorded.
+
+    All local branches, remote-tracking branches and archive tags are searched with their whole
+    history.
+
+    Parameters
+    ----------
+    repo : Repo
+    *inputs : InputsDigest
+    plan : PlanDigest, optional
+        Also every run that carries this plan's digest, of whatever inputs.
+    index : Index, optional
+    """
+
+    def wanted(line: RunLine) -> bool:
+        return line.inputs in inputs or (plan is not None and line.plan_digest == plan)
+
+    return _everywhere(repo, index, wanted)
+
+
+def runs_everywhere(repo: Repo, index: Index | None = None) -> Lookup:
+    """Return all runs that any branch or archive tag reaches."""
+    return _everywhere(repo, index, lambda _: True)
+
+
+def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
+    """Return the run whose id begins with `prefix`, wherever it is recorded.
+
+    Raises
+    ------
+    UnknownRunError
+        If there is none, or several.
+    BadFormatError, NewerFormatError, DamagedDataError, UnsafeInputError
+        If its record cannot be read.
+    """
+    with _using(repo, index) as cache:
+        every = tips(repo)
+        graph = Graph(repo, cache, [tip.commit for tip in every])
+        places = {item.run: item for item in graph.additions() if item.run.startswith(prefix)}
+        if len(places) != 1 or not prefix:
+            raise UnknownRunError(
+                f"{len(places) or 'no'} runs have an id that begins with this",
+                found=ascii(prefix[:40])[1:-1],
+                where=f"{len(every)} branches and tags",
+                expected=", ".join(sorted(places)[:10]),
+            )
+        (place,) = places.values()
+        holders = _holders(repo, cache, every, {place.run})
+        held = holders.get(place.run, {})
+        tree = next(iter(held.values()), place.tree)
+        run, samples = read_run(repo, tree, place.run)
+        return FoundRun(
+            run,
+            samples,
+            place.commit,
+            place.order,
+            refs=tuple(held),
+            deleted=not held,
+            altered=tree != place.tree,
+        )
+
+
+def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> Environment:
+    """Return a recorded environment.
+
+    Raises
+    ------
+    DamagedDataError
+        If it is not there, or is not what its digest says.
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If it cannot be read.
+    """
+    path = f"{environment_dir(digest)}/environment.json"
+    data = read_blob(repo, commit, path, ENVIRONMENT_LIMIT_BYTES)
+    if data is ABSENT:
+        raise DamagedDataError("the environment is not recorded here", where=f"{commit[:9]}:{path}")
+    found = environment_format.load(data, f"{commit[:9]}:{path}")
+    if environment_format.digest(found) != digest:
+        raise DamagedDataError(
+            "the environment is not the one that its folder names",
+            found=environment_format.digest(found),
+            where=f"{commit[:9]}:{path}",
+            expected=digest,
+        )
+    return found
+
+
+def _everywhere(repo: Repo, index: Index | None, wanted: Callable[[RunLine], bool]) -> Lookup:
+    with _using(repo, index) as cache:
+        every = tips(repo)
+        graph = Graph(repo, cache, [tip.commit for tip in every])
+        additions = graph.additions()
+        lines = run_lines(repo, cache, {item.tree: item.run for item in additions})
+        # A record that even its line cannot be read of might be a wanted one: it is reported.
+        chosen = [item for item in additions if wanted(lines[item.tree]) or lines[item.tree].bad]
+        holders = _holders(repo, cache, every, {item.run for item in chosen})
+        present = {run: next(iter(held.values())) for run, held in holders.items()}
+        commits = [tip.commit for tip in every]
+        return _load(repo, graph, commits, chosen, present, lambda run: tuple(holders.get(run, ())))
+
+
+def _holders(
+    repo: Repo, index: Index, every: Iterable[Tip], runs: set[RunId]
+) -> dict[RunId, dict[str, TreeId]]:
+    """Return, for each of these runs, the tips whose tree holds it with the tree of its folder."""
+    found: defaultdict[RunId, dict[str, TreeId]] = defaultdict(dict)
+    listings = _Listings(repo, index)
+    for tip in every:
+        held = listings.of(tip.commit)
+        for run in runs & held.keys():
+            found[run][tip.name] = held[run]
+    return dict(found)
+
+
+class _Listings:
+    """Listings of runs trees, each read once."""
+
+    def __init__(self, repo: Repo, index: Index) -> None:
+        self._repo = repo
+        self._index = index
+        self._known: dict[TreeId, Mapping[RunId, TreeId]] = {}
+
+    def of(self, commit: CommitHash) -> Mapping[RunId, TreeId]:
+        runs = tree_id(self._repo, commit, RUNS)
+        if runs is ABSENT:
+            return {}
+        if runs not in self._known:
+            self._known[runs] = listing(self._repo, runs)
+        return self._known[runs]
+
+
+def _load(  # noqa: PLR0913, PLR0917  one question: where to look, for what, what is known of it
+    repo: Repo,
+    graph: Graph,
+    commits: Sequence[CommitHash],
+    additions: Sequence[Addition],
+    present: Mapping[RunId, TreeId],
+    refs: Callable[[RunId], tuple[str, ...]],
+) -> Lookup:
+    found: list[FoundRun] = []
+    bad: list[Unreadable] = []
+    for item in additions:
+        tree = present.get(item.run, item.tree)
+        try:
+            run, samples = read_run(repo, tree, item.run)
+        except GitexpError as error:
+            bad.append(Unreadable(item.run, reason(error), item.commit))
+            continue
+        found.append(
+            FoundRun(
+                run,
+                samples,
+                item.commit,
+                item.order,
+                refs=refs(item.run),
+                deleted=item.run not in present,
+                altered=tree != item.tree,
+            )
+        )
+    shallow = shallow_commits(repo)
+    ends = any(commit in shallow for commit in graph.nodes) if commits else False
+    return Lookup(tuple(found), tuple(bad), ends)
+
+
+@contextmanager
+def _using(repo: Repo, index: Index | None) -> Iterator[Index]:
+    """Use the caller's cache, or open the repository's for this one question."""
+    if index is not None:
+        yield index
+        return
+    with open_index(repo.workspace) as own:
+        yield own

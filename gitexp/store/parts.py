@@ -1,0 +1,397 @@
+"""What the inputs of a state are made of: files, parameters, data pointers, settings.
+
+Everything is read from Git objects, so a commit that is not checked out costs the same. The rules
+are ``inputs@1``; changing any of them changes every digest and needs a new name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.formats import config as config_format
+from gitexp.formats import dvcfiles, ignore, params
+from gitexp.formats.text import json_dumps_compact
+from gitexp.git.absent import Absent
+from gitexp.git.objects import (
+    MODE_COMMIT,
+    MODE_LINK,
+    list_dir,
+    read_blob,
+    tree_id,
+    walk_tree,
+)
+from gitexp.store import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.formats.dvcfiles import HashedPath
+    from gitexp.formats.text import Json
+    from gitexp.git.objects import Entry
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import ParamValue, TreeId
+    from gitexp.store.declared import DeclaredStage
+
+PartKind = Literal["code", "params", "data", "config"]
+
+TEXT_LIMIT_BYTES = 1 << 20
+LOCK_LIMIT_BYTES = 16 << 20
+_NO_FILES = (MODE_LINK, MODE_COMMIT)
+_SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that acts on results; `id` names its content."""
+
+    path: bytes  # relative to the project folder; for a setting its name
+    kind: PartKind
+    mode: int  # as in a Git tree; 0 for what is no file
+    id: str
+
+    def line(self) -> bytes:
+        """Return what the digest covers; fields end in NUL, which no path and no id contains."""
+        head = f"{self.kind}\0{self.mode:o}\0".encode()
+        return head + self.path + b"\0" + self.id.encode() + b"\0"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A tree, and the settings by which it is read."""
+
+    repo: Repo
+    tree: TreeId  # of a commit
+    config: ProjectConfig
+
+    def at(self, path: str) -> str:
+        """Turn a path relative to the project folder into one relative to the tree's top."""
+        return declared.join(self.config.project, path) if self.config.project else path
+
+    def read(self, path: str, limit: int = TEXT_LIMIT_BYTES) -> bytes | Absent:
+        """Return a file of the project folder."""
+        full = posixpath.normpath(self.at(path))
+        if full.startswith(("../", "/")):
+            return Absent.ABSENT
+        return read_blob(self.repo, self.tree, full, limit)
+
+    def stages(self) -> tuple[DeclaredStage, ...]:
+        """Return the stages that the pipeline file declares; none where there is no such file."""
+        path = self.config.pipeline
+        data = Absent.ABSENT if path is None else self.read(path)
+        if path is None or isinstance(data, Absent):
+            return ()
+        return declared.stages(data, self.at(path), posixpath.dirname(path))
+
+    def lock_path(self) -> str | None:
+        """Return where DVC locks the pipeline; None without a pipeline."""
+        if self.config.pipeline is None:
+            return None
+        return posixpath.join(posixpath.dirname(self.config.pipeline), "dvc.lock")
+
+
+def outputs_of(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
+    """Return the declared outputs, relative to the project folder.
+
+    They are those of the configuration (outputs, metrics, predictions, curves) and those that
+    ``dvc.yaml`` spells out. Only where the configuration names no outputs and ``dvc.yaml`` has
+    templates does ``dvc.lock`` decide: it changes with a run, the other two do not.
+    """
+    config = state.config
+    found = {*config.outputs, *config.metrics, *config.curves}
+    if config.predictions is not None:
+        found.add(config.predictions.path)
+    found.update(out.text for stage in stages for out in stage.outs if out.literal)
+    templates = any(not out.literal for stage in stages for out in stage.outs)
+    lock = state.lock_path()
+    if templates and not config.outputs and lock is not None:
+        found.update(_locked_outputs(state, stages, lock))
+    return frozenset(found)
+
+
+def made_by(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
+    """Return what the pipeline seems to make, whatever the configuration says."""
+    lock = state.lock_path()
+    found = set[str]() if lock is None else _locked_outputs(state, stages, lock)
+    patterns = [
+        out for stage in stages for out in stage.outs if not out.literal and out.says_something
+    ]
+    folder = tree_id(state.repo, state.tree, state.config.project)
+    if patterns and not isinstance(folder, Absent):
+        for entry in walk_tree(state.repo, folder):
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if any(pattern.matches(path) for pattern in patterns):
+                found.add(path)
+    return frozenset(found)
+
+
+def _locked_outputs(state: State, stages: tuple[DeclaredStage, ...], lock: str) -> set[str]:
+    known = {stage.name for stage in stages if "${" not in stage.wdir}
+    return {
+        out.path for name, out in _locked(state, lock, stages) if declared.base_name(name) in known
+    }
+
+
+def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ...]:
+    """Return all parts of a state, in no particular order.
+
+    Parameters
+    ----------
+    state : State
+    overrides : mapping of str to ParamValue
+        Values that take the place of those in the params files, by the text of their `ParamKey`.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If a pipeline file, a params file or dvc.lock cannot be read.
+    UnknownParamError
+        If an override names a parameter that is not there.
+    """
+    stages = state.stages()
+    outputs = outputs_of(state, stages)
+    files = tuple(_files(state, stages, outputs))
+    return (
+        *files,
+        *_beside(state, stages),
+        *_params(state, overrides),
+        *_locks(state, stages, outputs),
+        _settings(state.config),
+    )
+
+
+def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Return all parameters, flat, without the seed; the key is the text of the `ParamKey`."""
+    found: dict[str, ParamValue] = {}
+    for file in state.config.params:
+        data = state.read(file)
+        if isinstance(data, Absent):
+            continue
+        changes = _changes(overrides, file)
+        if changes:
+            data = params.edit(data, file, changes)
+        seed = state.config.seed.param
+        for key, value in params.flatten(params.parse(data, file)).items():
+            if seed is None or seed.file != file or seed.key != key:
+                found[key if file == "params.yaml" else f"{file}:{key}"] = value
+    return found
+
+
+def _files(
+    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield the files of the project folder, pointers among them."""
+    folder = tree_id(state.repo, state.tree, state.config.project)
+    if isinstance(folder, Absent):
+        return
+    ignored = ignore.compile(state.config.inputs_ignore)
+    apart = frozenset(state.config.params)
+    below = tuple(f"{path}/" for path in outputs)
+    named = _Named.of(state.config, stages)
+    for entry in walk_tree(state.repo, folder):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        name = posixpath.basename(path)
+        if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
+            continue
+        if path in outputs or path.startswith(below):
+            continue
+        if name.endswith(".dvc") and entry.mode not in _NO_FILES:
+            if path.removesuffix(".dvc") not in outputs:
+                yield from _pointer(state, path, entry.path, entry.mode, entry.id, outputs)
+        elif not ignored(path) or named.has(path):
+            yield Part(entry.path, "code", entry.mode, entry.id)
+
+
+def _is_internal(path: str, project: str) -> bool:
+    """Whether a path belongs to gitexp (at the top of the repository) or to DVC (anywhere)."""
+    return (not project and path.startswith(".gitexp/")) or ".dvc" in path.split("/")[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Paths that a stage or the configuration names: no pattern can make us overlook them."""
+
+    stages: tuple[DeclaredStage, ...]
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, config: ProjectConfig, stages: tuple[DeclaredStage, ...]) -> _Named:
+        words = set(config.evaluation).union(*(stage.words for stage in stages))
+        if config.command is not None:
+            words |= declared.words(config.command, "")
+        return cls(stages, frozenset(words))
+
+    def has(self, path: str) -> bool:
+        parts = path.split("/")
+        if any("/".join(parts[:n]) in self.words for n in range(1, len(parts) + 1)):
+            return True
+        return any(
+            dep.says_something and dep.touches(path) for stage in self.stages for dep in stage.deps
+        )
+
+
+def _pointer(  # noqa: PLR0913, PLR0917  an entry's three fields, and what they are read against
+    state: State, path: str, raw: bytes, mode: int, blob: str, outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield what a ``.dvc`` file points to; the file itself where that cannot be told."""
+    data = state.read(path)
+    if isinstance(data, Absent):
+        return
+    try:
+        pointer = dvcfiles.load_pointer(data, state.at(path), posixpath.dirname(path))
+    except (BadFormatError, UnsafeInputError):
+        yield Part(raw, "data", mode, blob)
+        return
+    outs = [out for out in pointer.outs if out.path not in outputs]
+    if pointer.outs and not outs:
+        return
+    if not pointer.outs or any(out.md5 is None for out in outs):
+        yield Part(raw, "data", mode, blob)  # DVC keeps such a hash in its own way
+        return
+    for out in outs:
+        yield Part(raw, "data", mode, _hash_text(out))
+
+
+def _beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Part]:
+    """Yield dependencies that a stage names outside the project folder, and their pointers."""
+    if not state.config.project:
+        return
+    paths = {dep.text for stage in stages for dep in stage.deps if dep.literal}
+    for path in sorted(path for path in paths if path.startswith("../")):
+        full = posixpath.normpath(state.at(path))
+        if full.startswith(("../", ".gitexp/")):
+            continue
+        folder, name = posixpath.split(full)
+        for entry in list_dir(state.repo, state.tree, folder):
+            found = entry.path.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
+            if found == name:
+                yield Part(path.encode(), "code", entry.mode, entry.id)
+            elif found == f"{name}.dvc":
+                yield from _pointer(
+                    state, f"{path}.dvc", f"{path}.dvc".encode(), entry.mode, entry.id, frozenset()
+                )
+
+
+def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:
+    """Yield the params files by value: comments, layout and the seed say nothing."""
+    seed = state.config.seed.param
+    for file in state.config.params:
+        data = state.read(file)
+        if isinstance(data, Absent):
+            continue
+        changes = _changes(overrides, file)
+        key = seed.key if seed is not None and seed.file == file else None
+        if file.endswith(".py"):
+            # Code beside the constants counts too, so the text is taken with the seed levelled.
+            text = data
+            if key is not None and params.lookup(params.parse(text, file), key) is not None:
+                changes = {**changes, key: 0}
+            digest = _sha256(params.edit(text, file, changes) if changes else text)
+        else:
+            edited = params.edit(data, file, changes) if changes else data
+            digest = _sha256(json_dumps_compact(_without(params.parse(edited, file), key)))
+        yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
+
+
+def _locks(
+    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield outputs of stages that a run does not execute: for it they are data.
+
+    Those are frozen stages, stages that no target needs, and all stages of other pipelines.
+    """
+    own = state.lock_path()
+    inside = declared.executed(stages, state.config.targets)
+    frozen = {stage.name for stage in stages if stage.frozen}
+    folder = tree_id(state.repo, state.tree, state.config.project)
+    if isinstance(folder, Absent):
+        return
+    for entry in _lock_files(state, folder):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        if path == own:
+            continue
+        try:
+            locked = list(_locked(state, path, ()))
+        except (BadFormatError, UnsafeInputError):  # of another pipeline: none of our business
+            yield Part(entry.path, "data", entry.mode, entry.id)
+            continue
+        for name, out in locked:
+            if out.path not in outputs:
+                yield _locked_part(path, name, out)
+    if own is not None:
+        for name, out in _locked(state, own, stages):
+            base = declared.base_name(name)
+            if base in frozen or base not in inside:
+                yield _locked_part(own, name, out)
+
+
+def _locked_part(path: str, stage: str, out: HashedPath) -> Part:
+    return Part(f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out))
+
+
+def _lock_files(state: State, folder: TreeId) -> Iterator[Entry]:
+    for entry in walk_tree(state.repo, folder):
+        if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if not _is_internal(path, state.config.project):
+                yield entry
+
+
+def _locked(
+    state: State, path: str, stages: tuple[DeclaredStage, ...]
+) -> Iterator[tuple[str, HashedPath]]:
+    """Yield (stage, output) of a dvc.lock; paths in it start at the stage's wdir."""
+    data = state.read(path, LOCK_LIMIT_BYTES)
+    if isinstance(data, Absent):
+        return
+    where, folder = state.at(path), posixpath.dirname(path)
+    lock = dvcfiles.load_lock(data, where, folder)
+    moved = {stage.name: stage.wdir for stage in stages if stage.wdir != folder}
+    if moved:
+        names = ((name, moved.get(declared.base_name(name))) for name in lock.stages)
+        wdirs = {name: wdir for name, wdir in names if wdir is not None and "${" not in wdir}
+        lock = dvcfiles.load_lock(data, where, folder, wdirs)
+    for name, stage in lock.stages.items():
+        for out in stage.outs:
+            yield name, out
+
+
+def _settings(config: ProjectConfig) -> Part:
+    value: Json = {
+        "ignore": list(config.inputs_ignore),
+        "results": config_format.results_part(config),
+    }
+    return Part(b"config.yaml", "config", 0, _sha256(json_dumps_compact(value)))
+
+
+def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamValue]:
+    found: dict[str, ParamValue] = {}
+    for text, value in overrides.items():
+        head, colon, key = text.rpartition(":")
+        if (head or "params.yaml") == file:
+            found[key if colon else text] = value
+    return found
+
+
+def _without(value: Json, key: str | None) -> Json:
+    """Return a parsed params file without one dotted key."""
+    if key is None or not isinstance(value, dict):
+        return value
+    head, _, rest = key.partition(".")
+    if key in value:
+        return {name: inner for name, inner in value.items() if name != key}
+    if head not in value or not rest:
+        return value
+    return {name: _without(inner, rest) if name == head else inner for name, inner in value.items()}
+
+
+def _hash_text(out: HashedPath) -> str:
+    return _sha256(json_dumps_compact([out.path, out.hash, out.md5]))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,192 @@
+"""Plans and settings as a commit holds them."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
+from gitexp.formats import config as config_format
+from gitexp.formats import plan as plan_format
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
+from gitexp.store.layout import CONFIG, PLANS, plan_path
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import BlobId, CommitHash
+    from gitexp.model.plan import Plan
+
+_SUFFIX = ".yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadablePlan:
+    """A plan file that cannot be read, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """The plan files of a commit."""
+
+    plans: tuple[Plan, ...]  # by name
+    unreadable: tuple[UnreadablePlan, ...]
+
+
+def config_of(
+    repo: Repo, commit: CommitHash, fallback_plan_commit: CommitHash | None = None
+) -> tuple[ProjectConfig, BlobId | None]:
+    """Return the settings by which a commit is run and digested.
+
+    Parameters
+    ----------
+    repo : Repo
+    commit : CommitHash
+    fallback_plan_commit : CommitHash, optional
+        Where to look if the commit is older than `gitexp init`: a baseline takes the settings of
+        the commit that added the plan.
+
+    Returns
+    -------
+    (ProjectConfig, BlobId or None)
+        With the blob's id if, and only if, the settings are the fallback's.
+
+    Raises
+    ------
+    NotInitialisedError
+        If neither has ``.gitexp/config.yaml``.
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If it cannot be read.
+    """
+    data = read_blob(repo, commit, CONFIG)
+    if data is not ABSENT:
+        return config_format.load(data, f"{commit[:9]}:{CONFIG}"), None
+    if fallback_plan_commit is not None:
+        blob = blob_id(repo, fallback_plan_commit, CONFIG)
+        data = read_blob(repo, fallback_plan_commit, CONFIG)
+        if blob is not ABSENT and data is not ABSENT:
+            return config_format.load(data, f"{fallback_plan_commit[:9]}:{CONFIG}"), blob
+    raise NotInitialisedError(
+        "this commit is not a gitexp project",
+        where=commit[:9],
+        expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
+    )
+
+
+def plans(repo: Repo, commit: CommitHash) -> Plans:
+    """Return all plans in a commit's tree, whatever branch they belong to."""
+    found: list[Plan] = []
+    bad: list[UnreadablePlan] = []
+    for path in _paths(repo, commit):
+        try:
+            plan = _read(repo, commit, path)
+        except GitexpError as error:
+            bad.append(UnreadablePlan(path, error.summary))
+            continue
+        if plan is not ABSENT:
+            found.append(plan)
+    return Plans(tuple(sorted(found, key=lambda plan: plan.name)), tuple(bad))
+
+
+def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
+    """Return the plan that lives on a branch; after a merge the base does not acquire it.
+
+    Parameters
+    ----------
+    repo : Repo
+    branch : str
+        Short name: ``exp/focal-loss``, or ``main`` for a plan made with ``--here``.
+    commit : CommitHash
+        The branch's tip.
+
+    Returns
+    -------
+    Plan or ABSENT
+        The newest, where several plans name the branch.
+
+    Raises
+    ------
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If no plan is found and the file that ought to be the branch's cannot be read.
+    """
+    name = branch.partition("/")[2]
+    own = plan_path(name)
+    if name and "/" not in name:  # the usual case costs one file
+        plan = _read(repo, commit, own)
+        if plan is not ABSENT and plan.branch == branch:
+            return plan
+    mine = [plan for plan in plans(repo, commit).plans if plan.branch == branch]
+    return max(mine, key=lambda plan: (plan.created_at, plan.name)) if mine else ABSENT
+
+
+def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
+    """Return the plan of an experiment in a commit's tree.
+
+    Raises
+    ------
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If its file cannot be read.
+    """
+    return _read(repo, commit, plan_path(name))
+
+
+def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
+    """Return the commit in a tip's history that added a plan, as what binds in it reads now.
+
+    A plan whose binding part was changed later is another plan, added by the commit that changed
+    it.
+
+    Raises
+    ------
+    NoPlanError
+        If the tip does not hold the plan.
+    """
+    path = plan_path(plan.name)
+    verdicts: dict[str, bool] = {}  # blob id -> holds this plan
+
+    def holds(commit: CommitHash) -> bool:
+        blob = blob_id(repo, commit, path)
+        if blob is ABSENT:
+            return False
+        if blob not in verdicts:
+            try:
+                found = _read(repo, commit, path)
+            except GitexpError:
+                found = ABSENT
+            verdicts[blob] = found is not ABSENT and found.digest == plan.digest
+        return verdicts[blob]
+
+    if not holds(tip):
+        raise NoPlanError("the plan is not in this commit", found=plan.name, where=tip[:9])
+    seen = {tip}
+    waiting = [tip]
+    added: list[CommitHash] = []
+    while waiting:
+        commit = waiting.pop()
+        older = [parent for parent in commit_info(repo, commit).parents if holds(parent)]
+        if not older:
+            added.append(commit)
+        fresh = [parent for parent in older if parent not in seen]
+        seen.update(fresh)
+        waiting.extend(fresh)
+    # Several only where the same plan was added on parallel lines; any order will do if it is one.
+    return min(added)
+
+
+def _paths(repo: Repo, commit: CommitHash) -> list[str]:
+    names = (
+        entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, PLANS)
+    )
+    return [posixpath.join(PLANS, name) for name in names if name.endswith(_SUFFIX)]
+
+
+def _read(repo: Repo, commit: CommitHash, path: str) -> Plan | Absent:
+    data = read_blob(repo, commit, path)
+    if data is ABSENT:
+        return ABSENT
+    return plan_format.load(data, f"{commit[:9]}:{path}")
