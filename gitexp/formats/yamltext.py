@@ -51,7 +51,10 @@ class _Mark(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a node's text lies, as offsets in the decoded text; `style` None is a plain scalar."""
+    """Where a node's text lies, as offsets in the decoded text.
+
+    `style` is None for a plain scalar, its quote or block sign for another, ``-`` for a block list.
+    """
 
     start: int
     end: int
@@ -186,6 +189,11 @@ def scalar(text: str, *, where: str) -> str | int | float | bool | None:
     return text
 
 
+def is_date(text: str) -> bool:
+    """Tell whether a plain scalar would be a date for YAML 1.1."""
+    return _TIME.fullmatch(text) is not None
+
+
 class _Builder:
     """Builds the value of one document from events."""
 
@@ -280,7 +288,10 @@ class _Builder:
                 self._merge(done.value, merged, done.mark)
         if done.anchor:
             self._anchors[done.anchor] = (done.value, done.nodes, done.height)
-        place = Place(done.mark.index, _finish(event).index, marked=bool(done.anchor))
+        # A flow collection ends with its bracket, a block has no text of its own at the end.
+        block = _begin(event).index == _finish(event).index
+        style = "-" if block and isinstance(done.value, list) else None
+        place = Place(done.mark.index, _finish(event).index, style, bool(done.anchor))
         self._add(done.value, (done.nodes, done.height), event, place)
 
     def _alias(self, event: yaml.AliasEvent) -> None:

@@ -51,9 +51,9 @@ def inline(value: Json) -> str:
     if isinstance(value, float):
         return number(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_quoted(k)}: {inline(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{quoted(k)}: {inline(v)}" for k, v in value.items()) + "}"
     # Inside a flow list a comma or a bracket ends a plain text.
-    return "[" + ", ".join(_quoted(v) if isinstance(v, str) else inline(v) for v in value) + "]"
+    return "[" + ", ".join(quoted(v) if isinstance(v, str) else inline(v) for v in value) + "]"
 
 
 def number(value: float) -> str:
@@ -75,7 +75,7 @@ def number(value: float) -> str:
 
 def text(value: str) -> str:
     """Write a text on one line, in quotes where it could be read as something else."""
-    return value if is_plain(value) else _quoted(value)
+    return value if is_plain(value) else quoted(value)
 
 
 def is_plain(value: str) -> bool:
@@ -129,7 +129,8 @@ def _is_prose(value: str) -> bool:
     )
 
 
-def _quoted(value: str) -> str:
+def quoted(value: str) -> str:
+    """Write a text in double quotes, with escapes for what does not print."""
     return '"' + "".join(_escaped(char) for char in value) + '"'
 
 
