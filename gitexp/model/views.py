@@ -1,0 +1,264 @@
+"""What the read-only commands answer: `list --group-by`, `show`, `status`, `diff`, `inputs`, `logs`."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gitexp.model.comparison import Conclusion, ExperimentSummary, MetricSummary, RunSummary
+    from gitexp.model.ids import (
+        CommitHash,
+        EnvironmentDigest,
+        InputsDigest,
+        ParamValue,
+        RunId,
+    )
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Environment, Run, RepeatState, Sample
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record that is there and cannot be read; shown beside the others."""
+
+    what: str  # run id, or path of the file
+    where: str  # branch or commit
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentList:
+    """The answer of `gitexp list`."""
+
+    experiments: tuple[ExperimentSummary, ...]
+    unreadable: tuple[UnreadableRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunList:
+    """The answer of `gitexp list --runs`."""
+
+    runs: tuple[RunSummary, ...]
+    unreadable: tuple[UnreadableRecord, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """Runs that share a value of what `--group-by` names."""
+
+    key: tuple[tuple[str, ParamValue], ...]  # (name, value) of each thing grouped by
+    runs: int
+    repeats: int  # finished ones
+    metrics: tuple[MetricSummary, ...]  # over the repeats of all these runs
+
+
+@dataclass(frozen=True, slots=True)
+class ShownRun:
+    """A run with all that is recorded of it."""
+
+    run: Run
+    samples: tuple[Sample, ...]
+    metrics: tuple[MetricSummary, ...]
+    commit: CommitHash  # that added it
+    refs: tuple[str, ...]  # branches and tags that hold it
+    environment: Environment | None  # None: not recorded, or unreadable
+    deleted: bool = False  # from the tree, by a later commit
+    altered: bool = False  # after it was recorded
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ShownExperiment:
+    """An experiment: plan, runs, conclusion."""
+
+    branch: str
+    commit: CommitHash
+    plan: Plan | None
+    plan_commit: CommitHash | None
+    inputs: InputsDigest | None  # None: no settings, or they cannot be read
+    runs: tuple[RunSummary, ...]  # reachable from the tip, in the order in which they were added
+    conclusion: Conclusion | None
+    unreadable: tuple[UnreadableRecord, ...] = ()
+    shallow: bool = False  # older history is not in this clone
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """A run that is not recorded yet: its coordinator works, or died."""
+
+    id: RunId
+    branch: str  # on which it will be recorded
+    side: str  # "candidate" | "baseline" | "exploratory"
+    seeds: tuple[int, ...]
+    finished: tuple[int, ...]  # seeds with a finished repeat
+    ended: tuple[int, ...]  # seeds whose repeat failed or was cancelled
+    alive: bool  # the coordinator
+    started_at: datetime
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusView:
+    """The answer of `gitexp status`."""
+
+    branch: str | None  # None: detached HEAD
+    commit: CommitHash | None  # None: no commit yet
+    initialised: bool
+    plan: Plan | None
+    inputs: InputsDigest | None
+    planned: int  # repeats, 0 without a plan
+    counted: tuple[int, ...]  # seeds of the candidate that count
+    baseline_counted: tuple[int, ...]  # seeds of the baseline that count
+    exploratory: int  # finished repeats of these inputs that do not count
+    verdict: str | None  # of the conclusion, if there is one ("" where it gives none)
+    dirty: tuple[str, ...]  # tracked paths with uncommitted changes
+    running: tuple[LiveRun, ...]
+    unpublished: tuple[LiveRun, ...]  # finished repeats that no commit holds
+    unreadable: tuple[UnreadableRecord, ...]
+    shallow: bool
+    notes: tuple[str, ...]
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathChange:
+    """A file of the project that differs; lines are None for binary files."""
+
+    path: str
+    kind: str  # "added" | "deleted" | "modified" | "type changed"
+    added: int | None
+    removed: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ValueChange:
+    """A parameter, or a distribution's version, that differs; None: not there."""
+
+    name: str
+    a: ParamValue
+    b: ParamValue
+    in_a: bool = True
+    in_b: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class DataState:
+    """What a data pointer says; None where it does not say."""
+
+    md5: str | None
+    size: int | None  # bytes
+    nfiles: int | None  # folders only
+
+
+@dataclass(frozen=True, slots=True)
+class DataChange:
+    """Data that differ, by their path in the project; a side is None where it has none."""
+
+    path: str
+    declared_by: str  # the .dvc file, or dvc.lock with the stage
+    a: DataState | None
+    b: DataState | None
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChange:
+    """A metric over the recorded samples of both sides; descriptive, no test."""
+
+    metric: str
+    a: MetricSummary | None
+    b: MetricSummary | None
+    difference: float | None  # b minus a
+
+
+@dataclass(frozen=True, slots=True)
+class StateName:
+    """One side of a question about two states."""
+
+    name: str  # as typed
+    commit: CommitHash
+    inputs: InputsDigest | None  # None where it cannot be worked out; a note says why
+    environments: tuple[EnvironmentDigest, ...] = ()  # of its recorded samples
+
+
+@dataclass(frozen=True, slots=True)
+class DiffView:
+    """The answer of `gitexp diff A B`."""
+
+    a: StateName
+    b: StateName
+    code: tuple[PathChange, ...]
+    params: tuple[ValueChange, ...]
+    data: tuple[DataChange, ...]
+    environment: tuple[ValueChange, ...]
+    metrics: tuple[MetricChange, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def same(self) -> bool:
+        """Whether nothing but measured values differs."""
+        return not (self.code or self.params or self.data or self.environment)
+
+
+@dataclass(frozen=True, slots=True)
+class InputsReason:
+    """One thing that keeps two states from sharing samples; "" where a side has none."""
+
+    kind: str  # "config" | "params" | "data" | "code"
+    what: str
+    a: str
+    b: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputsView:
+    """The answer of `gitexp inputs A B`."""
+
+    a: StateName
+    b: StateName
+    reasons: tuple[InputsReason, ...]
+    ignored: tuple[str, ...]  # paths that differ and do not count
+    runs_a: tuple[RunId, ...]  # recorded for these inputs, anywhere
+    runs_b: tuple[RunId, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def shared(self) -> bool:
+        """Whether the two states share samples."""
+        return not self.reasons
+
+
+class LogSource(enum.Enum):
+    """Where a log was read."""
+
+    JOB = "job"  # .gitexp/tmp, complete
+    RECORD = "record"  # run.json: the tail, of a repeat that did not finish
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatLog:
+    """What the commands of one repeat printed."""
+
+    run: RunId
+    seed: int
+    attempt: int
+    source: LogSource
+    text: str  # undecodable bytes escaped; control characters are left to who prints it
+    state: RepeatState | Literal["running", "queued"]
+    path: str = ""  # absolute, of a job's log
+    truncated: bool = False  # there is more before it
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogView:
+    """The answer of `gitexp logs`."""
+
+    run: RunId
+    repeats: tuple[RepeatLog, ...]
+    live: bool = False  # the run is still going
+    notes: tuple[str, ...] = field(default_factory=tuple)
