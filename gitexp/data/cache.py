@@ -21,7 +21,7 @@ from gitexp.model.ids import Md5
 from gitexp.model.job import FileHash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.data.hashing import Memo
 
@@ -195,6 +195,7 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
     types: Sequence[str] | None = None,
     executable: bool = False,
     replace: bool = False,
+    unchanged: Callable[[str], bool] | None = None,
     check: bool = True,
 ) -> Placed:
     """Put a file or folder from the cache at `path` below `root`, all or nothing.
@@ -214,6 +215,9 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
         Whether a single file gets its executable bits.
     replace : bool
         Whether something at `path` may be swapped for the new; its bytes are then gone.
+    unchanged : callable, optional
+        Asked with the name to which the old thing was moved, beside `path`; if it answers no,
+        the old thing is moved back and nothing was changed.
     check : bool
         Whether every byte is hashed on its way; an object with other bytes is set aside.
 
@@ -226,7 +230,7 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
     DamagedDataError
         If an object has other bytes than its name says; nothing stays in the worktree.
     ExistsError
-        If there is something at `path` and `replace` is false.
+        If there is something at `path` and `replace` is false, or `unchanged` answered no.
     """
     manifest.check_path(path, where="an output's path")
     manifest.check_md5(md5, where=path)
@@ -249,7 +253,7 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
                 work.file(md5, "", temporary, folder)
             if work.damage:
                 raise _damaged(tuple(work.damage), f"{root}/{path}")
-            _swap(temporary, name, folder)
+            _swap(temporary, name, folder, unchanged)
         finally:
             links.remove(temporary, folder)
             os.close(folder)
@@ -341,7 +345,7 @@ def _exists(name: str, folder: int) -> bool:
     return True
 
 
-def _swap(temporary: str, name: str, folder: int) -> None:
+def _swap(temporary: str, name: str, folder: int, unchanged: Callable[[str], bool] | None) -> None:
     """Give the new thing its name; the old one, moved aside first, goes last."""
     aside = f"{temporary}-old"
     try:
@@ -350,10 +354,15 @@ def _swap(temporary: str, name: str, folder: int) -> None:
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
         return
     try:
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except OSError:
+        edited = unchanged is not None and not unchanged(aside)
+        if not edited:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
         os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
         raise
+    if edited:
+        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        raise ExistsError("it was changed meanwhile", found=name)
     links.remove(aside, folder)
 
 
