@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 from gitexp.formats.fields import Fields
-from gitexp.formats.jsontext import Json
 from gitexp.formats.keys import param_key, predictions_json, read_predictions
 from gitexp.formats.safepath import relative_path
 from gitexp.formats.versions import schema_of
@@ -19,6 +18,10 @@ from gitexp.model.config import (
     SeedRule,
 )
 from gitexp.model.plan import Direction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.jsontext import Json
 
 _UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
 _SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]iB|B|)", re.IGNORECASE)
@@ -149,7 +152,7 @@ def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
         return (), {}
     files = _paths(fields, "files")
     named = fields.maybe_child("directions")
-    words = {name: named.word(name, Direction) for name in named.keys()} if named else {}  # noqa: SIM118 - a reader, not a dict
+    words = {name: named.word(name, Direction) for name in named.keys()} if named else {}
     fields.only_known()
     return files, words
 

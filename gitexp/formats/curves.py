@@ -5,11 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.jsontext import MIB, decode
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COLUMNS = ("name", "step", "value")
 LIMIT = 64 * MIB

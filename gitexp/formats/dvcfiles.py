@@ -218,7 +218,7 @@ def _locked(name: str, fields: Fields, where: str, wdir: str) -> LockedStage:
     outs = _hashed(fields, "outs", where, wdir, up=False)
     files = fields.named("params")
     params = {
-        _dependency(file, where, wdir): {key: param_tree(values.raw(key)) for key in values.keys()}  # noqa: SIM118 - a reader, not a dict
+        _dependency(file, where, wdir): {key: param_tree(values.raw(key)) for key in values.keys()}
         for file, values in files.items()
     }
     foreign = not {"cmd", "deps", "params", "outs"}.issuperset(fields.keys())

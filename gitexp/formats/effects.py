@@ -171,7 +171,7 @@ def _shown(margin: float, *, relative: bool) -> str:
     if not relative:
         return (
             f"{number.normalize():f}" if 1e-6 < abs(margin) < 1e16 or not margin else repr(margin)
-        )  # noqa: E501, PLR2004 - where repr would use an exponent
+        )
     return f"{number.scaleb(2).normalize():f}%"
 
 

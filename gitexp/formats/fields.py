@@ -12,12 +12,14 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TypeVar, TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
-from gitexp.formats.jsontext import Json
 from gitexp.formats.near import near
 from gitexp.model.ids import BlobId, CommitHash, Md5, ParamTree, ParamValue, RunId, TreeId
+
+if TYPE_CHECKING:
+    from gitexp.formats.jsontext import Json
 
 WordT = TypeVar("WordT", bound=enum.Enum)
 
@@ -170,7 +172,7 @@ class Fields:
     def named(self, key: str) -> dict[str, Fields]:
         """Read a mapping of mappings; empty where the key is absent."""
         child = self.maybe_child(key)
-        return {name: child.child(name) for name in child.keys()} if child else {}  # noqa: SIM118 - a reader, not a dict
+        return {name: child.child(name) for name in child.keys()} if child else {}
 
     def keys(self) -> tuple[str, ...]:
         """Return all keys."""
@@ -184,14 +186,14 @@ class Fields:
     def text_map(self, key: str) -> dict[str, str]:
         """Read a mapping of texts; empty where the key is absent."""
         child = self.maybe_child(key)
-        return {name: child.text(name) for name in child.keys()} if child else {}  # noqa: SIM118 - a reader, not a dict
+        return {name: child.text(name) for name in child.keys()} if child else {}
 
     def params(self, key: str) -> dict[str, ParamValue]:
         """Read a flat mapping of parameters; empty where the key is absent."""
         child = self.maybe_child(key)
         if child is None:
             return {}
-        return {name: child._param(name) for name in child.keys()}  # noqa: SIM118 - a reader, not a dict
+        return {name: child._param(name) for name in child.keys()}
 
     def commit(self, key: str) -> CommitHash:
         """Read the hash of a commit."""

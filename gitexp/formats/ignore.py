@@ -26,8 +26,8 @@ class _Pattern:
     folders_only: bool
 
 
-def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - as re.compile
-    """Return a function that tells whether a path is matched.
+def compile(patterns: Iterable[str]) -> Matcher:
+    r"""Return a function that tells whether a path is matched.
 
     Parameters
     ----------

@@ -16,13 +16,16 @@ from gitexp.formats.jsontext import Json, decode, json_dumps_compact
 from gitexp.formats.paramfiles import LIMIT, Syntax, parse, syntax_of
 from gitexp.formats.paramkeys import Path, flatten, path_of
 from gitexp.formats.yamltext import Place, scan
-from gitexp.model.ids import ParamValue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
 
 _BOM = "\ufeff"
 
 
 def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
-    """Change parameters in the text of a params file.
+    r"""Change parameters in the text of a params file.
 
     Parameters
     ----------
@@ -87,7 +90,7 @@ def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
             return placespython.places(text, file)
 
 
-def _exchange(  # noqa: PLR0913, PLR0917 - one step of a loop, with what it has to know
+def _exchange(
     text: str,
     places: Mapping[Path, Place],
     path: Path,
@@ -195,11 +198,11 @@ def _with(value: Json, path: Path, new: Json) -> Json:
         return {
             key: _with(item, path[1:], new) if key == path[0] else item
             for key, item in value.items()
-        }  # noqa: E501 - one thought
+        }
     if isinstance(value, list):
         return [
             _with(item, path[1:], new) if i == path[0] else item for i, item in enumerate(value)
-        ]  # noqa: E501 - one thought
+        ]
     return value
 
 

@@ -38,7 +38,7 @@ def syntax_of(file: str) -> Syntax:
 
 
 def parse(data: bytes, file: str) -> Json:
-    """Read a params file; an empty one is an empty mapping.
+    r"""Read a params file; an empty one is an empty mapping.
 
     Parameters
     ----------

@@ -6,9 +6,12 @@ from collections.abc import Iterator, Mapping
 
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.formats.fields import param_tree
-from gitexp.formats.jsontext import Json
 from gitexp.formats.near import near
-from gitexp.model.ids import ParamTree, ParamValue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamTree, ParamValue
+    from gitexp.formats.jsontext import Json
 
 Path = tuple[str | int, ...]
 
@@ -77,7 +80,7 @@ def _descend(value: Json, key: str) -> tuple[Json, Path]:
             path.append(name)
         elif isinstance(here, list):
             name = rest.partition(".")[0]
-            if not (name.isascii() and name.isdigit() and len(name) < 7 and int(name) < len(here)):  # noqa: PLR2004 - a position in a file of 100,000 values
+            if not (name.isascii() and name.isdigit() and len(name) < 7 and int(name) < len(here)):
                 raise _unknown(value, key)
             here = here[int(name)]
             path.append(int(name))

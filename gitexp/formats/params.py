@@ -8,14 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitexp.errors import UsageError
-from gitexp.formats.jsontext import Json
 from gitexp.formats.keys import param_key
 from gitexp.formats.paramedit import edit
 from gitexp.formats.paramfiles import parse
 from gitexp.formats.paramkeys import flatten, lookup
 from gitexp.formats.yamltext import is_date, scalar, yaml_loads
-from gitexp.model.config import ParamKey
-from gitexp.model.ids import ParamValue
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.config import ParamKey
+    from gitexp.formats.jsontext import Json
 
 __all__ = ["edit", "flatten", "lookup", "parse", "parse_assignment"]
 

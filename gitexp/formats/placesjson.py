@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import re
 
-from gitexp.formats.paramkeys import Path
 from gitexp.formats.yamltext import Place
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.paramkeys import Path
 
 _DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"[ \t\r\n]*")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import ast
 
 from gitexp.formats.paramfiles import python_assignments, python_tree
-from gitexp.formats.paramkeys import Path
 from gitexp.formats.yamltext import Place
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.paramkeys import Path
 
 
 def places(text: str, file: str) -> dict[Path, Place]:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import tomllib
 
-from gitexp.formats.paramkeys import Path
 from gitexp.formats.yamltext import Place
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.paramkeys import Path
 
 _SPACE = re.compile(r"[ \t]*")
 _BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")

@@ -15,8 +15,11 @@ from dataclasses import dataclass
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.jsontext import MIB, Json, decode, json_dumps_compact, json_loads
-from gitexp.model.config import Predictions
 from gitexp.model.ids import EvaluationDigest
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.config import Predictions
 
 LIMIT = 64 * MIB
 

@@ -10,12 +10,15 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterable, Sequence
 
 from gitexp.errors import BadFormatError, DamagedDataError
-from gitexp.formats.fields import Fields
 from gitexp.formats.jsontext import MIB, Json, decode
 from gitexp.model.run import Sample
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.fields import Fields
+    from collections.abc import Iterable, Sequence
 
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
@@ -182,7 +185,7 @@ def _maybe(cell: str, column: str, where: str) -> int | None:
 
 def _integer(cell: str, column: str, where: str) -> int:
     digits = cell.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) < 20:  # noqa: PLR2004 - 64 bits and a bit
+    if digits.isascii() and digits.isdigit() and len(digits) < 20:
         return int(cell)
     raise BadFormatError(
         f"{column} cannot be read", found=cell[:60], where=where, expected="an integer"

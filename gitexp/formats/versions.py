@@ -10,7 +10,10 @@ import re
 from collections.abc import Mapping
 
 from gitexp.errors import BadFormatError, NewerFormatError
-from gitexp.formats.jsontext import Json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.jsontext import Json
 
 NEWEST: Mapping[str, int] = {
     "comparison": 1,

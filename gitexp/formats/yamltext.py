@@ -87,7 +87,7 @@ class _Open:
 
 
 def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = False) -> Json:
-    """Read one YAML document from an untrusted place.
+    r"""Read one YAML document from an untrusted place.
 
     Parameters
     ----------
@@ -393,8 +393,8 @@ def _int(text: str, where: str) -> int | str:
     digits = digits.lstrip("+-")
     base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
     try:
-        return sign * int(digits[2:] if base != 10 else digits, base)  # noqa: PLR2004 - decimal
+        return sign * int(digits[2:] if base != 10 else digits, base)
     except ValueError as error:
-        if len(digits) < 100:  # noqa: PLR2004 - "_" alone is a text; else more than Python reads
+        if len(digits) < 100:
             return text
         raise BadFormatError("a number is too long", found=digits[:40], where=where) from error

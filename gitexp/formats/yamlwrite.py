@@ -11,7 +11,10 @@ import re
 from collections.abc import Mapping
 
 from gitexp.errors import BadFormatError
-from gitexp.formats.jsontext import Json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.formats.jsontext import Json
 
 _PLAIN = re.compile(r"[A-Za-z_/$](?:[^:#]|:(?! |$)|(?<! )#)*")
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
@@ -140,7 +143,7 @@ def _escaped(char: str) -> str:
     if char.isprintable():
         return char
     code = ord(char)
-    if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - surrogates
+    if 0xD800 <= code <= 0xDFFF:
         raise BadFormatError(
             "a text is not Unicode", found=f"U+{code:04X}", where="the value to be written"
         )
@@ -153,4 +156,4 @@ def _escaped(char: str) -> str:
         else f"\\u{code:04x}"
         if code < 0x10000
         else f"\\U{code:08x}"
-    )  # noqa: PLR2004, E501 - widths of escapes
+    )
