@@ -1,0 +1,82 @@
+"""The five verbs that coordinator and engines speak; engines know neither Git nor DVC.
+
+Every engine starts the same command, ``gitexp worker JOB.json OUT/``, and the only result of a
+job is ``OUT/outcome.json``, which the worker puts there by rename. What an engine says of a job is
+never a verdict: states of schedulers are forgotten, late or wrong.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from gitexp.errors import ResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.job import JobRef, JobRequest, JobState, Limits
+
+OUTCOME = "outcome.json"
+LOG = "log"
+TAIL_BYTES = 1 << 16  # most that one `tail` returns
+
+
+class Engine(Protocol):
+    """A place where jobs run."""
+
+    @property
+    def name(self) -> str:
+        """Key of the engine in the registry, as recorded in run.json."""
+        ...
+
+    def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
+        """Take jobs on, in order; none of them if one cannot be taken.
+
+        Raises
+        ------
+        ResourceError
+            If a job asks for more than `limits`.
+        """
+        ...
+
+    def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
+        """Return the state of each job by its id."""
+        ...
+
+    def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
+        """Ask jobs to end, and kill what has not ended after `grace_s` seconds; idempotent.
+
+        A job that had not begun leaves no outcome; one that was asked in time leaves one that
+        says so.
+        """
+        ...
+
+    def tail(self, ref: JobRef, offset: int) -> bytes:
+        """Return what the log holds from byte `offset` on, at most `TAIL_BYTES` of it."""
+        ...
+
+    def limits(self) -> Limits:
+        """Return the most that one job can be given."""
+        ...
+
+
+def check_requests(jobs: Sequence[JobRequest], limits: Limits) -> None:
+    """Refuse jobs that could never start; schedulers would let them wait for ever.
+
+    Raises
+    ------
+    ResourceError
+    """
+    for job in jobs:
+        for what, asked, most in (
+            ("processors", job.cpus, limits.cpus),
+            ("bytes of memory", job.memory_bytes or 0, limits.memory_bytes),
+            ("GPUs", job.gpus, limits.gpus),
+        ):
+            if most is not None and asked > most:
+                raise ResourceError(
+                    "a job asks for more than this engine can ever give",
+                    found=f"{asked} {what}",
+                    where=job.job_file,
+                    expected=f"at most {most}",
+                )

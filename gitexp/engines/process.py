@@ -1,0 +1,286 @@
+"""Process groups, and how to end one for good: the one place where systems differ about it.
+
+Killing a process group is not killing a job: a grandchild that called ``setsid`` survives. So a
+worker makes itself a *subreaper*: orphans below it become its children, and it ends what it
+adopts. Where the system has no subreaper (macOS) the group is all that can be reached.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+LINUX = sys.platform == "linux"
+MARK = "GITEXP_ATTEMPT"  # variable by which every process of an attempt is known
+_PR_SET_PDEATHSIG = 1
+_PR_SET_CHILD_SUBREAPER = 36
+_PAUSE_S = 0.005
+_START_FIELD = 19  # of /proc/PID/stat, counted after the closing parenthesis of the name
+_LIBC = ctypes.CDLL(None) if LINUX else None
+
+
+class StopAskedError(Exception):
+    """The process was asked to end; raised by `Stop` where it is allowed to interrupt."""
+
+
+class Stop:
+    """Turns TERM and INT into an exception, but only while `interrupting`.
+
+    Elsewhere the wish is kept until the next `interrupting` block, so that no child is lost
+    between its start and our knowing of it, and no outcome is left half written.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        self._raising = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, *_: object) -> None:
+        self.asked = True
+        if self._raising:
+            self._raising = False
+            raise StopAskedError
+
+    @contextlib.contextmanager
+    def interrupting(self) -> Iterator[None]:
+        """Let a signal end this block.
+
+        Raises
+        ------
+        StopAskedError
+        """
+        self._raising = True
+        try:
+            if self.asked:
+                raise StopAskedError
+            yield
+        finally:
+            self._raising = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended: its exit code (minus the signal that killed it), or out of time."""
+
+    code: int
+    timed_out: bool = False
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of every orphan below it, and let it die with its parent."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+
+
+def _die_with_parent() -> None:
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def run(  # noqa: PLR0913  what a process needs
+    argv: Sequence[str],
+    *,
+    folder: Path,
+    env: Mapping[str, str],
+    log: int,
+    stop: Stop,
+    deadline: float | None,
+    grace_s: float,
+) -> Ended:
+    """Run one command in a process group of its own, to its end; leave nothing of it alive.
+
+    Parameters
+    ----------
+    argv : sequence of str
+    folder : Path
+        Its working directory.
+    env : mapping
+        All of its environment.
+    log : int
+        File descriptor that takes both of its output streams.
+    stop : Stop
+        What may interrupt it.
+    deadline : float or None
+        `time.monotonic` after which it is ended.
+    grace_s : float
+        Time between TERM and KILL, seconds.
+
+    Raises
+    ------
+    StopAskedError
+        If it was interrupted; by then it has ended.
+    OSError
+        If it cannot be started.
+    """
+    child = subprocess.Popen(
+        argv,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        process_group=0,
+        preexec_fn=_die_with_parent,  # noqa: PLW1509  a worker has one thread
+    )
+    in_time = True
+    try:
+        with stop.interrupting():
+            in_time = _wait(child, deadline)
+    except StopAskedError:
+        end_all(child, grace_s)
+        raise
+    if not in_time:
+        end_all(child, grace_s)
+        return Ended(child.wait(), timed_out=True)
+    code = child.wait()
+    end_all(child, grace_s)
+    return Ended(code)
+
+
+def _wait(child: subprocess.Popen[bytes], deadline: float | None) -> bool:
+    """Wait for a child; False if the deadline came first. Does not poll: a repeat may be 20 ms."""
+    if deadline is None:
+        child.wait()
+        return True
+    left = max(0.0, deadline - time.monotonic())
+    if not LINUX:
+        try:
+            child.wait(left)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+    descriptor = os.pidfd_open(child.pid)
+    try:
+        poller = select.poll()
+        poller.register(descriptor, select.POLLIN)
+        return bool(poller.poll(min(left * 1000, 2**31 - 1)))
+    finally:
+        os.close(descriptor)
+
+
+def end_all(leader: subprocess.Popen[bytes], grace_s: float) -> None:
+    """End a child's group and all that this process adopted: TERM, then KILL; reap everything."""
+    deadline = time.monotonic() + grace_s
+    number: int = signal.SIGTERM
+    while True:
+        leader.poll()  # before the others, or its exit code would be lost
+        reaped = _reap()
+        group_lives = _signal_group(leader.pid, 0)
+        if not group_lives and (reaped or not LINUX) and leader.returncode is not None:
+            return
+        if number:
+            _signal_group(leader.pid, number)
+            for pid in _descendants(os.getpid()):
+                _signal(pid, number)
+            number = 0
+        if time.monotonic() >= deadline:
+            number = signal.SIGKILL
+        time.sleep(_PAUSE_S)
+
+
+def _reap() -> bool:
+    """Collect children that have ended; True if no child is left."""
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        return True
+    return False
+
+
+def end_attempt(out_dir: str) -> None:
+    """Kill every process that carries the mark of an attempt whose worker died without a word."""
+    while pids := _marked(out_dir):
+        for pid in pids:
+            _signal(pid, signal.SIGKILL)
+        time.sleep(_PAUSE_S)
+
+
+def _marked(out_dir: str) -> list[int]:
+    if not LINUX:
+        return []
+    wanted = f"{MARK}={out_dir}".encode(errors="surrogateescape")
+    found = []
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                variables = Path(entry.path, "environ").read_bytes()
+            except OSError:  # not ours, or gone
+                continue
+            if wanted in variables.split(b"\0"):
+                found.append(int(entry.name))
+    return found
+
+
+def identity(pid: int) -> str:
+    """Return a text that names a process even after its number was given to another."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return f"{pid} -"
+    fields = stat.rpartition(")")[2].split()
+    return f"{pid} {fields[_START_FIELD]}"
+
+
+def lives(identity_text: str) -> bool:
+    """Whether the process that `identity` named still runs; a zombie does not."""
+    pid, _, start = identity_text.strip().partition(" ")
+    if not pid.isdigit() or not start:
+        return False
+    if not LINUX:
+        return _signal(int(pid), 0)
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace")
+    except OSError:
+        return False
+    fields = stat.rpartition(")")[2].split()
+    return fields[_START_FIELD] == start and fields[0] not in {"Z", "X"}
+
+
+def kill_group(leader: int, number: int) -> None:
+    """Send a signal to a process group, if there is one left."""
+    _signal_group(leader, number)
+
+
+def _descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    pending = [pid]
+    while pending:
+        for task in Path(f"/proc/{pending.pop()}/task").glob("*/children"):
+            try:
+                children = [int(word) for word in task.read_text("ascii").split()]
+            except OSError:
+                continue
+            found += children
+            pending += children
+    return found
+
+
+def _signal(pid: int, number: int) -> bool:
+    try:
+        os.kill(pid, number)
+    except OSError:
+        return False
+    return True
+
+
+def _signal_group(leader: int, number: int) -> bool:
+    try:
+        os.killpg(leader, number)
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,151 @@
+"""Reads what the stages of a repeat left: metrics, predictions, curves, files for Git."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.data import snapshot
+from gitexp.data.cache import put
+from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.formats import predictions as predictions_format
+from gitexp.formats.jsontext import json_dumps_compact
+from gitexp.model.ids import EvaluationDigest
+from gitexp.model.job import KeptFile
+from gitexp.model.run import Output
+from gitexp.staging import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.data.cache import CacheConfig
+    from gitexp.data.hashing import Memo
+    from gitexp.model.config import Predictions
+    from gitexp.model.job import FileHash, Job, Stage, StageRecord
+    from gitexp.model.run import Sample
+
+FILES = "files"  # folder in OUT/
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one repeat came to."""
+
+    samples: tuple[Sample, ...]
+    evaluation: EvaluationDigest | None
+    evaluation_basis: str
+    by_products: tuple[Output, ...]
+    kept: tuple[KeptFile, ...]
+    warnings: tuple[str, ...]
+
+
+def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
+    """Read everything that a job declares.
+
+    Raises
+    ------
+    BadMetricError, BadFormatError
+        If metrics or predictions are missing or cannot be read.
+    UnsafeInputError
+        If a file leads out of the project or is too large.
+    """
+    samples = metrics.read(project, job.metrics, seed=job.seed, expect=job.expect_metrics)
+    evaluation, basis = _evaluation(job, project, memo)
+    wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]
+    covered = [out.path for stage in job.stages for out in stage.outs if out.cache]
+    covered += [given.path for given in job.given]
+    by_products = []
+    for path in dict.fromkeys(wanted):
+        if not (project / path).is_file():
+            raise BadMetricError(
+                "a declared file is missing", found="the stages did not write it", where=path
+            )
+        if not any(path == out or path.startswith(f"{out}/") for out in covered):
+            by_products.append(output(put(cache, project, path, memo=memo)))
+    kept, warnings = _keep(job, project, out_dir)
+    return Measured(samples, evaluation, basis, tuple(by_products), kept, warnings)
+
+
+def output(file: FileHash) -> Output:
+    """Turn a stage's output into the record of a run's."""
+    return Output(file.path, file.md5, file.size, file.nfiles)
+
+
+def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
+    """Return those outputs of a stage that the cache holds."""
+    cached = {out.path for out in stage.outs if out.cache}
+    return [output(file) for file in record.outs if file.path in cached]
+
+
+def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest | None, str]:
+    """Identify the data that the metrics were computed on; see DESIGN, "Evaluation identity"."""
+    if job.predictions is not None:
+        data = _bytes(project, job.predictions)
+        table = predictions_format.load(data, job.predictions, job.predictions.path)
+        return predictions_format.evaluation_digest(table), "predictions"
+    if job.evaluation:
+        rows = [
+            [path, snapshot.hash_path(project, path.rstrip("/"), memo=memo).md5]
+            for path in sorted(job.evaluation)
+        ]
+        return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest()), "evaluation"
+    if job.data_pointers:
+        data = json_dumps_compact(sorted(job.data_pointers))
+        return EvaluationDigest(hashlib.sha256(data).hexdigest()), "data"
+    return None, "undeclared"
+
+
+def _bytes(project: Path, spec: Predictions) -> bytes:
+    try:
+        with (project / spec.path).open("rb") as stream:
+            return stream.read(predictions_format.LIMIT + 1)
+    except OSError as error:
+        raise BadMetricError(
+            "the declared predictions are missing",
+            found=error.strerror or "",
+            where=spec.path,
+            expected="a file that the pipeline writes in every repeat",
+        ) from error
+
+
+def _keep(job: Job, project: Path, out_dir: Path) -> tuple[tuple[KeptFile, ...], tuple[str, ...]]:
+    """Copy the files that Git will hold beside the outcome."""
+    kept: list[KeptFile] = []
+    warnings: list[str] = []
+    for path in dict.fromkeys(job.keep):
+        files = list(_files(project, path))
+        if not files:
+            warnings.append(f"{path} was declared and is not there")
+        for file in files:
+            source = project / file
+            target = out_dir / FILES / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            executable = os.access(source, os.X_OK)
+            kept.append(KeptFile(file, f"{FILES}/{file}", executable))
+    return tuple(kept), tuple(warnings)
+
+
+def _files(project: Path, path: str) -> Sequence[str]:
+    full = project / path
+    if not full.exists() and not full.is_symlink():
+        return ()
+    if not full.resolve().is_relative_to(project.resolve()) or full.is_symlink():
+        raise UnsafeInputError(
+            "a file that Git is to hold is a link", found=os.path.realpath(full), where=path
+        )
+    if full.is_file():
+        return (path,)
+    found = sorted(
+        Path(folder, name).relative_to(project).as_posix()
+        for folder, _, names in os.walk(full)
+        for name in names
+    )
+    for name in found:
+        if (project / name).is_symlink():
+            raise UnsafeInputError("a file that Git is to hold is a link", where=name)
+    return found

@@ -1,0 +1,138 @@
+"""A job's place: a free worktree, as the commit has it, with data, links and parameters put in.
+
+Which worktrees there are is the coordinator's business; here one is taken by a file lock that
+goes with the process, and is cleaned if another repeat has used it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.data import links as data_links
+from gitexp.data.cache import materialise
+from gitexp.errors import LockedError, UnsafeInputError
+from gitexp.git.command import clean_slot
+from gitexp.store.locks import FileLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.data.cache import CacheConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.job import Given, LinkedPath, StageOut
+
+_WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
+_PAUSE_S = 0.01
+
+
+@contextlib.contextmanager
+def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
+    """Hold a free worktree that is exactly as the commit has it.
+
+    Parameters
+    ----------
+    slots : sequence of str
+        Absolute worktrees of the commit.
+    commit : CommitHash
+
+    Raises
+    ------
+    LockedError
+        If all stay taken.
+    GitFailedError
+        If git cannot clean it.
+    """
+    lock, slot = _lock(slots)
+    try:
+        used = Path(f"{slot}.used")
+        if used.exists():
+            clean_slot(slot, commit)
+        else:
+            used.touch()
+        yield slot
+    finally:
+        lock.release()
+
+
+def fill(project: Path, given: Sequence[Given], cache: CacheConfig) -> tuple[Given, ...]:
+    """Put data from the cache into a worktree; return those whose bytes the cache shares.
+
+    Raises
+    ------
+    DataMissingError, DamagedDataError, UnsafeInputError
+        If something is not there, is damaged, or would reach elsewhere.
+    """
+    return tuple(
+        each
+        for each in given
+        if materialise(cache, each.md5, project, each.path, replace=True).linked
+    )
+
+
+def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
+    """Let a worktree see ignored paths of the user's; return those that the commit itself holds.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    own = []
+    for link in links:
+        folder, name = _open_parent(project, link.path, create=True)
+        try:
+            os.symlink(link.target, name, dir_fd=folder)
+        except FileExistsError:
+            own.append(link.path)
+        finally:
+            os.close(folder)
+    return tuple(own)
+
+
+def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
+    """Delete what a stage is about to make, as DVC does, but for what it says persists.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    for out in outs:
+        if out.persist:
+            continue
+        try:
+            folder, name = _open_parent(project, out.path, create=False)
+        except FileNotFoundError:
+            continue
+        try:
+            data_links.remove(name, folder)
+        finally:
+            os.close(folder)
+
+
+def _open_parent(project: Path, path: str, *, create: bool) -> tuple[int, str]:
+    parent, _, name = path.rstrip("/").rpartition("/")
+    if name in {"", ".", ".."}:
+        raise UnsafeInputError("a path names no file or folder", found=ascii(path))
+    return data_links.open_folder(str(project), parent, create=create), name
+
+
+def _lock(slots: Sequence[str]) -> tuple[FileLock, Path]:
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        for slot in slots:
+            lock = FileLock(Path(f"{slot}.lock"))
+            if lock.try_acquire():
+                return lock, Path(slot)
+        if time.monotonic() >= deadline:
+            raise LockedError(
+                "every worktree of this run is taken",
+                found=f"{len(slots)} worktrees",
+                where=", ".join(slots),
+                expected=f"a free one within {_WAIT_S:g} s",
+            )
+        time.sleep(_PAUSE_S)
