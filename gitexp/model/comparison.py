@@ -217,6 +217,7 @@ class RunSummary:
     params: tuple[tuple[str, ParamValue], ...]
     metrics: tuple[MetricSummary, ...]
     exploratory: bool
+    seeds: tuple[int, ...] = ()  # of finished repeats
 
 
 @dataclass(frozen=True, slots=True)

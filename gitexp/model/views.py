@@ -1,4 +1,4 @@
-"""What the read-only commands answer: `list --group-by`, `show`, `status`, `diff`, `inputs`, `logs`."""
+"""What the read-only commands answer: `list`, `show`, `status`, `diff`, `inputs`, `logs`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         RunId,
     )
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Environment, Run, RepeatState, Sample
+    from gitexp.model.run import Environment, RepeatState, Run, Sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.git.absent import Absent
+from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.model.ids import CommitHash, RunId, TreeId
 from gitexp.store.index import Kind
@@ -101,6 +101,27 @@ def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
     for prefix in _folders(repo, runs).values():
         found.update(_runs_below(repo, prefix))
     return found
+
+
+def listings(
+    repo: Repo, index: Index, commits: Iterable[CommitHash]
+) -> dict[CommitHash, Mapping[RunId, TreeId]]:
+    """Return the runs in each commit's tree, with the tree of each one's folder."""
+    trees = {commit: tree_id(repo, commit, RUNS) for commit in commits}
+    asked = {tree for tree in trees.values() if tree is not ABSENT}
+    known: dict[TreeId, Mapping[RunId, TreeId]] = {}
+    for key, row in index.get(Kind.LISTING, asked).items():
+        words = row.decode("ascii").split()
+        known[TreeId(key)] = dict(
+            zip(map(RunId, words[::2]), map(TreeId, words[1::2]), strict=True)
+        )
+    fresh: dict[str, bytes] = {}
+    for tree in asked - known.keys():
+        known[tree] = listing(repo, tree)
+        fresh[tree] = " ".join(word for pair in known[tree].items() for word in pair).encode()
+    if fresh:
+        index.put(Kind.LISTING, fresh)
+    return {commit: {} if tree is ABSENT else known[tree] for commit, tree in trees.items()}
 
 
 def _nodes(repo: Repo, index: Index, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:

@@ -17,14 +17,14 @@ from gitexp.formats import environment as environment_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
 from gitexp.git.refs import branches
-from gitexp.store.ancestry import Graph, listing, shallow_commits
+from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
 from gitexp.store.index import open_index
-from gitexp.store.layout import RUNS, environment_dir
+from gitexp.store.layout import ARCHIVE_TAGS, RUNS, environment_dir
 from gitexp.store.records import read_run
 from gitexp.store.summaries import reason, run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import (
@@ -110,6 +110,18 @@ class Tip:
         return self.ref.split("/", 2)[2]
 
     @property
+    def branch(self) -> str:
+        """Return the branch's name without the remote's, or that of the archived branch."""
+        if self.ref.startswith("refs/remotes/"):
+            return self.ref.split("/", 3)[3]
+        return self.name.replace("exp-archive/", "exp/", 1) if self.archived else self.name
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is the tag that `archive` made."""
+        return self.ref.startswith(ARCHIVE_TAGS)
+
+    @property
     def local(self) -> bool:
         """Whether it is a branch of this repository."""
         return self.ref.startswith("refs/heads/")
@@ -120,16 +132,40 @@ def tips(repo: Repo) -> tuple[Tip, ...]:
     return tuple(Tip(ref, commit) for ref, commit in branches(repo))
 
 
-def runs_at(repo: Repo, commit: CommitHash, index: Index | None = None) -> Lookup:
+def runs_at(
+    repo: Repo,
+    commit: CommitHash,
+    index: Index | None = None,
+    *,
+    inputs: Collection[InputsDigest] | None = None,
+) -> Lookup:
     """Return all runs that a commit reaches, in the order in which they were added.
 
     Runs that were deleted from the tree later are among them, and flagged.
+
+    Parameters
+    ----------
+    repo : Repo
+    commit : CommitHash
+    index : Index, optional
+        By default the repository's, opened for this question.
+    inputs : collection of InputsDigest, optional
+        Only runs of these inputs, and unreadable ones.
     """
     with _using(repo, index) as cache:
         graph = Graph(repo, cache, [commit])
+        additions = graph.additions()
         runs = tree_id(repo, commit, RUNS)
         present = {} if runs is ABSENT else listing(repo, runs)
-        return _load(repo, graph, [commit], graph.additions(), present, lambda _: ())
+        if inputs is not None:
+            trees = {item: present.get(item.run, item.tree) for item in additions}
+            lines = run_lines(repo, cache, {tree: item.run for item, tree in trees.items()})
+            additions = tuple(
+                item
+                for item, tree in trees.items()
+                if lines[tree].inputs in inputs or lines[tree].bad
+            )
+        return _load(repo, graph, additions, present, lambda _: ())
 
 
 def runs_by_inputs(
@@ -235,8 +271,7 @@ def _everywhere(repo: Repo, index: Index | None, wanted: Callable[[RunLine], boo
         chosen = [item for item in additions if wanted(lines[item.tree]) or lines[item.tree].bad]
         holders = _holders(repo, cache, every, {item.run for item in chosen})
         present = {run: next(iter(held.values())) for run, held in holders.items()}
-        commits = [tip.commit for tip in every]
-        return _load(repo, graph, commits, chosen, present, lambda run: tuple(holders.get(run, ())))
+        return _load(repo, graph, chosen, present, lambda run: tuple(holders.get(run, ())))
 
 
 def _holders(
@@ -244,35 +279,18 @@ def _holders(
 ) -> dict[RunId, dict[str, TreeId]]:
     """Return, for each of these runs, the tips whose tree holds it with the tree of its folder."""
     found: defaultdict[RunId, dict[str, TreeId]] = defaultdict(dict)
-    listings = _Listings(repo, index)
-    for tip in every:
-        held = listings.of(tip.commit)
+    tips_ = tuple(every)
+    listed = listings(repo, index, {tip.commit for tip in tips_})
+    for tip in tips_:
+        held = listed[tip.commit]
         for run in runs & held.keys():
             found[run][tip.name] = held[run]
     return dict(found)
 
 
-class _Listings:
-    """Listings of runs trees, each read once."""
-
-    def __init__(self, repo: Repo, index: Index) -> None:
-        self._repo = repo
-        self._index = index
-        self._known: dict[TreeId, Mapping[RunId, TreeId]] = {}
-
-    def of(self, commit: CommitHash) -> Mapping[RunId, TreeId]:
-        runs = tree_id(self._repo, commit, RUNS)
-        if runs is ABSENT:
-            return {}
-        if runs not in self._known:
-            self._known[runs] = listing(self._repo, runs)
-        return self._known[runs]
-
-
-def _load(  # noqa: PLR0913, PLR0917  one question: where to look, for what, what is known of it
+def _load(
     repo: Repo,
     graph: Graph,
-    commits: Sequence[CommitHash],
     additions: Sequence[Addition],
     present: Mapping[RunId, TreeId],
     refs: Callable[[RunId], tuple[str, ...]],
@@ -298,8 +316,7 @@ def _load(  # noqa: PLR0913, PLR0917  one question: where to look, for what, wha
             )
         )
     shallow = shallow_commits(repo)
-    ends = any(commit in shallow for commit in graph.nodes) if commits else False
-    return Lookup(tuple(found), tuple(bad), ends)
+    return Lookup(tuple(found), tuple(bad), not shallow.isdisjoint(graph.nodes))
 
 
 @contextmanager

@@ -1,0 +1,221 @@
+"""One line about an experiment, a pure function of its branch's name and the commit at its tip.
+
+So it can be remembered by these two, and a list of two thousand branches is one query.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import commit_info, read_blob, tree_id
+from gitexp.model.comparison import MetricSummary
+from gitexp.model.ids import RunId, TreeId
+from gitexp.store.ancestry import listings
+from gitexp.store.index import Kind
+from gitexp.store.layout import CONCLUSIONS, conclusion_path
+from gitexp.store.plans import plan_named, plan_of_branch
+from gitexp.store.records import read_run
+from gitexp.store.summaries import describe, pooled, reason, run_lines, summarise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import Tip
+    from gitexp.store.summaries import RunLine
+
+CONCLUSION_LIMIT_BYTES = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentLine:
+    """What `gitexp list` shows of a branch, beside its name and commit."""
+
+    name: str  # of the plan; "" where the branch has none
+    hypothesis: str
+    metric: str
+    planned: int
+    runs: int  # in the tip's tree, under the plan; without a plan: started on this branch
+    finished: int  # candidate's seeds with a finished repeat, of the newest inputs
+    primary: MetricSummary | None
+    concluded: bool
+    verdict: str  # "" where there is no conclusion, or it gives none
+    author: str
+    created_at: datetime | None  # without a plan: of the tip's commit
+    bad: str = ""  # the plan, or the conclusion, cannot be read
+
+
+def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
+    """Return the line of each branch.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    tips : sequence of Tip
+        Branches of this repository, of remotes, and archive tags.
+    """
+    keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
+    rows = index.get(Kind.EXPERIMENT, keys.values())
+    remembered = _decoded(rows)
+    fresh: dict[str, bytes] = {}
+    found: dict[Tip, ExperimentLine] = {}
+    for tip, key in keys.items():
+        line = remembered.get(key)
+        if line is None:
+            line = remembered[key] = _work_out(repo, index, tip)
+            if not line.bad:
+                fresh[key] = _encode(line)
+        found[tip] = line
+    if fresh:
+        index.put(Kind.EXPERIMENT, fresh)
+    return found
+
+
+def _work_out(repo: Repo, index: Index, tip: Tip) -> ExperimentLine:
+    held = listings(repo, index, [tip.commit])[tip.commit]
+    try:
+        plan = (
+            plan_named(repo, tip.branch.partition("/")[2], tip.commit)
+            if tip.archived
+            else plan_of_branch(repo, tip.branch, tip.commit)
+        )
+    except GitexpError as error:
+        return _without_plan(repo, tip, 0, reason(error))
+    lines = list(run_lines(repo, index, {tree: run for run, tree in held.items()}).items())
+    if plan is ABSENT:
+        mine = sum(1 for _, line in lines if line.branch == tip.branch)
+        return _without_plan(repo, tip, mine, "")
+    under = [(tree, line) for tree, line in lines if line.plan_digest == plan.digest]
+    seeds, primary = _candidate(repo, plan, under)
+    concluded, verdict, bad = _conclusion(repo, tip.commit, plan.name)
+    return ExperimentLine(
+        name=plan.name,
+        hypothesis=plan.hypothesis,
+        metric=plan.metric,
+        planned=plan.repeats,
+        runs=len(under),
+        finished=len(seeds),
+        primary=primary,
+        concluded=concluded,
+        verdict=verdict,
+        author=plan.author.name,
+        created_at=plan.created_at,
+        bad=bad,
+    )
+
+
+def _candidate(
+    repo: Repo, plan: Plan, under: Sequence[tuple[TreeId, RunLine]]
+) -> tuple[set[int], MetricSummary | None]:
+    """Return seeds and primary metric of the candidate: the inputs of its newest run."""
+    mine = [item for item in under if item[1].commit != plan.baseline.commit and item[1].seeds]
+    if not mine:
+        return set(), None
+    newest = max(mine, key=lambda item: (item[1].started_at, item[1].id))[1].inputs
+    mine = sorted((item for item in mine if item[1].inputs == newest), key=lambda i: i[1].id)
+    seeds = {seed for _, line in mine for seed in line.seeds}
+    parts = [part for _, line in mine for part in line.metrics if part.metric == plan.metric]
+    if not parts:
+        return seeds, None
+    if len(seeds) == sum(len(line.seeds) for _, line in mine):
+        return seeds, pooled(parts)
+    values: dict[int, float] = {}  # a seed that was run twice counts once
+    for tree, line in mine:
+        _, samples = read_run(repo, tree, RunId(line.id))
+        for seed in line.seeds:
+            one = summarise(s for s in samples if s.seed == seed and s.metric == plan.metric)
+            for part in one:
+                if part.metric == plan.metric:
+                    values.setdefault(seed, part.mean)
+    return seeds, describe(plan.metric, list(values.values()))
+
+
+def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, str]:
+    path = conclusion_path(name)
+    if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
+        return False, "", ""
+    try:
+        data = read_blob(repo, commit, path, CONCLUSION_LIMIT_BYTES)
+        if data is ABSENT:
+            return False, "", ""
+        verdict = conclusion_format.load(data, f"{commit[:9]}:{path}").verdict
+    except GitexpError as error:
+        return True, "", reason(error)
+    return True, "" if verdict is None else str(verdict.value), ""
+
+
+def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
+    info = commit_info(repo, tip.commit)
+    return ExperimentLine(
+        name="",
+        hypothesis="",
+        metric="",
+        planned=0,
+        runs=runs,
+        finished=0,
+        primary=None,
+        concluded=False,
+        verdict="",
+        author=info.author.name,
+        created_at=info.time,
+        bad=bad,
+    )
+
+
+def _encode(line: ExperimentLine) -> bytes:
+    primary = line.primary
+    row = [
+        line.name,
+        line.hypothesis,
+        line.metric,
+        line.planned,
+        line.runs,
+        line.finished,
+        None if primary is None else [primary.metric, primary.n, primary.mean, primary.sd],
+        line.concluded,
+        line.verdict,
+        line.author,
+        None if line.created_at is None else line.created_at.isoformat(),
+    ]
+    return json.dumps(row, separators=(",", ":")).encode("ascii")
+
+
+def _decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
+    try:
+        values: list[_Row] = json.loads(b"[" + b",".join(rows.values()) + b"]")
+        return {key: _decode(row) for key, row in zip(rows, values, strict=True)}
+    except (ValueError, TypeError):
+        return {}
+
+
+_Row = tuple[
+    str, str, str, int, int, int, tuple[str, int, float, float | None] | None, bool, str, str,
+    str | None,
+]  # fmt: skip
+
+
+def _decode(row: _Row) -> ExperimentLine:
+    name, hypothesis, metric, planned, runs, finished, primary, concluded, verdict, author, at = row
+    return ExperimentLine(
+        name,
+        hypothesis,
+        metric,
+        planned,
+        runs,
+        finished,
+        None if primary is None else MetricSummary(*primary),
+        concluded,
+        verdict,
+        author,
+        None if at is None else datetime.fromisoformat(at),
+    )
