@@ -15,7 +15,7 @@ from gitexp import __version__
 from gitexp.cli import context as context_module
 from gitexp.cli.commands import COMMANDS, Command, find
 from gitexp.errors import GitexpError, UsageError
-from gitexp.formats.text import json_dumps
+from gitexp.formats.jsontext import Json, json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,9 +62,7 @@ def _run(argv: Sequence[str]) -> int:
             return _help(argv[1:], fallback)
         common = _common_parser()
         name, rest = _split(argv)
-        command = find(name)
-        if command is None:
-            raise _unknown(name)
+        command = _command(name)
         parser = _parser_of(command, common)
         args = parser.parse_args(rest)
         context = context_module.make(
@@ -120,9 +118,12 @@ def _parser_of(command: Command, common: argparse.ArgumentParser) -> argparse.Ar
     return parser
 
 
-def _unknown(name: str) -> UsageError:
+def _command(name: str) -> Command:
+    command = find(name)
+    if command is not None:
+        return command
     near = difflib.get_close_matches(name, [command.name for command in COMMANDS], n=2)
-    return UsageError(
+    raise UsageError(
         "there is no such command",
         found=name,
         expected=" or ".join(near) if near else "",
@@ -132,9 +133,7 @@ def _unknown(name: str) -> UsageError:
 
 def _help(rest: Sequence[str], context: Context) -> int:
     if rest and not rest[0].startswith("-"):
-        command = find(rest[0])
-        if command is None:
-            raise _unknown(rest[0])
+        command = _command(rest[0])
         context.printer.answer(_parser_of(command, _common_parser()).format_help().rstrip())
         return 0
     context.printer.answer(overview())
@@ -162,7 +161,7 @@ def overview() -> str:
 
 def _report(error: GitexpError, context: Context) -> int:
     if context.json:
-        value = {
+        value: dict[str, Json] = {
             "$schema": "gitexp/error@1",
             "id": error.id,
             "summary": error.summary,

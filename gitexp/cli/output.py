@@ -26,9 +26,7 @@ class Printer:
     verbose: bool
 
     @classmethod
-    def make(
-        cls, environ: Mapping[str, str], *, quiet: bool, verbose: bool, color: str
-    ) -> Printer:
+    def make(cls, environ: Mapping[str, str], *, quiet: bool, verbose: bool, color: str) -> Printer:
         """Return the printer of this process.
 
         Parameters

@@ -1,0 +1,154 @@
+r"""Begin an experiment: a branch with a plan that says what is expected before there is a result.
+
+  gitexp new engineered-features --baseline main --metric f1:max \
+      --hypothesis "engineered features raise F1 by at least 5%" --effect ">=5%"
+
+The plan can also come from a file (--from) or from your editor (--edit).
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.cli import editor
+from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
+from gitexp.formats import plan as plan_format
+from gitexp.formats.params import parse_assignment
+from gitexp.formats.plan import Draft
+from gitexp.model.plan import Claim
+from gitexp.model.proposal import NewRequest
+from gitexp.ops.new import TEMPLATE_HYPOTHESIS, check_name, new
+from gitexp.report import actions
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.cli.context import Context
+
+DRAFT_LIMIT_BYTES = 1 << 20
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("name", metavar="NAME", help="a-z, 0-9, dot, underscore, hyphen")
+    plan = parser.add_argument_group("the plan")
+    plan.add_argument("--hypothesis", metavar="TEXT", help="a sentence a result can contradict")
+    plan.add_argument("--objective", metavar="TEXT", help="what it is good for")
+    plan.add_argument("--metric", metavar="NAME:max", help="primary metric with its direction")
+    plan.add_argument("--effect", metavar="EFFECT", help='promised gain: ">=5%%", ">0", ">=-2%%"')
+    plan.add_argument("--claim", choices=[claim.value for claim in Claim], help="default: method")
+    plan.add_argument("--baseline", metavar="REV", help="held against this (default: the start)")
+    plan.add_argument("--alpha", type=float, metavar="P", help="rate of false positives (0.05)")
+    plan.add_argument("--repeats", type=int, metavar="N", help="planned repeats (10)")
+    plan.add_argument(
+        "--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%"
+    )
+    source = parser.add_argument_group("where the plan comes from")
+    source.add_argument("--from", dest="file", metavar="FILE", help="a YAML file with these fields")
+    source.add_argument("--edit", action="store_true", help="write it in your editor")
+    where = parser.add_argument_group("where it begins")
+    where.add_argument("--start", metavar="REV", help="first commit stands on this (HEAD)")
+    where.add_argument("--here", action="store_true", help="put the plan on the current branch")
+    where.add_argument("--checkout", action=argparse.BooleanOptionalAction, default=None)
+    where.add_argument(
+        "--param", action="append", default=[], metavar="KEY=VALUE", help="set in the first commit"
+    )
+    where.add_argument("--dry-run", action="store_true", help="say what would be made")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Record the plan."""
+    check_name(args.name)  # before an editor opens for nothing
+    workspace = context.workspace()
+    draft = _draft(args, context)
+    if args.edit:
+        draft = editor.edit_draft(args.name, draft, context, workspace)
+    report = new(workspace, _request(args, draft), now=context.now())
+    context.printer.answer(actions.new_json(report) if context.json else actions.new_text(report))
+    return 0
+
+
+def _draft(args: argparse.Namespace, context: Context) -> Draft:
+    """Join a plan file with the options, which win."""
+    draft = Draft()
+    if args.file is not None:
+        path = context.start / args.file
+        draft = plan_format.load_draft(_read(path), str(args.file))
+    metric, direction = (
+        plan_format.parse_metric(args.metric) if args.metric else (draft.metric, draft.direction)
+    )
+    guards = tuple(plan_format.parse_guard(text) for text in args.guard) or draft.guards
+    given = {
+        "objective": args.objective,
+        "hypothesis": args.hypothesis,
+        "claim": None if args.claim is None else Claim(args.claim),
+        "effect": args.effect,
+        "alpha": args.alpha,
+        "repeats": args.repeats,
+        "baseline": args.baseline,
+    }
+    return replace(
+        draft,
+        metric=metric,
+        direction=direction,
+        guards=guards,
+        **{key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            "the plan file cannot be read", found=error.strerror or "", where=str(path)
+        ) from error
+    if len(data) > DRAFT_LIMIT_BYTES:
+        raise BadFormatError("the plan file is too large", where=str(path), expected="1 MiB")
+    return data
+
+
+def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
+    if not draft.hypothesis:
+        raise BadHypothesisError(
+            "an experiment needs a hypothesis",
+            expected=f"a sentence such as: {TEMPLATE_HYPOTHESIS}",
+            next_step="--hypothesis TEXT, or --edit",
+        )
+    if not draft.metric or not draft.effect:
+        lacking = " and ".join(
+            option
+            for option, value in (("--metric", draft.metric), ("--effect", draft.effect))
+            if not value
+        )
+        raise UsageError(
+            f"the plan lacks {lacking}",
+            expected='the primary metric and the promised gain: --metric f1:max --effect ">=5%"',
+            next_step=f"gitexp new {args.name} --edit",
+        )
+    alpha = 0.05 if draft.alpha is None else draft.alpha
+    if not 0 < alpha < 1:
+        raise UsageError("alpha is a rate between 0 and 1", found=str(alpha))
+    if draft.repeats is not None and draft.repeats < 1:
+        raise UsageError("a plan needs at least one repeat", found=str(draft.repeats))
+    return NewRequest(
+        name=args.name,
+        hypothesis=draft.hypothesis,
+        metric=draft.metric,
+        effect=draft.effect,
+        objective=draft.objective or "",
+        direction=draft.direction,
+        claim=draft.claim,
+        alpha=alpha,
+        repeats=draft.repeats,
+        guards=draft.guards,
+        baseline=draft.baseline or args.start or "HEAD",
+        start=args.start,
+        evaluation=draft.evaluation,
+        params=tuple(parse_assignment(text) for text in args.param),
+        here=args.here,
+        checkout=args.checkout,
+        dry_run=args.dry_run,
+    )

@@ -1,0 +1,99 @@
+"""Shows progress events on stderr: one live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.model.progress import ProgressKind
+
+if TYPE_CHECKING:
+    from gitexp.cli.output import Printer
+    from gitexp.model.progress import ProgressEvent
+
+_MINUTE_S = 60
+_HOUR_S = 3600
+
+
+@dataclass(slots=True)
+class Reporter:
+    """Takes events in their order."""
+
+    printer: Printer
+    live: bool
+    _running: dict[str, str] = field(default_factory=dict)
+    _last: str = ""
+
+    def __call__(self, event: ProgressEvent) -> None:
+        """Show one event."""
+        if self.printer.quiet:
+            return
+        if event.kind in {ProgressKind.STARTED, ProgressKind.STAGE}:
+            self._running[event.label] = event.stage
+        elif event.kind in {ProgressKind.FINISHED, ProgressKind.FAILED}:
+            self._running.pop(event.label, None)
+            self._last = event.value or self._last
+        if self.live:
+            self._draw(event)
+        else:
+            self._print(event)
+
+    def close(self) -> None:
+        """Take the live line away."""
+        if self.live and not self.printer.quiet:
+            self.printer.err.write("\r\x1b[K")
+            self.printer.err.flush()
+
+    def _print(self, event: ProgressEvent) -> None:
+        if event.kind in {ProgressKind.STARTED, ProgressKind.STAGE}:
+            return
+        self.printer.say(_line(event))
+
+    def _draw(self, event: ProgressEvent) -> None:
+        lasting = {ProgressKind.FAILED, ProgressKind.WARNING}
+        if event.kind in lasting:
+            self.printer.err.write(f"\r\x1b[K{_line(event)}\n")
+        parts = [f"{event.done}/{event.total}"] if event.total else [event.message]
+        for label, stage in self._running.items():
+            parts.append(f"{label}: {stage}" if stage else label)
+        if self._last:
+            parts.append(self._last)
+        if event.eta_s is not None and event.done < event.total:
+            parts.append(f"{duration(event.eta_s)} left")
+        width = shutil.get_terminal_size().columns - 1
+        self.printer.err.write("\r\x1b[K" + " | ".join(parts)[:width])
+        self.printer.err.flush()
+
+
+def _line(event: ProgressEvent) -> str:
+    match event.kind:
+        case ProgressKind.FINISHED:
+            tail = "" if event.eta_s is None else f", {duration(event.eta_s)} left"
+            value = f": {event.value}" if event.value else ""
+            return f"{event.done}/{event.total} {event.label}{value}{tail}"
+        case ProgressKind.FAILED:
+            where = f" in {event.stage}" if event.stage else ""
+            return (
+                f"{event.done}/{event.total} {event.label} did not finish{where}: {event.message}"
+            )
+        case ProgressKind.WARNING:
+            return f"warning: {event.message}"
+        case _:
+            return event.message
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time as people say it: ``48 s``, ``3 min``, ``2 h 10 min``.
+
+    Examples
+    --------
+    >>> duration(48.2), duration(200), duration(7800)
+    ('48 s', '3 min', '2 h 10 min')
+    """
+    if seconds < 2 * _MINUTE_S:
+        return f"{seconds:.0f} s"
+    if seconds < _HOUR_S:
+        return f"{seconds / _MINUTE_S:.0f} min"
+    minutes = round(seconds / _MINUTE_S)
+    return f"{minutes // 60} h {minutes % 60} min"

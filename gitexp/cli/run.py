@@ -1,0 +1,133 @@
+"""Execute repeats of the committed project, each in its own worktree, and record them.
+
+Without options it makes the repeats that the plan of this branch still lacks. On a branch
+without a plan the run is exploratory: it is shown, and never counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from gitexp.cli.interrupts import counted
+from gitexp.cli.progress import Reporter
+from gitexp.errors import UsageError
+from gitexp.formats.params import parse_assignment
+from gitexp.model.request import RunRequest
+from gitexp.model.run import RepeatState
+from gitexp.ops.run import run
+from gitexp.report import actions
+
+if TYPE_CHECKING:
+    from gitexp.cli.context import Context
+    from gitexp.model.report import RunReport
+
+EXIT_COMMAND_FAILED = 5
+EXIT_INTERRUPTED = 130
+_MAX_SEEDS = 100_000
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    what = parser.add_argument_group("what to run")
+    what.add_argument("--repeats", type=_positive, metavar="N", help="repeats that shall count")
+    what.add_argument("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")
+    what.add_argument(
+        "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter"
+    )
+    what.add_argument("--with-baseline", action="store_true", help="the baseline too, same seeds")
+    what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
+    what.add_argument("--on", metavar="BRANCH", help="record on this branch")
+    what.add_argument("--again", action="store_true", help="repeat seeds that count already")
+    what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
+    what.add_argument("-m", dest="message", metavar="MESSAGE", help="message for --commit")
+    how = parser.add_argument_group("how")
+    how.add_argument("--jobs", "-j", type=_positive, default=1, metavar="N", help="at once")
+    how.add_argument("--engine", default="local", metavar="NAME", help="where jobs run")
+    how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
+    how.add_argument("--keep-going", action="store_true", help="go on after a failed repeat")
+    how.add_argument("--resume", action="store_true", help="publish and finish what died")
+    how.add_argument("--dry-run", action="store_true", help="say what would be run")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Run, record, and say what was recorded."""
+    if args.commit != (args.message is not None):
+        raise UsageError(
+            "--commit and -m MESSAGE belong together",
+            next_step='gitexp run --commit -m "what changed"',
+        )
+    request = RunRequest(
+        repeats=args.repeats,
+        seeds=args.seeds,
+        jobs=args.jobs,
+        params=tuple(parse_assignment(text) for text in args.param),
+        with_baseline=args.with_baseline,
+        at=args.at,
+        on=args.on,
+        again=args.again,
+        dry_run=args.dry_run,
+        timeout_s=args.timeout,
+        keep_going=args.keep_going,
+        resume=args.resume,
+        commit_message=args.message,
+        engine=args.engine,
+    )
+    reporter = Reporter(context.printer, live=context.printer.err.isatty())
+    with counted(context.printer.say) as interrupts:
+        try:
+            report = run(
+                context.workspace(),
+                request,
+                environ=context.environ,
+                tell=reporter,
+                interrupts=interrupts,
+            )
+        finally:
+            reporter.close()
+    context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
+    return exit_code(report)
+
+
+def exit_code(report: RunReport) -> int:
+    """Return 130 if interrupted, 5 if a repeat did not finish, else 0."""
+    if report.interrupted:
+        return EXIT_INTERRUPTED
+    states = {repeat.state for each in report.recorded for repeat in each.run.repeats}
+    return 0 if states <= {RepeatState.FINISHED} else EXIT_COMMAND_FAILED
+
+
+def seeds(text: str) -> tuple[int, ...]:
+    """Read a list of seeds.
+
+    Examples
+    --------
+    >>> seeds("1,2,5-9")
+    (1, 2, 5, 6, 7, 8, 9)
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise argparse.ArgumentTypeError(f"{part!r} is no seed; expected 1,2,5-9")
+        low, high = int(first), int(last or first)
+        if high < low or high - low >= _MAX_SEEDS:
+            raise argparse.ArgumentTypeError(f"{part!r} is no range of seeds")
+        found.extend(range(low, high + 1))
+    return tuple(dict.fromkeys(found))
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return value

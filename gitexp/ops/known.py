@@ -1,0 +1,64 @@
+"""What a state is known to report and to cost, from its own files and its records."""
+
+from __future__ import annotations
+
+import posixpath
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BadFormatError, BadMetricError
+from gitexp.git import objects
+from gitexp.git.refs import ABSENT
+from gitexp.model.run import RepeatState
+from gitexp.staging import metrics as metrics_staging
+from gitexp.store import lookup
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Mean wall time of the finished repeats of a run."""
+
+    run: str
+    seconds: float
+
+
+def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> frozenset[str]:
+    """Return the names of metrics that a state reports: by committed metrics files and records.
+
+    Empty where there is neither; then no name can be called unknown.
+    """
+    names = {sample.metric for found in lookup.runs_at(repo, commit) for sample in found.samples}
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
+        for number, file in enumerate(config.metrics):
+            data = objects.read_blob(repo, commit, posixpath.join(config.project, file))
+            if data is ABSENT:
+                continue
+            copy = Path(folder, f"{number}{Path(file).suffix}")
+            copy.write_bytes(data)
+            try:
+                samples = metrics_staging.read(Path(folder), [copy.name], seed=0)
+            except (BadMetricError, BadFormatError):
+                continue  # a committed file that no run could have made tells no names
+            names |= {sample.metric for sample in samples}
+    return frozenset(names)
+
+
+def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:
+    """Return how long a repeat took in the latest run that these commits reach."""
+    found = [each.run for commit in commits for each in lookup.runs_at(repo, commit)]
+    for run in sorted(found, key=lambda run: run.started_at, reverse=True):
+        walls = [
+            repeat.resources.wall_s
+            for repeat in run.repeats
+            if repeat.state is RepeatState.FINISHED and repeat.resources.wall_s is not None
+        ]
+        if walls:
+            return Duration(run.id, sum(walls) / len(walls))
+    return None

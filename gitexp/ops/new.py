@@ -1,0 +1,346 @@
+"""Begins an experiment: one commit with its plan, on a branch of its own."""
+
+from __future__ import annotations
+
+import difflib
+import posixpath
+import re
+import unicodedata
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import (
+    BadHypothesisError,
+    BadNameError,
+    BareRepositoryError,
+    DetachedHeadError,
+    ExistsError,
+    UnbornBranchError,
+    UnknownMetricError,
+    UnknownParamError,
+    UsageError,
+)
+from gitexp.formats import params as params_format
+from gitexp.formats import plan as plan_format
+from gitexp.git import command, identity, objects, refs, repository, status
+from gitexp.git.refs import ABSENT
+from gitexp.model.plan import BaselineRef, Claim, Direction
+from gitexp.model.proposal import NewReport, NewRequest, Price
+from gitexp.ops.known import known_metrics, last_duration
+from gitexp.store import layout, plans, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.transaction import TipView
+
+TEMPLATE_HYPOTHESIS = "CHANGE raises METRIC by at least SIZE"  # what --edit offers
+DEFAULT_REPEATS = 10
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
+_HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
+_LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
+_TWO_SIDES = 2
+_SHORTEST_HYPOTHESIS = 3  # words
+
+
+def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
+    """Record a plan before there is a result.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    request : NewRequest
+    now : datetime, optional
+        Time of the plan, UTC.
+
+    Returns
+    -------
+    NewReport
+
+    Raises
+    ------
+    BadNameError, BadHypothesisError, BadEffectError, UnknownMetricError, UnknownParamError
+        The request makes no sense; nothing was written.
+    ExistsError
+        The branch, its twin in other letters, or the plan exists.
+    MovedRefError
+        The branch appeared meanwhile.
+    NotInitialisedError
+        The start has no settings.
+    """
+    check_name(request.name)
+    check_hypothesis(request.hypothesis)
+    if workspace.top is None and request.here:
+        raise BareRepositoryError("--here needs a work tree", where=str(workspace.git_dir))
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    if head.commit is ABSENT and request.start is None:
+        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+    start = objects.resolve(repo, request.start or "HEAD")
+    config, _ = plans.config_of(repo, start)
+    branch = _branch(repo, request, head.branch, config)
+    plan = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
+    warnings = _warnings(repo, plan, start)
+    report = NewReport(
+        plan=plan,
+        commit=None,
+        price=_price(repo, plan, start),
+        checked_out=False,
+        dry_run=request.dry_run,
+        promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
+        warnings=warnings,
+        next_step=f"the same without --dry-run makes {branch}",
+    )
+    files = _param_files(repo, request, start, config)
+    if request.dry_run:
+        return report
+    published = transaction.publish(
+        workspace,
+        branch,
+        _edit(plan, files),
+        message=f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n",
+        author=plan.author,
+        now=plan.created_at,
+        expected=start if request.here else ABSENT,
+        parent_if_absent=ABSENT if request.here else start,
+        retry=False,
+    )
+    switched = not request.here and _switch(workspace, branch, checkout=request.checkout)
+    on_it = switched or request.here
+    return NewReport(
+        plan=plan,
+        commit=published.commit,
+        price=report.price,
+        checked_out=on_it,
+        dry_run=False,
+        promise=report.promise,
+        warnings=(
+            *warnings,
+            *(f"{path} was left as it is in the work tree" for path in published.not_updated),
+        ),
+        next_step="change code or params.yaml, commit, then gitexp run --with-baseline"
+        if on_it
+        else f"git switch {branch}",
+    )
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that could not be a branch on every system.
+
+    Raises
+    ------
+    BadNameError
+        With the nearest name that would do.
+    """
+    good = _NAME.fullmatch(name) and ".." not in name and not name.endswith((".lock", "."))
+    if not good:
+        near = suggest_name(name)
+        raise BadNameError(
+            "an experiment cannot have this name",
+            found=repr(name),
+            expected="a-z, 0-9, dot, underscore, hyphen; a letter or digit first; at most 100",
+            next_step=f"gitexp new {near}" if near else "choose another name",
+        )
+
+
+def suggest_name(name: str) -> str:
+    """Return the nearest allowed name, "" where nothing is left of it.
+
+    Examples
+    --------
+    >>> suggest_name("Focal Loss (v2)")
+    'focal-loss-v2'
+    """
+    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    joined = re.sub(r"[^a-z0-9._]+", "-", plain)
+    joined = re.sub(r"\.{2,}", ".", joined).strip("-._")[:100]
+    return joined.removesuffix(".lock").strip("-._")
+
+
+def check_hypothesis(text: str) -> None:
+    """Refuse a hypothesis that says nothing.
+
+    Raises
+    ------
+    BadHypothesisError
+    """
+    said = " ".join(text.split())
+    template = {TEMPLATE_HYPOTHESIS.lower(), "todo", "tbd", "hypothesis", "..."}
+    if said.lower().rstrip(".") in template or len(said.split()) < _SHORTEST_HYPOTHESIS:
+        raise BadHypothesisError(
+            "the hypothesis says nothing yet",
+            found=repr(said),
+            expected="a sentence that a result can contradict",
+            next_step='--hypothesis "engineered features raise F1 by at least 5%"',
+        )
+
+
+def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
+    """Return which way a metric is better: by the settings, else by its well-known name."""
+    if metric in config.directions:
+        return config.directions[metric]
+    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+    lower, higher = words & set(_LOWER), words & set(_HIGHER)
+    if bool(lower) == bool(higher):
+        return None
+    return Direction.MIN if lower else Direction.MAX
+
+
+def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
+    if request.here:
+        if current is None:
+            raise DetachedHeadError("--here needs a branch, and HEAD is on none")
+        if request.start is not None:
+            raise UsageError("--here and --start contradict each other")
+        return current
+    branch = config.branch_prefix + request.name
+    for name, _ in refs.branches(repo):
+        if not name.startswith("refs/heads/"):
+            continue
+        short = name.removeprefix("refs/heads/")
+        if short == branch:
+            raise ExistsError(
+                f"the branch {branch} exists",
+                next_step=f"git switch {branch}, or choose another name",
+            )
+        if short.casefold() == branch.casefold():
+            raise ExistsError(
+                f"the branch {short} differs from {branch} in letter case only",
+                expected="names that stay different on every file system",
+                next_step="choose another name",
+            )
+        if short.startswith(f"{branch}/") or branch.startswith(f"{short}/"):
+            raise ExistsError(
+                f"the branch {short} stands where {branch} would", next_step="choose another name"
+            )
+    return branch
+
+
+def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
+    repo: Repo,
+    request: NewRequest,
+    branch: str,
+    start: CommitHash,
+    config: ProjectConfig,
+    now: datetime,
+) -> Plan:
+    known = known_metrics(repo, start, config)
+    for name in (request.metric, *(guard.metric for guard in request.guards)):
+        _check_metric(name, known)
+    direction = request.direction or direction_of(request.metric, config)
+    if direction is None:
+        raise UsageError(
+            f"it is not known which way {request.metric} is better",
+            next_step=f"--metric {request.metric}:max, or :min",
+        )
+    claim = request.claim or Claim.METHOD
+    repeats = request.repeats or (1 if claim is Claim.MODEL else DEFAULT_REPEATS)
+    declared = request.evaluation or config.evaluation
+    if not declared and config.predictions is not None:
+        declared = (config.predictions.path,)
+    if plans.plan_named(repo, request.name, start) is not ABSENT:
+        raise ExistsError(
+            f"{branch if request.here else 'the start'} has a plan named {request.name} already",
+            where=layout.plan_path(request.name),
+            next_step="choose another name",
+        )
+    if request.here and plans.plan_of_branch(repo, branch, start) is not ABSENT:
+        raise ExistsError(
+            f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
+        )
+    return plan_format.make(
+        name=request.name,
+        branch=branch,
+        objective=" ".join(request.objective.split()),
+        hypothesis=" ".join(request.hypothesis.split()),
+        claim=claim,
+        metric=request.metric,
+        direction=direction,
+        effect=plan_format.parse_effect(request.effect, direction),
+        alpha=request.alpha,
+        repeats=repeats,
+        baseline=_baseline(repo, request.baseline),
+        author=identity.author(repo),
+        created_at=now.replace(microsecond=0),
+        guards=request.guards,
+        evaluation=declared,
+    )
+
+
+def _baseline(repo: Repo, text: str) -> BaselineRef:
+    """Resolve the baseline; HEAD is recorded by the name of its branch."""
+    commit = objects.resolve(repo, text)
+    name = refs.head(repo).branch if text == "HEAD" else text
+    return BaselineRef(name or commit[:9], commit)
+
+
+def _check_metric(name: str, known: frozenset[str]) -> None:
+    if not known or name in known:
+        return
+    near = difflib.get_close_matches(name, known, n=1)
+    raise UnknownMetricError(
+        f"no metric is called {name}",
+        found=name,
+        expected=", ".join(sorted(known)[:20]),
+        next_step=f"--metric {near[0]}" if near else "--metric with one of these names",
+    )
+
+
+def _param_files(
+    repo: Repo, request: NewRequest, start: CommitHash, config: ProjectConfig
+) -> Mapping[str, bytes]:
+    files: dict[str, bytes] = {}
+    for file in sorted({key.file for key, _ in request.params}):
+        path = posixpath.join(config.project, file)
+        data = objects.read_blob(repo, start, path)
+        if data is ABSENT:
+            raise UnknownParamError(
+                f"there is no params file {file}",
+                where=start[:9],
+                expected=", ".join(config.params),
+            )
+        changes = {key.key: value for key, value in request.params if key.file == file}
+        files[path] = params_format.edit(data, file, changes)
+    return files
+
+
+def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping[str, bytes]]:
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {layout.plan_path(plan.name): plan_format.dump(plan), **files}
+
+    return edit
+
+
+def _price(repo: Repo, plan: Plan, start: CommitHash) -> Price:
+    repeats = _TWO_SIDES * plan.repeats
+    duration = last_duration(repo, start, plan.baseline.commit)
+    if duration is None:
+        return Price(repeats, None, "no run is recorded yet")
+    return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
+
+
+def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> tuple[str, ...]:
+    said = []
+    if not plan.evaluation and plan.claim is Claim.MODEL:
+        said.append(
+            "claim model needs per-example predictions; name their file in .gitexp/config.yaml"
+        )
+    if not objects.is_ancestor(repo, plan.baseline.commit, start):
+        said.append("the baseline is no ancestor of the start; compare will list what else differs")
+    return tuple(said)
+
+
+def _switch(workspace: Workspace, branch: str, *, checkout: bool | None) -> bool:
+    """Switch to the branch where asked to, or where nothing can be lost by it."""
+    if workspace.top is None or checkout is False:
+        return False
+    if checkout is None and status.dirty_tracked(workspace):
+        return False
+    command.run(workspace, ["switch", "--quiet", "--no-guess", branch])
+    return True

@@ -1,0 +1,311 @@
+"""Executes repeats of a committed state and records them: `run`.
+
+The way: look (`situation`, `cells`, `seeds`), prepare (`preflight`, `prepare`, `jobs`), execute
+(`execute`, an engine, workers), publish (`record`, `snapshot`, `publish`). Only the last step
+moves a ref, and whatever dies before it leaves finished repeats that `resume` finds.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.engines import ENGINES
+from gitexp.errors import UsageError
+from gitexp.formats import job as job_format
+from gitexp.git import worktrees
+from gitexp.model.ids import RunId
+from gitexp.model.progress import ProgressEvent, ProgressKind
+from gitexp.model.report import PlannedRun, RecordedRun, RunReport
+from gitexp.model.request import RunRequest
+from gitexp.ops.run import commit_first, preflight, resume, situation
+from gitexp.ops.run import state as states
+from gitexp.ops.run.execute import SideJobs, Surroundings, execute
+from gitexp.ops.run.jobs import first_job, later_jobs
+from gitexp.ops.run.prepare import Call, prepare
+from gitexp.ops.run.publish import Ended, PublishedCall, publish
+from gitexp.ops.run.workdir import WorkDir
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.model.job import Job, Outcome
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.prepare import Prepared
+    from gitexp.ops.run.situation import Situation
+
+PROGRAM_NAME = "gitexp"
+
+
+def _silent(_: ProgressEvent) -> None:
+    """Tell nobody."""
+
+
+def _never() -> int:
+    return 0
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def run(  # noqa: PLR0913  what a call is, and what surrounds it
+    workspace: Workspace,
+    request: RunRequest | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    tell: Callable[[ProgressEvent], None] = _silent,
+    interrupts: Callable[[], int] = _never,
+    now: Callable[[], datetime] = _utc_now,
+    program: str = PROGRAM_NAME,
+) -> RunReport:
+    """Execute what a request asks for and record it on a branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    request : RunRequest, optional
+        The default makes the repeats that the branch's plan still lacks.
+    environ : Mapping, optional
+        The user's variables; the process's own by default.
+    tell : callable, optional
+        Takes progress events.
+    interrupts : callable, optional
+        Returns how often the user asked to stop.
+    now : callable, optional
+        The clock.
+    program : str, optional
+        Name and version as recorded.
+
+    Returns
+    -------
+    RunReport
+        Failed repeats are in it; they raise nothing.
+
+    Raises
+    ------
+    PreconditionError
+        Nothing was executed.
+    MovedRefError
+        The branch went away meanwhile; the finished repeats wait for ``resume``.
+    """
+    request = request or RunRequest()
+    variables = dict(os.environ if environ is None else environ)
+    if request.engine not in ENGINES:
+        raise UsageError(
+            "there is no such engine", found=request.engine, expected=", ".join(ENGINES)
+        )
+    place = situation.find_place(workspace, request)
+    recovered: tuple[PublishedCall, ...] = ()
+    if request.resume:
+        recovered = _resume(place, now())
+        place = situation.find_place(workspace, request)
+    if request.commit_message is not None and not request.dry_run:
+        place, request = commit_first.commit(place, request)
+    elif request.at is None:
+        situation.check_clean(place)
+    seen = situation.look(place, request, variables)
+    planned = tuple(
+        PlannedRun(
+            cell.side, cell.commit, cell.inputs, choice.run, choice.counting, choice.spent, (), ()
+        )
+        for cell, choice in seen.sides
+    )
+    if request.dry_run or not any(choice.run for _, choice in seen.sides):
+        return _report(seen, planned, recovered, request, interrupted=False)
+    made: list[RunId] = []
+
+    def new_run() -> RunId:
+        made.append(_new_id())
+        return made[-1]
+
+    call = Call(_new_id(), now(), new_run, program, variables)
+    try:
+        prepared = prepare(seen, request, call)
+        planned = _with_stages(planned, prepared)
+        published, interrupted, warnings = _perform(
+            seen, request, prepared, tell=tell, interrupts=interrupts, now=now
+        )
+    finally:
+        _remove_slots(seen, made)
+    return _report(
+        seen,
+        planned,
+        (*recovered, *published),
+        request,
+        interrupted=interrupted,
+        warnings=warnings,
+    )
+
+
+def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
+    seen: Situation,
+    request: RunRequest,
+    prepared: Sequence[Prepared],
+    *,
+    tell: Callable[[ProgressEvent], None],
+    interrupts: Callable[[], int],
+    now: Callable[[], datetime],
+) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...]]:
+    """Execute what was prepared and publish what came out of it."""
+    by_run = {each.setting.run: each for each in prepared}
+    for each in prepared:
+        states.write(seen.workdir, each.state)
+    around = Surroundings(
+        engine=ENGINES[request.engine](request.jobs),
+        workdir=seen.workdir,
+        write_job=lambda job: _write_job(seen, job),
+        accept_first=lambda side, outcome: preflight.check_first(
+            outcome, by_run[side.run].setting.expect_metrics
+        ),
+        value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
+        tell=tell,
+        interrupts=interrupts,
+        keep_going=request.keep_going,
+        slots=request.jobs,
+    )
+    execution = execute([_side_jobs(each) for each in prepared], around)
+    sides = [
+        Ended(
+            each.state,
+            each.setting.cell.config,
+            _first(each),
+            {
+                seed: seen.workdir.outcome(each.setting.run, seed)
+                for seed in each.seeds
+                if seed in execution.started[each.setting.run]
+            },
+        )
+        for each in prepared
+        if execution.started[each.setting.run]
+    ]
+    tell(ProgressEvent(ProgressKind.STEP, "recording"))
+    published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
+    for each in prepared:
+        states.write(seen.workdir, replace(each.state, published=True))
+    return (published,), execution.interrupted, execution.problems
+
+
+def _resume(place: situation.Place, now: datetime) -> tuple[PublishedCall, ...]:
+    """Record the finished repeats of calls that died on this branch."""
+    workdir = WorkDir.of(place.top)
+    done = []
+    for sides in resume.dead_calls(place.repo, workdir, place.branch):
+        done.append(publish(place.workspace, place.repo, workdir, sides, now))
+        for ended in sides:
+            states.write(workdir, replace(ended.state, published=True))
+    for path in resume.dead_slots(workdir):
+        worktrees.remove(place.workspace, path)
+    return tuple(done)
+
+
+def _side_jobs(prepared: Prepared) -> SideJobs:
+    seeds = prepared.seeds
+    total = len(seeds)
+    labels = [f"{prepared.state.side} {number}/{total}" for number in range(1, total + 1)]
+
+    def rest(first: Outcome | None) -> Sequence[Job]:
+        return later_jobs(prepared.setting, seeds[1:], labels[1:], first)
+
+    return SideJobs(prepared.state.side, prepared.setting.run, seeds, _first(prepared), rest)
+
+
+def _first(prepared: Prepared) -> Job:
+    label = f"{prepared.state.side} 1/{len(prepared.seeds)}"
+    return first_job(prepared.setting, prepared.seeds[0], label)
+
+
+def _write_job(seen: Situation, job: Job) -> None:
+    path = seen.workdir.job_file(job.run, job.seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(job_format.dump(job))
+    seen.workdir.attempt(job.run, job.seed).mkdir(parents=True, exist_ok=True)
+
+
+def _value(outcome: Outcome, metric: str) -> str:
+    """Return the primary metric of a repeat, for people; the first one where there is no plan."""
+    for sample in outcome.samples:
+        if sample.fold is None and metric in {"", sample.metric}:
+            return f"{sample.metric} {sample.value:.4g}"
+    return ""
+
+
+def _with_stages(
+    planned: Sequence[PlannedRun], prepared: Sequence[Prepared]
+) -> tuple[PlannedRun, ...]:
+    stages = {each.state.side: each for each in prepared}
+    return tuple(
+        replace(
+            each,
+            once=stages[each.side].state.once,
+            repeated=tuple(sorted(stages[each.side].setting.seeded)),
+        )
+        if each.side in stages
+        else each
+        for each in planned
+    )
+
+
+def _remove_slots(seen: Situation, runs: Sequence[RunId]) -> None:
+    for made in runs:
+        for path in sorted((seen.workdir.root / "worktrees").glob(f"{made}-*")):
+            worktrees.remove(seen.workspace, path)
+
+
+def _report(  # noqa: PLR0913  the parts of the answer
+    seen: Situation,
+    planned: tuple[PlannedRun, ...],
+    published: Sequence[PublishedCall],
+    request: RunRequest,
+    *,
+    interrupted: bool,
+    warnings: tuple[str, ...] = (),
+) -> RunReport:
+    recorded = tuple(
+        RecordedRun(state.side, record.run, record.samples)
+        for each in published
+        for state, record in each.records
+    )
+    heard = [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
+    return RunReport(
+        branch=seen.branch,
+        commit=published[-1].commit if published else None,
+        planned=planned,
+        recorded=recorded,
+        snapshot=published[-1].snapshot if published else "",
+        not_updated=tuple(path for each in published for path in each.not_updated),
+        exploratory=seen.plan is None,
+        interrupted=interrupted,
+        dry_run=request.dry_run,
+        warnings=(*warnings, *dict.fromkeys(heard)),
+        next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
+    )
+
+
+def _next_step(
+    seen: Situation,
+    planned: Sequence[PlannedRun],
+    request: RunRequest,
+    recorded: Sequence[RecordedRun],
+    *,
+    interrupted: bool,
+) -> str:
+    if request.dry_run:
+        return "the same without --dry-run"
+    if interrupted:
+        return "gitexp run"
+    if any(repeat.state.value != "finished" for each in recorded for repeat in each.run.repeats):
+        return "gitexp logs"
+    if seen.plan is None:
+        return "gitexp new NAME, to record a hypothesis that runs can count for"
+    sides = {each.side for each in planned} | {each.side for each in recorded}
+    if situation.BASELINE not in sides:
+        return "gitexp run --with-baseline, or gitexp compare"
+    return "gitexp compare"
+
+
+def _new_id() -> RunId:
+    return RunId(base64.b32encode(os.urandom(10)).decode().lower())

@@ -1,0 +1,52 @@
+"""`run --commit -m`: the user's own commit of changes and overrides, before anything is run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.formats import params as params_format
+from gitexp.git import status, usercommit
+from gitexp.ops.run import situation
+from gitexp.store import plans
+
+if TYPE_CHECKING:
+    from gitexp.model.request import RunRequest
+    from gitexp.ops.run.situation import Place
+
+
+def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
+    """Write the overrides into the params files and commit all tracked changes.
+
+    The commit is the user's: their hooks run, their identity signs.
+
+    Returns
+    -------
+    place : Place
+        With the new HEAD.
+    request : RunRequest
+        Without the overrides, which are in the commit now.
+
+    Raises
+    ------
+    UsageError
+        If ``--at`` names another state, or there is nothing to commit.
+    GitFailedError
+        If a hook refuses, or Git cannot commit.
+    """
+    if request.at is not None:
+        raise UsageError("--commit commits the work tree, and --at names another state")
+    message = request.commit_message or ""
+    if not message.strip():
+        raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
+    config, _ = plans.config_of(place.repo, place.head)
+    project = place.top / config.project
+    for file in sorted({key.file for key, _ in request.params}):
+        path = project / file
+        changes = {key.key: value for key, value in request.params if key.file == file}
+        path.write_bytes(params_format.edit(path.read_bytes(), file, changes))
+    if status.dirty_tracked(place.workspace):
+        usercommit.commit_tracked(place.workspace, message)
+    emptied = replace(request, params=(), commit_message=None)
+    return situation.find_place(place.workspace, emptied), emptied

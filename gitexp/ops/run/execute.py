@@ -1,0 +1,254 @@
+"""Drives an engine until all repeats have ended: first repeats first, then the rest.
+
+The first repeat of a side goes ahead alone. It executes the stages that do not depend on the
+seed, whose outputs the others then find in the cache, and it is the second half of the preflight:
+what fails there would fail in every repeat.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.model.job import JobRequest, JobState
+from gitexp.model.progress import ProgressEvent, ProgressKind
+from gitexp.model.run import RepeatState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.engines.base import Engine
+    from gitexp.model.ids import RunId
+    from gitexp.model.job import Job, JobRef, Outcome
+    from gitexp.ops.run.workdir import WorkDir
+
+POLL_S = 0.01
+GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SideJobs:
+    """The repeats of one side, as functions of what is known when they start.
+
+    Attributes
+    ----------
+    side : str
+    run : RunId
+    seeds : tuple of int
+        In the order of execution.
+    first : Job
+        Job of ``seeds[0]``, with every stage.
+    rest : callable
+        From the first repeat's outcome to the jobs of the other seeds.
+    """
+
+    side: str
+    run: RunId
+    seeds: tuple[int, ...]
+    first: Job
+    rest: Callable[[Outcome | None], Sequence[Job]]
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Counts repeats and guesses the time that is left."""
+
+    total: int
+    around: Surroundings
+    done: int = 0
+    walls: list[float] = field(default_factory=list)
+
+    def event(
+        self, kind: ProgressKind, label: str, *, stage: str = "", message: str = "", value: str = ""
+    ) -> None:
+        eta = None
+        if self.walls:
+            mean = sum(self.walls) / len(self.walls)
+            eta = mean * (self.total - self.done) / self.around.slots
+        self.around.tell(
+            ProgressEvent(kind, message, label, stage, self.done, self.total, value, eta)
+        )
+
+    def ended(self, label: str, outcome: Outcome | None) -> None:
+        self.done += 1
+        if outcome is not None and outcome.state is RepeatState.FINISHED:
+            self.walls.append((outcome.ended_at - outcome.started_at).total_seconds())
+            self.event(ProgressKind.FINISHED, label, value=self.around.value_of(outcome))
+            return
+        reason = "ended without a word" if outcome is None else outcome.reason
+        stage = "" if outcome is None else outcome.stage
+        self.event(ProgressKind.FAILED, label, stage=stage, message=reason)
+
+
+@dataclass(slots=True)
+class _Active:
+    """A submitted repeat."""
+
+    ref: JobRef
+    job: Job
+    side: SideJobs
+    stage: str = ""
+    started: bool = False
+
+    @property
+    def label(self) -> str:
+        return f"{self.side.side} seed {self.job.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What an execution came to; outcomes are read from the job folders."""
+
+    started: Mapping[RunId, tuple[int, ...]]
+    interrupted: bool
+    problems: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an execution needs beside its jobs.
+
+    Attributes
+    ----------
+    write_job : callable
+        Puts JOB.json into its place.
+    accept_first : callable
+        Looks at the first outcome of a side; raises a `GitexpError` where the others must not
+        start.
+    value_of : callable
+        Text of the primary metric, for people.
+    tell : callable
+        Takes progress events.
+    interrupts : callable
+        How often the user asked to stop: once keeps what is finished, twice kills.
+    keep_going : bool
+        Start further repeats although one failed.
+    slots : int
+        Repeats at the same time, for the estimate.
+    """
+
+    engine: Engine
+    workdir: WorkDir
+    write_job: Callable[[Job], None]
+    accept_first: Callable[[SideJobs, Outcome], None]
+    value_of: Callable[[Outcome], str]
+    tell: Callable[[ProgressEvent], None]
+    interrupts: Callable[[], int]
+    keep_going: bool
+    slots: int
+
+
+def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:
+    """Run every job of every side to its end."""
+    loop = _Loop(around, _Progress(sum(len(side.seeds) for side in sides), around))
+    for side in sides:
+        loop.submit(side, [side.first])
+    while loop.active:
+        loop.stop_if_asked()
+        if not loop.turn():
+            time.sleep(POLL_S)
+    started = {side.run: tuple(loop.started.get(side.run, ())) for side in sides}
+    return Execution(started, loop.stopping > 0, tuple(loop.problems))
+
+
+@dataclass(slots=True)
+class _Loop:
+    """The jobs under way and what was decided about the others."""
+
+    around: Surroundings
+    progress: _Progress
+    active: list[_Active] = field(default_factory=list)
+    started: dict[RunId, list[int]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    stopping: int = 0
+    failed: bool = False
+
+    @property
+    def no_more(self) -> bool:
+        """Whether no further repeat may start."""
+        return self.stopping > 0 or (self.failed and not self.around.keep_going)
+
+    def submit(self, side: SideJobs, jobs: Sequence[Job]) -> None:
+        """Write the jobs down and give them to the engine."""
+        workdir = self.around.workdir
+        for job in jobs:
+            self.around.write_job(job)
+        requests = [
+            JobRequest(
+                str(workdir.job_file(job.run, job.seed)),
+                str(workdir.attempt(job.run, job.seed)),
+                timeout_s=job.timeout_s,
+            )
+            for job in jobs
+        ]
+        for job, ref in zip(jobs, self.around.engine.submit(requests), strict=True):
+            self.started.setdefault(side.run, []).append(job.seed)
+            self.active.append(_Active(ref, job, side))
+
+    def stop_if_asked(self) -> None:
+        """Cancel everything where the user asked to: with grace first, then without."""
+        asked = self.around.interrupts()
+        if asked > self.stopping:
+            self.stopping = asked
+            grace_s = GRACE_S if asked == 1 else 0.0
+            self.around.engine.cancel([each.ref for each in self.active], grace_s)
+
+    def turn(self) -> bool:
+        """Look at all jobs once; return whether one ended."""
+        states = self.around.engine.poll([each.ref for each in self.active])
+        ended = []
+        for each in self.active:
+            match states.get(each.ref.id, JobState.UNKNOWN):
+                case JobState.ENDED | JobState.LOST:
+                    ended.append(each)
+                case JobState.RUNNING:
+                    self._follow(each)
+                case _:
+                    pass
+        self.active = [each for each in self.active if each not in ended]
+        for each in ended:
+            self._end(each)
+        if self.failed and self.no_more and not self.stopping:
+            self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
+        return bool(ended)
+
+    def _end(self, each: _Active) -> None:
+        outcome = self.around.workdir.outcome(each.job.run, each.job.seed)
+        self.progress.ended(each.label, outcome)
+        good = outcome is not None and outcome.state is RepeatState.FINISHED
+        self.failed = self.failed or not good
+        if self.no_more or each.job.seed != each.side.seeds[0]:
+            return
+        usable = outcome if good else None
+        if usable is not None:
+            try:
+                self.around.accept_first(each.side, usable)
+            except GitexpError as error:
+                self.problems.append(f"{each.side.side}: {error.summary}")
+                self.failed = True
+                return
+        self.submit(each.side, each.side.rest(usable))
+
+    def _withdraw(self, queued: Sequence[_Active]) -> None:
+        """Take back what has not begun; what runs may finish."""
+        if not queued:
+            return
+        self.around.engine.cancel([each.ref for each in queued], 0.0)
+        for each in queued:
+            self.active.remove(each)
+            self.started[each.side.run].remove(each.job.seed)
+
+    def _follow(self, each: _Active) -> None:
+        if not each.started:
+            each.started = True
+            self.progress.event(ProgressKind.STARTED, each.label)
+        attempt = self.around.workdir.attempt(each.job.run, each.job.seed)
+        try:
+            stage = (attempt / "stage").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return
+        if stage != each.stage:
+            each.stage = stage
+            self.progress.event(ProgressKind.STAGE, each.label, stage=stage)

@@ -1,0 +1,165 @@
+"""Plans jobs: seeds x one composed source -> Job values. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.model.job import Given, Job, OutKind, Stage, StageOut
+from gitexp.ops.run.workdir import ATTEMPT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.model.config import ParamKey
+    from gitexp.model.ids import ParamValue, RunId
+    from gitexp.model.job import LinkedPath, Outcome
+    from gitexp.ops.run.cells import Cell
+
+# Stands for the seed while DVC fills in templates; replaced by the real one in each job.
+SEED_MARK = 748_291_365_017
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What all jobs of one side share.
+
+    Attributes
+    ----------
+    stages : tuple of Stage
+        In the order of execution; commands may hold `SEED_MARK`.
+    seeded : frozenset of str
+        Names of the stages that are executed for every seed.
+    """
+
+    run: RunId
+    cell: Cell
+    stages: tuple[Stage, ...]
+    seeded: frozenset[str]
+    slots: tuple[str, ...]
+    python: str
+    import_paths: tuple[str, ...]
+    given: tuple[Given, ...]
+    links: tuple[LinkedPath, ...]
+    data_pointers: tuple[str, ...]
+    cache_dir: str
+    cache_types: tuple[str, ...]
+    repository: str
+    timeout_s: float | None
+    variables: Mapping[str, str]
+    expect_metrics: tuple[str, ...]
+    overrides: Mapping[ParamKey, ParamValue]
+
+
+def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) -> Stage:
+    """Return the one stage of a project that has a command and no pipeline.
+
+    Parameters
+    ----------
+    command : str
+    outputs : sequence of str
+        Declared outputs, kept in the DVC cache.
+    metrics : sequence of str
+        Metrics files, kept in Git.
+    """
+    from_outputs = [stage_out(path, cache=True) for path in outputs]
+    from_metrics = [stage_out(path, cache=False) for path in metrics if path not in set(outputs)]
+    return Stage("command", (command,), outs=(*from_outputs, *from_metrics))
+
+
+def first_job(setting: Setting, seed: int, label: str) -> Job:
+    """Return the job that executes every stage."""
+    return _job(setting, seed, label, setting.stages, setting.given)
+
+
+def later_jobs(
+    setting: Setting, seeds: Sequence[int], labels: Sequence[str], first: Outcome | None
+) -> tuple[Job, ...]:
+    """Return the jobs of the other seeds, which find what ran once in the cache.
+
+    Parameters
+    ----------
+    setting : Setting
+    seeds, labels : sequence
+    first : Outcome or None
+        Of the first repeat; None where it failed, so that everything is executed again.
+    """
+    if first is None:
+        return tuple(
+            first_job(setting, seed, label) for seed, label in zip(seeds, labels, strict=True)
+        )
+    seeded = tuple(stage for stage in setting.stages if stage.name in setting.seeded)
+    done = {
+        out.path: Given(out.path, out.md5, record.name)
+        for record in first.stages
+        if record.name not in setting.seeded
+        for out in record.outs
+    }
+    uncached = {out.path for stage in setting.stages for out in stage.outs if not out.cache}
+    given = (*setting.given, *(g for path, g in done.items() if path not in uncached))
+    return tuple(
+        _job(setting, seed, label, seeded, given) for seed, label in zip(seeds, labels, strict=True)
+    )
+
+
+def _job(
+    setting: Setting, seed: int, label: str, stages: Sequence[Stage], given: tuple[Given, ...]
+) -> Job:
+    config = setting.cell.config
+    edits = dict(setting.overrides)
+    if config.seed.param is not None:
+        edits[config.seed.param] = seed
+    return Job(
+        run=setting.run,
+        label=label,
+        attempt=ATTEMPT,
+        seed=seed,
+        commit=setting.cell.commit,
+        tree=setting.cell.tree,
+        project=config.project,
+        slots=setting.slots,
+        stages=tuple(_with_seed(stage, seed) for stage in stages),
+        python=setting.python,
+        import_paths=setting.import_paths,
+        edits=edits,
+        seed_arg=config.seed.arg,
+        given=given,
+        links=setting.links,
+        metrics=config.metrics,
+        predictions=config.predictions,
+        curves=config.curves,
+        evaluation=config.evaluation,
+        data_pointers=setting.data_pointers,
+        keep=kept_paths(setting.stages, config.metrics),
+        cache_dir=setting.cache_dir,
+        cache_types=setting.cache_types,
+        repository=setting.repository,
+        timeout_s=setting.timeout_s,
+        variables=setting.variables,
+        expect_metrics=setting.expect_metrics,
+    )
+
+
+def kept_paths(stages: Sequence[Stage], metrics: Sequence[str]) -> tuple[str, ...]:
+    """Return the paths that Git will hold: metrics and other outputs without a cache."""
+    uncached = [out.path for stage in stages for out in stage.outs if not out.cache]
+    cached = {out.path for stage in stages for out in stage.outs if out.cache}
+    return tuple(dict.fromkeys([*(m for m in metrics if m not in cached), *uncached]))
+
+
+def stage_out(path: str, *, cache: bool) -> StageOut:
+    """Return an output as DVC would declare it: uncached ones are metrics."""
+    return StageOut(path, OutKind.OUT if cache else OutKind.METRIC, cache=cache)
+
+
+def mentions_seed(stages: Sequence[Stage]) -> Collection[str]:
+    """Return the names of stages into whose command a template wrote the seed."""
+    mark = str(SEED_MARK)
+    return {stage.name for stage in stages if any(mark in text for text in stage.commands)}
+
+
+def _with_seed(stage: Stage, seed: int) -> Stage:
+    mark = str(SEED_MARK)
+    if not any(mark in text for text in stage.commands):
+        return stage
+    return replace(stage, commands=tuple(text.replace(mark, str(seed)) for text in stage.commands))

@@ -1,0 +1,234 @@
+"""Looks for what would make a run fail, or mean something else, before hour 0.
+
+Everything here is cheap next to one repeat. What only an execution can show (does the metric
+exist, did the first repeat read what it should) is checked once more after the first repeat.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from typing import TYPE_CHECKING
+
+from gitexp.data.pointers import listed
+from gitexp.errors import BadMetricError, DataMissingError, NoSpaceError, PreflightError
+from gitexp.git import objects
+from gitexp.git.refs import ABSENT
+from gitexp.model.ids import BlobId
+from gitexp.model.job import LinkedPath
+from gitexp.store import inputs as inputs_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from pathlib import Path
+
+    from gitexp.data.pointers import DataState
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import TreeId
+    from gitexp.model.job import Outcome, Stage
+    from gitexp.ops.run.cells import Cell
+
+SPACE_RESERVE_BYTES = 64 * 1024 * 1024
+_WORDS = re.compile(r"[\w./+@~-]+")  # linear; a path in a command is one word
+_SHOWN = 10
+
+
+def check_outputs(repo: Repo, cell: Cell) -> None:
+    """Stop at an output of the pipeline that the settings do not name and Git holds.
+
+    Such a file would count as an input and be changed by every run.
+
+    Raises
+    ------
+    PreflightError
+    """
+    missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config)
+    if missed:
+        raise PreflightError(
+            "outputs of the pipeline are committed to Git, and the settings do not name them",
+            found=", ".join(missed[:_SHOWN]),
+            where=f"{cell.side} at {cell.commit[:9]}",
+            expected="every output under `outputs:` or `metrics:` in .gitexp/config.yaml",
+            next_step="add them there, or `git rm --cached` them, and commit",
+        )
+
+
+def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
+    """Return the links that jobs get, after a look that their targets are there.
+
+    Parameters
+    ----------
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+
+    Raises
+    ------
+    PreflightError
+        If a path of `run.link` does not exist.
+    """
+    found = []
+    for path in cell.config.link:
+        target = top / cell.config.project / path
+        if not target.exists():
+            raise PreflightError(
+                f"{path} is to be linked into every job, and is not there",
+                where=str(target),
+                expected="a file or folder, as run.link in .gitexp/config.yaml says",
+            )
+        found.append(LinkedPath(path.rstrip("/"), str(target)))
+    return tuple(found)
+
+
+def check_mentions(
+    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
+) -> None:
+    """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
+
+    A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
+    is in none of them, and a run that fails after hours, or silently does without, is worse.
+
+    Parameters
+    ----------
+    repo : Repo
+    top : Path
+    cell : Cell
+    stages : sequence of Stage
+    provided : collection of str
+        Paths, relative to the project folder, that data pointers and links will fill.
+
+    Raises
+    ------
+    PreflightError
+    """
+    project = top / cell.config.project
+    outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
+    covered = outputs | set(cell.config.metrics) | set(provided)
+    lacking = []
+    for word in sorted(_mentioned(cell, stages)):
+        path = word.strip("/")
+        if not path or path.startswith(("..", "-")) or word.startswith("/"):
+            continue
+        path = os.path.normpath(path)
+        if any(path == other or path.startswith(f"{other}/") for other in covered):
+            continue
+        if any(other.startswith(f"{path}/") for other in covered):
+            continue
+        if not (project / path).exists() or path == ".":
+            continue
+        full = f"{cell.config.project}/{path}" if cell.config.project else path
+        if objects.entry_at(repo, cell.tree, full) is ABSENT:
+            lacking.append(path)
+    if lacking:
+        raise PreflightError(
+            "the run mentions files that are in no commit, so its jobs would not see them",
+            found=", ".join(lacking[:_SHOWN]),
+            where=str(project),
+            expected="committed, tracked by DVC, or named under run.link",
+            next_step=f"git add {lacking[0]}, dvc add {lacking[0]}, or add it to run.link in "
+            ".gitexp/config.yaml",
+        )
+
+
+def _mentioned(cell: Cell, stages: Sequence[Stage]) -> set[str]:
+    texts = [text for stage in stages for text in stage.commands]
+    texts += [value for value in cell.params.values() if isinstance(value, str)]
+    words = {word for text in texts for word in _WORDS.findall(text)}
+    words |= {dep for stage in stages for dep in stage.deps}
+    words |= set(cell.config.evaluation)
+    return {word for word in words if "." in word or "/" in word or word in cell.config.evaluation}
+
+
+def check_data(data: DataState) -> None:
+    """Stop where bytes of tracked data are not in the cache.
+
+    Raises
+    ------
+    DataMissingError
+        Names all of them.
+    """
+    if data.delegated:
+        shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
+        raise DataMissingError(
+            "data that only DVC can bring",
+            found="\n".join(shown),
+            next_step="dvc pull, then dvc commit",
+        )
+    if data.missing:
+        lines = listed(data.missing)
+        more = f"\nand {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
+        raise DataMissingError(
+            "data that the run needs are not here", found="\n".join(lines[:_SHOWN]) + more
+        )
+
+
+def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, slots: int) -> None:
+    """Stop where the disk will not hold the worktrees and their data.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the worktrees will lie.
+    cache : Path
+        The DVC cache.
+    tree_bytes, data_bytes : int
+        Size of one worktree's files, and of the data put into it.
+    slots : int
+        Number of worktrees.
+
+    Raises
+    ------
+    NoSpaceError
+    """
+    needed = slots * (tree_bytes + data_bytes) + SPACE_RESERVE_BYTES
+    free = min(shutil.disk_usage(existing(path)).free for path in (folder, cache))
+    if free < needed:
+        raise NoSpaceError(
+            "there is not enough space for this run",
+            found=f"{free / 1e6:.0f} MB free",
+            where=str(folder),
+            expected=f"{needed / 1e6:.0f} MB for {slots} worktrees with their data",
+            next_step="free some space, or lower --jobs",
+        )
+
+
+def tree_bytes(repo: Repo, tree: TreeId) -> int:
+    """Return the size of all files of a tree, in bytes; submodules are not counted."""
+    return sum(
+        objects.blob_size(repo, BlobId(entry.id))
+        for entry in objects.walk_tree(repo, tree)
+        if entry.mode != objects.MODE_COMMIT and not entry.path.startswith(b".gitexp/")
+    )
+
+
+def existing(path: Path) -> Path:
+    """Return the nearest folder above that exists."""
+    while not path.exists():
+        path = path.parent
+    return path
+
+
+def check_first(outcome: Outcome, expected: Collection[str]) -> None:
+    """Look at a first repeat before the others start.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a finished repeat.
+    expected : collection of str
+        Metrics that the plan speaks of.
+
+    Raises
+    ------
+    BadMetricError
+    """
+    names = {sample.metric for sample in outcome.samples}
+    lacking = sorted(set(expected) - names)
+    if lacking:
+        raise BadMetricError(
+            f"the first repeat did not report {', '.join(lacking)}",
+            found=", ".join(sorted(names)) or "no metric at all",
+            expected=", ".join(sorted(expected)),
+            next_step="gitexp logs",
+        )

@@ -1,0 +1,219 @@
+"""Makes the worktrees and everything else that stands before the first repeat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.data import pipeline, pointers
+from gitexp.data.cache import open_cache
+from gitexp.formats import params as params_format
+from gitexp.git import command, worktrees
+from gitexp.model.run import Origin, PlanRef, Run, Source
+from gitexp.ops.run import preflight
+from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
+from gitexp.ops.run.situation import BASELINE
+from gitexp.ops.run.state import State
+from gitexp.staging import imports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.job import Stage
+    from gitexp.model.request import RunRequest
+    from gitexp.ops.run.cells import Cell
+    from gitexp.ops.run.seeds import SeedChoice
+    from gitexp.ops.run.situation import Situation
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One side, ready to be executed."""
+
+    setting: Setting
+    state: State
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What the sides of one call share."""
+
+    id: str
+    started_at: datetime
+    new_id: Callable[[], RunId]
+    program: str
+    environ: Mapping[str, str]
+
+
+def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepared]:
+    """Check what can be checked and make the worktrees of all sides.
+
+    Worktrees that were made are left for the caller to remove, also when this raises.
+
+    Raises
+    ------
+    PreflightError, DataMissingError, NoSpaceError, ImportPathError
+    """
+    plan = imports.plan_imports(situation.python, situation.top, call.environ)
+    sides = [(cell, choice) for cell, choice in situation.sides if choice.run]
+    slots: list[tuple[RunId, tuple[str, ...]]] = []
+    for cell, choice in sides:
+        preflight.check_outputs(situation.repo, cell)
+        run = call.new_id()
+        wanted = min(request.jobs, len(choice.run))
+        paths = [situation.workdir.slot(run, number) for number in range(wanted)]
+        _check_space(situation, cell, wanted)
+        for path in paths:
+            worktrees.add(situation.workspace, path, cell.commit)
+        slots.append((run, tuple(str(path) for path in paths)))
+    resolved = _resolve(
+        [(Path(paths[0]), cell) for (cell, _), (_, paths) in zip(sides, slots, strict=True)]
+    )
+    return [
+        _side(situation, request, call, cell, choice, run, paths, stages, plan.paths)
+        for (cell, choice), (run, paths), stages in zip(sides, slots, resolved, strict=True)
+    ]
+
+
+def _resolve(roots: list[tuple[Path, Cell]]) -> list[pipeline.Resolved]:
+    """Let the pipelines be taken apart, with the seed's mark where a template may read it."""
+    marked = [root for root, cell in roots if _mark_seed(root, cell)]
+    found = pipeline.look([(root, cell.config) for root, cell in roots])
+    for root in marked:
+        command.clean_slot(root)
+    return [
+        pipeline.Resolved(
+            (command_stage(cell.config.command, cell.config.outputs, cell.config.metrics),)
+        )
+        if cell.config.command is not None and cell.config.pipeline is None
+        else each
+        for each, (_, cell) in zip(found, roots, strict=True)
+    ]
+
+
+def _mark_seed(root: Path, cell: Cell) -> bool:
+    config = cell.config
+    if config.pipeline is None:
+        return False
+    project = root / config.project
+    try:
+        templated = b"${" in (project / config.pipeline).read_bytes()
+    except FileNotFoundError:
+        return False  # the reader of pipelines says so better
+    if not templated:
+        return False
+    edits = dict(cell.overrides)
+    if config.seed.param is not None:
+        edits[config.seed.param] = SEED_MARK
+    for file in {key.file for key in edits}:
+        path = project / file
+        changes = {key.key: value for key, value in edits.items() if key.file == file}
+        path.write_bytes(params_format.edit(path.read_bytes(), file, changes))
+    return True
+
+
+def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
+    situation: Situation,
+    request: RunRequest,
+    call: Call,
+    cell: Cell,
+    choice: SeedChoice,
+    run: RunId,
+    slots: tuple[str, ...],
+    resolved: pipeline.Resolved,
+    import_paths: tuple[str, ...],
+) -> Prepared:
+    config = cell.config
+    stages = resolved.executed
+    cache = open_cache(situation.top / config.project)
+    links = preflight.links(situation.top, cell)
+    data = pointers.data_state(
+        pointers.files_in_tree(situation.repo, cell.tree),
+        stages,
+        cache,
+        project=config.project,
+        apart=resolved.apart,
+        also=config.evaluation,
+        everything=config.pipeline is None,
+        outputs=config.outputs,
+    )
+    provided = [*(given.path for given in data.given), *(link.path for link in links)]
+    preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
+    preflight.check_data(data)
+    seeded = pipeline.seeded(stages, config.seed.param, config.once, named=mentions_seed(stages))
+    plan = situation.plan
+    expected = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    setting = Setting(
+        run=run,
+        cell=cell,
+        stages=stages,
+        seeded=seeded,
+        slots=slots,
+        python=situation.python,
+        import_paths=import_paths,
+        given=data.given,
+        links=links,
+        data_pointers=data.raw,
+        cache_dir=str(cache.dir),
+        cache_types=cache.types,
+        repository=str(situation.top),
+        timeout_s=request.timeout_s or config.timeout_s,
+        variables={},
+        expect_metrics=expected,
+        overrides=cell.overrides,
+    )
+    draft = Run(
+        id=run,
+        origin=Origin.OBSERVED,
+        source=Source(
+            commit=cell.commit,
+            tree=cell.tree,
+            branch=situation.branch,
+            overrides={str(key): value for key, value in cell.overrides.items()},
+            config=cell.config_blob,
+        ),
+        inputs=cell.inputs,
+        plan=None if plan is None else PlanRef(plan.name, plan.digest),
+        group="",
+        engine=request.engine,
+        author=situation.author,
+        started_at=call.started_at,
+        ended_at=call.started_at,
+        seeds=choice.run,
+        committed_seed=cell.committed_seed,
+        repeats=(),
+        params=cell.params,
+        program=call.program,
+        sample_rows=0,
+        samples_sha256="",
+        command=_command_line(stages),
+        call=call.id,
+    )
+    metric = "" if plan is None else plan.metric
+    once = tuple(stage.name for stage in stages if stage.name not in seeded)
+    return Prepared(setting, State(draft, cell.side, situation.branch, metric, once), choice.run)
+
+
+def _command_line(stages: tuple[Stage, ...]) -> str:
+    lines = [text for stage in stages for text in stage.commands]
+    return "\n".join(lines).replace(str(SEED_MARK), "{seed}")
+
+
+def _check_space(situation: Situation, cell: Cell, slots: int) -> None:
+    cache = open_cache(situation.top / cell.config.project)
+    preflight.check_space(
+        situation.workdir.root,
+        cache.dir,
+        tree_bytes=preflight.tree_bytes(situation.repo, cell.tree),
+        data_bytes=0,
+        slots=slots,
+    )
+
+
+def is_baseline(prepared: Prepared) -> bool:
+    """Whether this side is the plan's baseline."""
+    return prepared.state.side == BASELINE

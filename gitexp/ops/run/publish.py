@@ -1,0 +1,301 @@
+"""Writes what a call found out: by-products first, then everything else in one transaction."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.data import dvclock
+from gitexp.data.cache import open_cache
+from gitexp.data.workspace import refresh
+from gitexp.errors import MovedRefError
+from gitexp.formats import dvcwrite
+from gitexp.formats import plan as plan_format
+from gitexp.git import refs
+from gitexp.git.refs import ABSENT
+from gitexp.model.job import FileHash
+from gitexp.model.run import RepeatState
+from gitexp.ops.run import record as records
+from gitexp.ops.run import snapshot
+from gitexp.store import inputs as inputs_rules
+from gitexp.store import layout, lookup, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.job import Job, Outcome
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.record import Record
+    from gitexp.ops.run.state import State
+    from gitexp.ops.run.workdir import WorkDir
+    from gitexp.store.transaction import TipView
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One side of a call, executed.
+
+    Attributes
+    ----------
+    state : State
+    config : ProjectConfig
+        The settings the side was executed with.
+    first : Job
+        The job with every stage.
+    outcomes : Mapping of int to Outcome or None
+        By seed, in the order of execution.
+    """
+
+    state: State
+    config: ProjectConfig
+    first: Job
+    outcomes: Mapping[int, Outcome | None]
+
+    def finished(self) -> list[Outcome]:
+        """Return the outcomes of the repeats that finished."""
+        return [
+            outcome
+            for outcome in self.outcomes.values()
+            if outcome is not None and outcome.state is RepeatState.FINISHED
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCall:
+    """What is in the repository now."""
+
+    commit: CommitHash
+    records: tuple[tuple[State, Record], ...]
+    snapshot: str
+    not_updated: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """What the last application of the edit decided."""
+
+    said: str = "no repeat used the committed seed, so dvc.lock stays as it is"
+    side: str = ""
+    seed: int | None = None
+
+
+def publish(
+    workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
+) -> PublishedCall:
+    """Record all sides of a call in one commit on their branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    repo : Repo
+    workdir : WorkDir
+    sides : sequence of Ended
+        At least one; all name the same branch.
+    now : datetime
+
+    Raises
+    ------
+    MovedRefError
+        If the branch was deleted, or rewritten so that it has another plan.
+    NoSpaceError, ReadOnlyError, LockedError
+        Nothing was written; the outcomes stay for ``--resume``.
+    """
+    built = [(ended, _record(ended, now)) for ended in sides]
+    for _, made in built:
+        _publish_by_products(workspace, made, now)
+    decided = _Snapshot()
+
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        nonlocal decided
+        decided = _Snapshot()
+        files: dict[str, bytes] = {}
+        for ended, made in built:
+            _check_plan(view, ended.state)
+            written = _snapshot(repo, view, ended, workdir, decided)
+            files.update(written)
+            if written and decided.seed is not None and decided.side == ended.state.side:
+                files.update(records.mark_snapshot(made, decided.seed).files())
+            else:
+                files.update(made.files())
+        return files
+
+    branch = sides[0].state.branch
+    published = transaction.publish(
+        workspace,
+        branch,
+        edit,
+        message=_message(built),
+        author=sides[0].state.draft.author,
+        now=now,
+    )
+    left = list(published.not_updated)
+    for ended, _ in built:
+        if ended.state.side == decided.side and workspace.top is not None:
+            left += _refresh(workspace.top, branch, repo, ended)
+    done = tuple(
+        (
+            ended.state,
+            records.mark_snapshot(made, decided.seed)
+            if ended.state.side == decided.side and decided.seed is not None
+            else made,
+        )
+        for ended, made in built
+    )
+    return PublishedCall(published.commit, done, decided.said, tuple(left))
+
+
+def _record(ended: Ended, now: datetime) -> Record:
+    finished = ended.finished()
+    committed = ended.state.draft.committed_seed
+    seeds = [outcome.seed for outcome in finished]
+    whole = committed if committed in seeds else seeds[0] if seeds else None
+    config = ended.config
+    wanted = set(config.curves)
+    if config.predictions is not None:
+        wanted.add(config.predictions.path)
+    if len(finished) > 1:  # what ran once has its outputs in the first repeat only
+        first = finished[0]
+        outcomes = {
+            seed: replace(outcome, outputs=tuple(snapshot.joined_outputs(first, outcome)))
+            if outcome is not None and seed == whole
+            else outcome
+            for seed, outcome in ended.outcomes.items()
+        }
+    else:
+        outcomes = dict(ended.outcomes)
+    return records.build(
+        ended.state.draft,
+        outcomes,
+        by_products=frozenset(wanted),
+        whole_seed=whole,
+        ended_at=now,
+    )
+
+
+def _publish_by_products(workspace: Workspace, made: Record, now: datetime) -> None:
+    listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
+    if not listed:
+        return
+    transaction.publish_data(
+        workspace,
+        made.run.id,
+        dvcwrite.dump_byproducts(made.run.id, listed),
+        source=made.run.source.commit,
+        author=made.run.author,
+        now=now,
+    )
+
+
+def _check_plan(view: TipView, state: State) -> None:
+    """Refuse a tip that no longer has the plan under which the run was made."""
+    ref = state.draft.plan
+    if ref is None:
+        return
+    path = layout.plan_path(ref.name)
+    data = view.read(path)
+    if data is not ABSENT and plan_format.load(data, path).digest == ref.digest:
+        return
+    raise MovedRefError(
+        f"{state.branch} was rewritten while the run went on, and has another plan now",
+        where=path,
+        expected=f"the plan with digest {ref.digest[:12]}",
+        next_step=f"restore {state.branch}, then gitexp run --resume",
+    )
+
+
+def _snapshot(
+    repo: Repo, view: TipView, ended: Ended, workdir: WorkDir, decided: _Snapshot
+) -> dict[str, bytes]:
+    """Return the snapshot's files where this side may write them, and note what was decided."""
+    draft = ended.state.draft
+    committed = draft.committed_seed
+    chosen = next((o for o in ended.finished() if o.seed == committed), None)
+    if chosen is None or decided.seed is not None:
+        return {}
+    if draft.source.overrides or not _same_inputs(repo, view, ended):
+        decided.said = "the branch is at another state than the run, so dvc.lock stays as it is"
+        return {}
+    kept = {
+        each.path: (workdir.attempt(draft.id, committed) / each.file).read_bytes()
+        for each in chosen.kept
+    }
+    first = ended.finished()[0]
+    if ended.config.pipeline is None:
+        if _has_snapshot_run(repo, view, ended):
+            decided.said = "the branch has a snapshot of this state already"
+            return {}
+        files = snapshot.pointer_files(view.read, ended.config, chosen.outputs, kept)
+    else:
+        order = [stage.name for stage in ended.first.stages]
+        joined = snapshot.joined_records(first, chosen, order)
+        if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
+            decided.said = "dvc.lock describes an execution of this state already"
+            return {}
+        files = snapshot.pipeline_files(view.read, ended.config, joined, ended.first.stages, kept)
+    decided.side = ended.state.side
+    decided.seed = committed
+    decided.said = f"written, with the committed seed {committed}"
+    return files
+
+
+def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
+    return inputs_rules.compute(repo, view.tree, ended.config) == ended.state.draft.inputs
+
+
+def _has_snapshot_run(repo: Repo, view: TipView, ended: Ended) -> bool:
+    draft = ended.state.draft
+    return any(
+        found.run.inputs == draft.inputs
+        and any(
+            repeat.snapshot and repeat.seed == draft.committed_seed for repeat in found.run.repeats
+        )
+        for found in lookup.runs_at(repo, view.commit).runs
+    )
+
+
+def _refresh(top: Path, branch: str, repo: Repo, ended: Ended) -> list[str]:
+    """Bring the outputs in the user's work tree to the snapshot; return what was left."""
+    if refs.head(repo).branch != branch:
+        return []
+    finished = ended.finished()
+    chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
+    outputs = snapshot.joined_outputs(finished[0], chosen)
+    project = top / ended.config.project
+    cache = open_cache(project)
+    with dvclock.main_lock(project):
+        result = refresh(
+            project, [FileHash(o.path, o.md5, o.size, o.nfiles) for o in outputs], cache
+        )
+    return [f"{each.path} ({each.why})" for each in result.left]
+
+
+def _message(built: Sequence[tuple[Ended, Record]]) -> str:
+    lines = []
+    for ended, made in built:
+        states = [repeat.state for repeat in made.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
+        text = f"{ended.state.side} {good}/{len(states)} repeats"
+        summary = summarise(made, ended.state.plan_metric)
+        lines.append(f"{text} ({name}){': ' + summary if summary else ''}")
+    head = f"gitexp run: {lines[0]}"
+    ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
+    return "\n\n".join([head, *lines[1:], ids]) + "\n"
+
+
+def summarise(made: Record, metric: str) -> str:
+    """Return mean and standard deviation of one metric, for people; "" where there is none."""
+    values = [s.value for s in made.samples if s.metric == metric and s.fold is None]
+    if not values:
+        return ""
+    mean = math.fsum(values) / len(values)
+    if len(values) == 1:
+        return f"{metric} {mean:.4g}"
+    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return f"{metric} {mean:.4g} +- {sd:.2g}"

@@ -1,0 +1,134 @@
+"""From outcomes to the files of a record. Pure, but for the reading of kept files."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.formats import environment as environment_format
+from gitexp.formats import run as run_format
+from gitexp.formats import samples as samples_format
+from gitexp.model.run import Output, Repeat, RepeatState
+from gitexp.store import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from gitexp.model.ids import EnvironmentDigest
+    from gitexp.model.job import Outcome
+    from gitexp.model.run import Environment, Run, Sample
+
+LOST_REASON = "the worker was killed, or its machine went away, without a word"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A run with its samples and environments, ready to be written."""
+
+    run: Run
+    samples: tuple[Sample, ...]
+    environments: Mapping[EnvironmentDigest, Environment]
+
+    def files(self) -> dict[str, bytes]:
+        """Return the record's files by their path in the repository."""
+        files = {
+            layout.run_json(self.run.id): run_format.dump(self.run),
+            layout.samples_csv(self.run.id): samples_format.dump(self.samples),
+        }
+        for digest, environment in self.environments.items():
+            folder = layout.environment_dir(digest)
+            files[f"{folder}/environment.json"] = environment_format.dump(environment)
+            files[f"{folder}/requirements.txt"] = environment_format.requirements(environment)
+        return files
+
+
+def build(
+    draft: Run,
+    outcomes: Mapping[int, Outcome | None],
+    *,
+    by_products: frozenset[str],
+    whole_seed: int | None,
+    ended_at: datetime,
+) -> Record:
+    """Join what was known before with what came out.
+
+    Parameters
+    ----------
+    draft : Run
+        Without repeats.
+    outcomes : Mapping of int to Outcome or None
+        By seed, in the order of execution; None where a started repeat left nothing.
+    by_products : frozenset of str
+        Paths of which every repeat's bytes are kept: predictions and curves.
+    whole_seed : int or None
+        Seed of which all cached outputs are listed.
+    ended_at : datetime
+
+    Returns
+    -------
+    Record
+    """
+    repeats: list[Repeat] = []
+    samples: list[Sample] = []
+    environments: dict[EnvironmentDigest, Environment] = {}
+    for seed, outcome in outcomes.items():
+        if outcome is None:
+            repeats.append(Repeat(seed, RepeatState.LOST, LOST_REASON))
+            continue
+        digest = None
+        if outcome.environment is not None:
+            digest = environment_format.digest(outcome.environment)
+            environments[digest] = outcome.environment
+        kept = outcome.outputs if seed == whole_seed else _only(outcome.outputs, by_products)
+        repeats.append(_repeat(outcome, digest, kept))
+        if outcome.state is RepeatState.FINISHED:
+            samples.extend(outcome.samples)
+    text = samples_format.dump(tuple(samples))
+    run = replace(
+        draft,
+        ended_at=ended_at,
+        repeats=tuple(repeats),
+        sample_rows=len(samples),
+        samples_sha256=hashlib.sha256(text).hexdigest(),
+    )
+    return Record(run, tuple(samples), environments)
+
+
+def mark_snapshot(record: Record, seed: int) -> Record:
+    """Say in the record that one repeat's outputs are those of dvc.lock."""
+    repeats = tuple(
+        replace(repeat, snapshot=True) if repeat.seed == seed else repeat
+        for repeat in record.run.repeats
+    )
+    return replace(record, run=replace(record.run, repeats=repeats))
+
+
+def _only(outputs: Sequence[Output], wanted: frozenset[str]) -> tuple[Output, ...]:
+    return tuple(output for output in outputs if output.path in wanted)
+
+
+def _repeat(
+    outcome: Outcome, environment: EnvironmentDigest | None, outputs: tuple[Output, ...]
+) -> Repeat:
+    finished = outcome.state is RepeatState.FINISHED
+    patched = tuple(f"patched after installation: {path}" for path in outcome.patched)
+    return Repeat(
+        seed=outcome.seed,
+        state=outcome.state,
+        reason=outcome.reason,
+        stage="" if finished else outcome.stage,
+        exit_code=outcome.exit_code,
+        log_tail="" if finished else outcome.log_tail,
+        attempt=outcome.attempt,
+        started_at=outcome.started_at,
+        ended_at=outcome.ended_at,
+        environment=environment,
+        links=outcome.links,
+        evaluation=outcome.evaluation,
+        evaluation_basis=outcome.evaluation_basis,
+        resources=outcome.resources,
+        outputs=outputs if finished else (),
+        warnings=(*outcome.warnings, *patched),
+    )

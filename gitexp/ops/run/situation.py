@@ -1,0 +1,241 @@
+"""Looks at the repository once and says what a call of `run` is about to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import (
+    BareRepositoryError,
+    DetachedHeadError,
+    DirtyTreeError,
+    NoPipelineError,
+    NoPlanError,
+    UnbornBranchError,
+    UnknownRevisionError,
+    UsageError,
+)
+from gitexp.git import identity, objects, refs, repository, status
+from gitexp.git.refs import ABSENT
+from gitexp.ops.run import cells, interpreter, seeds
+from gitexp.ops.run.workdir import WorkDir
+from gitexp.store import lookup, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, EnvironmentDigest
+    from gitexp.model.plan import Person, Plan
+    from gitexp.model.request import RunRequest
+    from gitexp.model.run import Run
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.cells import Cell
+    from gitexp.ops.run.seeds import SeedChoice
+
+CANDIDATE = "candidate"
+BASELINE = "baseline"
+EXPLORATORY = "exploratory"
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where a call works and what it found there.
+
+    Attributes
+    ----------
+    branch : str
+        Records will be committed here.
+    tip : CommitHash
+    plan : Plan or None
+    sides : tuple of (Cell, SeedChoice)
+        What is to be executed, at least one.
+    python : str
+        Interpreter of the jobs.
+    """
+
+    workspace: Workspace
+    repo: Repo
+    top: Path
+    workdir: WorkDir
+    author: Person
+    branch: str
+    tip: CommitHash
+    plan: Plan | None
+    sides: tuple[tuple[Cell, SeedChoice], ...]
+    python: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The repository and the branch that will record, before anything is known of the source."""
+
+    workspace: Workspace
+    repo: Repo
+    top: Path
+    branch: str
+    tip: CommitHash
+    head: CommitHash
+
+
+def find_place(workspace: Workspace, request: RunRequest) -> Place:
+    """Find out where the call records.
+
+    Raises
+    ------
+    BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError
+    """
+    if workspace.top is None:
+        raise BareRepositoryError(
+            "a run needs a work tree", where=str(workspace.git_dir), next_step="clone it first"
+        )
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    branch = request.on or head.branch
+    if branch is None:
+        raise DetachedHeadError("HEAD is on no branch, so there is nothing to record on")
+    if head.commit is ABSENT:
+        raise UnbornBranchError("this branch has no commit yet", where=branch)
+    tip = refs.read_ref(repo, f"refs/heads/{branch}")
+    if tip is ABSENT:
+        raise UnknownRevisionError(f"there is no branch {branch}", next_step=f"git branch {branch}")
+    return Place(workspace, repo, workspace.top, branch, tip, head.commit)
+
+
+def check_clean(place: Place) -> None:
+    """Refuse tracked changes that no commit holds: a job would not see them.
+
+    Raises
+    ------
+    DirtyTreeError
+    """
+    dirty = status.dirty_tracked(place.workspace)
+    if dirty:
+        raise DirtyTreeError(
+            "there are uncommitted changes, and a run executes a commit",
+            found=", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else ""),
+            where=str(place.top),
+        )
+
+
+def look(place: Place, request: RunRequest, environ: Mapping[str, str]) -> Situation:
+    """Read plan, settings, parameters and records, and choose the seeds.
+
+    Parameters
+    ----------
+    place : Place
+    request : RunRequest
+    environ : Mapping
+        For the active virtual environment and the author.
+
+    Raises
+    ------
+    NoPlanError
+        If the baseline is asked for and the branch has no plan.
+    NoPipelineError
+        If the settings name neither pipeline nor command.
+    """
+    repo = place.repo
+    plan = plans.plan_of_branch(repo, place.branch, place.tip)
+    if plan is ABSENT and request.with_baseline:
+        raise NoPlanError(f"{place.branch} has no plan, so there is no baseline to run")
+    known = None if plan is ABSENT else plan
+    fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
+    source = place.head if request.at is None else objects.resolve(repo, request.at)
+    is_baseline = known is not None and source == known.baseline.commit and request.at is not None
+    if is_baseline and request.with_baseline:
+        raise UsageError("--at names the baseline, so --with-baseline says it twice")
+    side = EXPLORATORY if known is None else BASELINE if is_baseline else CANDIDATE
+    overrides = dict(request.params)
+    main = cells.look(repo, side, source, overrides=overrides, fallback=fallback)
+    if main.config.pipeline is None and main.config.command is None:
+        raise NoPipelineError(
+            "nothing says what a run executes", where=f".gitexp/config.yaml at {source[:9]}"
+        )
+    other = None
+    if known is not None and request.with_baseline:
+        other = cells.look(repo, BASELINE, known.baseline.commit, overrides={}, fallback=fallback)
+    python = interpreter.choose(main.config.python, environ, place.top)
+    workdir = WorkDir.of(place.top)
+    environment = interpreter.digest(python, place.top, workdir.environments, environ)
+    sides = _choose(place, request, known, main, other, environment)
+    return Situation(
+        workspace=place.workspace,
+        repo=repo,
+        top=place.top,
+        workdir=workdir,
+        author=identity.author(repo),
+        branch=place.branch,
+        tip=place.tip,
+        plan=known,
+        sides=sides,
+        python=python,
+    )
+
+
+def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environment
+    place: Place,
+    request: RunRequest,
+    plan: Plan | None,
+    main: Cell,
+    other: Cell | None,
+    environment: EnvironmentDigest,
+) -> tuple[tuple[Cell, SeedChoice], ...]:
+    repo = place.repo
+    here = [found.run for found in lookup.runs_at(repo, place.tip).runs]
+    digest = None if plan is None else plan.digest
+    wanted = request.repeats or (plan.repeats if plan is not None else 1)
+    if main.side == BASELINE:
+        choice = _baseline_alone(request, plan, main, here, environment, wanted)
+        return ((main, choice),)
+    anywhere = [found.run for found in lookup.runs_by_inputs(repo, main.inputs)]
+    counting = (
+        seeds.counting_seeds(here, main.inputs, environment, digest)
+        if plan is not None
+        else frozenset()
+    )
+    choice = seeds.choose_candidate(
+        committed=main.committed_seed,
+        wanted=wanted,
+        explicit=request.seeds,
+        counting=counting,
+        spent=seeds.spent_seeds(anywhere, main.inputs, digest),
+        again=request.again,
+        needs_snapshot=not any(
+            run.inputs == main.inputs and repeat.snapshot for run in here for repeat in run.repeats
+        ),
+    )
+    if other is None:
+        return ((main, choice),)
+    beside = [found.run for found in lookup.runs_at(repo, other.commit).runs]
+    baseline = seeds.choose_baseline(
+        pair_with=choice.together,
+        counting=seeds.counting_seeds([*here, *beside], other.inputs, environment, None),
+        again=request.again,
+    )
+    return ((main, choice), (other, baseline))
+
+
+def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
+    request: RunRequest,
+    plan: Plan | None,
+    cell: Cell,
+    here: list[Run],
+    environment: EnvironmentDigest,
+    wanted: int,
+) -> SeedChoice:
+    """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
+    counting = seeds.counting_seeds(here, cell.inputs, environment, None)
+    pair_with: set[int] = set(request.seeds)
+    if not pair_with and plan is not None:
+        pair_with = {
+            repeat.seed
+            for run in here
+            if run.plan is not None and run.plan.digest == plan.digest and run.inputs != cell.inputs
+            for repeat in run.repeats
+        }
+    if not pair_with:
+        pair_with = set(range(cell.committed_seed, cell.committed_seed + wanted))
+    return seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)

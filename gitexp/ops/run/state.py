@@ -1,0 +1,104 @@
+"""The coordinator's own notes about a run, so that a killed one can be published later."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BadFormatError
+from gitexp.formats import run as run_format
+from gitexp.formats.text import Json, json_dumps, json_loads
+from gitexp.store import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.model.run import Run
+    from gitexp.ops.run.workdir import WorkDir
+
+SCHEMA = "gitexp/state@1"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One side of one call.
+
+    Attributes
+    ----------
+    draft : Run
+        Everything that was known before the first repeat; `repeats` is empty.
+    side : str
+    branch : str
+        Where it will be recorded.
+    plan_metric : str
+        Primary metric, "" without a plan.
+    once : tuple of str
+        Names of the stages that run once.
+    published : bool
+    """
+
+    draft: Run
+    side: str
+    branch: str
+    plan_metric: str
+    once: tuple[str, ...]
+    published: bool = False
+
+
+def write(workdir: WorkDir, state: State) -> None:
+    """Put a state into its place, by rename."""
+    path = workdir.state(state.draft.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = locks.this_process()
+    value: dict[str, Json] = {
+        "$schema": SCHEMA,
+        "branch": state.branch,
+        "draft": json_loads(run_format.dump(state.draft), where="draft"),
+        "once": list(state.once),
+        "owner": {"host": owner.host, "pid": owner.pid, "started": owner.started},
+        "plan_metric": state.plan_metric,
+        "published": state.published,
+        "side": state.side,
+    }
+    half = path.with_suffix(".tmp")
+    half.write_bytes(json_dumps(value))
+    half.replace(path)
+
+
+def living(workdir: WorkDir) -> frozenset[str]:
+    """Return the runs whose coordinator is alive."""
+    found = set()
+    for path in workdir.runs.glob("*/state.json"):
+        value = json_loads(path.read_bytes(), where=str(path))
+        if isinstance(value, dict) and not locks.is_dead(_owner(value["owner"], str(path))):
+            found.add(path.parent.name)
+    return frozenset(found)
+
+
+def unpublished(workdir: WorkDir) -> Iterator[State]:
+    """Yield the states of runs whose coordinator is dead and that were never recorded."""
+    for path in sorted(workdir.runs.glob("*/state.json")):
+        value = json_loads(path.read_bytes(), where=str(path))
+        if not isinstance(value, dict) or value.get("$schema") != SCHEMA:
+            raise BadFormatError("not a state of a run", where=str(path), expected=SCHEMA)
+        if value["published"] or not locks.is_dead(_owner(value["owner"], str(path))):
+            continue
+        yield _load(value, str(path))
+
+
+def _owner(value: object, where: str) -> locks.Owner:
+    if not isinstance(value, dict):
+        raise BadFormatError("a state without an owner", where=where)
+    return locks.Owner(str(value["host"]), int(value["pid"]), str(value["started"]))
+
+
+def _load(value: Mapping[str, Json], where: str) -> State:
+    once = value["once"]
+    return State(
+        draft=run_format.load(json_dumps(value["draft"]), where),
+        side=str(value["side"]),
+        branch=str(value["branch"]),
+        plan_metric=str(value["plan_metric"]),
+        once=tuple(str(name) for name in once) if isinstance(once, list) else (),
+        published=bool(value["published"]),
+    )

@@ -1,0 +1,85 @@
+"""Where a running call keeps its things: ``.gitexp/tmp/``, ignored by its own .gitignore.
+
+runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
+runs/RUN/jobs/SEED/JOB.json        what the worker was told
+runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/
+worktrees/RUN-N/                   a slot: a worktree of the run's commit
+environments/                      what the probe of an interpreter said, by stat key
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.formats import outcome as outcome_format
+from gitexp.model.run import RepeatState
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.job import Outcome
+
+ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDir:
+    """Paths below ``.gitexp/tmp`` of one work tree."""
+
+    root: Path
+
+    @classmethod
+    def of(cls, top: Path) -> WorkDir:
+        """Return the folder of a work tree, made if need be."""
+        root = top / ".gitexp" / "tmp"
+        root.mkdir(parents=True, exist_ok=True)
+        ignore = root / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        return cls(root)
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all calls."""
+        return self.root / "runs"
+
+    @property
+    def environments(self) -> Path:
+        """Folder of the interpreter probes."""
+        return self.root / "environments"
+
+    def run(self, run: RunId) -> Path:
+        """Folder of one run."""
+        return self.runs / run
+
+    def state(self, run: RunId) -> Path:
+        """Return the path of the coordinator's own notes about a run."""
+        return self.run(run) / "state.json"
+
+    def job_file(self, run: RunId, seed: int) -> Path:
+        """Return the path of JOB.json of one repeat."""
+        return self.run(run) / "jobs" / str(seed) / "JOB.json"
+
+    def attempt(self, run: RunId, seed: int) -> Path:
+        """Folder in which the worker leaves what it made."""
+        return self.run(run) / "jobs" / str(seed) / f"attempt-{ATTEMPT}"
+
+    def slot(self, run: RunId, number: int) -> Path:
+        """Folder of one worktree."""
+        return self.root / "worktrees" / f"{run}-{number}"
+
+    def outcome(self, run: RunId, seed: int) -> Outcome | None:
+        """Return what a repeat came to; None while, or if, it left no outcome."""
+        path = self.attempt(run, seed) / "outcome.json"
+        try:
+            data = path.read_bytes()
+        except FileNotFoundError:
+            return None
+        return outcome_format.load(data, str(path))
+
+    def finished(self, run: RunId, seed: int) -> bool:
+        """Whether a repeat has an outcome that says it finished."""
+        outcome = self.outcome(run, seed)
+        return outcome is not None and outcome.state is RepeatState.FINISHED

@@ -1,0 +1,193 @@
+"""What the commands that write answer: `run` and `new`, as text and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats import plan as plan_format
+from gitexp.formats import run as run_format
+from gitexp.formats.text import json_dumps
+from gitexp.model.run import RepeatState
+from gitexp.report import numbers
+from gitexp.report.escape import terminal
+from gitexp.report.table import table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.formats.text import Json
+    from gitexp.model.proposal import NewReport, Price
+    from gitexp.model.report import PlannedRun, RecordedRun, RunReport
+    from gitexp.model.run import Sample
+
+SHORT = 9
+_LABEL = 10
+
+
+def run_text(report: RunReport) -> str:
+    """Return what `gitexp run` prints: what was recorded, where, what to do next."""
+    lines = list(_recorded(report) if report.recorded else _not_run(report))
+    if report.commit is not None:
+        lines.append("")
+        lines += _fact("recorded", f"{report.commit[:SHORT]} on {terminal(report.branch)}")
+        lines += _fact("snapshot", report.snapshot)
+    for path in report.not_updated:
+        lines += _fact("left alone", f"{terminal(path)}: edited in the work tree")
+    for text in report.warnings:
+        lines += _fact("warning", terminal(text, limit=400))
+    if report.exploratory:
+        lines += _fact(
+            "exploratory", "this branch has no plan; these repeats are shown, not counted"
+        )
+    lines += ["", f"next: {report.next_step}"]
+    return "\n".join(lines)
+
+
+def run_json(report: RunReport) -> str:
+    """Return the same value as JSON."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/run-report@1",
+        "branch": report.branch,
+        "commit": report.commit,
+        "dry_run": report.dry_run,
+        "exploratory": report.exploratory,
+        "interrupted": report.interrupted,
+        "next": report.next_step,
+        "not_updated": list(report.not_updated),
+        "planned": [_planned_json(each) for each in report.planned],
+        "runs": [
+            {
+                "side": each.side,
+                "run": run_format.to_json(each.run),
+                "metrics": _means(each.samples),
+            }
+            for each in report.recorded
+        ],
+        "snapshot": report.snapshot,
+        "warnings": list(report.warnings),
+    }
+    return json_dumps(value).decode().rstrip("\n")
+
+
+def new_text(report: NewReport) -> str:
+    """Return what `gitexp new` prints."""
+    plan = report.plan
+    verb = "would begin" if report.dry_run else "began"
+    lines = [f"{verb} {terminal(plan.branch)}: {report.promise}", ""]
+    lines += _fact("hypothesis", terminal(plan.hypothesis))
+    lines += _fact(
+        "metric", f"{terminal(plan.metric)} ({plan.direction.value}), claim {plan.claim.value}"
+    )
+    lines += _fact("test", f"alpha {plan.alpha:g}, {plan.repeats} repeats a side")
+    for guard in plan.guards:
+        unit = f"{guard.margin:+.4g}" if not guard.relative else f"{100 * guard.margin:+.4g} %"
+        lines += _fact("guard", f"{terminal(guard.metric)} {guard.op} {unit}")
+    lines += _fact("baseline", f"{plan.baseline.commit[:SHORT]} {terminal(plan.baseline.name)}")
+    lines += _fact("price", _price(report.price))
+    if report.commit is not None:
+        lines += _fact("recorded", f"{report.commit[:SHORT]}, plan {plan.digest[:SHORT]}")
+    for text in report.warnings:
+        lines += _fact("warning", text)
+    lines += ["", f"next: {report.next_step}"]
+    return "\n".join(lines)
+
+
+def new_json(report: NewReport) -> str:
+    """Return the same value as JSON."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/new-report@1",
+        "checked_out": report.checked_out,
+        "commit": report.commit,
+        "digest": report.plan.digest,
+        "dry_run": report.dry_run,
+        "next": report.next_step,
+        "plan": plan_format.to_json(report.plan),
+        "price": {
+            "basis": report.price.basis,
+            "repeats": report.price.repeats,
+            "seconds": report.price.seconds,
+        },
+        "promise": report.promise,
+        "warnings": list(report.warnings),
+    }
+    return json_dumps(value).decode().rstrip("\n")
+
+
+def _recorded(report: RunReport) -> Iterator[str]:
+    rows = [["side", "run", "repeats", "metric", "mean", "sd", "n"]]
+    for each in report.recorded:
+        states = [repeat.state for repeat in each.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        first = [each.side, each.run.id[:8], f"{good}/{len(states)} finished"]
+        for metric, n, mean, sd in _summaries(each):
+            shown = "" if sd is None else f"{sd:.2g}"
+            rows.append([*first, terminal(metric), f"{mean:.5g}", shown, str(n)])
+            first = ["", "", ""]
+        if first[0]:
+            rows.append([*first, "", "", "", ""])
+    yield from table(rows, right=frozenset({4, 5, 6}))
+    for each in report.recorded:
+        for repeat in each.run.repeats:
+            if repeat.state is not RepeatState.FINISHED:
+                where = f" in {terminal(repeat.stage)}" if repeat.stage else ""
+                reason = terminal(repeat.reason, limit=400)
+                yield f"{each.side} seed {repeat.seed} {repeat.state.value}{where}: {reason}"
+
+
+def _not_run(report: RunReport) -> Iterator[str]:
+    for each in report.planned:
+        seeds = numbers.ranges(each.seeds) or "none"
+        verb = "would run seeds" if report.dry_run else "nothing to run, lacking seeds"
+        yield f"{each.side} {each.commit[:SHORT]}: {verb} {seeds}"
+        if each.counting:
+            yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
+        if each.spent:
+            yield from _fact(
+                "spent", f"seeds {numbers.ranges(each.spent)} were seen outside the plan"
+            )
+
+
+def _summaries(each: RecordedRun) -> list[tuple[str, int, float, float | None]]:
+    found = []
+    for metric in dict.fromkeys(sample.metric for sample in each.samples):
+        values = [s.value for s in each.samples if s.metric == metric and s.fold is None]
+        if not values:
+            continue
+        mean = sum(values) / len(values)
+        spread = None
+        if len(values) > 1:
+            spread = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
+        found.append((metric, len(values), mean, spread))
+    return found
+
+
+def _means(samples: Sequence[Sample]) -> Json:
+    values: dict[str, list[float]] = {}
+    for sample in samples:
+        if sample.fold is None:
+            values.setdefault(sample.metric, []).append(sample.value)
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
+def _planned_json(each: PlannedRun) -> Json:
+    return {
+        "commit": each.commit,
+        "counting": list(each.counting),
+        "inputs": each.inputs,
+        "once": list(each.once),
+        "repeated": list(each.repeated),
+        "seeds": list(each.seeds),
+        "side": each.side,
+        "spent": list(each.spent),
+    }
+
+
+def _price(price: Price) -> str:
+    text = f"{price.repeats} repeats on both sides"
+    if price.seconds is None:
+        return f"{text}; hours unknown, {price.basis}"
+    return f"{text}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
+
+
+def _fact(label: str, text: str) -> list[str]:
+    return [f"{label:<{_LABEL}} {text}"]
