@@ -276,6 +276,13 @@ class LockedError(PreconditionError):
     hint = "try again; if no process is left, gitexp doctor"
 
 
+class BusyBranchError(PreconditionError):
+    """The branch is in the middle of a rebase, which would end badly if it moved."""
+
+    id = "busy-branch"
+    hint = "git rebase --continue, or --abort"
+
+
 class NothingToResumeError(PreconditionError):
     """No unpublished repeat was found."""
 

@@ -102,7 +102,17 @@ def commit_info(repo: Repo, commit: CommitHash) -> CommitInfo:
 
 def is_ancestor(repo: Repo, ancestor: CommitHash, commit: CommitHash) -> bool:
     """Return whether `ancestor` is `commit` or in its history (as far as a shallow clone goes)."""
-    return ancestor == commit or bool(repo.git.descendant_of(commit, ancestor))
+    if ancestor == commit:
+        return True
+    try:
+        return bool(repo.git.descendant_of(commit, ancestor))
+    except (KeyError, pygit2.GitError):  # not here, or beyond the edge of a shallow clone
+        return False
+
+
+def exists(repo: Repo, commit: str) -> bool:
+    """Return whether there is such a commit here (a full hash)."""
+    return _is_commit(repo, commit)
 
 
 def merge_base(repo: Repo, one: CommitHash, other: CommitHash) -> CommitHash | Absent:

@@ -6,6 +6,7 @@ above them are read and written.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -33,7 +34,15 @@ class Delete:
 
 DELETE: Final = Delete()
 
-Content = bytes | tuple[bytes, bool] | Delete  # (bytes, executable)
+
+@dataclass(frozen=True, slots=True)
+class Subtree:
+    """In a mapping of changes: the folder becomes this existing tree."""
+
+    id: TreeId
+
+
+Content = bytes | tuple[bytes, bool] | Delete | Subtree  # (bytes, executable)
 _Change = Content | dict[str, "_Change"]
 
 
@@ -180,6 +189,8 @@ def _edit(
             mode = FileMode.TREE
         elif isinstance(change, Delete):
             made = None
+        elif isinstance(change, Subtree):
+            made, mode = pygit2.Oid(hex=change.id), FileMode.TREE
         else:
             made, mode = _file(repo, old, change, path)
             written.append(str(made))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 _UNSUPPORTED = frozenset({errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
-_LIVE = 30.0  # seconds; a text is written right after the lock was taken
+_ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def is_dead(owner: Owner) -> bool:
     except OSError:  # it lives and belongs to somebody else
         return False
     now = _started(owner.pid)
-    return bool(now) and now != "-" and owner.started not in {"-", now}
+    return now == _ENDED or ("-" not in {now, owner.started} and now != owner.started)
 
 
 class FileLock:
@@ -187,8 +187,10 @@ def _started(pid: int) -> str:
     try:
         with open(f"/proc/{pid}/stat", "rb") as stat:  # noqa: PTH123 - in hot paths, once a lock
             # The name in parentheses may hold anything; field 22 is the 20th after it.
-            ticks = stat.read().rpartition(b") ")[2].split()[19]
+            fields = stat.read().rpartition(b") ")[2].split()
+        if fields[0] in {b"Z", b"X"}:  # ended, and nobody has asked for its exit code yet
+            return _ENDED
         with open("/proc/sys/kernel/random/boot_id", "rb") as boot:  # noqa: PTH123
-            return f"{boot.read(8).decode('ascii')}-{ticks.decode('ascii')}"
+            return f"{boot.read(8).decode('ascii')}-{fields[19].decode('ascii')}"
     except (OSError, IndexError, ValueError):
         return "-"
