@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitexp.formats import comparison as comparisons
 from gitexp.formats.fields import Fields, time_text
 from gitexp.formats.versions import schema, schema_of
 from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.model.comparison import Conclusion, Verdict
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from gitexp.formats.fields import Fields
 from gitexp.formats.keys import param_key, predictions_json, read_predictions
@@ -18,7 +19,6 @@ from gitexp.model.config import (
     SeedRule,
 )
 from gitexp.model.plan import Direction
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json
@@ -152,7 +152,7 @@ def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
         return (), {}
     files = _paths(fields, "files")
     named = fields.maybe_child("directions")
-    words = {name: named.word(name, Direction) for name in named.keys()} if named else {}
+    words = {name: named.word(name, Direction) for name in named.names()} if named else {}
     fields.only_known()
     return files, words
 

@@ -6,10 +6,10 @@ import csv
 import io
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.jsontext import MIB, decode
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

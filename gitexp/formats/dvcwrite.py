@@ -9,22 +9,24 @@ from __future__ import annotations
 import io
 import posixpath
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML, YAMLError
+from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
 
 from gitexp.errors import BadFormatError, DvcFailedError
 from gitexp.formats.dvcfiles import LIMIT, check_schema, plain_spelling
 from gitexp.formats.fields import param_json
 from gitexp.formats.yamltext import yaml_loads
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.run import Output
-    from gitexp.model.job import FileHash, Stage, StageRecord
-    from gitexp.model.ids import ParamTree, RunId
-    from gitexp.formats.jsontext import Json
     from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.formats.jsontext import Json
+    from gitexp.model.ids import ParamTree, RunId
+    from gitexp.model.job import FileHash, Stage, StageRecord
+    from gitexp.model.run import Output
 
 _DEFAULTS: Mapping[str, bool] = {"cache": True, "persist": False, "push": True, "metric": False}
 _DELEGATED = frozenset(("files", "cloud", "fs_config", "etag", "checksum", "version_id"))
@@ -193,9 +195,9 @@ def _out_at(listed: CommentedSeq, path: str) -> CommentedMap:
 
 def _patch(entry: CommentedMap, out: Output, path: str, *, isexec: bool, where: str) -> None:
     """Change an entry as DVC does: values in place, new keys last, defaults dropped."""
-    for key in _DELEGATED:
-        if key in entry:
-            raise _delegated(where, key)
+    foreign = sorted(_DELEGATED.intersection(entry))
+    if foreign:
+        raise _delegated(where, foreign[0])
     wanted: dict[str, Json] = {"md5": str(out.md5), "size": out.size}
     if out.nfiles is not None:
         wanted["nfiles"] = out.nfiles
@@ -203,13 +205,11 @@ def _patch(entry: CommentedMap, out: Output, path: str, *, isexec: bool, where: 
         wanted["isexec"] = True
     wanted.update(hash="md5", path=path)
     for key, value in wanted.items():
-        if key not in entry or entry[key] != value:
+        if entry.get(key) != value:
             entry[key] = value
-    for key in ("nfiles", "isexec"):
-        if key not in wanted:
-            entry.pop(key, None)
-    for key, default in _DEFAULTS.items():
-        if key in entry and entry[key] == default:
+    stale = {key for key in ("nfiles", "isexec") if key not in wanted}
+    for key in list(entry):
+        if key in stale or entry[key] is _DEFAULTS.get(key):
             del entry[key]
 
 

@@ -17,6 +17,7 @@ from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
 _GUARD = re.compile(rf"\s*([^<>=\s][^<>=]*?)\s*(<=|>=)\s*{_NUMBER}\s*")
+_PLAIN_SIZES = (1e-6, 1e16)  # shown without an exponent
 _TWO_SIDED = frozenset(("!=", "!=0", "≠", "≠0"))
 
 
@@ -169,9 +170,9 @@ def _margin(digits: str, percent: str, text: str) -> float:
 def _shown(margin: float, *, relative: bool) -> str:
     number = Decimal(repr(margin))
     if not relative:
-        return (
-            f"{number.normalize():f}" if 1e-6 < abs(margin) < 1e16 or not margin else repr(margin)
-        )
+        small, large = _PLAIN_SIZES
+        plain = not margin or small < abs(margin) < large
+        return f"{number.normalize():f}" if plain else repr(margin)
     return f"{number.scaleb(2).normalize():f}%"
 
 

@@ -49,8 +49,10 @@ def requirements(environment: Environment) -> bytes:
     numpy==2.1.0
     """
     lines = [
-        f"# {environment.implementation} {environment.python} on {environment.platform},"
-        " written by gitexp"
+        (
+            f"# {environment.implementation} {environment.python} on {environment.platform},"
+            " written by gitexp"
+        )
     ]
     for item in environment.distributions:
         if item.path:

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar, TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.near import near
@@ -172,9 +172,9 @@ class Fields:
     def named(self, key: str) -> dict[str, Fields]:
         """Read a mapping of mappings; empty where the key is absent."""
         child = self.maybe_child(key)
-        return {name: child.child(name) for name in child.keys()} if child else {}
+        return {name: child.child(name) for name in child.names()} if child else {}
 
-    def keys(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
         """Return all keys."""
         return tuple(self._value)
 
@@ -186,14 +186,18 @@ class Fields:
     def text_map(self, key: str) -> dict[str, str]:
         """Read a mapping of texts; empty where the key is absent."""
         child = self.maybe_child(key)
-        return {name: child.text(name) for name in child.keys()} if child else {}
+        return {name: child.text(name) for name in child.names()} if child else {}
 
     def params(self, key: str) -> dict[str, ParamValue]:
         """Read a flat mapping of parameters; empty where the key is absent."""
         child = self.maybe_child(key)
         if child is None:
             return {}
-        return {name: child._param(name) for name in child.keys()}
+        return {name: child.param(name) for name in child.names()}
+
+    def param(self, key: str) -> ParamValue:
+        """Read the value of a parameter, which may be null."""
+        return as_param(self._take(key, None, "a value", nullable=True), self, key)
 
     def commit(self, key: str) -> CommitHash:
         """Read the hash of a commit."""
@@ -254,9 +258,6 @@ class Fields:
         if not pattern.fullmatch(text):
             raise self.bad(key, expected)
         return text
-
-    def _param(self, key: str) -> ParamValue:
-        return as_param(self._take(key, None, "a value", nullable=True), self, key)
 
     def _list(self, key: str, expected: str) -> tuple[Json, ...]:
         value = self._take(key, None, expected)

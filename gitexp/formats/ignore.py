@@ -26,7 +26,7 @@ class _Pattern:
     folders_only: bool
 
 
-def compile(patterns: Iterable[str]) -> Matcher:
+def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.compile
     r"""Return a function that tells whether a path is matched.
 
     Parameters
@@ -34,7 +34,7 @@ def compile(patterns: Iterable[str]) -> Matcher:
     patterns : iterable of str
         Lines as in .gitignore: blank lines and comments are skipped; ``/`` at the start or in the
         middle ties a pattern to the top, ``/`` at the end to folders; ``*``, ``?``, ``[a-z]``,
-        ``**``, ``\\`` as usual; ``!`` takes back, but not below a folder that is matched.
+        ``**``, ``\`` as usual; ``!`` takes back, but not below a folder that is matched.
 
     Returns
     -------

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from gitexp.formats.safepath import relative_path
-from gitexp.model.config import ParamKey, Predictions
 from typing import TYPE_CHECKING
 
+from gitexp.formats.safepath import relative_path
+from gitexp.model.config import ParamKey, Predictions
+
 if TYPE_CHECKING:
-    from gitexp.formats.jsontext import Json
     from gitexp.formats.fields import Fields
+    from gitexp.formats.jsontext import Json
 
 
 def param_key(text: str) -> ParamKey:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitexp.model.comparison import (
     EffectSize,
     Interval,
@@ -11,11 +13,10 @@ from gitexp.model.comparison import (
     SignificanceResult,
 )
 from gitexp.model.plan import Direction
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.formats.jsontext import Json
     from gitexp.formats.fields import Fields
+    from gitexp.formats.jsontext import Json
 
 
 def read_metric(fields: Fields) -> MetricComparison:

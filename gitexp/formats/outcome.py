@@ -94,13 +94,13 @@ def dump(outcome: Outcome) -> bytes:
 
 def _stage(fields: Fields) -> StageRecord:
     files = fields.maybe_child("params")
-    sections = {file: files.child(file) for file in files.keys()} if files else {}
+    sections = {file: files.child(file) for file in files.names()} if files else {}
     return StageRecord(
         name=fields.text("name"),
         commands=fields.texts("commands"),
         deps=tuple(_file(item) for item in fields.children("deps")),
         params={
-            file: {key: param_tree(section.raw(key)) for key in section.keys()}
+            file: {key: param_tree(section.raw(key)) for key in section.names()}
             for file, section in sections.items()
         },
         outs=tuple(_file(item) for item in fields.children("outs")),

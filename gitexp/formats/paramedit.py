@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.formats import placesjson, placespython, placestoml, yamlwrite
@@ -16,7 +18,6 @@ from gitexp.formats.jsontext import Json, decode, json_dumps_compact
 from gitexp.formats.paramfiles import LIMIT, Syntax, parse, syntax_of
 from gitexp.formats.paramkeys import Path, flatten, path_of
 from gitexp.formats.yamltext import Place, scan
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
@@ -46,8 +47,8 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
 
     Examples
     --------
-    >>> edit(b"lr: 1e-3  # tuned\\nseed: 1\\n", "params.yaml", {"lr": 0.01})
-    b'lr: 0.01  # tuned\\nseed: 1\\n'
+    >>> edit(b"lr: 1e-3  # tuned\nseed: 1\n", "params.yaml", {"lr": 0.01})
+    b'lr: 0.01  # tuned\nseed: 1\n'
     """
     value = parse(data, file)
     wanted: dict[Path, ParamValue] = {}
@@ -67,8 +68,10 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
     syntax = syntax_of(file)
     text = decode(data, where=file, limit=LIMIT)
     places = _places(text, file, syntax)
-    for path in sorted(wanted, key=lambda path: _place(places, path, file).start, reverse=True):
-        text = _exchange(text, places, path, wanted[path], syntax, file)
+    regions = {path: _region(places, path, text, file) for path in wanted}
+    for path, place in sorted(regions.items(), key=lambda item: item[1].start, reverse=True):
+        shown = _shown(wanted[path], place, text[place.start : place.end], syntax)
+        text = text[: place.start] + shown + text[place.end :]
     result = ((_BOM if data.startswith(_BOM.encode()) else "") + text).encode()
     expected = value
     for path, new in wanted.items():
@@ -90,43 +93,31 @@ def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
             return placespython.places(text, file)
 
 
-def _exchange(
-    text: str,
-    places: Mapping[Path, Place],
-    path: Path,
-    new: ParamValue,
-    syntax: Syntax,
-    file: str,
-) -> str:
-    place = _place(places, path, file)
-    start, end = place.start, place.end
-    old = text[start:end]
+def _region(places: Mapping[Path, Place], path: Path, text: str, file: str) -> Place:
+    """Return the text to be exchanged for one value."""
+    place = places.get(path)
+    if place is None or place.marked:
+        raise _cannot(file, path)
+    if place.style != "-":
+        return place
+    # A list in block style begins on the line below its key, and its mark ends after comments.
+    items = (p.end for below, p in places.items() if below[: len(path)] == path and below != path)
+    return replace(place, start=len(text[: place.start].rstrip()), end=max(items))
+
+
+def _shown(new: ParamValue, place: Place, old: str, syntax: Syntax) -> str:
     match syntax:
         case Syntax.YAML:
             shown = _yaml(new, place.style)
             if place.style in ("|", ">"):  # the region of a block ends with its line breaks
-                shown += old[len(old.rstrip()) :]
-            elif start == end:  # "key:" with nothing behind it
-                shown = f" {shown}"
-            elif place.style == "-":  # a list in block style: one line below its key
-                start, end = len(text[:start].rstrip()), _last(places, path)
-                shown = f" {shown}"
+                return shown + old[len(old.rstrip()) :]
+            return f" {shown}" if not old or place.style == "-" else shown  # right after "key:"
         case Syntax.JSON:
-            shown = json.dumps(param_json(new), ensure_ascii=False, allow_nan=False)
+            return json.dumps(param_json(new), ensure_ascii=False, allow_nan=False)
         case Syntax.TOML:
-            shown = _toml(new, file)
+            return _toml(new)
         case Syntax.PYTHON:
-            shown = _python(new, brackets="()" if old.startswith("(") else "[]")
-    return text[:start] + shown + text[end:]
-
-
-def _last(places: Mapping[Path, Place], path: Path) -> int:
-    """Return where the last scalar of a block list ends."""
-    return max(
-        place.end
-        for below, place in places.items()
-        if below[: len(path)] == path and len(below) > len(path)
-    )
+            return _python(new, brackets="()" if old.startswith("(") else "[]")
 
 
 def _yaml(new: ParamValue, style: str | None) -> str:
@@ -140,11 +131,11 @@ def _yaml(new: ParamValue, style: str | None) -> str:
     return yamlwrite.quoted(new)
 
 
-def _toml(new: ParamValue, file: str) -> str:
+def _toml(new: ParamValue) -> str:
     if new is None:
-        raise BadFormatError("TOML has no null", where=file, expected="a text or a number")
+        raise BadFormatError("TOML has no null", found="null", expected="a text or a number")
     if isinstance(new, tuple):
-        return "[" + ", ".join(_toml(item, file) for item in new) + "]"
+        return "[" + ", ".join(_toml(item) for item in new) + "]"
     return json.dumps(new, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
@@ -154,13 +145,6 @@ def _python(new: ParamValue, brackets: str) -> str:
     inner = ", ".join(_python(item, "[]") for item in new)
     comma = "," if brackets == "()" and len(new) == 1 else ""
     return f"{brackets[0]}{inner}{comma}{brackets[1]}"
-
-
-def _place(places: Mapping[Path, Place], path: Path, file: str) -> Place:
-    place = places.get(path)
-    if place is None or place.marked:
-        raise _cannot(file, path)
-    return place
 
 
 def _cannot(file: str, path: Path) -> BadFormatError:
@@ -194,15 +178,11 @@ def _at(value: Json, path: Path) -> Json:
 def _with(value: Json, path: Path, new: Json) -> Json:
     if not path:
         return new
+    here, below = path[0], path[1:]
     if isinstance(value, Mapping):
-        return {
-            key: _with(item, path[1:], new) if key == path[0] else item
-            for key, item in value.items()
-        }
+        return {**value, str(here): _with(value[str(here)], below, new)}
     if isinstance(value, list):
-        return [
-            _with(item, path[1:], new) if i == path[0] else item for i, item in enumerate(value)
-        ]
+        return [_with(item, below, new) if i == here else item for i, item in enumerate(value)]
     return value
 
 

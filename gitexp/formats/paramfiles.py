@@ -54,7 +54,7 @@ def parse(data: bytes, file: str) -> Json:
 
     Examples
     --------
-    >>> parse(b"lr = 1e-3\\n[net]\\nsizes = [8, 4]\\n", "conf.toml")
+    >>> parse(b"lr = 1e-3\n[net]\nsizes = [8, 4]\n", "conf.toml")
     {'lr': 0.001, 'net': {'sizes': [8, 4]}}
     """
     match syntax_of(file):

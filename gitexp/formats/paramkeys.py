@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnknownParamError
 from gitexp.formats.fields import param_tree
 from gitexp.formats.near import near
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.ids import ParamTree, ParamValue
     from gitexp.formats.jsontext import Json
+    from gitexp.model.ids import ParamTree, ParamValue
 
 Path = tuple[str | int, ...]
+
+_POSITION = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
 def flatten(value: Json) -> dict[str, ParamValue]:
@@ -80,7 +83,7 @@ def _descend(value: Json, key: str) -> tuple[Json, Path]:
             path.append(name)
         elif isinstance(here, list):
             name = rest.partition(".")[0]
-            if not (name.isascii() and name.isdigit() and len(name) < 7 and int(name) < len(here)):
+            if not (_POSITION.fullmatch(name) and int(name) < len(here)):
                 raise _unknown(value, key)
             here = here[int(name)]
             path.append(int(name))

@@ -6,19 +6,20 @@ The parts are in `paramfiles` (parse), `paramkeys` (flatten, lookup) and `parame
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
 from gitexp.formats.keys import param_key
 from gitexp.formats.paramedit import edit
 from gitexp.formats.paramfiles import parse
 from gitexp.formats.paramkeys import flatten, lookup
-from gitexp.formats.yamltext import is_date, scalar, yaml_loads
-from typing import TYPE_CHECKING
+from gitexp.formats.scalars import is_date, scalar
+from gitexp.formats.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from gitexp.model.ids import ParamValue
-    from gitexp.model.config import ParamKey
     from gitexp.formats.jsontext import Json
+    from gitexp.model.config import ParamKey
+    from gitexp.model.ids import ParamValue
 
 __all__ = ["edit", "flatten", "lookup", "parse", "parse_assignment"]
 

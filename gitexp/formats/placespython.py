@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
+from typing import TYPE_CHECKING
 
 from gitexp.formats.paramfiles import python_assignments, python_tree
 from gitexp.formats.yamltext import Place
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.paramkeys import Path

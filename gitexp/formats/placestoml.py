@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import tomllib
+from typing import TYPE_CHECKING
 
 from gitexp.formats.yamltext import Place
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.paramkeys import Path

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, GitexpError
 from gitexp.formats.effects import (
@@ -27,7 +28,6 @@ from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.model.ids import PlanDigest
 from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, Guard, Person, Plan
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -125,7 +125,7 @@ def dump(plan: Plan) -> bytes:
     return yaml_dumps(to_json(plan))
 
 
-def make(
+def make(  # noqa: PLR0913 - the fields of a plan, by name
     *,
     name: str,
     branch: str,

@@ -12,11 +12,11 @@ import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.jsontext import MIB, Json, decode, json_dumps_compact, json_loads
 from gitexp.model.ids import EvaluationDigest
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.model.config import Predictions

@@ -154,7 +154,7 @@ def _source(fields: Fields) -> Source:
         tree=fields.tree("tree"),
         branch=fields.text("branch", ""),
         overrides=fields.params("overrides"),
-        swaps={part: swaps.commit(part) for part in swaps.keys()} if swaps else {},
+        swaps={part: swaps.commit(part) for part in swaps.names()} if swaps else {},
         config=fields.maybe_blob("config"),
     )
 

@@ -65,7 +65,7 @@ def folder_path(path: str, *, where: str, folder: str = "", up: bool = False) ->
 
 
 def is_url(path: str) -> bool:
-    """Tell whether a path is a URL (``s3://...``, ``remote://...``), which DVC alone understands."""
+    """Tell whether a path is a URL (``s3://...``, ``remote://...``), which only DVC reads."""
     return _URL.match(path) is not None
 
 

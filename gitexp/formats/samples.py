@@ -10,18 +10,22 @@ import csv
 import hashlib
 import io
 import math
+import re
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, DamagedDataError
 from gitexp.formats.jsontext import MIB, Json, decode
 from gitexp.model.run import Sample
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.formats.fields import Fields
     from collections.abc import Iterable, Sequence
+
+    from gitexp.formats.fields import Fields
 
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
+
+_INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
 def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ...]:
@@ -184,8 +188,7 @@ def _maybe(cell: str, column: str, where: str) -> int | None:
 
 
 def _integer(cell: str, column: str, where: str) -> int:
-    digits = cell.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) < 20:
+    if _INTEGER.fullmatch(cell):
         return int(cell)
     raise BadFormatError(
         f"{column} cannot be read", found=cell[:60], where=where, expected="an integer"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, NewerFormatError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json

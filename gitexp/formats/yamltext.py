@@ -7,8 +7,6 @@ and every value's place is known (`scan`), which is what editing a file in place
 
 from __future__ import annotations
 
-import math
-import re
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,26 +14,11 @@ import yaml
 
 from gitexp.errors import BadFormatError
 from gitexp.formats.jsontext import MAX_DEPTH, MIB, Json, decode, too_deep, too_large
+from gitexp.formats.scalars import scalar
 
 MAX_NODES = 100_000
 
 _TAG = "tag:yaml.org,2002:"
-_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_NULL = frozenset(("", "~", "null", "Null", "NULL"))
-_NUMBER_START = frozenset("-+.0123456789")
-# ruamel's YAML 1.2 resolvers, which decide what DVC sees.
-_INT = re.compile(r"[-+]?(?:0b[01_]+|0o?[0-7_]+|0x[0-9a-fA-F_]+|[0-9_]+)")
-_FLOAT = re.compile(
-    r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?"
-    r"|[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"
-    r"|[-+]?\.[0-9_]+(?:[eE][-+][0-9]+)?"
-)
-_NOT_FINITE = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)")
-_TIME = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-    r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
-    r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?"
-)
 
 
 class _Mark(Protocol):
@@ -109,7 +92,7 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
 
     Examples
     --------
-    >>> yaml_loads(b"lr: 1e-3\\non: yes\\nmode: 0777\\n", where="params.yaml")
+    >>> yaml_loads(b"lr: 1e-3\non: yes\nmode: 0777\n", where="params.yaml")
     {'lr': 0.001, 'on': 'yes', 'mode': 777}
     """
     return scan(data, where=where, limit=limit, allow_aliases=allow_aliases, places=False).value
@@ -149,49 +132,6 @@ def scan(
     except yaml.YAMLError as error:
         raise BadFormatError("this is not YAML", found=str(error), where=where) from error
     return Scanned(text=text, value=builder.root, places=builder.places or {})
-
-
-def scalar(text: str, *, where: str) -> str | int | float | bool | None:
-    """Read a plain scalar by the rules of YAML 1.2, as DVC does.
-
-    Raises
-    ------
-    BadFormatError
-        If it is a date, which must be quoted, or not finite.
-
-    Examples
-    --------
-    >>> [scalar(text, where="") for text in ("1_000", "1e5", "0x1F", "yes", "null")]
-    [1000, 100000.0, 31, 'yes', None]
-    """
-    if text in _NULL:
-        return None
-    if text in _BOOL:
-        return _BOOL[text]
-    if text[0] not in _NUMBER_START:
-        return text
-    if _FLOAT.fullmatch(text):
-        return _float(text, where)
-    if _INT.fullmatch(text):
-        return _int(text, where)
-    if _NOT_FINITE.fullmatch(text):
-        raise BadFormatError(
-            "a number is not finite", found=text, where=where, expected="a finite number or a text"
-        )
-    if _TIME.fullmatch(text):
-        raise BadFormatError(
-            "a bare date is not a value that every tool reads alike",
-            found=text,
-            where=where,
-            expected="a text",
-            next_step=f'put it in quotes: "{text}"',
-        )
-    return text
-
-
-def is_date(text: str) -> bool:
-    """Tell whether a plain scalar would be a date for YAML 1.1."""
-    return _TIME.fullmatch(text) is not None
 
 
 class _Builder:
@@ -375,26 +315,3 @@ def _finish(event: yaml.Event) -> _Mark:
 
 def _at(where: str, mark: _Mark) -> str:
     return f"{where}, line {mark.line + 1}, column {mark.column + 1}"
-
-
-def _float(text: str, where: str) -> float | str:
-    try:
-        value = float(text.replace("_", ""))
-    except ValueError:  # "._": the resolver says float, and nobody can read it
-        return text
-    if not math.isfinite(value):
-        raise BadFormatError("a number is not finite", found=text[:40], where=where)
-    return value
-
-
-def _int(text: str, where: str) -> int | str:
-    digits = text.replace("_", "")
-    sign = -1 if digits.startswith("-") else 1
-    digits = digits.lstrip("+-")
-    base = {"0b": 2, "0o": 8, "0x": 16}.get(digits[:2], 10)
-    try:
-        return sign * int(digits[2:] if base != 10 else digits, base)
-    except ValueError as error:
-        if len(digits) < 100:
-            return text
-        raise BadFormatError("a number is too long", found=digits[:40], where=where) from error

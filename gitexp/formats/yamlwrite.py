@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json
 
 _PLAIN = re.compile(r"[A-Za-z_/$](?:[^:#]|:(?! |$)|(?<! )#)*")
+_FLOW_PLAIN = re.compile(r"[A-Za-z_/$.*][A-Za-z0-9_/$.*@+=-]*")
+_SHORT = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_SURROGATES = range(0xD800, 0xE000)
 _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 
@@ -43,30 +46,27 @@ def yaml_dumps(value: Json) -> bytes:
 
 def inline(value: Json) -> str:
     """Write a value on one line (lists and mappings in flow style)."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "true" if value else "false"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
     if isinstance(value, str):
         return text(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
+    if isinstance(value, (int, float)):
         return number(value)
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{quoted(k)}: {inline(v)}" for k, v in value.items()) + "}"
-    # Inside a flow list a comma or a bracket ends a plain text.
-    return "[" + ", ".join(quoted(v) if isinstance(v, str) else inline(v) for v in value) + "]"
+        return "{" + ", ".join(f"{quoted(k)}: {_within(v)}" for k, v in value.items()) + "}"
+    return "[" + ", ".join(_within(v) for v in value) + "]"
 
 
 def number(value: float) -> str:
-    """Write a finite float, shortest, so that every YAML reader sees a float.
+    """Write a finite number, shortest, so that every YAML reader sees an integer or a float.
 
     Examples
     --------
     >>> number(1e16), number(1e-07), number(2.0)
     ('1.0e+16', '1.0e-07', '2.0')
     """
+    if isinstance(value, int):
+        return str(value)
     if not math.isfinite(value):
         raise BadFormatError(
             "a record holds finite numbers only", found=str(value), where="the value to be written"
@@ -137,23 +137,24 @@ def quoted(value: str) -> str:
     return '"' + "".join(_escaped(char) for char in value) + '"'
 
 
+def _within(value: Json) -> str:
+    """Write a value inside brackets, where a comma would end a plain text."""
+    if isinstance(value, str):
+        return value if _FLOW_PLAIN.fullmatch(value) and is_plain(value) else quoted(value)
+    return inline(value)
+
+
 def _escaped(char: str) -> str:
-    if char in '"\\':
-        return f"\\{char}"
+    if char in _SHORT:
+        return _SHORT[char]
     if char.isprintable():
         return char
     code = ord(char)
-    if 0xD800 <= code <= 0xDFFF:
+    if code in _SURROGATES:
         raise BadFormatError(
             "a text is not Unicode", found=f"U+{code:04X}", where="the value to be written"
         )
-    short = {"\n": "\\n", "\t": "\\t", "\r": "\\r"}.get(char)
-    if short:
-        return short
-    return (
-        f"\\x{code:02x}"
-        if code < 0x100
-        else f"\\u{code:04x}"
-        if code < 0x10000
-        else f"\\U{code:08x}"
-    )
+    for sign, width in (("x", 2), ("u", 4)):
+        if code < 16**width:
+            return f"\\{sign}{code:0{width}x}"
+    return f"\\U{code:08x}"
