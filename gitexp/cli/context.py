@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.cli.output import Printer
-from gitexp.git import repository
+from gitexp.git import discovery
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,7 +31,7 @@ class Context:
 
     def workspace(self) -> Workspace:
         """Find the repository around the folder in which the command works."""
-        return repository.discover(self.start)
+        return discovery.discover(self.start)
 
     def now(self) -> datetime:
         """Return the present time in UTC, to whole seconds."""
