@@ -33,6 +33,12 @@ class Context:
         """Find the repository around the folder in which the command works."""
         return discovery.discover(self.start)
 
+    def ask(self, question: str) -> bool:
+        """Ask a yes-or-no question on stderr; an empty answer is yes."""
+        self.printer.err.write(f"{question} [Y/n] ")
+        self.printer.err.flush()
+        return sys.stdin.readline().strip().lower() in {"", "y", "yes"}
+
     def now(self) -> datetime:
         """Return the present time in UTC, to whole seconds."""
         return datetime.fromtimestamp(int(time.time()), UTC)

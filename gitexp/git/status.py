@@ -65,3 +65,10 @@ def _top(workspace: Workspace) -> Path:
 
 def _records(out: bytes) -> list[str]:
     return [item for item in out.decode("utf-8", "surrogateescape").split("\0") if item]
+
+
+def listed(workspace: Workspace, name: str) -> tuple[str, ...]:
+    """Return all files of that name that Git tracks or would add, from the top, sorted."""
+    out = command.run(_top(workspace), ["ls-files", "-z", "--cached", "--others",
+                                        "--exclude-standard"])  # fmt: skip
+    return tuple(sorted({path for path in _records(out) if path.rsplit("/", 1)[-1] == name}))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.proposal import NewReport, Price
     from gitexp.model.report import PlannedRun, RecordedRun, RunReport
     from gitexp.model.run import Sample
+    from gitexp.model.setup import InitReport
 
 SHORT = 9
 _LABEL = 10
@@ -191,3 +192,41 @@ def _price(price: Price) -> str:
 
 def _fact(label: str, text: str) -> list[str]:
     return [f"{label:<{_LABEL}} {text}"]
+
+
+def init_text(report: InitReport) -> str:
+    """Return what `gitexp init` prints."""
+    config = report.config
+    where = f" in {terminal(config.project)}" if config.project else ""
+    if report.existed:
+        lines = [f"this is a gitexp project already{where}; nothing was changed", ""]
+    elif report.dry_run:
+        lines = [f"would write {', '.join(map(terminal, report.files))}", ""]
+    else:
+        lines = [f"wrote {', '.join(map(terminal, report.files))}", ""]
+    for label, text in report.found:
+        lines += _fact(label, terminal(text, limit=400))
+    for text in report.notes:
+        lines += _fact("note", terminal(text, limit=400))
+    if report.commit is not None:
+        lines += _fact("recorded", report.commit[:SHORT])
+    if report.command:
+        lines += ["", f"to commit it: {report.command}"]
+    lines += ["", f"next: {report.next_step}"]
+    return "\n".join(lines)
+
+
+def init_json(report: InitReport) -> str:
+    """Return the same value as JSON."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/init-report@1",
+        "command": report.command,
+        "commit": report.commit,
+        "dry_run": report.dry_run,
+        "existed": report.existed,
+        "files": list(report.files),
+        "found": dict(report.found),
+        "next": report.next_step,
+        "notes": list(report.notes),
+    }
+    return json_dumps(value).decode().rstrip("\n")

@@ -1,0 +1,85 @@
+"""Make this repository a gitexp project: write and commit .gitexp/config.yaml.
+
+Finds the DVC pipeline, its outputs, metrics, params files and the seed parameter. Without a
+pipeline give the command:
+
+  gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib
+
+A second call says what is there and changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import ConfirmationError
+from gitexp.formats.keys import param_key
+from gitexp.model.setup import InitRequest
+from gitexp.ops.init import init
+from gitexp.report import actions
+
+if TYPE_CHECKING:
+    from gitexp.cli.context import Context
+    from gitexp.model.setup import InitReport
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--project", metavar="DIR", help="folder of the pipeline")
+    plain = parser.add_argument_group("a project without a pipeline")
+    plain.add_argument("--command", metavar="CMD", help="what a run executes")
+    plain.add_argument("--write-pipeline", action="store_true", help="make a dvc.yaml of it")
+    files = parser.add_argument_group("instead of what would be found")
+    files.add_argument("--metrics", action="append", default=[], metavar="FILE")
+    files.add_argument("--params", action="append", default=[], metavar="FILE")
+    files.add_argument("--outs", action="append", default=[], metavar="PATH")
+    files.add_argument("--predictions", metavar="FILE", help="per-example predictions")
+    files.add_argument("--seed-param", metavar="KEY", help="train.seed, or conf.yaml:seed")
+    files.add_argument("--seed-arg", metavar="TEXT", help='appended: "--seed {seed}"')
+    files.add_argument("--python", metavar="PATH", help="interpreter of the project")
+    how = parser.add_argument_group("how")
+    how.add_argument("--dvc-init", action=argparse.BooleanOptionalAction, default=None)
+    how.add_argument("--no-commit", action="store_true", help="write, print the git command")
+    how.add_argument("--dry-run", action="store_true", help="say what would be written")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Write the settings, or say that they are there."""
+    request = InitRequest(
+        project=args.project,
+        command=args.command,
+        metrics=_paths(args.metrics),
+        params=_paths(args.params),
+        outputs=_paths(args.outs),
+        predictions=args.predictions,
+        seed_param=None if args.seed_param is None else param_key(args.seed_param),
+        seed_arg=args.seed_arg,
+        python=args.python,
+        dvc_init=args.dvc_init,
+        write_pipeline=args.write_pipeline,
+        commit=not args.no_commit,
+        dry_run=args.dry_run,
+    )
+    report = _init(request, context)
+    context.printer.answer(actions.init_json(report) if context.json else actions.init_text(report))
+    return 0
+
+
+def _init(request: InitRequest, context: Context) -> InitReport:
+    """Do it; where DVC is needed and somebody is there, ask once."""
+    workspace = context.workspace()
+    try:
+        return init(workspace, request, now=context.now())
+    except ConfirmationError:
+        if not context.interactive:
+            raise
+    answer = context.ask("There is no DVC repository here, and outputs need one. Make it?")
+    return init(workspace, replace(request, dvc_init=answer), now=context.now())
+
+
+def _paths(values: list[str]) -> tuple[str, ...]:
+    """Take options that are repeated, or hold several paths with commas."""
+    parts = [part.strip() for value in values for part in value.split(",")]
+    return tuple(dict.fromkeys(part for part in parts if part))

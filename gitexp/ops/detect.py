@@ -1,0 +1,278 @@
+"""Proposes the settings of a project from what lies in its folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.data import graph, pipeline
+from gitexp.errors import NoPipelineError, PreflightError, UsageError
+from gitexp.formats import params as params_format
+from gitexp.git import status
+from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.job import OutKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.job import Stage
+    from gitexp.model.setup import InitRequest
+    from gitexp.model.workspace import Workspace
+
+PIPELINE = "dvc.yaml"
+PARAMS = "params.yaml"
+METRICS = "metrics.json"
+_SEED_NAMES = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
+_ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
+_HEAD_BYTES = 1 << 16
+_PARAMS_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings, what they rest on, and what stays open."""
+
+    config: ProjectConfig
+    found: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+
+
+def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
+    """Find pipeline, outputs, metrics, params files, seed parameter and predictions.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    top : Path
+        Top of the work tree.
+    request : InitRequest
+        What is given there is not searched for.
+
+    Raises
+    ------
+    NoPipelineError
+        If there is neither a pipeline nor a command.
+    UsageError
+        If there are several pipelines, or a given file is not there.
+    PreflightError
+        If Git holds what the pipeline makes.
+    """
+    if request.command is not None:
+        project = (request.project or "").strip("/")
+        return _with_command(workspace, top, project, request)
+    project = _find_project(workspace, top, request.project)
+    start = ProjectConfig(project=project, pipeline=PIPELINE)
+    resolved = pipeline.look([(top, start)])[0]
+    stages = (*resolved.executed, *resolved.apart)
+    folder = top / project
+    outs = [out for stage in stages for out in stage.outs]
+    metrics = request.metrics or tuple(
+        dict.fromkeys(out.path for out in outs if out.kind is OutKind.METRIC)
+    )
+    outputs = request.outputs or tuple(
+        sorted({out.path for out in outs if out.path not in metrics or out.cache})
+    )
+    cached = [out.path for out in outs if out.cache]
+    _refuse_tracked(workspace, project, cached)
+    params = request.params or _params_files(folder, stages)
+    notes: list[str] = []
+    seed = _seed(request, folder, params, resolved.executed, notes)
+    predictions = _predictions(request, folder, [out.path for out in outs], notes)
+    if not metrics:
+        notes.append("no stage declares a metrics file; name one under metrics: files:")
+    config = ProjectConfig(
+        project=project,
+        pipeline=PIPELINE,
+        params=params,
+        metrics=metrics,
+        outputs=outputs,
+        predictions=predictions,
+        seed=seed,
+        python=request.python,
+    )
+    found = [
+        ("pipeline", f"{posixpath.join(project, PIPELINE)}, {len(resolved.executed)} stages"),
+        *describe(config),
+    ]
+    return Proposal(config, tuple(found), tuple(notes))
+
+
+def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
+    folder = top / project
+    if not folder.is_dir():
+        raise UsageError("the project's folder is not there", where=str(folder))
+    params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
+    for file in params:
+        if not (folder / file).exists():
+            raise UsageError(f"the params file {file} is not there", where=str(folder))
+    metrics = request.metrics or (METRICS,)
+    _refuse_tracked(workspace, project, request.outputs)
+    notes: list[str] = []
+    seed = _seed(request, folder, params, (), notes)
+    predictions = _predictions(request, folder, request.outputs, notes)
+    outputs = request.outputs
+    if predictions is not None and predictions.path not in {*outputs, *metrics}:
+        outputs = (*outputs, predictions.path)
+    config = ProjectConfig(
+        project=project,
+        pipeline=PIPELINE if request.write_pipeline else None,
+        command=None if request.write_pipeline else request.command,
+        params=params,
+        metrics=metrics,
+        outputs=outputs,
+        predictions=predictions,
+        seed=seed,
+        python=request.python,
+    )
+    return Proposal(config, (("command", request.command or ""), *describe(config)), tuple(notes))
+
+
+def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
+    if asked is not None:
+        project = "" if asked in {".", "./"} else asked.strip("/")
+        if not (top / project / PIPELINE).exists():
+            raise NoPipelineError(
+                f"there is no {PIPELINE} in that folder", where=str(top / project)
+            )
+        return project
+    if (top / PIPELINE).exists():
+        return ""
+    everywhere = status.listed(workspace, PIPELINE)
+    folders = sorted({posixpath.dirname(path) for path in everywhere})
+    if not folders:
+        raise NoPipelineError("there is no dvc.yaml here, and no command was given", where=str(top))
+    if len(folders) > 1:
+        raise UsageError(
+            "there are several pipelines",
+            found=", ".join(folders[:10]),
+            next_step=f"gitexp init --project {folders[0]}",
+        )
+    return folders[0]
+
+
+def _refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    paths = [posixpath.join(project, path) for path in outputs]
+    tracked = sorted(status.tracked(workspace, paths))
+    if tracked:
+        raise PreflightError(
+            "Git holds files that a run makes",
+            found=", ".join(tracked[:10]),
+            expected="outputs in the DVC cache, not in Git",
+            next_step=f"git rm --cached {tracked[0]}, commit, then gitexp init",
+        )
+
+
+def _params_files(folder: Path, stages: Sequence[Stage]) -> tuple[str, ...]:
+    named = [each.file for stage in stages for each in stage.params]
+    first = [PARAMS] if (folder / PARAMS).exists() else []
+    return tuple(dict.fromkeys([*first, *named]))
+
+
+def _seed(
+    request: InitRequest,
+    folder: Path,
+    params: Sequence[str],
+    stages: Sequence[Stage],
+    notes: list[str],
+) -> SeedRule:
+    """Return how a repeat learns its seed; what is not clear becomes a note."""
+    if request.seed_arg is not None:
+        return SeedRule(arg=request.seed_arg)
+    values = {
+        ParamKey(file, key): value
+        for file in params
+        for key, value in _flat(folder / file, file).items()
+    }
+    if request.seed_param is not None:
+        if request.seed_param not in values:
+            raise UsageError(
+                f"there is no parameter {request.seed_param}",
+                expected=", ".join(str(key) for key in values) or "a params file",
+            )
+        return SeedRule(param=request.seed_param)
+    named = [
+        key
+        for key, value in values.items()
+        if key.key.rsplit(".", 1)[-1].lower() in _SEED_NAMES
+        and isinstance(value, int)
+        and not isinstance(value, bool)
+    ]
+    declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
+    choice = declared or named
+    if len(choice) == 1:
+        return SeedRule(param=choice[0])
+    if choice:
+        listed = ", ".join(str(key) for key in choice)
+        notes.append(f"several parameters look like the seed ({listed}); give --seed-param")
+    else:
+        notes.append(
+            "no seed parameter was found: repeats differ in GITEXP_SEED alone; "
+            "see seed: in the settings"
+        )
+    return SeedRule()
+
+
+def _flat(path: Path, file: str) -> dict[str, ParamValue]:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_PARAMS_LIMIT + 1)
+    except FileNotFoundError:
+        return {}
+    return dict(params_format.flatten(params_format.parse(data, file)))
+
+
+def _predictions(
+    request: InitRequest, folder: Path, outputs: Iterable[str], notes: list[str]
+) -> Predictions | None:
+    """Return the output whose header has true and predicted labels."""
+    if request.predictions is not None:
+        found = _header(folder / request.predictions)
+        return _columns(request.predictions, found) or Predictions(request.predictions)
+    for path in outputs:
+        proposal = _columns(path, _header(folder / path))
+        if proposal is not None:
+            return proposal
+    notes.append(
+        "no per-example predictions were found (columns id, y_true, y_pred); "
+        "claim: model and slices need them"
+    )
+    return None
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return []
+    with path.open("rb") as stream:
+        line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
+    try:
+        return next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
+    except (UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _columns(path: str, header: Sequence[str]) -> Predictions | None:
+    names = {name.strip().lower(): name for name in header}
+    true = next((names[n] for n in ("y_true", "label", "target") if n in names), None)
+    pred = next((names[n] for n in ("y_pred", "prediction", "predicted") if n in names), None)
+    key = next((names[n] for n in _ID_NAMES if n in names), None)
+    if true is None or pred is None or key is None:
+        return None
+    return Predictions(path, id=key, y_true=true, y_pred=pred)
+
+
+def describe(config: ProjectConfig) -> list[tuple[str, str]]:
+    """Return what the settings say, as (what, where) for people."""
+    seed = config.seed.param or config.seed.arg or "GITEXP_SEED only"
+    rows = [
+        ("params", ", ".join(config.params)),
+        ("metrics", ", ".join(config.metrics)),
+        ("outputs", ", ".join(config.outputs)),
+        ("seed", str(seed)),
+        ("predictions", config.predictions.path if config.predictions else ""),
+    ]
+    return [(label, text) for label, text in rows if text]

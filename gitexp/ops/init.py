@@ -1,0 +1,217 @@
+"""Makes a repository a gitexp project: one file with the settings, in one commit."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import (
+    BareRepositoryError,
+    ConfirmationError,
+    DetachedHeadError,
+    DvcFailedError,
+    UnbornBranchError,
+    UsageError,
+)
+from gitexp.formats import config as config_format
+from gitexp.formats.text import yaml_dumps
+from gitexp.git import identity, refs, repository
+from gitexp.git.refs import ABSENT
+from gitexp.model.setup import InitReport, InitRequest
+from gitexp.ops import detect
+from gitexp.store import layout, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from gitexp.formats.text import Json
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.detect import Proposal
+    from gitexp.store.transaction import TipView
+
+MESSAGE = "gitexp init: settings of the project\n"
+_DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
+
+
+def init(
+    workspace: Workspace, request: InitRequest | None = None, *, now: datetime | None = None
+) -> InitReport:
+    """Write and commit ``.gitexp/config.yaml``; a second call changes nothing.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    request : InitRequest, optional
+    now : datetime, optional
+        Time of the commit, UTC.
+
+    Raises
+    ------
+    BareRepositoryError, UnbornBranchError, DetachedHeadError
+    NoPipelineError
+        If there is neither a pipeline nor a command.
+    PreflightError
+        If Git holds what a run makes.
+    ConfirmationError
+        If a DVC repository is needed and it was not said whether to make one.
+    """
+    request = request or InitRequest()
+    if workspace.top is None:
+        raise BareRepositoryError("a project needs a work tree", where=str(workspace.git_dir))
+    top = workspace.top
+    repo = repository.open_repository(workspace)
+    head = _head(repo, request)
+    present = top / layout.CONFIG
+    if present.exists():
+        return _existing(present)
+    _check(request)
+    proposal = detect.propose(workspace, top, request)
+    files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
+    if request.write_pipeline:
+        path = "/".join(filter(None, (proposal.config.project, detect.PIPELINE)))
+        files[path] = _pipeline(request, proposal.config)
+    needs_dvc = _needs_dvc(top, proposal.config)
+    if needs_dvc and request.dvc_init is None:
+        raise ConfirmationError(
+            "outputs are kept in DVC's cache, and there is no DVC repository here",
+            where=str(top),
+            next_step="gitexp init --dvc-init, or run dvc init yourself first",
+        )
+    if request.dry_run:
+        return _report(proposal, tuple(files), request, commit=None)
+    notes = proposal.notes
+    if needs_dvc and request.dvc_init:
+        files.update(_dvc_init(top))
+    elif needs_dvc:
+        notes = (*notes, "without a DVC repository no output can be kept: dvc init")
+    _write(top, files)
+    proposal = detect.Proposal(proposal.config, proposal.found, notes)
+    if not request.commit or head.branch is None:
+        return _report(proposal, tuple(files), request, commit=None)
+    published = transaction.publish(
+        workspace,
+        head.branch,
+        lambda view: _additions(view, files),
+        message=MESSAGE,
+        author=identity.author(repo),
+        now=now or datetime.now(UTC),
+        expected=head.commit,
+        retry=False,
+    )
+    return _report(proposal, tuple(files), request, commit=published.commit)
+
+
+def _head(repo: Repo, request: InitRequest) -> refs.Head:
+    head = refs.head(repo)
+    if head.commit is ABSENT:
+        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+    if head.branch is None and request.commit:
+        raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
+    return head
+
+
+def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
+    del view  # new files only: nothing of the tip decides about them
+    return files
+
+
+def _write(top: Path, files: Mapping[str, bytes]) -> None:
+    """Put new files into the work tree; one that is there stays."""
+    for path, data in files.items():
+        place = top / path
+        place.parent.mkdir(parents=True, exist_ok=True)
+        if not place.exists():
+            place.write_bytes(data)
+
+
+def _check(request: InitRequest) -> None:
+    if request.write_pipeline and request.command is None:
+        raise UsageError("--write-pipeline turns a command into dvc.yaml; give --command")
+    if request.seed_arg is not None and "{seed}" not in request.seed_arg:
+        raise UsageError(
+            "--seed-arg needs a place for the seed", expected='a text such as "--seed {seed}"'
+        )
+    if request.seed_arg is not None and request.seed_param is not None:
+        raise UsageError("give --seed-param or --seed-arg, not both")
+
+
+def _existing(path: Path) -> InitReport:
+    config = config_format.load(path.read_bytes(), layout.CONFIG)
+    return InitReport(
+        config=config,
+        existed=True,
+        files=(),
+        found=tuple(detect.describe(config)),
+        notes=(),
+        commit=None,
+        command="",
+        dry_run=False,
+        next_step="gitexp new NAME",
+    )
+
+
+def _needs_dvc(top: Path, config: ProjectConfig) -> bool:
+    keeps = bool(config.outputs or config.predictions or config.curves)
+    folders = [top / config.project, *(top / config.project).parents]
+    inside = [folder for folder in folders if folder == top or top in folder.parents]
+    return keeps and not any((folder / ".dvc").is_dir() for folder in inside)
+
+
+def _dvc_init(top: Path) -> dict[str, bytes]:
+    """Let DVC make its repository and return the files to be committed."""
+    environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "--quiet"],
+        cwd=top,
+        capture_output=True,
+        env=environ,
+        check=False,
+    )
+    if done.returncode:
+        raise DvcFailedError(
+            "dvc init failed",
+            found=done.stderr.decode("utf-8", "backslashreplace").strip()[-500:],
+            where=str(top),
+            next_step="run dvc init yourself, then gitexp init",
+        )
+    return {path: (top / path).read_bytes() for path in _DVC_FILES if (top / path).exists()}
+
+
+def _pipeline(request: InitRequest, config: ProjectConfig) -> bytes:
+    """Return a dvc.yaml with one stage for the command."""
+    stage: dict[str, Json] = {"cmd": request.command or ""}
+    scripts = [word for word in shlex.split(request.command or "") if word.endswith((".py", ".sh"))]
+    if scripts:
+        stage["deps"] = list(scripts)
+    if config.params:
+        stage["params"] = [{file: None} for file in config.params]
+    if config.outputs:
+        stage["outs"] = list(config.outputs)
+    stage["metrics"] = [{path: {"cache": False}} for path in config.metrics]
+    return yaml_dumps({"stages": {"train": stage}})
+
+
+def _report(
+    proposal: Proposal, files: tuple[str, ...], request: InitRequest, *, commit: CommitHash | None
+) -> InitReport:
+    quoted = " ".join(shlex.quote(path) for path in files)
+    left = not request.dry_run and commit is None
+    return InitReport(
+        config=proposal.config,
+        existed=False,
+        files=files,
+        found=proposal.found,
+        notes=proposal.notes,
+        commit=commit,
+        command=f"git add -- {quoted} && git commit -m 'gitexp init'" if left else "",
+        dry_run=request.dry_run,
+        next_step="gitexp new NAME --hypothesis ... --metric ... --effect ...",
+    )
