@@ -1,15 +1,24 @@
-"""Lines that keep outputs out of Git, written as DVC writes them."""
+"""Lines that keep outputs out of Git, written as DVC writes them.
+
+They matter beyond Git: DVC hashes a ``.gitignore`` that lies in a folder on which a stage depends,
+so in a job's worktree the lines have to be there when DVC would have written them.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import posixpath
 from typing import TYPE_CHECKING
 
+from gitexp.data import links
 from gitexp.data.dvcignore import moved
+from gitexp.errors import UnsafeInputError
 from gitexp.formats import ignore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
 NAME = ".gitignore"
 SPECIAL = frozenset("[]!*#?")
@@ -77,3 +86,51 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
             names.setdefault(posixpath.join(folder, NAME), []).append(name)
     changed = {file: ignore_lines(existing.get(file, b""), new) for file, new in names.items()}
     return {file: new for file, new in changed.items() if new != existing.get(file, b"")}
+
+
+def protect(project: Path, paths: Iterable[str]) -> None:
+    """Write the missing lines into the ``.gitignore`` files of a worktree.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in the worktree.
+    paths : iterable of str
+        Outputs that exist there, relative to it.
+    """
+    top = project
+    while not (top / ".git").exists():
+        if top == top.parent:
+            return
+        top = top.parent
+    below = project.relative_to(top).as_posix()
+    full = [posixpath.normpath(posixpath.join(below, path)) for path in paths]
+    existing: dict[str, bytes] = {}
+    for folder in {above for path in full for above in _folders(path)}:
+        file = posixpath.join(folder, NAME)
+        try:
+            existing[file] = (top / file).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    for file, content in ignore_files(existing, full).items():
+        with contextlib.suppress(UnsafeInputError):  # behind a link it is not the worktree's
+            _write(top, file, content)
+
+
+def _write(top: Path, file: str, content: bytes) -> None:
+    above, _, name = file.rpartition("/")
+    folder = links.open_folder(str(top), above, create=False)
+    temporary = f".gitexp-{os.getpid()}-ignore"
+    try:
+        descriptor = os.open(temporary, links.CREATE, 0o666, dir_fd=folder)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders above a path, the top as ""."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]

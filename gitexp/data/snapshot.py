@@ -1,6 +1,7 @@
 """What an executed stage read and wrote, by hash: the record from which dvc.lock is made.
 
-Dependencies are hashed, cached outputs are put into DVC's cache; nothing else is written. The
+Dependencies are hashed, cached outputs are put into DVC's cache, and their lines into .gitignore
+as DVC does it after each stage; nothing else is written. The
 params come as values, since the worktree's files may hold a seed that is not the committed one.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.data import dvcignore, hashing
+from gitexp.data import dvcignore, gitignore, hashing
 from gitexp.data.cache import put
 from gitexp.errors import CommandFailedError, DataMissingError
 from gitexp.model.job import FileHash, StageRecord
@@ -54,13 +55,10 @@ def record(
     UnsafeInputError, ChangingFileError
         If something cannot be stored, or is still being written.
     """
-    return StageRecord(
-        stage.name,
-        stage.commands,
-        tuple(hash_path(project, path, memo=memo) for path in stage.deps),
-        params,
-        tuple(_output(project, stage, out, cache, memo) for out in stage.outs),
-    )
+    deps = tuple(hash_path(project, path, memo=memo) for path in stage.deps)
+    outs = tuple(_output(project, stage, out, cache, memo) for out in stage.outs)
+    gitignore.protect(project, [out.path for out in stage.outs if out.cache])
+    return StageRecord(stage.name, stage.commands, deps, params, outs)
 
 
 def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash:

@@ -117,7 +117,7 @@ def test_objects_manifests_and_checkouts_are_those_of_dvc(tmp_path: Path) -> Non
     ],
 )
 def test_files_are_linked_only_where_the_settings_say_so(
-    cache: CacheConfig, tmp_path: Path, types: tuple[str, ...], linked: bool, mode: int
+    cache: CacheConfig, tmp_path: Path, types: tuple[str, ...], *, linked: bool, mode: int
 ) -> None:
     (tmp_path / "src").mkdir()
     (tmp_path / "src/full").write_text("hello")
