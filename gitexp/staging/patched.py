@@ -1,10 +1,10 @@
 """Finds installed files that are no longer what the installer wrote.
 
 RECORD says what was installed; an edit in site-packages leaves it as it is. (With uv's hard links
-such an edit even reaches its cache, and from there other environments.) Sizes are compared each
-time. Bytes are hashed when a file is first seen or its state changed since, which a small index
-knows; files over `HASH_LIMIT` are believed by size when first seen, or the first run in an
-environment with torch would hash 5 GB.
+such an edit even reaches its cache, and from there other environments.) Each pass compares sizes.
+A file whose state last changed when it was installed is believed then: no program can set the time
+of that change (``ctime``) back. Any other file is hashed, and a small index remembers its state, so
+that a copied environment is hashed once.
 """
 
 from __future__ import annotations
@@ -25,9 +25,10 @@ if TYPE_CHECKING:
 
     from gitexp.staging.distributions import Installed, Row
 
-HASH_LIMIT = 4 << 20  # bytes
+INSTALLING_NS = 60_000_000_000  # an installer writes RECORD last, this long after the first file
 _INDEX_LIMIT = 256 << 20
 _SHA256 = "sha256="
+_BLOCK = 1 << 20
 _MOST = 50  # named in a record
 
 State = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
@@ -40,7 +41,7 @@ def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, 
     ----------
     installed : iterable of Installed
     index_file : Path or None
-        Remembers the state of files that were found unchanged; may be deleted at any time.
+        Remembers the state of files that were hashed and found unchanged; may be deleted.
 
     Returns
     -------
@@ -53,6 +54,8 @@ def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, 
     for each in installed:
         if each.source:  # installed from a folder: the builder wrote it, RECORD may hash a path
             continue
+        record = _state(f"{each.info}/RECORD")
+        settled = record[2] + INSTALLING_NS if record else 0
         for line in each.rows():
             row = parse_row(line, each.folder)
             if row is None or not row.digest.startswith(_SHA256) or row.path.endswith(".pyc"):
@@ -60,6 +63,8 @@ def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, 
             state = _state(row.path)
             if state is None:
                 changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)} is missing")
+            elif row.size == state[0] and state[2] <= settled:
+                continue
             elif known.get(row.path) == state or _is_sound(row, state):
                 sound[row.path] = state
             else:
@@ -72,17 +77,17 @@ def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, 
 
 
 def _is_sound(row: Row, state: State) -> bool:
-    size = state[0]
-    if row.size is not None and row.size != size:
+    if row.size is not None and row.size != state[0]:
         return False
-    if size > HASH_LIMIT:
-        return True
+    digest = hashlib.sha256()
     try:
         with open(row.path, "rb") as file:  # noqa: PTH123  10,000 of them a pass
-            digest = hashlib.sha256(file.read()).digest()
+            while block := file.read(_BLOCK):
+                digest.update(block)
     except OSError:
         return False
-    return base64.urlsafe_b64encode(digest).rstrip(b"=").decode() == row.digest[len(_SHA256) :]
+    text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    return text == row.digest[len(_SHA256) :]
 
 
 def _state(path: str) -> State | None:
