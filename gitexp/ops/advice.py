@@ -1,0 +1,219 @@
+"""The words of a comparison that follow from its numbers: first line, reasons, next command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.formats.effects import format_effect
+from gitexp.model.comparison import Verdict
+from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.stats.design import pairs_needed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.plan import Plan
+    from gitexp.ops.counting import Count
+    from gitexp.ops.sides import Source
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known when the words are chosen."""
+
+    plan: Plan | None
+    baseline: Source
+    candidate: Source
+    count: Count
+    verdict: Verdict | None
+    primary: MetricComparison | None
+    p_support: float | None  # adjusted for several candidates, as the verdict is
+    p_refute: float | None
+    family: int  # candidates that were compared in one call
+    current_branch: str
+    problem: str = ""  # why the sides are not comparable, or nothing could be tested
+    prefix: str = ""  # what line 1 has to say before all else
+
+
+def headline(judged: Judged) -> str:
+    """Return the first line without the verdict word."""
+    return f"{judged.prefix}{_sentence(judged)}"
+
+
+def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return what would make the comparison whole.
+
+    Returns
+    -------
+    baseline, candidate : tuple of int
+        Seeds that the one side has and the other lacks.
+    more : int
+        Further repeats that both sides need.
+    """
+    left, right = set(judged.count.baseline.repeats), set(judged.count.candidate.repeats)
+    target = _target(judged)
+    usable = sorted(right)
+    lacking_baseline = tuple(seed for seed in usable if seed not in left)
+    # Never advise running the candidate with seeds that the baseline happens to have: whoever
+    # picks seeds by what the baseline scored on them has picked the result.
+    more = max(0, target - len(right))
+    return lacking_baseline, (), more
+
+
+def next_step(judged: Judged) -> str:
+    """Return the cheapest command that brings the comparison further."""
+    plan, verdict = judged.plan, judged.verdict
+    if plan is None:
+        metric = judged.primary.metric if judged.primary is not None else "METRIC"
+        base = quoted(judged.baseline.name)
+        return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
+    if verdict is Verdict.NOT_COMPARABLE:
+        return f"gitexp diff {quoted(judged.baseline.name)} {quoted(judged.candidate.name)}"
+    pairs = _units(judged)
+    enough = plan.claim is Claim.MODEL or pairs >= _target(judged)
+    if verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
+        return run_command(judged)
+    here = judged.current_branch == plan.branch
+    return "gitexp conclude" if here else f"git switch {quoted(plan.branch)} && gitexp conclude"
+
+
+def run_command(judged: Judged) -> str:
+    """Return the command that runs what is missing, the cheaper side first."""
+    plan = judged.plan
+    lacking, _, more = missing(judged)
+    if plan is None:
+        return ""
+    if lacking and not more:
+        seeds = seed_ranges(lacking)
+        where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
+        return f"gitexp run --at {judged.baseline.commit[:12]} --seeds {seeds}{where}"
+    target = _target(judged)
+    count = f" --repeats {target}" if target > plan.repeats else ""
+    switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+    return f"{switch}gitexp run{count} --with-baseline"
+
+
+def reasons(judged: Judged) -> tuple[str, ...]:
+    """Say what is missing, how much would do and what it costs."""
+    plan = judged.plan
+    found: list[str] = []
+    if judged.problem:
+        found.append(judged.problem)
+    if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
+        return tuple(found)
+    units, needed = _units(judged), _needed(judged)
+    word = "pairs" if judged.count.pairs else "repeats a side"
+    if units < needed:
+        found.append(
+            f"{needed} {word} would do to reach alpha = {plan.alpha:g}, "
+            f"{plan.repeats} are planned, {units} are there"
+        )
+    elif units < plan.repeats:
+        found.append(f"{units} of {plan.repeats} planned {word} are there")
+    lacking, _, more = missing(judged)
+    price = _price(judged, len(lacking) + more, more)
+    if (lacking or more) and units < max(needed, plan.repeats):
+        found.append(
+            f"missing: {len(lacking) + more} of the baseline, {more} of the candidate{price}"
+        )
+    return tuple(found)
+
+
+def quoted(name: str) -> str:
+    """Return a name as it can be pasted into a shell, and read."""
+    return name if _PLAIN.fullmatch(name) else shlex.quote(name)
+
+
+def seed_ranges(seeds: Iterable[int]) -> str:
+    """Return seeds as `--seeds` takes them.
+
+    Examples
+    --------
+    >>> seed_ranges([1, 2, 3, 7])
+    '1-3,7'
+    """
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][1] + 1:
+            parts[-1][1] = seed
+        else:
+            parts.append([seed, seed])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
+
+
+def p_words(p: float, alpha: float) -> str:
+    """Return a p-value with two significant digits, more where they would hide alpha's side.
+
+    Examples
+    --------
+    >>> p_words(0.0009765625, 0.05), p_words(0.0504, 0.05)
+    ('0.00098', '0.0504')
+    """
+    for digits in range(2, 17):
+        text = f"{p:.{digits}g}"
+        if (float(text) <= alpha) == (p <= alpha):
+            return text
+    return repr(p)
+
+
+def _sentence(judged: Judged) -> str:
+    plan, verdict = judged.plan, judged.verdict
+    if judged.problem and verdict not in {None, Verdict.SUPPORTED, Verdict.REFUTED}:
+        return judged.problem
+    if plan is None or verdict is None:
+        return "no recorded hypothesis: exploratory"
+    promise = format_effect(plan.effect, plan.metric, plan.direction)
+    units = _units(judged)
+    word = "pairs" if judged.count.pairs else "repeats a side"
+    if verdict is Verdict.UNDECIDABLE:
+        needed = _needed(judged)
+        return f"no outcome of {units} {word} reaches alpha = {plan.alpha:g}; {needed} would do"
+    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and units < plan.repeats:
+        return f"{units} of {plan.repeats} planned {word}; not yet judged: {promise}"
+    family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""
+    p = judged.p_refute if verdict is Verdict.REFUTED else judged.p_support
+    shown = "" if p is None else f": p = {p_words(p, plan.alpha)}{family}, alpha = {plan.alpha:g}"
+    before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
+    return f"{before.get(verdict, '')}{promise}{shown}"
+
+
+def _units(judged: Judged) -> int:
+    primary = judged.primary
+    return 0 if primary is None else min(primary.n_baseline, primary.n_candidate)
+
+
+def _needed(judged: Judged) -> int:
+    """Return the fewest repeats a side whose test could reach alpha."""
+    plan = judged.plan
+    if plan is None:
+        return 0
+    return pairs_needed(
+        plan.alpha / judged.family,
+        paired=bool(judged.count.pairs),
+        one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
+    )
+
+
+def _target(judged: Judged) -> int:
+    plan = judged.plan
+    return 0 if plan is None else max(plan.repeats, _needed(judged))
+
+
+def _price(judged: Judged, baseline: int, candidate: int) -> str:
+    seconds = 0.0
+    for side, number in ((judged.count.baseline, baseline), (judged.count.candidate, candidate)):
+        walls = [item.repeat.resources.wall_s for item in side.repeats.values()]
+        known = [wall for wall in walls if wall is not None]
+        if number and not known:
+            return ""
+        seconds += number * sum(known) / len(known) if known else 0.0
+    if seconds < 1:
+        return ""
+    minutes = seconds / 60
+    return f", about {minutes:.0f} min" if minutes >= 2 else f", about {seconds:.0f} s"  # noqa: PLR2004  two minutes

@@ -1,0 +1,248 @@
+"""`gitexp compare`: from names to verdicts, by a test that the design alone has chosen.
+
+Which samples count is decided by `ops.counting` without looking at a value; the design follows
+from what counts; only then are values handed to the planned test. Several candidates are tested
+each against the first revision, and Holm's procedure holds alpha over them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.git import refs, repository
+from gitexp.model.comparison import Comparison, Side, Verdict
+from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.ops import advice, sides
+from gitexp.ops.advice import Judged
+from gitexp.ops.draft import CompareOptions, draft
+from gitexp.stats.adjust import holm
+from gitexp.stats.decide import Evidence, decide
+from gitexp.store.index import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.counting import SideCount
+    from gitexp.ops.draft import Draft
+    from gitexp.ops.sides import Named, Source
+    from gitexp.store.index import Index
+
+__all__ = ["CompareOptions", "compare", "exit_code"]
+
+PROGRAM = "gitexp"
+
+
+def compare(
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    options: CompareOptions | None = None,
+    *,
+    now: datetime | None = None,
+    program: str = PROGRAM,
+) -> tuple[Comparison, ...]:
+    """Test recorded hypotheses.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    names : sequence of str
+        None: the experiment of the current branch against its plan's baseline. One: that
+        experiment. More: the first is the baseline of each of the others.
+    options : CompareOptions, optional
+    now : datetime, optional
+        When this comparison is made, in UTC.
+    program : str
+        Name and version, for the record.
+
+    Returns
+    -------
+    tuple of Comparison
+        One for each candidate, in the order of the names.
+
+    Raises
+    ------
+    NoPlanError
+        If a single name has no plan that would say what to compare it with.
+    UnknownExperimentError, UnknownRevisionError, NotInitialisedError
+        If a side cannot be found, or has no settings.
+    NoSamplesError
+        If a side has no sample that counts.
+    DataMissingError
+        If predictions are needed and not in the local cache.
+    """
+    options = options or CompareOptions()
+    repo = repository.open_repository(workspace)
+    here = refs.head(repo).branch or ""
+    with open_index(workspace) as index:
+        drafts = [
+            draft(repo, index, base, candidate, options)
+            for base, candidate in _pairs(repo, index, names)
+        ]
+    at = now or datetime.now(UTC)
+    results = _over_candidates(drafts)
+    return tuple(
+        _finish(item, result, family=len(drafts), here=here, at=at, program=program)
+        for item, result in zip(drafts, results, strict=True)
+    )
+
+
+def exit_code(comparisons: Sequence[Comparison]) -> int:
+    """Return 1 if any answer is no, else 6 if any is open, else 0.
+
+    A hypothesis of equivalence is confirmed by `equivalent`; for any other it is a no. A broken
+    guard-rail is a no. Without a recorded hypothesis nothing was asked.
+    """
+    codes = {_code(item) for item in comparisons}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _code(comparison: Comparison) -> int:
+    if comparison.verdict is not None and any(item.broken for item in comparison.metrics):
+        return 1
+    match comparison.verdict:
+        case None | Verdict.SUPPORTED:
+            return 0
+        case Verdict.EQUIVALENT:
+            effect = comparison.effect
+            wanted = effect is not None and effect.kind is HypothesisKind.EQUIVALENCE
+            return 0 if wanted else 1
+        case Verdict.REFUTED:
+            return 1
+        case Verdict.INCONCLUSIVE | Verdict.UNDECIDABLE | Verdict.NOT_COMPARABLE:
+            return 6
+
+
+def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, Named]]:
+    if len(names) <= 1:
+        named = sides.find(repo, names[0]) if names else sides.current(repo)
+        if named.plan is None:
+            raise sides.no_plan(named)
+        return [(sides.planned_baseline(repo, named.plan, named.commit, index), named)]
+    if len(set(names)) < len(names):
+        raise UsageError("a name is given twice", found=" ".join(names))
+    baseline, *candidates = [sides.find(repo, name) for name in names]
+    return [(baseline, candidate) for candidate in candidates]
+
+
+def _over_candidates(drafts: Sequence[Draft]) -> list[SignificanceResult | None]:
+    """Hold alpha over all candidates of one call: each had its chance to look good.
+
+    Each of the two one-sided families is adjusted by Holm's procedure, and what the design could
+    reach at best is multiplied alike.
+    """
+    results = [None if item.primary is None else item.primary.result for item in drafts]
+    planned = [item for item in results if item is not None]
+    if len(drafts) == 1 or not planned:
+        return results
+    support = iter(holm([_or_one(item.p_support) for item in planned]))
+    refute = iter(holm([_or_one(item.p_refute) for item in planned]))
+    return [
+        None
+        if item is None
+        else replace(
+            item,
+            plan=replace(item.plan, smallest_p=min(1.0, item.plan.smallest_p * len(planned))),
+            p_support=next(support),
+            p_refute=next(refute),
+        )
+        for item in results
+    ]
+
+
+def _or_one(p: float | None) -> float:
+    return 1.0 if p is None else p
+
+
+def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
+    draft: Draft,
+    result: SignificanceResult | None,
+    *,
+    family: int,
+    here: str,
+    at: datetime,
+    program: str,
+) -> Comparison:
+    plan = draft.plan
+    verdict, obstacle = _verdict(draft, result)
+    judged = Judged(
+        plan=plan,
+        baseline=draft.baseline,
+        candidate=draft.candidate,
+        count=draft.count,
+        verdict=verdict,
+        primary=draft.primary or next(iter(draft.metrics), None),
+        p_support=None if result is None else result.p_support,
+        p_refute=None if result is None else result.p_refute,
+        family=family,
+        current_branch=here,
+        problem=draft.problem or obstacle,
+        prefix=draft.prefix,
+    )
+    metrics = draft.metrics
+    if family > 1 and result is not None:
+        metrics = tuple(
+            replace(item, p_adjusted=result.p_support) if item is draft.primary else item
+            for item in metrics
+        )
+    broken = [item.metric for item in metrics if item.broken]
+    return Comparison(
+        baseline=_side(draft.baseline, draft.count.baseline),
+        candidate=_side(draft.candidate, draft.count.candidate),
+        plan=plan,
+        claim=draft.claim,
+        effect=None if plan is None else plan.effect,
+        verdict=verdict,
+        headline=advice.headline(judged) + (f"; BROKEN: {', '.join(broken)}" if broken else ""),
+        reasons=advice.reasons(judged),
+        metrics=metrics,
+        changes=draft.changes,
+        unused=draft.count.unused,
+        warnings=draft.warnings,
+        looks=draft.count.looks,
+        planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
+        pairs=len(draft.count.pairs),
+        next_step=advice.next_step(judged),
+        compared_at=at,
+        program=program,
+    )
+
+
+def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict | None, str]:
+    """Return the verdict, and what turned a yes into an open question."""
+    plan = draft.plan
+    if plan is None:
+        return (Verdict.NOT_COMPARABLE if draft.problem else None), ""
+    verdict = decide(
+        Evidence(
+            kind=plan.effect.kind,
+            result=result,
+            comparable=not draft.problem,
+            planned=plan.repeats if plan.claim is Claim.METHOD else None,
+        )
+    )
+    if draft.obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+        return Verdict.INCONCLUSIVE, draft.obstacle
+    return verdict, ""
+
+
+def _side(source: Source, counted: SideCount) -> Side:
+    repeats = counted.repeats.values()
+    identities = {item.repeat.evaluation for item in repeats}
+    return Side(
+        name=source.name,
+        commit=source.commit,
+        inputs=source.inputs,
+        environment=counted.environment,
+        evaluation=identities.pop() if len(identities) == 1 else None,
+        runs=tuple(dict.fromkeys(item.found.run.id for item in repeats)),
+        seeds=tuple(counted.repeats),
+        failed=len(counted.failed),
+        wall_s=sum(item.repeat.resources.wall_s or 0.0 for item in repeats),
+        source_lost=source.lost,
+    )

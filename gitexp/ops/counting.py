@@ -1,0 +1,361 @@
+"""Decide which recorded samples count in a comparison; pure, and blind to the values.
+
+Nothing here looks at whether a value is good. A value is read in one place only: to say that
+the same key was measured twice and came out differently.
+
+A sample's key is (inputs, environment, seed, rep, fold, dataset, metric).
+
+* Candidate samples count from runs under *this* plan that the compared commit reaches. All else
+  of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
+  could choose the variant that was lucky with just these seeds.
+* Later measurements cannot bias an earlier one. A run spends a seed unless the sample that counts
+  comes before it in ancestry or, on parallel lines, had ended before it began. (Were it otherwise,
+  running an unwelcome seed once more without a plan would remove it.)
+* The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
+* Each side uses one environment and one set of link fingerprints: the largest that both share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+from gitexp.model.comparison import Unused
+from gitexp.model.run import RepeatState
+from gitexp.ops.eligible import (
+    count_looks,
+    finished_seeds,
+    left_aside,
+    spent_by_run,
+    under_plan,
+    unique,
+    usable_baseline,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Repeat, Sample
+    from gitexp.store.lookup import FoundRun
+
+    Earlier = Callable[[FoundRun, FoundRun], bool]
+
+ELSEWHERE = "found elsewhere"
+REPEATED = "the same sample again"
+OTHER_ENVIRONMENT = "other environment"
+OTHER_DATA = "other linked data"
+UNPAIRED = "unpaired seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All runs that could matter, sorted by where they were found.
+
+    Attributes
+    ----------
+    candidate : tuple of FoundRun
+        Reachable from the compared commit.
+    baseline : tuple of FoundRun
+        Reachable from the baseline and not from the candidate.
+    elsewhere : tuple of FoundRun
+        Reachable from neither.
+    pooled : tuple of FoundRun
+        Those of `elsewhere` that ``--pool`` takes in.
+    """
+
+    candidate: tuple[FoundRun, ...]
+    baseline: tuple[FoundRun, ...] = ()
+    elsewhere: tuple[FoundRun, ...] = ()
+    pooled: tuple[FoundRun, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One repeat that counts, with its samples by (metric, rep, fold, dataset)."""
+
+    found: FoundRun
+    repeat: Repeat
+    samples: Mapping[tuple[str, int | None, int | None, str], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class SideCount:
+    """What counts on one side."""
+
+    repeats: Mapping[int, Counted]  # by seed
+    environment: EnvironmentDigest | None
+    links: str
+    failed: tuple[tuple[int, str], ...]  # (seed, why) of repeats that never finished
+    source_lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What counts on both sides, and what was left aside."""
+
+    baseline: SideCount
+    candidate: SideCount
+    pairs: tuple[int, ...]  # seeds present on both sides
+    confounded: str  # "", "environment" or "data"
+    unused: tuple[Unused, ...]
+    warnings: tuple[str, ...]
+    looks: int
+    variants: int  # different inputs run under this plan, the baseline's left out
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Whether both sides were measured on the same evaluation data."""
+
+    differing: tuple[int, ...]  # seeds (paired) whose identities differ
+    undeclared: bool  # nothing says what the evaluation data are, on either side
+    bases: tuple[str, ...]  # "predictions", "evaluation", "data", "undeclared"
+
+    @property
+    def same(self) -> bool:
+        """No difference was found."""
+        return not self.differing
+
+
+def count(
+    found: Found,
+    plan: Plan | None,
+    baseline: InputsDigest,
+    candidate: InputsDigest,
+    earlier: Earlier,
+) -> Count:
+    """Sort all samples into those that count and those that are only shown.
+
+    Parameters
+    ----------
+    found : Found
+    plan : Plan or None
+        Without one every reachable run counts, and nothing is decided from it.
+    baseline, candidate : InputsDigest
+        What the two sides are.
+    earlier : callable
+        Whether the first run's recording commit is a proper ancestor of the second's.
+
+    Returns
+    -------
+    Count
+    """
+    unused: list[Unused] = []
+    warnings: list[str] = []
+    everywhere = (*found.candidate, *found.baseline, *found.elsewhere)
+    reachable = unique((*found.candidate, *found.pooled))
+    candidate_runs = [item for item in reachable if item.run.inputs == candidate]
+    planned = under_plan(candidate_runs, plan, unused)
+    spent = spent_by_run(everywhere, planned, plan, candidate, earlier, unused)
+    baseline_runs = [
+        item
+        for item in unique((*found.candidate, *found.baseline, *found.pooled))
+        if item.run.inputs == baseline and usable_baseline(item, plan, unused)
+    ]
+    used = {item.run.id for item in (*candidate_runs, *baseline_runs)}
+    unused.extend(
+        left_aside(ELSEWHERE, item, finished_seeds(item))
+        for item in found.elsewhere
+        if item.run.inputs in {baseline, candidate} and item.run.id not in used
+    )
+    left = _collect(baseline_runs, {}, earlier, warnings, unused, "baseline")
+    right = _collect(planned, spent, earlier, warnings, unused, "candidate")
+    (left_key, right_key), confounded = _choose(left, right)
+    _others(left, left_key, unused)
+    _others(right, right_key, unused)
+    one = _side(left, left_key, baseline_runs)
+    two = _side(right, right_key, planned)
+    pairs = tuple(sorted(one.repeats.keys() & two.repeats.keys()))
+    if pairs:
+        _unpaired(one, pairs, unused)
+        _unpaired(two, pairs, unused)
+    if found.pooled:
+        warnings.append(
+            f"{len(found.pooled)} runs from outside the history were pooled because you asked"
+        )
+    looks, variants = count_looks(everywhere, plan, baseline)
+    return Count(
+        baseline=one,
+        candidate=two,
+        pairs=pairs,
+        confounded=confounded,
+        unused=_joined(unused),
+        warnings=tuple(warnings),
+        looks=looks,
+        variants=variants,
+    )
+
+
+def evaluation_of(counted: Count) -> Evaluation:
+    """Compare the evaluation identities of both sides: by seed if paired, else as sets."""
+    sides = (counted.baseline.repeats, counted.candidate.repeats)
+    repeats = [item.repeat for side in sides for item in side.values()]
+    bases = tuple(sorted({item.evaluation_basis or "undeclared" for item in repeats}))
+    undeclared = bool(repeats) and all(item.evaluation is None for item in repeats)
+    if counted.pairs:
+        differing = tuple(
+            seed
+            for seed in counted.pairs
+            if _identity(sides[0][seed].repeat) != _identity(sides[1][seed].repeat)
+        )
+    else:
+        left, right = ({_identity(item.repeat) for item in side.values()} for side in sides)
+        differing = tuple(sorted(sides[1])) if left and right and left != right else ()
+    return Evaluation(differing, undeclared, bases)
+
+
+# --- one of each key ----------------------------------------------------------------------------
+
+_Group = tuple["EnvironmentDigest | None", str]  # environment, links
+
+
+def _collect(  # noqa: PLR0913, PLR0917  as above
+    runs: Sequence[FoundRun],
+    spent: Mapping[str, frozenset[int]],
+    earlier: Earlier,
+    warnings: list[str],
+    unused: list[Unused],
+    side: str,
+) -> dict[_Group, dict[int, Counted]]:
+    """Return the repeats that count, by environment and links, then by seed."""
+    measured = _measured(runs, spent)
+    groups: dict[_Group, dict[int, Counted]] = {}
+    unstable: dict[str, set[int]] = {}
+    for (group, seed), several in measured.items():
+        first = _first(several, earlier)
+        groups.setdefault(group, {})[seed] = first
+        for other in several:
+            if other is first:
+                continue
+            unused.append(left_aside(REPEATED, other.found, (seed,)))
+            for key in other.samples.keys() & first.samples.keys():
+                if other.samples[key].value != first.samples[key].value:
+                    unstable.setdefault(key[0], set()).add(seed)
+    for metric, seeds in sorted(unstable.items()):
+        warnings.append(
+            f"not deterministic: {metric} of the {side} differs between runs of the same "
+            f"inputs, environment and {_numbers(seeds)}; the first run counts"
+        )
+    return groups
+
+
+def _measured(
+    runs: Sequence[FoundRun], spent: Mapping[str, frozenset[int]]
+) -> dict[tuple[_Group, int], list[Counted]]:
+    """Join the repeats of all runs to their samples, by environment, links and seed."""
+    measured: dict[tuple[_Group, int], list[Counted]] = {}
+    for item in runs:
+        rows: dict[int, list[Sample]] = {}
+        for sample in item.samples:
+            rows.setdefault(sample.seed, []).append(sample)
+        out = spent.get(item.run.id, frozenset())
+        for repeat in item.run.repeats:
+            if repeat.state is not RepeatState.FINISHED or repeat.seed in out:
+                continue
+            samples = {
+                (row.metric, row.rep, row.fold, row.dataset): row
+                for row in rows.get(repeat.seed, ())
+            }
+            key = ((repeat.environment, repeat.links), repeat.seed)
+            measured.setdefault(key, []).append(Counted(item, repeat, samples))
+    return measured
+
+
+def _first(several: Sequence[Counted], earlier: Earlier) -> Counted:
+    """Return the first in ancestry; among parallel lines that of the smallest run id."""
+    minimal: list[Counted] = []
+    for item in several:
+        if any(earlier(other.found, item.found) for other in minimal):
+            continue
+        minimal = [other for other in minimal if not earlier(item.found, other.found)]
+        minimal.append(item)
+    return min(minimal, key=lambda item: item.found.run.id)
+
+
+def _choose(
+    left: Mapping[_Group, Mapping[int, Counted]], right: Mapping[_Group, Mapping[int, Counted]]
+) -> tuple[tuple[_Group | None, _Group | None], str]:
+    """Return the group of each side and what confounds them ("" where nothing does)."""
+
+    def size(pair: tuple[_Group, _Group]) -> tuple[int, int, int]:
+        one, two = left[pair[0]], right[pair[1]]
+        return len(one.keys() & two.keys()), min(len(one), len(two)), len(one) + len(two)
+
+    def largest(pairs: Iterable[tuple[_Group, _Group]]) -> tuple[_Group, _Group]:
+        by_name = sorted(pairs, key=lambda pair: tuple((a or "", b) for a, b in pair))
+        return max(by_name, key=size)
+
+    if not left or not right:
+        only = left or right
+        group = max(
+            sorted(only, key=lambda g: (g[0] or "", g[1])), key=lambda g: len(only[g]), default=None
+        )
+        return (group if left else None, group if right else None), ""
+    every = list(product(left, right))
+    same = [pair for pair in every if pair[0] == pair[1]]
+    if same:
+        return largest(same), ""
+    same_environment = [pair for pair in every if pair[0][0] == pair[1][0]]
+    if same_environment:
+        return largest(same_environment), "data"
+    return largest(every), "environment"
+
+
+# --- shaping ------------------------------------------------------------------------------------
+
+
+def _side(
+    groups: Mapping[_Group, dict[int, Counted]], key: _Group | None, runs: Sequence[FoundRun]
+) -> SideCount:
+    repeats = {} if key is None else dict(sorted(groups[key].items()))
+    finished = {seed for group in groups.values() for seed in group}
+    failed: dict[int, str] = {}
+    for item in runs:
+        for repeat in item.run.repeats:
+            if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
+                failed[repeat.seed] = repeat.reason or repeat.state.value
+    environment, links = (None, "") if key is None else key
+    return SideCount(repeats, environment, links, tuple(sorted(failed.items())))
+
+
+def _others(
+    groups: Mapping[_Group, Mapping[int, Counted]], key: _Group | None, unused: list[Unused]
+) -> None:
+    for group, repeats in groups.items():
+        if group == key or key is None:
+            continue
+        why = OTHER_ENVIRONMENT if group[0] != key[0] else OTHER_DATA
+        unused.extend(left_aside(why, item.found, (seed,)) for seed, item in repeats.items())
+
+
+def _unpaired(side: SideCount, pairs: tuple[int, ...], unused: list[Unused]) -> None:
+    unused.extend(
+        left_aside(UNPAIRED, item.found, (seed,))
+        for seed, item in side.repeats.items()
+        if seed not in pairs
+    )
+
+
+def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:
+    """Join the seeds of one run that are left aside for the same reason."""
+    seeds: dict[tuple[str, str, str], set[int]] = {}
+    for item in unused:
+        seeds.setdefault((item.why, item.run, item.where), set()).update(item.seeds)
+    return tuple(
+        Unused(why, run, where, tuple(sorted(numbers)))
+        for (why, run, where), numbers in seeds.items()
+        if numbers
+    )
+
+
+def _identity(repeat: Repeat) -> tuple[EvaluationDigest | None, str]:
+    return repeat.evaluation, repeat.evaluation_basis if repeat.evaluation is not None else ""
+
+
+def _numbers(seeds: Iterable[int]) -> str:
+    numbers = sorted(seeds)
+    word = "seed" if len(numbers) == 1 else "seeds"
+    return f"{word} {', '.join(str(number) for number in numbers)}"

@@ -1,0 +1,307 @@
+"""One candidate against one baseline, up to the p-values; no verdict yet.
+
+The verdict waits for the other candidates of the same call, over which alpha is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError, NoSamplesError
+from gitexp.model.comparison import Role
+from gitexp.model.plan import Claim
+from gitexp.ops import advice, measure, predicted, sides
+from gitexp.ops.changes import changes
+from gitexp.ops.counting import count, evaluation_of
+from gitexp.ops.gather import gather
+from gitexp.stats.adjust import holm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import Change, MetricComparison
+    from gitexp.model.plan import Plan
+    from gitexp.ops.counting import Count, Evaluation
+    from gitexp.ops.measure import Answer, Question
+    from gitexp.ops.sides import Named, Source
+    from gitexp.store.index import Index
+
+ALPHA = 0.05  # of what is reported where there is no plan
+MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What may be asked beside the names.
+
+    Attributes
+    ----------
+    allow_different_evaluation : bool
+        Compare although the evaluation data differ; the first line says so.
+    pool : tuple of str
+        Revisions whose runs are taken in although neither side's history has them.
+    """
+
+    allow_different_evaluation: bool = False
+    pool: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A comparison before the family of candidates is known.
+
+    Attributes
+    ----------
+    problem : str
+        Why the two sides are not comparable; "" if they are.
+    obstacle : str
+        Why the hypothesis can be neither supported nor refuted although they are.
+    prefix : str
+        What the first line has to say before all else.
+    """
+
+    baseline: Source
+    candidate: Source
+    plan: Plan | None
+    claim: Claim
+    count: Count
+    evaluation: Evaluation
+    metrics: tuple[MetricComparison, ...]
+    problem: str
+    obstacle: str
+    prefix: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+
+    @property
+    def primary(self) -> MetricComparison | None:
+        """The metric that the verdict is on."""
+        return next((item for item in self.metrics if item.role is Role.PRIMARY), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    metrics: tuple[MetricComparison, ...]
+    problem: str = ""
+    obstacle: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareOptions) -> Draft:
+    """Find, count and test; see `ops.compare.compare` for what is raised."""
+    candidate = sides.source(repo, named, named.commit, index)
+    baseline = sides.source(repo, base, named.commit, index)
+    warnings: list[str] = []
+    plan = named.plan
+    if plan is not None and not _is_planned(repo, index, plan, named, baseline):
+        warnings.append(
+            f"{baseline.name} is not the baseline of the plan {plan.name}, which is "
+            f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
+        )
+        plan = None
+    gathered = gather(
+        repo, index, baseline, candidate, None if plan is None else plan.digest, options.pool
+    )
+    counted = count(gathered.found, plan, baseline.inputs, candidate.inputs, gathered.earlier)
+    evaluation = evaluation_of(counted)
+    same = baseline.inputs == candidate.inputs
+    if not same:
+        _check_samples(baseline, candidate, counted, plan)
+    claim = _claim(plan, counted, candidate)
+    problem = _problem(evaluation, options, same=same, claim=claim)
+    measured = (
+        _Measured(())
+        if same
+        else _measure(repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation)
+    )
+    differ, more = changes(repo, baseline, candidate, counted)
+    return Draft(
+        baseline=baseline,
+        candidate=candidate,
+        plan=plan,
+        claim=claim,
+        count=counted,
+        evaluation=evaluation,
+        metrics=measured.metrics,
+        problem=problem or measured.problem,
+        obstacle=measured.obstacle,
+        prefix=_prefix(counted, evaluation, options),
+        changes=differ,
+        warnings=(
+            *warnings,
+            *gathered.warnings,
+            *_warnings(counted, evaluation),
+            *measured.warnings,
+            *more,
+        ),
+    )
+
+
+def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Source) -> bool:
+    """Whether a side is what the plan names as its baseline, at whatever commit."""
+    if baseline.commit == plan.baseline.commit:
+        return True
+    planned = sides.planned_baseline(repo, plan, named.commit, index)
+    return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
+
+
+def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
+    """Return what is claimed; without a plan one repeat a side can only speak of two models."""
+    if plan is not None:
+        return plan.claim
+    single = len(counted.baseline.repeats) == 1 and len(counted.candidate.repeats) == 1
+    return Claim.MODEL if single and predicted.has_predictions(counted, candidate) else Claim.METHOD
+
+
+def _check_samples(baseline: Source, candidate: Source, counted: Count, plan: Plan | None) -> None:
+    """Refuse to compare with nothing, and say what was seen instead.
+
+    Raises
+    ------
+    NoSamplesError
+    """
+    sides_of = ((candidate, counted.candidate), (baseline, counted.baseline))
+    for source, side in sides_of:
+        if side.repeats:
+            continue
+        seen = dict.fromkeys(item.why for item in counted.unused)
+        beside = f"; seen and not counted: {', '.join(seen)}" if seen else ""
+        other = counted.baseline if source is candidate else counted.candidate
+        seeds = advice.seed_ranges(other.repeats)
+        if source is candidate:
+            place = "" if plan is None else f" of the plan {plan.name}"
+            command = "gitexp run --with-baseline" if plan is not None else "gitexp run"
+            expected = f"finished repeats{place}"
+        else:
+            command = f"gitexp run --at {source.commit[:12]}"
+            command += f" --seeds {seeds}" if seeds else ""
+            expected = f"seeds {seeds}, as {candidate.name} has" if seeds else "finished repeats"
+        raise NoSamplesError(
+            "nothing to compare with",
+            found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
+            where=f"{source.name} at {source.commit[:7]}",
+            expected=expected,
+            next_step=command,
+        )
+
+
+def _problem(evaluation: Evaluation, options: CompareOptions, *, same: bool, claim: Claim) -> str:
+    if same:
+        return "both sides have the same inputs: there is nothing to compare"
+    if evaluation.same or (options.allow_different_evaluation and claim is Claim.METHOD):
+        return ""
+    seeds = advice.seed_ranges(evaluation.differing)
+    return f"the evaluation data differ (seeds {seeds}), so the numbers are not of the same thing"
+
+
+def _prefix(counted: Count, evaluation: Evaluation, options: CompareOptions) -> str:
+    parts = []
+    if counted.confounded:
+        parts.append(f"confounded: {counted.confounded}; ")
+    if not evaluation.same and options.allow_different_evaluation:
+        parts.append("on different evaluation data, as you allowed; ")
+    return "".join(parts)
+
+
+def _warnings(counted: Count, evaluation: Evaluation) -> list[str]:
+    found = list(counted.warnings)
+    if counted.confounded == "environment":
+        found.append("the two sides never ran in one environment: the effect may be that of it")
+    if counted.confounded == "data":
+        found.append("the two sides never ran on the same linked data: the effect may be theirs")
+    if evaluation.undeclared:
+        found.append("nothing declares the evaluation data: that both sides used the same is hoped")
+    if counted.looks:
+        times = "once" if counted.looks == 1 else f"{counted.looks} times"
+        found.append(
+            f"candidate samples were added {times} after the planned number was reached or the "
+            "inputs were changed: alpha holds for a single look"
+        )
+    if counted.variants > 1:
+        found.append(f"{counted.variants} different candidates were run under this plan")
+    lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
+    if counted.pairs and lone:
+        found.append(
+            f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
+        )
+    for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
+        if side.failed:
+            seeds = advice.seed_ranges(seed for seed, _ in side.failed)
+            found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
+    return found
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+
+def _measure(  # noqa: PLR0913, PLR0917  everything that fixes the design
+    top: Path | None,
+    baseline: Source,
+    candidate: Source,
+    plan: Plan | None,
+    claim: Claim,
+    counted: Count,
+    evaluation: Evaluation,
+) -> _Measured:
+    alpha = ALPHA if plan is None else plan.alpha
+    asked = measure.questions(counted, plan, candidate.config.directions, alpha)
+    warnings: list[str] = []
+    watched = [item for item in asked if item.role is Role.WATCHED]
+    if len(watched) > MOST_METRICS:
+        warnings.append(f"{len(watched) - MOST_METRICS} further metrics are not shown")
+        left_out = set(watched[MOST_METRICS:])
+        asked = tuple(item for item in asked if item not in left_out)
+    if claim is Claim.MODEL:
+        try:
+            pair = predicted.load(top, counted, baseline, candidate)
+        except DesignError as error:
+            why = ": ".join(part for part in (error.summary, error.found) if part)
+            return _Measured((), problem=why, warnings=tuple(warnings))
+        answers = [predicted.measure(counted, item, pair) for item in asked]
+    else:
+        # Paired tests need the same evaluation data; where another was allowed, repeats are
+        # compared as two independent groups.
+        paired = bool(counted.pairs) and evaluation.same
+        answers = [measure.measure(counted, item, paired=paired) for item in asked]
+    metrics = _with_holm([item.comparison for item in answers if item.comparison is not None])
+    problem, obstacle = _troubles(asked, answers)
+    return _Measured(metrics, problem, obstacle, tuple(warnings))
+
+
+def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:
+    """Return why the primary metric is not comparable, and what else keeps it from a yes."""
+    problem = obstacle = ""
+    for question, answer in zip(asked, answers, strict=True):
+        lacking = answer.comparison is None or answer.comparison.result is None
+        if question.role is Role.PRIMARY:
+            if answer.comparison is None:
+                problem = answer.refused or f"{question.metric} was not measured on both sides"
+            elif answer.refused:
+                problem = answer.refused
+        elif question.role is Role.GUARD and lacking and not obstacle:
+            why = answer.refused or "not measured on both sides"
+            obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}"
+    return problem, obstacle
+
+
+def _with_holm(metrics: Sequence[MetricComparison]) -> tuple[MetricComparison, ...]:
+    """Adjust the watched metrics of one comparison, whose number nobody planned."""
+    family = [
+        (index, item.result.p_value)
+        for index, item in enumerate(metrics)
+        if item.role is Role.WATCHED and item.result is not None
+    ]
+    adjusted = dict(
+        zip(
+            (index for index, _ in family),
+            holm([p for _, p in family]) if family else (),
+            strict=True,
+        )
+    )
+    return tuple(
+        replace(item, p_adjusted=adjusted[index]) if index in adjusted else item
+        for index, item in enumerate(metrics)
+    )

@@ -1,0 +1,121 @@
+"""Find every run that could matter to a comparison, and where in history each of them stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.git import objects
+from gitexp.ops.counting import Found
+from gitexp.store import lookup
+from gitexp.store.ancestry import Graph
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import PlanDigest, RunId
+    from gitexp.ops.eligible import Earlier
+    from gitexp.ops.sides import Source
+    from gitexp.store.ancestry import Addition
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The runs of both sides, with the order in which history has them."""
+
+    found: Found
+    earlier: Earlier
+    warnings: tuple[str, ...]
+
+
+def gather(  # noqa: PLR0913, PLR0917  where to look, for what
+    repo: Repo,
+    index: Index,
+    baseline: Source,
+    candidate: Source,
+    plan: PlanDigest | None,
+    pool: tuple[str, ...],
+) -> Gathered:
+    """Look for the runs of two sides in all branches, remotes and archives.
+
+    Parameters
+    ----------
+    plan : PlanDigest or None
+        Also its runs of other inputs: they are looks.
+    pool : tuple of str
+        Revisions whose runs are to be taken in.
+
+    Raises
+    ------
+    UnknownRevisionError
+        If a revision of `pool` names no commit.
+    """
+    tips = [tip.commit for tip in lookup.tips(repo)]
+    pools = [objects.resolve(repo, name) for name in pool]
+    graph = Graph(repo, index, [*tips, baseline.commit, candidate.commit, *pools])
+    order = {item.run: item for item in graph.additions()}
+    inputs = (baseline.inputs, candidate.inputs)
+    anywhere = lookup.runs_by_inputs(repo, *inputs, plan=plan, index=index)
+    known = {item.run.id: item for item in anywhere}
+    unreadable = {item.id: item.why for item in anywhere.unreadable}
+    reach = {
+        commit: {item.run for item in graph.additions([commit])}
+        for commit in (baseline.commit, candidate.commit, *pools)
+    }
+    for commit in reach:
+        if commit not in tips:  # a detached commit may hold runs that no tip reaches
+            own = lookup.runs_at(repo, commit, index)
+            known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
+            unreadable |= {item.id: item.why for item in own.unreadable}
+    warnings = [
+        f"run {run} cannot be read and counts nowhere: {why}"
+        for run, why in sorted(unreadable.items())
+    ]
+    if anywhere.shallow:
+        warnings.append("this clone is shallow: older runs may be unknown here")
+    warnings += _edited(known.values())
+    every = sorted(_as_added(repo, order, known.values()), key=lambda item: item.order)
+    right = tuple(item for item in every if item.run.id in reach[candidate.commit])
+    rest = [item for item in every if item.run.id not in reach[candidate.commit]]
+    left = tuple(item for item in rest if item.run.id in reach[baseline.commit])
+    elsewhere = tuple(item for item in rest if item.run.id not in reach[baseline.commit])
+    taken = {run for commit in pools for run in reach[commit]}
+
+    @cache
+    def before(one: RunId, other: RunId) -> bool:
+        return graph.is_before(order[one].commit, order[other].commit)
+
+    def earlier(one: FoundRun, other: FoundRun) -> bool:
+        return before(one.run.id, other.run.id)
+
+    pooled = tuple(item for item in elsewhere if item.run.id in taken)
+    return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
+
+
+def _edited(runs: Iterable[FoundRun]) -> Iterator[str]:
+    for item in runs:
+        if item.altered:
+            yield f"run {item.run.id} was edited after it was recorded; the first version counts"
+        if item.deleted:
+            yield f"run {item.run.id} was deleted after it was recorded; it counts all the same"
+
+
+def _as_added(
+    repo: Repo, order: Mapping[RunId, Addition], runs: Iterable[FoundRun]
+) -> Iterator[FoundRun]:
+    """Give the runs numbers of one order, and undo what somebody edited later."""
+    for item in runs:
+        place = order[item.run.id]
+        if not item.altered:
+            yield replace(item, commit=place.commit, order=place.order)
+            continue
+        try:
+            run, samples = lookup.read_run(repo, place.tree, item.run.id)
+        except GitexpError:  # unreadable as it was added; the edited version proves nothing
+            continue
+        yield replace(item, run=run, samples=samples, commit=place.commit, order=place.order)

@@ -1,0 +1,285 @@
+"""One metric over the repeats of both sides: values, planned test, intervals, effect sizes.
+
+The design is fixed from what counts - pairing and numbers - before a value is handed to a test.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import MetricComparison, Role
+from gitexp.model.plan import Direction, Effect, HypothesisKind
+from gitexp.stats import companions, effects, intervals
+from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.planned import run_on_repeats
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
+    from gitexp.model.plan import Guard, Plan
+    from gitexp.ops.counting import Count, Counted
+
+    Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
+
+LARGEST = 1e150  # squares and sums of larger values leave the range of a float
+_FEWEST_FOR_SPREAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one metric."""
+
+    metric: str
+    role: Role
+    direction: Direction | None
+    effect: Effect | None  # None: two-sided, no verdict
+    alpha: float
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A metric's comparison, or why there is none; `refused` is the test's own refusal."""
+
+    comparison: MetricComparison | None
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One value a repeat; in the order of the same seeds where paired."""
+
+    baseline: tuple[tuple[int, float], ...]
+    candidate: tuple[tuple[int, float], ...]
+    paired: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> list[float]:
+        """The baseline's values alone."""
+        return [value for _, value in self.baseline]
+
+    @property
+    def right(self) -> list[float]:
+        """The candidate's values alone."""
+        return [value for _, value in self.candidate]
+
+
+def questions(
+    count: Count, plan: Plan | None, directions: Mapping[str, Direction], alpha: float
+) -> tuple[Question, ...]:
+    """Return what is asked: the primary metric, the guard-rails, then every other metric."""
+    asked: list[Question] = []
+    if plan is not None:
+        asked.append(Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha))
+        asked += [guard_question(guard, plan.alpha) for guard in plan.guards]
+    taken = {item.metric for item in asked}
+    names = _names(count.baseline.repeats.values()) & _names(count.candidate.repeats.values())
+    asked += [
+        Question(name, Role.WATCHED, directions.get(name), None, alpha)
+        for name in sorted(names - taken)
+    ]
+    return tuple(asked)
+
+
+def measure(count: Count, question: Question, *, paired: bool) -> Answer:
+    """Compare one metric over the repeats that count.
+
+    Parameters
+    ----------
+    count : Count
+    question : Question
+    paired : bool
+        Whether repeats are joined by seed.
+    """
+    values = values_of(count, question.metric, paired=paired)
+    left, right = values.left, values.right
+    if not left or not right:
+        return Answer(None, "; ".join(values.notes))
+    if max(map(abs, (*left, *right))) > LARGEST:
+        return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
+    design = Design(
+        unit=Unit.REPEAT,
+        paired=paired,
+        n_baseline=len(left),
+        n_candidate=len(right),
+        alpha=question.alpha,
+        effect=question.effect,
+        direction=question.direction,
+    )
+    planned = plan_test(design)
+    result: SignificanceResult | None = None
+    beside: tuple[SignificanceResult, ...] = ()
+    refused = ""
+    try:
+        result = run_on_repeats(planned, design, left, right)
+        beside = companions.beside_repeats(planned, design, left, right)
+    except DesignError as error:
+        refused = ": ".join(part for part in (error.summary, error.found) if part)
+    confidence = 1 - question.alpha
+    sizes = effects.paired_effects if paired else effects.independent_effects
+    comparison = build(
+        question,
+        values,
+        (mean(left), mean(right)),
+        interval=intervals.difference_interval(left, right, paired=paired, confidence=confidence),
+        relative_interval=intervals.relative_interval(
+            left, right, paired=paired, confidence=confidence
+        ),
+        sizes=sizes(left, right, confidence=confidence),
+    )
+    comparison = replace(comparison, result=result, beside=beside)
+    if refused:
+        comparison = replace(comparison, notes=(*comparison.notes, refused))
+    if question.guard is not None:
+        comparison = replace(comparison, broken=is_broken(question.guard, comparison))
+    return Answer(comparison, refused)
+
+
+def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
+    question: Question,
+    values: Values,
+    means: tuple[float, float],
+    *,
+    interval: Interval | None,
+    relative_interval: Interval | None,
+    sizes: tuple[EffectSize, ...],
+    n: int | None = None,
+) -> MetricComparison:
+    """Put a metric's numbers together; the test's result is added by the caller.
+
+    Parameters
+    ----------
+    n : int, optional
+        Units of either side, where these are not the values (examples of an evaluation set).
+    """
+    left, right = means
+    difference = right - left
+    relative = difference / left if left > 0 else None
+    return MetricComparison(
+        metric=question.metric,
+        direction=question.direction,
+        role=question.role,
+        n_baseline=len(values.baseline) if n is None else n,
+        n_candidate=len(values.candidate) if n is None else n,
+        mean_baseline=left,
+        mean_candidate=right,
+        sd_baseline=spread(values.left),
+        sd_candidate=spread(values.right),
+        difference=difference,
+        relative=relative if relative is not None and math.isfinite(relative) else None,
+        interval=_finite(interval),
+        relative_interval=_finite(relative_interval),
+        effects=tuple(size for size in sizes if math.isfinite(size.estimate)),
+        result=None,
+        beside=(),
+        p_adjusted=None,
+        baseline_values=values.baseline,
+        candidate_values=values.candidate,
+        notes=values.notes,
+    )
+
+
+def is_broken(guard: Guard, comparison: MetricComparison) -> bool:
+    """Return whether a guard-rail is shown to be broken.
+
+    The test decides; where it cannot reach alpha whatever the values are, the means do, since a
+    guard-rail that is never broken guards nothing.
+    """
+    result = comparison.result
+    if (
+        result is not None
+        and result.p_refute is not None
+        and result.plan.smallest_p <= result.plan.alpha
+    ):
+        return result.p_refute <= result.plan.alpha
+    limit = guard.margin * (comparison.mean_baseline if guard.relative else 1.0)
+    over = comparison.difference - limit
+    return over > 0 if guard.op == "<=" else over < 0
+
+
+def values_of(count: Count, metric: str, *, paired: bool) -> Values:
+    """Return one value a repeat: the mean over its folds and data sets, if there are any.
+
+    Folds share training data, so they are no repeats; both sides have to have the same ones.
+    """
+    left = _cells(count.baseline.repeats, metric)
+    right = _cells(count.candidate.repeats, metric)
+    if paired:
+        both = [seed for seed in count.pairs if seed in left and seed in right]
+        kept = [seed for seed in both if left[seed].keys() == right[seed].keys()]
+        lacking = [seed for seed in count.pairs if seed not in kept]
+        left = {seed: left[seed] for seed in kept}
+        right = {seed: right[seed] for seed in kept}
+    else:
+        shapes = [frozenset(cells) for cells in (*left.values(), *right.values())]
+        lacking = [] if len(set(shapes)) <= 1 else sorted(left.keys() | right.keys())
+        if lacking:
+            left, right = {}, {}
+    notes = []
+    if lacking:
+        seeds = ", ".join(str(seed) for seed in lacking)
+        notes.append(f"not on both sides with the same folds and data sets: seeds {seeds}")
+    sizes = {len(cells) for cells in (*left.values(), *right.values())}
+    if max(sizes, default=1) > 1:
+        notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
+    return Values(_means(left), _means(right), paired, tuple(notes))
+
+
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, summed exactly; values whose sum is no float are scaled first."""
+    try:
+        return math.fsum(values) / len(values)
+    except OverflowError:
+        return math.fsum(value / len(values) for value in values)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation (n - 1); None below two values."""
+    if len(values) < _FEWEST_FOR_SPREAD:
+        return None
+    middle = mean(values)
+    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
+
+
+def guard_question(guard: Guard, alpha: float) -> Question:
+    """Turn a tolerated change into a hypothesis of non-inferiority, whose gain is what is left."""
+    direction = Direction.MIN if guard.op == "<=" else Direction.MAX
+    margin = -guard.margin if guard.op == "<=" else guard.margin
+    effect = Effect(HypothesisKind.SUPERIORITY, margin + 0.0, guard.relative)
+    return Question(guard.metric, Role.GUARD, direction, effect, alpha, guard)
+
+
+def _names(repeats: Iterable[Counted]) -> set[str]:
+    return {metric for item in repeats for metric, *_ in item.samples}
+
+
+def _cells(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, float]]:
+    found: dict[int, dict[Cell, float]] = {}
+    for seed, item in repeats.items():
+        cells: dict[Cell, float] = {
+            (rep, fold, dataset): sample.value
+            for (name, rep, fold, dataset), sample in item.samples.items()
+            if name == metric
+        }
+        whole: Cell = (None, None, "")
+        if whole in cells:  # the project's own summary stands above its parts
+            cells = {whole: cells[whole]}
+        if cells:
+            found[seed] = cells
+    return found
+
+
+def _means(side: Mapping[int, Mapping[Cell, float]]) -> tuple[tuple[int, float], ...]:
+    return tuple((seed, mean(tuple(cells.values()))) for seed, cells in sorted(side.items()))
+
+
+def _finite(interval: Interval | None) -> Interval | None:
+    if interval is None:
+        return None
+    limits = (interval.low, interval.high)
+    return interval if all(item is None or math.isfinite(item) for item in limits) else None

@@ -1,0 +1,41 @@
+"""Values -> text, Markdown, JSON, HTML, CSV, DataFrame; pure, one file each.
+
+`RENDERERS` is the registry: a new format is one file with a function ``render`` and one line here.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import Comparison
+    from gitexp.report.style import Style
+
+
+class Renderer(Protocol):
+    """What a file of this room offers for comparisons."""
+
+    def render(self, comparisons: tuple[Comparison, ...], style: Style) -> str:
+        """Return the whole output, with its final newline."""
+
+
+RENDERERS: dict[str, str] = {
+    "text": "text",
+    "md": "md",
+    "json": "json",
+    "html": "html",
+    "csv": "csv",
+}
+
+
+def renderer(name: str) -> Renderer:
+    """Import and return the renderer of that name.
+
+    Raises
+    ------
+    KeyError
+        If there is none; the command line offers only the keys of `RENDERERS`.
+    """
+    module: Renderer = importlib.import_module(f"gitexp.report.{RENDERERS[name]}")
+    return module

@@ -1,0 +1,121 @@
+"""One escaper per target, for every string that is not ours.
+
+Metric names, branches, paths, parameters, reasons and prose come from whatever branch somebody
+pushed. Each renderer passes each of them through exactly one function of this file; nothing that
+comes out can end a cell, open a tag, colour a terminal, mention a person or start a formula.
+"""
+
+from __future__ import annotations
+
+import html as _html
+import re
+import unicodedata
+
+LIMIT = 200  # characters of a name, path or value
+PROSE_LIMIT = 2_000  # characters of a hypothesis or a conclusion
+
+# Printable by Unicode's categories, and yet nothing is seen.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
+    chr(code) for code in (*range(0xFE00, 0xFE10), *range(0x180B, 0x1810), *range(0xE0100, 0xE01F0))
+}
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+_SPACE = re.compile(r"[ \t\r\n\f\v]+")
+_MARKS = 3  # combining marks kept on one letter; more of them paint over other lines
+
+
+def visible(text: str, *, limit: int = LIMIT) -> str:
+    r"""Return `text` with everything that cannot be seen written out, cut at `limit` characters.
+
+    Controls, bidirectional and zero-width characters, odd spaces and undecodable bytes become
+    ``\x1b``, ``\u202e`` and so on.
+
+    Examples
+    --------
+    >>> visible("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    cut = text if len(text) <= limit else text[: limit - 3] + "..."
+    if cut.isascii() and cut.isprintable():
+        return cut
+    parts: list[str] = []
+    marks = 0
+    for char in cut:
+        marks = marks + 1 if unicodedata.combining(char) else 0
+        hidden = not char.isprintable() or char in _BLANK or marks > _MARKS
+        parts.append(_written_out(char) if hidden else char)
+    return "".join(parts)
+
+
+def prose(text: str) -> str:
+    """Return a person's sentence as one visible line: any run of white space is one space."""
+    return visible(_SPACE.sub(" ", text).strip(), limit=PROSE_LIMIT)
+
+
+def terminal(text: str, *, limit: int = LIMIT) -> str:
+    """Return `text` for a terminal."""
+    return visible(text, limit=limit)
+
+
+def html(text: str, *, limit: int = LIMIT) -> str:
+    """Return `text` for an HTML or SVG text node or a quoted attribute."""
+    return _html.escape(visible(text, limit=limit), quote=True)
+
+
+def markdown(text: str, *, limit: int = LIMIT, cell: bool = False) -> str:
+    r"""Return `text` as a Markdown code span that nothing in it can end.
+
+    Parameters
+    ----------
+    text : str
+    limit : int
+    cell : bool
+        The span stands in a table, where a pipe ends the cell even within a span.
+
+    Examples
+    --------
+    >>> markdown("f`1")
+    '``f`1``'
+    >>> markdown("a|b", cell=True)
+    '`a\\|b`'
+    """
+    shown = visible(text, limit=limit).strip() or "(empty)"
+    longest = max((len(run) for run in re.findall(r"`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    if cell:
+        # A backslash before a pipe would be taken for its escape: write it as a lookalike free
+        # escape instead, so that the cell cannot be ended by "\|".
+        shown = shown.replace("\\|", "\\x5c|").replace("|", "\\|")
+        if shown.endswith("\\"):
+            pad = " "
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def csv(text: str) -> str:
+    """Return `text` for a CSV cell that no spreadsheet takes for a formula.
+
+    References
+    ----------
+    OWASP, CSV Injection: cells beginning with ``= + - @``, tab or carriage return.
+    """
+    shown = visible(text, limit=max(len(text), 1))
+    return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
+
+
+def width(text: str) -> int:
+    """Return the columns that `text` takes on a terminal."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        for char in text
+    )
+
+
+def _written_out(char: str) -> str:
+    code = ord(char)
+    if 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004  a byte that surrogateescape carried
+        return f"\\x{code - 0xDC00:02x}"
+    if code <= 0xFF:  # noqa: PLR2004  Latin-1
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the BMP

@@ -1,0 +1,23 @@
+"""Comparisons as JSON: the recorded format, so that API, file and output cannot disagree."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats import comparison as comparison_format
+from gitexp.formats.text import json_dumps, json_loads
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import Comparison
+    from gitexp.report.style import Style
+
+
+def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
+    """Return one object for one candidate, an array of them for several."""
+    del style
+    dumped = [comparison_format.dump(item) for item in comparisons]
+    if len(dumped) == 1:
+        return dumped[0].decode()
+    return json_dumps(
+        [json_loads(item, where="comparison", limit=len(item)) for item in dumped]
+    ).decode()

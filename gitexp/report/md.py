@@ -1,0 +1,83 @@
+"""Comparisons as GitHub-flavoured Markdown.
+
+Every foreign string is a code span, so nothing in it links, mentions, embeds or ends a cell.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.report import words
+from gitexp.report.escape import PROSE_LIMIT, markdown, prose
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Comparison
+    from gitexp.report.style import Style
+
+_TEXT_LIMIT = 1_000  # characters of a line of facts
+
+
+def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
+    """Return one section a candidate."""
+    if style.quiet:
+        return "\n".join(_verdict(item) for item in comparisons) + "\n"
+    return "\n".join("\n".join(_lines(item, style)) + "\n" for item in comparisons)
+
+
+def _verdict(comparison: Comparison) -> str:
+    headline = markdown(comparison.headline, limit=_TEXT_LIMIT)
+    return f"**{words.verdict_word(comparison)}** {headline}"
+
+
+def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
+    yield f"## {markdown(comparison.candidate.name)} against {markdown(comparison.baseline.name)}"
+    yield ""
+    yield _verdict(comparison)
+    plan = comparison.plan
+    if plan is not None:
+        yield ""
+        yield f"Hypothesis: {markdown(prose(plan.hypothesis), limit=PROSE_LIMIT)}"
+    if comparison.metrics:
+        yield ""
+        yield from _table(comparison)
+    yield ""
+    facts = words.facts(comparison)
+    for fact in facts if style.verbose else words.shortened(facts):
+        yield f"- {fact.label}: {markdown(fact.text, limit=_TEXT_LIMIT)}"
+    if comparison.next_step:
+        yield ""
+        yield f"Next: {markdown(comparison.next_step, limit=_TEXT_LIMIT)}"
+
+
+def _table(comparison: Comparison) -> Iterator[str]:
+    header = (
+        "metric",
+        "n",
+        markdown(comparison.baseline.name, cell=True),
+        markdown(comparison.candidate.name, cell=True),
+        "effect",
+        "relative",
+        words.confidence_title(comparison),
+        words.size_title(comparison),
+        "p",
+        "role",
+    )
+    yield f"| {' | '.join(header)} |"
+    yield "|---|" + "---:|" * (len(header) - 2) + "---|"
+    for metric in comparison.metrics:
+        row = words.metric_row(comparison, metric)
+        cells = (
+            markdown(row.metric, cell=True),
+            row.n,
+            row.baseline,
+            row.candidate,
+            row.effect,
+            row.relative,
+            row.interval,
+            row.size,
+            row.p,
+            row.note,
+        )
+        yield f"| {' | '.join(cells)} |"

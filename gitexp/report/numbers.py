@@ -1,0 +1,168 @@
+"""Numbers as people read them: the digits follow the interval, a p-value never hides its side."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.model.comparison import Interval, MetricComparison
+
+_HUGE = 1e7
+_TINY_P = 1e-4
+_MOST_DECIMALS = 9
+
+
+def decimals_for(metric: MetricComparison) -> int:
+    """Return how many decimals the numbers of this metric deserve.
+
+    Two significant digits of half the interval's width; without an interval as many as show
+    four significant digits of the means.
+
+    Returns
+    -------
+    int
+        Between 0 and 9.
+    """
+    interval = metric.interval
+    if interval is not None and interval.low is not None and interval.high is not None:
+        half = abs(interval.high - interval.low) / 2
+    elif interval is not None and (interval.low is not None or interval.high is not None):
+        limit = interval.low if interval.low is not None else interval.high
+        half = abs(metric.difference - (limit or 0.0))
+    else:
+        half = 0.0
+    if half > 0 and math.isfinite(half):
+        return _clamp(1 - math.floor(math.log10(half)))
+    largest = max(abs(metric.mean_baseline), abs(metric.mean_candidate))
+    if largest == 0 or not math.isfinite(largest):
+        return 4
+    return _clamp(3 - math.floor(math.log10(largest)))
+
+
+def number(value: float, decimals: int, *, signed: bool = False) -> str:
+    """Return `value` with `decimals` digits after the point; huge ones in powers of ten.
+
+    Examples
+    --------
+    >>> number(0.01171, 4, signed=True)
+    '+0.0117'
+    >>> number(-0.00001, 2)
+    '0.00'
+    """
+    sign = "+" if signed else ""
+    if not math.isfinite(value):
+        return str(value)
+    if abs(value) >= _HUGE or (value != 0 and decimals >= _MOST_DECIMALS and abs(value) < 1e-6):  # noqa: PLR2004  smaller than six zeros
+        return f"{value:{sign}.4g}"
+    text = f"{value:{sign}.{decimals}f}"
+    if float(text) == 0:  # "-0.00" says something that is not known
+        return f"{0.0:.{decimals}f}"
+    return text
+
+
+def percent(value: float | None, *, signed: bool = True, decimals: int = 1) -> str:
+    """Return a share in per cent, or "n/a".
+
+    Examples
+    --------
+    >>> percent(0.0512)
+    '+5.1 %'
+    """
+    if value is None or not math.isfinite(value):
+        return "n/a"
+    return f"{number(value * 100, decimals, signed=signed)} %"
+
+
+def percent_decimals(interval: Interval | None) -> int:
+    """Return the decimals of a per cent figure from its interval."""
+    if interval is None or interval.low is None or interval.high is None:
+        return 1
+    half = abs(interval.high - interval.low) * 50
+    return _clamp(1 - math.floor(math.log10(half)), most=4) if half > 0 else 1
+
+
+def interval_text(interval: Interval | None, decimals: int, *, share: bool = False) -> str:
+    """Return ``[+0.0094, +0.0143]``; a missing limit is infinite.
+
+    Parameters
+    ----------
+    interval : Interval or None
+    decimals : int
+    share : bool
+        The limits are shares, to be shown in per cent.
+    """
+    if interval is None:
+        return ""
+    scale = 100 if share else 1
+
+    def limit(value: float | None, infinite: str) -> str:
+        return infinite if value is None else number(value * scale, decimals, signed=True)
+
+    low, high = limit(interval.low, "-inf"), limit(interval.high, "+inf")
+    return f"[{low}, {high}]{' %' if share else ''}"
+
+
+def p_text(p: float | None, alpha: float | None = None) -> str:
+    """Return a p-value with two significant digits, more where they would hide alpha's side.
+
+    Examples
+    --------
+    >>> p_text(0.00390625)
+    '0.0039'
+    >>> p_text(0.0504, 0.05)
+    '0.0504'
+    >>> p_text(0.00000012)
+    '1.2e-07'
+    """
+    if p is None:
+        return ""
+    for digits in range(2, 17):
+        text = f"{p:.{digits}g}"
+        if p >= _TINY_P:
+            places = max(0, digits - 1 - math.floor(math.log10(p)))
+            text = f"{p:.{places}f}" if p < 1 else "1"
+        shown = float(text)
+        if alpha is None or (shown <= alpha) == (p <= alpha):
+            return text
+    return repr(p)
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Return seeds as people write them.
+
+    Examples
+    --------
+    >>> ranges([0, 1, 2, 3, 7, 9])
+    '0-3, 7, 9'
+    """
+    parts: list[list[int]] = []
+    for value in sorted(set(numbers)):
+        if parts and value == parts[-1][1] + 1:
+            parts[-1][1] = value
+        else:
+            parts.append([value, value])
+    return ", ".join(
+        str(low) if low == high else f"{low}, {high}" if high == low + 1 else f"{low}-{high}"
+        for low, high in parts
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a length of time in the unit in which people would say it.
+
+    Examples
+    --------
+    >>> duration(7380)
+    '2.0 h'
+    """
+    minute, hour = 60, 3600
+    if seconds < minute * 2:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"  # noqa: PLR2004  two digits
+    return f"{seconds / minute:.0f} min" if seconds < 2 * hour else f"{seconds / hour:.1f} h"
+
+
+def _clamp(value: int, most: int = _MOST_DECIMALS) -> int:
+    return max(0, min(most, value))

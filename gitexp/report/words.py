@@ -1,0 +1,303 @@
+"""What a comparison says, as words and rows that every renderer shows alike.
+
+All texts are raw: the renderer passes each through the escaper of its target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.model.comparison import Role, Verdict
+from gitexp.model.plan import Claim
+from gitexp.report import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
+
+SHORT = 7  # characters of a hash that people read
+MANY = 6  # changed paths, parameters, ... of one kind that are named
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled line."""
+
+    label: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class MetricRow:
+    """One metric, formatted; every field but `metric` and `note` is made of digits."""
+
+    metric: str
+    n: str
+    baseline: str
+    candidate: str
+    effect: str
+    relative: str
+    interval: str
+    size: str
+    p: str
+    note: str
+
+
+def verdict_word(comparison: Comparison) -> str:
+    """Return the verdict in capitals, "NO VERDICT" where there is no recorded hypothesis."""
+    return "NO VERDICT" if comparison.verdict is None else comparison.verdict.value.upper()
+
+
+def verdict_line(comparison: Comparison) -> str:
+    """Return the first line: what ``-q`` prints."""
+    return f"{verdict_word(comparison)}  {comparison.headline}"
+
+
+def metric_row(comparison: Comparison, metric: MetricComparison) -> MetricRow:
+    """Return the row of one metric in the table of all."""
+    digits = numbers.decimals_for(metric)
+    n = (
+        str(metric.n_candidate)
+        if metric.n_baseline == metric.n_candidate
+        else f"{metric.n_baseline}/{metric.n_candidate}"
+    )
+    return MetricRow(
+        metric=metric.metric,
+        n=n,
+        baseline=numbers.number(metric.mean_baseline, digits),
+        candidate=numbers.number(metric.mean_candidate, digits),
+        effect=numbers.number(metric.difference, digits, signed=True),
+        relative="n/a"
+        if metric.relative is None
+        else numbers.percent(
+            metric.relative, decimals=numbers.percent_decimals(metric.relative_interval)
+        ),
+        interval=numbers.interval_text(metric.interval, digits),
+        size="".join(f"{size.estimate:+.2f}" for size in metric.effects[:1]),
+        p=""
+        if metric.result is None
+        else numbers.p_text(metric.result.p_value, metric.result.plan.alpha),
+        note=role_note(comparison, metric),
+    )
+
+
+def role_note(comparison: Comparison, metric: MetricComparison) -> str:
+    """Say what the metric is to the plan, and what became of it."""
+    match metric.role:
+        case Role.PRIMARY:
+            return "tested"
+        case Role.GUARD:
+            if metric.broken:
+                return "guard-rail, BROKEN"
+            kept = metric.result is not None and _is_kept(metric.result)
+            return "guard-rail, kept" if kept else "guard-rail, not shown to be kept"
+        case Role.WATCHED:
+            if metric.p_adjusted is None:
+                return "watched, no verdict"
+            adjusted = numbers.p_text(metric.p_adjusted, _alpha(comparison))
+            return f"watched, no verdict; Holm p {adjusted}"
+
+
+def confidence_title(comparison: Comparison) -> str:
+    """Return "95 % interval", of whatever confidence the intervals have."""
+    for metric in comparison.metrics:
+        if metric.interval is not None:
+            return f"{metric.interval.confidence * 100:g} % interval"
+    return "interval"
+
+
+def size_title(comparison: Comparison) -> str:
+    """Return the name of the effect size in the table."""
+    names = dict.fromkeys(size.name for metric in comparison.metrics for size in metric.effects[:1])
+    return next(iter(names)) if len(names) == 1 else "size"
+
+
+def facts(comparison: Comparison) -> list[Fact]:
+    """Return everything beside verdict and numbers, most important first."""
+    return [
+        *(Fact("reason", text) for text in comparison.reasons),
+        *(Fact("warning", text) for text in comparison.warnings),
+        *_tests(comparison),
+        *_design(comparison),
+        Fact("baseline", side_text(comparison.baseline)),
+        Fact("candidate", side_text(comparison.candidate)),
+        *(Fact("differs", text) for text in differences(comparison)),
+        *unused(comparison),
+        *_looks(comparison),
+        *_notes(comparison),
+    ]
+
+
+def primary(comparison: Comparison) -> MetricComparison | None:
+    """Return the metric that the plan is about; without a plan there is none."""
+    return next((item for item in comparison.metrics if item.role is Role.PRIMARY), None)
+
+
+def test_text(result: SignificanceResult) -> str:
+    """Return a test's name with what it can show."""
+    plan = result.plan
+    parts = [plan.title]
+    if plan.resamples and plan.exact:
+        parts.append(f"{plan.resamples:,} relabellings")
+    elif plan.resamples:
+        parts.append(f"seed {plan.seed}")
+    if plan.smallest_p > 0:
+        parts.append(f"smallest p {numbers.p_text(plan.smallest_p)}")
+    return ", ".join(parts)
+
+
+def side_text(side: Side) -> str:
+    """Return where a side stands: commit, name, inputs, runs, repeats, price."""
+    parts = [f"{side.commit[:SHORT]} {side.name}", f"inputs {side.inputs[:SHORT]}"]
+    if side.environment is not None:
+        parts.append(f"environment {side.environment[:SHORT]}")
+    if side.seeds:
+        parts.append(f"seeds {numbers.ranges(side.seeds)}")
+    if side.runs:
+        word = "run" if len(side.runs) == 1 else "runs"
+        shown = " ".join(run[:SHORT] for run in side.runs[:MANY])
+        more = f" and {len(side.runs) - MANY} more" if len(side.runs) > MANY else ""
+        parts.append(f"{word} {shown}{more}")
+    if side.failed:
+        parts.append(f"{side.failed} failed")
+    if side.wall_s > 0:
+        parts.append(numbers.duration(side.wall_s))
+    if side.source_lost:
+        parts.append("source lost (squashed)")
+    return ", ".join(parts)
+
+
+def differences(comparison: Comparison) -> list[str]:
+    """Return one line a kind of change, and one that names what is the same."""
+    lines: list[str] = []
+    same: list[str] = []
+    for kind in ("params", "code", "data", "environment"):
+        changes = [change for change in comparison.changes if change.kind == kind]
+        if not changes:
+            same.append(kind)
+            continue
+        shown = [
+            f"{change.what} {change.baseline or '(none)'} -> {change.candidate or '(none)'}"
+            if kind != "code"
+            else f"{change.what}{_code_word(change.baseline, change.candidate)}"
+            for change in changes[:MANY]
+        ]
+        more = len(changes) - MANY
+        if more > 0:
+            shown.append(f"and {more} more")
+        lines.append(f"{kind}: {', '.join(shown)}")
+    others = [change for change in comparison.changes if change.kind not in _KINDS]
+    lines += [f"{item.kind}: {item.what}" for item in others[:MANY]]
+    if same:
+        lines.append("same " + ", same ".join(same))
+    return lines
+
+
+def unused(comparison: Comparison) -> list[Fact]:
+    """Return what was seen and not counted, with the reason."""
+    return [
+        Fact(
+            "not used",
+            f"{item.why}: run {item.run[:SHORT]} ({item.where}), "
+            f"seeds {numbers.ranges(item.seeds)}",
+        )
+        for item in comparison.unused
+    ]
+
+
+def effect_sizes(metric: MetricComparison) -> list[str]:
+    """Return every standardised effect with its interval."""
+    return [
+        f"{size.name} {size.estimate:+.2f} {numbers.interval_text(size.interval, 2)}".rstrip()
+        for size in metric.effects
+    ]
+
+
+_KINDS = frozenset({"params", "code", "data", "environment"})
+
+
+def _tests(comparison: Comparison) -> Iterator[Fact]:
+    """Say each test once, with the metrics that it was used for."""
+    shown: dict[tuple[str, str], list[str]] = {}
+    first: dict[tuple[str, str], SignificanceResult] = {}
+    for metric in comparison.metrics:
+        if metric.result is not None:
+            key = (metric.result.plan.title, metric.result.plan.why)
+            shown.setdefault(key, []).append(metric.metric)
+            first.setdefault(key, metric.result)
+    for key, result in first.items():
+        whose = f" ({', '.join(shown[key])})" if len(first) > 1 else ""
+        yield Fact("test", f"{test_text(result)}{whose}")
+        yield Fact("why", result.plan.why)
+    main = primary(comparison)
+    if main is None:
+        return
+    alpha = _alpha(comparison)
+    for other in main.beside:
+        p = other.p_value if other.p_support is None else other.p_support
+        yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
+    sizes = effect_sizes(main)
+    if sizes:
+        yield Fact("effect", "; ".join(sizes))
+
+
+def _design(comparison: Comparison) -> Iterator[Fact]:
+    failed = comparison.baseline.failed + comparison.candidate.failed
+    if comparison.claim is Claim.MODEL:
+        yield Fact("claim", "these two trained models; it does not speak about training again")
+    elif comparison.pairs:
+        planned = "" if comparison.planned_repeats is None else f" of {comparison.planned_repeats}"
+        yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed} failed")
+    elif comparison.metrics:
+        left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
+        yield Fact("repeats", f"{left} and {right}, no seed in common, {failed} failed")
+
+
+def _looks(comparison: Comparison) -> Iterator[Fact]:
+    if comparison.plan is not None:
+        after = "" if not comparison.looks else " after the planned one: p is too small by that"
+        yield Fact("looks", f"{comparison.looks}{after}")
+
+
+def _notes(comparison: Comparison) -> Iterator[Fact]:
+    for metric in comparison.metrics:
+        for note in metric.notes:
+            yield Fact("note", f"{metric.metric}: {note}")
+
+
+def _alpha(comparison: Comparison) -> float | None:
+    return None if comparison.plan is None else comparison.plan.alpha
+
+
+def _is_kept(result: SignificanceResult) -> bool:
+    return result.p_support is not None and result.p_support <= result.plan.alpha
+
+
+def _code_word(baseline: str, candidate: str) -> str:
+    if not baseline:
+        return " (new)"
+    return " (gone)" if not candidate else ""
+
+
+def is_good(verdict: Verdict | None) -> bool | None:
+    """Return how a verdict is coloured: True yes, False no, None neither."""
+    if verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+        return True
+    return False if verdict is Verdict.REFUTED else None
+
+
+def shortened(items: list[Fact]) -> list[Fact]:
+    """Keep at most `MANY` facts of one label, and say how many are left out."""
+    kept: list[Fact] = []
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.label] = counts.get(item.label, 0) + 1
+        if counts[item.label] <= MANY:
+            kept.append(item)
+    for label, number in counts.items():
+        if number > MANY:
+            place = max(index for index, item in enumerate(kept) if item.label == label)
+            kept.insert(place + 1, Fact(label, f"and {number - MANY} more; -v shows them"))
+    return kept
