@@ -153,7 +153,10 @@ def mid_p_tails(only_baseline: int, only_candidate: int) -> Tails:
     observed = _binomial_at_least(only_candidate, n) - _binomial_at_least(only_candidate + 1, n)
     exact = mcnemar_tails(only_baseline, only_candidate)
     greater, less = exact.greater - observed / 2, exact.less - observed / 2
-    return Tails(greater, less, min(1.0, 2 * min(greater, less)))
+    if only_baseline == only_candidate:
+        # one outcome is this far from the middle, not two: the doubled tail would give 1
+        return Tails(greater, less, 1 - observed / 2)
+    return Tails(greater, less, 2 * min(exact.greater, exact.less) - observed)
 
 
 def swap_tails(

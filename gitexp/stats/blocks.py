@@ -1,0 +1,294 @@
+"""Several treatments measured in the same blocks: data sets, seeds or subjects.
+
+Tables have one row a block and one column a treatment. Rank 1 is the best of a block.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import chdtrc, fdtrc, ndtr
+
+from gitexp.errors import DesignError
+from gitexp.stats.adjust import holm
+from gitexp.stats.ranks import midranks
+from gitexp.stats.studentized import range_isf, range_sf
+from gitexp.stats.values import Values, finite, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Table = Sequence[Sequence[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Friedman:
+    """The tie-corrected Friedman test."""
+
+    statistic: float
+    df: int
+    p_value: float
+    mean_ranks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ImanDavenport:
+    """The F test made from Friedman's chi-squared."""
+
+    chi_squared: float
+    statistic: float
+    df1: int
+    df2: int
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalDifference:
+    """How far two mean ranks have to lie apart."""
+
+    q_alpha: float
+    critical_difference: float
+
+
+@dataclass(frozen=True, slots=True)
+class Nemenyi:
+    """P-values of all pairs by "A vs B"."""
+
+    p_values: Mapping[str, float]
+    mean_ranks: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VersusControl:
+    """Mean ranks against that of a control, by treatment."""
+
+    z: Mapping[str, float]
+    p_values: Mapping[str, float]
+    holm_adjusted_p_values: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedMeasures:
+    """Repeated-measures analysis of variance, plain and corrected for lacking sphericity."""
+
+    statistic: float
+    df1: int
+    df2: int
+    p_value: float
+    epsilon_gg: float
+    p_value_gg: float
+
+
+def friedman_test(
+    table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
+) -> Friedman:
+    """Test whether all treatments rank alike within blocks.
+
+    Parameters
+    ----------
+    table : sequence of float, shape (n_blocks, n_treatments)
+    treatments : sequence of str
+        Names of the columns.
+    higher_is_better : bool
+        Whether rank 1 is the largest value of a block.
+
+    References
+    ----------
+    .. [1] Friedman, M. (1937). The use of ranks to avoid the assumption of normality implicit in
+       the analysis of variance. J. Am. Stat. Assoc. 32, 675-701.
+       :doi:`10.1080/01621459.1937.10503522`
+
+    Examples
+    --------
+    >>> friedman_test([[1.0, 2.0], [3.0, 4.0]], ["a", "b"]).mean_ranks
+    (2.0, 1.0)
+    """
+    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
+    statistic = _chi_squared(ranks, tie_correction=True)
+    df = ranks.shape[1] - 1
+    means = tuple(float(mean) for mean in ranks.mean(axis=0))
+    return Friedman(statistic, df, float(chdtrc(df, statistic)), means)
+
+
+def iman_davenport_test(
+    table: Table,
+    treatments: Sequence[str],
+    *,
+    higher_is_better: bool = True,
+    tie_correction: bool = True,
+) -> ImanDavenport:
+    """Test as `friedman_test` does, by the less conservative F.
+
+    Parameters
+    ----------
+    table, treatments, higher_is_better
+        See `friedman_test`.
+    tie_correction : bool
+        Papers often print the chi-squared without it.
+
+    References
+    ----------
+    .. [1] Iman, R. L. and Davenport, J. M. (1980). Approximations of the critical region of the
+       Friedman statistic. Commun. Stat. A 9, 571-595. :doi:`10.1080/03610928008827904`
+    """
+    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
+    n, k = ranks.shape
+    chi_squared = _chi_squared(ranks, tie_correction=tie_correction)
+    room = n * (k - 1) - chi_squared
+    if room <= 0 or n < 2:  # noqa: PLR2004 - one block has no error
+        raise DesignError(
+            "all blocks rank the treatments alike, so F is infinite",
+            expected="more blocks, or the Friedman test",
+        )
+    statistic = (n - 1) * chi_squared / room
+    df1, df2 = k - 1, (k - 1) * (n - 1)
+    return ImanDavenport(chi_squared, statistic, df1, df2, float(fdtrc(df1, df2, statistic)))
+
+
+def nemenyi_critical_difference(
+    n_treatments: int, n_blocks: int, *, alpha: float = 0.05
+) -> CriticalDifference:
+    """Return the difference of mean ranks that is significant among all pairs.
+
+    References
+    ----------
+    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
+       Mach. Learn. Res. 7, 1-30.
+
+    Examples
+    --------
+    >>> round(nemenyi_critical_difference(4, 14).critical_difference, 4)
+    1.2536
+    """
+    rate(alpha)
+    q = range_isf(alpha, n_treatments, math.inf) / math.sqrt(2)
+    return CriticalDifference(q, q * _rank_error(n_treatments, n_blocks))
+
+
+def nemenyi_test(
+    table: Table, treatments: Sequence[str], *, higher_is_better: bool = True
+) -> Nemenyi:
+    """Compare the mean ranks of all pairs, see `nemenyi_critical_difference`."""
+    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
+    n, k = ranks.shape
+    means = ranks.mean(axis=0)
+    p_values = {}
+    for (i, first), (j, second) in itertools.combinations(enumerate(treatments), 2):
+        z = abs(float(means[i] - means[j])) / _rank_error(k, n)
+        p_values[f"{first} vs {second}"] = range_sf(z * math.sqrt(2), k, math.inf)
+    return Nemenyi(p_values, tuple(float(mean) for mean in means))
+
+
+def friedman_vs_control(
+    table: Table, treatments: Sequence[str], *, control: str, higher_is_better: bool = True
+) -> VersusControl:
+    """Compare the mean rank of each treatment with that of a control, two-sided.
+
+    Parameters
+    ----------
+    table, treatments, higher_is_better
+        See `friedman_test`.
+    control : str
+        One of `treatments`. A positive z means that the treatment ranks better.
+
+    References
+    ----------
+    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
+       Mach. Learn. Res. 7, 1-30, section 3.2.2.
+    """
+    if control not in treatments:
+        raise DesignError(
+            "the control is not among the treatments",
+            found=control,
+            expected=", ".join(treatments),
+        )
+    ranks = block_ranks(table, treatments, higher_is_better=higher_is_better)
+    n, k = ranks.shape
+    means = dict(zip(treatments, ranks.mean(axis=0), strict=True))
+    z = {
+        name: float(means[control] - mean) / _rank_error(k, n)
+        for name, mean in means.items()
+        if name != control
+    }
+    p_values = {name: float(2 * ndtr(-abs(value))) for name, value in z.items()}
+    adjusted = holm(tuple(p_values.values()))
+    return VersusControl(z, p_values, dict(zip(p_values, adjusted, strict=True)))
+
+
+def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> RepeatedMeasures:
+    """Test whether all treatments have the same mean within blocks.
+
+    Parameters
+    ----------
+    table : sequence of float, shape (n_blocks, n_treatments)
+    treatments : sequence of str
+
+    Notes
+    -----
+    The corrected p-value multiplies both degrees of freedom by epsilon [1]_.
+
+    References
+    ----------
+    .. [1] Greenhouse, S. W. and Geisser, S. (1959). On methods in the analysis of profile data.
+       Psychometrika 24, 95-112. :doi:`10.1007/BF02289823`
+    """
+    values = _table(table, treatments)
+    n, k = values.shape
+    if n < 2:  # noqa: PLR2004 - one block has no error
+        raise DesignError("too few blocks", found=str(n), expected="at least 2")
+    values = values - values[0, 0]
+    grand = values.mean()
+    between = n * ((values.mean(axis=0) - grand) ** 2).sum()
+    residual = values - values.mean(axis=0) - values.mean(axis=1, keepdims=True) + grand
+    error = (residual**2).sum()
+    if error <= 0:
+        raise DesignError("treatments differ alike in all blocks: there is no error to measure by")
+    df1, df2 = k - 1, (k - 1) * (n - 1)
+    statistic = float((between / df1) / (error / df2))
+    covariance = residual.T @ residual / (n - 1)  # of the columns, centred in both directions
+    epsilon = float(np.trace(covariance) ** 2 / (df1 * (covariance**2).sum()))
+    return RepeatedMeasures(
+        statistic,
+        df1,
+        df2,
+        float(fdtrc(df1, df2, statistic)),
+        epsilon,
+        float(fdtrc(df1 * epsilon, df2 * epsilon, statistic)),
+    )
+
+
+def block_ranks(table: Table, treatments: Sequence[str], *, higher_is_better: bool) -> Values:
+    """Return the ranks within each block, shape (n_blocks, n_treatments)."""
+    values = _table(table, treatments)
+    return np.array([midranks(-row if higher_is_better else row) for row in values])
+
+
+def _table(table: Table, treatments: Sequence[str]) -> Values:
+    values = finite(np.asarray(table, dtype=np.float64), "table")
+    if values.ndim != 2 or values.shape[1] != len(treatments) or len(treatments) < 2:  # noqa: PLR2004
+        raise DesignError(
+            "the table does not have one column a treatment",
+            found=f"shape {values.shape}, {len(treatments)} treatments",
+            expected="at least 2 treatments",
+        )
+    return values
+
+
+def _chi_squared(ranks: Values, *, tie_correction: bool) -> float:
+    n, k = ranks.shape
+    centre = (k + 1) / 2
+    spread = float(((ranks.sum(axis=0) - n * centre) ** 2).sum())
+    if not tie_correction:
+        return float(12 * spread / (n * k * (k + 1)))
+    variation = float(((ranks - centre) ** 2).sum())
+    return float((k - 1) * spread / variation) if variation else 0.0
+
+
+def _rank_error(k: int, n: int) -> float:
+    if k < 2 or n < 1:  # noqa: PLR2004 - nothing to compare
+        raise DesignError("too few treatments or blocks", found=f"{k} and {n}")
+    return math.sqrt(k * (k + 1) / (6 * n))

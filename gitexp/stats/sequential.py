@@ -1,0 +1,345 @@
+"""Tests that may be looked at while data arrive: confidence sequences, e-processes, boundaries.
+
+A confidence sequence holds at all sample sizes at once; a group-sequential boundary holds for a
+number of looks fixed beforehand.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import betaln, ndtr, ndtri, xlog1py, xlogy
+
+from gitexp.errors import DesignError
+from gitexp.stats.roots import crossing
+from gitexp.stats.values import Values, finite, rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+NODES = 120  # of the quadrature over one look's statistic
+REACH = 8.5  # standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """A curved boundary at one intrinsic time."""
+
+    rho: float
+    boundary: float
+
+
+@dataclass(frozen=True, slots=True)
+class MixtureSequence:
+    """A confidence sequence of a mean with its e-values, after each value."""
+
+    rho: float
+    ci_low: tuple[float, ...]
+    ci_high: tuple[float, ...]
+    e_values: tuple[float, ...]
+    always_valid_p_values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProportionSequence:
+    """A confidence sequence of a proportion at one sample size."""
+
+    estimate: float
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True, slots=True)
+class EProcess:
+    """Evidence against a null hypothesis after each value."""
+
+    e_values: tuple[float, ...]
+    always_valid_p_values: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What a p-value can be worth at best."""
+
+    bayes_factor_bound: float
+    posterior_bound: float
+    max_e_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSequential:
+    """Critical values of z at equally spaced looks."""
+
+    constant: float
+    critical_values: tuple[float, ...]
+    nominal_p_values: tuple[float, ...]
+
+
+def normal_mixture_boundary(
+    intrinsic_time: float,
+    *,
+    alpha: float,
+    v_opt: float,
+    alpha_opt: float,
+    two_sided: bool = True,
+) -> Boundary:
+    """Return the boundary that a sum stays within at all times with probability 1 - alpha.
+
+    Parameters
+    ----------
+    intrinsic_time : float
+        Variance of the sum so far.
+    alpha : float
+        Error of both sides together if two-sided.
+    v_opt, alpha_opt : float
+        Intrinsic time and error for which the boundary is tightest.
+    two_sided : bool
+        The one-sided boundary is the two-sided one at twice alpha, which is conservative.
+
+    References
+    ----------
+    .. [1] Howard, S. R., Ramdas, A., McAuliffe, J. and Sekhon, J. (2021). Time-uniform,
+       nonparametric, nonasymptotic confidence sequences. Ann. Stat. 49, 1055-1080.
+       :doi:`10.1214/20-AOS1991`
+
+    Examples
+    --------
+    >>> round(normal_mixture_boundary(100, alpha=0.05, v_opt=100, alpha_opt=0.05).boundary, 4)
+    30.3521
+    """
+    rate(alpha)
+    rho = _rho(v_opt, alpha_opt)
+    level = alpha if two_sided else 2 * alpha
+    time = intrinsic_time + rho
+    return Boundary(rho, math.sqrt(time * math.log(time / (rho * level**2))))
+
+
+def normal_mixture_confidence_sequence(
+    values: Sequence[float], *, mu0: float, sigma: float, alpha: float, v_opt: float
+) -> MixtureSequence:
+    """Return a confidence sequence of the mean of values with a known standard deviation.
+
+    Parameters
+    ----------
+    values : sequence of float, shape (n,)
+        In the order of arrival.
+    mu0 : float
+        The mean under the null hypothesis.
+    sigma : float
+        Standard deviation (or sub-Gaussian scale) of one value.
+    alpha, v_opt : float
+        See `normal_mixture_boundary`.
+
+    References
+    ----------
+    .. [1] Howard et al. (2021), see `normal_mixture_boundary`.
+    .. [2] Johari, R., Koomen, P., Pekelis, L. and Walsh, D. (2022). Always valid inference:
+       continuous monitoring of A/B tests. Oper. Res. 70, 1806-1821.
+       :doi:`10.1287/opre.2021.2135` (the p-values)
+    """
+    rate(alpha)
+    if not sigma > 0:
+        raise DesignError("the standard deviation has to be positive", found=str(sigma))
+    x = finite(values)
+    time = np.arange(1, len(x) + 1, dtype=np.float64)
+    rho = _rho(v_opt, alpha)
+    boundary = np.sqrt((time + rho) * np.log((time + rho) / (rho * alpha**2)))
+    means, reach = np.cumsum(x) / time, sigma * boundary / time
+    sums = np.cumsum(x - mu0) / sigma
+    exponent = np.minimum(sums**2 / (2 * (time + rho)), 700.0)  # beyond it floats are infinite
+    e_values = (np.sqrt(rho / (time + rho)) * np.exp(exponent)).astype(np.float64)
+    return MixtureSequence(
+        rho, _tuple(means - reach), _tuple(means + reach), _tuple(e_values), _always_valid(e_values)
+    )
+
+
+def bernoulli_confidence_sequence(
+    successes: int, n: int, *, alpha: float, t_opt: float, alpha_opt: float
+) -> ProportionSequence:
+    """Return the proportions whose beta-binomial mixture martingale stays below 1 / alpha.
+
+    Parameters
+    ----------
+    successes, n : int
+    alpha : float
+    t_opt, alpha_opt : float
+        Sample size and error for which the sequence is tightest.
+
+    References
+    ----------
+    .. [1] Howard et al. (2021), see `normal_mixture_boundary`, proposition 7.
+    """
+    rate(alpha)
+    if not 0 <= successes <= n or n < 1:
+        raise DesignError("no proportion", found=f"{successes} of {n}")
+
+    def evidence(p: float) -> float:
+        variance = p * (1 - p)
+        r = max(_rho(variance * t_opt, alpha_opt) - variance, 0.001 * variance)
+        a, b = r / (1 - p), r / p
+        mixture = betaln(a + successes, b + n - successes) - betaln(a, b)
+        likelihood = xlogy(successes, p) + xlog1py(n - successes, -p)
+        return float(mixture - likelihood) + math.log(alpha)
+
+    share = successes / n
+    edge = 1e-12
+    inner = min(max(share, 1e-6), 1 - 1e-6)
+    low = 0.0 if successes == 0 else crossing(evidence, edge, inner)
+    high = 1.0 if successes == n else crossing(evidence, inner, 1 - edge)
+    return ProportionSequence(share, low, high)
+
+
+def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EProcess:
+    """Return the wealth of betting a constant share on a mean above `mu0`.
+
+    Parameters
+    ----------
+    values : sequence of float, shape (n,)
+        In [0, 1], in the order of arrival.
+    mu0 : float
+        In [0, 1].
+    bet : float
+        In [-1 / (1 - mu0), 1 / mu0], so that wealth stays positive.
+
+    References
+    ----------
+    .. [1] Waudby-Smith, I. and Ramdas, A. (2024). Estimating means of bounded random variables by
+       betting. J. R. Stat. Soc. B 86, 1-27. :doi:`10.1093/jrsssb/qkad009`
+    """
+    x = finite(values)
+    if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
+        raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
+    factors = 1 + bet * (x - mu0)
+    if 1 - bet * mu0 < 0 or 1 + bet * (1 - mu0) < 0:
+        raise DesignError(
+            "the bet can lose more than everything",
+            found=str(bet),
+            expected=f"between -1 / {1 - mu0:g} and 1 / {mu0:g}",
+        )
+    e_values = np.cumprod(factors)
+    return EProcess(_tuple(e_values), _always_valid(e_values))
+
+
+def sellke_bayarri_berger_calibration(p_value: float) -> Calibration:
+    """Return the smallest Bayes factor of the null that a p-value can stand for.
+
+    Parameters
+    ----------
+    p_value : float
+        In (0, 1]; above 1/e the bound is 1.
+
+    References
+    ----------
+    .. [1] Sellke, T., Bayarri, M. J. and Berger, J. O. (2001). Calibration of p values for testing
+       precise null hypotheses. Am. Stat. 55, 62-71. :doi:`10.1198/000313001300339950`
+
+    Examples
+    --------
+    >>> round(sellke_bayarri_berger_calibration(0.05).posterior_bound, 3)
+    0.289
+    """
+    if not 0 < p_value <= 1:
+        raise DesignError("not a p-value", found=str(p_value), expected="0 < p <= 1")
+    bound = -math.e * p_value * math.log(p_value) if p_value < 1 / math.e else 1.0
+    return Calibration(bound, bound / (1 + bound), 1 / bound)
+
+
+def pocock_boundary(n_looks: int, alpha: float, *, two_sided: bool = True) -> GroupSequential:
+    """Return the critical value that is the same at all looks.
+
+    Parameters
+    ----------
+    n_looks : int
+        At least 1, equally spaced.
+    alpha : float
+        Error of all looks together.
+    two_sided : bool
+
+    References
+    ----------
+    .. [1] Pocock, S. J. (1977). Group sequential methods in the design and analysis of clinical
+       trials. Biometrika 64, 191-199. :doi:`10.1093/biomet/64.2.191`
+    """
+    return _group_sequential(lambda _: 1.0, n_looks, alpha, two_sided=two_sided)
+
+
+def obrien_fleming_boundary(
+    n_looks: int, alpha: float, *, two_sided: bool = True
+) -> GroupSequential:
+    """Return critical values constant * sqrt(K / k), strict at first and lenient at last.
+
+    See `pocock_boundary` for the parameters.
+
+    References
+    ----------
+    .. [1] O'Brien, P. C. and Fleming, T. R. (1979). A multiple testing procedure for clinical
+       trials. Biometrics 35, 549-556. :doi:`10.2307/2530245`
+    """
+    return _group_sequential(
+        lambda look: math.sqrt(n_looks / look), n_looks, alpha, two_sided=two_sided
+    )
+
+
+def _group_sequential(
+    shape: Callable[[int], float], n_looks: int, alpha: float, *, two_sided: bool
+) -> GroupSequential:
+    rate(alpha)
+    if n_looks < 1:
+        raise DesignError("no look, no test", found=str(n_looks), expected="at least 1")
+    shapes = [shape(look) for look in range(1, n_looks + 1)]
+
+    def excess(constant: float) -> float:
+        return _crossing([constant * s for s in shapes], two_sided=two_sided) - alpha
+
+    constant = crossing(excess, float(ndtri(1 - alpha)) * 0.5, 8.0)
+    critical = [constant * s for s in shapes]
+    sides = 2 if two_sided else 1
+    nominal = tuple(float(sides * ndtr(-z)) for z in critical)
+    return GroupSequential(constant, tuple(critical), nominal)
+
+
+def _crossing(critical: Sequence[float], *, two_sided: bool) -> float:
+    """Return the probability that z leaves its limits at any look.
+
+    The sum over looks is carried as its density on the limits' inside (Armitage, McPherson and
+    Rowe 1969, :doi:`10.2307/2343787`).
+    """
+    x, w = _legendre()
+    inside = 1.0
+    points, density, weight = np.zeros(1), np.ones(1), np.ones(1)
+    for look, z in enumerate(critical, start=1):
+        reach = REACH * math.sqrt(look)
+        high = min(z * math.sqrt(look), reach)
+        low = -high if two_sided else -reach
+        following = (high + low) / 2 + (high - low) / 2 * x
+        step = np.exp(-((following[:, None] - points[None, :]) ** 2) / 2) / math.sqrt(2 * math.pi)
+        density = step @ (density * weight)
+        points, weight = following, (high - low) / 2 * w
+        inside = float((density * weight).sum())
+    return 1 - inside
+
+
+@functools.cache
+def _legendre() -> tuple[Values, Values]:
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    return x, w
+
+
+def _rho(v_opt: float, alpha_opt: float) -> float:
+    rate(alpha_opt, "alpha_opt")
+    if not v_opt > 0:
+        raise DesignError("the time to be best at has to be positive", found=str(v_opt))
+    spent = 2 * math.log(1 / alpha_opt)
+    return v_opt / (spent + math.log(1 + spent))
+
+
+def _always_valid(e_values: Values) -> tuple[float, ...]:
+    return _tuple(np.minimum(1.0, 1 / np.maximum(np.maximum.accumulate(e_values), 1e-300)))
+
+
+def _tuple(values: Values) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
