@@ -61,6 +61,7 @@ class Graph:
     def __init__(self, repo: Repo, index: Index, tips: Iterable[CommitHash]) -> None:
         self.tips = tuple(dict.fromkeys(tips))
         self.nodes = _nodes(repo, index, self.tips)
+        self._before: dict[CommitHash, frozenset[CommitHash]] = {}
 
     def additions(self, tips: Sequence[CommitHash] = ()) -> tuple[Addition, ...]:
         """Return the runs that these tips reach (default: all), in the order of ancestry.
@@ -79,7 +80,9 @@ class Graph:
 
     def is_before(self, one: CommitHash, other: CommitHash) -> bool:
         """Whether the first commit is a proper ancestor of the second."""
-        return one != other and one in self._reached([other])
+        if other not in self._before:
+            self._before[other] = frozenset(self._reached([other]))
+        return one != other and one in self._before[other]
 
     def _reached(self, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:
         found: dict[CommitHash, Node] = {}

@@ -11,9 +11,11 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.formats import config as config_format
 from gitexp.formats import dvcfiles, ignore, params
+from gitexp.formats.keys import param_key
+from gitexp.formats.paramkeys import path_of
 from gitexp.formats.text import json_dumps_compact
 from gitexp.git.absent import Absent
 from gitexp.git.objects import (
@@ -27,7 +29,7 @@ from gitexp.git.objects import (
 from gitexp.store import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.formats.dvcfiles import HashedPath
     from gitexp.formats.text import Json
@@ -288,7 +290,7 @@ def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]
         if file.endswith(".py"):
             # Code beside the constants counts too, so the text is taken with the seed levelled.
             text = data
-            if key is not None and params.lookup(params.parse(text, file), key) is not None:
+            if key is not None and key in params.flatten(params.parse(text, file)):
                 changes = {**changes, key: 0}
             digest = _sha256(params.edit(text, file, changes) if changes else text)
         else:
@@ -369,24 +371,32 @@ def _settings(config: ProjectConfig) -> Part:
 
 
 def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamValue]:
-    found: dict[str, ParamValue] = {}
-    for text, value in overrides.items():
-        head, colon, key = text.rpartition(":")
-        if (head or "params.yaml") == file:
-            found[key if colon else text] = value
-    return found
+    keys = {param_key(text): value for text, value in overrides.items()}
+    return {key.key: value for key, value in keys.items() if key.file == file}
 
 
 def _without(value: Json, key: str | None) -> Json:
-    """Return a parsed params file without one dotted key."""
-    if key is None or not isinstance(value, dict):
+    """Return a parsed params file without one dotted key, or as it is where that is not there."""
+    if key is None:
         return value
-    head, _, rest = key.partition(".")
-    if key in value:
-        return {name: inner for name, inner in value.items() if name != key}
-    if head not in value or not rest:
+    try:
+        path = path_of(value, key)
+    except UnknownParamError:
         return value
-    return {name: _without(inner, rest) if name == head else inner for name, inner in value.items()}
+    return _cut(value, path)
+
+
+def _cut(value: Json, path: Sequence[str | int]) -> Json:
+    head, *rest = path
+    if isinstance(value, dict):
+        inner = {name: item for name, item in value.items() if name != head or rest}
+        if rest and isinstance(head, str):
+            inner[head] = _cut(value[head], rest)
+        return inner
+    if isinstance(value, list) and isinstance(head, int):
+        kept = [_cut(value[head], rest)] if rest else [None]
+        return [*value[:head], *kept, *value[head + 1 :]]
+    return value
 
 
 def _hash_text(out: HashedPath) -> str:

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.model.comparison import MetricSummary
+from gitexp.model.comparison import MetricSummary, RunSummary
 from gitexp.model.ids import TreeId
 from gitexp.model.run import Origin, RepeatState
 from gitexp.store.index import Kind
@@ -142,6 +142,26 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         started_at=run.started_at,
         params=tuple(sorted(run.params.items())),
         metrics=summarise(samples),
+    )
+
+
+def shown(line: RunLine, branch: str) -> RunSummary:
+    """Return what `gitexp list --runs` says of a run, as found on a branch."""
+    return RunSummary(
+        id=line.id,
+        branch=branch,
+        experiment=line.plan_name,
+        inputs=line.inputs,
+        environment=line.environment,
+        state=f"{line.state} {len(line.seeds)}/{line.repeats}",
+        finished=len(line.seeds),
+        repeats=line.repeats,
+        author=line.author,
+        started_at=line.started_at,
+        params=line.params,
+        metrics=line.metrics,
+        exploratory=line.reported or not line.plan_digest,
+        seeds=line.seeds,
     )
 
 

@@ -1,0 +1,248 @@
+"""List experiments and runs: from Git objects, through the deletable index, without a checkout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import refs, repository
+from gitexp.git.absent import ABSENT
+from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
+from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
+from gitexp.ops.live import live_runs
+from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
+from gitexp.store import plans
+from gitexp.store.ancestry import listings
+from gitexp.store.experiments import experiment_lines
+from gitexp.store.index import open_index
+from gitexp.store.layout import DATA_BRANCH
+from gitexp.store.lookup import tips
+from gitexp.store.summaries import pooled, run_lines, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import MetricSummary
+    from gitexp.model.ids import ParamValue, RunId, TreeId
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.lookup import Tip
+    from gitexp.store.summaries import RunLine
+
+DEFAULT_PREFIX = "exp/"
+_EVERYTHING = ListQuery()
+
+
+def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> ExperimentList:
+    """List the experiments of all branches, remote-tracking branches and archive tags.
+
+    A branch of this repository hides those of the same name elsewhere. A branch that has the
+    experiments' prefix and no plan is listed as ``no plan``; any other branch only if a plan
+    lives on it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    query : ListQuery
+
+    Returns
+    -------
+    ExperimentList
+        With what could not be read beside it.
+
+    Raises
+    ------
+    UsageError
+        If the query sorts by a column that does not exist.
+    """
+    repo = repository.open_repository(workspace)
+    prefix = _prefix(repo)
+    running = {run.branch for run in live_runs(workspace).running}
+    with open_index(workspace) as index:
+        chosen = _nearest(tips(repo))
+        lines = experiment_lines(repo, index, chosen)
+    bad = tuple(
+        UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
+        for tip, line in lines.items()
+        if line.bad
+    )
+    summaries = (
+        _experiment(tip, line, prefix, running=tip.local and tip.branch in running)
+        for tip, line in lines.items()
+        if line.name or tip.archived or tip.branch.startswith(prefix)
+    )
+    return ExperimentList(select_experiments(summaries, query), bad)
+
+
+def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
+    """List the runs that the tips of all branches and archive tags hold, each once.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    query : ListQuery
+
+    Returns
+    -------
+    RunList
+        With the records that could not be read beside it.
+
+    Raises
+    ------
+    UsageError
+        If no run has what the query sorts by.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        every = tips(repo)
+        held = listings(repo, index, dict.fromkeys(tip.commit for tip in every))
+        trees: dict[TreeId, RunId] = {}
+        holders: dict[TreeId, list[str]] = {}
+        by_run: dict[RunId, TreeId] = {}
+        for tip in every:
+            for run, tree in held[tip.commit].items():
+                first = by_run.setdefault(run, tree)  # an edited copy elsewhere is not another run
+                trees[first] = run
+                holders.setdefault(first, []).append(tip.name)
+        lines = run_lines(repo, index, trees)
+    bad = tuple(
+        UnreadableRecord(line.id, holders[tree][0], line.bad)
+        for tree, line in lines.items()
+        if line.bad
+    )
+    summaries = [_run(line, holders[tree]) for tree, line in lines.items() if not line.bad]
+    return RunList(select_runs(summaries, query), bad)
+
+
+def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup, ...]:
+    """Put runs together that share a value, with n, mean and standard deviation over repeats.
+
+    A repeat counts once: a run whose seeds were all or partly run before for the same inputs in
+    the same environment adds nothing.
+
+    Parameters
+    ----------
+    runs : iterable of RunSummary
+    by : sequence of str
+        ``params`` for all parameters that differ between these runs, or columns and parameters.
+
+    Returns
+    -------
+    tuple of RunGroup
+        In the order of their first run.
+
+    Raises
+    ------
+    UsageError
+        If no run has one of the columns or parameters.
+    """
+    all_runs = tuple(runs)
+    names = _names(all_runs, by)
+    groups: defaultdict[tuple[ParamValue, ...], list[RunSummary]] = defaultdict(list)
+    for run in all_runs:
+        groups[tuple(run_value(run, name) for name in names)].append(run)
+    return tuple(
+        _group(tuple(zip(names, key, strict=True)), members) for key, members in groups.items()
+    )
+
+
+def _prefix(repo: Repo) -> str:
+    head = refs.head(repo)
+    if head.commit is ABSENT:
+        return DEFAULT_PREFIX
+    try:
+        return plans.config_of(repo, head.commit)[0].branch_prefix
+    except GitexpError:  # a list says what there is, whatever the settings of this branch
+        return DEFAULT_PREFIX
+
+
+def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
+    """Keep one tip for each branch name: the local one, else a remote's, else the archive."""
+    found: dict[str, Tip] = {}
+    for tip in every:  # in just this order
+        if tip.branch != DATA_BRANCH:
+            found.setdefault(tip.branch, tip)
+    return tuple(found.values())
+
+
+def _experiment(tip: Tip, line: ExperimentLine, prefix: str, *, running: bool) -> ExperimentSummary:
+    return ExperimentSummary(
+        name=line.name or tip.branch.removeprefix(prefix),
+        branch=tip.name,
+        commit=tip.commit,
+        state=_state(tip, line, running=running),
+        verdict=Verdict(line.verdict) if line.verdict else None,
+        hypothesis=line.hypothesis,
+        metric=line.metric,
+        runs=line.runs,
+        finished=line.finished,
+        planned=line.planned,
+        primary=line.primary,
+        author=line.author,
+        created_at=line.created_at,
+    )
+
+
+def _state(tip: Tip, line: ExperimentLine, *, running: bool) -> str:
+    if running:
+        return "running"
+    if tip.archived:
+        return "archived"
+    if not line.name:
+        return "no plan"
+    if line.concluded:
+        return "concluded"
+    return "run" if line.finished else "planned"
+
+
+def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:
+    return shown(line, line.branch if line.branch in holders else holders[0])
+
+
+def _names(runs: Sequence[RunSummary], by: Sequence[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for name in by:
+        if name == "params":
+            names += _differing(runs)
+        elif runs and all(run_value(run, name) is None for run in runs):
+            raise UsageError(
+                f"no run has a column or parameter {name[:60]}",
+                expected="params, a parameter, branch, experiment, state, author or inputs",
+            )
+        else:
+            names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
+def _differing(runs: Sequence[RunSummary]) -> list[str]:
+    """Return the parameters that are not the same in all runs; all where none differs."""
+    values: defaultdict[str, set[ParamValue]] = defaultdict(set)
+    count: defaultdict[str, int] = defaultdict(int)
+    for run in runs:
+        for key, value in run.params:
+            values[key].add(value)
+            count[key] += 1
+    different = [key for key in values if len(values[key]) > 1 or count[key] < len(runs)]
+    return sorted(different) or sorted(values)
+
+
+def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary]) -> RunGroup:
+    seen: set[tuple[str, str, int]] = set()
+    parts: defaultdict[str, list[MetricSummary]] = defaultdict(list)
+    repeats = 0
+    for run in sorted(members, key=lambda run: (run.started_at, run.id)):
+        keys = {(run.inputs, run.environment, seed) for seed in run.seeds}
+        if keys & seen:
+            continue
+        seen |= keys
+        repeats += len(keys)
+        for metric in run.metrics:
+            parts[metric.metric].append(metric)
+    return RunGroup(
+        key=key,
+        runs=len(members),
+        repeats=repeats,
+        metrics=tuple(pooled(parts[name]) for name in sorted(parts)),
+    )

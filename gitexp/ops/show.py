@@ -1,0 +1,157 @@
+"""Show one experiment or one run, with everything that is recorded of it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.errors import (
+    GitexpError,
+    UnbornBranchError,
+    UnknownExperimentError,
+    UnknownRevisionError,
+    UnknownRunError,
+)
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.git import objects, refs, repository
+from gitexp.git.absent import ABSENT
+from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
+from gitexp.ops import sides
+from gitexp.ops.states import state_of
+from gitexp.store import lookup, plans
+from gitexp.store.index import open_index
+from gitexp.store.layout import conclusion_path
+from gitexp.store.summaries import line_of, shown, summarise
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import Conclusion
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
+
+_RUN_PREFIX = re.compile(r"[a-z2-7]{4,16}")
+
+
+def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | ShownRun:
+    """Return an experiment, or a run.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    what : str, optional
+        A branch, an experiment's name, an archive tag, the beginning of a run's id (four
+        characters or more), or any revision - the first that fits. By default the current branch.
+
+    Raises
+    ------
+    UnbornBranchError
+        If there is no commit yet.
+    UnknownExperimentError, UnknownRunError
+        If it names nothing, or several runs begin so.
+    BadFormatError, NewerFormatError, DamagedDataError, UnsafeInputError
+        If the run asked for cannot be read.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        if what is None:
+            head = refs.head(repo)
+            if head.commit is ABSENT:
+                raise UnbornBranchError("this branch has no commit yet", where=head.branch or "")
+            return _experiment(repo, index, head.branch or "HEAD", head.commit, head.branch or "")
+        if _RUN_PREFIX.fullmatch(what) and not _is_branch(repo, what):
+            try:
+                return _run(repo, lookup.find_run(repo, what, index))
+            except UnknownRunError as error:
+                if error.expected:  # several runs
+                    raise
+        try:
+            named = sides.find(repo, what)
+        except (UnknownExperimentError, UnknownRevisionError) as error:
+            raise UnknownExperimentError(
+                "nothing has this name",
+                found=ascii(what[:80])[1:-1],
+                expected="an experiment, a branch, a run's id or a revision",
+                next_step="gitexp list, or gitexp list --runs",
+            ) from error
+        return _experiment(repo, index, what, named.commit, named.branch)
+
+
+def _is_branch(repo: Repo, name: str) -> bool:
+    wanted = {name, f"{sides.DEFAULT_PREFIX}{name}"}
+    return any(tip.branch in wanted for tip in lookup.tips(repo))
+
+
+def _experiment(
+    repo: Repo, index: Index, name: str, commit: CommitHash, branch: str
+) -> ShownExperiment:
+    notes: list[str] = []
+    plan: Plan | None = None
+    added: CommitHash | None = None
+    conclusion: Conclusion | None = None
+    try:
+        found = plans.plan_of_branch(repo, branch, commit) if branch else ABSENT
+        if found is ABSENT:
+            # An archive, or a branch that was renamed: the plan of this name is meant.
+            found = plans.plan_named(repo, name.rpartition("/")[2], commit)
+        if found is not ABSENT:
+            plan = found
+            added = plans.plan_commit(repo, plan, commit)
+            conclusion = _conclusion(repo, commit, plan.name)
+    except GitexpError as error:
+        notes.append(", ".join(part for part in (error.summary, error.found, error.where) if part))
+    state = state_of(repo, index, name, commit, fallback=added)
+    reached = lookup.runs_at(repo, commit, index)
+    return ShownExperiment(
+        branch=branch or name,
+        commit=commit,
+        plan=plan,
+        plan_commit=added,
+        inputs=state.inputs,
+        runs=tuple(
+            shown(line_of(item.run, item.samples), item.run.source.branch or branch or name)
+            for item in reached
+        ),
+        conclusion=conclusion,
+        unreadable=tuple(
+            UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable
+        ),
+        shallow=reached.shallow,
+        notes=(*notes, *state.notes),
+    )
+
+
+def _run(repo: Repo, found: FoundRun) -> ShownRun:
+    notes: list[str] = []
+    digests = [item.environment for item in found.run.repeats if item.environment is not None]
+    environment = None
+    if digests:
+        try:
+            environment = lookup.environment(repo, found.commit, digests[0])
+        except GitexpError as error:
+            notes.append(f"environment {digests[0][:9]}: {error.summary}")
+    if len(set(digests)) > 1:
+        notes.append(f"its repeats ran in {len(set(digests))} environments; the first is shown")
+    if found.deleted:
+        notes.append("a later commit took this record out of the tree")
+    if found.altered:
+        notes.append("this record was edited after it had been added")
+    return ShownRun(
+        run=found.run,
+        samples=found.samples,
+        metrics=summarise(found.samples),
+        commit=found.commit,
+        refs=found.refs,
+        environment=environment,
+        deleted=found.deleted,
+        altered=found.altered,
+        notes=tuple(notes),
+    )
+
+
+def _conclusion(repo: Repo, commit: CommitHash, name: str) -> Conclusion | None:
+    path = conclusion_path(name)
+    data = objects.read_blob(repo, commit, path, limit=16 << 20)
+    return None if data is ABSENT else conclusion_format.load(data, f"{commit[:9]}:{path}")

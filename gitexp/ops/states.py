@@ -1,0 +1,103 @@
+"""What two-sided questions (`diff`, `inputs`) and `show` have to know of a named state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, NotInitialisedError
+from gitexp.git import objects
+from gitexp.model.config import ProjectConfig
+from gitexp.model.views import StateName
+from gitexp.ops import sides
+from gitexp.store import inputs as inputs_rules
+from gitexp.store import plans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, TreeId
+    from gitexp.model.run import Sample
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
+
+
+@dataclass(frozen=True, slots=True)
+class NamedState:
+    """A commit with the settings by which it is read."""
+
+    name: str
+    commit: CommitHash
+    tree: TreeId
+    config: ProjectConfig
+    inputs: InputsDigest | None  # None: they cannot be worked out; `notes` says why
+    notes: tuple[str, ...] = ()
+
+    def shown(self, runs: Iterable[FoundRun] = ()) -> StateName:
+        """Return what a view says of it."""
+        return StateName(self.name, self.commit, self.inputs, environments_of(runs))
+
+
+def two_states(repo: Repo, index: Index, a: str, b: str) -> tuple[NamedState, NamedState]:
+    """Return two states by the names that a person typed.
+
+    A commit without settings of its own takes those of the other side, as a baseline takes the
+    plan's.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name stands for nothing.
+    """
+    left, right = sides.find(repo, a).commit, sides.find(repo, b).commit
+    return (
+        state_of(repo, index, a, left, fallback=right),
+        state_of(repo, index, b, right, fallback=left),
+    )
+
+
+def state_of(
+    repo: Repo, index: Index, name: str, commit: CommitHash, *, fallback: CommitHash | None
+) -> NamedState:
+    """Read the settings of a commit and digest its inputs, as far as that can be done."""
+    tree = objects.commit_info(repo, commit).tree
+    notes: list[str] = []
+    try:
+        config, _ = plans.config_of(repo, commit, fallback)
+    except NotInitialisedError:
+        config = ProjectConfig(pipeline="dvc.yaml")
+        notes.append(f"{name} has no .gitexp/config.yaml; read as a plain DVC project")
+    except GitexpError as error:
+        config = ProjectConfig(pipeline="dvc.yaml")
+        notes.append(f"settings of {name}: {_words(error)}")
+    digest: InputsDigest | None = None
+    try:
+        digest = inputs_rules.compute(repo, tree, config, index=index)
+    except GitexpError as error:
+        notes.append(f"inputs of {name}: {_words(error)}")
+    return NamedState(name, commit, tree, config, digest, tuple(notes))
+
+
+def environments_of(runs: Iterable[FoundRun]) -> tuple[EnvironmentDigest, ...]:
+    """Return the environments of finished repeats, the one with the most repeats first."""
+    count: dict[EnvironmentDigest, int] = {}
+    for found in runs:
+        for repeat in found.run.repeats:
+            if repeat.environment is not None:
+                count[repeat.environment] = count.get(repeat.environment, 0) + 1
+    return tuple(sorted(count, key=lambda digest: (-count[digest], digest)))
+
+
+def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
+    """Return the samples of runs of the same inputs; of a key measured twice the first."""
+    found: dict[tuple[object, ...], Sample] = {}
+    for item in runs:
+        for sample in item.samples:
+            key = (sample.metric, sample.seed, sample.rep, sample.fold, sample.dataset)
+            found.setdefault(key, sample)
+    return tuple(found.values())
+
+
+def _words(error: GitexpError) -> str:
+    return ", ".join(part for part in (error.summary, error.found, error.where) if part)
