@@ -19,6 +19,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite golden files instead of comparing"
     )
+    parser.addoption(
+        "--corpus",
+        metavar="DIR",
+        # read here, since pytest_configure clears GITEXP_*
+        default=os.environ.get("GITEXP_STATS_CORPUS"),
+        help="folder of statistics reference cases (default: tests/stats/corpus)",
+    )
 
 
 def pytest_configure() -> None:

@@ -149,9 +149,11 @@ def normal_mixture_confidence_sequence(
     rho = _rho(v_opt, alpha)
     boundary = np.sqrt((time + rho) * np.log((time + rho) / (rho * alpha**2)))
     means, reach = np.cumsum(x) / time, sigma * boundary / time
-    sums = np.cumsum(x - mu0) / sigma
-    exponent = np.minimum(sums**2 / (2 * (time + rho)), 700.0)  # beyond it floats are infinite
-    e_values = (np.sqrt(rho / (time + rho)) * np.exp(exponent)).astype(np.float64)
+    sums: Values = np.cumsum(x - mu0) / sigma
+    exponent: Values = np.minimum(
+        sums**2 / (2 * (time + rho)), 700.0
+    )  # beyond it floats are infinite
+    e_values = np.sqrt(rho / (time + rho)) * np.exp(exponent)
     return MixtureSequence(
         rho, _tuple(means - reach), _tuple(means + reach), _tuple(e_values), _always_valid(e_values)
     )
@@ -220,7 +222,7 @@ def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EPr
             found=str(bet),
             expected=f"between -1 / {1 - mu0:g} and 1 / {mu0:g}",
         )
-    e_values = np.cumprod(factors)
+    e_values = np.cumprod(factors, dtype=np.float64)
     return EProcess(_tuple(e_values), _always_valid(e_values))
 
 
