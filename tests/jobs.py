@@ -5,17 +5,17 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from gitexp.formats import job as job_format
 from gitexp.formats import outcome as outcome_format
 from gitexp.model.ids import CommitHash, RunId, TreeId
-from gitexp.model.job import Job, OutKind, Outcome, Stage, StageOut
+from gitexp.model.job import Job, Outcome, OutKind, Stage, StageOut
 from tests.build import BuiltRepo, git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 RUN = RunId("abcdefghijklmnop")
 METRICS = StageOut("metrics.json", OutKind.METRIC, cache=False)
@@ -28,11 +28,12 @@ def stage(command: str, *, name: str = "train", **fields: Unpack[dict]) -> Stage
 
 @dataclass(frozen=True)
 class Bench:
-    """A repository, one worktree of its HEAD and a place for attempts."""
+    """A repository, one worktree of a commit and a place for attempts."""
 
     repo: BuiltRepo
     slot: Path
     root: Path
+    commit: str
 
     def job(self, *stages: Stage, **fields: Unpack[dict]) -> Job:
         """A job of the commit that the worktree stands on."""
@@ -41,8 +42,8 @@ class Bench:
             label="candidate 1/1",
             attempt=1,
             seed=7,
-            commit=CommitHash(self.repo.hash()),
-            tree=TreeId(self.repo.tree()),
+            commit=CommitHash(self.commit),
+            tree=TreeId(self.repo.tree(self.commit)),
             project="",
             slots=(str(self.slot),),
             stages=stages or (stage("echo '{\"f1\": 0.5}' > metrics.json"),),
@@ -107,12 +108,12 @@ class Bench:
         return outcome_format.load(file.read_bytes(), "outcome.json")
 
 
-def bench(repo: BuiltRepo, root: Path) -> Bench:
+def bench(repo: BuiltRepo, root: Path, revision: str = "HEAD") -> Bench:
     """Add a worktree where the coordinator puts it."""
     tmp = repo.path / ".gitexp" / "tmp"
     tmp.mkdir(parents=True, exist_ok=True)
     (tmp / ".gitignore").write_text("*\n", encoding="utf-8")
     slot = tmp / "worktrees" / f"{RUN}-0"
     slot.parent.mkdir(exist_ok=True)
-    repo.git("worktree", "add", "--quiet", "--detach", str(slot), "HEAD")
-    return Bench(repo, slot, root)
+    repo.git("worktree", "add", "--quiet", "--detach", str(slot), revision)
+    return Bench(repo, slot, root, repo.hash(revision))

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,8 +13,10 @@ from gitexp.model.config import ParamKey, Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.job import Given, LinkedPath, StageOut, StageParams
 from gitexp.model.run import RepeatState
-from tests.build import BuiltRepo
 from tests.jobs import METRICS, Bench, bench, stage
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
 
 FILES = {
     "params.yaml": "# how we train\nlr: 0.5  # rate\nseed: 1\n",
