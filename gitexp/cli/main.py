@@ -7,12 +7,13 @@ Nothing heavy is imported before it is known which command was called; ``--versi
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, NoReturn
 
 from gitexp import __version__
 
+TYPE_CHECKING = False  # as type checkers read it; importing typing would double --version
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141

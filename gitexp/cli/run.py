@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from gitexp import __version__
 from gitexp.cli.interrupts import counted
 from gitexp.cli.progress import Reporter
 from gitexp.errors import UsageError
@@ -82,6 +83,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
                 environ=context.environ,
                 tell=reporter,
                 interrupts=interrupts,
+                program=f"gitexp {__version__}",
             )
         finally:
             reporter.close()

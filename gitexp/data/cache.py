@@ -80,9 +80,8 @@ def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheCo
     dvc_dir = settings.find_dvc_dir(folder)
     cache = settings.read_settings(dvc_dir, environ).get("cache", {})
     types = tuple(filter(None, (kind.strip() for kind in cache.get("type", "").split(","))))
-    place = cache.get("dir", "cache").removeprefix("file://")
     return CacheConfig(
-        Path(os.path.normpath(dvc_dir / place)),
+        Path(cache.get("dir") or dvc_dir / "cache"),
         types or DEFAULT_TYPES,
         shared=cache.get("shared", "") == "group",
     )

@@ -43,7 +43,10 @@ def find_dvc_dir(folder: Path) -> Path:
 
 
 def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
-    """Return section -> key -> value; what is nearer to the repository wins."""
+    """Return section -> key -> value; what is nearer to the repository wins.
+
+    ``cache.dir`` is absolute, all other values are as written.
+    """
     merged: Sections = {}
     for file in (
         *_outside(environ),
@@ -57,6 +60,8 @@ def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
             continue
         for section, values in parse(content.decode("utf-8", "replace")).items():
             merged.setdefault(section, {}).update(values)
+            if section == "cache" and "dir" in values:
+                merged[section]["dir"] = _absolute(values["dir"], file.parent, environ)
     return merged
 
 
@@ -99,6 +104,13 @@ def _outside(environ: Mapping[str, str]) -> tuple[Path, ...]:
         base = environ.get("XDG_CONFIG_HOME") or f"{environ.get('HOME', '')}/.config"
         mine = f"{base}/dvc"
     return Path(system, "config"), Path(mine, "config")
+
+
+def _absolute(path: str, folder: Path, environ: Mapping[str, str]) -> str:
+    """Return a path as DVC reads it: from the folder of the file that names it."""
+    if path == "~" or path.startswith("~/"):
+        path = environ.get("HOME", "~") + path[1:]
+    return os.path.normpath(folder / path)
 
 
 def _value(text: str) -> str:

@@ -7,6 +7,7 @@ params come as values, since the worktree's files may hold a seed that is not th
 
 from __future__ import annotations
 
+import stat
 from typing import TYPE_CHECKING
 
 from gitexp.data import dvcignore, gitignore, hashing
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from gitexp.data.hashing import Memo
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Stage, StageOut
+
+UNCACHED_LIMIT_BYTES = 16 << 20
 
 
 def record(
@@ -42,7 +45,9 @@ def record(
     params : mapping of str to mapping
         File -> key as the stage declares it -> value; see `declared_params`.
     cache : CacheConfig
-        Takes the outputs that are not declared ``cache: false``.
+        Takes the outputs. A small file that is declared ``cache: false`` is put there, too: a
+        later repeat that does not execute this stage again needs it from somewhere, and Git may
+        not have it yet. DVC's gc removes it when it likes.
     memo : Memo, optional
         Hashes already known in this process: one stage's output is the next one's dependency.
 
@@ -110,7 +115,7 @@ def _output(
     project: Path, stage: Stage, out: StageOut, cache: CacheConfig, memo: Memo | None
 ) -> FileHash:
     try:
-        if out.cache:
+        if out.cache or _is_small(project / out.path):
             return put(cache, project, out.path, memo=memo)
         return hash_path(project, out.path, memo=memo)
     except DataMissingError as error:
@@ -120,6 +125,14 @@ def _output(
             where=out.path,
             expected=f"stage {stage.name} writes it",
         ) from error
+
+
+def _is_small(file: Path) -> bool:
+    try:
+        seen = file.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(seen.st_mode) and seen.st_size <= UNCACHED_LIMIT_BYTES
 
 
 def _lookup(content: Mapping[str, ParamTree], key: str, stage: Stage, file: str) -> ParamTree:

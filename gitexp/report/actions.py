@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
@@ -11,11 +12,13 @@ from gitexp.model.run import RepeatState
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
+from gitexp.report.words import verdict_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.formats.text import Json
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.proposal import NewReport, Price
     from gitexp.model.report import PlannedRun, RecordedRun, RunReport
     from gitexp.model.run import Sample
@@ -228,5 +231,33 @@ def init_json(report: InitReport) -> str:
         "found": dict(report.found),
         "next": report.next_step,
         "notes": list(report.notes),
+    }
+    return json_dumps(value).decode().rstrip("\n")
+
+
+def conclude_text(
+    conclusion: Conclusion, branch: str, commit: str | None, not_updated: Sequence[str]
+) -> str:
+    """Return what `gitexp conclude` prints."""
+    lines = [verdict_line(conclusion.comparison), ""]
+    lines += _fact("experiment", terminal(conclusion.experiment))
+    for text in conclusion.words.splitlines():
+        lines += _fact("words", terminal(text, limit=400))
+    if commit is None:
+        lines += _fact("dry run", "nothing was written")
+    else:
+        lines += _fact("recorded", f"{commit[:SHORT]} on {terminal(branch)}")
+    for path in not_updated:
+        lines += _fact("left alone", f"{terminal(path)}: edited in the work tree")
+    lines += ["", "next: merge the branch, or keep it; its records are in Git"]
+    return "\n".join(lines)
+
+
+def conclude_json(conclusion: Conclusion, commit: str | None) -> str:
+    """Return the same value as JSON."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/conclude-report@1",
+        "commit": commit,
+        "conclusion": conclusion_format.to_json(conclusion),
     }
     return json_dumps(value).decode().rstrip("\n")

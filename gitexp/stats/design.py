@@ -116,7 +116,9 @@ def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bo
     0.1
     """
     ways = 2**n_baseline if paired else math.comb(n_baseline + n_candidate, n_baseline)
-    return min(1.0, (1 if one_sided else 2) / ways)
+    # with sides of different size no assignment mirrors the most extreme one
+    mirrored = paired or n_baseline == n_candidate
+    return min(1.0, (2 if mirrored and not one_sided else 1) / ways)
 
 
 def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -> int:

@@ -130,7 +130,7 @@ def clear_stale(repo: Repo) -> tuple[str, ...]:
 
 
 def _clear(repo: Repo, owned: OwnerFile) -> str:
-    _clear_ref_lock(repo.workspace, owned)
+    _clear_git_lock(repo.workspace.common_dir / f"{owned.ref}.lock", owned)
     tip = refs.read_ref(repo, owned.ref)
     published = tip is not ABSENT and _contains(repo, tip, CommitHash(owned.after))
     left: list[str] = []
@@ -143,6 +143,7 @@ def _clear(repo: Repo, owned: OwnerFile) -> str:
         if published and checkout.branch == branch and mine:
             left += _finish(repo, checkout, owned)
         if mine:
+            _clear_git_lock(checkout.git_dir / "HEAD.lock", owned)
             indexlock.path_of(checkout).unlink(missing_ok=True)
     refs.drop(repo, owned.temporary_ref)
     _path(repo.workspace, owned.id).unlink(missing_ok=True)
@@ -165,22 +166,17 @@ def _contains(repo: Repo, tip: CommitHash, commit: CommitHash) -> bool:
     return objects.exists(repo, commit) and objects.is_ancestor(repo, commit, tip)
 
 
-def _clear_ref_lock(workspace: Workspace, owned: OwnerFile) -> None:
-    """Remove the branch's lock if it is the dead process's: git had written `after` into it.
+def _clear_git_lock(path: Path, owned: OwnerFile) -> None:
+    """Remove git's lock of a ref if it is that of the dead process's git: it holds `after`.
 
     Ordinarily git removed it itself when its input ended; both may have been killed at once.
     """
-    path = workspace.common_dir / f"{owned.ref}.lock"
     first = _content(path)
-    if first is None:
-        return
-    if first == b"":  # killed before git wrote into it, or somebody is just about to
+    if first == b"":  # HEAD's lock stays empty; so does one killed before git wrote into it
         time.sleep(_SETTLE_S)
-        if _content(path) != b"":
-            return
-    elif first.strip() != owned.after.encode():
-        return
-    path.unlink(missing_ok=True)
+        first = owned.after.encode() if _content(path) == b"" else b""
+    if first is not None and first.strip() == owned.after.encode():
+        path.unlink(missing_ok=True)
 
 
 def _content(path: Path) -> bytes | None:

@@ -7,14 +7,30 @@ import json
 import os
 import re
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pytest
+from dvc_data.hashfile.hash_info import HashInfo
+from dvc_data.hashfile.meta import Meta
+from dvc_data.hashfile.tree import Tree
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitexp.data import cache as objects
 from gitexp.data.cache import CacheConfig
-from gitexp.data.hashing import Memo, hash_file, list_files, stat_key
+from gitexp.data.hashing import (
+    FileDigest,
+    Member,
+    Memo,
+    hash_file,
+    list_files,
+    manifest,
+    manifest_md5,
+    stat_key,
+)
 from gitexp.errors import (
     BadFormatError,
     ChangingFileError,
@@ -444,3 +460,80 @@ def test_settings_are_read_as_dvc_writes_and_merges_them(
 
     assert first == CacheConfig(tmp_path / "else where #1", ("symlink",), shared=True)
     assert objects.open_cache(repo.path / "sub").types == ("hardlink", "copy")
+    for place, expected in (("../far", repo.path / "far"), ("~/c", Path(os.environ["HOME"], "c"))):
+        (repo.path / ".dvc/config.local").write_text(f"[cache]\n    dir = {place}\n")
+        assert objects.open_cache(repo.path).dir == expected
+        assert Path(dvc(repo.path, "cache", "dir").strip()) == expected
+
+
+@given(
+    st.dictionaries(
+        st.lists(
+            st.text(
+                st.characters(codec="utf-8", exclude_characters="/\\\0"), min_size=1, max_size=6
+            ),
+            min_size=1,
+            max_size=3,
+        ).map("/".join),
+        st.binary(max_size=4).map(
+            lambda data: hashlib.md5(data, usedforsecurity=False).hexdigest()
+        ),
+        max_size=8,
+    )
+)
+def test_a_manifest_is_that_of_dvcs_own_tree(files: dict[str, str]) -> None:
+    theirs = Tree()
+    for path, md5 in files.items():
+        theirs.add(tuple(path.split("/")), Meta(), HashInfo("md5", md5))
+    theirs.digest()
+    members = tuple(
+        Member(path, FileDigest(Md5(files[path]), 0, executable=False)) for path in sorted(files)
+    )
+    assert manifest(members) == theirs.as_bytes()
+    assert manifest_md5(manifest(members)) == theirs.oid
+
+
+def test_processes_that_store_the_same_tree_at_once_leave_one_whole_cache(
+    cache: CacheConfig, tmp_path: Path
+) -> None:
+    for number in range(50):
+        (tmp_path / "src" / str(number)).mkdir(parents=True)
+        (tmp_path / "src" / str(number) / "x").write_bytes(os.urandom(300_000 * (number % 7 == 0)))
+    code = (
+        "import sys; from pathlib import Path; from gitexp.data.cache import *;"
+        "sys.stdin.read(1);"
+        "print(put(CacheConfig(Path(sys.argv[1])), Path(sys.argv[2]), 'src').md5)"
+    )
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(cache.dir), str(tmp_path)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=Path(objects.__file__).parents[2],
+        )
+        for _ in range(3)
+    ]
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write(b"x")
+        writer.stdin.flush()
+    found = {Md5(writer.communicate()[0].decode().strip()) for writer in writers}
+    (md5,) = found
+    assert objects.verify(cache, md5) == ()
+    assert not [path for path in cache.dir.rglob("*") if ".gitexp-" in path.name]
+
+
+def test_what_the_worker_imports_stays_light() -> None:
+    code = (
+        "import sys, gitexp.data.snapshot, gitexp.data.cache;"
+        "heavy = {'yaml', 'ruamel', 'dvc', 'pygit2', 'numpy', 'shutil', 'tempfile', 'subprocess',"
+        " 'logging', 'configparser'};"
+        "print(sorted(heavy & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=Path(objects.__file__).parents[2],
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode().strip() == "[]"

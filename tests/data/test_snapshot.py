@@ -94,6 +94,7 @@ def outputs(records: Sequence[StageRecord], stages: Sequence[Stage]) -> list[Fil
     return [out for record in records for out in record.outs if out.path in cached]
 
 
+@pytest.mark.slow
 def test_a_lock_from_our_records_is_dvcs_own_and_dvc_finds_nothing_to_do(tmp_path: Path) -> None:
     repo = repository(tmp_path / "repo")
     dvc(repo.path, "init", "--quiet")
@@ -161,6 +162,7 @@ def run_with_seed(repo: BuiltRepo, work: Path, seed: int) -> tuple[list[FileHash
     return files, [Output(one.path, one.md5, one.size, one.nfiles) for one in files]
 
 
+@pytest.mark.slow
 def test_dvc_status_checkout_push_and_gc_treat_snapshot_and_by_products_as_their_own(
     dvc_repo: BuiltRepo, tmp_path: Path
 ) -> None:
@@ -283,6 +285,15 @@ def test_dvc_and_we_wait_for_each_others_lock(dvc_repo: BuiltRepo) -> None:
         pass
 
 
+@pytest.mark.slow
+def test_dvc_does_nothing_while_we_hold_its_lock(dvc_repo: BuiltRepo) -> None:
+    with (
+        dvclock.main_lock(dvc_repo.path),
+        pytest.raises(AssertionError, match="lock"),
+    ):
+        dvc(dvc_repo.path, "status")
+
+
 def test_a_stage_without_its_output_or_its_dependency_is_named(tmp_path: Path) -> None:
     cache = objects.CacheConfig(tmp_path / "cache")
     (tmp_path / "w").mkdir()
@@ -292,6 +303,23 @@ def test_a_stage_without_its_output_or_its_dependency_is_named(tmp_path: Path) -
     assert (caught.value.where, caught.value.expected) == ("model", "stage train writes it")
     with pytest.raises(DataMissingError):
         snapshot.record(tmp_path / "w", Stage("train", ("true",), deps=("raw",)), {}, cache)
+
+
+def test_what_git_keeps_is_in_the_cache_for_later_repeats_and_ignored_by_nobody(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "repo")
+    repo.write({"m.json": "{}", "model": "m", "else/x": ""})
+    (repo.path / "linked").symlink_to(tmp_path)
+    (tmp_path / "far").touch()
+    outs = (StageOut("m.json", cache=False), StageOut("model"), StageOut("linked/far"))
+    cache = objects.CacheConfig(tmp_path / "cache")
+
+    found = snapshot.record(repo.path, Stage("train", ("true",), outs=outs), {}, cache)
+
+    assert all(objects.has(cache, out.md5) for out in found.outs)
+    assert (repo.path / ".gitignore").read_bytes() == b"/model\n"
+    assert not (tmp_path / ".gitignore").exists()
 
 
 def test_declared_params_are_picked_by_key_section_index_and_whole_file() -> None:
