@@ -104,8 +104,8 @@ def python_path(
 
     Examples
     --------
-    >>> python_path(("src",), Path("/w"), "/repo", "/repo/lib:/opt/x")
-    '/w/src:/w/lib:/opt/x'
+    >>> python_path(("src",), Path("/"), "/repo", "/repo/tmp:/opt/x")
+    '/src:/tmp:/opt/x'
     """
     entries = [os.path.normpath(worktree / path) for path in import_paths]
     for entry in filter(None, inherited.split(os.pathsep)):

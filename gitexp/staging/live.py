@@ -90,6 +90,11 @@ def log_metric(name: str, value: float, step: int | None = None) -> None:
         _LOG.add(points.encode(name, number, step, now), now)
 
 
+def flush() -> None:
+    """Append what waits now; needed only before a process is replaced or killed."""
+    _LOG.flush()
+
+
 def params(folder: Path | str | None = None, file: str = "params.yaml") -> Mapping[str, Json]:
     """Return the parameters of the project, as nested mappings.
 

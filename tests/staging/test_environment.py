@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import PreflightError
+from gitexp.model.job import LinkedPath
+from gitexp.staging import (
+    distributions,
+    environment,
+    interpreter,
+    linked,
+    logs,
+    patched,
+    secrets,
+    system,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def install(site: Path, name: str, body: str, version: str = "1.0", script: str = "") -> None:
+    """Lay out an installed wheel as an installer does, RECORD last."""
+    info = f"{name}-{version}.dist-info"
+    (site / info).mkdir(parents=True)
+    (site / "../../../bin").resolve().mkdir(exist_ok=True)
+    rows = [f"__pycache__/{name}.cpython-311.pyc,,", f"{info}/RECORD,,"]
+    for path, text in {
+        f"{name}.py": body,
+        f"../../../bin/{name}{script}": f"#!{site}\n",
+        f"{info}/INSTALLER": "pip\n" if script else "uv\n",
+    }.items():
+        (site / path).resolve().write_text(text)
+        digest = base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=")
+        rows.append(f"{path},sha256={digest.decode()},{len(text)}")
+    (site / info / "RECORD").write_text("\n".join(rows if not script else rows[::-1]) + "\n")
+
+
+def test_a_fingerprint_does_not_depend_on_who_installed_where(tmp_path: Path) -> None:
+    install(tmp_path / "a/x/y", "lib", "x = 1\n")
+    install(tmp_path / "b/x/y", "lib", "x = 1\n", script="other")
+    install(tmp_path / "c/x/y", "lib", "x = 2\n")
+    a, b, c = (
+        distributions.describe(distributions.scan([str(tmp_path / name / "x/y")])[0], "/none")
+        for name in "abc"
+    )
+    assert a == b
+    assert a.fingerprint != c.fingerprint
+
+
+def test_the_first_folder_on_the_path_wins(tmp_path: Path) -> None:
+    install(tmp_path / "v/x/a", "My_Lib", "", "1.0")
+    install(tmp_path / "v/x/b", "my.lib", "", "2.0")
+    (found,) = distributions.scan([str(tmp_path / "v/x/a"), str(tmp_path / "v/x/b")])
+    assert (found.name, found.version) == ("my-lib", "1.0")
+
+
+def test_scanning_agrees_with_the_standard_library() -> None:
+    from importlib.metadata import distributions as all_of_them  # noqa: PLC0415  slow, the peer
+
+    expected = {
+        distributions.normalise(each.metadata["Name"]): each.version for each in all_of_them()
+    }
+    assert {each.name: each.version for each in distributions.scan(sys.path)} == expected
+
+
+def test_an_edit_in_an_installed_file_is_found_by_its_size(tmp_path: Path) -> None:
+    site = tmp_path / "venv/lib/site"
+    install(site, "lib", "x = 1\n")
+    index = tmp_path / "index.json"
+    found = distributions.scan([str(site)])
+    assert patched.find(found, index) == ()
+    file = site / "lib.py"
+    file.write_text("x = 1000\n")
+    assert patched.find(found, index) == ("lib: lib.py",)
+    file.write_text("x = 1\n")
+    file.unlink()
+    assert patched.find(found, index) == ("lib: lib.py is missing",)
+
+
+def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = tmp_path / "venv/lib/site"
+    install(site, "lib", "x = 1\n")
+    monkeypatch.setattr(patched, "INSTALLING_NS", -1 << 62)  # everything changed later
+    index = tmp_path / "index.json"
+    found = distributions.scan([str(site)])
+    assert patched.find(found, index) == ()
+    assert "lib.py" in index.read_text()
+    (site / "lib.py").write_text("x = 2\n")
+    assert patched.find(found, index) == ("lib: lib.py",)
+    index.write_text("broken")
+    assert patched.find(found, index) == ("lib: lib.py",)
+
+
+def place(tmp_path: Path) -> environment.Place:
+    cache = tmp_path / "cache"
+    cache.mkdir(exist_ok=True)
+    return environment.Place(sys.executable, tmp_path / "repo", tmp_path / "wt", (), "run", cache)
+
+
+def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> None:
+    site = tmp_path / "venv/lib/site"
+    install(site, "lib", "x = 1\n")
+    env = dict(os.environ) | {"PYTHONPATH": str(site)}
+    first, _ = environment.capture(place(tmp_path), env)
+    assert "lib" in {each.name for each in first.distributions}
+    (file,) = (tmp_path / "cache").glob("environment-*.json")
+    before = file.stat().st_mtime_ns
+    assert environment.capture(place(tmp_path), env)[0] == first
+    assert file.stat().st_mtime_ns == before
+    install(site, "more", "y = 1\n")
+    second, _ = environment.capture(place(tmp_path), env)
+    assert "more" in {each.name for each in second.distributions}
+    file.write_text("{")
+    assert environment.capture(place(tmp_path), env)[0] == second
+
+
+def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(PreflightError):
+        interpreter.ask(str(tmp_path / "none"), {})
+    with pytest.raises(PreflightError):
+        interpreter.ask("/bin/false", {})
+
+
+def test_only_allowed_variables_are_recorded() -> None:
+    found = system.variables(
+        {
+            "OMP_NUM_THREADS": "2",
+            "OMP_SECRET": "x",
+            "LD_PRELOAD": "/home/me/lib.so",
+            "XLA_FLAGS": "x" * 300,
+            "TZ": "https://x",
+            "MYSTERY": "1",
+        }
+    )
+    assert found == {"LD_PRELOAD": "lib.so", "OMP_NUM_THREADS": "2"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "--token abcdefgh",
+        "--api-key=abcdefgh",
+        'password: "abcdefgh"',
+        '{"client_secret": "abcdefgh"}',
+        "https://me:abcdefgh@host/x",
+        "AWS_SECRET_ACCESS_KEY=abcdefgh",
+    ],
+)
+def test_a_secret_is_masked_and_named(text: str) -> None:
+    masked, found = secrets.mask(text, {})
+    assert "abcdefgh" not in masked
+    assert found
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    text = "tokens: 12345 per second; tokenizer=bert; keyboard: qwerty; https://host/a@b"
+    assert secrets.mask(text, {}) == (text, ())
+
+
+@pytest.mark.parametrize("unit", ["token", "a-", "a://", "token=a", "eyJaaaaaaaaaa.", " --", " -a"])
+def test_masking_takes_linear_time(unit: str) -> None:
+    secrets.mask(unit * (1_000_000 // len(unit)), {})  # quadratic would take minutes
+
+
+def test_a_tail_reads_the_end_of_a_huge_log(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        file.truncate(1 << 40)
+        file.seek(0, 2)
+        file.write(b"\nprogress 10%\rprogress 100%\n\x1b[31mred\x1b[0m \xff\n")
+    assert logs.tail(log, {})[0].splitlines()[-2:] == ["progress 100%", "red \\xff"]
+    assert logs.tail(tmp_path / "none", {}) == ("", ())
+
+
+def test_secrets_and_environments_have_no_fingerprint(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("TOKEN=1")
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv/pyvenv.cfg").write_text("")
+    links = (
+        LinkedPath(".env", str(tmp_path / ".env")),
+        LinkedPath(".venv", str(tmp_path / "venv")),
+    )
+    assert linked.fingerprint(links) == ""
+    assert list(linked.states(links)) == [".env"]
+    with pytest.raises(PreflightError):
+        linked.states((LinkedPath("data", str(tmp_path / "none")),))

@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitexp.errors import BadFormatError, BadMetricError, GitexpError, UnsafeInputError
+from gitexp.staging import metrics
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.run import Sample
+
+
+def read(
+    folder: Path, text: str, name: str = "metrics.json", **expect: tuple[str, ...]
+) -> tuple[Sample, ...]:
+    (folder / name).write_text(text, encoding="utf-8")
+    return metrics.read(folder, [name], seed=3, **expect)
+
+
+def rows(samples: tuple[Sample, ...]) -> list[tuple[str, float, int | None, str]]:
+    return [(s.metric, s.value, s.fold, s.dataset) for s in samples]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.json", '{"f1": 0.5, "train": {"loss": 1, "ok": true, "name": "x"}, "none": null}'),
+        ("m.yaml", "f1: 0.5\ntrain:\n  loss: 1\n  ok: true\n  name: x\nnone:\n"),
+        ("m.toml", 'f1 = 0.5\n[train]\nloss = 1\nok = true\nname = "x"\n'),
+        ("metrics", "f1: 0.5\ntrain: {loss: 1, ok: true}\n"),  # YAML where the name says nothing
+    ],
+)
+def test_nested_numbers_are_samples_with_dotted_names(tmp_path: Path, name: str, text: str) -> None:
+    samples = read(tmp_path, text, name)
+    assert rows(samples) == [("f1", 0.5, None, ""), ("train.loss", 1.0, None, "")]
+    assert {s.seed for s in samples} == {3}
+
+
+def test_a_list_of_numbers_is_one_sample_a_fold(tmp_path: Path) -> None:
+    samples = read(tmp_path, '{"cv": {"f1": [0.5, 1]}, "classes": ["a", "b"]}')
+    assert rows(samples) == [("cv.f1", 0.5, 0, ""), ("cv.f1", 1.0, 1, "")]
+
+
+def test_rows_say_to_which_measurement_they_belong(tmp_path: Path) -> None:
+    text = json.dumps(
+        [
+            {"fold": 0, "dataset": "a", "rep": 1, "n_train": 90, "n_test": 10, "f1": 0.5},
+            {"fold": 1, "dataset": "a", "rep": 1, "n_train": 90, "n_test": 10, "f1": 0.6},
+        ]
+    )
+    first, second = read(tmp_path, text)
+    assert (first.fold, first.dataset, first.rep, first.n_train, first.n_test) == (
+        0,
+        "a",
+        1,
+        90,
+        10,
+    )
+    assert (second.metric, second.value, second.fold) == ("f1", 0.6, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("f1,auc\n0.5,0.7\n", [("f1", 0.5, None, ""), ("auc", 0.7, None, "")]),
+        ("f1\n0.5\n0.6\n", [("f1", 0.5, 0, ""), ("f1", 0.6, 1, "")]),
+        ("metric,value\nf1,0.5\nauc,1e-1\n", [("f1", 0.5, None, ""), ("auc", 0.1, None, "")]),
+        ("metric,value,fold\nf1,0.5,0\nf1,0.6,1\n", [("f1", 0.5, 0, ""), ("f1", 0.6, 1, "")]),
+        ("dataset,f1\na,0.5\nb,0.6\n", [("f1", 0.5, None, "a"), ("f1", 0.6, None, "b")]),
+    ],
+)
+def test_csv_is_read_as_rows(
+    tmp_path: Path, text: str, expected: list[tuple[str, float, int | None, str]]
+) -> None:
+    assert rows(read(tmp_path, text, "m.csv")) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "word"),
+    [
+        ("m.json", '{"f1": NaN}', "NaN"),
+        ("m.json", '{"f1": -Infinity}', "Infinity"),
+        ("m.json", '{"f1": "nan"}', "nan"),
+        ("m.json", '{"f1": [0.5, null]}', "None"),
+        ("m.json", '{"f1": ' + "9" * 400 + "}", "999"),
+        ("m.yaml", "f1: .nan\n", ".nan"),
+        ("m.yaml", "f1: -.inf\n", ".inf"),
+        ("m.toml", "f1 = inf\n", "inf"),
+        ("m.csv", "f1\nnan\n", "nan"),
+        ("m.csv", "f1\n1e999\n", "1e999"),
+        ("m.json", '{"a\\nb": 1}', "name"),
+        ("m.csv", "metric,value\nf1,0.5\nf1,0.6\n", "twice"),
+        ("m.csv", "fold,f1\nx,0.5\n", "fold"),
+    ],
+)
+def test_what_is_no_finite_number_is_an_error_with_the_file(
+    tmp_path: Path, name: str, text: str, word: str
+) -> None:
+    with pytest.raises((BadMetricError, BadFormatError)) as caught:
+        read(tmp_path, text, name)
+    assert word in f"{caught.value.summary} {caught.value.found}"
+    assert name in caught.value.where
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("m.json", "{"),
+        ("m.yaml", "a: [\n"),
+        ("m.toml", "a = \n"),
+        ("m.csv", "a,b\n1\n"),
+        ("m.json", "[" * 100 + "]" * 100),
+        ("m.json", '{"a": 1, "a": 2}'),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises((BadFormatError, UnsafeInputError)) as caught:
+        read(tmp_path, text, name)
+    assert name in caught.value.where
+
+
+def test_a_missing_file_and_a_missing_metric_say_what_there_is(tmp_path: Path) -> None:
+    with pytest.raises(BadMetricError, match="missing"):
+        metrics.read(tmp_path, ["none.json"], seed=1)
+    with pytest.raises(BadMetricError) as caught:
+        read(tmp_path, '{"auc": 0.5, "f1_macro": 0.4}', expect=("f1",))
+    assert caught.value.found == "auc, f1_macro"
+
+
+def test_one_name_in_two_files_is_told_apart_by_the_file(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"f1": 1}')
+    (tmp_path / "b.json").write_text('{"f1": 2}')
+    samples = metrics.read(tmp_path, ["a.json", "b.json"], seed=1)
+    assert [(s.metric, s.value) for s in samples] == [("f1", 1.0), ("b.json:f1", 2.0)]
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    with (tmp_path / "metrics.json").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(UnsafeInputError):
+        metrics.read(tmp_path, ["metrics.json"], seed=1)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.floats() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+        max_leaves=20,
+    )
+)
+def test_any_json_gives_finite_samples_or_one_of_our_errors(
+    tmp_path_factory: pytest.TempPathFactory, value: object
+) -> None:
+    folder = tmp_path_factory.mktemp("m")
+    try:
+        samples = read(folder, json.dumps(value))
+    except GitexpError:
+        return
+    assert all(-1e400 < sample.value < 1e400 for sample in samples)
