@@ -1,0 +1,65 @@
+"""Write down what was learned: the verdict, the comparison it rests on, your words.
+
+  gitexp conclude -m "engineered features help recall, not F1; dropped"
+
+The exit code is that of the verdict, as with compare.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp import __version__
+from gitexp.cli import editor
+from gitexp.errors import UsageError
+from gitexp.ops.compare import exit_code
+from gitexp.ops.conclude import conclude
+from gitexp.report import actions
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+_TEMPLATE = """
+# What was learned? Lines that begin with # are left out; an empty text concludes nothing.
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="default: this branch's")
+    parser.add_argument("-m", dest="message", metavar="TEXT", help="what was learned")
+    parser.add_argument("--edit", action="store_true", help="write it in your editor")
+    parser.add_argument("--amend", action="store_true", help="replace an earlier conclusion")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be written")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Write the conclusion."""
+    workspace = context.workspace()
+    words = args.message
+    if words is None:
+        if not (args.edit or context.interactive):
+            raise UsageError(
+                "a conclusion needs your words", next_step='gitexp conclude -m "what was learned"'
+            )
+        text = editor.edit_text(_TEMPLATE, "CONCLUSION.md", context, workspace)
+        words = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    report = conclude(
+        workspace,
+        args.name,
+        words=words,
+        amend=args.amend,
+        dry_run=args.dry_run,
+        now=context.now(),
+        program=f"gitexp {__version__}",
+    )
+    context.printer.answer(
+        actions.conclude_json(report.conclusion, report.commit)
+        if context.json
+        else actions.conclude_text(
+            report.conclusion, report.branch, report.commit, report.not_updated
+        )
+    )
+    return exit_code([report.conclusion.comparison])

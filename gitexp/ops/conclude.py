@@ -1,0 +1,160 @@
+"""Ends an experiment: the verdict, the comparison it rests on, and its author's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import (
+    DetachedHeadError,
+    ExistsError,
+    NoPlanError,
+    UnknownExperimentError,
+    UsageError,
+)
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.git import identity, objects, refs, repository
+from gitexp.git.refs import ABSENT
+from gitexp.model.comparison import Conclusion
+from gitexp.ops.compare import compare
+from gitexp.store import layout, plans, transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.transaction import TipView
+
+
+LIMIT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeReport:
+    """What `gitexp conclude` wrote, or would write."""
+
+    conclusion: Conclusion
+    branch: str
+    commit: CommitHash | None  # None for a dry run
+    replaced: bool  # an earlier conclusion; it stays in the history
+    dry_run: bool
+    not_updated: tuple[str, ...]
+
+
+def conclude(  # noqa: PLR0913  what is concluded, how, and when
+    workspace: Workspace,
+    name: str | None = None,
+    *,
+    words: str,
+    amend: bool = False,
+    dry_run: bool = False,
+    now: datetime | None = None,
+    program: str = "gitexp",
+) -> ConcludeReport:
+    """Write the conclusion of an experiment as a commit on its branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str, optional
+        The experiment; that of the current branch by default.
+    words : str
+        What the author makes of it; not empty.
+    amend : bool
+        Replace an earlier conclusion, which stays in the history.
+    dry_run : bool
+    now : datetime, optional
+    program : str
+
+    Raises
+    ------
+    NoPlanError, UnknownExperimentError
+    ExistsError
+        If there is a conclusion, and it was not asked to replace it.
+    UsageError
+        If there are no words.
+    NoSamplesError
+        If nothing was measured yet.
+    MovedRefError
+        If the branch moved meanwhile; nothing was written.
+    """
+    if not words.strip():
+        raise UsageError(
+            "a conclusion needs its author's words",
+            next_step='gitexp conclude -m "what was learned", or --edit',
+        )
+    repo = repository.open_repository(workspace)
+    branch, tip, plan = _experiment(repo, name)
+    path = layout.conclusion_path(plan.name)
+    found = objects.read_blob(repo, tip, path, limit=LIMIT_BYTES)
+    if found is not ABSENT and not amend:
+        raise ExistsError(
+            f"{plan.name} has a conclusion already",
+            where=f"{path} on {branch}",
+            next_step="gitexp conclude --amend, which keeps the old one in the history",
+        )
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    comparison = compare(workspace, [branch], now=when, program=program)[0]
+    author = identity.author(repo)
+    conclusion = Conclusion(
+        experiment=plan.name,
+        verdict=comparison.verdict,
+        words=words.strip(),
+        comparison=comparison,
+        author_name=author.name,
+        author_email=author.email,
+        concluded_at=when,
+    )
+    replaced = found is not ABSENT
+    if dry_run:
+        return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
+
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {path: conclusion_format.dump(conclusion)}
+
+    verdict = comparison.verdict.value if comparison.verdict else "no verdict"
+    published = transaction.publish(
+        workspace,
+        branch,
+        edit,
+        message=f"gitexp conclude: {plan.name}: {verdict}\n\n{words.strip()}\n",
+        author=author,
+        now=when,
+        expected=tip,
+        retry=False,
+    )
+    return ConcludeReport(
+        conclusion,
+        branch,
+        published.commit,
+        replaced,
+        dry_run=False,
+        not_updated=published.not_updated,
+    )
+
+
+def _experiment(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
+    """Return branch, tip and plan of an experiment; only a branch here can be written to."""
+    if name is None:
+        head = refs.head(repo)
+        if head.branch is None or head.commit is ABSENT:
+            raise DetachedHeadError("HEAD is on no branch; name the experiment")
+        plan = plans.plan_of_branch(repo, head.branch, head.commit)
+        if plan is ABSENT:
+            raise NoPlanError(f"{head.branch} has no plan, so there is nothing to conclude")
+        return head.branch, head.commit, plan
+    for branch in (name, f"exp/{name}"):
+        tip = (
+            refs.read_ref(repo, refs.local(branch)) if refs.is_valid(refs.local(branch)) else ABSENT
+        )
+        if tip is ABSENT:
+            continue
+        plan = plans.plan_of_branch(repo, branch, tip)
+        if plan is not ABSENT:
+            return branch, tip, plan
+    raise UnknownExperimentError(f"no branch here holds an experiment called {name}")
