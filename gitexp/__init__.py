@@ -1,5 +1,99 @@
-"""Git-native experiments: record a hypothesis, run it, compare commits honestly."""
+"""Git-native experiments: record a hypothesis, run it, compare commits honestly.
+
+The Python API is the room of verbs: ``gitexp.compare`` is ``gitexp.ops.compare.compare``. Every
+verb takes a workspace first, which ``gitexp.open`` finds; a name is imported when it is used.
+
+>>> import gitexp
+>>> gitexp.__version__.count(".")
+2
+"""
 
 from __future__ import annotations
 
 __version__ = "0.1.0"
+
+TYPE_CHECKING = False  # as type checkers read it; importing typing costs a third of --version
+if TYPE_CHECKING:
+    from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
+    from gitexp.model.proposal import NewRequest
+    from gitexp.model.request import RunRequest
+    from gitexp.model.setup import InitRequest
+    from gitexp.ops.compare import CompareOptions, compare
+    from gitexp.ops.conclude import conclude
+    from gitexp.ops.diff import diff
+    from gitexp.ops.init import init
+    from gitexp.ops.inputs import inputs
+    from gitexp.ops.list_runs import list_experiments, list_runs
+    from gitexp.ops.logs import logs
+    from gitexp.ops.new import new
+    from gitexp.ops.run import run
+    from gitexp.ops.show import show
+    from gitexp.ops.status import status
+    from gitexp.report import frame
+    from gitexp.staging.live import log_metric, params
+
+_PLACES = {
+    "CompareOptions": "gitexp.ops.compare",
+    "InitRequest": "gitexp.model.setup",
+    "NewRequest": "gitexp.model.proposal",
+    "RunRequest": "gitexp.model.request",
+    "compare": "gitexp.ops.compare",
+    "conclude": "gitexp.ops.conclude",
+    "diff": "gitexp.ops.diff",
+    "init": "gitexp.ops.init",
+    "inputs": "gitexp.ops.inputs",
+    "list_experiments": "gitexp.ops.list_runs",
+    "list_runs": "gitexp.ops.list_runs",
+    "log_metric": "gitexp.staging.live",
+    "logs": "gitexp.ops.logs",
+    "new": "gitexp.ops.new",
+    "params": "gitexp.staging.live",
+    "run": "gitexp.ops.run",
+    "show": "gitexp.ops.show",
+    "status": "gitexp.ops.status",
+}
+
+__all__ = [
+    "CompareOptions",
+    "InitRequest",
+    "NewRequest",
+    "RunRequest",
+    "__version__",
+    "compare",
+    "conclude",
+    "diff",
+    "frame",
+    "init",
+    "inputs",
+    "list_experiments",
+    "list_runs",
+    "log_metric",
+    "logs",
+    "new",
+    "open",
+    "params",
+    "run",
+    "show",
+    "status",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a name of the API when it is first used (PEP 562)."""
+    import importlib
+
+    if name == "open":
+        found: object = importlib.import_module("gitexp.git.discovery").discover
+    elif name == "frame":
+        found = importlib.import_module("gitexp.report.frame")
+    elif name in _PLACES:
+        found = getattr(importlib.import_module(_PLACES[name]), name)
+    else:
+        raise AttributeError(f"module 'gitexp' has no attribute {name!r}")
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    """List the API and what is imported already."""
+    return sorted({*globals(), *__all__})

@@ -67,13 +67,23 @@ def on_branch(workspace: Workspace, branch: str) -> tuple[Checkout, ...]:
     )
 
 
+def heads(workspace: Workspace) -> tuple[bytes, ...]:
+    """Return the raw HEADs of all worktrees, only to see whether one was switched meanwhile.
+
+    With reftable these files say nothing; the window is then as small as it is.
+    """
+    found = []
+    for git_dir in _all_git_dirs(workspace):
+        try:
+            found.append((git_dir / "HEAD").read_bytes())
+        except OSError:
+            found.append(b"")
+    return tuple(found)
+
+
 def rebasing(workspace: Workspace, branch: str) -> Path | None:
     """Return the Git directory of a worktree in which a rebase of `branch` is under way."""
-    linked = workspace.common_dir / "worktrees"
-    candidates = [workspace.common_dir]
-    if linked.is_dir():
-        candidates += sorted(linked.iterdir())
-    for git_dir in candidates:
+    for git_dir in _all_git_dirs(workspace):
         for folder in ("rebase-merge", "rebase-apply"):
             try:
                 name = (git_dir / folder / "head-name").read_text(errors="surrogateescape")
@@ -87,6 +97,12 @@ def rebasing(workspace: Workspace, branch: str) -> Path | None:
 def _field(line: str) -> tuple[str, str]:
     key, _, value = line.partition(" ")
     return key, value
+
+
+def _all_git_dirs(workspace: Workspace) -> list[Path]:
+    folder = workspace.common_dir / "worktrees"
+    linked = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [workspace.common_dir, *linked]
 
 
 def _git_dirs(workspace: Workspace) -> dict[Path, Path]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import errno
+import os
+import tempfile
+from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, GitFailedError, NoSpaceError, ReadOnlyError
 
-NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 
 # libgit2 gives most system errors as text only.
 _NO_SPACE_TEXT = ("No space left on device", "File too large", "Disk quota exceeded")
@@ -28,11 +34,11 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
     """
     text = str(error)
     number = error.errno if isinstance(error, OSError) else None
-    if number in NO_SPACE or any(sign in text for sign in _NO_SPACE_TEXT):
+    if number in _NO_SPACE or any(sign in text for sign in _NO_SPACE_TEXT):
         return NoSpaceError(
             f"{doing}: the disk is full, or a file would be too large", found=text, where=where
         )
-    if number in READ_ONLY or any(sign in text for sign in _READ_ONLY_TEXT):
+    if number in _READ_ONLY or any(sign in text for sign in _READ_ONLY_TEXT):
         return ReadOnlyError(
             f"{doing}: the repository cannot be written to",
             found=text,
@@ -40,3 +46,27 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
             expected="write access",
         )
     return GitFailedError(doing, found=text or type(error).__name__, where=where)
+
+
+def reason_for_failed_write(folder: Path, size: int, error: Exception) -> Exception:
+    """Return why a file of `size` bytes cannot be written into `folder`.
+
+    libgit2 forgets the system's error when an object cannot be written, and reports the message
+    of whatever failed before. So the same is tried once more, by us.
+
+    Parameters
+    ----------
+    folder : Path
+    size : int
+        In bytes.
+    error : Exception
+        Returned where the trial succeeds.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix="gitexp-") as trial:
+            for start in range(0, size, 1 << 20):
+                trial.write(os.urandom(min(1 << 20, size - start)))
+            trial.flush()
+    except OSError as found:
+        return found
+    return error

@@ -16,7 +16,7 @@ from pygit2.enums import FileMode
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.faults import reason_for_failed_write, translated
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 
@@ -42,6 +42,8 @@ class Subtree:
     id: TreeId
 
 
+_OVERHEAD: Final = 64 * 1024  # bytes; headers, trees and the commit, generously
+
 Content = bytes | tuple[bytes, bool] | Delete | Subtree  # (bytes, executable)
 _Change = Content | dict[str, "_Change"]
 
@@ -51,7 +53,7 @@ def write_blob(repo: Repo, data: bytes) -> BlobId:
     try:
         return BlobId(str(repo.git.create_blob(data)))
     except (pygit2.GitError, OSError) as error:
-        raise _writing(repo, error) from error
+        raise _writing(repo, error, len(data)) from error
 
 
 def build_tree(
@@ -89,7 +91,8 @@ def build_tree(
             made = repo.git.TreeBuilder().write()
             log.append(str(made))
     except (pygit2.GitError, OSError) as error:
-        raise _writing(repo, error) from error
+        size = max(map(_size, changes.values()), default=0)
+        raise _writing(repo, error, size) from error
     return TreeId(str(made))
 
 
@@ -130,7 +133,7 @@ def write_commit(  # noqa: PLR0913 - a commit has this many parts
             tree,
             list(parents),
         )
-    except (pygit2.GitError, OSError) as error:
+    except (pygit2.GitError, OSError, ValueError) as error:
         raise _writing(repo, error) from error
     return CommitHash(str(made))
 
@@ -267,5 +270,13 @@ def _plain(text: str) -> str:
     return "".join(char for char in text if char.isprintable() and char not in "<>").strip()
 
 
-def _writing(repo: Repo, error: Exception) -> GitexpError:
-    return translated(error, "cannot write objects", str(repo.workspace.common_dir / "objects"))
+def _writing(repo: Repo, error: Exception, size: int = 0) -> GitexpError:
+    folder = repo.workspace.common_dir / "objects"
+    reason = reason_for_failed_write(folder, size + _OVERHEAD, error)
+    return translated(reason, "cannot write objects", str(folder))
+
+
+def _size(content: Content) -> int:
+    if isinstance(content, tuple):
+        content = content[0]
+    return len(content) if isinstance(content, bytes) else 0

@@ -220,10 +220,11 @@ def _lock_indexes(
             where=str(busy),
             next_step="git rebase --continue, or --abort",
         )
+    before = checkouts.heads(repo.workspace)
     places = checkouts.on_branch(repo.workspace, branch)
     for place in places:
         stack.callback(indexlock.take(place, owner).unlink, missing_ok=True)
-    if checkouts.on_branch(repo.workspace, branch) != places:  # somebody switched meanwhile
+    if checkouts.heads(repo.workspace) != before:  # somebody switched meanwhile
         raise LockedError("a worktree changes its branch", where=branch)
     return places
 
