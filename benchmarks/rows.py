@@ -1,0 +1,232 @@
+"""The rows of the table: each makes its repository, measures, and holds it against a bar."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import make_repos
+import peers
+from measure import Command, in_turns, median
+from projects import Place, begin, dvc_branches, example, trivial
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+MB = 1_000_000
+PEAK_MB = 250
+TIMES = 10
+JOBS = 2
+ANSWERS = (0, 1, 6)  # exit codes of compare that are verdicts
+WRITER = Path(__file__).with_name("writer.py")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    what: str
+    measured: str
+    bar: str
+    ok: bool
+    note: str = ""
+
+
+@dataclass
+class Bench:
+    """Where the repositories are; those that several rows use are made once."""
+
+    folder: Path
+    env: Mapping[str, str]
+    full: bool
+    made: dict[str, Place] = field(default_factory=dict)
+
+    def once(self, name: str, make: Callable[[Path], Place]) -> Place:
+        """Return the repository of that name, made when it is first asked for."""
+        if name not in self.made:
+            self.made[name] = make(self.folder / name)
+        return self.made[name]
+
+    def example(self) -> Place:
+        """Return the churn example with an experiment: ten repeats on both sides."""
+
+        def make(folder: Path) -> Place:
+            place = example(folder, self.env)
+            begin(place, "engineered-features", "features.engineered=true")
+            place.gitexp("run", "--repeats", "10", "--jobs", str(JOBS), "--with-baseline").once()
+            return place
+
+        return self.once("example", make)
+
+    def synthetic(self, name: str, n_branches: int, n_runs: int) -> Place:
+        """Return a repository of recorded experiments that nobody ran."""
+
+        def make(folder: Path) -> Place:
+            make_repos.make(folder, n_branches, n_runs)
+            return Place(folder, self.env)
+
+        return self.once(name, make)
+
+
+def ratio(what: str, ours: float, theirs: float, bar: float, note: str = "") -> Row:
+    """Return a row that holds ours / theirs against the bar."""
+    value = ours / theirs
+    timing = f"{ours * 1000:.0f} ms against {theirs * 1000:.0f} ms"
+    return Row(
+        what,
+        f"{value:.3f} x",
+        f"<= {bar:g} x",
+        ok=value <= bar,
+        note=f"{timing}; {note}" if note else timing,
+    )
+
+
+def seconds(what: str, value: float, bar: float, note: str = "") -> Row:
+    """Return a row that holds seconds against the bar."""
+    return Row(what, f"{value:.2f} s", f"<= {bar:g} s", ok=value <= bar, note=note)
+
+
+def version(bench: Bench) -> Iterator[Row]:
+    """Measure how long it takes to say who one is."""
+    place = bench.once("trivial", lambda folder: trivial(folder, bench.env))
+    ours, theirs = in_turns(place.gitexp("--version"), place.dvc("--version"), 2 * TIMES)
+    yield ratio("gitexp --version / dvc --version", ours.seconds, theirs.seconds, 0.15)
+
+
+def package(bench: Bench) -> Iterator[Row]:
+    """Measure what a training script pays for ``import gitexp``."""
+    imports = (sys.executable, "-c", "import gitexp; gitexp.log_metric")
+    bare = Command((sys.executable, "-c", "pass"), bench.folder, bench.env)
+    ours, theirs = in_turns(Command(imports, bench.folder, bench.env), bare, TIMES)
+    yield seconds("import gitexp, beyond a bare interpreter", ours.seconds - theirs.seconds, 0.1)
+
+
+def status(bench: Bench) -> Iterator[Row]:
+    """Measure how long it takes to say where things stand, on the example."""
+    place = bench.example()
+    for command in ("status", "show"):
+        ours, theirs = in_turns(place.gitexp(command), place.dvc("status"), TIMES)
+        what = f"gitexp {command} / dvc status, on the example"
+        yield ratio(what, ours.seconds, theirs.seconds, 0.25)
+
+
+def compare(bench: Bench) -> Iterator[Row]:
+    """Measure a comparison of ten repeats a side, as the shell sees it."""
+    cost = median(bench.example().gitexp("compare", accepts=ANSWERS), TIMES)
+    yield seconds("gitexp compare, 2 x 10 repeats, whole process", cost.seconds, 1.0)
+    peak = cost.peak_bytes / MB
+    what = "gitexp compare, 2 x 10 repeats, peak memory"
+    yield Row(what, f"{peak:.0f} MB", f"<= {PEAK_MB} MB", ok=peak <= PEAK_MB)
+
+
+def overhead(bench: Bench) -> Iterator[Row]:
+    """Measure what a repeat costs beyond the user's own commands, on the example."""
+    place = bench.example()
+    once, each = (
+        sum(
+            median(Command((sys.executable, script), place.path, place.env), 3).seconds
+            for script in (f"examples/churn/{stage}.py" for stage in stages)
+        )
+        for stages in (("prepare", "featurize"), ("train", "evaluate"))
+    )
+    n_repeats = 6
+    run = place.gitexp("run", "--seeds", f"901-{900 + n_repeats}").once().seconds
+    ours = run - once - n_repeats * each
+    what = "our cost per repeat beyond the stages, on the example"
+    note = f"{n_repeats} repeats {run:.1f} s, stages alone {once:.2f} s and {each:.2f} s each"
+    yield seconds(what, ours / n_repeats, 0.3, note)
+
+
+def many_branches(bench: Bench) -> Iterator[Row]:
+    """Measure ``list`` on 2,000 branches, each with a run."""
+    n_branches = 2000
+    place = bench.synthetic("branches", n_branches, 1)
+    sizes = (n_branches,) if bench.full else (100, 200)
+    smaller = tuple((n, dvc_branches(bench.folder / f"dvc-{n}", bench.env, n)) for n in sizes)
+    cold = _cold_list(place)
+    theirs, how = peers.dvc_exp_show(smaller, n_branches)
+    what = "gitexp list / dvc exp show -a, 2,000 branches, cold"
+    yield ratio(what, cold, theirs, 0.01, f"dvc: {how}")
+    warm = median(place.gitexp("list"), TIMES)
+    yield seconds("gitexp list, 2,000 branches, warm", warm.seconds, 0.5)
+
+
+def many_runs(bench: Bench) -> Iterator[Row]:
+    """Measure ``list`` on 10 branches of 1,000 runs."""
+    place = bench.synthetic("runs", 10, 1000)
+    cold = _cold_list(place)
+    warm = median(place.gitexp("list"), TIMES)
+    peer = peers.mlflow_search(place, 10, 1000) if bench.full else "--full: beside mlflow"
+    note = f"cold {cold:.2f} s; {peer}"
+    yield seconds("gitexp list, 10 branches x 1,000 runs, warm", warm.seconds, 0.5, note)
+
+
+def repeats(bench: Bench) -> Iterator[Row]:
+    """Measure repeats of a pipeline that costs next to nothing by itself."""
+    n_repeats = 20 if bench.full else 6
+    theirs_place = bench.once("queue", lambda folder: trivial(folder, bench.env))
+    place = bench.once("repeats", lambda folder: trivial(folder, bench.env))
+    begin(place, "idea", "lr=0.6")
+    ours = place.gitexp("run", "--repeats", str(n_repeats), "--jobs", str(JOBS)).once()
+    theirs = peers.dvc_queue(theirs_place, n_repeats, JOBS)
+    what = f"{n_repeats} repeats, --jobs 2 / dvc exp run --queue, queue start -j 2"
+    note = "" if bench.full else "--full: 20 repeats, where our fixed cost weighs less"
+    yield ratio(what, ours.seconds, theirs, 0.1, note)
+
+
+def big_repository(bench: Bench) -> Iterator[Row]:
+    """Measure the same beside 10,000 files."""
+    n_repeats = 20
+    place = bench.once("files", lambda folder: trivial(folder, bench.env, n_files=10_000))
+    begin(place, "idea", "lr=0.6")
+    cost = place.gitexp("run", "--repeats", str(n_repeats), "--jobs", str(JOBS)).once()
+    what = "a repeat in a repository of 10,000 files, --jobs 2"
+    note = f"{n_repeats} repeats {cost.seconds:.2f} s"
+    yield seconds(what, cost.seconds / n_repeats, 0.6, note)
+
+
+def writers(bench: Bench) -> Iterator[Row]:
+    """Count what two processes lose that record on one branch at the same time."""
+    n_writers, n_recordings = 2, 100
+    place = bench.once("writers", lambda folder: trivial(folder, bench.env))
+    running = [
+        subprocess.Popen(
+            (sys.executable, str(WRITER), str(place.path), f"w{index}", str(n_recordings)),
+            env=dict(place.env),
+        )
+        for index in range(n_writers)
+    ]
+    codes = [process.wait() for process in running]
+    kept = place.output("git", "ls-tree", "-r", "--name-only", "main", "recorded/").split()
+    history = place.output("git", "log", "--format=%s", "main").splitlines()
+    n_commits = sum(subject.startswith("record ") for subject in history)
+    lost = n_writers * n_recordings - min(len(kept), n_commits)
+    what = f"{n_writers} writers x {n_recordings} recordings on one branch"
+    yield Row(what, f"{lost} lost", "0 lost", ok=lost == 0 and not any(codes))
+
+
+def _cold_list(place: Place) -> float:
+    """Return the seconds of ``list`` with the index deleted, the median of three."""
+    found = []
+    for _ in range(3):
+        for path in (place.path / ".git" / "gitexp").glob("index.sqlite*"):
+            path.unlink()
+        found.append(place.gitexp("list").once().seconds)
+    return sorted(found)[1]
+
+
+ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+    "version": version,
+    "import": package,
+    "status": status,
+    "compare": compare,
+    "overhead": overhead,
+    "branches": many_branches,
+    "runs": many_runs,
+    "repeats": repeats,
+    "files": big_repository,
+    "writers": writers,
+}
