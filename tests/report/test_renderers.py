@@ -1,0 +1,237 @@
+"""Every renderer shows the same value: golden files, and a corpus that tries to break out."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from gitexp.formats import comparison as comparison_format
+from gitexp.model.comparison import Change, Comparison, Unused
+from gitexp.report import RENDERERS, frame, renderer
+from gitexp.report.style import Style
+from tests.report import samples
+
+GOLDEN = Path(__file__).parent / "golden"
+SUFFIX = {"text": "txt"}
+
+HOSTILE = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style></title><svg onload=alert(1)>",
+    "x' onmouseover='alert(1)",
+    "javascript:alert(1)",
+    "[click](http://evil.example/)",
+    "![p](http://evil.example/p.png)",
+    "a | b \\| c \\",
+    "```\n# heading\n```",
+    "`` ` ``",
+    "@octocat fixes #1 and https://evil.example",
+    "line\nbreak\r\nand\ttab",
+    "\x1b]52;c;ZXZpbA==\x07\x1b[31mred\x9b2J",
+    "\u202etxt.exe\u200b\u2066hidden\ufeff",
+    "=cmd|'/c calc'!A1",
+    "+1+1",
+    "-2+3",
+    "@SUM(1)",
+    "\t=1",
+    "\udcff\udc80",
+    "$(id) `id` ; rm -rf /",
+    "&lt;b&gt; &amp;",
+    "-->",
+    "]]>",
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033d\u034f\u0334\u0319\u0324\u031e\u0349al",
+    "x" * 100_000,
+    "",
+)
+
+
+def poisoned(text: str) -> Comparison:
+    """Return a comparison in which every foreign string is `text`."""
+    base = samples.supported()
+    assert base.plan is not None
+    plan = replace(
+        base.plan,
+        metric=text,
+        objective=text,
+        hypothesis=text,
+        author=replace(base.plan.author, name=text),
+        guards=tuple(replace(guard, metric=text) for guard in base.plan.guards),
+    )
+    return replace(
+        base,
+        plan=plan,
+        baseline=replace(base.baseline, name=text),
+        candidate=replace(base.candidate, name=text),
+        headline=f"{text} rises",
+        reasons=(text,),
+        metrics=tuple(replace(item, metric=text, notes=(text,)) for item in base.metrics),
+        changes=tuple(
+            Change(kind, text, text, text) for kind in ("code", "params", "data", "environment")
+        ),
+        unused=(Unused(text, "abcdefg", text, (1,)),),
+        warnings=(text,),
+        next_step=text,
+        program=text,
+    )
+
+
+@pytest.mark.parametrize("name", sorted(RENDERERS))
+@pytest.mark.parametrize("case", sorted(samples.ALL))
+def test_output_is_as_it_was_looked_at(name: str, case: str, *, update_golden: bool) -> None:
+    text = renderer(name).render(samples.ALL[case], Style())
+    path = GOLDEN / f"{case}.{SUFFIX.get(name, name)}"
+    if update_golden:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", sorted(RENDERERS))
+def test_every_renderer_takes_nothing_and_ends_in_a_newline(name: str) -> None:
+    assert renderer(name).render(samples.ALL["several"], Style()).endswith("\n")
+    assert isinstance(renderer(name).render((), Style()), str)
+
+
+def test_quiet_leaves_the_verdict_line() -> None:
+    text = renderer("text").render(samples.ALL["several"], Style(quiet=True))
+    assert [line.split()[0] for line in text.splitlines()] == ["SUPPORTED", "REFUTED"]
+
+
+def test_colour_is_never_the_only_carrier() -> None:
+    plain = renderer("text").render(samples.ALL["refuted"], Style())
+    colored = renderer("text").render(samples.ALL["refuted"], Style(color=True))
+    assert colored != plain
+    assert re.sub(r"\x1b\[[0-9;]*m", "", colored) == plain
+
+
+def test_verbose_shows_every_run_that_was_left_aside() -> None:
+    many = tuple(Unused("found elsewhere", f"run{i}", "x", (i,)) for i in range(20))
+    value = (replace(samples.supported(), unused=many),)
+    assert "and 14 more; -v shows them" in renderer("text").render(value, Style())
+    assert renderer("text").render(value, Style(verbose=True)).count("found elsewhere") == 20
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_renderer_lets_an_invisible_character_through(text: str) -> None:
+    for name in ("text", "md", "html"):
+        out = renderer(name).render((poisoned(text),), Style(verbose=True))
+        bad = {char for char in out if not char.isprintable()} - {"\n"}
+        assert not bad, (name, bad)
+        out.encode("utf-8")
+        assert len(out) < 200_000, name
+
+
+class Tags(HTMLParser):
+    """Collects what a browser would act on."""
+
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.titles = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += [(name, value) for name, value in attrs if name != "data-label"]
+
+
+def parsed(page: str) -> Tags:
+    tags = Tags()
+    tags.feed(page)
+    tags.close()
+    return tags
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_foreign_string_makes_no_tag_and_no_attribute_in_html(text: str) -> None:
+    clean = parsed(renderer("html").render((poisoned("plain"),), Style()))
+    page = parsed(renderer("html").render((poisoned(text),), Style()))
+    allowed = set(clean.tags)
+    assert set(page.tags) <= allowed
+    assert {name for name, _ in page.attributes} <= {name for name, _ in clean.attributes}
+    assert not {name for name, _ in page.attributes if name.startswith("on")}
+    assert not {value for name, value in page.attributes if name in {"src", "style"}}
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text])
+def test_a_foreign_string_stays_in_its_code_span_and_cell_in_markdown(text: str) -> None:
+    def rows(page: str) -> list[int]:
+        lines = [line for line in page.splitlines() if line.startswith("|")]
+        return [len(re.findall(r"(?<!\\)\|", line)) for line in lines]
+
+    page = renderer("md").render((poisoned(text),), Style(verbose=True))
+    clean = renderer("md").render((poisoned("plain"),), Style(verbose=True))
+    assert rows(page) == rows(clean)
+    assert len(page.splitlines()) == len(clean.splitlines())
+    outside = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", page)
+    for sign in ("`", "<", "[click", "![", "@", "#1", "http", "&"):
+        assert sign not in outside.replace("## ", ""), sign
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_csv_cell_begins_a_formula(text: str) -> None:
+    page = renderer("csv").render((poisoned(text),), Style())
+    for row in list(csv.reader(io.StringIO(page)))[1:]:
+        for cell in row:
+            if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+                float(cell)  # a number of ours
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text and "\udcff" not in text])
+def test_json_gives_the_value_back_unchanged(text: str) -> None:
+    value = poisoned(text)
+    assert value.plan is not None
+    value = replace(value, plan=replace(value.plan, guards=()))  # not every text can be in a guard
+    page = renderer("json").render((value,), Style())
+    loaded = comparison_format.load(page.encode(), "here")
+    assert loaded.plan is not None
+    assert value.plan is not None
+    plan = replace(loaded.plan, digest=value.plan.digest)  # computed again when read
+    assert replace(loaded, plan=plan) == value
+    assert page.replace("\n", "").isprintable()
+
+
+def test_several_comparisons_are_a_json_array() -> None:
+    page = json.loads(renderer("json").render(samples.ALL["several"], Style()))
+    assert [item["verdict"] for item in page] == ["supported", "refuted"]
+
+
+@pytest.mark.parametrize("case", sorted(samples.ALL))
+def test_the_page_has_five_headings_loads_nothing_and_runs_nothing(case: str) -> None:
+    page = renderer("html").render(samples.ALL[case], Style())
+    level = 3 if case == "several" else 2
+    headings = re.findall(rf"<h{level}[^>]*>([^<]*)</h{level}>", page)
+    assert headings[:5] == ["Objective", "Hypothesis", "Method", "Results", "Conclusion"]
+    policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+    assert f'content="{policy}"' in page
+    assert "http:" not in page
+    assert "https:" not in page
+    assert not {"script", "link", "img", "iframe", "object", "base"} & set(parsed(page).tags)
+    assert "url(" not in page
+    assert "@import" not in page
+    ids = re.findall(r'\bid="([^"]*)"', page)
+    assert len(ids) == len(set(ids))
+    for svg in re.findall(r"<svg.*?</svg>", page, re.DOTALL):
+        assert "<title" in svg
+        assert "<desc" in svg
+
+
+def test_extreme_values_are_drawn_or_left_out_but_never_crash() -> None:
+    for low, high in ((0.0, 0.0), (1e-300, 2e-300), (-1e300, 1e300), (1e150, 1e150), (5.0, 5.0)):
+        item = samples.metric(baseline=(low, low), candidate=(high, high), half=0.0)
+        value = (replace(samples.supported(), metrics=(item,)),)
+        for name in RENDERERS:
+            assert "nan" not in renderer(name).render(value, Style()).lower().replace("nance", "")
+
+
+def test_frames_hold_the_same_numbers() -> None:
+    table = frame.comparisons(samples.ALL["several"])
+    assert list(table["verdict"].unique()) == ["supported", "refuted"]
+    assert len(frame.samples(samples.ALL["supported"])) == 2 * (10 + 5 + 5)
