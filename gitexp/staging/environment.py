@@ -75,6 +75,10 @@ def capture(place: Place, env: Mapping[str, str]) -> tuple[Environment, tuple[st
     PreflightError
         If the interpreter cannot be asked.
     """
+    path = imports.python_path(
+        place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
+    )
+    env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
     names = imports.modules_of(place.import_paths, place.worktree)
     file = _cache_file(place, env, names)
     kept = _load(file)

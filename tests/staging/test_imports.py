@@ -14,7 +14,7 @@ import pytest
 from gitexp.errors import ImportPathError
 from gitexp.model.job import OutKind, Stage, StageOut
 from gitexp.model.run import RepeatState
-from gitexp.staging import distributions, imports
+from gitexp.staging import distributions, environment, imports
 from tests.build import BuiltRepo, git_environment
 from tests.jobs import Bench, bench
 
@@ -51,7 +51,7 @@ def package(folder: str, value: int) -> dict[str, str]:
     }
 
 
-def environment(repo: BuiltRepo, *where: str) -> Path:
+def virtual_environment(repo: BuiltRepo, *where: str) -> Path:
     """Make a virtual environment that can build packages without any index."""
     target = repo.path.joinpath(*where)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(target)], check=True)
@@ -94,6 +94,9 @@ def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | No
     outcome = place.run(job, env=env)
     assert outcome.state is RepeatState.FINISHED, f"{outcome.reason}\n{outcome.log_tail}"
     assert outcome.environment is not None
+    seen = environment.Place(str(python), place.repo.path, place.repo.path, plan.paths, "", None)
+    before, _ = environment.capture(seen, git_environment() | dict(env or {}))
+    assert before == outcome.environment  # the coordinator's view, from the user's work tree
     (own,) = [each for each in outcome.environment.distributions if each.name == "churn-lib"]
     assert (own.version, own.fingerprint, own.path) == ("", "", ".")
     return {sample.metric: sample.value for sample in outcome.samples}
@@ -122,7 +125,7 @@ def test_an_older_commit_runs_its_own_code_although_the_project_is_installed(
     repo: BuiltRepo, tmp_path: Path, folder: str, project: str, options: tuple[str, ...]
 ) -> None:
     two_commits(repo, folder, project)
-    python = environment(repo, ".venv")
+    python = virtual_environment(repo, ".venv")
     install(python, repo, *options)
     place = bench(repo, tmp_path, "HEAD~1")
     assert values(place, python, "python train.py") == {"value": 1, "level": 10}
@@ -132,7 +135,7 @@ def test_an_older_commit_runs_its_own_code_although_the_project_is_installed(
 @pytest.mark.skipif(UV is None, reason="needs uv")
 def test_uv_run_neither_syncs_nor_leaves_the_worktree(repo: BuiltRepo, tmp_path: Path) -> None:
     two_commits(repo, "src/", SETUPTOOLS + SRC)
-    python = environment(repo, ".venv")
+    python = virtual_environment(repo, ".venv")
     install(python, repo, "-e", ".")
     record = next((repo.path / ".venv").rglob("churn_lib-*.dist-info/RECORD"))
     before = record.stat().st_mtime_ns, record.read_bytes()
@@ -152,7 +155,7 @@ def test_a_commit_without_the_installed_folder_is_refused(repo: BuiltRepo, tmp_p
     repo.commit({"train.py": "import churn\n"} | package("", 1), at=1)
     repo.git("rm", "-q", "-r", "churn")
     two_commits(repo, "src/", SETUPTOOLS + SRC)
-    python = environment(repo, ".venv")
+    python = virtual_environment(repo, ".venv")
     install(python, repo, "-e", ".")
     place = bench(repo, tmp_path, "HEAD~2")
     job = place.job(python=str(python), import_paths=("src",))
@@ -167,7 +170,7 @@ def test_an_editable_install_that_came_after_the_start_is_noticed(
     repo: BuiltRepo, tmp_path: Path
 ) -> None:
     two_commits(repo, "src/", SETUPTOOLS + SRC)
-    python = environment(repo, ".venv")
+    python = virtual_environment(repo, ".venv")
     place = bench(repo, tmp_path)
     job = place.job(python=str(python))
     assert place.run(job).state is RepeatState.FINISHED
