@@ -144,7 +144,9 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
     preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
     preflight.check_data(data)
-    seeded = pipeline.seeded(stages, config.seed.param, config.once, named=mentions_seed(stages))
+    # A lone command declares no params: it is executed for every seed.
+    seed = config.seed.param if config.pipeline is not None else None
+    seeded = pipeline.seeded(stages, seed, config.once, named=mentions_seed(stages))
     plan = situation.plan
     expected = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
     setting = Setting(
