@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Person
     from gitexp.model.workspace import Workspace
+    from gitexp.store.locks import FileLock
 
 PATIENCE_S: Final = 30.0  # how long lost races and foreign locks are tried again
 
@@ -95,27 +96,37 @@ def carry_out(repo: Repo, task: Task) -> Moved:
         Whatever `Task.draft` raises.
     """
     deadline = time.monotonic() + PATIENCE_S
+    with contextlib.ExitStack() as stack:
+        lock = owners.critical(repo.workspace)
+        stack.callback(lock.release)
+        return _until_done(repo, task, lock, deadline)
+
+
+def _until_done(repo: Repo, task: Task, lock: FileLock, deadline: float) -> Moved:
     pause = 0.002
     while True:
-        late = time.monotonic() > deadline
         try:
-            return _attempt(repo, task)
+            return _attempt(repo, task, lock)
         except (_LostRaceError, _VanishedError) as error:
             # The next attempt reads the tip again and says what is wrong with it, if anything.
-            if late:
+            if time.monotonic() > deadline:
                 raise LockedError(
                     "the branch moves faster than we can follow", where=task.ref
                 ) from error
+            # Another gitexp that lost to us does the same: from now on one after the other.
+            lock.acquire()
         except LockedError:
-            if late:
+            lock.release()
+            if time.monotonic() > deadline:
                 raise
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
+            pause = min(2 * pause, 0.2)
+            owners.clear_stale(repo)
         except OSError as error:
             raise translated(error, "cannot publish", str(repo.workspace.common_dir)) from error
-        time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
-        pause = min(2 * pause, 0.2)
 
 
-def _attempt(repo: Repo, task: Task) -> Moved:
+def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
     tip = refs.read_ref(repo, task.ref)
     written: list[str] = []
     commit = task.draft(tip, written)
@@ -126,7 +137,7 @@ def _attempt(repo: Repo, task: Task) -> Moved:
         try:
             _keep(repo, commit, written, owned.temporary_ref)
             reach(Point.TEMPREF)
-            left = _move(repo, task, tip, commit, owned.id)
+            left = _move(repo, task, _Step(tip, commit, owned.id), lock)
             with contextlib.suppress(OSError):
                 reach(Point.CLEANUP)
         finally:
@@ -151,29 +162,35 @@ def _keep(repo: Repo, commit: CommitHash, written: list[str], ref: str) -> None:
         raise _VanishedError
 
 
-def _move(
-    repo: Repo, task: Task, tip: CommitHash | Absent, commit: CommitHash, owner: str
-) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Step:
+    tip: CommitHash | Absent
+    commit: CommitHash
+    owner: str
+
+
+def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...]:
     """Lock, compare, prepare, set, restore, unlock; return the paths left in work trees."""
     workspace = repo.workspace
     branch = task.ref.removeprefix("refs/heads/")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(owners.critical(workspace))
+        lock.acquire()
+        stack.callback(lock.release)
         stack.enter_context(_uninterrupted())
-        places = _lock_indexes(repo, branch, owner, stack)
-        changes = restore.steps(repo, tip, commit) if places else ()
+        places = _lock_indexes(repo, branch, step.owner, stack)
+        changes = restore.steps(repo, step.tip, step.commit) if places else ()
         prepared: list[restore.Prepared] = []
         subject = task.message.split("\n", 1)[0]
         line = subject if subject.startswith("gitexp") else f"gitexp: {subject}"
-        moves = {task.ref: (tip, commit)}
+        moves = {task.ref: (step.tip, step.commit)}
         try:
             with refs.held(repo, moves, message=line, who=task.committer, when=task.now) as held:
                 reach(Point.LOCKED)
                 for place in places:
-                    prepared.append(restore.prepare(repo, place, changes, owner))
+                    prepared.append(restore.prepare(repo, place, changes, step.owner))
                     stack.callback(restore.discard, prepared[-1])
                 reach(Point.COMPARED)
-                _set(repo, held, task.ref, commit)
+                _set(repo, held, task.ref, step.commit)
         except MovedRefError as error:
             raise _LostRaceError from error
         left = _restore(workspace, prepared)
