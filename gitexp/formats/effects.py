@@ -17,7 +17,7 @@ from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
 _GUARD = re.compile(rf"\s*([^<>=\s][^<>=]*?)\s*(<=|>=)\s*{_NUMBER}\s*")
-_PLAIN_SIZES = (1e-6, 1e16)  # shown without an exponent
+_PLAIN_SIZES = (Decimal("1e-6"), Decimal("1e16"))  # shown without an exponent
 _TWO_SIDED = frozenset(("!=", "!=0", "≠", "≠0"))
 
 
@@ -169,11 +169,16 @@ def _margin(digits: str, percent: str, text: str) -> float:
 
 def _shown(margin: float, *, relative: bool) -> str:
     number = Decimal(repr(margin))
-    if not relative:
-        small, large = _PLAIN_SIZES
-        plain = not margin or small < abs(margin) < large
-        return f"{number.normalize():f}" if plain else repr(margin)
-    return f"{number.scaleb(2).normalize():f}%"
+    if relative:
+        number = number.scaleb(2)
+    small, large = _PLAIN_SIZES
+    if not number:
+        digits = "0"
+    elif small < abs(number) < large:
+        digits = f"{number.normalize():f}"
+    else:
+        digits = str(number)
+    return f"{digits}%" if relative else digits
 
 
 def _bad(text: str, why: str, expected: str) -> BadEffectError:

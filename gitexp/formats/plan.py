@@ -204,6 +204,8 @@ def read(fields: Fields) -> Plan:
         effect = parse_effect(fields.text("effect"), direction)
     except GitexpError as error:
         raise fields.bad("effect", error.expected) from error
+    if not fields.text("name"):
+        raise fields.bad("name", "a name")
     alpha = fields.number("alpha")
     if not 0 < alpha < 1:
         raise fields.bad("alpha", "a number between 0 and 1")

@@ -1,0 +1,431 @@
+"""Strategies that make any value of the model, for the property tests of the formats."""
+
+from __future__ import annotations
+
+import string
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from hypothesis import strategies as st
+
+from gitexp.formats import plan as plan_format
+from gitexp.model import comparison as c
+from gitexp.model import job as j
+from gitexp.model import run as r
+from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.ids import (
+    BlobId,
+    CommitHash,
+    EnvironmentDigest,
+    EvaluationDigest,
+    InputsDigest,
+    Md5,
+    PlanDigest,
+    RunId,
+    TreeId,
+)
+from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, Guard, HypothesisKind, Person
+
+T = TypeVar("T")
+
+HEX = "0123456789abcdef"
+BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
+
+texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+words = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=10)
+floats = st.floats(allow_nan=False, allow_infinity=False)
+integers = st.integers(-(2**62), 2**62)
+sizes = st.integers(0, 2**50)
+small = st.integers(0, 50)
+# A dict with repeated texts is no mapping of texts, so texts are keys through `words`.
+scalars = st.none() | st.booleans() | integers | floats | texts
+params = st.recursive(scalars, lambda leaf: st.lists(leaf, max_size=3).map(tuple), max_leaves=4)
+param_trees = st.recursive(
+    scalars,
+    lambda leaf: st.lists(leaf, max_size=3).map(tuple) | st.dictionaries(words, leaf, max_size=3),
+    max_leaves=6,
+)
+flat_params = st.dictionaries(words, params, max_size=3)
+times = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
+
+
+def hexes(length: int) -> st.SearchStrategy[str]:
+    return st.text(HEX, min_size=length, max_size=length)
+
+
+def tuples(values: st.SearchStrategy[T], most: int = 3) -> st.SearchStrategy[tuple[T, ...]]:
+    return st.lists(values, max_size=most).map(tuple)
+
+
+def maybe(values: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
+    return st.none() | values
+
+
+commits = hexes(40).map(CommitHash)
+sha256s = hexes(64)
+environments_digests = maybe(sha256s.map(EnvironmentDigest))
+evaluations = maybe(sha256s.map(EvaluationDigest))
+md5s = st.builds(lambda name, end: Md5(name + end), hexes(32), st.sampled_from(["", ".dir"]))
+run_ids = st.text(BASE32, min_size=16, max_size=16).map(RunId)
+persons = st.builds(Person, name=texts, email=texts)
+text_maps = st.dictionaries(words, texts, max_size=3)
+
+samples = st.builds(
+    r.Sample,
+    metric=texts.filter(bool),
+    seed=st.integers(-(10**9), 10**18),
+    value=floats,
+    rep=maybe(small),
+    fold=maybe(small),
+    dataset=texts,
+    n_train=maybe(sizes),
+    n_test=maybe(sizes),
+)
+sample_lists = st.lists(
+    samples, max_size=8, unique_by=lambda s: (s.metric, s.seed, s.rep, s.fold, s.dataset)
+)
+outputs = st.builds(r.Output, path=texts, md5=md5s, size=sizes, nfiles=maybe(sizes))
+resources = st.builds(
+    r.Resources,
+    host=texts,
+    cpu_model=texts,
+    cpu_count=maybe(small),
+    gpu=texts,
+    threads=maybe(small),
+    wall_s=maybe(floats),
+    cpu_s=maybe(floats),
+    peak_memory_bytes=maybe(sizes),
+    variables=text_maps,
+)
+repeats = st.builds(
+    r.Repeat,
+    seed=integers,
+    state=st.sampled_from(r.RepeatState),
+    reason=texts,
+    stage=texts,
+    exit_code=maybe(small),
+    log_tail=texts,
+    attempt=st.integers(1, 9),
+    started_at=maybe(times),
+    ended_at=maybe(times),
+    environment=environments_digests,
+    links=texts,
+    evaluation=evaluations,
+    evaluation_basis=texts,
+    snapshot=st.booleans(),
+    resources=resources,
+    outputs=tuples(outputs),
+    warnings=tuples(texts),
+)
+runs = st.builds(
+    r.Run,
+    id=run_ids,
+    origin=st.sampled_from(r.Origin),
+    source=st.builds(
+        r.Source,
+        commit=commits,
+        tree=hexes(40).map(TreeId),
+        branch=texts,
+        overrides=flat_params,
+        swaps=st.dictionaries(st.sampled_from(["params", "data", "code"]), commits),
+        config=maybe(hexes(40).map(BlobId)),
+    ),
+    inputs=sha256s.map(InputsDigest),
+    plan=maybe(st.builds(r.PlanRef, name=texts, digest=sha256s.map(PlanDigest))),
+    group=texts,
+    engine=texts,
+    author=persons,
+    started_at=times,
+    ended_at=times,
+    seeds=tuples(integers),
+    committed_seed=integers,
+    repeats=tuples(repeats, 2),
+    params=flat_params,
+    program=texts,
+    sample_rows=small,
+    samples_sha256=sha256s,
+    command=texts,
+    call=texts,
+    warnings=tuples(texts),
+)
+environments = st.builds(
+    r.Environment,
+    implementation=texts,
+    python=texts,
+    abi=texts,
+    platform=texts,
+    libc=texts,
+    distributions=tuples(
+        st.builds(r.Distribution, name=texts, version=texts, fingerprint=texts, path=texts)
+    ),
+)
+paths = st.lists(words, min_size=1, max_size=3).map("/".join)
+predictions = st.builds(
+    Predictions, path=paths, id=words, y_true=words, y_pred=words, positive=maybe(texts)
+)
+stages = st.builds(
+    j.Stage,
+    name=texts,
+    commands=tuples(texts),
+    wdir=texts,
+    deps=tuples(texts),
+    params=tuples(st.builds(j.StageParams, file=texts, keys=tuples(texts))),
+    outs=tuples(
+        st.builds(
+            j.StageOut,
+            path=texts,
+            kind=st.sampled_from(j.OutKind),
+            cache=st.booleans(),
+            persist=st.booleans(),
+            push=st.booleans(),
+        )
+    ),
+    frozen=st.booleans(),
+    always_changed=st.booleans(),
+    spelled=text_maps,
+    listed=st.booleans(),
+)
+param_keys = st.builds(ParamKey, file=st.just("params.yaml") | paths, key=words)
+jobs = st.builds(
+    j.Job,
+    run=run_ids,
+    label=texts,
+    attempt=st.integers(1, 9),
+    seed=integers,
+    commit=commits,
+    tree=hexes(40).map(TreeId),
+    project=texts,
+    slots=tuples(texts),
+    stages=tuples(stages, 2),
+    python=texts,
+    import_paths=tuples(texts),
+    edits=st.dictionaries(param_keys, params, max_size=2),
+    seed_arg=maybe(texts),
+    given=tuples(st.builds(j.Given, path=texts, md5=md5s, expect=texts)),
+    links=tuples(st.builds(j.LinkedPath, path=texts, target=texts)),
+    metrics=tuples(texts),
+    predictions=maybe(predictions),
+    curves=tuples(texts),
+    evaluation=tuples(texts),
+    data_pointers=tuples(texts),
+    keep=tuples(texts),
+    cache_dir=texts,
+    cache_types=tuples(texts),
+    repository=texts,
+    timeout_s=maybe(floats),
+    variables=text_maps,
+    expect_metrics=tuples(texts),
+)
+file_hashes = st.builds(
+    j.FileHash, path=texts, md5=md5s, size=sizes, nfiles=maybe(sizes), isexec=st.booleans()
+)
+records = st.builds(
+    j.StageRecord,
+    name=texts,
+    commands=tuples(texts),
+    deps=tuples(file_hashes),
+    params=st.dictionaries(words, st.dictionaries(words, param_trees, max_size=2), max_size=2),
+    outs=tuples(file_hashes),
+)
+outcomes = st.builds(
+    j.Outcome,
+    run=run_ids,
+    attempt=st.integers(1, 9),
+    seed=integers,
+    state=st.sampled_from(r.RepeatState),
+    reason=texts,
+    stage=texts,
+    exit_code=maybe(small),
+    log_tail=texts,
+    started_at=times,
+    ended_at=times,
+    environment=maybe(environments),
+    resources=resources,
+    links=texts,
+    evaluation=evaluations,
+    evaluation_basis=texts,
+    samples=tuples(samples),
+    outputs=tuples(outputs),
+    stages=tuples(records, 2),
+    kept=tuples(st.builds(j.KeptFile, path=texts, file=texts, executable=st.booleans())),
+    warnings=tuples(texts),
+    patched=tuples(texts),
+)
+
+margins = st.floats(-1e6, 1e6).map(lambda x: x + 0.0)
+effects = st.one_of(
+    st.builds(
+        Effect,
+        kind=st.just(HypothesisKind.SUPERIORITY),
+        margin=margins,
+        relative=st.booleans(),
+        strict=st.booleans(),
+    ),
+    st.builds(
+        Effect,
+        kind=st.just(HypothesisKind.EQUIVALENCE),
+        margin=st.floats(1e-6, 1e6),
+        relative=st.booleans(),
+    ),
+    st.just(Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)),
+)
+guards = st.builds(
+    Guard,
+    metric=words,
+    op=st.sampled_from(["<=", ">="]),
+    margin=margins,
+    relative=st.booleans(),
+)
+plans = st.builds(
+    plan_format.make,
+    name=words,
+    branch=texts,
+    objective=texts,
+    hypothesis=texts,
+    claim=st.sampled_from(Claim),
+    metric=texts,
+    direction=st.sampled_from(Direction),
+    effect=effects,
+    alpha=st.floats(0.001, 0.5),
+    repeats=st.integers(1, 99),
+    guards=tuples(guards),
+    baseline=st.builds(BaselineRef, name=texts, commit=commits),
+    evaluation=tuples(texts),
+    author=persons,
+    created_at=times,
+)
+
+rates = st.floats(1e-300, 1.0)
+intervals = st.builds(
+    c.Interval,
+    low=maybe(floats),
+    high=maybe(floats),
+    confidence=st.floats(0.5, 0.999),
+    method=texts,
+)
+results = st.builds(
+    c.SignificanceResult,
+    plan=st.builds(
+        c.PlannedTest,
+        test=texts,
+        title=texts,
+        why=texts,
+        n_baseline=small,
+        n_candidate=small,
+        paired=st.booleans(),
+        alpha=rates,
+        resamples=sizes,
+        exact=st.booleans(),
+        smallest_p=rates,
+        seed=sizes,
+    ),
+    p_value=rates,
+    p_support=maybe(rates),
+    p_refute=maybe(rates),
+    statistic=maybe(floats),
+)
+values = tuples(st.tuples(integers, floats))
+metrics = st.builds(
+    c.MetricComparison,
+    metric=texts,
+    direction=maybe(st.sampled_from(Direction)),
+    role=st.sampled_from(c.Role),
+    n_baseline=small,
+    n_candidate=small,
+    mean_baseline=floats,
+    mean_candidate=floats,
+    sd_baseline=maybe(floats),
+    sd_candidate=maybe(floats),
+    difference=floats,
+    relative=maybe(floats),
+    interval=maybe(intervals),
+    relative_interval=maybe(intervals),
+    effects=tuples(
+        st.builds(c.EffectSize, name=texts, estimate=floats, interval=maybe(intervals)), 1
+    ),
+    result=maybe(results),
+    beside=tuples(results, 1),
+    p_adjusted=maybe(rates),
+    baseline_values=values,
+    candidate_values=values,
+    broken=st.booleans(),
+    notes=tuples(texts),
+)
+sides = st.builds(
+    c.Side,
+    name=texts,
+    commit=commits,
+    inputs=sha256s.map(InputsDigest),
+    environment=environments_digests,
+    evaluation=evaluations,
+    runs=tuples(run_ids),
+    seeds=tuples(integers),
+    failed=small,
+    wall_s=floats,
+    source_lost=st.booleans(),
+)
+comparisons = st.builds(
+    c.Comparison,
+    baseline=sides,
+    candidate=sides,
+    plan=maybe(plans),
+    claim=st.sampled_from(Claim),
+    effect=maybe(effects),
+    verdict=maybe(st.sampled_from(c.Verdict)),
+    headline=texts,
+    reasons=tuples(texts),
+    metrics=tuples(metrics, 2),
+    changes=tuples(st.builds(c.Change, kind=texts, what=texts, baseline=texts, candidate=texts)),
+    unused=tuples(st.builds(c.Unused, why=texts, run=texts, where=texts, seeds=tuples(integers))),
+    warnings=tuples(texts),
+    looks=small,
+    planned_repeats=maybe(small),
+    pairs=small,
+    next_step=texts,
+    compared_at=times,
+    program=texts,
+)
+conclusions = st.builds(
+    c.Conclusion,
+    experiment=texts,
+    verdict=maybe(st.sampled_from(c.Verdict)),
+    words=texts,
+    comparison=comparisons,
+    author_name=texts,
+    author_email=texts,
+    concluded_at=times,
+)
+configs = st.builds(
+    lambda config, pipeline, command: (
+        ProjectConfig(**{**config, "pipeline": None, "targets": (), "command": command})
+        if command is not None
+        else ProjectConfig(
+            **{**config, "pipeline": pipeline, "targets": config["targets"] if pipeline else ()}
+        )
+    ),
+    st.fixed_dictionaries(
+        {
+            "project": st.just("") | paths,
+            "targets": tuples(texts),
+            "params": tuples(paths),
+            "metrics": tuples(paths),
+            "directions": st.dictionaries(words, st.sampled_from(Direction), max_size=3),
+            "outputs": tuples(paths),
+            "predictions": maybe(predictions),
+            "curves": tuples(paths),
+            "evaluation": tuples(paths),
+            "seed": st.builds(SeedRule, param=maybe(param_keys))
+            | st.builds(SeedRule, arg=texts.map(lambda text: text + "{seed}")),
+            "python": maybe(texts),
+            "link": tuples(paths),
+            "once": tuples(texts),
+            "timeout_s": maybe(st.floats(0.001, 1e9)),
+            "inputs_ignore": tuples(texts),
+            "branch_prefix": words.filter(str.isalnum).map(lambda word: f"{word}/"),
+            "min_slice": st.integers(1, 1000),
+            "git_file_limit_bytes": sizes,
+        }
+    ),
+    maybe(paths),
+    maybe(texts),
+)

@@ -1,0 +1,181 @@
+"""Every record comes back as it was, byte for byte, and is what its schema says."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from gitexp.errors import BadFormatError, NewerFormatError
+from gitexp.formats import (
+    comparison,
+    conclusion,
+    config,
+    environment,
+    job,
+    outcome,
+    plan,
+    run,
+    samples,
+)
+from gitexp.formats.text import json_dumps, json_loads, yaml_loads
+from gitexp.formats.versions import NEWEST
+from tests.formats import strategies
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from gitexp.formats.jsontext import Json
+
+RECORDS: dict[str, tuple[ModuleType, st.SearchStrategy[object]]] = {
+    "comparison": (comparison, strategies.comparisons),
+    "conclusion": (conclusion, strategies.conclusions),
+    "environment": (environment, strategies.environments),
+    "job": (job, strategies.jobs),
+    "outcome": (outcome, strategies.outcomes),
+    "plan": (plan, strategies.plans),
+    "run": (run, strategies.runs),
+}
+YAML_KINDS = ("conclusion", "plan")
+
+
+@cache
+def validator(kind: str) -> Draft202012Validator:
+    folder = files("gitexp.formats") / "schemas"
+    schemas = {name: json.loads((folder / f"{name}.json").read_text()) for name in NEWEST}
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+    registry = Registry().with_resources(
+        (f"{name}.json", Resource.from_contents(schema)) for name, schema in schemas.items()
+    )
+    return Draft202012Validator(
+        schemas[kind], registry=registry, format_checker=Draft202012Validator.FORMAT_CHECKER
+    )
+
+
+def parsed(kind: str, data: bytes) -> Json:
+    return yaml_loads(data, where=kind) if kind in YAML_KINDS else json_loads(data, where=kind)
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_record_comes_back_and_fits_its_schema(kind: str) -> None:
+    codec, values = RECORDS[kind]
+
+    @settings(
+        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(values)
+    def check(value: object) -> None:
+        data = codec.dump(value)
+        again = codec.load(data, kind)
+        assert again == value
+        assert codec.dump(again) == data
+        validator(kind).validate(parsed(kind, data))
+
+    check()
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.configs)
+def test_a_config_comes_back_from_its_template(value: config.ProjectConfig) -> None:
+    data = config.dump_template(value)
+    assert config.load(data, "config.yaml") == value
+    assert config.dump_template(config.load(data, "config.yaml")) == data
+    validator("config").validate(yaml_loads(data, where="config.yaml"))
+
+
+@settings(max_examples=60, deadline=None)
+@given(strategies.sample_lists)
+def test_samples_are_the_same_bytes_in_whatever_order_they_come(
+    values: list[samples.Sample],
+) -> None:
+    data = samples.dump(values)
+    assert samples.dump(reversed(values)) == data
+    again = samples.parse(data, "samples.csv")
+    assert sorted(again, key=repr) == sorted(values, key=repr)
+    assert samples.dump(again) == data
+
+
+def test_every_format_has_a_schema_and_every_schema_a_format() -> None:
+    folder = files("gitexp.formats") / "schemas"
+    assert {item.name for item in folder.iterdir()} == {f"{kind}.json" for kind in NEWEST}
+    for kind in NEWEST:
+        assert validator(kind).schema["title"] == f"gitexp/{kind}@{NEWEST[kind]}"
+
+
+@pytest.mark.parametrize("kind", [*RECORDS, "config"])
+def test_a_newer_version_is_refused_by_name(kind: str) -> None:
+    codec = config if kind == "config" else RECORDS[kind][0]
+    with pytest.raises(NewerFormatError) as caught:
+        codec.load(json_dumps({"$schema": f"gitexp/{kind}@99"}), "the file")
+    assert f"gitexp/{kind}@99" in caught.value.found
+    assert f"gitexp/{kind}@99" in caught.value.next_step
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize("kind", [*RECORDS, "config"])
+@pytest.mark.parametrize(
+    "value", [{}, [], None, 3, {"$schema": "gitexp/other@1"}, {"$schema": 1}], ids=repr
+)
+def test_something_else_is_refused(kind: str, value: Json) -> None:
+    codec = config if kind == "config" else RECORDS[kind][0]
+    with pytest.raises(BadFormatError) as caught:
+        codec.load(json_dumps(value), "the file")
+    assert "the file" in caught.value.where
+
+
+@pytest.mark.parametrize("kind", RECORDS)
+def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
+    """No value of another kind in any field ends in anything but our own error."""
+    codec, values = RECORDS[kind]
+    odd = st.sampled_from([None, 7, -1, "x", [], {}, [3], {"a": None}, True, 1e300])
+
+    @settings(
+        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(values, st.data())
+    def check(value: object, data: st.DataObject) -> None:
+        fields = parsed(kind, codec.dump(value))
+        assert isinstance(fields, dict)
+        key = data.draw(st.sampled_from([key for key in fields if key != "$schema"]))
+        fields[key] = data.draw(odd)
+        try:
+            codec.load(json_dumps(fields), "the file")
+        except BadFormatError as error:
+            assert error.where.startswith("the file")
+            assert error.expected
+
+    check()
+
+
+def test_a_bad_value_says_file_key_path_found_and_expected() -> None:
+    @settings(max_examples=1, database=None, deadline=None)
+    @given(strategies.runs.filter(lambda value: len(value.repeats) > 0))
+    def check(value: run.Run) -> None:
+        fields = run.to_json(value)
+        repeats = fields["repeats"]
+        assert isinstance(repeats, list)
+        repeats[0]["resources"]["cpu_count"] = "many"
+        with pytest.raises(BadFormatError) as caught:
+            run.load(json_dumps(fields), "runs/ab/abc/run.json")
+        assert caught.value.where == "runs/ab/abc/run.json: repeats[0].resources.cpu_count"
+        assert caught.value.found == '"many"'
+        assert caught.value.expected == "an integer"
+
+    check()
+
+
+def test_a_run_with_keys_of_a_later_gitexp_is_read() -> None:
+    @settings(max_examples=1, database=None, deadline=None)
+    @given(strategies.runs)
+    def check(value: run.Run) -> None:
+        assert run.load(json_dumps({**run.to_json(value), "later": 1}), "run.json") == value
+
+    check()
