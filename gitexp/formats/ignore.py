@@ -1,7 +1,8 @@
 """Patterns as in .gitignore, for ``inputs.ignore``: no foreign regular expression, no blow-up.
 
-A pattern comes from a branch. So each segment is matched with two pointers that remember the last
-star alone, which takes at most pattern times text steps, whatever the pattern.
+A pattern comes from a branch. So what stands between two stars is looked for leftmost, once, which
+takes at most pattern times text steps, whatever the pattern. As in a shell, and unlike Git, ``?``
+and a class stand for a character, not for a byte.
 """
 
 from __future__ import annotations
@@ -132,7 +133,9 @@ def _strip(line: str) -> str:
 
 
 def _match_segments(segments: tuple[Matcher | None, ...], parts: tuple[str, ...]) -> bool:
-    """Match with the same two pointers as within a segment: ``**`` is the star of folders."""
+    """Match with two pointers that remember the last star: ``**`` is the star of folders."""
+    if len(segments) == 2 and segments[0] is None:  # noqa: PLR2004 - a pattern without a slash
+        return segments[1] is not None and segments[1](parts[-1])
     at = seg = 0
     star, mark = -1, 0
     while at < len(parts):
@@ -156,7 +159,13 @@ def _segment(pattern: str) -> Matcher:
     stem = pattern[:-1]
     if pattern.endswith("*") and stem and not any(char in stem for char in "*?[\\"):
         return partial(_starts, stem)
-    return partial(_match_tokens, _tokens(pattern))
+    chunks: list[list[_Token]] = [[]]
+    for token in _tokens(pattern):
+        if token == "*":
+            chunks.append([])
+        else:
+            chunks[-1].append(token)
+    return partial(_match_chunks, tuple(tuple(chunk) for chunk in chunks))
 
 
 def _starts(stem: str, name: str) -> bool:
@@ -171,20 +180,25 @@ def _nothing(_name: str) -> bool:
     return False
 
 
-def _match_tokens(tokens: tuple[_Token, ...], name: str) -> bool:
-    at = token = 0
-    star, mark = -1, 0
-    while at < len(name):
-        if token < len(tokens) and tokens[token] == "*":
-            star, mark, token = token, at, token + 1
-        elif token < len(tokens) and _fits(tokens[token], name[at]):
-            at, token = at + 1, token + 1
-        elif star >= 0:
-            mark += 1
-            at, token = mark, star + 1
-        else:
+def _match_chunks(chunks: tuple[tuple[_Token, ...], ...], name: str) -> bool:
+    """Match what stands between the stars: first and last tied, the others leftmost."""
+    first, last = chunks[0], chunks[-1]
+    if len(chunks) == 1:
+        return len(name) == len(first) and _fit(first, name, 0)
+    end = len(name) - len(last)
+    if len(first) > end or not _fit(first, name, 0) or not _fit(last, name, end):
+        return False
+    at = len(first)
+    for chunk in chunks[1:-1]:
+        at = next((i for i in range(at, end - len(chunk) + 1) if _fit(chunk, name, i)), -1)
+        if at < 0:
             return False
-    return all(rest == "*" for rest in tokens[token:])
+        at += len(chunk)
+    return True
+
+
+def _fit(chunk: tuple[_Token, ...], name: str, at: int) -> bool:
+    return all(_fits(token, name[at + i]) for i, token in enumerate(chunk))
 
 
 def _fits(token: _Token, char: str) -> bool:

@@ -194,7 +194,9 @@ def test_any_number_like_scalar_is_what_dvc_sees(text: str) -> None:
 
 
 @settings(max_examples=300)
-@given(st.binary(max_size=60) | st.text("ab:- \n{}[],&*!|>'\"#?%@\t1.", max_size=40).map(str.encode))
+@given(
+    st.binary(max_size=60) | st.text("ab:- \n{}[],&*!|>'\"#?%@\t1.", max_size=40).map(str.encode)
+)
 def test_any_bytes_are_read_or_refused_by_an_error_of_ours(data: bytes) -> None:
     for load in (json_loads, yaml_loads):
         try:

@@ -1,0 +1,128 @@
+"""The project's settings: comfortable YAML, checked to the key."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.formats import config
+from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.plan import Direction
+
+HEAD = "$schema: gitexp/config@1\n"
+
+
+def load(text: str) -> ProjectConfig:
+    return config.load((HEAD + text).encode(), "config.yaml")
+
+
+def test_an_empty_config_is_the_defaults() -> None:
+    assert load("") == ProjectConfig()
+
+
+def test_all_keys_are_read() -> None:
+    found = load(
+        """
+project: models/churn
+pipeline: {file: dvc.yaml, targets: [train]}
+params: [params.yaml, conf/net.toml]
+metrics: {files: [metrics.json], directions: {f1: max, loss: min}}
+outputs: [data/prepared.csv, model]
+predictions: {path: p.csv, y_true: y, positive: "1"}
+curves: [curves.csv]
+evaluation: [data/test.csv]
+seed: {param: train.seed}
+python: .venv/bin/python
+run: {link: [.env], once: [prepare], timeout_s: 60}
+inputs: {ignore: [/notes/]}
+branches: {prefix: try/}
+limits: {git_file: 2 MiB}
+privacy: {min_slice: 5}
+"""
+    )
+    assert found == ProjectConfig(
+        project="models/churn",
+        pipeline="dvc.yaml",
+        targets=("train",),
+        params=("params.yaml", "conf/net.toml"),
+        metrics=("metrics.json",),
+        directions={"f1": Direction.MAX, "loss": Direction.MIN},
+        outputs=("data/prepared.csv", "model"),
+        predictions=Predictions("p.csv", y_true="y", positive="1"),
+        curves=("curves.csv",),
+        evaluation=("data/test.csv",),
+        seed=SeedRule(param=ParamKey("params.yaml", "train.seed")),
+        python=".venv/bin/python",
+        link=(".env",),
+        once=("prepare",),
+        timeout_s=60,
+        inputs_ignore=("/notes/",),
+        branch_prefix="try/",
+        min_slice=5,
+        git_file_limit_bytes=2 << 20,
+    )
+
+
+def test_short_forms_are_read() -> None:
+    assert load("pipeline: dvc.yaml\nmetrics: [m.json]\n").metrics == ("m.json",)
+    assert load("command: python train.py\n").command == "python train.py"
+    assert load('seed: {arg: "seed={seed}"}\n').seed.arg == "seed={seed}"
+    assert load("seed: {param: conf/net.toml:train.seed}\n").seed.param == ParamKey(
+        "conf/net.toml", "train.seed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "where", "expected"),
+    [
+        ("metricz: [a]\n", "config.yaml", "metrics"),
+        ("run: {tiemout_s: 3}\n", "config.yaml", "timeout_s"),
+        ("metrics: {directions: {f1: up}}\n", "metrics.directions.f1", "one of max, min"),
+        ("params: params.yaml\n", "params", "a list of texts"),
+        ("pipeline: dvc.yaml\ncommand: x\n", "command", "not both"),
+        ("seed: {param: a, arg: '{seed}'}\n", "seed.arg", "not both"),
+        ("seed: {arg: seed}\n", "seed.arg", "{seed}"),
+        ("run: {timeout_s: 0}\n", "run.timeout_s", "above 0"),
+        ("branches: {prefix: exp}\n", "branches.prefix", "exp/"),
+        ("limits: {git_file: many}\n", "limits.git_file", "5 MiB"),
+        ("privacy: {min_slice: 0}\n", "privacy.min_slice", "at least 1"),
+        ("python: 3\n", "python", "a text"),
+    ],
+)
+def test_a_wrong_key_or_value_is_named(text: str, where: str, expected: str) -> None:
+    with pytest.raises(BadFormatError) as caught:
+        load(text)
+    assert where in caught.value.where
+    assert expected in caught.value.expected
+
+
+@pytest.mark.parametrize("path", ["/etc", "../x", "a/../../x", ".git/hooks", "C:/x", "a\\\\b"])
+def test_a_path_that_leaves_its_place_is_refused(path: str) -> None:
+    for text in (f"outputs: ['{path}']\n", f"project: '{path}'\n", f"curves: ['{path}']\n"):
+        with pytest.raises(UnsafeInputError):
+            load(text)
+
+
+def test_the_template_explains_every_key() -> None:
+    text = config.dump_template(ProjectConfig(pipeline="dvc.yaml")).decode()
+    keys = [line for line in text.splitlines() if line and not line.startswith(("#", " ", "$"))]
+    for key in keys:
+        above = text[: text.index(f"\n{key}")].splitlines()[-1]
+        assert above.startswith("#") or key in {
+            "run:",
+            "inputs:",
+            "branches:",
+            "limits:",
+            "privacy:",
+        }
+
+
+def test_only_what_acts_on_results_is_in_the_results_part() -> None:
+    base = ProjectConfig(pipeline="dvc.yaml")
+    same = ProjectConfig(
+        pipeline="dvc.yaml", python="p", link=("a",), timeout_s=3, min_slice=3, branch_prefix="t/"
+    )
+    assert config.results_part(base) == config.results_part(same)
+    assert config.results_part(base) != config.results_part(
+        ProjectConfig(pipeline="dvc.yaml", once=("prepare",))
+    )
