@@ -1,0 +1,225 @@
+"""The answers of the read-only commands in every format, hostile texts included."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.model.comparison import (
+    Conclusion,
+    ExperimentSummary,
+    MetricSummary,
+    RunSummary,
+    Verdict,
+)
+from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
+from gitexp.model.plan import Person
+from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
+from gitexp.model.views import (
+    DataChange,
+    DataState,
+    DiffView,
+    ExperimentList,
+    InputsReason,
+    InputsView,
+    LogSource,
+    LogView,
+    MetricChange,
+    PathChange,
+    RepeatLog,
+    RunGroup,
+    RunList,
+    ShownExperiment,
+    ShownRun,
+    StateName,
+    StatusView,
+    UnreadableRecord,
+    ValueChange,
+)
+from gitexp.report import views
+from tests.report import samples
+from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
+
+if TYPE_CHECKING:
+    from gitexp.report.views import View
+
+COMMIT = CommitHash("3fa9c1e" + "0" * 33)
+RUN = RunId("abcdefghijklmnop")
+
+
+def made(text: str) -> dict[str, View]:
+    """Return one value of each view in which every foreign string is `text`."""
+    metric = MetricSummary(text, 10, 0.61711, 0.0042)
+    plan = samples.supported().plan
+    summary = RunSummary(
+        id=RUN,
+        branch=text,
+        experiment=text,
+        inputs=samples.INPUTS_A,
+        environment="5eedfab",
+        state="finished 10/10",
+        finished=10,
+        repeats=10,
+        author=text,
+        started_at=samples.NOW,
+        params=((text, text),),
+        metrics=(metric,),
+        exploratory=True,
+        seeds=(0, 1, 2),
+    )
+    experiment = ExperimentSummary(
+        name=text,
+        branch=text,
+        commit=COMMIT,
+        state="run",
+        verdict=Verdict.SUPPORTED,
+        hypothesis=text,
+        metric=text,
+        runs=2,
+        finished=10,
+        planned=10,
+        primary=metric,
+        author=text,
+        created_at=samples.NOW,
+    )
+    bad = UnreadableRecord(text, text, text)
+    record = Run(
+        id=RUN,
+        origin=Origin.OBSERVED,
+        source=Source(COMMIT, TreeId("0" * 40), text, {text: text}),
+        inputs=samples.INPUTS_A,
+        plan=None,
+        group="",
+        engine="local",
+        author=Person(text, text),
+        started_at=samples.NOW,
+        ended_at=samples.NOW,
+        seeds=(0, 1),
+        committed_seed=0,
+        repeats=(
+            Repeat(0, RepeatState.FINISHED, resources=Resources(wall_s=12.34)),
+            Repeat(1, RepeatState.FAILED, reason=text),
+        ),
+        params={text: (1, text, True)},
+        program="gitexp 0.1.0",
+        sample_rows=1,
+        samples_sha256="0" * 64,
+        warnings=(text,),
+    )
+    a, b = StateName(text, COMMIT, samples.INPUTS_A), StateName(text, COMMIT, None)
+    conclusion = Conclusion(
+        text, Verdict.SUPPORTED, text, samples.supported(), text, text, samples.NOW
+    )
+    return {
+        "list": ExperimentList((experiment,), (bad,)),
+        "runs": RunList((summary,), (bad,)),
+        "groups": (RunGroup(((text, text),), 2, 20, (metric,)),),
+        "experiment": ShownExperiment(
+            text,
+            COMMIT,
+            plan,
+            COMMIT,
+            InputsDigest("e" * 64),
+            (summary,),
+            conclusion,
+            (bad,),
+            notes=(text,),
+        ),
+        "run": ShownRun(record, (), (metric,), COMMIT, (text,), None, notes=(text,)),
+        "status": StatusView(
+            branch=text,
+            commit=COMMIT,
+            initialised=True,
+            plan=plan,
+            inputs=samples.INPUTS_A,
+            planned=10,
+            counted=(0, 1, 2),
+            baseline_counted=(),
+            exploratory=1,
+            verdict=None,
+            dirty=(text,),
+            running=(),
+            unpublished=(),
+            unreadable=(bad,),
+            shallow=True,
+            notes=(text,),
+            next_step="gitexp run --with-baseline",
+        ),
+        "diff": DiffView(
+            a,
+            b,
+            (PathChange(text, "modified", 3, None),),
+            (ValueChange(text, 0.1, text), ValueChange(text, 1, None, in_b=False)),
+            (DataChange(text, text, DataState("abc", 1_000_000, 3), None),),
+            (ValueChange(text, "1.0", "2.0"),),
+            (MetricChange(text, metric, None, None),),
+            (text,),
+        ),
+        "inputs": InputsView(
+            a, b, (InputsReason("params", text, text, text),), (text,), (RUN,), (), (text,)
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", views.VIEW_FORMATS)
+@pytest.mark.parametrize("kind", sorted(made("x")))
+def test_a_view_is_as_it_was_looked_at(name: str, kind: str, *, update_golden: bool) -> None:
+    text = views.render(made("exp/focal loss")[kind], name)
+    path = GOLDEN / f"view-{kind}.{SUFFIX.get(name, name)}"
+    if update_golden:
+        path.write_text(text, "utf-8")
+    assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_view_lets_a_foreign_string_act(text: str) -> None:
+    clean = made("plain")
+    for kind, view in made(text).items():
+        for name in ("text", "md"):
+            page = views.render(view, name)
+            bad = {char for char in page if not char.isprintable()} - {"\n"}
+            assert not bad, (kind, name, bad)
+        if text:
+            # a list of objects has no place for two fields of one name, so rows tell
+            lines = views.render(view, "md").count("\n")
+            assert lines == views.render(clean[kind], "md").count("\n"), kind
+        for row in csv.reader(io.StringIO(views.render(view, "csv"))):
+            for cell in row:
+                if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}:
+                    float(cell)
+
+
+@pytest.mark.parametrize("kind", sorted(made("x")))
+def test_json_names_its_schema_and_keeps_every_text(kind: str) -> None:
+    page = views.render(made("\x9bred\u202e")[kind], "json")
+    assert json.loads(page)["$schema"].startswith("gitexp/")
+    assert page.replace("\n", "").isprintable()
+    assert "\\u009bred\\u202e" in page
+
+
+def test_an_empty_list_says_so_and_what_to_do() -> None:
+    assert (
+        views.render(ExperimentList(()), "text") == "no experiment yet\n\nnext: gitexp new NAME\n"
+    )
+
+
+def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
+    log = RepeatLog(RUN, 3, 1, LogSource.JOB, "a\n\x1b[2Jb" + "c" * 500, RepeatState.FAILED)
+    text = views.log_text(LogView(RUN, (log,)))
+    assert text.splitlines()[1:] == ["a", "\\x1b[2Jb" + "c" * 500]
+    assert json.loads(views.log_json(LogView(RUN, (log,))))["repeats"][0]["seed"] == 3
+
+
+def test_the_views_load_nothing_heavy() -> None:
+    code = (
+        "import sys, gitexp.report.views;"
+        "print([m for m in ('numpy','scipy','pandas','dvc','git','html') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stdout.strip() == "[]"
