@@ -17,8 +17,9 @@ from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH
+from gitexp.store.lines import pooled, shown
 from gitexp.store.lookup import tips
-from gitexp.store.summaries import pooled, run_lines, shown
+from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue, RunId, TreeId
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
-    from gitexp.store.summaries import RunLine
 
 DEFAULT_PREFIX = "exp/"
 _EVERYTHING = ListQuery()
@@ -182,6 +183,7 @@ def _experiment(tip: Tip, line: ExperimentLine, prefix: str, *, running: bool) -
         primary=line.primary,
         author=line.author,
         created_at=line.created_at,
+        baseline=line.baseline,
     )
 
 

@@ -202,7 +202,7 @@ def run_value(run: RunSummary, name: str) -> ParamValue:
 def experiment_value(item: ExperimentSummary, name: str) -> ParamValue:
     """Return a column of an experiment, or its primary metric's mean."""
     match name:
-        case "name" | "branch" | "state" | "author" | "metric":
+        case "name" | "branch" | "state" | "author" | "metric" | "baseline":
             return str(getattr(item, name))
         case "created":
             return _seconds(item.created_at)

@@ -21,7 +21,7 @@ from gitexp.ops.states import state_of
 from gitexp.store import lookup, plans
 from gitexp.store.index import open_index
 from gitexp.store.layout import conclusion_path
-from gitexp.store.summaries import line_of, shown, summarise
+from gitexp.store.lines import line_of, shown, summarise
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -19,9 +19,10 @@ from gitexp.model.ids import RunId, TreeId
 from gitexp.store.ancestry import listings
 from gitexp.store.index import Kind
 from gitexp.store.layout import CONCLUSIONS, conclusion_path
+from gitexp.store.lines import describe, pooled, reason, summarise
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
-from gitexp.store.summaries import describe, pooled, reason, run_lines, summarise
+from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
+    from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
-    from gitexp.store.summaries import RunLine
 
 CONCLUSION_LIMIT_BYTES = 4 << 20
 
@@ -51,6 +52,7 @@ class ExperimentLine:
     verdict: str  # "" where there is no conclusion, or it gives none
     author: str
     created_at: datetime | None  # without a plan: of the tip's commit
+    baseline: str = ""  # as the plan's author typed it
     bad: str = ""  # the plan, or the conclusion, cannot be read
 
 
@@ -67,22 +69,23 @@ def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip,
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())
     remembered = _decoded(rows)
+    unknown = [tip for tip, key in keys.items() if key not in remembered]
+    held = listings(repo, index, dict.fromkeys(tip.commit for tip in unknown))
+    # All at once: one question to the index instead of one for each branch.
+    every = {tree: run for runs in held.values() for run, tree in runs.items()}
+    lines = run_lines(repo, index, every)
     fresh: dict[str, bytes] = {}
-    found: dict[Tip, ExperimentLine] = {}
-    for tip, key in keys.items():
-        line = remembered.get(key)
-        if line is None:
-            line = remembered[key] = _work_out(repo, index, tip)
-            if not line.bad:
-                fresh[key] = _encode(line)
-        found[tip] = line
+    for tip in unknown:
+        mine = {tree: lines[tree] for tree in held[tip.commit].values()}
+        line = remembered[keys[tip]] = _work_out(repo, tip, mine)
+        if not line.bad:
+            fresh[keys[tip]] = _encode(line)
     if fresh:
         index.put(Kind.EXPERIMENT, fresh)
-    return found
+    return {tip: remembered[key] for tip, key in keys.items()}
 
 
-def _work_out(repo: Repo, index: Index, tip: Tip) -> ExperimentLine:
-    held = listings(repo, index, [tip.commit])[tip.commit]
+def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> ExperimentLine:
     try:
         plan = (
             plan_named(repo, tip.branch.partition("/")[2], tip.commit)
@@ -91,11 +94,10 @@ def _work_out(repo: Repo, index: Index, tip: Tip) -> ExperimentLine:
         )
     except GitexpError as error:
         return _without_plan(repo, tip, 0, reason(error))
-    lines = list(run_lines(repo, index, {tree: run for run, tree in held.items()}).items())
     if plan is ABSENT:
-        mine = sum(1 for _, line in lines if line.branch == tip.branch)
+        mine = sum(1 for line in lines.values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
-    under = [(tree, line) for tree, line in lines if line.plan_digest == plan.digest]
+    under = [(tree, line) for tree, line in lines.items() if line.plan_digest == plan.digest]
     seeds, primary = _candidate(repo, plan, under)
     concluded, verdict, bad = _conclusion(repo, tip.commit, plan.name)
     return ExperimentLine(
@@ -110,6 +112,7 @@ def _work_out(repo: Repo, index: Index, tip: Tip) -> ExperimentLine:
         verdict=verdict,
         author=plan.author.name,
         created_at=plan.created_at,
+        baseline=plan.baseline.name,
         bad=bad,
     )
 
@@ -186,6 +189,7 @@ def _encode(line: ExperimentLine) -> bytes:
         line.verdict,
         line.author,
         None if line.created_at is None else line.created_at.isoformat(),
+        line.baseline,
     ]
     return json.dumps(row, separators=(",", ":")).encode("ascii")
 
@@ -200,12 +204,13 @@ def _decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
 
 _Row = tuple[
     str, str, str, int, int, int, tuple[str, int, float, float | None] | None, bool, str, str,
-    str | None,
+    str | None, str,
 ]  # fmt: skip
 
 
 def _decode(row: _Row) -> ExperimentLine:
-    name, hypothesis, metric, planned, runs, finished, primary, concluded, verdict, author, at = row
+    name, hypothesis, metric, planned, runs, finished, primary = row[:7]
+    concluded, verdict, author, at, baseline = row[7:]
     return ExperimentLine(
         name,
         hypothesis,
@@ -218,4 +223,5 @@ def _decode(row: _Row) -> ExperimentLine:
         verdict,
         author,
         None if at is None else datetime.fromisoformat(at),
+        baseline,
     )

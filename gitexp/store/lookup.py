@@ -20,8 +20,9 @@ from gitexp.git.refs import branches
 from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
 from gitexp.store.index import open_index
 from gitexp.store.layout import ARCHIVE_TAGS, RUNS, environment_dir
+from gitexp.store.lines import reason
 from gitexp.store.records import read_run
-from gitexp.store.summaries import reason, run_lines
+from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Environment, Run, Sample
     from gitexp.store.ancestry import Addition
     from gitexp.store.index import Index
-    from gitexp.store.summaries import RunLine
+    from gitexp.store.lines import RunLine
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20
 

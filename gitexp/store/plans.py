@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
 from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
 from gitexp.store.layout import CONFIG, PLANS, plan_path
+from gitexp.store.leanplan import lean_plan
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -189,4 +189,4 @@ def _read(repo: Repo, commit: CommitHash, path: str) -> Plan | Absent:
     data = read_blob(repo, commit, path)
     if data is ABSENT:
         return ABSENT
-    return plan_format.load(data, f"{commit[:9]}:{path}")
+    return lean_plan(data, f"{commit[:9]}:{path}")

@@ -1,0 +1,163 @@
+"""The line of a run straight from its two files, for lists of thousands.
+
+Reading a record in full checks every key of every repeat and costs a millisecond. A line needs a
+dozen values: those are checked here, the digest of the samples too, and anything unusual - another
+version, a quoted cell, a value of another kind - is left to the full reader. What counts in a
+comparison is always read in full; a line only decides what is shown, and what is worth reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypedDict
+
+from gitexp.formats.samples import COLUMNS
+from gitexp.formats.versions import schema
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import read_blob
+from gitexp.model.run import Origin, RepeatState
+from gitexp.store.lines import FINISHED, RunLine, state_word, summarise_rows
+from gitexp.store.records import RUN_LIMIT_BYTES, SAMPLES_LIMIT_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.formats.text import Json
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import ParamValue, RunId, TreeId
+
+_SCHEMA = schema("run")
+_HEADER = ",".join(COLUMNS)
+_ORIGINS = frozenset(item.value for item in Origin)
+_STATES = frozenset(item.value for item in RepeatState)
+_DIGEST_LENGTH = 64
+
+
+class _Plan(TypedDict):
+    name: str
+    digest: str
+
+
+class _Person(TypedDict):
+    name: str
+
+
+class _Source(TypedDict):
+    commit: str
+    branch: str
+
+
+class _Samples(TypedDict):
+    rows: int
+    sha256: str
+
+
+class _Repeat(TypedDict):
+    seed: int
+    state: str
+    environment: str | None
+
+
+_Record = TypedDict(  # what `json.loads` is believed to give only as far as `_checked` looked
+    "_Record",
+    {
+        "$schema": str,
+        "id": str,
+        "inputs": str,
+        "origin": str,
+        "plan": _Plan | None,
+        "source": _Source,
+        "repeats": list[_Repeat],
+        "author": _Person,
+        "started_at": str,
+        "params": dict[str, "Json"],
+        "samples": _Samples,
+    },
+)
+
+
+def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
+    """Return the line of a run; None where the full reader has to look.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a file is too large.
+    """
+    data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
+    table = read_blob(repo, tree, "samples.csv", SAMPLES_LIMIT_BYTES)
+    if data is ABSENT or table is ABSENT:
+        return None
+    try:
+        return _line(json.loads(data, parse_constant=_refuse), table, run)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # not a record as we write it: the full reader says what is wrong
+
+
+def _line(record: _Record, table: bytes, run: RunId) -> RunLine | None:
+    samples, plan, source = record["samples"], record["plan"], record["source"]
+    repeats = record["repeats"]
+    texts = (
+        *(record["inputs"], record["author"]["name"], source["commit"], source["branch"]),
+        *((plan["name"], plan["digest"]) if plan is not None else ()),
+    )
+    usual = (
+        record["$schema"] == _SCHEMA
+        and record["id"] == run
+        and len(record["inputs"]) == _DIGEST_LENGTH
+        and record["origin"] in _ORIGINS
+        and all(type(text) is str for text in texts)
+        and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
+        and hashlib.sha256(table).hexdigest() == samples["sha256"]
+    )
+    rows = list(_rows(table)) if usual else []
+    if not usual or len(rows) != samples["rows"]:
+        return None
+    environments = (item["environment"] for item in repeats)
+    return RunLine(
+        id=run,
+        inputs=record["inputs"],
+        plan_name="" if plan is None else plan["name"],
+        plan_digest="" if plan is None else plan["digest"],
+        reported=record["origin"] == Origin.REPORTED.value,
+        commit=source["commit"],
+        branch=source["branch"],
+        environment=next((str(item) for item in environments if item is not None), ""),
+        state=state_word([item["state"] for item in repeats]),
+        seeds=tuple([item["seed"] for item in repeats if item["state"] == FINISHED]),
+        repeats=len(repeats),
+        author=record["author"]["name"],
+        started_at=datetime.fromisoformat(record["started_at"]).astimezone(UTC),
+        params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
+        metrics=summarise_rows(rows),
+    )
+
+
+def _rows(table: bytes) -> Iterator[tuple[str, int, bool, float]]:
+    """Read the usual samples.csv; ValueError where it has a quoted cell or anything odd."""
+    header, *lines = table.decode("utf-8").split("\n")
+    if header != _HEADER or lines.pop() != "" or b'"' in table or b"\r" in table:
+        raise ValueError
+    for line in lines:
+        metric, seed, rep, fold, dataset, _, _, cell = line.split(",")
+        value = float(cell)
+        if not metric or not math.isfinite(value):
+            raise ValueError
+        yield f"{metric}[{dataset}]" if dataset else metric, int(seed), not rep and not fold, value
+
+
+def _param(value: Json) -> ParamValue:
+    if isinstance(value, list):
+        return tuple([_param(item) for item in value])
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(name)

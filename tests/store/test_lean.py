@@ -1,0 +1,149 @@
+"""The quick readers agree with the full ones, or leave the work to them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gitexp.errors import GitexpError
+from gitexp.formats import plan as plan_format
+from gitexp.formats import run as run_format
+from gitexp.formats import samples as samples_format
+from gitexp.formats.text import yaml_loads
+from gitexp.git.objects import tree_id
+from gitexp.git.repository import open_repository
+from gitexp.model.ids import CommitHash
+from gitexp.model.plan import Guard
+from gitexp.model.run import Sample
+from gitexp.store import layout
+from gitexp.store.lean import lean_line
+from gitexp.store.leanplan import lean_plan, usual
+from gitexp.store.lines import line_of
+from tests.store.recorded import a_plan, a_run, run_files, run_id
+
+if TYPE_CHECKING:
+    from gitexp.store.lines import RunLine
+    from tests.build import BuiltRepo
+
+GUARD = Guard("loss", "<=", 0.05, relative=True)
+WORDS = st.text(st.sampled_from("ab1 :#-'\"\\[]{}&*!|>%@`,\t\n0.5éü\u2028~"), max_size=25)
+
+
+@settings(max_examples=200, deadline=None)
+@given(WORDS.filter(str.strip), WORDS, st.sampled_from([(), (GUARD,)]))
+def test_a_plan_read_line_by_line_is_the_plan(
+    hypothesis: str, objective: str, guards: tuple[Guard, ...]
+) -> None:
+    plan = replace(
+        a_plan("x", "0" * 40),
+        hypothesis=hypothesis,
+        objective=objective,
+        guards=guards,
+    )
+    plan = replace(plan, digest=plan_format.digest(plan))
+    data = plan_format.dump(plan)
+    assert lean_plan(data, "x") == plan_format.load(data, "x") == plan
+
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from(
+            ["name: x", "  name: y", "author:", "author: ", "- a", "- 1", "x: []", "y: null",
+             'z: "a: b"', "n: 1e3", "t: 1:30", "d: 2024-01-01", "u: yes", "  k: a", "---", "# c",
+             "e: a #b", "f: a#b", "g: a: b", "h: a:", "i: a ", "", "  - a", "j: .inf", "$s: 0o17"]
+        ),
+        st.tuples(st.sampled_from("abc"), WORDS).map(lambda pair: f"{pair[0]}: {pair[1]}"),
+    ),
+    max_size=6,
+)  # fmt: skip
+
+
+@settings(max_examples=500, deadline=None)
+@given(LINES)
+def test_lines_of_the_usual_kind_mean_what_yaml_says(lines: list[str]) -> None:
+    data = ("\n".join(lines) + "\n").encode()
+    try:
+        found = usual(data, "x")
+    except GitexpError:
+        with pytest.raises(GitexpError):
+            yaml_loads(data, where="x")
+        return
+    if found:
+        assert found == yaml_loads(data, where="x")
+
+
+def test_the_usual_plan_takes_the_quick_way() -> None:
+    assert usual(plan_format.dump(a_plan("x", "0" * 40)), "x") is not None
+
+
+def line(repo: BuiltRepo, files: dict[str, bytes]) -> RunLine | None:
+    commit = CommitHash(repo.commit(files))
+    opened = open_repository(repo.workspace)
+    tree = tree_id(opened, commit, layout.run_dir(run_id(1)))
+    assert isinstance(tree, str)
+    return lean_line(opened, tree, run_id(1))
+
+
+def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> None:
+    run, _ = a_run(1, [0.5, 0.6], plan=a_plan("x", "0" * 40), failed=[7], branch="exp/x")
+    samples = (
+        Sample("f1", 0, 0.5),
+        Sample("f1", 1, 0.75),
+        Sample("f1", 0, 0.1, fold=0),
+        Sample("acc", 0, 0.1, fold=0, rep=1),
+        Sample("acc", 0, 0.3, fold=1, rep=1),
+        Sample("acc", 1, 0.4, dataset="other", n_train=3, n_test=4),
+    )
+    files = run_files(run, samples)
+    record = json.loads(files[layout.run_json(run.id)])
+    record["params"] = {"a": 1, "b": [1, [2.5, "x"]], "c": None, "d": True}
+    record["samples"] = {
+        "rows": len(samples),
+        "sha256": hashlib.sha256(samples_format.dump(samples)).hexdigest(),
+    }
+    files[layout.run_json(run.id)] = json.dumps(record).encode()
+    full = run_format.load(files[layout.run_json(run.id)], "run.json")
+    found = line(repo, files)
+    assert found == line_of(full, samples)
+    assert found is not None
+    assert {item.metric: (item.n, item.mean) for item in found.metrics} == {
+        "acc": (1, 0.2),
+        "acc[other]": (1, 0.4),
+        "f1": (2, 0.625),
+    }
+    assert found.state == "partial"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("$schema", "gitexp/run@2"),
+        ("id", "a" * 16),
+        ("inputs", 3),
+        ("origin", "dreamt"),
+        ("author", None),
+        ("repeats", [{"seed": "1", "state": "finished", "environment": None}]),
+        ("repeats", [{"seed": 1, "state": "done", "environment": None}]),
+        ("params", {"a": {"b": 1}}),
+        ("started_at", "yesterday"),
+        ("samples", {"rows": 9, "sha256": "0" * 64}),
+    ],
+)
+def test_a_record_with_anything_odd_is_left_to_the_full_reader(
+    repo: BuiltRepo, key: str, value: object
+) -> None:
+    files = run_files(*a_run(1))
+    name = layout.run_json(run_id(1))
+    files[name] = json.dumps({**json.loads(files[name]), key: value}).encode()
+    assert line(repo, files) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"a": NaN}', b"[" * 100_000])
+def test_what_is_no_record_is_left_to_the_full_reader(repo: BuiltRepo, data: bytes) -> None:
+    assert line(repo, {**run_files(*a_run(1)), layout.run_json(run_id(1)): data}) is None
