@@ -22,7 +22,10 @@ PROBE = """\
 import json, sys
 before = set(sys.modules)
 from gitexp.cli.main import main
-code = main(sys.argv[2:])
+try:
+    code = main(sys.argv[2:])
+except OSError:  # a worker has no net below it: what it cannot read ends it
+    code = 1
 with open(sys.argv[1], "w") as report:
     json.dump({"code": code, "modules": sorted(set(sys.modules) - before)}, report)
 """
