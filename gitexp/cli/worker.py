@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.ops.worker import worker
 
 if TYPE_CHECKING:
@@ -28,4 +30,9 @@ def execute(args: argparse.Namespace, context: Context) -> int:
 def fast(argv: list[str]) -> int:
     """Execute the job without building a parser: a repeat's start-up is a repeat's cost."""
     job, out = argv
-    return worker(Path(job), Path(out))
+    try:
+        return worker(Path(job), Path(out))
+    except GitexpError as error:  # the log is all that a coordinator will read of it
+        fields = "".join(f"\n  {label:<8}  {text}" for label, text in error.lines())
+        sys.stderr.write(f"error[{error.id}]: {error.summary}{fields}\n")
+        return error.exit_code

@@ -21,6 +21,11 @@ YES = frozenset({"true", "yes", "on", "1"})
 LIMIT_BYTES = 1 << 20
 
 
+def has_dvc(folder: Path) -> bool:
+    """Tell whether DVC would find a repository of its own in `folder`."""
+    return _nearest(folder) is not None
+
+
 def find_dvc_dir(folder: Path) -> Path:
     """Return the ``.dvc`` folder that DVC would use in `folder`.
 
@@ -29,17 +34,24 @@ def find_dvc_dir(folder: Path) -> Path:
     PreconditionError
         If there is none up to the top of the Git work tree.
     """
-    for place in (folder, *folder.parents):
-        if (place / ".dvc").is_dir():
-            return place / ".dvc"
-        if (place / ".git").exists():
-            break
+    found = _nearest(folder)
+    if found is not None:
+        return found
     raise PreconditionError(
         "DVC is not set up here",
         found="no .dvc folder",
         where=str(folder),
         next_step="dvc init",
     )
+
+
+def _nearest(folder: Path) -> Path | None:
+    for place in (folder, *folder.parents):
+        if (place / ".dvc").is_dir():
+            return place / ".dvc"
+        if (place / ".git").exists():
+            break
+    return None
 
 
 def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:

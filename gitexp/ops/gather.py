@@ -11,6 +11,7 @@ from gitexp.git import objects
 from gitexp.ops.counting import Found
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
+from gitexp.store.records import read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -115,7 +116,7 @@ def _as_added(
             yield replace(item, commit=place.commit, order=place.order)
             continue
         try:
-            run, samples = lookup.read_run(repo, place.tree, item.run.id)
+            run, samples = read_run(repo, place.tree, item.run.id)
         except GitexpError:  # unreadable as it was added; the edited version proves nothing
             continue
         yield replace(item, run=run, samples=samples, commit=place.commit, order=place.order)

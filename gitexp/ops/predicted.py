@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.formats.predictions import PredictionTable
+    from gitexp.model.ids import Md5
     from gitexp.ops.counting import Count, Counted
     from gitexp.ops.measure import Question
     from gitexp.ops.sides import Source
@@ -196,7 +197,7 @@ def _read(top: Path | None, item: Counted, source: Source) -> PredictionTable:
     return predictions.load(data, spec, where)
 
 
-def _bytes(top: Path | None, project: str, md5: str, where: str) -> bytes:
+def _bytes(top: Path | None, project: str, md5: Md5, where: str) -> bytes:
     missing = DataMissingError(
         "the predictions are not in the local cache",
         found=md5,
@@ -206,7 +207,7 @@ def _bytes(top: Path | None, project: str, md5: str, where: str) -> bytes:
     if top is None:
         raise missing
     try:
-        place = cache.object_path(cache.open_cache(top / project).dir, manifest.Md5(md5))
+        place = cache.object_path(cache.open_cache(top / project).dir, md5)
     except PreconditionError as error:
         raise missing from error
     try:

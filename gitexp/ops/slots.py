@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.data import gitignore
 from gitexp.data import links as data_links
 from gitexp.data.cache import materialise
 from gitexp.errors import LockedError, UnsafeInputError
@@ -19,7 +20,7 @@ from gitexp.git.command import clean_slot
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from gitexp.data.cache import CacheConfig
     from gitexp.model.ids import CommitHash
@@ -58,19 +59,47 @@ def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
         lock.release()
 
 
-def fill(project: Path, given: Sequence[Given], cache: CacheConfig) -> tuple[Given, ...]:
+def fill(
+    slot: Path,
+    project: str,
+    given: Sequence[Given],
+    cache: CacheConfig,
+    *,
+    kept: Collection[str] = (),
+) -> tuple[Given, ...]:
     """Put data from the cache into a worktree; return those whose bytes the cache shares.
+
+    Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree.
+
+    Parameters
+    ----------
+    slot : Path
+    project : str
+        Project folder below it.
+    given : sequence of Given
+    cache : CacheConfig
+    kept : collection of str
+        Paths among them that Git holds, so that no .gitignore names them.
 
     Raises
     ------
     DataMissingError, DamagedDataError, UnsafeInputError
         If something is not there, is damaged, or would reach elsewhere.
     """
-    return tuple(
+    shared = tuple(
         each
         for each in given
-        if materialise(cache, each.md5, project, each.path, replace=True).linked
+        if materialise(
+            cache,
+            each.md5,
+            slot,
+            os.path.normpath(os.path.join(project, each.path)),  # noqa: PTH118  text, not a place
+            replace=True,
+        ).linked
     )
+    # DVC hashes a .gitignore that lies in a dependency's folder: it has to be there as it will be.
+    gitignore.protect(slot / project, [each.path for each in given if each.path not in kept])
+    return shared
 
 
 def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:

@@ -145,7 +145,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
         seen = linked.states(job.links)
         with stop.interrupting():
             attempt.links = linked.fingerprint(job.links)
-            shared = slots.fill(project, job.given, cache)
+            shared = slots.fill(slot, job.project, job.given, cache, kept=job.keep)
         reach(Point.RUN_CHECKOUT)
         place = environment.Place(
             job.python,

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 from gitexp.engines import ENGINES
 from gitexp.errors import UsageError
 from gitexp.formats import job as job_format
-from gitexp.git import worktrees
 from gitexp.model.ids import RunId
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
@@ -25,6 +24,7 @@ from gitexp.ops.run import commit_first, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
 from gitexp.ops.run.jobs import first_job, later_jobs
+from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.prepare import Call, prepare
 from gitexp.ops.run.publish import Ended, PublishedCall, publish
 from gitexp.ops.run.workdir import WorkDir
@@ -197,8 +197,7 @@ def _resume(place: situation.Place, now: datetime) -> tuple[PublishedCall, ...]:
         done.append(publish(place.workspace, place.repo, workdir, sides, now))
         for ended in sides:
             states.write(workdir, replace(ended.state, published=True))
-    for path in resume.dead_slots(workdir):
-        worktrees.remove(place.workspace, path)
+    remove_slots(place.workspace, resume.dead_slots(workdir))
     return tuple(done)
 
 
@@ -251,8 +250,7 @@ def _with_stages(
 
 def _remove_slots(seen: Situation, runs: Sequence[RunId]) -> None:
     for made in runs:
-        for path in sorted((seen.workdir.root / "worktrees").glob(f"{made}-*")):
-            worktrees.remove(seen.workspace, path)
+        remove_slots(seen.workspace, seen.workdir.slots(made))
 
 
 def _report(  # noqa: PLR0913  the parts of the answer

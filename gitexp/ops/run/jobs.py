@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.data.snapshot import UNCACHED_LIMIT_BYTES
 from gitexp.model.job import Given, Job, OutKind, Stage, StageOut
 from gitexp.ops.run.workdir import ATTEMPT
 
@@ -88,17 +89,28 @@ def later_jobs(
         return tuple(
             first_job(setting, seed, label) for seed, label in zip(seeds, labels, strict=True)
         )
-    seeded = tuple(stage for stage in setting.stages if stage.name in setting.seeded)
+    again = setting.seeded | _too_large_to_give(setting.stages, first)
+    seeded = tuple(stage for stage in setting.stages if stage.name in again)
     done = {
         out.path: Given(out.path, out.md5, record.name)
         for record in first.stages
-        if record.name not in setting.seeded
+        if record.name not in again
         for out in record.outs
     }
-    uncached = {out.path for stage in setting.stages for out in stage.outs if not out.cache}
-    given = (*setting.given, *(g for path, g in done.items() if path not in uncached))
+    given = (*setting.given, *done.values())
     return tuple(
         _job(setting, seed, label, seeded, given) for seed, label in zip(seeds, labels, strict=True)
+    )
+
+
+def _too_large_to_give(stages: Sequence[Stage], first: Outcome) -> frozenset[str]:
+    """Return stages with an output that is neither in the cache nor small: each repeat makes it."""
+    uncached = {out.path for stage in stages for out in stage.outs if not out.cache}
+    return frozenset(
+        record.name
+        for record in first.stages
+        for out in record.outs
+        if out.path in uncached and (out.nfiles is not None or out.size > UNCACHED_LIMIT_BYTES)
     )
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.data import pipeline, pointers
-from gitexp.data.cache import open_cache
 from gitexp.formats import params as params_format
+from gitexp.formats import samples as samples_format
 from gitexp.git import command, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.run import preflight
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
+from gitexp.ops.run.keeping import cache_of
 from gitexp.ops.run.situation import BASELINE
 from gitexp.ops.run.state import State
 from gitexp.staging import imports
@@ -129,7 +131,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
 ) -> Prepared:
     config = cell.config
     stages = resolved.executed
-    cache = open_cache(situation.top / config.project)
+    cache = cache_of(situation.top, config)
     links = preflight.links(situation.top, cell)
     data = pointers.data_state(
         pointers.files_in_tree(situation.repo, cell.tree),
@@ -191,7 +193,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         params=cell.params,
         program=call.program,
         sample_rows=0,
-        samples_sha256="",
+        samples_sha256=hashlib.sha256(samples_format.dump(())).hexdigest(),
         command=_command_line(stages),
         call=call.id,
     )
@@ -206,7 +208,7 @@ def _command_line(stages: tuple[Stage, ...]) -> str:
 
 
 def _check_space(situation: Situation, cell: Cell, slots: int) -> None:
-    cache = open_cache(situation.top / cell.config.project)
+    cache = cache_of(situation.top, cell.config)
     preflight.check_space(
         situation.workdir.root,
         cache.dir,

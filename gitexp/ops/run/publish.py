@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.data import dvclock
 from gitexp.data.cache import open_cache
+from gitexp.data.objects import flush
 from gitexp.data.workspace import refresh
 from gitexp.errors import MovedRefError
 from gitexp.formats import dvcwrite
@@ -125,6 +126,7 @@ def publish(
                 files.update(made.files())
         return files
 
+    flush()  # data bytes reach the disk before any ref speaks of them
     branch = sides[0].state.branch
     published = transaction.publish(
         workspace,
@@ -267,6 +269,8 @@ def _refresh(top: Path, branch: str, repo: Repo, ended: Ended) -> list[str]:
     chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
     outputs = snapshot.joined_outputs(finished[0], chosen)
     project = top / ended.config.project
+    if not outputs:
+        return []
     cache = open_cache(project)
     with dvclock.main_lock(project):
         result = refresh(

@@ -67,8 +67,4 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
 def dead_slots(workdir: WorkDir) -> list[Path]:
     """Return the worktrees that no living coordinator uses."""
     living = states.living(workdir)
-    return [
-        path
-        for path in sorted((workdir.root / "worktrees").glob("*-*"))
-        if path.name.rpartition("-")[0] not in living
-    ]
+    return [path for path in workdir.slots() if path.name.rpartition("-")[0] not in living]

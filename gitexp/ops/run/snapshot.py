@@ -105,7 +105,8 @@ def pointer_files(
     for output in outputs:
         path = posixpath.join(config.project, f"{output.path}.dvc")
         old = read(path)
-        files[path] = dvcwrite.dump_pointer(None if old is ABSENT else old, [output])
+        folder = posixpath.dirname(output.path)
+        files[path] = dvcwrite.dump_pointer(None if old is ABSENT else old, [output], folder)
     files.update(_kept(config, kept))
     files.update(_ignored(read, config, [output.path for output in outputs]))
     return files

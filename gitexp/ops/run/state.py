@@ -70,7 +70,9 @@ def living(workdir: WorkDir) -> frozenset[str]:
     found = set()
     for path in workdir.runs.glob("*/state.json"):
         value = json_loads(path.read_bytes(), where=str(path))
-        if isinstance(value, dict) and not locks.is_dead(_owner(value["owner"], str(path))):
+        if not isinstance(value, dict) or value.get("published"):
+            continue
+        if not locks.is_dead(_owner(value["owner"], str(path))):
             found.add(path.parent.name)
     return frozenset(found)
 

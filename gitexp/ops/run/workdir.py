@@ -70,6 +70,11 @@ class WorkDir:
         """Folder of one worktree."""
         return self.root / "worktrees" / f"{run}-{number}"
 
+    def slots(self, run: str = "") -> list[Path]:
+        """Return the worktrees of a run, or of all runs, that are there."""
+        found = (self.root / "worktrees").glob(f"{run or '*'}-*")
+        return sorted(path for path in found if path.suffix not in {".lock", ".used"})
+
     def outcome(self, run: RunId, seed: int) -> Outcome | None:
         """Return what a repeat came to; None while, or if, it left no outcome."""
         path = self.attempt(run, seed) / "outcome.json"
