@@ -13,15 +13,15 @@ import shutil
 import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 import pygit2
-from pygit2.enums import ObjectType
 
-from gitexp.git import command
+from gitexp.git import command, conversion
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.conversion import Conversion
 from gitexp.git.faults import translated
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load, load_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
 from gitexp.git.repository import Repo
 
 if TYPE_CHECKING:
@@ -107,7 +107,9 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
     here = Repo(replace(repo.workspace, git_dir=checkout.git_dir, top=checkout.top))
     here.settings = repo.settings
     try:
-        entries = _index_entries(checkout.top, [step.path for step in changes])
+        paths = [step.path for step in changes]
+        entries = _index_entries(checkout.top, paths)
+        kinds = conversion.conversions(repo, checkout.top, paths)
         lines: list[bytes] = []
         hidden: list[str] = []
         for step in changes:
@@ -121,7 +123,7 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
             if entry is not None and entry.skipped and step.new is not ABSENT:
                 hidden.append(step.path)
             else:
-                _prepare_file(here, prepared, step, owner)
+                _prepare_file(here, prepared, step, kinds[step.path], owner)
         if lines:
             prepared.index = _new_index(checkout, lines, hidden, owner)
     except BaseException as error:
@@ -250,20 +252,24 @@ def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner:
     return path
 
 
-def _prepare_file(repo: Repo, prepared: Prepared, step: Step, owner: str) -> None:
+def _prepare_file(repo: Repo, prepared: Prepared, step: Step, kind: Conversion, owner: str) -> None:
     """Write the new content beside, where the file is still the old tip's."""
     top = prepared.checkout.top
     path = step.path
     seen = _signature(top / path)
-    if not _is_plain(top, path) or not _may_write(repo, step):
+    if kind is Conversion.FOREIGN or not _may_write(prepared.checkout, step, owner):
         prepared.left.append(path)
         return
-    if seen is not ABSENT and step.new is not ABSENT and _holds(repo, path, step.new):
+    if (
+        seen is not ABSENT
+        and step.new is not ABSENT
+        and conversion.holds(repo, path, step.new, kind)
+    ):
         return  # the file has the new content already
     if seen is ABSENT and step.new is ABSENT:
         return
     same = seen is ABSENT if step.old is ABSENT else seen is not ABSENT
-    if not same or (step.old is not ABSENT and not _holds(repo, path, step.old)):
+    if not same or (step.old is not ABSENT and not conversion.holds(repo, path, step.old, kind)):
         prepared.left.append(path)
         return
     source = None
@@ -272,41 +278,24 @@ def _prepare_file(repo: Repo, prepared: Prepared, step: Step, owner: str) -> Non
             prepared.folder = _make_folder(prepared.checkout, owner)
         source = prepared.folder / str(len(prepared.files))
         mode, id_ = step.new
-        _write(repo, source, id_, path, executable=mode == MODE_EXECUTABLE)
+        with _create(source, executable=mode == MODE_EXECUTABLE) as file:
+            conversion.write(repo, file, id_, path, kind)
     prepared.files.append(_File(path, source, seen))
 
 
-def _may_write(repo: Repo, step: Step) -> bool:
+def _may_write(checkout: Checkout, step: Step, owner: str) -> bool:
     modes = {version[0] for version in (step.old, step.new) if version is not ABSENT}
-    if not modes <= _REGULAR:
-        return False
-    # A filter of the user's is a program; it is git's to run, when the user calls git.
-    return not isinstance(repo.git.get_attr(step.path, "filter"), str)
+    folder = _temporary_folder(checkout, owner).relative_to(checkout.top)
+    return (
+        modes <= _REGULAR
+        and _is_plain(checkout.top, step.path)
+        and _is_plain(checkout.top, str(folder))
+    )
 
 
-def _holds(repo: Repo, path: str, version: tuple[int, str]) -> bool:
-    """Return whether the work tree's file is this version, line endings converted as Git does."""
-    mode, id_ = version
-    full = Path(repo.git.workdir) / path
-    status = full.lstat()
-    if not stat.S_ISREG(status.st_mode):
-        return False
-    if repo.setting_is_true("core.filemode") and (mode == MODE_EXECUTABLE) != bool(
-        status.st_mode & stat.S_IXUSR
-    ):
-        return False
-    if str(pygit2.hashfile(str(full))) == id_:
-        return True
-    return str(repo.git.hashfile(str(full), ObjectType.BLOB, path)) == id_
-
-
-def _write(repo: Repo, target: Path, id_: str, path: str, *, executable: bool) -> None:
-    file = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o777 if executable else 0o666)
-    blob = load(repo, id_, pygit2.Blob)
-    with os.fdopen(file, "wb") as opened, pygit2.BlobIO(blob, as_path=path) as content:
-        shutil.copyfileobj(content, opened)
-        opened.flush()
-        os.fsync(opened.fileno())
+def _create(path: Path, *, executable: bool) -> BinaryIO:
+    mode = 0o777 if executable else 0o666  # less the umask, as git does
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
 
 
 def _temporary_index(checkout: Checkout, owner: str) -> Path:
@@ -320,9 +309,6 @@ def _temporary_folder(checkout: Checkout, owner: str) -> Path:
 
 def _make_folder(checkout: Checkout, owner: str) -> Path:
     folder = _temporary_folder(checkout, owner)
-    if not _is_plain(checkout.top, str(folder.relative_to(checkout.top))):
-        message = f"{folder.parent} is a symbolic link"
-        raise NotADirectoryError(message)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (
         contextlib.suppress(FileExistsError),

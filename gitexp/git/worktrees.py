@@ -137,12 +137,12 @@ def _fill(
     for raw, sha in modules:
         path = raw.decode("utf-8", "surrogateescape")
         clone = git_dir / "modules" / names[path] if path in names else None
+        target = top / path
+        target.mkdir(parents=True, exist_ok=True)  # as git leaves one that is not initialised
         there = clone is not None and clone.is_dir() and depth < _MODULE_DEPTH
         if clone is None or not there or not _has(clone, sha):
             empty.append(path)
             continue
-        target = top / path
-        target.mkdir(parents=True, exist_ok=True)
         index = clone / f"gitexp-index-{top.name}"
         env = {"GIT_DIR": str(clone), "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
         try:
