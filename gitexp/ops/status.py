@@ -206,10 +206,7 @@ def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
     situations = (
         (head.commit is ABSENT, "git add . && git commit"),
-        (
-            bool(live.running),
-            f"gitexp logs {live.running[0].id[:7]} --follow" if live.running else "",
-        ),
+        (bool(watched), watched),
         (bool(live.unpublished), "gitexp run --resume"),
         (not facts.initialised, "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
