@@ -36,6 +36,7 @@ class Judged:
     p_support: float | None  # adjusted for several candidates, as the verdict is
     p_refute: float | None
     family: int  # candidates that were compared in one call
+    paired: bool
     current_branch: str
     problem: str = ""  # why the sides are not comparable, or nothing could be tested
     prefix: str = ""  # what line 1 has to say before all else
@@ -92,7 +93,7 @@ def run_command(judged: Judged) -> str:
     if lacking and not more:
         seeds = seed_ranges(lacking)
         where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.baseline.commit[:12]} --seeds {seeds}{where}"
+        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
     target = _target(judged)
     count = f" --repeats {target}" if target > plan.repeats else ""
     switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
@@ -108,7 +109,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
     units, needed = _units(judged), _needed(judged)
-    word = "pairs" if judged.count.pairs else "repeats a side"
+    word = "pairs" if judged.paired else "repeats a side"
     if units < needed:
         found.append(
             f"{needed} {word} would do to reach alpha = {plan.alpha:g}, "
@@ -170,7 +171,7 @@ def _sentence(judged: Judged) -> str:
         return "no recorded hypothesis: exploratory"
     promise = format_effect(plan.effect, plan.metric, plan.direction)
     units = _units(judged)
-    word = "pairs" if judged.count.pairs else "repeats a side"
+    word = "pairs" if judged.paired else "repeats a side"
     if verdict is Verdict.UNDECIDABLE:
         needed = _needed(judged)
         return f"no outcome of {units} {word} reaches alpha = {plan.alpha:g}; {needed} would do"
@@ -195,7 +196,7 @@ def _needed(judged: Judged) -> int:
         return 0
     return pairs_needed(
         plan.alpha / judged.family,
-        paired=bool(judged.count.pairs),
+        paired=judged.paired,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
 

@@ -180,6 +180,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         p_support=None if result is None else result.p_support,
         p_refute=None if result is None else result.p_refute,
         family=family,
+        paired=draft.paired,
         current_branch=here,
         problem=draft.problem or obstacle,
         prefix=draft.prefix,
@@ -192,8 +193,8 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         )
     broken = [item.metric for item in metrics if item.broken]
     return Comparison(
-        baseline=_side(draft.baseline, draft.count.baseline),
-        candidate=_side(draft.candidate, draft.count.candidate),
+        baseline=_side(draft.baseline, draft.count.baseline, lost=draft.lost[0]),
+        candidate=_side(draft.candidate, draft.count.candidate, lost=draft.lost[1]),
         plan=plan,
         claim=draft.claim,
         effect=None if plan is None else plan.effect,
@@ -206,7 +207,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         warnings=draft.warnings,
         looks=draft.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
-        pairs=len(draft.count.pairs),
+        pairs=len(draft.count.pairs) if draft.paired else 0,
         next_step=advice.next_step(judged),
         compared_at=at,
         program=program,
@@ -231,12 +232,12 @@ def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict |
     return verdict, ""
 
 
-def _side(source: Source, counted: SideCount) -> Side:
+def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
     repeats = counted.repeats.values()
     identities = {item.repeat.evaluation for item in repeats}
     return Side(
         name=source.name,
-        commit=source.commit,
+        commit=source.recorded,
         inputs=source.inputs,
         environment=counted.environment,
         evaluation=identities.pop() if len(identities) == 1 else None,
@@ -244,5 +245,5 @@ def _side(source: Source, counted: SideCount) -> Side:
         seeds=tuple(counted.repeats),
         failed=len(counted.failed),
         wall_s=sum(item.repeat.resources.wall_s or 0.0 for item in repeats),
-        source_lost=source.lost,
+        source_lost=lost,
     )

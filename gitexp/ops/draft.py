@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import DesignError, NoSamplesError
+from gitexp.errors import DesignError, GitexpError, NoSamplesError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.ops import advice, measure, predicted, sides
@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
-    from gitexp.ops.counting import Count, Evaluation
+    from gitexp.ops.counting import Count, Evaluation, SideCount
     from gitexp.ops.measure import Answer, Question
+    from gitexp.ops.predicted import Pair
     from gitexp.ops.sides import Named, Source
     from gitexp.store.index import Index
 
@@ -61,6 +62,10 @@ class Draft:
         Why the hypothesis can be neither supported nor refuted although they are.
     prefix : str
         What the first line has to say before all else.
+    paired : bool
+        Whether repeats were joined by seed.
+    lost : tuple of bool
+        For baseline and candidate: a source commit is gone, inputs and plan digest decided.
     """
 
     baseline: Source
@@ -75,6 +80,8 @@ class Draft:
     prefix: str
     changes: tuple[Change, ...]
     warnings: tuple[str, ...]
+    paired: bool
+    lost: tuple[bool, bool]
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -137,7 +144,18 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             *measured.warnings,
             *more,
         ),
+        paired=bool(counted.pairs) and evaluation.same,
+        lost=(
+            baseline.lost or _is_lost(repo, counted.baseline),
+            candidate.lost or _is_lost(repo, counted.candidate),
+        ),
     )
+
+
+def _is_lost(repo: Repo, side: SideCount) -> bool:
+    """Whether a run that counts was made from a commit that is gone (rebased, squashed)."""
+    commits = {item.found.run.source.commit for item in side.repeats.values()}
+    return any(not sides.exists(repo, commit) for commit in commits)
 
 
 def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Source) -> bool:
@@ -254,12 +272,19 @@ def _measure(  # noqa: PLR0913, PLR0917  everything that fixes the design
         warnings.append(f"{len(watched) - MOST_METRICS} further metrics are not shown")
         left_out = set(watched[MOST_METRICS:])
         asked = tuple(item for item in asked if item not in left_out)
+    pair: Pair | None = None
     if claim is Claim.MODEL:
         try:
             pair = predicted.load(top, counted, baseline, candidate)
-        except DesignError as error:
+        except GitexpError as error:
             why = ": ".join(part for part in (error.summary, error.found) if part)
-            return _Measured((), problem=why, warnings=tuple(warnings))
+            if plan is None:  # nothing hangs on it: the recorded numbers are shown instead
+                warnings.append(f"predictions are not compared: {why}")
+            elif isinstance(error, DesignError):
+                return _Measured((), problem=why, warnings=tuple(warnings))
+            else:
+                raise
+    if pair is not None:
         answers = [predicted.measure(counted, item, pair) for item in asked]
     else:
         # Paired tests need the same evaluation data; where another was allowed, repeats are

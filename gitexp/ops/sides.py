@@ -42,14 +42,24 @@ class Named:
     branch: str = ""  # short name, where the name is that of a branch or its archive
     plan: Plan | None = None
     inputs: InputsDigest | None = None  # given where the source commit is gone
+    recorded: CommitHash | None = None  # the commit that is gone
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One side before anything is known of its samples."""
+    """One side before anything is known of its samples.
+
+    Attributes
+    ----------
+    commit : CommitHash
+        Whose history is searched; of a lost source the commit that still has its records.
+    recorded : CommitHash
+        The side's own commit, also where it is gone.
+    """
 
     name: str
     commit: CommitHash
+    recorded: CommitHash
     branch: str
     config: ProjectConfig
     inputs: InputsDigest
@@ -69,6 +79,15 @@ def current(repo: Repo) -> Named:
     plan = _plan_of(repo, head.branch or "", head.commit)
     branch = head.branch or ("" if plan is None else plan.branch)
     return Named(head.branch or "HEAD", head.commit, branch, plan)
+
+
+def exists(repo: Repo, commit: CommitHash) -> bool:
+    """Whether a commit is still in the repository."""
+    try:
+        objects.resolve(repo, commit)
+    except UnknownRevisionError:
+        return False
+    return True
 
 
 def no_plan(named: Named) -> NoPlanError:
@@ -97,14 +116,16 @@ def find(repo: Repo, name: str) -> Named:
             return Named(name, commit, branch, _plan_of(repo, branch, commit))
     every = refs.branches(repo)
     for ref, commit in every:
-        short = ref.removeprefix("refs/remotes/").partition("/")[2]
-        if ref.startswith("refs/remotes/") and short in wanted:
+        short = _of_remote(ref)
+        if short and (short in wanted or ref == f"refs/remotes/{name}"):
             return Named(name, commit, short, _plan_of(repo, short, commit))
     bare = name.removeprefix(_prefix(repo))
     for ref, commit in every:
         if ref == f"{layout.ARCHIVE_TAGS}{bare}":
             plan = plans.plan_named(repo, bare, commit)
-            return Named(name, commit, name, None if plan is ABSENT else plan)
+            if plan is ABSENT:
+                return Named(name, commit)
+            return Named(name, commit, plan.branch, plan)
     concluded = _concluded(repo, name, bare)
     if concluded is not None:
         return concluded
@@ -128,10 +149,13 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Sour
     """
     config, _ = plans.config_of(repo, named.commit, fallback)
     if named.inputs is not None:
-        return Source(named.name, named.commit, named.branch, config, named.inputs, lost=True)
+        recorded = named.recorded or named.commit
+        return Source(
+            named.name, named.commit, recorded, named.branch, config, named.inputs, lost=True
+        )
     tree = objects.commit_info(repo, named.commit).tree
     digest = inputs.compute(repo, tree, config, index=index)
-    return Source(named.name, named.commit, named.branch, config, digest)
+    return Source(named.name, named.commit, named.commit, named.branch, config, digest)
 
 
 def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
@@ -148,7 +172,7 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
     except UnknownRevisionError:
         for found in lookup.runs_at(repo, candidate, index):
             if found.run.source.commit == ref.commit and not found.run.source.overrides:
-                return Named(ref.name, candidate, inputs=found.run.inputs)
+                return Named(ref.name, candidate, inputs=found.run.inputs, recorded=ref.commit)
         raise
 
 
@@ -172,12 +196,20 @@ def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
 def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
     """Return the newest plan in a commit's tree on whose branch the commit lies."""
     mine = []
+    every = refs.branches(repo)
     for plan in plans.plans(repo, commit).plans:
-        tips = (refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}")
-        heads = [tip for tip in (refs.read_ref(repo, ref) for ref in tips) if tip is not ABSENT]
-        if any(objects.is_ancestor(repo, commit, tip) for tip in heads):
+        names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
+        tips = [tip for ref, tip in every if ref in names or _of_remote(ref) == plan.branch]
+        if any(objects.is_ancestor(repo, commit, tip) for tip in tips):
             mine.append(plan)
     return max(mine, key=lambda plan: (plan.created_at, plan.name), default=None)
+
+
+def _of_remote(ref: str) -> str:
+    """Return the branch that a remote-tracking ref follows, "" for any other ref."""
+    if not ref.startswith("refs/remotes/"):
+        return ""
+    return ref.removeprefix("refs/remotes/").partition("/")[2]
 
 
 def _concluded(repo: Repo, name: str, bare: str) -> Named | None:
@@ -194,7 +226,7 @@ def _concluded(repo: Repo, name: str, bare: str) -> Named | None:
     try:
         return Named(name, objects.resolve(repo, side.commit), branch, plan)
     except UnknownRevisionError:
-        return Named(name, head.commit, branch, plan, side.inputs)
+        return Named(name, head.commit, branch, plan, side.inputs, side.commit)
 
 
 def _revision(repo: Repo, name: str) -> Named:

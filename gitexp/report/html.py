@@ -154,6 +154,7 @@ def _method(comparison: Comparison) -> Iterator[str]:
     wanted = (
         "test",
         "why",
+        "verdict by",
         "beside",
         "claim",
         "pairs",

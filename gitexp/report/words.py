@@ -235,6 +235,13 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
     if main is None:
         return
     alpha = _alpha(comparison)
+    if main.result is not None and main.result.p_support is not None:
+        support = numbers.p_text(main.result.p_support, alpha)
+        refute = numbers.p_text(main.result.p_refute, alpha)
+        yield Fact(
+            "verdict by",
+            f"one-sided p against the promised effect: {support} for it, {refute} for its opposite",
+        )
     for other in main.beside:
         p = other.p_value if other.p_support is None else other.p_support
         yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
@@ -252,7 +259,7 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed} failed")
     elif comparison.metrics:
         left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
-        yield Fact("repeats", f"{left} and {right}, no seed in common, {failed} failed")
+        yield Fact("repeats", f"{left} and {right} as independent groups, {failed} failed")
 
 
 def _looks(comparison: Comparison) -> Iterator[Fact]:

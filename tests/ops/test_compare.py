@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import NoPlanError, NoSamplesError, UnknownExperimentError, UsageError
-from gitexp.model.comparison import Role, Verdict
+from gitexp.errors import (
+    DataMissingError,
+    NoPlanError,
+    NoSamplesError,
+    UnknownExperimentError,
+    UsageError,
+)
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.model.comparison import Conclusion, Role, Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction, Guard
 from gitexp.model.run import Origin, Output, Sample
 from gitexp.ops.compare import CompareOptions, compare, exit_code
+from gitexp.store import layout
+from tests.build import clone
 from tests.ops.records import CONFIG, ENVIRONMENT, START, Lab, experiment, scores
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from gitexp.model.comparison import Comparison
     from tests.build import BuiltRepo
 
@@ -402,3 +415,118 @@ def test_one_run_a_side_is_enough_for_a_claim_about_two_models(lab: Lab, metric:
     assert item.result.plan.test == {"accuracy": "mcnemar", "f1": "paired-randomization"}[metric]
     assert item.interval is not None
     assert result.claim is Claim.MODEL
+
+
+def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
+    lab.change()
+    gone = (Output("pred.csv", Md5("a" * 32), 10),)
+    lab.record("b", {"accuracy": {0: 0.5}}, of="main", plan=plan, outputs={0: gone})
+    lab.record("c", {"accuracy": {0: 0.6}}, plan=plan, outputs={0: gone})
+    with pytest.raises(DataMissingError):
+        compare(lab.repo.workspace)
+    lab.repo.git("rm", "-q", "--cached", layout.plan_path("deep"))
+    lab.repo.commit(at=60, message="no plan")
+    result = one(lab, "main", "exp/deep")
+    assert result.verdict is None
+    assert any("predictions are not compared" in text for text in result.warnings)
+
+
+def test_predictions_of_other_examples_are_not_comparable(lab: Lab) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
+    lab.change()
+    few, low = predictions(lab, 90, 100)
+    many, high = predictions(lab, 190, 200)
+    lab.record("b", {"accuracy": {0: low}}, of="main", plan=plan, outputs={0: (few,)})
+    lab.record("c", {"accuracy": {0: high}}, plan=plan, outputs={0: (many,)})
+    result = one(lab, options=CompareOptions(allow_different_evaluation=True))
+    assert result.verdict is Verdict.NOT_COMPARABLE
+    assert "same examples" in result.headline
+
+
+def test_a_concluded_experiment_is_found_by_its_inputs_when_its_branch_is_gone(lab: Lab) -> None:
+    experiment(lab)
+    done = one(lab)
+    conclusion = Conclusion("deep", done.verdict, "It holds.", done, "Ada", "a@b", START)
+    lab.repo.commit({layout.conclusion_path("deep"): conclusion_format.dump(conclusion)}, at=70)
+    lab.repo.switch("main")
+    lab.repo.git("merge", "--squash", "-q", "exp/deep")
+    lab.repo.commit(at=80, message="squashed")
+    lab.repo.git("branch", "-D", "exp/deep")
+    lab.repo.git("reflog", "expire", "--expire=now", "--all")
+    lab.repo.git("gc", "-q", "--prune=now")
+    result = one(lab, "deep")
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.candidate.source_lost
+    assert result.candidate.commit == done.candidate.commit
+    assert any("lost (squashed)" in text for text in result.warnings)
+
+
+def test_a_remote_branch_is_an_experiment_too(lab: Lab, tmp_path: Path) -> None:
+    experiment(lab)
+    mine = clone(lab.repo, tmp_path / "clone")
+    mine.git("switch", "-q", "main")
+    for name in ("exp/deep", "deep", "origin/exp/deep"):
+        (result,) = compare(mine.workspace, [name])
+        assert result.verdict is Verdict.SUPPORTED, name
+
+
+def test_samples_of_a_branch_that_nobody_merged_are_used_only_when_pooled(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan()
+    lab.change()
+    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan)
+    lab.repo.switch("main")
+    lab.repo.switch("side", create=True)
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main")
+    lab.repo.switch("exp/deep")
+    with pytest.raises(NoSamplesError) as error:
+        compare(lab.repo.workspace)
+    assert "found elsewhere" in error.value.found
+    result = one(lab, options=CompareOptions(pool=("side",)))
+    assert result.verdict is Verdict.SUPPORTED
+    assert any("pooled" in text for text in result.warnings)
+
+
+def test_a_record_that_cannot_be_read_is_said_and_the_others_count(lab: Lab) -> None:
+    plan = experiment(lab)
+    run = lab.record("d", {"f1": scores(0.65, range(10, 12))}, plan=plan)
+    lab.repo.commit({layout.samples_csv(run.id): "metric\nbroken\n"}, at=85)
+    lab.repo.git("checkout", "-q", "--detach")
+    result = one(lab, "exp/deep")
+    assert result.pairs == 10
+
+
+def test_a_hostile_branch_name_is_quoted_in_the_next_command(lab: Lab) -> None:
+    lab.init()
+    lab.record("b", {"f1": scores(0.6, range(3))})
+    lab.repo.git("branch", "exp/$(id)")
+    lab.repo.switch("exp/$(id)")
+    lab.change()
+    lab.record("c", {"f1": scores(0.7, range(3))})
+    result = one(lab, "exp/$(id)", "main")
+    assert "'exp/$(id)'" in result.next_step
+
+
+@pytest.mark.slow
+def test_the_whole_process_is_quick_small_and_light(lab: Lab) -> None:
+    experiment(lab)
+    code = (
+        "import sys, resource, time; from pathlib import Path; start = time.process_time()\n"
+        "from gitexp.git.repository import discover; from gitexp.ops.compare import compare\n"
+        "from gitexp.report import renderer; from gitexp.report.style import Style\n"
+        "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
+        "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time(), *heavy)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(lab.repo.path)], capture_output=True, check=True, text=True
+    )
+    memory, seconds, *heavy = done.stdout.split()
+    assert heavy == []
+    assert int(memory) < 250 * 1024, "KiB"
+    assert float(seconds) < 2.0, "CPU seconds; the bench holds the wall clock"
