@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Places = NDArray[np.int64]
 
 MAX_HALF_TABLES = 3_000_000  # ways to fill one half of the columns
+MAX_COLUMNS = 200_000  # ways to fill one column
 MAX_PRODUCT = 200_000_000  # combinations tried for them
 CHUNK_ROWS = 256
 SAME = 1e-7  # relative: probabilities that differ by less are equal, as in R
@@ -142,9 +144,10 @@ def _fill(rows: Places, columns: list[int], radix: Places) -> dict[int, Values]:
     """Return, by row sums used up, minus the log factorials of every filling, sorted."""
     used, logs = np.zeros((1, len(rows)), dtype=np.int64), np.zeros(1)
     for total in columns:
-        column = np.array(list(_compositions(total, tuple(rows.tolist()))), dtype=np.int64)
-        if len(used) * len(column) > MAX_PRODUCT:
+        ways = list(itertools.islice(_compositions(total, tuple(rows.tolist())), MAX_COLUMNS + 1))
+        if len(ways) > MAX_COLUMNS or len(used) * len(ways) > MAX_PRODUCT:
             raise _too_large()
+        column = np.array(ways, dtype=np.int64)
         weights = -gammaln(column + 1).sum(axis=1)
         parts = []
         for start in range(0, len(used), CHUNK_ROWS):

@@ -1,0 +1,162 @@
+"""Tests of predictions: counts instead of labels, the same p, and a million examples."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from gitexp.errors import DesignError
+from gitexp.stats.examples import (
+    bootstrap_tails,
+    discordant,
+    mcnemar_tails,
+    mid_p_tails,
+    resampled_scores,
+    scores,
+    swap_tails,
+    tabulate,
+)
+from gitexp.stats.intervals import newcombe_paired, predictions_interval
+from gitexp.stats.metrics import Definition, value
+
+F1 = Definition("f1", "binary", "1")
+MACRO = Definition("f1", "macro")
+
+
+def by_enumeration(truth: str, old: str, new: str, definition: Definition) -> tuple[float, ...]:
+    """Swap every subset of the examples and compute the metric from labels again."""
+    gains = []
+    for swap in itertools.product((False, True), repeat=len(truth)):
+        first = [n if s else o for o, n, s in zip(old, new, swap, strict=True)]
+        second = [o if s else n for o, n, s in zip(old, new, swap, strict=True)]
+        gains.append(value(definition, truth, second) - value(definition, truth, first))
+    seen = gains[0]
+    return (
+        np.mean([gain >= seen - 1e-12 for gain in gains]),
+        np.mean([gain <= seen + 1e-12 for gain in gains]),
+        np.mean([abs(gain) >= abs(seen) - 1e-12 for gain in gains]),
+    )
+
+
+@pytest.mark.parametrize(
+    "definition", [F1, MACRO, Definition("accuracy"), Definition("cohen_kappa")]
+)
+def test_random_swaps_come_close_to_all_swaps_of_labels(definition: Definition) -> None:
+    truth, old, new = "1110010010", "1011010000", "1110000110"
+    expected = by_enumeration(truth, old, new, definition)
+    tails = swap_tails(tabulate(truth, old, new), definition, sign=1.0, draws=40_000, seed=0)
+    assert (tails.greater, tails.less, tails.two_sided) == pytest.approx(expected, abs=0.01)
+
+
+def test_swaps_of_three_classes_move_the_right_counts() -> None:
+    truth, old, new = "abcabcabc", "abbacbaac", "abcabbabc"
+    expected = by_enumeration(truth, old, new, MACRO)
+    tails = swap_tails(tabulate(truth, old, new), MACRO, sign=1.0, draws=40_000, seed=1)
+    assert (tails.greater, tails.less, tails.two_sided) == pytest.approx(expected, abs=0.01)
+
+
+def test_the_sign_turns_the_tails() -> None:
+    cells = tabulate("1110010010", "1011010000", "1110000110")
+    up = swap_tails(cells, F1, sign=1.0, draws=999, seed=0)
+    down = swap_tails(cells, F1, sign=-1.0, draws=999, seed=0)
+    assert (up.greater, up.less) == (down.less, down.greater)
+
+
+def test_equal_predictions_have_p_one() -> None:
+    cells = tabulate("1100", "1010", "1010")
+    tails = swap_tails(cells, F1, sign=1.0, draws=99, seed=0)
+    assert (tails.greater, tails.less, tails.two_sided) == (1.0, 1.0, 1.0)
+
+
+@given(st.integers(0, 60), st.integers(0, 60))
+def test_mcnemar_is_scipys_binomial_test(lost: int, won: int) -> None:
+    tails = mcnemar_tails(lost, won)
+    if lost + won == 0:
+        assert (tails.greater, tails.less, tails.two_sided) == (1.0, 1.0, 1.0)
+        return
+    for alternative in ("greater", "less", "two-sided"):
+        expected = stats.binomtest(won, lost + won, alternative=alternative).pvalue
+        assert getattr(tails, alternative.replace("-", "_")) == pytest.approx(expected)
+
+
+@given(st.integers(0, 40), st.integers(0, 40))
+def test_mid_p_counts_outcomes_as_far_from_the_middle_half(lost: int, won: int) -> None:
+    n = lost + won
+    k = np.arange(n + 1)
+    chance, distance = stats.binom.pmf(k, n, 0.5), np.abs(k - n / 2)
+    far = abs(won - n / 2)
+    expected = chance[distance > far].sum() + chance[distance == far].sum() / 2
+    assert mid_p_tails(lost, won).two_sided == pytest.approx(expected, abs=1e-12)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.tuples(*[st.sampled_from("01")] * 3), min_size=1, max_size=30))
+def test_scores_from_cells_are_scores_from_labels(rows: list[tuple[str, str, str]]) -> None:
+    truth, old, new = zip(*rows, strict=True)
+    cells = tabulate(truth, old, new)
+    assert int(cells.number.sum()) == len(rows)
+    if "1" in cells.labels:
+        expected = (value(F1, truth, old), value(F1, truth, new))
+        assert scores(cells, F1) == pytest.approx(expected)
+    lost, won = discordant(cells)
+    right = np.array(truth) == np.array(old), np.array(truth) == np.array(new)
+    assert (lost, won) == ((right[0] & ~right[1]).sum(), (~right[0] & right[1]).sum())
+
+
+def test_bootstrap_p_is_the_larger_of_percentile_and_basic() -> None:
+    gains = np.array([-1.0, 0.5, 1.0, 1.5, 5.0])
+    tails = bootstrap_tails(gains, 1.0)
+    assert tails.greater == 2 / 6  # one at most 0, one at least 2
+    assert tails.less == 5 / 6
+
+
+def test_a_hundred_thousand_examples_take_seconds_at_most() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random(100_000) < 0.3
+    old, new = truth ^ (rng.random(100_000) < 0.2), truth ^ (rng.random(100_000) < 0.19)
+    columns = [tuple(np.where(side, "1", "0").tolist()) for side in (truth, old, new)]
+    started = time.perf_counter()
+    cells = tabulate(*columns)
+    tails = swap_tails(cells, F1, sign=1.0, draws=9_999, seed=0)
+    first, second = resampled_scores(cells, F1, draws=9_999, seed=0)
+    assert time.perf_counter() - started < 2
+    assert tails.greater < 0.05
+    assert (second > first).mean() > 0.95
+
+
+def test_newcombes_interval_is_the_published_one() -> None:
+    # Newcombe (1998), Stat. Med. 17:2635, table III, example (a): 36, 12, 2, 0 of 50, method 10
+    rows = [("1", "1", "1")] * 36 + [("1", "0", "1")] * 12 + [("1", "1", "0")] * 2
+    cells = tabulate(*zip(*rows, strict=True))
+    interval = newcombe_paired(cells, 0.95)
+    assert (interval.low, interval.high) == pytest.approx((0.0569, 0.3404), abs=1e-4)
+
+
+def test_few_examples_get_no_bootstrap_interval() -> None:
+    cells = tabulate("1100" * 20, "1010" * 20, "1110" * 20)
+    assert predictions_interval(cells, F1) == (None, None)
+    difference, relative = predictions_interval(cells, Definition("accuracy"))
+    assert difference.method == "Newcombe's paired score"
+    assert relative is None
+
+
+def test_many_examples_get_both_intervals() -> None:
+    cells = tabulate("11001010" * 40, "10101010" * 40, "11101010" * 40)
+    old, new = scores(cells, F1)
+    difference, relative = predictions_interval(cells, F1)
+    assert difference.low < new - old < difference.high
+    assert relative.low < new / old - 1 < relative.high
+    assert difference.low > 0
+
+
+def test_columns_of_different_length_are_refused() -> None:
+    with pytest.raises(DesignError, match="same examples"):
+        tabulate("11", "1", "11")
+    with pytest.raises(DesignError, match="same examples"):
+        tabulate("", "", "")

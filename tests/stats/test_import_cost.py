@@ -1,0 +1,28 @@
+"""The default path of compare loads neither scipy.stats nor an optimiser."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+DEFAULT_PATH = ("adjust", "companions", "decide", "design", "effects", "intervals", "planned")
+
+
+def loaded(modules: tuple[str, ...]) -> set[str]:
+    imports = "; ".join(f"import gitexp.stats.{module}" for module in modules)
+    code = f"import sys; {imports}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_default_path_stays_light() -> None:
+    heavy = {"scipy.stats", "scipy.optimize", "scipy.integrate", "pandas", "sklearn", "dvc", "git"}
+    assert not heavy & loaded(DEFAULT_PATH)
+
+
+def test_not_even_the_table_of_all_tests_needs_scipy_stats() -> None:
+    assert not {"scipy.stats", "scipy.optimize"} & loaded(("reference",))
+
+
+def test_planning_and_deciding_need_no_numpy() -> None:
+    assert not {"numpy", "scipy"} & loaded(("design", "decide"))

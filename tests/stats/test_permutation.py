@@ -1,0 +1,152 @@
+"""Permutation p-values against brute force, ties that rounding must not break, and speed."""
+
+from __future__ import annotations
+
+import itertools
+import time
+import tracemalloc
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitexp.errors import DesignError
+from gitexp.stats.permutation import label_tails, sign_flip_tails
+
+tenths = st.integers(-30, 30).map(lambda n: n / 10)
+
+
+def exact_flips(baseline: list[float], candidate: list[float]) -> tuple[float, ...]:
+    """Count in decimal arithmetic, where 0.3 - 0.1 is 0.2."""
+    d = [Fraction(str(c)) - Fraction(str(b)) for b, c in zip(baseline, candidate, strict=True)]
+    sums = [
+        sum(s * x for s, x in zip(signs, d, strict=True))
+        for signs in itertools.product((1, -1), repeat=len(d))
+    ]
+    seen, n = sum(d), len(sums)
+    return (
+        sum(s >= seen for s in sums) / n,
+        sum(s <= seen for s in sums) / n,
+        sum(abs(s) >= abs(seen) for s in sums) / n,
+    )
+
+
+def exact_labels(baseline: list[float], candidate: list[float]) -> tuple[float, ...]:
+    values = [Fraction(str(x)) for x in (*candidate, *baseline)]
+    n, total = len(candidate), sum(values)
+    m = len(values) - n
+    means = [
+        sum(chosen) / n - (total - sum(chosen)) / m for chosen in itertools.combinations(values, n)
+    ]
+    seen = sum(values[:n]) / n - sum(values[n:]) / m
+    return (
+        sum(x >= seen for x in means) / len(means),
+        sum(x <= seen for x in means) / len(means),
+        sum(abs(x) >= abs(seen) for x in means) / len(means),
+    )
+
+
+@given(st.lists(st.tuples(tenths, tenths), min_size=1, max_size=8))
+def test_sign_flips_agree_with_decimal_arithmetic(pairs: list[tuple[float, float]]) -> None:
+    baseline, candidate = map(list, zip(*pairs, strict=True))
+    tails = sign_flip_tails(np.array(baseline), np.array(candidate))
+    assert (tails.greater, tails.less, tails.two_sided) == exact_flips(baseline, candidate)
+
+
+@given(st.lists(tenths, min_size=1, max_size=5), st.lists(tenths, min_size=1, max_size=4))
+def test_labels_agree_with_decimal_arithmetic(
+    baseline: list[float], candidate: list[float]
+) -> None:
+    tails = label_tails(np.array(baseline), np.array(candidate))
+    assert (tails.greater, tails.less, tails.two_sided) == exact_labels(baseline, candidate)
+
+
+@given(
+    st.lists(st.tuples(tenths, tenths), min_size=2, max_size=7),
+    st.sampled_from([sign_flip_tails, label_tails]),
+)
+def test_swapping_the_sides_swaps_the_tails(pairs: list[tuple[float, float]], test: object) -> None:
+    a, b = (np.array(side) for side in zip(*pairs, strict=True))
+    there, back = test(a, b), test(b, a)
+    assert (there.greater, there.less) == (back.less, back.greater)
+    assert there.two_sided == back.two_sided
+    assert min(there.greater, there.less, there.two_sided) > 0
+    assert max(there.greater, there.less, there.two_sided) <= 1
+
+
+@given(
+    st.lists(st.tuples(tenths, tenths), min_size=2, max_size=7),
+    st.sampled_from([1e-6, 0.37, 1.0, 1e6]),
+    st.sampled_from([0.0, 0.1, -7.3]),
+    st.sampled_from([sign_flip_tails, label_tails]),
+)
+def test_scale_and_shift_of_both_sides_leave_p(
+    pairs: list[tuple[float, float]], scale: float, shift: float, test: object
+) -> None:
+    a, b = (np.array(side) for side in zip(*pairs, strict=True))
+    assert test(a, b) == test(scale * a + shift, scale * b + shift)
+
+
+@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+def test_the_order_of_values_changes_nothing(test: object) -> None:
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 7)).round(2)
+    order = rng.permutation(7)
+    assert test(a, b) == test(a[order], b[order])
+
+
+@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("draws", [None, 999])
+def test_identical_sides_have_p_one(test: object, draws: int | None) -> None:
+    tails = test(np.full(6, 0.1 + 0.2), np.full(6, 0.3), draws=draws)
+    assert (tails.greater, tails.less, tails.two_sided) == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+def test_draws_come_close_to_the_exact_p_and_are_never_zero(test: object) -> None:
+    rng = np.random.default_rng(5)
+    b = rng.normal(size=8)
+    c = b + rng.normal(0.4, 1.0, size=8)
+    exact, drawn = test(b, c), test(b, c, draws=20_000, seed=3)
+    for name in ("greater", "less", "two_sided"):
+        assert getattr(drawn, name) == pytest.approx(getattr(exact, name), abs=0.015)
+    far = test(np.zeros(30), np.arange(1.0, 31.0), draws=99)
+    assert far.greater == 0.01
+
+
+def test_the_seed_fixes_the_draws() -> None:
+    b, c = np.random.default_rng(2).normal(size=(2, 25))
+    assert sign_flip_tails(b, c, draws=500, seed=1) == sign_flip_tails(b, c, draws=500, seed=1)
+    assert sign_flip_tails(b, c, draws=500, seed=1) != sign_flip_tails(b, c, draws=500, seed=2)
+
+
+def test_twenty_pairs_are_exact_in_fifty_milliseconds() -> None:
+    rng = np.random.default_rng(1)
+    b = rng.normal(size=20)
+    c = b + rng.normal(0.3, 1.0, size=20)
+    sign_flip_tails(b, c)  # imports and caches
+    started = time.perf_counter()
+    tails = sign_flip_tails(b, c)
+    assert time.perf_counter() - started < 0.05
+    assert tails.greater * 2**20 == int(tails.greater * 2**20)
+    tracemalloc.start()
+    sign_flip_tails(b, c)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 5_000_000
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+def test_a_value_that_is_not_finite_is_refused(test: object, bad: float) -> None:
+    with pytest.raises(DesignError, match="finite"):
+        test(np.array([1.0, bad]), np.array([1.0, 2.0]))
+
+
+def test_pairs_of_different_length_are_refused() -> None:
+    with pytest.raises(DesignError, match="length"):
+        sign_flip_tails(np.ones(2), np.ones(3))
+    with pytest.raises(DesignError, match="too few"):
+        label_tails(np.ones(0), np.ones(3))
