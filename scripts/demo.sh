@@ -27,7 +27,7 @@ step() {
 
 rm -rf "$demo" "$report" "$verdict"
 mkdir -p "$top/build"
-git clone --quiet --no-tags "$top" "$demo"
+git -c init.defaultBranch=main clone --quiet --no-tags "$top" "$demo"
 cd "$demo"
 # The clone's HEAD may be detached or on a branch of any name; the example speaks of main. It needs
 # no remote, and an identity where the machine has none.
