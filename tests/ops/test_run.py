@@ -489,12 +489,12 @@ def test_a_killed_coordinator_leaves_repeats_that_resume_publishes(tmp_path: Pat
     process.kill()
     process.wait()
     tip = repo.hash()
-    report = run(repo.workspace, RunRequest(repeats=2, resume=True))
+    report = run(repo.workspace, RunRequest(resume=True))
     first = report.recorded[0].run
     assert first.repeats[0].state is RepeatState.FINISHED
     # The worker is told of the death and may still say so; after a KILL it says nothing.
     assert first.repeats[1].state in {RepeatState.CANCELLED, RepeatState.LOST}
-    assert [each.run.seeds for each in report.recorded] == [(7, 8), (7, 8)]
+    assert [each.run.seeds for each in report.recorded] == [(7, 8), (8,)]
     assert repo.git("merge-base", "--is-ancestor", tip, "HEAD") == ""
     assert repo.git("worktree", "list").count("\n") == 0
     assert repo.status() == []

@@ -101,13 +101,14 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     place = situation.find_place(workspace, request)
     recovered: tuple[PublishedCall, ...] = ()
     if request.resume:
-        recovered = _resume(place, now())
+        recovered, request = _resume(place, request, now())
         place = situation.find_place(workspace, request)
     if request.commit_message is not None and not request.dry_run:
         place, request = commit_first.commit(place, request)
     elif request.at is None:
         situation.check_clean(place)
-    seen = situation.look(place, request, variables)
+    finished = [record.run for call in recovered for _, record in call.records]
+    seen = situation.look(place, request, variables, finished)
     planned = tuple(
         PlannedRun(
             cell.side, cell.commit, cell.inputs, choice.run, choice.counting, choice.spent, (), ()
@@ -189,16 +190,29 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     return (published,), execution.interrupted, execution.problems
 
 
-def _resume(place: situation.Place, now: datetime) -> tuple[PublishedCall, ...]:
-    """Record the finished repeats of calls that died on this branch."""
+def _resume(
+    place: situation.Place, request: RunRequest, now: datetime
+) -> tuple[tuple[PublishedCall, ...], RunRequest]:
+    """Record the finished repeats of calls that died here, and ask again what the last asked."""
     workdir = WorkDir.of(place.top)
     done = []
+    for state in states.unpublished(workdir):
+        if state.branch == place.branch and request.repeats is None and not request.seeds:
+            asked = state.asked
+            request = replace(
+                request,
+                repeats=asked.repeats,
+                seeds=asked.seeds,
+                jobs=max(request.jobs, asked.jobs),
+                with_baseline=request.with_baseline or asked.with_baseline,
+                at=request.at or asked.at,
+            )
     for sides in resume.dead_calls(place.repo, workdir, place.branch):
         done.append(publish(place.workspace, place.repo, workdir, sides, now))
         for ended in sides:
             states.write(workdir, replace(ended.state, published=True))
     remove_slots(place.workspace, resume.dead_slots(workdir))
-    return tuple(done)
+    return tuple(done), request
 
 
 def _side_jobs(prepared: Prepared) -> SideJobs:

@@ -16,7 +16,7 @@ from gitexp.ops.run import preflight
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
 from gitexp.ops.run.keeping import cache_of
 from gitexp.ops.run.situation import BASELINE
-from gitexp.ops.run.state import State
+from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
 
 if TYPE_CHECKING:
@@ -199,7 +199,15 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     )
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
-    return Prepared(setting, State(draft, cell.side, situation.branch, metric, once), choice.run)
+    return Prepared(
+        setting,
+        State(draft, cell.side, situation.branch, metric, once, _asked(request)),
+        choice.run,
+    )
+
+
+def _asked(request: RunRequest) -> Asked:
+    return Asked(request.repeats, request.seeds, request.jobs, request.with_baseline, request.at)
 
 
 def _command_line(stages: tuple[Stage, ...]) -> str:

@@ -22,7 +22,7 @@ from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gitexp.git.repository import Repo
@@ -120,7 +120,12 @@ def check_clean(place: Place) -> None:
         )
 
 
-def look(place: Place, request: RunRequest, environ: Mapping[str, str]) -> Situation:
+def look(
+    place: Place,
+    request: RunRequest,
+    environ: Mapping[str, str],
+    recovered: Sequence[Run] = (),
+) -> Situation:
     """Read plan, settings, parameters and records, and choose the seeds.
 
     Parameters
@@ -129,6 +134,8 @@ def look(place: Place, request: RunRequest, environ: Mapping[str, str]) -> Situa
     request : RunRequest
     environ : Mapping
         For the active virtual environment and the author.
+    recovered : sequence of Run
+        What a dead call had finished and was recorded just now.
 
     Raises
     ------
@@ -160,7 +167,7 @@ def look(place: Place, request: RunRequest, environ: Mapping[str, str]) -> Situa
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.top)
     environment = interpreter.digest(python, place.top, workdir.environments, environ)
-    sides = _choose(place, request, known, main, other, environment)
+    sides = _choose(place, request, known, main, other, environment, recovered)
     return Situation(
         workspace=place.workspace,
         repo=repo,
@@ -182,6 +189,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     main: Cell,
     other: Cell | None,
     environment: EnvironmentDigest,
+    recovered: Sequence[Run],
 ) -> tuple[tuple[Cell, SeedChoice], ...]:
     repo = place.repo
     here = [found.run for found in lookup.runs_at(repo, place.tip).runs]
@@ -191,10 +199,9 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         choice = _baseline_alone(request, plan, main, here, environment, wanted)
         return ((main, choice),)
     anywhere = [found.run for found in lookup.runs_by_inputs(repo, main.inputs)]
-    counting = (
-        seeds.counting_seeds(here, main.inputs, environment, digest)
-        if plan is not None
-        else frozenset()
+    # Without a plan nothing counts, and only what a dead call had finished is not run again.
+    counting = seeds.counting_seeds(
+        here if plan is not None else recovered, main.inputs, environment, digest
     )
     choice = seeds.choose_candidate(
         committed=main.committed_seed,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats import run as run_format
+from gitexp.formats.fields import Fields
 from gitexp.formats.text import Json, json_dumps, json_loads
 from gitexp.store import locks
 
@@ -17,6 +18,17 @@ if TYPE_CHECKING:
     from gitexp.ops.run.workdir import WorkDir
 
 SCHEMA = "gitexp/state@1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The part of a request that its resumption needs."""
+
+    repeats: int | None
+    seeds: tuple[int, ...]
+    jobs: int
+    with_baseline: bool
+    at: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +46,8 @@ class State:
         Primary metric, "" without a plan.
     once : tuple of str
         Names of the stages that run once.
+    asked : Asked
+        What ``--resume`` goes on with.
     published : bool
     """
 
@@ -42,6 +56,7 @@ class State:
     branch: str
     plan_metric: str
     once: tuple[str, ...]
+    asked: Asked
     published: bool = False
 
 
@@ -52,6 +67,13 @@ def write(workdir: WorkDir, state: State) -> None:
     owner = locks.this_process()
     value: dict[str, Json] = {
         "$schema": SCHEMA,
+        "asked": {
+            "at": state.asked.at,
+            "jobs": state.asked.jobs,
+            "repeats": state.asked.repeats,
+            "seeds": list(state.asked.seeds),
+            "with_baseline": state.asked.with_baseline,
+        },
         "branch": state.branch,
         "draft": json_loads(run_format.dump(state.draft), where="draft"),
         "once": list(state.once),
@@ -95,12 +117,20 @@ def _owner(value: object, where: str) -> locks.Owner:
 
 
 def _load(value: Mapping[str, Json], where: str) -> State:
-    once = value["once"]
+    fields = Fields(value, where)
+    asked = fields.child("asked")
     return State(
         draft=run_format.load(json_dumps(value["draft"]), where),
-        side=str(value["side"]),
-        branch=str(value["branch"]),
-        plan_metric=str(value["plan_metric"]),
-        once=tuple(str(name) for name in once) if isinstance(once, list) else (),
+        side=fields.text("side"),
+        branch=fields.text("branch"),
+        plan_metric=fields.text("plan_metric"),
+        once=fields.texts("once"),
+        asked=Asked(
+            repeats=asked.maybe_integer("repeats"),
+            seeds=asked.integers("seeds"),
+            jobs=asked.integer("jobs"),
+            with_baseline=asked.flag("with_baseline"),
+            at=asked.maybe_text("at"),
+        ),
         published=bool(value["published"]),
     )
