@@ -90,7 +90,7 @@ max-width:none;overflow:hidden}
 .metrics th[scope=row]{text-align:left}
 .metrics td::before{content:attr(data-label);float:left;color:var(--soft);max-width:60%;
 margin-right:.6rem;text-align:left;overflow-wrap:anywhere;white-space:normal}
-.metrics td small{display:inline;margin-left:.5rem}}
+.metrics td small{display:block}}
 @media print{:root{color-scheme:light;--bg:#fff;--ink:#000;--soft:#444;--line:#bbb;--card:#f4f4f4;
 --a:#555;--b:#003f8a;--promise:#e6f4ea;--limit:#1a6d33;--good:#145a2a;--good-bg:#fff;
 --bad:#8a0f17;--bad-bg:#fff;--open:#5c3a00;--open-bg:#fff}
