@@ -22,8 +22,9 @@ from gitexp.store import lookup
 from gitexp.store.index import open_index
 from gitexp.store.layout import FOLDER
 from gitexp.store.lines import summarise
-from gitexp.store.parts import State, params_values
+from gitexp.store.parts import params_values
 from gitexp.store.pointed import pointed
+from gitexp.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

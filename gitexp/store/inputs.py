@@ -15,7 +15,8 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.model.ids import InputsDigest
 from gitexp.store.index import Kind
-from gitexp.store.parts import Part, State, collect, made_by, outputs_of, params_values
+from gitexp.store.parts import Part, collect, params_values
+from gitexp.store.state import State, made_by, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

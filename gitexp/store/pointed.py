@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.formats.dvcfiles import HashedPath
-    from gitexp.store.parts import State
+    from gitexp.store.state import State
 
 LIMIT_BYTES = 16 << 20
 

@@ -1,0 +1,119 @@
+"""A tree with the settings by which it is read: its files, its stages, what they make."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.formats import dvcfiles
+from gitexp.git.absent import Absent
+from gitexp.git.objects import read_blob, tree_id, walk_tree
+from gitexp.store import declared
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.formats.dvcfiles import HashedPath
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import TreeId
+    from gitexp.store.declared import DeclaredStage
+
+TEXT_LIMIT_BYTES = 1 << 20
+LOCK_LIMIT_BYTES = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A tree, and the settings by which it is read."""
+
+    repo: Repo
+    tree: TreeId  # of a commit
+    config: ProjectConfig
+
+    def at(self, path: str) -> str:
+        """Turn a path relative to the project folder into one relative to the tree's top."""
+        return declared.join(self.config.project, path) if self.config.project else path
+
+    def read(self, path: str, limit: int = TEXT_LIMIT_BYTES) -> bytes | Absent:
+        """Return a file of the project folder."""
+        full = posixpath.normpath(self.at(path))
+        if full.startswith(("../", "/")):
+            return Absent.ABSENT
+        return read_blob(self.repo, self.tree, full, limit)
+
+    def stages(self) -> tuple[DeclaredStage, ...]:
+        """Return the stages that the pipeline file declares; none where there is no such file."""
+        path = self.config.pipeline
+        data = Absent.ABSENT if path is None else self.read(path)
+        if path is None or isinstance(data, Absent):
+            return ()
+        return declared.stages(data, self.at(path), posixpath.dirname(path))
+
+    def lock_path(self) -> str | None:
+        """Return where DVC locks the pipeline; None without a pipeline."""
+        if self.config.pipeline is None:
+            return None
+        return posixpath.join(posixpath.dirname(self.config.pipeline), "dvc.lock")
+
+
+def outputs_of(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
+    """Return the declared outputs, relative to the project folder.
+
+    They are those of the configuration (outputs, metrics, predictions, curves) and those that
+    ``dvc.yaml`` spells out. Only where the configuration names no outputs and ``dvc.yaml`` has
+    templates does ``dvc.lock`` decide: it changes with a run, the other two do not.
+    """
+    config = state.config
+    found = {*config.outputs, *config.metrics, *config.curves}
+    if config.predictions is not None:
+        found.add(config.predictions.path)
+    found.update(out.text for stage in stages for out in stage.outs if out.literal)
+    templates = any(not out.literal for stage in stages for out in stage.outs)
+    lock = state.lock_path()
+    if templates and not config.outputs and lock is not None:
+        found.update(_locked_outputs(state, stages, lock))
+    return frozenset(found)
+
+
+def made_by(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
+    """Return what the pipeline seems to make, whatever the configuration says."""
+    lock = state.lock_path()
+    found = set[str]() if lock is None else _locked_outputs(state, stages, lock)
+    patterns = [
+        out for stage in stages for out in stage.outs if not out.literal and out.says_something
+    ]
+    folder = tree_id(state.repo, state.tree, state.config.project)
+    if patterns and not isinstance(folder, Absent):
+        for entry in walk_tree(state.repo, folder):
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if any(pattern.matches(path) for pattern in patterns):
+                found.add(path)
+    return frozenset(found)
+
+
+def _locked_outputs(state: State, stages: tuple[DeclaredStage, ...], lock: str) -> set[str]:
+    known = {stage.name for stage in stages if "${" not in stage.wdir}
+    return {
+        out.path for name, out in locked(state, lock, stages) if declared.base_name(name) in known
+    }
+
+
+def locked(
+    state: State, path: str, stages: tuple[DeclaredStage, ...]
+) -> Iterator[tuple[str, HashedPath]]:
+    """Yield (stage, output) of a dvc.lock; paths in it start at the stage's wdir."""
+    data = state.read(path, LOCK_LIMIT_BYTES)
+    if isinstance(data, Absent):
+        return
+    where, folder = state.at(path), posixpath.dirname(path)
+    lock = dvcfiles.load_lock(data, where, folder)
+    moved = {stage.name: stage.wdir for stage in stages if stage.wdir != folder}
+    if moved:
+        names = ((name, moved.get(declared.base_name(name))) for name in lock.stages)
+        wdirs = {name: wdir for name, wdir in names if wdir is not None and "${" not in wdir}
+        lock = dvcfiles.load_lock(data, where, folder, wdirs)
+    for name, stage in lock.stages.items():
+        for out in stage.outs:
+            yield name, out
