@@ -8,6 +8,7 @@ an empty ``.lock`` behind.
 from __future__ import annotations
 
 import contextlib
+import re
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "read_ref"]
 
 _ZERO: Final = "0" * 40
+_UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 Target = CommitHash | Absent
 
@@ -54,7 +56,8 @@ def local(branch: str) -> str:
 
 def is_valid(ref: str) -> bool:
     """Return whether Git allows this full ref name."""
-    return bool(pygit2.reference_is_valid_name(ref))
+    # Bytes that are no UTF-8 are allowed, but pygit2 takes text only.
+    return bool(pygit2.reference_is_valid_name(_UNDECODABLE.sub("x", ref)))
 
 
 def read_ref(repo: Repo, name: str) -> CommitHash | Absent:
@@ -64,7 +67,7 @@ def read_ref(repo: Repo, name: str) -> CommitHash | Absent:
     """
     if not is_valid(name):
         return ABSENT
-    if repo.reftable:
+    if repo.reftable or _UNDECODABLE.search(name):
         code, out, _ = command.attempt(
             repo.workspace,
             ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"],
@@ -281,7 +284,7 @@ def _say(
 
 def _refused(said: str, code: int) -> GitexpError:
     # Git says "is at X but expected Y" for a moved ref, "unable to resolve" for a deleted one.
-    if ".lock': File exists" in said:
+    if ".lock': File exists" in said or "cannot lock references" in said:  # the latter: reftable
         return LockedError("a ref is locked by another process", found=said.splitlines()[0])
     signs = ("but expected", "unable to resolve reference", "reference already exists")
     if any(sign in said for sign in signs):

@@ -39,7 +39,13 @@ def is_ignored(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:
         return frozenset()
-    code, out, err = command.attempt(_top(workspace), ["check-ignore", "-z", "--stdin"], data=data)
+    # check-ignore takes paths, never patterns, and dies where literal pathspecs are asked for.
+    code, out, err = command.attempt(
+        _top(workspace),
+        ["check-ignore", "-z", "--stdin"],
+        data=data,
+        env={"GIT_LITERAL_PATHSPECS": "0"},
+    )
     if code > 1:  # 1: none of them
         raise GitFailedError("git check-ignore failed", found=err.decode("utf-8", "replace"))
     return frozenset(_records(out))
