@@ -61,7 +61,7 @@ def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.
     def is_matched(path: str) -> bool:
         folder = path.endswith("/")
         parts = tuple(part for part in path.split("/") if part)
-        return _matched(parts, rules, folders, folder=folder)
+        return bool(parts) and _matched(parts, rules, folders, folder=folder)
 
     return is_matched
 

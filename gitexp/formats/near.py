@@ -27,7 +27,8 @@ def near(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
                 scored.append((steps, other))
         elif name and other.rpartition(".")[2] == name.rpartition(".")[2]:
             scored.append((len(name), other))  # "lr" for "train.lr"
-    return tuple(other for _, other in sorted(scored)[:most])
+    best = min(scored, default=(0, ""))[0]
+    return tuple(other for steps, other in sorted(scored)[:most] if steps <= best + 1)
 
 
 def _distance(a: str, b: str) -> int:

@@ -126,7 +126,7 @@ def _yaml(new: ParamValue, style: str | None) -> str:
     if style == "'" and new.isprintable():
         return "'" + new.replace("'", "''") + "'"
     # Whether this is inside [] or {} is not looked at: what could end a text there is quoted.
-    if style is None and yamlwrite.is_plain(new) and not any(char in new for char in ",[]{}"):
+    if style != '"' and yamlwrite.is_plain(new) and not any(char in new for char in ",[]{}"):
         return new
     return yamlwrite.quoted(new)
 

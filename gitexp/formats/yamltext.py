@@ -183,7 +183,7 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (value, 1, 0)
         marked = bool(event.anchor) or event.tag is not None
-        place = Place(_begin(event).index, _finish(event).index, event.style, marked)
+        place = Place(_begin(event).index, _finish(event).index, event.style or None, marked)
         self._add(value, (1, 0), event, place)
 
     def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
