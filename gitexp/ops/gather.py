@@ -11,6 +11,7 @@ from gitexp.git import objects
 from gitexp.ops.counting import Found
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
+from gitexp.store.lookup import FoundRun
 from gitexp.store.records import read_run
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from gitexp.ops.sides import Source
     from gitexp.store.ancestry import Addition
     from gitexp.store.index import Index
-    from gitexp.store.lookup import FoundRun
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,12 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
             own = lookup.runs_at(repo, commit, index)
             known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
             unreadable |= {item.id: item.why for item in own.unreadable}
+    for run in tuple(unreadable):  # whoever damages a record must not get rid of it
+        first = _first_version(repo, order[run])
+        if first is not None:
+            del unreadable[run]
+            if first.run.inputs in inputs or _is_of(first, plan):
+                known[run] = first
     warnings = [
         f"run {run} cannot be read and counts nowhere: {why}"
         for run, why in sorted(unreadable.items())
@@ -98,6 +104,19 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
 
 
+def _is_of(item: FoundRun, plan: PlanDigest | None) -> bool:
+    return plan is not None and item.run.plan is not None and item.run.plan.digest == plan
+
+
+def _first_version(repo: Repo, place: Addition) -> FoundRun | None:
+    """Read a record as it was added; None where that cannot be read either."""
+    try:
+        run, samples = read_run(repo, place.tree, place.run)
+    except GitexpError:
+        return None
+    return FoundRun(run, samples, place.commit, place.order, altered=True)
+
+
 def _edited(runs: Iterable[FoundRun]) -> Iterator[str]:
     for item in runs:
         if item.altered:
@@ -115,8 +134,6 @@ def _as_added(
         if not item.altered:
             yield replace(item, commit=place.commit, order=place.order)
             continue
-        try:
-            run, samples = read_run(repo, place.tree, item.run.id)
-        except GitexpError:  # unreadable as it was added; the edited version proves nothing
-            continue
-        yield replace(item, run=run, samples=samples, commit=place.commit, order=place.order)
+        first = _first_version(repo, place)
+        if first is not None:  # else the edited version alone is left, and that proves nothing
+            yield replace(first, refs=item.refs)

@@ -29,12 +29,15 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
+from gitexp.ops.compare import compare
 from gitexp.store import inputs, layout, plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitexp.model.comparison import Comparison
     from gitexp.model.plan import Plan
+    from gitexp.ops.draft import CompareOptions
     from tests.build import BuiltRepo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -251,3 +254,9 @@ def experiment(
     lab.record("b", {"f1": low}, of="main", plan=plan)
     lab.record("c", {"f1": high}, plan=plan)
     return plan
+
+
+def one(lab: Lab, *names: str, options: CompareOptions | None = None) -> Comparison:
+    """Compare one candidate."""
+    (comparison,) = compare(lab.repo.workspace, names, options, now=START)
+    return comparison

@@ -1,48 +1,28 @@
-"""`compare` on real repositories: from names to verdict, exit code and words."""
+"""`compare` on real repositories: the verdict, the exit code and the words."""
 
 from __future__ import annotations
 
-import hashlib
-import subprocess
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.errors import (
-    DataMissingError,
-    NoPlanError,
     NoSamplesError,
-    UnknownExperimentError,
-    UsageError,
 )
-from gitexp.formats import conclusion as conclusion_format
-from gitexp.model.comparison import Conclusion, Role, Verdict
-from gitexp.model.config import Predictions
-from gitexp.model.ids import Md5
-from gitexp.model.plan import Claim, Direction, Guard
-from gitexp.model.run import Origin, Output, Sample
+from gitexp.model.comparison import Role, Verdict
+from gitexp.model.plan import Direction, Guard
+from gitexp.model.run import Sample
 from gitexp.ops.compare import CompareOptions, compare, exit_code
-from gitexp.store import layout
-from tests.build import clone
-from tests.ops.records import CONFIG, ENVIRONMENT, START, Lab, experiment, scores
+from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from gitexp.model.comparison import Comparison
     from tests.build import BuiltRepo
 
 
 @pytest.fixture
 def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
-
-
-def one(lab: Lab, *names: str, options: CompareOptions | None = None) -> Comparison:
-    (comparison,) = compare(lab.repo.workspace, names, options, now=START)
-    return comparison
 
 
 def test_a_gain_beyond_the_promise_supports_it(lab: Lab) -> None:
@@ -88,17 +68,6 @@ def test_noise_around_the_promise_is_inconclusive(lab: Lab) -> None:
     assert exit_code([result]) == 6
 
 
-def test_every_name_of_an_experiment_leads_to_it(lab: Lab) -> None:
-    experiment(lab)
-    lab.repo.git("tag", "-a", "-m", "done", "exp-archive/deep")
-    commit = lab.repo.hash()
-    for name in ("exp/deep", "deep", commit, commit[:10], "HEAD"):
-        assert one(lab, name).verdict is Verdict.SUPPORTED, name
-    lab.repo.switch("main")
-    lab.repo.git("branch", "-D", "exp/deep")
-    assert one(lab, "deep").verdict is Verdict.SUPPORTED
-
-
 def test_two_revisions_give_the_verdict_if_the_first_is_the_planned_baseline(lab: Lab) -> None:
     experiment(lab)
     assert one(lab, "main", "exp/deep").verdict is Verdict.SUPPORTED
@@ -131,18 +100,6 @@ def test_two_revisions_without_a_plan_are_shown_two_sided(lab: Lab) -> None:
     assert result.metrics[0].p_adjusted == pytest.approx(2 * 2 / 256)
     assert result.metrics[0].result is not None
     assert result.metrics[0].result.p_support is None
-
-
-def test_one_name_without_a_plan_is_not_enough(lab: Lab) -> None:
-    lab.init()
-    with pytest.raises(NoPlanError):
-        compare(lab.repo.workspace)
-    with pytest.raises(UnknownExperimentError):
-        compare(lab.repo.workspace, ["main", "nothing"])
-    with pytest.raises(UnknownExperimentError):
-        compare(lab.repo.workspace, ["--output=x"])
-    with pytest.raises(UsageError):
-        compare(lab.repo.workspace, ["main", "main"])
 
 
 def test_without_samples_it_says_what_to_run(lab: Lab) -> None:
@@ -315,37 +272,6 @@ def test_exploratory_and_spent_seeds_are_shown_and_do_not_count(lab: Lab) -> Non
     assert whys["spent seed: seen before it was run under the plan"].seeds == (0, 1, 2, 3)
 
 
-def test_a_record_that_was_edited_counts_as_it_was_added(lab: Lab) -> None:
-    plan = experiment(lab, gain=0.0)
-    _, files = lab.run_files(
-        "c",
-        {"f1": scores(0.9, range(10))},
-        of="HEAD",
-        plan=plan,
-        environment=ENVIRONMENT,
-        evaluation="e" * 64,
-        origin=Origin.OBSERVED,
-        failed=(),
-        links="",
-        call="",
-        outputs=None,
-        samples=(),
-    )
-    lab.repo.commit(files, at=90, message="polish")  # type: ignore[arg-type]
-    result = one(lab)
-    assert result.verdict is Verdict.REFUTED
-    assert any("was edited after it was recorded" in text for text in result.warnings)
-
-
-def test_a_deleted_record_counts_all_the_same(lab: Lab) -> None:
-    experiment(lab)
-    lab.repo.git("rm", "-rq", ".gitexp/runs/cc")
-    lab.repo.commit(at=91, message="tidy")
-    result = one(lab)
-    assert result.pairs == 10
-    assert any("was deleted" in text for text in result.warnings)
-
-
 def test_folds_are_no_repeats(lab: Lab) -> None:
     lab.init()
     plan = lab.plan(repeats=5)
@@ -383,150 +309,3 @@ def test_a_smaller_loss_is_a_gain(lab: Lab) -> None:
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
     assert result.headline.startswith("loss falls by at least 5 %")
-
-
-def predictions(lab: Lab, right: int, total: int = 200) -> tuple[Output, float]:
-    """Put predictions into the cache and return their record and their accuracy."""
-    lines = ["id,y_true,y_pred"]
-    lines += [f"{i},{i % 2},{i % 2 if i < right else 1 - i % 2}" for i in range(total)]
-    data = ("\n".join(lines) + "\n").encode()
-    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_bytes(data)
-    return Output("pred.csv", Md5(md5), len(data)), right / total
-
-
-@pytest.mark.parametrize("metric", ["accuracy", "f1"])
-def test_one_run_a_side_is_enough_for_a_claim_about_two_models(lab: Lab, metric: str) -> None:
-    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
-    lab.init(config, {".dvc/config": ""})
-    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric=metric, effect=">0")
-    lab.change()
-    worse, low = predictions(lab, 150)
-    better, high = predictions(lab, 180)
-    lab.record("b", {metric: {0: low}}, of="main", plan=plan, outputs={0: (worse,)})
-    lab.record("c", {metric: {0: high}}, plan=plan, outputs={0: (better,)})
-    result = one(lab)
-    assert result.verdict is Verdict.SUPPORTED, result.reasons
-    (item,) = result.metrics
-    assert item.n_baseline == 200
-    assert item.result is not None
-    assert item.result.plan.test == {"accuracy": "mcnemar", "f1": "paired-randomization"}[metric]
-    assert item.interval is not None
-    assert result.claim is Claim.MODEL
-
-
-def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:
-    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
-    lab.init(config, {".dvc/config": ""})
-    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
-    lab.change()
-    gone = (Output("pred.csv", Md5("a" * 32), 10),)
-    lab.record("b", {"accuracy": {0: 0.5}}, of="main", plan=plan, outputs={0: gone})
-    lab.record("c", {"accuracy": {0: 0.6}}, plan=plan, outputs={0: gone})
-    with pytest.raises(DataMissingError):
-        compare(lab.repo.workspace)
-    lab.repo.git("rm", "-q", "--cached", layout.plan_path("deep"))
-    lab.repo.commit(at=60, message="no plan")
-    result = one(lab, "main", "exp/deep")
-    assert result.verdict is None
-    assert any("predictions are not compared" in text for text in result.warnings)
-
-
-def test_predictions_of_other_examples_are_not_comparable(lab: Lab) -> None:
-    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
-    lab.init(config, {".dvc/config": ""})
-    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
-    lab.change()
-    few, low = predictions(lab, 90, 100)
-    many, high = predictions(lab, 190, 200)
-    lab.record("b", {"accuracy": {0: low}}, of="main", plan=plan, outputs={0: (few,)})
-    lab.record("c", {"accuracy": {0: high}}, plan=plan, outputs={0: (many,)})
-    result = one(lab, options=CompareOptions(allow_different_evaluation=True))
-    assert result.verdict is Verdict.NOT_COMPARABLE
-    assert "same examples" in result.headline
-
-
-def test_a_concluded_experiment_is_found_by_its_inputs_when_its_branch_is_gone(lab: Lab) -> None:
-    experiment(lab)
-    done = one(lab)
-    conclusion = Conclusion("deep", done.verdict, "It holds.", done, "Ada", "a@b", START)
-    lab.repo.commit({layout.conclusion_path("deep"): conclusion_format.dump(conclusion)}, at=70)
-    lab.repo.switch("main")
-    lab.repo.git("merge", "--squash", "-q", "exp/deep")
-    lab.repo.commit(at=80, message="squashed")
-    lab.repo.git("branch", "-D", "exp/deep")
-    lab.repo.git("reflog", "expire", "--expire=now", "--all")
-    lab.repo.git("gc", "-q", "--prune=now")
-    result = one(lab, "deep")
-    assert result.verdict is Verdict.SUPPORTED
-    assert result.candidate.source_lost
-    assert result.candidate.commit == done.candidate.commit
-    assert any("lost (squashed)" in text for text in result.warnings)
-
-
-def test_a_remote_branch_is_an_experiment_too(lab: Lab, tmp_path: Path) -> None:
-    experiment(lab)
-    mine = clone(lab.repo, tmp_path / "clone")
-    mine.git("switch", "-q", "main")
-    for name in ("exp/deep", "deep", "origin/exp/deep"):
-        (result,) = compare(mine.workspace, [name])
-        assert result.verdict is Verdict.SUPPORTED, name
-
-
-def test_samples_of_a_branch_that_nobody_merged_are_used_only_when_pooled(lab: Lab) -> None:
-    lab.init()
-    plan = lab.plan()
-    lab.change()
-    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan)
-    lab.repo.switch("main")
-    lab.repo.switch("side", create=True)
-    lab.record("b", {"f1": scores(0.6, range(10))}, of="main")
-    lab.repo.switch("exp/deep")
-    with pytest.raises(NoSamplesError) as error:
-        compare(lab.repo.workspace)
-    assert "found elsewhere" in error.value.found
-    result = one(lab, options=CompareOptions(pool=("side",)))
-    assert result.verdict is Verdict.SUPPORTED
-    assert any("pooled" in text for text in result.warnings)
-
-
-def test_a_record_that_cannot_be_read_is_said_and_the_others_count(lab: Lab) -> None:
-    plan = experiment(lab)
-    run = lab.record("d", {"f1": scores(0.65, range(10, 12))}, plan=plan)
-    lab.repo.commit({layout.samples_csv(run.id): "metric\nbroken\n"}, at=85)
-    lab.repo.git("checkout", "-q", "--detach")
-    result = one(lab, "exp/deep")
-    assert result.pairs == 10
-
-
-def test_a_hostile_branch_name_is_quoted_in_the_next_command(lab: Lab) -> None:
-    lab.init()
-    lab.record("b", {"f1": scores(0.6, range(3))})
-    lab.repo.git("branch", "exp/$(id)")
-    lab.repo.switch("exp/$(id)")
-    lab.change()
-    lab.record("c", {"f1": scores(0.7, range(3))})
-    result = one(lab, "exp/$(id)", "main")
-    assert "'exp/$(id)'" in result.next_step
-
-
-@pytest.mark.slow
-def test_the_whole_process_is_quick_small_and_light(lab: Lab) -> None:
-    experiment(lab)
-    code = (
-        "import sys, resource, time; from pathlib import Path; start = time.process_time()\n"
-        "from gitexp.git.repository import discover; from gitexp.ops.compare import compare\n"
-        "from gitexp.report import renderer; from gitexp.report.style import Style\n"
-        "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
-        "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time(), *heavy)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code, str(lab.repo.path)], capture_output=True, check=True, text=True
-    )
-    memory, seconds, *heavy = done.stdout.split()
-    assert heavy == []
-    assert int(memory) < 250 * 1024, "KiB"
-    assert float(seconds) < 2.0, "CPU seconds; the bench holds the wall clock"
