@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,9 @@ from hypothesis import strategies as st
 from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UsageError
 from gitexp.formats import params
 from gitexp.model.config import ParamKey
-from gitexp.model.ids import ParamValue
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
 
 YAML = b"""\
 # how we train
