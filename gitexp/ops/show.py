@@ -21,7 +21,7 @@ from gitexp.ops.states import state_of
 from gitexp.store import lookup, plans
 from gitexp.store.index import open_index
 from gitexp.store.layout import conclusion_path
-from gitexp.store.lines import line_of, shown, summarise
+from gitexp.store.lines import shown, summarise
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -103,17 +103,14 @@ def _experiment(
     except GitexpError as error:
         notes.append(", ".join(part for part in (error.summary, error.found, error.where) if part))
     state = state_of(repo, index, name, commit, fallback=added)
-    reached = lookup.runs_at(repo, commit, index)
+    reached = lookup.lines_at(repo, commit, index)
     return ShownExperiment(
         branch=branch or name,
         commit=commit,
         plan=plan,
         plan_commit=added,
         inputs=state.inputs,
-        runs=tuple(
-            shown(line_of(item.run, item.samples), item.run.source.branch or branch or name)
-            for item in reached
-        ),
+        runs=tuple(shown(line, line.branch or branch or name) for line in reached.lines),
         conclusion=conclusion,
         unreadable=tuple(
             UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable

@@ -132,8 +132,8 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         return
     baseline = _baseline_inputs(repo, index, facts.plan, added, notes)
     wanted = [facts.inputs, *([baseline] if baseline is not None else [])]
-    digest = None if facts.plan is None else facts.plan.digest
-    anywhere = lookup.runs_by_inputs(repo, *wanted, plan=digest, index=index)
+    # Runs of other inputs under the plan are looks, which `compare` counts; here they say nothing.
+    anywhere = lookup.runs_by_inputs(repo, *wanted, index=index)
     facts.shallow = anywhere.shallow
     unreadable += (
         UnreadableRecord(item.id, item.commit[:9], item.why) for item in anywhere.unreadable

@@ -99,6 +99,15 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
+class LineLookup:
+    """As `Lookup`, with no more of each run than a list needs."""
+
+    lines: tuple[RunLine, ...]
+    unreadable: tuple[Unreadable, ...]
+    shallow: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Tip:
     """A branch or archive tag with what it points to."""
 
@@ -167,6 +176,24 @@ def runs_at(
                 if lines[tree].inputs in inputs or lines[tree].bad
             )
         return _load(repo, graph, additions, present, lambda _: ())
+
+
+def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
+    """Return one line for each run that a commit reaches: as `runs_at`, without the samples."""
+    graph = Graph(repo, index, [commit])
+    runs = tree_id(repo, commit, RUNS)
+    present = {} if runs is ABSENT else listing(repo, runs)
+    additions = graph.additions()
+    trees = {item.run: present.get(item.run, item.tree) for item in additions}
+    lines = run_lines(repo, index, {tree: run for run, tree in trees.items()})
+    every = [(item, lines[trees[item.run]]) for item in additions]
+    return LineLookup(
+        lines=tuple(line for _, line in every if not line.bad),
+        unreadable=tuple(
+            Unreadable(item.run, line.bad, item.commit) for item, line in every if line.bad
+        ),
+        shallow=not shallow_commits(repo).isdisjoint(graph.nodes),
+    )
 
 
 def runs_by_inputs(
