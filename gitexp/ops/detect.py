@@ -112,6 +112,9 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
             raise UsageError(f"the params file {file} is not there", where=str(folder))
     metrics = request.metrics or (METRICS,)
     _refuse_tracked(workspace, project, request.outputs)
+    named = (*request.outputs, *filter(None, (request.predictions,)))
+    if not request.write_pipeline:
+        refuse_ignored_pointers(workspace, project, named)
     notes: list[str] = []
     seed = _seed(request, folder, params, (), notes)
     predictions = _predictions(request, folder, request.outputs, notes)
@@ -164,6 +167,24 @@ def _refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) 
             found=", ".join(tracked[:10]),
             expected="outputs in the DVC cache, not in Git",
             next_step=f"git rm --cached {tracked[0]}, commit, then gitexp init",
+        )
+
+
+def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
+
+    Raises
+    ------
+    PreflightError
+    """
+    pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
+    ignored = sorted(status.is_ignored(workspace, pointers))
+    if ignored:
+        raise PreflightError(
+            "the pointers to outputs would be ignored by Git, and so by DVC",
+            found=", ".join(ignored[:10]),
+            expected=f"an ignore pattern for {pointers[ignored[0]]} itself, not for its folder",
+            next_step=f"git check-ignore -v {ignored[0]} names the pattern; DVC adds its own",
         )
 
 

@@ -17,6 +17,7 @@ from gitexp.errors import (
 )
 from gitexp.git import identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
+from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, seeds
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import lookup, plans
@@ -164,6 +165,8 @@ def look(
     other = None
     if known is not None and request.with_baseline:
         other = cells.look(repo, BASELINE, known.baseline.commit, overrides={}, fallback=fallback)
+    if main.config.pipeline is None:
+        refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.top)
     environment = interpreter.digest(python, place.top, workdir.environments, environ)
