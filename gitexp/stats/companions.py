@@ -16,15 +16,14 @@ from gitexp.stats.permutation import Tails
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
+    from gitexp.stats.values import Floats
 
 
 def beside_repeats(
-    plan: PlannedTest, design: Design, baseline: Sequence[float], candidate: Sequence[float]
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> tuple[SignificanceResult, ...]:
     """Return the t test that belongs to a permutation test, against the same margins.
 

@@ -20,11 +20,9 @@ from gitexp.stats.ttests import paired_difference, pooled_difference
 from gitexp.stats.values import finite, finite_pairs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from gitexp.stats.values import Values
-
-    Floats = Sequence[float] | Values
+    from gitexp.stats.values import Floats, Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +44,7 @@ class RankBiserial:
 
 
 def paired_effects(
-    baseline: Sequence[float], candidate: Sequence[float], *, confidence: float = 0.95
+    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
 ) -> tuple[EffectSize, ...]:
     """Return the effect sizes of a paired design; those that do not exist are left out.
 
@@ -75,7 +73,7 @@ def paired_effects(
 
 
 def independent_effects(
-    baseline: Sequence[float], candidate: Sequence[float], *, confidence: float = 0.95
+    baseline: Floats, candidate: Floats, *, confidence: float = 0.95
 ) -> tuple[EffectSize, ...]:
     """Return the effect sizes of an independent design, see `paired_effects`.
 

@@ -20,13 +20,9 @@ from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import finite, finite_pairs, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.values import Values
-
-    Floats = Sequence[float] | Values
+    from gitexp.stats.values import Floats
 
 
 def difference_interval(

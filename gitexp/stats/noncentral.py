@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.special import ncfdtr, nctdtr
+from scipy.special import ncfdtr, nctdtr, ndtri
 
 from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.values import rate
+
+TINY = 1e-9  # below it the series of the noncentral t takes seconds to say what is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,9 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
     (0.436, 4.7033)
     """
     rate(alpha)
+    if abs(t) < TINY:  # at t = 0 the distribution function is the normal one of -ncp
+        z = float(ndtri(1 - alpha / 2))
+        return NoncentralInterval(t - z, t + z)
     if t < 0:  # far in the wrong tail the distribution function returns NaN: use the symmetry
         mirrored = noncentral_t_interval(-t, df, alpha)
         return NoncentralInterval(-mirrored.ncp_high, -mirrored.ncp_low)

@@ -6,6 +6,7 @@ tie with the observed one up to rounding noise count as at least as extreme.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from gitexp.stats.values import Values, finite, finite_pairs, noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 CHUNK = 2_000_000  # random numbers held at a time: 16 MB
 
@@ -151,9 +154,7 @@ def label_tails(
     observed = float(difference(centred[:n].sum(keepdims=True))[0])
     if draws is None:
         total, extra = math.comb(n + m, n), 0
-        chosen = itertools.chain.from_iterable(itertools.combinations(range(n + m), n))
-        index = np.fromiter(chosen, dtype=np.int64, count=total * n).reshape(total, n)
-        relabelled = difference(centred[index].sum(axis=1))
+        relabelled = difference(centred[_assignments(n + m, n)].sum(axis=1))
     else:
         total, extra = draws, 1
         sums = np.concatenate(list(_drawn_labels(centred, n, draws, seed)))
@@ -216,6 +217,14 @@ def _signed_sums(values: Values) -> Values:
     for value in values:
         sums = np.concatenate([sums + value, sums - value])
     return sums
+
+
+@functools.lru_cache(maxsize=2)  # the metrics of one comparison share it
+def _assignments(total: int, chosen: int) -> NDArray[np.intp]:
+    """Return the places of every choice, shape (comb(total, chosen), chosen)."""
+    ways = math.comb(total, chosen)
+    places = itertools.chain.from_iterable(itertools.combinations(range(total), chosen))
+    return np.fromiter(places, dtype=np.intp, count=ways * chosen).reshape(ways, chosen)
 
 
 def _drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]:

@@ -18,18 +18,16 @@ from gitexp.stats.design import SWAP_DRAWS
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
     from gitexp.stats.permutation import Tails
-    from gitexp.stats.values import Values
+    from gitexp.stats.values import Floats, Values
 
 
 def run_on_repeats(
-    plan: PlannedTest, design: Design, baseline: Sequence[float], candidate: Sequence[float]
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> SignificanceResult:
     """Run a permutation test of repeats.
 

@@ -17,7 +17,7 @@ from gitexp.errors import DesignError
 from gitexp.stats.values import Values, finite, finite_pairs, noise, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from gitexp.stats.values import Floats
 
 Alternative = Literal["two-sided", "greater", "less"]
 DesignName = Literal["paired", "independent_welch"]
@@ -109,7 +109,7 @@ class EquivalenceTest:
     equivalent: bool
 
 
-def one_mean(values: Sequence[float] | Values, what: str = "values") -> Mean:
+def one_mean(values: Floats, what: str = "values") -> Mean:
     """Return the mean of at least two values with its standard error.
 
     Raises
@@ -123,7 +123,7 @@ def one_mean(values: Sequence[float] | Values, what: str = "values") -> Mean:
     return _mean(mean, float((array - centre).std(ddof=1)), len(array), noise(array) / len(array))
 
 
-def paired_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+def paired_difference(a: Floats, b: Floats) -> Mean:
     """Return the mean of a - b over pairs."""
     first, second = finite_pairs(a, b, least=2)
     differences = first - second
@@ -131,7 +131,7 @@ def paired_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) 
     return _mean(float(differences.mean()), float(differences.std(ddof=1)), len(first), tolerance)
 
 
-def welch_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+def welch_difference(a: Floats, b: Floats) -> Mean:
     """Return mean(a) - mean(b) with Satterthwaite's degrees of freedom.
 
     References
@@ -148,7 +148,7 @@ def welch_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -
     return Mean(float(first.mean() - second.mean()), error, df)
 
 
-def pooled_difference(a: Sequence[float] | Values, b: Sequence[float] | Values) -> Mean:
+def pooled_difference(a: Floats, b: Floats) -> Mean:
     """Return mean(a) - mean(b), assuming equal variances."""
     first, second = finite(a, "values"), finite(b, "values")
     df = len(first) + len(second) - 2
@@ -218,8 +218,8 @@ def t_test(
 
 
 def paired_t_test(
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     mu0: float = 0.0,
     alternative: Alternative = "two-sided",
@@ -253,8 +253,8 @@ def paired_t_test(
 
 
 def welch_t_test(
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     mu0: float = 0.0,
     alternative: Alternative = "two-sided",
@@ -265,8 +265,8 @@ def welch_t_test(
 
 
 def student_t_test(
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     mu0: float = 0.0,
     alternative: Alternative = "two-sided",
@@ -277,7 +277,7 @@ def student_t_test(
 
 
 def one_sample_t_test(
-    values: Sequence[float],
+    values: Floats,
     *,
     mu0: float = 0.0,
     alternative: Alternative = "two-sided",
@@ -293,8 +293,8 @@ def one_sample_t_test(
 
 
 def superiority_by_margin_t_test(  # noqa: PLR0913 - the test has this many options
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     margin: float,
     design: DesignName,
@@ -330,8 +330,8 @@ def superiority_by_margin_t_test(  # noqa: PLR0913 - the test has this many opti
 
 
 def non_inferiority_t_test(  # noqa: PLR0913 - the test has this many options
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     margin: float,
     design: DesignName,
@@ -357,8 +357,8 @@ def non_inferiority_t_test(  # noqa: PLR0913 - the test has this many options
 
 
 def tost_paired(
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     margin_low: float,
     margin_high: float,
@@ -375,8 +375,8 @@ def tost_paired(
 
 
 def tost_two_sample(  # noqa: PLR0913 - the test has this many options
-    a: Sequence[float],
-    b: Sequence[float],
+    a: Floats,
+    b: Floats,
     *,
     margin_low: float,
     margin_high: float,
@@ -409,7 +409,7 @@ def _tost(mean: Mean, margins: tuple[float, float], alpha: float) -> Equivalence
     )
 
 
-def _difference(a: Sequence[float], b: Sequence[float], design: DesignName) -> Mean:
+def _difference(a: Floats, b: Floats, design: DesignName) -> Mean:
     if design not in {"paired", "independent_welch"}:
         raise DesignError(
             "unknown design", found=str(design), expected="paired or independent_welch"

@@ -6,20 +6,18 @@ is an error of the design and not something to drop.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gitexp.errors import DesignError
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
 Values = NDArray[np.float64]
+Floats = Sequence[float] | Values
 
 
-def finite(values: Sequence[float] | Values, what: str = "values", *, least: int = 1) -> Values:
+def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
     """Return the values as a float array, checked.
 
     Parameters
@@ -56,9 +54,7 @@ def finite(values: Sequence[float] | Values, what: str = "values", *, least: int
     return array
 
 
-def finite_pairs(
-    a: Sequence[float] | Values, b: Sequence[float] | Values, *, least: int = 1
-) -> tuple[Values, Values]:
+def finite_pairs(a: Floats, b: Floats, *, least: int = 1) -> tuple[Values, Values]:
     """Return two sides of equal length, checked as `finite` does.
 
     Raises
