@@ -237,3 +237,4 @@ class ExperimentSummary:
     primary: MetricSummary | None
     author: str
     created_at: datetime | None
+    baseline: str = ""  # as the plan's author typed it

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.report import lists
+from gitexp.report import lists, numbers
 from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.words import SHORT, Fact
+from gitexp.report.style import PLAIN
+from gitexp.report.words import SHORT, Fact, shortened
 
 if TYPE_CHECKING:
     from gitexp.model.views import (
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
         ValueChange,
     )
     from gitexp.report.records import Cell
+    from gitexp.report.style import Style
+
+_FEW = 20  # rows of one kind; verbose shows all
 
 
-def diff(view: DiffView) -> Sheet:
+def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
     """Return one table for each kind of difference."""
     a, b = view.a.name, view.b.name
     grids = (
@@ -41,35 +46,37 @@ def diff(view: DiffView) -> Sheet:
         ),
         Grid(
             "metrics",
-            ("metric", f"{a} n", f"{a} mean", f"{b} n", f"{b} mean", "difference"),
+            ("metric", f"{a}", f"{b}", "difference"),
             tuple(_metric(item) for item in view.metrics),
+            right=frozenset({1, 2, 3}),
         ),
     )
-    headline = "nothing differs but what was measured" if view.same else ""
     return Sheet(
-        headline=headline,
-        grids=tuple(grid for grid in grids if grid.rows),
+        word="SAME" if view.same else "DIFFERENT",
+        headline=_counted(view),
+        grids=tuple(_short(grid, style) for grid in grids if grid.rows),
         facts=(*_states(view.a, view.b), *(Fact("note", text) for text in view.notes)),
-        next_step=f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}" if view.metrics else "",
+        next_step=f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}",
     )
 
 
-def inputs(view: InputsView) -> Sheet:
+def inputs(view: InputsView, style: Style = PLAIN) -> Sheet:
     """Return why two states do or do not share samples."""
     rows = tuple((item.kind, item.what, item.a, item.b) for item in view.reasons)
     facts = [*_states(view.a, view.b)]
-    if view.ignored:
-        facts.append(Fact("ignored", ", ".join(view.ignored)))
+    facts += [Fact("does not count", path) for path in view.ignored]
     for name, runs in ((view.a.name, view.runs_a), (view.b.name, view.runs_b)):
         shown = " ".join(run[:SHORT] for run in runs) or "none"
         facts.append(Fact("runs", f"{name}: {shown}"))
     facts += [Fact("note", text) for text in view.notes]
     return Sheet(
-        headline="the same inputs: samples are shared"
-        if view.shared
-        else f"different inputs: {len(rows)} reasons, no sample is shared",
-        grids=(Grid("reasons", ("kind", "what", view.a.name, view.b.name), rows),) if rows else (),
-        facts=tuple(facts),
+        word="SAME INPUTS" if view.shared else "DIFFERENT INPUTS",
+        headline="samples are shared" if view.shared else "no sample is shared",
+        grids=(_short(Grid("reasons", ("kind", "what", view.a.name, view.b.name), rows), style),)
+        if rows
+        else (),
+        facts=tuple(facts if style.verbose else shortened(facts)),
+        next_step=f"gitexp diff {shlex.quote(view.a.name)} {shlex.quote(view.b.name)}",
     )
 
 
@@ -87,8 +94,8 @@ def _states(a: StateName, b: StateName) -> tuple[Fact, ...]:
 def _value(item: ValueChange) -> tuple[Cell, ...]:
     return (
         item.name,
-        lists.plain(item.a) if item.in_a else "(none)",
-        lists.plain(item.b) if item.in_b else "(none)",
+        lists.shown_param(item.a) if item.in_a else "(none)",
+        lists.shown_param(item.b) if item.in_b else "(none)",
     )
 
 
@@ -96,18 +103,36 @@ def _data(state: DataState | None) -> str:
     if state is None:
         return "(none)"
     parts = [state.md5[:SHORT] if state.md5 else "?"]
-    parts += [] if state.size is None else [f"{state.size:,} bytes"]
+    parts += [] if state.size is None else [numbers.size(state.size)]
     parts += [] if state.nfiles is None else [f"{state.nfiles:,} files"]
     return ", ".join(parts)
 
 
 def _metric(item: MetricChange) -> tuple[Cell, ...]:
-    a, b = item.a, item.b
-    return (
-        item.metric,
-        None if a is None else a.n,
-        None if a is None else a.mean,
-        None if b is None else b.n,
-        None if b is None else b.mean,
-        item.difference,
+    sides = [
+        "(none)" if side is None else f"{lists.summary_text(side)} (n {side.n})"
+        for side in (item.a, item.b)
+    ]
+    return (item.metric, *sides, "" if item.difference is None else f"{item.difference:+.4g}")
+
+
+def _counted(view: DiffView) -> str:
+    """Say how many things of each kind differ."""
+    if view.same:
+        return "code, params, data and environment"
+    kinds = (
+        (view.code, "file", "files"),
+        (view.params, "parameter", "parameters"),
+        (view.data, "data set", "data sets"),
+        (view.environment, "part of the environment", "parts of the environment"),
     )
+    return ", ".join(
+        f"{len(items)} {one if len(items) == 1 else many}" for items, one, many in kinds if items
+    )
+
+
+def _short(grid: Grid, style: Style) -> Grid:
+    """Leave out the rows that only a verbose reader wants, and say how many."""
+    if style.verbose or len(grid.rows) <= _FEW:
+        return grid
+    return replace(grid, rows=grid.rows[:_FEW], left_out=len(grid.rows) - _FEW)

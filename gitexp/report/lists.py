@@ -2,126 +2,189 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import shlex
 from typing import TYPE_CHECKING
 
+from gitexp.report import numbers
 from gitexp.report.sheet import Grid, Sheet
+from gitexp.report.style import PLAIN
 from gitexp.report.words import SHORT, Fact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
 
     from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
     from gitexp.model.ids import ParamValue
     from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
     from gitexp.report.records import Cell
+    from gitexp.report.style import Style
 
-MOST_METRICS = 6  # columns of a table; JSON has all
+_FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
 
 
-def experiments(view: ExperimentList) -> Sheet:
+def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     """Return one row an experiment."""
-    header = (
-        "experiment",
-        "state",
-        "verdict",
-        "metric",
-        "n",
-        "mean",
-        "sd",
-        "repeats",
-        "author",
-        "created",
+    header = ("experiment", "state", "verdict", "repeats", "metric", "mean", "+- sd")
+    grid = Grid(
+        "experiments",
+        (*header, "baseline", "author", "age" if style.now else "created"),
+        tuple(_experiment(item, style) for item in view.experiments),
+        right=frozenset({3, 5, 6, 9}),
     )
-    rows = tuple(_experiment(item) for item in view.experiments)
-    headline = "" if rows else "no experiment yet"
+    names = tuple(item.name or item.branch for item in view.experiments)
     return Sheet(
-        headline=headline,
-        grids=(Grid("experiments", header, rows),) if rows else (),
+        headline="" if grid.rows else "no experiment found",
+        names=names,
+        grids=(grid,) if grid.rows else (),
         facts=tuple(unreadable(view.unreadable)),
-        next_step="" if rows else "gitexp new NAME",
+        next_step=f"gitexp show {shlex.quote(names[0])}" if names else "gitexp new NAME",
     )
 
 
-def runs(view: RunList) -> Sheet:
-    """Return one row a run; of its metrics those that most runs have."""
-    metrics = common_metrics(item.metrics for item in view.runs)
-    header = ("run", "experiment", "branch", "state", *metrics, "author", "started")
-    rows = tuple(_run(item, metrics) for item in view.runs)
+def runs(view: RunList, style: Style = PLAIN) -> Sheet:
+    """Return one row a run: its metrics, and the parameters that differ between these runs."""
+    metrics = common_metrics((run.metrics for run in view.runs), style)
+    params = differing_params(view.runs)
+    params = params if style.verbose else params[:_FEW]
+    age = "age" if style.now else "started"
+    header = ("run", "experiment", "state", "counts", *metrics, *params, "author", age)
+    right = range(4, 4 + len(metrics) + len(params))
+    grid = Grid(
+        "runs",
+        header,
+        tuple(_run(run, metrics, params, style) for run in view.runs),
+        right=frozenset({*right, len(header) - 1}),
+    )
     return Sheet(
-        headline="" if rows else "no run yet",
-        grids=(Grid("runs", header, rows),) if rows else (),
+        headline="" if grid.rows else "no run found",
+        names=tuple(run.id for run in view.runs),
+        grids=(grid,) if grid.rows else (),
         facts=tuple(unreadable(view.unreadable)),
-        next_step="" if rows else "gitexp run",
+        next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else "gitexp run",
     )
 
 
-def groups(view: tuple[RunGroup, ...]) -> Sheet:
-    """Return one row a group: what it shares, then n, mean and standard deviation."""
-    names = tuple(dict.fromkeys(name for group in view for name, _ in group.key))
-    metrics = common_metrics(group.metrics for group in view)
-    columns = tuple(f"{metric} {what}" for metric in metrics for what in ("n", "mean", "sd"))
-    rows = tuple(_group(group, names, metrics) for group in view)
+def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
+    """Return one row a group: what it shares, then mean and standard deviation of each metric."""
+    metrics = common_metrics((group.metrics for group in view), style)
+    keys = tuple(name for name, _ in view[0].key) if view else ()
+    header = (*keys, "runs", "repeats", *metrics)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            *(shown_param(item) for _, item in group.key),
+            group.runs,
+            group.repeats,
+            *(_cell_of(group.metrics, name) for name in metrics),
+        )
+        for group in view
+    )
     return Sheet(
         headline="" if rows else "no run to group",
-        grids=(Grid("groups", (*names, "runs", "repeats", *columns), rows),) if rows else (),
+        grids=(Grid("groups", header, rows, frozenset(range(len(keys), len(header)))),)
+        if rows
+        else (),
+        facts=(Fact("note", "a description, not a test: gitexp compare tests"),) if rows else (),
+        next_step="gitexp list --runs",
     )
 
 
-def common_metrics(many: Iterable[tuple[MetricSummary, ...]]) -> tuple[str, ...]:
-    """Return the names that occur most often, at most `MOST_METRICS` of them."""
-    counts = Counter(item.metric for metrics in many for item in metrics)
-    return tuple(name for name, _ in counts.most_common(MOST_METRICS))
+def common_metrics(
+    many: Iterable[Sequence[MetricSummary]], style: Style = PLAIN
+) -> tuple[str, ...]:
+    """Return the metrics to show: those asked for, then those that most of these have."""
+    count: dict[str, int] = {}
+    for metrics in many:
+        for item in metrics:
+            count[item.metric] = count.get(item.metric, 0) + 1
+    asked = [name for name in style.metrics if name in count]
+    others = sorted(count, key=lambda name: (-count[name], name))
+    every = tuple(dict.fromkeys((*asked, *others)))
+    return every if style.verbose else every[: max(_FEW, len(asked))]
 
 
-def unreadable(records: Iterable[UnreadableRecord]) -> Iterable[Fact]:
+def differing_params(found: Sequence[RunSummary]) -> tuple[str, ...]:
+    """Return the parameters that do not have one value in all these runs, sorted."""
+    values: dict[str, set[str]] = {}
+    count: dict[str, int] = {}
+    for run in found:
+        for key, value in run.params:
+            values.setdefault(key, set()).add(repr(value))
+            count[key] = count.get(key, 0) + 1
+    return tuple(sorted(key for key in values if len(values[key]) > 1 or count[key] < len(found)))
+
+
+def unreadable(records: Iterable[UnreadableRecord]) -> Iterator[Fact]:
     """Say which records are there and cannot be read."""
     for item in records:
         yield Fact("unreadable", f"{item.what} ({item.where}): {item.why}")
 
 
-def plain(value: ParamValue) -> Cell:
-    """Return a parameter's value as a cell."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(str(plain(item)) for item in value)}]"
-    return value
+def summary_text(item: MetricSummary) -> str:
+    """Return ``0.612 +- 0.010``, or the mean alone where there is one value."""
+    mean, sd = numbers.mean_sd(item.mean, item.sd)
+    return f"{mean} +- {sd}" if sd else mean
 
 
-def _experiment(item: ExperimentSummary) -> tuple[Cell, ...]:
-    metric = item.primary
+def shown_param(value: ParamValue) -> str:
+    """Return a parameter's value as a params file has it.
+
+    Examples
+    --------
+    >>> shown_param((1, True, "a", None))
+    '[1, true, a, -]'
+    """
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case float() | int():
+            return repr(value)
+    return f"[{', '.join(shown_param(item) for item in value)}]"
+
+
+def moment(at: datetime, style: Style) -> str:
+    """Return how long ago something was; the moment where no present is known."""
+    if style.now is None:
+        return f"{at:%Y-%m-%d %H:%M}"
+    return numbers.age((style.now - at).total_seconds())
+
+
+def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
+    primary = item.primary
+    mean, sd = ("", "") if primary is None else numbers.mean_sd(primary.mean, primary.sd)
     return (
         item.name or item.branch,
         item.state,
         "" if item.verdict is None else item.verdict.value,
+        f"{item.finished}/{item.planned}" if item.planned else "",
         item.metric,
-        None if metric is None else metric.n,
-        None if metric is None else metric.mean,
-        None if metric is None else metric.sd,
-        f"{item.finished}/{item.planned}",
+        mean,
+        sd,
+        item.baseline,
         item.author,
-        "" if item.created_at is None else f"{item.created_at:%Y-%m-%d}",
+        "" if item.created_at is None else moment(item.created_at, style),
     )
 
 
-def _run(item: RunSummary, metrics: tuple[str, ...]) -> tuple[Cell, ...]:
-    means = {metric.metric: metric.mean for metric in item.metrics}
-    state = f"{item.state}, exploratory" if item.exploratory else item.state
+def _run(
+    run: RunSummary, metrics: Sequence[str], params: Sequence[str], style: Style
+) -> tuple[Cell, ...]:
+    values = dict(run.params)
     return (
-        item.id[:SHORT],
-        item.experiment,
-        item.branch,
-        state,
-        *(means.get(name) for name in metrics),
-        item.author,
-        f"{item.started_at:%Y-%m-%d %H:%M}",
+        run.id[:SHORT],
+        run.experiment or run.branch,
+        run.state,
+        "exploratory" if run.exploratory else "",
+        *(_cell_of(run.metrics, name) for name in metrics),
+        *(shown_param(values.get(key)) for key in params),
+        run.author,
+        moment(run.started_at, style),
     )
 
 
-def _group(group: RunGroup, names: tuple[str, ...], metrics: tuple[str, ...]) -> tuple[Cell, ...]:
-    key = dict(group.key)
-    found = {metric.metric: metric for metric in group.metrics}
-    numbers: list[Cell] = []
-    for name in metrics:
-        metric = found.get(name)
-        numbers += [None, None, None] if metric is None else [metric.n, metric.mean, metric.sd]
-    return (*(plain(key.get(name)) for name in names), group.runs, group.repeats, *numbers)
+def _cell_of(metrics: Sequence[MetricSummary], name: str) -> str:
+    return next((summary_text(item) for item in metrics if item.metric == name), "")

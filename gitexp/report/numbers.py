@@ -164,5 +164,54 @@ def duration(seconds: float) -> str:
     return f"{seconds / minute:.0f} min" if seconds < 2 * hour else f"{seconds / hour:.1f} h"
 
 
+def mean_sd(mean: float, sd: float | None) -> tuple[str, str]:
+    """Return mean and standard deviation with the digits that the latter allows.
+
+    Examples
+    --------
+    >>> mean_sd(0.612345, 0.0102)
+    ('0.612', '0.010')
+    >>> mean_sd(0.612345, None)
+    ('0.6123', '')
+    """
+    if sd is not None and sd > 0 and math.isfinite(sd):
+        digits = _clamp(1 - math.floor(math.log10(sd)))
+    else:
+        large = abs(mean)
+        digits = 4 if large == 0 else _clamp(3 - math.floor(math.log10(large)))
+    return number(mean, digits), "" if sd is None else number(sd, digits)
+
+
+def age(seconds: float) -> str:
+    """Return how long ago something was, in one unit.
+
+    Examples
+    --------
+    >>> age(30), age(7380), age(86400 * 20), age(86400 * 800)
+    ('30 s', '2 h', '20 d', '2 y')
+    """
+    units = (("y", 365 * 86400), ("d", 86400), ("h", 3600), ("min", 60))
+    for unit, length in units:
+        if seconds >= length:
+            return f"{seconds // length:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
+def size(n_bytes: int) -> str:
+    """Return a size in bytes as people read it.
+
+    Examples
+    --------
+    >>> size(512), size(20_480), size(3 << 30)
+    ('512 B', '20.0 KiB', '3.0 GiB')
+    """
+    value = float(n_bytes)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(value) < 1024:  # noqa: PLR2004  binary units
+            return f"{value:.0f} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.1f} TiB"
+
+
 def _clamp(value: int, most: int = _MOST_DECIMALS) -> int:
     return max(0, min(most, value))

@@ -1,6 +1,6 @@
-"""What a read-only command answers, as labelled lines and tables that text, Markdown and CSV share.
+"""What a read-only command answers, as labelled lines and tables that text and Markdown share.
 
-Texts in a sheet are raw; each of the three functions passes them through its own escaper.
+Texts in a sheet are raw; each of the two functions passes them through its own escaper.
 """
 
 from __future__ import annotations
@@ -9,47 +9,64 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.report import escape
-from gitexp.report.csv import rows as csv_rows
+from gitexp.report.style import PLAIN, paint
 from gitexp.report.table import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gitexp.report.records import Cell
+    from gitexp.report.style import Style
     from gitexp.report.words import Fact
 
 _CELL_LIMIT = 60  # characters of a cell on a terminal
 _LINE_LIMIT = 1_000
-_DIGITS = 6  # significant ones of a number in a table; JSON and CSV have all
+_DIGITS = 6  # significant ones of a number in a table; JSON has all
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table: cells are values, so that CSV keeps what text rounds."""
+    """A table; numbers are set flush right, and so are the columns named in `right`."""
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    right: frozenset[int] = frozenset()
+    left_out: int = 0  # rows that only a verbose reader wants
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Headline, tables, labelled lines, next command; each may be empty."""
+    """Headline, tables, labelled lines, next command; each may be empty.
+
+    Attributes
+    ----------
+    word, good : str, bool or None
+        What is decided, in capitals before the headline, and whether that is good news.
+    names : tuple of str or None
+        What a quiet reader of a list gets; None: the headline.
+    """
 
     headline: str = ""
+    word: str = ""
+    good: bool | None = None
+    names: tuple[str, ...] | None = None
     grids: tuple[Grid, ...] = ()
     facts: tuple[Fact, ...] = ()
     next_step: str = ""
 
 
-def text(sheet: Sheet) -> str:
+def text(sheet: Sheet, style: Style = PLAIN) -> str:
     """Return the sheet for a terminal."""
-    blocks: list[str] = []
-    if sheet.headline:
-        blocks.append(escape.terminal(sheet.headline, limit=_LINE_LIMIT))
+    headline = escape.terminal(sheet.headline, limit=_LINE_LIMIT)
+    head = "  ".join(part for part in (paint(sheet.word, sheet.good, style), headline) if part)
+    if style.quiet:
+        lines = [head] if sheet.names is None else [escape.terminal(n) for n in sheet.names]
+        return "".join(f"{line}\n" for line in lines)
+    blocks = [head] if head else []
     for grid in sheet.grids:
         lines = [grid.title] if grid.title and len(sheet.grids) > 1 else []
-        blocks.append("\n".join([*lines, *_grid_text(grid)]))
+        blocks.append("\n".join([*lines, *_grid_text(grid), *_left_out(grid)]))
     if sheet.facts:
         blocks.append("\n".join(_facts_text(sheet.facts)))
     if sheet.next_step:
@@ -57,15 +74,20 @@ def text(sheet: Sheet) -> str:
     return "\n\n".join(blocks) + "\n"
 
 
-def markdown(sheet: Sheet) -> str:
+def markdown(sheet: Sheet, style: Style = PLAIN) -> str:
     """Return the sheet as GitHub-flavoured Markdown."""
-    blocks: list[str] = []
-    if sheet.headline:
-        blocks.append(escape.markdown(sheet.headline, limit=_LINE_LIMIT))
+    headline = escape.markdown(sheet.headline, limit=_LINE_LIMIT) if sheet.headline else ""
+    word = f"**{sheet.word}**" if sheet.word else ""
+    head = " ".join(part for part in (word, headline) if part)
+    if style.quiet:
+        lines = [head] if sheet.names is None else [f"- {escape.markdown(n)}" for n in sheet.names]
+        return "".join(f"{line}\n" for line in lines)
+    blocks = [head] if head else []
     for grid in sheet.grids:
         if grid.title and len(sheet.grids) > 1:
             blocks.append(f"**{grid.title}**")
         blocks.append("\n".join(_grid_markdown(grid)))
+        blocks += _left_out(grid)
     if sheet.facts:
         blocks.append(
             "\n".join(
@@ -76,21 +98,6 @@ def markdown(sheet: Sheet) -> str:
     if sheet.next_step:
         blocks.append(f"Next: {escape.markdown(sheet.next_step, limit=_LINE_LIMIT)}")
     return "\n\n".join(blocks) + "\n"
-
-
-def csv(sheet: Sheet) -> str:
-    """Return the tables as CSV; of several the first column says which one a row is of."""
-    if len(sheet.grids) == 1:
-        return csv_rows(sheet.grids[0].header, sheet.grids[0].rows)
-    if not sheet.grids:
-        return csv_rows(("label", "text"), ((fact.label, fact.text) for fact in sheet.facts))
-    widest = max((grid.header for grid in sheet.grids), key=len)
-    lines: list[Sequence[Cell]] = []
-    for grid in sheet.grids:
-        if grid.header != widest:
-            lines.append((grid.title, *grid.header))
-        lines += [(grid.title, *row) for row in grid.rows]
-    return csv_rows(("table", *widest), lines)
 
 
 def cell_text(cell: Cell) -> str:
@@ -114,6 +121,10 @@ def cell_text(cell: Cell) -> str:
             return cell
 
 
+def _left_out(grid: Grid) -> list[str]:
+    return [f"and {grid.left_out} more; -v shows them"] if grid.left_out else []
+
+
 def _grid_text(grid: Grid) -> list[str]:
     body = [
         [escape.terminal(cell_text(cell), limit=_CELL_LIMIT) for cell in row] for row in grid.rows
@@ -135,8 +146,12 @@ def _cell_markdown(cell: Cell) -> str:
 
 
 def _span(text: str) -> str:
-    plain = text.replace(" ", "").replace("_", "").isalnum() and text.isascii() and "_" not in text
-    return text if plain else escape.markdown(text, cell=True)
+    """Return a cell's text: a plain word or number stands as it is, else a code span."""
+    short = len(text) <= _CELL_LIMIT and text.isascii()
+    plain = short and all(char.isalnum() or char in " ./+-%" for char in text)
+    if plain and (text[:1].isdigit() or "." not in text):  # a name with a dot might be a link
+        return text
+    return escape.markdown(text, cell=True)
 
 
 def _numeric(grid: Grid) -> frozenset[int]:
@@ -144,7 +159,7 @@ def _numeric(grid: Grid) -> frozenset[int]:
         cells = [row[index] for row in grid.rows if row[index] is not None]
         return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
 
-    return frozenset(index for index in range(len(grid.header)) if is_numeric(index))
+    return grid.right | {index for index in range(len(grid.header)) if is_numeric(index)}
 
 
 def _facts_text(facts: Sequence[Fact]) -> Iterator[str]:
@@ -156,4 +171,4 @@ def _facts_text(facts: Sequence[Fact]) -> Iterator[str]:
         yield f"{label:<{widest}}  {escape.terminal(fact.text, limit=_LINE_LIMIT)}"
 
 
-FORMATS: dict[str, Callable[[Sheet], str]] = {"text": text, "md": markdown, "csv": csv}
+FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown}

@@ -2,62 +2,70 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import format_effect, guard_text
+from gitexp.model.comparison import Verdict
+from gitexp.model.run import RepeatState
 from gitexp.report import lists, numbers
 from gitexp.report.escape import prose
 from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.words import SHORT, Fact, verdict_line
+from gitexp.report.style import PLAIN
+from gitexp.report.words import SHORT, Fact, is_good, shortened, verdict_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from gitexp.model.comparison import MetricSummary
+    from gitexp.model.comparison import MetricSummary, RunSummary
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
     from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
     from gitexp.report.records import Cell
+    from gitexp.report.style import Style
 
 _MOST_DISTRIBUTIONS = 5
+_FEW_RUNS = 20  # verbose shows all
+_FEW_REPEATS = 30
+_FEW_REFS = 6
 
 
-def experiment(view: ShownExperiment) -> Sheet:
-    """Return plan, conclusion and runs."""
-    name = view.branch if view.plan is None else view.plan.name
+def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
+    """Return verdict, runs, plan and conclusion."""
+    plan, done = view.plan, view.conclusion
     facts = [Fact("branch", f"{view.branch} at {view.commit[:SHORT]}")]
-    facts += [] if view.plan is None else plan_facts(view.plan)
+    facts += [] if plan is None else plan_facts(plan)
+    if view.plan_commit is not None and plan is not None:
+        facts.append(Fact("plan", f"{plan.digest[:SHORT]} in {view.plan_commit[:SHORT]}"))
     if view.inputs is not None:
         facts.append(Fact("inputs", view.inputs[:SHORT]))
-    done = view.conclusion
     if done is not None:
-        facts.append(Fact("verdict", verdict_line(done.comparison)))
         facts.append(Fact("concluded", f"{done.concluded_at:%Y-%m-%d} by {done.author_name}"))
         facts.append(Fact("words", prose(done.words)))
     facts += lists.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
-    metrics = lists.common_metrics(item.metrics for item in view.runs)
-    rows = tuple(
-        (
-            item.id[:SHORT],
-            item.state,
-            item.inputs[:SHORT],
-            "exploratory" if item.exploratory else "",
-            numbers.ranges(item.seeds),
-            *({m.metric: m.mean for m in item.metrics}.get(name) for name in metrics),
-            f"{item.started_at:%Y-%m-%d %H:%M}",
-        )
-        for item in view.runs
-    )
-    header = ("run", "state", "inputs", "counts", "seeds", *metrics, "started")
+    grid = _runs(view.runs, style)
+    headline, step = view.branch, "gitexp new NAME"
+    word, good = "NO PLAN", None
+    if plan is not None:
+        word, headline = "NO CONCLUSION", f"{plan.name}: {promise(plan)}"
+        step = f"gitexp compare {plan.name}"
+        if not view.runs:
+            step = f"git switch {shlex.quote(view.branch)} && gitexp run --with-baseline"
+    if done is not None:
+        word, good = verdict_word(done.comparison), is_good(done.verdict)
+        headline = done.comparison.headline
     return Sheet(
-        headline=name if view.plan is None else f"{name}: {prose(view.plan.hypothesis)}",
-        grids=(Grid("runs", header, rows),) if rows else (),
+        headline=headline,
+        word=word,
+        good=good,
+        grids=(grid,) if grid.rows else (),
         facts=tuple(facts),
+        next_step=step,
     )
 
 
-def run(view: ShownRun) -> Sheet:
+def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
     """Return one run: its source, environment, repeats, metrics and parameters."""
     record = view.run
     source = record.source
@@ -71,12 +79,15 @@ def run(view: ShownRun) -> Sheet:
             else f"{record.plan.name} ({record.plan.digest[:SHORT]})",
         ),
         Fact("origin", record.origin.value),
-        Fact("author", record.author.name),
+        Fact("author", f"{record.author.name} <{record.author.email}>"),
         Fact("time", f"{record.started_at:%Y-%m-%d %H:%M} - {record.ended_at:%H:%M} UTC"),
-        Fact("recorded", f"{view.commit[:SHORT]} on {', '.join(view.refs) or 'no branch'}"),
+        Fact("recorded", f"{view.commit[:SHORT]} on {_few(view.refs) or 'no branch'}"),
         Fact("program", f"{record.program}, engine {record.engine}"),
     ]
-    facts += [Fact("override", f"{key} = {value}") for key, value in source.overrides.items()]
+    facts += [
+        Fact("override", f"{key} = {lists.shown_param(value)}")
+        for key, value in source.overrides.items()
+    ]
     environment = view.environment
     if environment is not None:
         shown = [f"{item.name} {item.version}" for item in environment.distributions]
@@ -90,57 +101,75 @@ def run(view: ShownRun) -> Sheet:
         facts.append(Fact("warning", "the record was edited after it was made"))
     facts += [Fact("warning", text) for text in record.warnings]
     facts += _notes(view.notes)
+    kept = record.repeats if style.verbose else record.repeats[:_FEW_REPEATS]
     grids = [
         Grid(
             "repeats",
-            ("seed", "state", "wall s", "snapshot", "reason"),
-            tuple(_repeat(item) for item in record.repeats),
+            ("seed", "state", "time", "memory", ""),
+            tuple(_repeat(item) for item in kept),
+            right=frozenset({2, 3}),
+            left_out=len(record.repeats) - len(kept),
         ),
         metrics_grid(view.metrics),
         Grid(
             "parameters",
             ("parameter", "value"),
-            tuple((key, lists.plain(value)) for key, value in record.params.items()),
+            tuple((key, lists.shown_param(value)) for key, value in record.params.items()),
         ),
     ]
+    good = sum(1 for repeat in record.repeats if repeat.state is RepeatState.FINISHED)
+    whose = "exploratory, never counted" if record.plan is None else f"for {record.plan.name}"
     return Sheet(
-        headline=f"run {record.id}",
+        headline=f"run {record.id}: {good}/{len(record.repeats)} finished, {whose}",
         grids=tuple(grid for grid in grids if grid.rows),
         facts=tuple(facts),
+        next_step=f"gitexp logs {record.id[:SHORT]}",
     )
 
 
-def status(view: StatusView) -> Sheet:
+def status(view: StatusView, style: Style = PLAIN) -> Sheet:
     """Return where the branch stands."""
     facts: list[Fact] = []
-    if view.inputs is not None:
-        facts.append(Fact("inputs", view.inputs[:SHORT]))
-    if view.plan is not None:
-        facts += plan_facts(view.plan)
-        facts.append(Fact("counting", _seeds(view.counted, view.planned)))
-        facts.append(Fact("baseline", _seeds(view.baseline_counted, view.planned)))
+    plan = view.plan
+    if plan is not None:
+        facts.append(Fact("hypothesis", prose(plan.hypothesis)))
+        facts.append(Fact("repeats", _seeds(view.counted, plan.repeats)))
+        against = f", {plan.baseline.name} at {plan.baseline.commit[:SHORT]}"
+        facts.append(Fact("baseline", _seeds(view.baseline_counted, plan.repeats) + against))
     if view.exploratory:
-        facts.append(Fact("exploratory", f"{view.exploratory} repeats, which do not count"))
-    if view.verdict is not None:
-        facts.append(Fact("verdict", view.verdict or "concluded without one"))
+        facts.append(Fact("exploratory", f"{view.exploratory} repeats, which never count"))
+    if view.commit is not None:
+        inputs = "" if view.inputs is None else f", inputs {view.inputs[:SHORT]}"
+        facts.append(Fact("commit", f"{view.commit[:SHORT]}{inputs}"))
     facts += [Fact("running", _live(item)) for item in view.running]
     facts += [Fact("not recorded", _live(item)) for item in view.unpublished]
     facts += [Fact("uncommitted", path) for path in view.dirty]
     facts += lists.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
-    place = view.branch or "no branch (detached HEAD)"
-    commit = "no commit yet" if view.commit is None else view.commit[:SHORT]
-    what = "" if view.plan is None else f": {prose(view.plan.hypothesis)}"
+    word, good = "", None
+    if view.verdict is not None:
+        word = view.verdict.upper() or "NO VERDICT"
+        good = is_good(next((item for item in Verdict if item.value == view.verdict), None))
     return Sheet(
-        headline=f"{place} at {commit}{what}", facts=tuple(facts), next_step=view.next_step
+        headline=f"{view.branch or 'HEAD is on no branch'}: {_standing(view)}",
+        word=word,
+        good=good,
+        facts=tuple(facts if style.verbose else shortened(facts)),
+        next_step=view.next_step,
     )
+
+
+def promise(plan: Plan) -> str:
+    """Return the promised effect as a sentence."""
+    return format_effect(plan.effect, plan.metric, plan.direction)
 
 
 def plan_facts(plan: Plan) -> list[Fact]:
     """Return the lines of a plan."""
     facts = [
+        Fact("hypothesis", prose(plan.hypothesis)),
         Fact("objective", prose(plan.objective)),
-        Fact("promised", format_effect(plan.effect, plan.metric, plan.direction)),
+        Fact("promised", promise(plan)),
         Fact("claim", f"{plan.claim.value}, alpha {plan.alpha:g}, {plan.repeats} repeats a side"),
         Fact("against", f"{plan.baseline.name} at {plan.baseline.commit[:SHORT]}"),
         Fact("planned", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
@@ -151,24 +180,69 @@ def plan_facts(plan: Plan) -> list[Fact]:
 
 def metrics_grid(metrics: Iterable[MetricSummary]) -> Grid:
     """Return n, mean and standard deviation of each metric."""
-    rows = tuple((item.metric, item.n, item.mean, item.sd) for item in metrics)
-    return Grid("metrics", ("metric", "n", "mean", "sd"), rows)
+    rows = tuple((item.metric, item.n, *numbers.mean_sd(item.mean, item.sd)) for item in metrics)
+    return Grid("metrics", ("metric", "n", "mean", "+- sd"), rows, frozenset({2, 3}))
 
 
-def _repeat(item: Repeat) -> tuple[Cell, ...]:
-    wall = item.resources.wall_s
-    return (
-        item.seed,
-        item.state.value,
-        None if wall is None else round(wall, 1),
-        "yes" if item.snapshot else "",
-        item.reason,
+def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
+    """Return a row for each run, the newest last; its repeats, and the means of its metrics."""
+    kept = found if style.verbose else found[-_FEW_RUNS:]
+    metrics = lists.common_metrics((item.metrics for item in kept), style)
+    header = ("run", "state", "inputs", "counts", "seeds", *metrics)
+    rows = tuple(
+        (
+            item.id[:SHORT],
+            item.state,
+            item.inputs[:SHORT],
+            "exploratory" if item.exploratory else "",
+            numbers.ranges(item.seeds),
+            *(
+                next((lists.summary_text(m) for m in item.metrics if m.metric == name), "")
+                for name in metrics
+            ),
+            lists.moment(item.started_at, style),
+        )
+        for item in kept
+    )
+    return Grid(
+        "runs",
+        (*header, "age" if style.now else "started"),
+        rows,
+        right=frozenset(range(5, len(header) + 1)),
+        left_out=len(found) - len(kept),
     )
 
 
+def _repeat(item: Repeat) -> tuple[Cell, ...]:
+    wall, memory = item.resources.wall_s, item.resources.peak_memory_bytes
+    where = f"in {item.stage}: " if item.stage and item.reason else ""
+    return (
+        item.seed,
+        item.state.value,
+        "" if wall is None else numbers.duration(wall),
+        "" if memory is None else numbers.size(memory),
+        f"{where}{item.reason}" if item.reason else "snapshot" if item.snapshot else "",
+    )
+
+
+def _standing(view: StatusView) -> str:
+    if view.commit is None:
+        return "no commit yet"
+    if not view.initialised:
+        return "not a gitexp project"
+    if view.plan is None:
+        return "no plan, so runs here are exploratory"
+    return promise(view.plan) + ("" if view.verdict is not None else ", not concluded")
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _FEW_REFS} more" if len(names) > _FEW_REFS else ""
+    return ", ".join(names[:_FEW_REFS]) + more
+
+
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:
-    of = f"{len(seeds)} of {planned} repeats"
-    return f"{of}, seeds {numbers.ranges(seeds)}" if seeds else of
+    of = f"{len(seeds)} of {planned} count"
+    return f"{of} (seeds {numbers.ranges(seeds)})" if seeds else of
 
 
 def _live(item: LiveRun) -> str:

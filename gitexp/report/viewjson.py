@@ -1,66 +1,234 @@
-"""The answers of read-only commands as JSON: every field of the value, under its own name."""
+"""What `show`, `status`, `diff`, `inputs` and `logs` answer, as JSON under a schema's name."""
 
 from __future__ import annotations
 
-import dataclasses
-import enum
-from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.formats.text import json_dumps
-from gitexp.report.json import escaped
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import environment as environment_format
+from gitexp.formats import plan as plan_format
+from gitexp.formats import run as run_format
+from gitexp.formats import samples as samples_format
+from gitexp.formats.fields import param_json, time_text
+from gitexp.model.run import RepeatState
+from gitexp.model.views import ShownExperiment
+from gitexp.report.listjson import metric, run_summary, text, unreadable
 
 if TYPE_CHECKING:
-    from gitexp.formats.text import Json
+    from collections.abc import Iterable
 
-# Fields whose pairs (name, value) are a mapping to whoever reads them.
-_PAIRS = frozenset({"params", "key"})
-
-
-def dump(schema: str, value: object) -> str:
-    """Return a view with its schema's name, e.g. ``gitexp/status@1``.
-
-    Raises
-    ------
-    BadFormatError
-        If a number is not finite.
-    """
-    body = to_json(value)
-    fields = body if isinstance(body, dict) else {"items": body}
-    return escaped(json_dumps({"$schema": schema, **fields}).decode())
+    from gitexp.formats.jsontext import Json
+    from gitexp.model.plan import Plan
+    from gitexp.model.views import (
+        DataState,
+        DiffView,
+        InputsView,
+        LiveRun,
+        LogView,
+        ShownRun,
+        StateName,
+        StatusView,
+        ValueChange,
+    )
 
 
-def to_json(  # noqa: PLR0911  one return a kind of value
-    value: object, name: str = ""
-) -> Json:
-    """Turn a value of the model into JSON: enums by value, times in UTC with a Z.
-
-    Raises
-    ------
-    TypeError
-        If it holds something that the model does not use.
-    """
-    match value:
-        case enum.Enum():
-            return to_json(value.value)
-        case None | str() | bool() | int() | float():
-            return value
-        case datetime():
-            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-        case Mapping():
-            return {str(key): to_json(item) for key, item in value.items()}
-        case tuple() if name in _PAIRS and _are_pairs(value):
-            return {str(key): to_json(item) for key, item in value}
-        case tuple() | list():
-            return [to_json(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {
-            field.name: to_json(getattr(value, field.name), field.name)
-            for field in dataclasses.fields(value)
-        }
-    raise TypeError(type(value).__name__)
+def show(value: ShownExperiment | ShownRun) -> str:
+    """Return ``gitexp show --json``: gitexp/shown-experiment@1 or gitexp/shown-run@1."""
+    return _experiment(value) if isinstance(value, ShownExperiment) else _run(value)
 
 
-def _are_pairs(value: tuple[object, ...]) -> bool:
-    return all(isinstance(item, tuple) and len(item) == 2 for item in value)  # noqa: PLR2004  a pair
+def status(value: StatusView) -> str:
+    """Return ``gitexp status --json``: gitexp/status@1."""
+    return text(
+        "status",
+        {
+            "branch": value.branch,
+            "commit": value.commit,
+            "initialised": value.initialised,
+            "plan": _plan(value.plan),
+            "inputs": value.inputs,
+            "planned": value.planned,
+            "counted": list(value.counted),
+            "baseline_counted": list(value.baseline_counted),
+            "exploratory": value.exploratory,
+            "concluded": value.verdict is not None,
+            "verdict": value.verdict or None,
+            "dirty": list(value.dirty),
+            "running": [_live(item) for item in value.running],
+            "unpublished": [_live(item) for item in value.unpublished],
+            "unreadable": unreadable(value.unreadable),
+            "shallow": value.shallow,
+            "notes": list(value.notes),
+            "next": value.next_step,
+        },
+    )
+
+
+def diff(value: DiffView) -> str:
+    """Return ``gitexp diff --json``: gitexp/diff@1."""
+    return text(
+        "diff",
+        {
+            "a": _state(value.a),
+            "b": _state(value.b),
+            "same": value.same,
+            "code": [
+                {
+                    "path": item.path,
+                    "kind": item.kind,
+                    "added": item.added,
+                    "removed": item.removed,
+                }
+                for item in value.code
+            ],
+            "params": _changes(value.params),
+            "data": [
+                {
+                    "path": item.path,
+                    "declared_by": item.declared_by,
+                    "a": _data(item.a),
+                    "b": _data(item.b),
+                }
+                for item in value.data
+            ],
+            "environment": _changes(value.environment),
+            "metrics": [
+                {
+                    "metric": item.metric,
+                    "a": metric(item.a),
+                    "b": metric(item.b),
+                    "difference": item.difference,
+                }
+                for item in value.metrics
+            ],
+            "notes": list(value.notes),
+        },
+    )
+
+
+def inputs(value: InputsView) -> str:
+    """Return ``gitexp inputs --json``: gitexp/inputs-view@1."""
+    return text(
+        "inputs-view",
+        {
+            "a": _state(value.a),
+            "b": _state(value.b),
+            "shared": value.shared,
+            "reasons": [
+                {"kind": item.kind, "what": item.what, "a": item.a, "b": item.b}
+                for item in value.reasons
+            ],
+            "ignored": list(value.ignored),
+            "runs_a": list(value.runs_a),
+            "runs_b": list(value.runs_b),
+            "notes": list(value.notes),
+        },
+    )
+
+
+def logs(value: LogView) -> str:
+    """Return ``gitexp logs --json``: gitexp/logs@1."""
+    return text(
+        "logs",
+        {
+            "run": value.run,
+            "live": value.live,
+            "repeats": [
+                {
+                    "seed": item.seed,
+                    "attempt": item.attempt,
+                    "state": item.state.value
+                    if isinstance(item.state, RepeatState)
+                    else item.state,
+                    "reason": item.reason,
+                    "source": item.source.value,
+                    "path": item.path or None,
+                    "truncated": item.truncated,
+                    "text": item.text,
+                }
+                for item in value.repeats
+            ],
+            "notes": list(value.notes),
+        },
+    )
+
+
+def _experiment(value: ShownExperiment) -> str:
+    conclusion = value.conclusion
+    return text(
+        "shown-experiment",
+        {
+            "branch": value.branch,
+            "commit": value.commit,
+            "plan": _plan(value.plan),
+            "plan_commit": value.plan_commit,
+            "inputs": value.inputs,
+            "runs": [run_summary(item) for item in value.runs],
+            "conclusion": None if conclusion is None else conclusion_format.to_json(conclusion),
+            "unreadable": unreadable(value.unreadable),
+            "shallow": value.shallow,
+            "notes": list(value.notes),
+        },
+    )
+
+
+def _run(value: ShownRun) -> str:
+    environment = value.environment
+    return text(
+        "shown-run",
+        {
+            "run": run_format.to_json(value.run),
+            "samples": [samples_format.to_json(item) for item in value.samples],
+            "metrics": [metric(item) for item in value.metrics],
+            "commit": value.commit,
+            "refs": list(value.refs),
+            "environment": None if environment is None else environment_format.to_json(environment),
+            "deleted": value.deleted,
+            "altered": value.altered,
+            "notes": list(value.notes),
+        },
+    )
+
+
+def _plan(plan: Plan | None) -> Json:
+    return None if plan is None else {**plan_format.to_json(plan), "digest": plan.digest}
+
+
+def _live(item: LiveRun) -> Json:
+    return {
+        "id": item.id,
+        "branch": item.branch,
+        "side": item.side,
+        "seeds": list(item.seeds),
+        "finished": list(item.finished),
+        "ended": list(item.ended),
+        "alive": item.alive,
+        "started_at": time_text(item.started_at),
+        "host": item.host,
+    }
+
+
+def _state(item: StateName) -> Json:
+    return {
+        "name": item.name,
+        "commit": item.commit,
+        "inputs": item.inputs,
+        "environments": list(item.environments),
+    }
+
+
+def _changes(items: Iterable[ValueChange]) -> Json:
+    """Turn changed values into JSON; a side that has none has no key."""
+    found = []
+    for item in items:
+        change: dict[str, Json] = {"name": item.name}
+        if item.in_a:
+            change["a"] = param_json(item.a)
+        if item.in_b:
+            change["b"] = param_json(item.b)
+        found.append(change)
+    return found
+
+
+def _data(item: DataState | None) -> Json:
+    return None if item is None else {"md5": item.md5, "size": item.size, "nfiles": item.nfiles}

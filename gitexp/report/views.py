@@ -1,7 +1,7 @@
-"""The answers of `list`, `show`, `status`, `diff`, `inputs` and `logs` in every format.
+"""The answers of `list`, `show`, `status`, `diff` and `inputs` in every format.
 
-A new view is one function that makes its `Sheet` and one case in `sheet_of`; text, Markdown and
-CSV follow from the sheet, JSON from the value itself.
+A new view is one function that makes its `Sheet`, one that makes its JSON, and one case in each
+`match` here; text and Markdown follow from the sheet. Lists are CSV too.
 """
 
 from __future__ import annotations
@@ -12,34 +12,26 @@ from gitexp.model.views import (
     DiffView,
     ExperimentList,
     InputsView,
-    LogView,
     RunGroup,
     RunList,
     ShownExperiment,
     ShownRun,
     StatusView,
 )
-from gitexp.report import diffs, lists, sheet, shown, viewjson
-from gitexp.report.escape import visible
-from gitexp.report.words import SHORT
+from gitexp.report import diffs, listjson, listrecords, lists, sheet, shown, viewjson
+from gitexp.report.csv import rows as csv_rows
+from gitexp.report.style import PLAIN
 
 if TYPE_CHECKING:
     from gitexp.report.sheet import Sheet
+    from gitexp.report.style import Style
 
-View = (
-    ExperimentList
-    | RunList
-    | tuple[RunGroup, ...]
-    | ShownExperiment
-    | ShownRun
-    | StatusView
-    | DiffView
-    | InputsView
-)
-VIEW_FORMATS = ("text", "json", "csv", "md")
+Listed = ExperimentList | RunList | tuple[RunGroup, ...]
+View = Listed | ShownExperiment | ShownRun | StatusView | DiffView | InputsView
+VIEW_FORMATS = ("text", "json", "md")
 
 
-def render(view: View, name: str) -> str:
+def render(view: View, name: str, style: Style = PLAIN) -> str:
     """Return a view in one of `VIEW_FORMATS`, with its final newline.
 
     Raises
@@ -48,62 +40,59 @@ def render(view: View, name: str) -> str:
         If there is no such format; the command line offers `VIEW_FORMATS` only.
     """
     if name == "json":
-        return viewjson.dump(f"gitexp/{schema_name(view)}@1", view)
-    return sheet.FORMATS[name](sheet_of(view))
+        return json(view)
+    return sheet.FORMATS[name](sheet_of(view, style), style)
 
 
-def sheet_of(view: View) -> Sheet:  # noqa: PLR0911  one return a kind of view
-    """Return the lines and tables of a view."""
+def csv(view: Listed) -> str:
+    """Return a list as CSV: every field of every row, numbers in full."""
     match view:
         case ExperimentList():
-            return lists.experiments(view)
+            records = listrecords.experiments(view)
         case RunList():
-            return lists.runs(view)
-        case ShownExperiment():
-            return shown.experiment(view)
-        case ShownRun():
-            return shown.run(view)
-        case StatusView():
-            return shown.status(view)
-        case DiffView():
-            return diffs.diff(view)
-        case InputsView():
-            return diffs.inputs(view)
+            records = listrecords.runs(view)
         case tuple():
-            return lists.groups(view)
+            records = listrecords.groups(view)
+    return csv_rows(records.columns, records.rows)
+
+
+def json(view: View) -> str:  # noqa: PLR0911  one return a kind of view
+    """Return a view under its schema's name, whatever the text shows of it."""
+    match view:
+        case ExperimentList():
+            return listjson.experiments(view)
+        case RunList():
+            return listjson.runs(view)
+        case tuple():
+            return listjson.groups(view)
+        case ShownExperiment() | ShownRun():
+            return viewjson.show(view)
+        case StatusView():
+            return viewjson.status(view)
+        case DiffView():
+            return viewjson.diff(view)
+        case InputsView():
+            return viewjson.inputs(view)
     assert_never(view)
 
 
-def schema_name(view: View | LogView) -> str:
-    """Return the word that names a view's JSON."""
-    if isinstance(view, tuple):
-        return "run-groups"
-    return {
-        ExperimentList: "experiments",
-        RunList: "runs",
-        ShownExperiment: "experiment",
-        ShownRun: "shown-run",
-        StatusView: "status",
-        DiffView: "diff",
-        InputsView: "inputs",
-        LogView: "logs",
-    }[type(view)]
-
-
-def log_text(view: LogView) -> str:
-    """Return what a run's commands printed, each line made safe for a terminal."""
-    blocks: list[str] = []
-    for item in view.repeats:
-        head = f"run {item.run[:SHORT]}, seed {item.seed}, attempt {item.attempt}: "
-        state = item.state if isinstance(item.state, str) else item.state.value
-        reason = f" ({visible(item.reason)})" if item.reason else ""
-        cut = ["... older lines are not shown"] if item.truncated else []
-        lines = [visible(line, limit=len(line) + 3) for line in item.text.splitlines()]
-        blocks.append("\n".join([f"{head}{state}{reason}", *cut, *lines]))
-    blocks += [f"note: {visible(text)}" for text in view.notes]
-    return "\n\n".join(blocks) + "\n"
-
-
-def log_json(view: LogView) -> str:
-    """Return the same as JSON."""
-    return viewjson.dump("gitexp/logs@1", view)
+def sheet_of(view: View, style: Style = PLAIN) -> Sheet:  # noqa: PLR0911  one return a kind of view
+    """Return the lines and tables of a view."""
+    match view:
+        case ExperimentList():
+            return lists.experiments(view, style)
+        case RunList():
+            return lists.runs(view, style)
+        case tuple():
+            return lists.groups(view, style)
+        case ShownExperiment():
+            return shown.experiment(view, style)
+        case ShownRun():
+            return shown.run(view, style)
+        case StatusView():
+            return shown.status(view, style)
+        case DiffView():
+            return diffs.diff(view, style)
+        case InputsView():
+            return diffs.inputs(view, style)
+    assert_never(view)

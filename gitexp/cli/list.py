@@ -1,0 +1,89 @@
+"""List experiments, or runs, of all branches, remotes and archive tags; nothing is checked out.
+
+gitexp list                              experiments, the newest first
+gitexp list --runs --metric 'f1>0.6'     runs whose mean f1 is above 0.6
+gitexp list --group-by params            n, mean and sd of runs with the same parameters
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.cli.looking import print_view, style_of
+from gitexp.errors import UsageError
+from gitexp.model.views import RunList
+from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
+from gitexp.ops.query import ListQuery, parse_condition, parse_since
+from gitexp.report import views
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+    from gitexp.report.views import Listed
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("names", nargs="*", metavar="NAME", help="only these branches, experiments")
+    what = parser.add_argument_group("what to list")
+    what.add_argument("--runs", action="store_true", help="runs instead of experiments")
+    what.add_argument("--metric", action="append", default=[], metavar="RULE", help="'f1>0.6'")
+    what.add_argument(
+        "--state", action="append", default=[], metavar="WORD", help="planned, run, concluded, ..."
+    )
+    what.add_argument("--author", action="append", default=[], metavar="TEXT", help="part of it")
+    what.add_argument("--since", metavar="TIME", help="2026-01-31, 36h, 7d, 2w")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--sort", default="", metavar="NAME", help="column, metric or parameter; -NAME"
+    )
+    how.add_argument(
+        "--group-by", metavar="NAME,...", help="runs: params, or columns and parameters"
+    )
+    form = how.add_mutually_exclusive_group()
+    form.add_argument("--csv", action="store_true", help="every field, numbers in full")
+    form.add_argument("--md", action="store_true", help="a Markdown table")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """List."""
+    if context.json and (args.csv or args.md):
+        raise UsageError("--json contradicts --csv and --md")
+    conditions = tuple(parse_condition(text) for text in args.metric)
+    query = ListQuery(
+        metrics=conditions,
+        states=tuple(args.state),
+        authors=tuple(args.author),
+        since=None if args.since is None else parse_since(args.since, context.now()),
+        branches=tuple(args.names),
+        sort=args.sort,
+    )
+    value = _look(args, context, query)
+    if args.csv:
+        context.printer.answer(views.csv(value).rstrip("\n"))
+        _say_unreadable(value, context)
+        return 0
+    style = style_of(context, tuple(item.metric for item in conditions))
+    print_view(value, context, style, markdown=args.md)
+    return 0
+
+
+def _look(args: argparse.Namespace, context: Context, query: ListQuery) -> Listed:
+    workspace = context.workspace()
+    if args.group_by is not None:
+        found = list_runs(workspace, query)
+        _say_unreadable(found, context)
+        by = [name.strip() for name in args.group_by.split(",") if name.strip()]
+        return group_runs(found.runs, by)
+    return list_runs(workspace, query) if args.runs else list_experiments(workspace, query)
+
+
+def _say_unreadable(value: Listed, context: Context) -> None:
+    """Say on stderr what a table of values has no place for."""
+    bad = () if isinstance(value, tuple) else value.unreadable
+    if bad:
+        kind = "--runs " if isinstance(value, RunList) else ""
+        context.printer.say(
+            f"warning: {len(bad)} records cannot be read; gitexp list {kind}names them"
+        )

@@ -1,0 +1,48 @@
+"""What the read-only commands share: which format is asked for, and how it is printed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.report import views
+from gitexp.report.style import Style
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+    from gitexp.report.views import View
+
+
+def add_markdown(parser: argparse.ArgumentParser) -> None:
+    """Declare the option of a view that can be pasted into a pull request."""
+    parser.add_argument("--md", action="store_true", help="Markdown")
+
+
+def style_of(context: Context, metrics: tuple[str, ...] = ()) -> Style:
+    """Return how this reader wants it."""
+    printer = context.printer
+    return Style(
+        color=printer.color_out,
+        quiet=printer.quiet,
+        verbose=printer.verbose,
+        now=context.now(),
+        metrics=metrics,
+    )
+
+
+def print_view(view: View, context: Context, style: Style, *, markdown: bool) -> None:
+    """Print a view as JSON, Markdown or text.
+
+    Raises
+    ------
+    UsageError
+        If two formats are asked for.
+    """
+    if context.json and markdown:
+        raise UsageError("--json and --md contradict each other")
+    name = "json" if context.json else "md" if markdown else "text"
+    text = views.render(view, name, style).rstrip("\n")
+    if text:
+        context.printer.answer(text)

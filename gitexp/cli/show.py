@@ -1,0 +1,31 @@
+"""Show one experiment, or one run, with everything that is recorded of it.
+
+gitexp show               the experiment of this branch
+gitexp show NAME          an experiment, a branch, an archive tag or a revision
+gitexp show RUN           a run, by the first four characters of its id or more
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.cli.looking import add_markdown, print_view, style_of
+from gitexp.ops.show import show
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("what", nargs="?", metavar="NAME|RUN|REV", help="default: this branch")
+    add_markdown(parser)
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Show it."""
+    value = show(context.workspace(), args.what)
+    print_view(value, context, style_of(context), markdown=args.md)
+    return 0

@@ -1,0 +1,24 @@
+"""Say where this branch's experiment stands, what runs, and what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.cli.looking import add_markdown, print_view, style_of
+from gitexp.ops.status import status
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    add_markdown(parser)
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Say it."""
+    print_view(status(context.workspace()), context, style_of(context), markdown=args.md)
+    return 0

@@ -1,0 +1,109 @@
+"""Lists as JSON: the whole value under a schema's name, whatever the text shows of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats.fields import maybe_time_text, param_json, params_json, time_text
+from gitexp.formats.jsontext import json_dumps
+from gitexp.report.json import escaped
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.formats.jsontext import Json
+    from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
+    from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
+
+
+def experiments(value: ExperimentList) -> str:
+    """Return ``gitexp list --json``: gitexp/list@1."""
+    return text(
+        "list",
+        {
+            "experiments": [_experiment(item) for item in value.experiments],
+            "unreadable": unreadable(value.unreadable),
+        },
+    )
+
+
+def runs(value: RunList) -> str:
+    """Return ``gitexp list --runs --json``: gitexp/run-list@1."""
+    return text(
+        "run-list",
+        {
+            "runs": [run_summary(item) for item in value.runs],
+            "unreadable": unreadable(value.unreadable),
+        },
+    )
+
+
+def groups(value: tuple[RunGroup, ...]) -> str:
+    """Return ``gitexp list --group-by ... --json``: gitexp/group-list@1."""
+    return text("group-list", {"groups": [_group(item) for item in value]})
+
+
+def text(kind: str, value: dict[str, Json]) -> str:
+    """Return a value of a kind as JSON that a terminal can show."""
+    dumped = json_dumps({"$schema": f"gitexp/{kind}@1", **value})
+    return escaped(dumped.decode())
+
+
+def unreadable(records: Sequence[UnreadableRecord]) -> Json:
+    """Turn the records that could not be read into JSON."""
+    return [{"what": item.what, "where": item.where, "why": item.why} for item in records]
+
+
+def metric(item: MetricSummary | None) -> Json:
+    """Turn a metric's summary into JSON."""
+    if item is None:
+        return None
+    return {"metric": item.metric, "n": item.n, "mean": item.mean, "sd": item.sd}
+
+
+def run_summary(run: RunSummary) -> Json:
+    """Turn a line about a run into JSON."""
+    return {
+        "id": run.id,
+        "branch": run.branch,
+        "experiment": run.experiment,
+        "exploratory": run.exploratory,
+        "state": run.state.partition(" ")[0],
+        "finished": run.finished,
+        "repeats": run.repeats,
+        "seeds": list(run.seeds),
+        "author": run.author,
+        "started_at": time_text(run.started_at),
+        "inputs": run.inputs,
+        "environment": run.environment or None,
+        "params": params_json(dict(run.params)),
+        "metrics": [metric(item) for item in run.metrics],
+    }
+
+
+def _experiment(item: ExperimentSummary) -> Json:
+    return {
+        "name": item.name,
+        "branch": item.branch,
+        "commit": item.commit,
+        "state": item.state,
+        "verdict": None if item.verdict is None else item.verdict.value,
+        "hypothesis": item.hypothesis,
+        "metric": item.metric,
+        "runs": item.runs,
+        "finished": item.finished,
+        "planned": item.planned,
+        "primary": metric(item.primary),
+        "baseline": item.baseline,
+        "author": item.author,
+        "created_at": maybe_time_text(item.created_at),
+    }
+
+
+def _group(group: RunGroup) -> Json:
+    return {
+        "key": [{"name": name, "value": param_json(value)} for name, value in group.key],
+        "runs": group.runs,
+        "repeats": group.repeats,
+        "metrics": [metric(item) for item in group.metrics],
+    }

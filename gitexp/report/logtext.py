@@ -1,0 +1,65 @@
+"""Logs for people. What a command printed is foreign text: a terminal never gets it raw."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.model.run import RepeatState
+from gitexp.report.escape import terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.views import LogView, RepeatLog
+
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_LINE_LIMIT = 10_000
+
+
+def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
+    """Yield the lines of all logs.
+
+    Parameters
+    ----------
+    value : LogView
+    raw : bool
+        The text as it was printed: for a file or a pipe, never for a terminal.
+    headings : bool
+        Say before each log whose it is.
+    """
+    for item in value.repeats:
+        if headings:
+            yield heading(item)
+        if item.truncated:
+            yield "[the beginning is left out]"
+        if item.text:
+            yield item.text.rstrip("\n") if raw else safe(item.text).rstrip("\n")
+
+
+def heading(item: RepeatLog) -> str:
+    """Return the line above a log: ``==> seed 3, failed: exit code 1``."""
+    state = item.state.value if isinstance(item.state, RepeatState) else item.state
+    attempt = f", attempt {item.attempt}" if item.attempt > 1 else ""
+    reason = f": {terminal(item.reason, limit=400)}" if item.reason else ""
+    return f"==> seed {item.seed}{attempt}, {state}{reason}"
+
+
+def safe(text: str) -> str:
+    r"""Return a log for a terminal: lines and tabs stay, colours go, other controls are shown.
+
+    A carriage return within a line starts it anew, as a progress bar means it to: the last state
+    is kept.
+
+    Examples
+    --------
+    >>> safe("10%\r90%\rdone\r\n\x1b[31mred\x1b[0m\x07\n")
+    'done\nred\\x07\n'
+    """
+    return "\n".join(_line(line) for line in text.split("\n"))
+
+
+def _line(line: str) -> str:
+    parts = [part for part in line.split("\r") if part]
+    last = _COLOUR.sub("", parts[-1]) if parts else ""
+    return "\t".join(terminal(part, limit=_LINE_LIMIT) for part in last.split("\t"))
