@@ -160,11 +160,11 @@ def _segment(pattern: str) -> Matcher:
     if pattern.endswith("*") and stem and not any(char in stem for char in "*?[\\"):
         return partial(_starts, stem)
     chunks: list[list[_Token]] = [[]]
-    for token in _tokens(pattern):
-        if token == "*":
+    for part in _tokens(pattern):
+        if part == "*":
             chunks.append([])
         else:
-            chunks[-1].append(token)
+            chunks[-1].append(part)
     return partial(_match_chunks, tuple(tuple(chunk) for chunk in chunks))
 
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 HEX = "0123456789abcdef"
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 
-texts = st.text(st.characters(exclude_categories=("Cs",)), max_size=12)
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 words = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=10)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 integers = st.integers(-(2**62), 2**62)
