@@ -1,0 +1,103 @@
+"""A run killed at each named point: nothing or everything is visible, and `--resume` succeeds."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.model.request import RunRequest
+from gitexp.ops.run import run
+from gitexp.store.failpoints import Point
+from tests.ops.test_run import dvc, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+
+def gitexp(repo: BuiltRepo, *args: str, failpoint: str = "") -> subprocess.CompletedProcess[bytes]:
+    """Run the command line here, armed with a failpoint."""
+    armed = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": failpoint} if failpoint else {}
+    return subprocess.run(
+        [sys.executable, "-m", "gitexp", *args],
+        cwd=repo.path,
+        env={**os.environ, **armed},
+        capture_output=True,
+        check=False,
+    )
+
+
+def recorded(repo: BuiltRepo) -> list[dict[str, object]]:
+    """Return the repeats of all records at the tip, as JSON."""
+    paths = [path for path in repo.files() if path.endswith("/run.json")]
+    runs = [json.loads(repo.show(path)) for path in paths]
+    return [repeat for each in runs for repeat in each["repeats"]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.value)
+def test_killed_at_any_point_nothing_or_everything_is_visible(tmp_path: Path, point: Point) -> None:
+    repo = plain(tmp_path / "r")
+    tip = repo.hash()
+    killed = gitexp(repo, "run", "--repeats", "2", failpoint=f"{point.value}:kill")
+    repo.fsck()
+    after = repo.hash()
+    finished = [repeat for repeat in recorded(repo) if repeat["state"] == "finished"]
+    if after == tip:
+        assert recorded(repo) == []
+    else:
+        assert len(recorded(repo)) >= 1
+    worker_died = point.value.startswith("run.")
+    assert (killed.returncode == 5) is worker_died, killed.stderr.decode()
+
+    done = gitexp(repo, "run", "--repeats", "2", "--resume")
+    assert done.returncode == 0, done.stderr.decode()
+    seeds = {repeat["seed"] for repeat in recorded(repo) if repeat["state"] == "finished"}
+    assert seeds == {7, 8}
+    assert len(finished) <= len(recorded(repo))
+    assert repo.status() == []
+    assert repo.locks() == []
+    assert repo.git("worktree", "list").count("\n") == 0
+    assert not [ref for ref in repo.refs() if ref.startswith("refs/gitexp/")]
+    assert dvc(repo, "status", "--json").strip() == "{}"
+    repo.fsck()
+
+
+def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    made = gitexp(
+        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        "--hypothesis", "a plan that somebody rewrites meanwhile",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr.decode()
+    path = ".gitexp/experiments/x.yaml"
+
+    def rewrite(_: object) -> None:
+        if "alpha: 0.01" not in repo.show(path):
+            text = repo.show(path).replace("alpha: 0.05", "alpha: 0.01")
+            repo.git("reset", "--quiet", "--hard", "HEAD~1")
+            repo.commit({path: text}, at=7)
+
+    before = repo.files()
+    with pytest.raises(Exception, match="another plan") as caught:
+        run(repo.workspace, RunRequest(), tell=rewrite)
+    assert getattr(caught.value, "exit_code", None) == 4
+    assert repo.files() == before
+
+
+def test_a_full_disk_is_said_and_the_repeats_are_kept(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    tip = repo.hash()
+    failed = gitexp(repo, "run", "--repeats", "1", failpoint="publish.blobs:raise=ENOSPC")
+    assert failed.returncode == 3
+    assert b"no-space" in failed.stderr
+    assert repo.hash() == tip
+    done = gitexp(repo, "run", "--resume", "--json")
+    assert done.returncode == 0, done.stderr.decode()
+    assert [repeat["state"] for repeat in recorded(repo)] == ["finished"]
