@@ -292,9 +292,19 @@ def _report(  # noqa: PLR0913  the parts of the answer
         exploratory=seen.plan is None,
         interrupted=interrupted,
         dry_run=request.dry_run,
-        warnings=(*warnings, *dict.fromkeys(heard)),
+        warnings=(*warnings, *_mixed(recorded), *dict.fromkeys(heard)),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
     )
+
+
+def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say where an installation changed while the repeats went on."""
+    return [
+        f"the environment changed during run {each.run.id[:8]}: its repeats ran in "
+        f"{len(found)} of them, and a comparison uses one"
+        for each in recorded
+        if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
+    ]
 
 
 def _next_step(

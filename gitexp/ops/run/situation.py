@@ -11,6 +11,7 @@ from gitexp.errors import (
     DirtyTreeError,
     NoPipelineError,
     NoPlanError,
+    NotInitialisedError,
     UnbornBranchError,
     UnknownRevisionError,
     UsageError,
@@ -20,7 +21,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, seeds
 from gitexp.ops.run.workdir import WorkDir
-from gitexp.store import lookup, plans
+from gitexp.store import layout, lookup, plans
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -157,7 +158,12 @@ def look(
         raise UsageError("--at names the baseline, so --with-baseline says it twice")
     side = EXPLORATORY if known is None else BASELINE if is_baseline else CANDIDATE
     overrides = dict(request.params)
-    main = cells.look(repo, side, source, overrides=overrides, fallback=fallback)
+    try:
+        main = cells.look(repo, side, source, overrides=overrides, fallback=fallback)
+    except NotInitialisedError as error:
+        if (place.top / layout.CONFIG).exists():
+            error.next_step = f"git add {layout.CONFIG} && git commit: a run executes a commit"
+        raise
     if main.config.pipeline is None and main.config.command is None:
         raise NoPipelineError(
             "nothing says what a run executes", where=f".gitexp/config.yaml at {source[:9]}"
