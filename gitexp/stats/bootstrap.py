@@ -178,7 +178,7 @@ def paired_bootstrap_metric_difference(  # noqa: PLR0913 - two classifiers, a me
     ----------
     truth, predictions_a, predictions_b : sequence, length n_examples
     metric : str
-        A kind of `metrics.Definition`.
+        A kind of `metrics.Definition`, of the positive class; "macro_f1" and its like average.
     positive_label : label
         Positive class of F1, precision, recall and their kin.
     alpha : float
@@ -238,11 +238,21 @@ def _classified(
     positive_label: Label,
 ) -> tuple[examples.Cells, Definition]:
     """Return the cells with `b` as the baseline, and the metric's definition."""
-    if metric not in KINDS:
-        raise DesignError("unknown metric of labels", found=metric, expected=", ".join(KINDS))
+    average = next((word for word in ("macro", "micro", "weighted") if word in metric), "")
+    kind = metric.replace(average, "").strip("_") if average else metric
+    if kind not in KINDS or (average and kind in WHOLE):
+        raise DesignError(
+            "unknown metric of labels",
+            found=metric,
+            expected=f"{', '.join(KINDS)}, or macro_f1 and its like",
+        )
     columns = ([str(label) for label in side] for side in (truth, predictions_b, predictions_a))
-    whole = metric in WHOLE
-    definition = Definition(metric) if whole else Definition(metric, "binary", str(positive_label))
+    if kind in WHOLE:
+        definition = Definition(kind)
+    elif average:
+        definition = Definition(kind, average)
+    else:
+        definition = Definition(kind, "binary", str(positive_label))
     return examples.tabulate(*columns), definition
 
 

@@ -198,11 +198,14 @@ def _plan_independent(design: Design) -> PlannedTest:
     ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
     exact = ways <= MAX_ASSIGNMENTS
     drawn = f"permutation of the labels, {LABEL_DRAWS:,} random assignments"
+    why = f"{design.n_baseline} and {design.n_candidate} repeats that share no seeds"
+    if design.n_baseline != design.n_candidate:
+        why += "; unequal numbers: if the spreads differ too, see Welch's t beside"
     return _planned(
         design,
         test="permutation",
         title="exact permutation of the labels" if exact else drawn,
-        why=f"{design.n_baseline} and {design.n_candidate} repeats that share no seeds",
+        why=why,
         resamples=ways if exact else LABEL_DRAWS,
         exact=exact,
     )

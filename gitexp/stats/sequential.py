@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import betaln, ndtr, ndtri, xlog1py, xlogy
+from scipy.special import betaln, log_ndtr, ndtr, ndtri, xlog1py, xlogy
 
 from gitexp.errors import DesignError
-from gitexp.stats.roots import crossing
+from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.values import Values, finite, rate
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def normal_mixture_boundary(
     v_opt, alpha_opt : float
         Intrinsic time and error for which the boundary is tightest.
     two_sided : bool
-        The one-sided boundary is the two-sided one at twice alpha, which is conservative.
+        If not, only the sum's upper side is bounded, by a mixture over positive means.
 
     References
     ----------
@@ -112,10 +112,18 @@ def normal_mixture_boundary(
     30.3521
     """
     rate(alpha)
-    rho = _rho(v_opt, alpha_opt)
-    level = alpha if two_sided else 2 * alpha
+    if two_sided:
+        rho = _rho(v_opt, alpha_opt)
+        time = intrinsic_time + rho
+        return Boundary(rho, math.sqrt(time * math.log(time / (rho * alpha**2))))
+    rho = _rho(v_opt, 2 * alpha_opt)
     time = intrinsic_time + rho
-    return Boundary(rho, math.sqrt(time * math.log(time / (rho * level**2))))
+
+    def evidence(z: float) -> float:
+        mixture = math.log(4 * rho / time) / 2 + z * z / 2 + float(log_ndtr(z))
+        return mixture + math.log(alpha)
+
+    return Boundary(rho, math.sqrt(time) * crossing(evidence, *bracket(evidence, 0.0, 1.0)))
 
 
 def normal_mixture_confidence_sequence(

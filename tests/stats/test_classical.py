@@ -293,6 +293,27 @@ def test_one_look_is_the_plain_test() -> None:
         )
 
 
+def test_a_one_sided_boundary_lies_inside_the_two_sided_one_and_is_crossed_in_alpha() -> None:
+    at = {"alpha": 0.05, "v_opt": 20, "alpha_opt": 0.05}
+    one, two = (
+        sequential.normal_mixture_boundary(30, **at, two_sided=sides).boundary
+        for sides in (False, True)
+    )
+    assert one < two
+    steps = np.arange(1, 201)
+    bounds = [sequential.normal_mixture_boundary(v, **at, two_sided=False).boundary for v in steps]
+    paths = np.random.default_rng(0).normal(size=(4_000, 200)).cumsum(axis=1)
+    assert 0.005 < (paths >= bounds).any(axis=1).mean() <= 0.05
+
+
+def test_averaged_metrics_of_labels_have_names() -> None:
+    truth, a, b = [0, 1, 2, 2, 1, 0], [0, 1, 2, 1, 1, 0], [0, 2, 2, 1, 1, 1]
+    found = bootstrap.approximate_randomization_test(truth, a, b, metric="macro_f1")
+    assert found.metric_a == pytest.approx((1 + 0.8 + 2 / 3) / 3)
+    with pytest.raises(DesignError, match="unknown metric"):
+        bootstrap.approximate_randomization_test(truth, a, b, metric="macro_accuracy")
+
+
 def test_the_corrected_t_test_is_the_paired_one_with_a_larger_error() -> None:
     a, b = [0.9, 0.8, 0.7, 0.85], [0.8, 0.8, 0.5, 0.7]
     naive = ttests.paired_t_test(a, b)
