@@ -7,7 +7,6 @@ git's to convert, when a person calls git.
 from __future__ import annotations
 
 import enum
-import os
 import shutil
 import stat
 from pathlib import Path
@@ -77,12 +76,13 @@ def holds(repo: Repo, path: str, version: tuple[int, str], conversion: Conversio
 
 
 def write(repo: Repo, file: BinaryIO, id_: str, path: str, conversion: Conversion) -> None:
-    """Write a blob into an open file as git would check it out, down to the disk."""
+    """Write a blob into an open file as git would check it out.
+
+    Not down to the disk: the commit holds the bytes, and git does not wait here either.
+    """
     blob = load(repo, id_, pygit2.Blob)
     if conversion is Conversion.NONE:
         file.write(blob.data)
     else:
         with pygit2.BlobIO(blob, as_path=path) as converted:
             shutil.copyfileobj(converted, file)
-    file.flush()
-    os.fsync(file.fileno())

@@ -181,22 +181,32 @@ def update_refs(
 def keep(repo: Repo, ref: str, commit: CommitHash) -> None:
     """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
 
+    It need not survive a power cut, so nothing waits for the disk here.
+
     Raises
     ------
-    KeyError
-        If the commit is gone already.
+    NoSpaceError, ReadOnlyError, GitFailedError
+        If it cannot be made; git refuses a commit that is gone already.
     """
+    if repo.reftable:
+        command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])
+        return
+    path = repo.workspace.common_dir / ref
+    half = path.with_name(f"{path.name}.lock")  # git looks at no ref of this name
     try:
-        if repo.reftable:
-            command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])
-        else:
-            repo.git.create_reference_direct(ref, commit, force=True)
-    except (pygit2.GitError, OSError, ValueError) as error:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with half.open("x", encoding="ascii") as file:
+            file.write(f"{commit}\n")
+        half.replace(path)  # whole or not at all: gc stops at a ref that it cannot read
+    except OSError as error:
+        half.unlink(missing_ok=True)
         raise translated(error, "cannot keep the new commit", ref) from error
 
 
 def drop(repo: Repo, ref: str) -> None:
-    """Remove a temporary ref; one that is gone is no error."""
+    """Remove a temporary ref, half made or whole; one that is gone is no error."""
+    with contextlib.suppress(OSError):
+        (repo.workspace.common_dir / f"{ref}.lock").unlink(missing_ok=True)
     if repo.reftable or _is_packed(repo, ref):  # `git gc` may have packed it meanwhile
         command.attempt(repo.workspace, ["update-ref", "--no-deref", "-d", ref])
     else:

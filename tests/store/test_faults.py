@@ -114,6 +114,22 @@ def test_locks_of_git_are_cleared_too_where_it_was_killed_with_us(
     assert project.show("log.txt") == "b-0\n"
 
 
+def test_ctrl_c_waits_until_the_work_tree_is_whole(project: BuiltRepo, tmp_path: Path) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    process = publisher.start(project.path, "main", "a", "1", failpoint=f"publish.set:pause={fifo}")
+    with fifo.open("w"):
+        process.send_signal(signal.SIGINT)
+    code, said = finish(process)
+    assert code == -signal.SIGINT
+    assert "KeyboardInterrupt" in said
+    assert project.show("log.txt") == "a-0\n"
+    assert project.status() == []
+    assert project.locks() == []
+    assert set(project.refs()) == {"refs/heads/main"}
+    assert owners.stale(project.workspace) == ()
+
+
 def test_a_branch_deleted_meanwhile_is_exit_4_with_nothing_written(
     project: BuiltRepo, tmp_path: Path
 ) -> None:
@@ -286,7 +302,7 @@ def race(project: BuiltRepo, folder: Path, count: int) -> None:
 
 
 def test_two_writers_at_once_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
-    race(project, tmp_path, 10)
+    race(project, tmp_path, 6)
 
 
 @pytest.mark.slow
