@@ -232,7 +232,7 @@ def _snapshot(
         if _has_snapshot_run(repo, view, ended):
             decided.said = "the branch has a snapshot of this state already"
             return {}
-        files = snapshot.pointer_files(view.read, ended.config, chosen.outputs, kept)
+        files = snapshot.pointer_files(view.read, ended.config, chosen, kept)
     else:
         order = [stage.name for stage in ended.first.stages]
         joined = snapshot.joined_records(first, chosen, order)

@@ -98,17 +98,20 @@ def pipeline_files(
 
 
 def pointer_files(
-    read: Read, config: ProjectConfig, outputs: Sequence[Output], kept: Mapping[str, bytes]
+    read: Read, config: ProjectConfig, chosen: Outcome, kept: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Return the files of a snapshot in a project without a pipeline: ``OUT.dvc`` beside OUT."""
+    executable = {out.path for record in chosen.stages for out in record.outs if out.isexec}
     files = {}
-    for output in outputs:
+    for output in chosen.outputs:
         path = posixpath.join(config.project, f"{output.path}.dvc")
         old = read(path)
         folder = posixpath.dirname(output.path)
-        files[path] = dvcwrite.dump_pointer(None if old is ABSENT else old, [output], folder)
+        files[path] = dvcwrite.dump_pointer(
+            None if old is ABSENT else old, [output], folder, isexec=executable, where=path
+        )
     files.update(_kept(config, kept))
-    files.update(_ignored(read, config, [output.path for output in outputs]))
+    files.update(_ignored(read, config, [output.path for output in chosen.outputs]))
     return files
 
 
