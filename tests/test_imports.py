@@ -26,6 +26,8 @@ try:
     code = main(sys.argv[2:])
 except OSError:  # a worker has no net below it: what it cannot read ends it
     code = 1
+except SystemExit as leaving:  # how argparse ends after --help
+    code = leaving.code or 0
 with open(sys.argv[1], "w") as report:
     json.dump({"code": code, "modules": sorted(set(sys.modules) - before)}, report)
 """
