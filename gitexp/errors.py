@@ -333,3 +333,14 @@ class CommandFailedError(GitexpError):
     id = "command-failed"
     exit_code = 5
     hint = "gitexp logs"
+
+
+# --- 70: a bug ----------------------------------------------------------------------------------
+
+
+class BugError(GitexpError):
+    """Something that gitexp did not expect; a log file says what."""
+
+    id = "bug"
+    exit_code = 70
+    hint = "please report it together with that file"

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import argparse
 import difflib
-import os
-import sys
-import tempfile
-import time
-import traceback
-from typing import TYPE_CHECKING, NoReturn
+import importlib
+from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitexp import __version__
 from gitexp.cli import context as context_module
 from gitexp.cli.commands import COMMANDS, Command, find
+from gitexp.cli.output import silence_stdout
 from gitexp.errors import GitexpError, UsageError
 from gitexp.formats.jsontext import Json, json_dumps
 
@@ -24,7 +21,13 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
-EXIT_BUG = 70
+
+
+class BugWriter(Protocol):
+    """What `gitexp.cli.bug` offers."""
+
+    def written_down(self, argv: Sequence[str]) -> GitexpError:
+        """Write down the exception that is being handled."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -46,7 +49,7 @@ def dispatch(argv: Sequence[str]) -> int:
     try:
         return _run(argv)
     except BrokenPipeError:
-        _silence_stdout()
+        silence_stdout()
         return EXIT_CLOSED_PIPE
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -59,21 +62,23 @@ def _run(argv: Sequence[str]) -> int:
     context = fallback
     try:
         if not argv or argv[0] in {"-h", "--help", "help"}:
-            return _help(argv[1:], fallback)
-        common = _common_parser()
-        name, rest = _split(argv)
-        command = _command(name)
-        parser = _parser_of(command, common)
-        args = parser.parse_args(rest)
-        context = context_module.make(
-            folder=args.folder,
-            json=args.json,
-            quiet=args.quiet,
-            verbose=args.verbose,
-            color=args.color,
-        )
-        code = command.load().execute(args, context)
-        sys.stdout.flush()
+            code = _help(argv[1:], fallback)
+        else:
+            name, rest = _split(argv)
+            command = _command(name)
+            args = _parser_of(command).parse_args(rest)
+            context = context_module.make(
+                folder=args.folder,
+                json=args.json,
+                quiet=args.quiet,
+                verbose=args.verbose,
+                color=args.color,
+            )
+            code = command.load().execute(args, context)
+        context.printer.flush()
+    except SystemExit:  # argparse has printed the help that was asked for
+        context.printer.flush()
+        return 0
     except GitexpError as error:
         return _report(error, context)
     except (BrokenPipeError, KeyboardInterrupt):
@@ -105,13 +110,13 @@ def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
     return argv[index], [*argv[:index], *argv[index + 1 :]]
 
 
-def _parser_of(command: Command, common: argparse.ArgumentParser) -> argparse.ArgumentParser:
+def _parser_of(command: Command) -> argparse.ArgumentParser:
     module = command.load()
     parser = Parser(
         prog=f"gitexp {command.name}",
         description=(module.__doc__ or command.summary).strip(),
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        parents=[common],
+        parents=[_common_parser()],
         allow_abbrev=False,
     )
     module.configure(parser)
@@ -134,7 +139,7 @@ def _command(name: str) -> Command:
 def _help(rest: Sequence[str], context: Context) -> int:
     if rest and not rest[0].startswith("-"):
         command = _command(rest[0])
-        context.printer.answer(_parser_of(command, _common_parser()).format_help().rstrip())
+        context.printer.answer(_parser_of(command).format_help().rstrip())
         return 0
     context.printer.answer(overview())
     return 0
@@ -175,19 +180,6 @@ def _report(error: GitexpError, context: Context) -> int:
 
 
 def _bug(argv: Sequence[str], context: Context) -> int:
-    handle, path = tempfile.mkstemp(prefix=f"gitexp-{int(time.time())}-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as log:
-        log.write(f"gitexp {__version__}, Python {sys.version}\narguments: {list(argv)!r}\n\n")
-        log.write(traceback.format_exc())
-    bug = GitexpError(
-        "this is a bug in gitexp; nothing more was done",
-        found=traceback.format_exc().strip().splitlines()[-1],
-        where=path,
-        next_step="please report it together with that file",
-    )
-    return _report(bug, context)
-
-
-def _silence_stdout() -> None:
-    """Let the interpreter's own last flush go nowhere instead of failing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    # Not imported above: what writes a log file is not needed as long as nothing is wrong.
+    bug: BugWriter = importlib.import_module("gitexp.cli.bug")
+    return _report(bug.written_down(argv), context)

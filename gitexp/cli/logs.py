@@ -65,6 +65,6 @@ def _follow(args: argparse.Namespace, context: Context) -> int:
         if piece.seed != before and args.seed is None and not printer.quiet:
             printer.answer(f"==> seed {piece.seed}")
         before = piece.seed
-        printer.out.write(piece.text if raw else logtext.safe(piece.text))
-        printer.out.flush()
+        printer.write(piece.text if raw else logtext.safe(piece.text))
+        printer.flush()
     return 0

@@ -6,6 +6,7 @@ Nothing heavy is imported before it is known which command was called; ``--versi
 
 from __future__ import annotations
 
+import os
 import sys
 
 from gitexp import __version__
@@ -22,6 +23,10 @@ _WORKER_ARGUMENTS = 3
 
 def entry() -> NoReturn:
     """Run the command line of this process and leave with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # started with the stream closed
+            null = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  no pathlib: it costs as much as --version may; and open as long as the process
+            setattr(sys, name, null)
     sys.exit(main(sys.argv[1:]))
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
+
+from gitexp.errors import NoSpaceError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,18 +53,48 @@ class Printer:
         return cls(sys.stdout, sys.stderr, wants(sys.stdout), wants(sys.stderr), quiet, verbose)
 
     def answer(self, text: str) -> None:
-        """Print what was asked for."""
-        print(text, file=self.out)
+        """Print what was asked for.
+
+        Raises
+        ------
+        NoSpaceError
+            If it cannot be written.
+        """
+        self.write(f"{text}\n")
+
+    def write(self, text: str) -> None:
+        """Print a part of what was asked for, as it is."""
+        try:
+            self.out.write(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritten(error) from error
+
+    def flush(self) -> None:
+        """Bring the answer to its reader.
+
+        Raises
+        ------
+        NoSpaceError
+            If it cannot be written.
+        """
+        try:
+            self.out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise _unwritten(error) from error
 
     def say(self, text: str) -> None:
         """Print talk; nothing where quiet."""
         if not self.quiet:
-            print(text, file=self.err)
+            print(safe(text), file=self.err)
 
     def detail(self, text: str) -> None:
         """Print a reason that only ``-v`` wants."""
         if self.verbose and not self.quiet:
-            print(text, file=self.err)
+            print(safe(text), file=self.err)
 
     def style(self, text: str, name: str, *, err: bool = False) -> str:
         """Return `text` in a colour, where this stream takes one."""
@@ -72,9 +105,38 @@ class Printer:
     def error(self, error: GitexpError) -> None:
         """Print an error in the house's voice."""
         head = self.style(f"error[{error.id}]", "red", err=True)
-        print(f"{head}: {error.summary}", file=self.err)
+        print(f"{head}: {safe(error.summary)}", file=self.err)
         for label, text in error.lines():
-            first, *rest = text.splitlines() or [""]
-            print(f"  {label:<8}  {first}", file=self.err)
-            for line in rest:
-                print(f"  {'':<8}  {line}", file=self.err)
+            for index, line in enumerate(text.splitlines() or [""]):
+                print(f"  {'' if index else label:<8}  {safe(line)}".rstrip(), file=self.err)
+
+
+def safe(text: str) -> str:
+    r"""Return `text` with what a terminal would obey written out: names come from branches.
+
+    Examples
+    --------
+    >>> safe("a\x1b[31mb")
+    'a\\x1b[31mb'
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
+        for char in text
+    )
+
+
+def silence_stdout() -> None:
+    """Let the interpreter's own last flush go nowhere instead of failing."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _unwritten(error: OSError) -> NoSpaceError:
+    silence_stdout()
+    return NoSpaceError(
+        "the answer cannot be written",
+        found=error.strerror or str(error),
+        where="standard output",
+        next_step="send it somewhere else, then call the command again",
+    )

@@ -6,6 +6,7 @@ import shutil
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.cli.output import safe
 from gitexp.model.progress import ProgressKind
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class Reporter:
     def _draw(self, event: ProgressEvent) -> None:
         lasting = {ProgressKind.FAILED, ProgressKind.WARNING}
         if event.kind in lasting:
-            self.printer.err.write(f"\r\x1b[K{_line(event)}\n")
+            self.printer.err.write(f"\r\x1b[K{safe(_line(event))}\n")
         parts = [f"{event.done}/{event.total}"] if event.total else [event.message]
         for label, stage in self._running.items():
             parts.append(f"{label}: {stage}" if stage else label)
@@ -62,7 +63,7 @@ class Reporter:
         if event.eta_s is not None and event.done < event.total:
             parts.append(f"{duration(event.eta_s)} left")
         width = shutil.get_terminal_size().columns - 1
-        self.printer.err.write("\r\x1b[K" + " | ".join(parts)[:width])
+        self.printer.err.write("\r\x1b[K" + safe(" | ".join(parts))[:width])
         self.printer.err.flush()
 
 

@@ -123,7 +123,7 @@ def _counted(view: DiffView) -> str:
     kinds = (
         (view.code, "file", "files"),
         (view.params, "parameter", "parameters"),
-        (view.data, "data set", "data sets"),
+        (view.data, "data file", "data files"),
         (view.environment, "part of the environment", "parts of the environment"),
     )
     return ", ".join(
