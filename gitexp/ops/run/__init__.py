@@ -197,6 +197,10 @@ def _resume(
     workdir = WorkDir.of(place.top)
     done = []
     for state in states.unpublished(workdir):
+        if resume.is_recorded(place.repo, state):
+            # It died after the branch had moved: only its notes do not say so.
+            states.write(workdir, replace(state, published=True))
+            continue
         if state.branch == place.branch and request.repeats is None and not request.seeds:
             asked = state.asked
             request = replace(
@@ -292,7 +296,12 @@ def _report(  # noqa: PLR0913  the parts of the answer
         exploratory=seen.plan is None,
         interrupted=interrupted,
         dry_run=request.dry_run,
-        warnings=(*warnings, *_mixed(recorded), *dict.fromkeys(heard)),
+        warnings=(
+            *warnings,
+            *(text for each in published for text in each.cleared),
+            *_mixed(recorded),
+            *dict.fromkeys(heard),
+        ),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
     )
 

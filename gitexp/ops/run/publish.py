@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.data import dvclock
 from gitexp.data.cache import open_cache
 from gitexp.data.objects import flush
+from gitexp.data.settings import find_dvc_dir
 from gitexp.data.workspace import refresh
 from gitexp.errors import MovedRefError
 from gitexp.formats import dvcwrite
@@ -75,6 +77,7 @@ class PublishedCall:
     records: tuple[tuple[State, Record], ...]
     snapshot: str
     not_updated: tuple[str, ...]
+    cleared: tuple[str, ...]  # stale locks of dead processes, in words
 
 
 @dataclass(slots=True)
@@ -108,8 +111,8 @@ def publish(
         Nothing was written; the outcomes stay for ``--resume``.
     """
     built = [(ended, _record(ended, now)) for ended in sides]
-    for _, made in built:
-        _publish_by_products(workspace, made, now)
+    for ended, made in built:
+        _publish_by_products(workspace, ended.config, made, now)
     decided = _Snapshot()
 
     def edit(view: TipView) -> Mapping[str, bytes]:
@@ -149,7 +152,7 @@ def publish(
         )
         for ended, made in built
     )
-    return PublishedCall(published.commit, done, decided.said, tuple(left))
+    return PublishedCall(published.commit, done, decided.said, tuple(left), published.cleared)
 
 
 def _record(ended: Ended, now: datetime) -> Record:
@@ -180,7 +183,9 @@ def _record(ended: Ended, now: datetime) -> Record:
     )
 
 
-def _publish_by_products(workspace: Workspace, made: Record, now: datetime) -> None:
+def _publish_by_products(
+    workspace: Workspace, config: ProjectConfig, made: Record, now: datetime
+) -> None:
     listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
     if not listed:
         return
@@ -191,7 +196,16 @@ def _publish_by_products(workspace: Workspace, made: Record, now: datetime) -> N
         source=made.run.source.commit,
         author=made.run.author,
         now=now,
+        folder=_dvc_folder(workspace, config),
     )
+
+
+def _dvc_folder(workspace: Workspace, config: ProjectConfig) -> str:
+    """Return the folder that holds ``.dvc/``, from the repository's top; "" for the top."""
+    if workspace.top is None:
+        return ""
+    found = find_dvc_dir(workspace.top / config.project).parent.relative_to(workspace.top)
+    return "" if found == PurePath() else found.as_posix()
 
 
 def _check_plan(view: TipView, state: State) -> None:

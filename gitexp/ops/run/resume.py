@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import config as config_format
 from gitexp.formats import job as job_format
-from gitexp.git import objects
+from gitexp.git import objects, refs
+from gitexp.git.refs import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.ops.run import state as states
 from gitexp.ops.run.publish import Ended
@@ -36,6 +37,14 @@ def dead_calls(repo: Repo, workdir: WorkDir, branch: str) -> Iterator[list[Ended
         sides = [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
         if sides:
             yield sides
+
+
+def is_recorded(repo: Repo, state: State) -> bool:
+    """Whether the branch holds the record of this run already."""
+    tip = refs.read_ref(repo, refs.local(state.branch))
+    if tip is ABSENT:
+        return False
+    return objects.blob_id(repo, tip, layout.run_json(state.draft.id)) is not ABSENT
 
 
 def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
