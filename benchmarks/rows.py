@@ -148,7 +148,7 @@ def many_branches(bench: Bench) -> Iterator[Row]:
     """Measure ``list`` on 2,000 branches, each with a run."""
     n_branches = 2000
     place = bench.synthetic("branches", n_branches, 1)
-    sizes = (n_branches,) if bench.full else (100, 200)
+    sizes = (n_branches,) if bench.full else (200, 400)
     smaller = tuple((n, dvc_branches(bench.folder / f"dvc-{n}", bench.env, n)) for n in sizes)
     cold = _cold_list(place)
     theirs, how = peers.dvc_exp_show(smaller, n_branches)

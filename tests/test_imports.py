@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli.commands import COMMANDS
+
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
 
@@ -48,11 +50,20 @@ def loaded(folder: Path, report: Path, *argv: str) -> tuple[int, frozenset[str]]
     return found["code"], frozenset(found["modules"])
 
 
-@pytest.mark.parametrize("argv", [["--version"], ["--help"], ["status", "--help"]])
-def test_asking_for_help_loads_nothing_heavy_and_no_git(tmp_path: Path, argv: list[str]) -> None:
-    code, modules = loaded(tmp_path, tmp_path / "report", *argv)
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_asking_who_it_is_loads_no_git_and_no_yaml(tmp_path: Path, option: str) -> None:
+    code, modules = loaded(tmp_path, tmp_path / "report", option)
     assert code == 0
     assert not modules & (HEAVY | {"pygit2", "yaml"})
+
+
+@pytest.mark.parametrize("command", [each.name for each in COMMANDS if each.group == "look"])
+def test_asking_a_looking_command_for_help_loads_nothing_heavy(
+    tmp_path: Path, command: str
+) -> None:
+    code, modules = loaded(tmp_path, tmp_path / "report", command, "--help")
+    assert code == 0
+    assert not modules & HEAVY
 
 
 def test_status_and_list_load_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
