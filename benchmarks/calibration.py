@@ -1,8 +1,8 @@
 """How often the planned tests reject a true null: simulated, with fixed seeds.
 
-``python -m benchmarks.calibration`` prints the tables of ``docs/statistics.md``; the slow tests
-run the same functions with fewer simulations. Every null is at the edge of the hypothesis, where
-the error is largest: the true gain equals the margin.
+``python -m benchmarks.calibration [WORD]`` prints the tables of ``docs/statistics.md``, or those
+with the word in their title; the slow tests run the same functions with fewer simulations. Every
+null is at the edge of the hypothesis, where the error is largest: the true gain equals the margin.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Rate:
 
     support: float  # "supported" although the gain is only the margin
     refute: float  # "refuted" although the gain is the margin
-    companion: float  # of the t test or mid-p beside, towards support
+    companion: float | None  # of the t test or mid-p beside, towards support; None: there is none
     simulations: int
 
     @property
@@ -61,16 +61,16 @@ class Rate:
 
 def rates(results: Iterator[tuple[SignificanceResult, tuple[SignificanceResult, ...]]]) -> Rate:
     """Count rejections."""
-    rejected = [
-        (
-            result.p_support is not None and result.p_support <= ALPHA,
-            result.p_refute is not None and result.p_refute <= ALPHA,
-            any(one.p_support is not None and one.p_support <= ALPHA for one in beside),
+    seen = list(results)
+    support, refute, companion = (
+        float(np.mean([p is not None and p <= ALPHA for p in column]))
+        for column in (
+            [result.p_support for result, _ in seen],
+            [result.p_refute for result, _ in seen],
+            [beside[0].p_support if beside else None for _, beside in seen],
         )
-        for result, beside in results
-    ]
-    support, refute, companion = (float(x) for x in np.mean(rejected, axis=0))
-    return Rate(support, refute, companion, len(rejected))
+    )
+    return Rate(support, refute, companion if any(b for _, b in seen) else None, len(seen))
 
 
 def repeats_under_null(  # noqa: PLR0913 - one argument a column of the table
@@ -285,11 +285,13 @@ def main() -> None:
         "Independent repeats": independent_rows,
         "Predictions of one evaluation set": predictions_rows,
     }
+    wanted = sys.argv[1:]
     for title, rows in tables.items():
+        if wanted and not any(word in title.lower() for word in wanted):
+            continue
         lines = [f"\n### {title}\n", "| null | supported | refuted | beside |", "|---|---|---|---|"]
         for name, rate in rows():
-            beside = "" if "margin 0" not in name and "examples" in name else rate.companion
-            shown = beside if isinstance(beside, str) else f"{beside:.3f}"
+            shown = "-" if rate.companion is None else f"{rate.companion:.3f}"
             lines.append(f"| {name} | {rate.support:.3f} | {rate.refute:.3f} | {shown} |")
         sys.stdout.write("\n".join(lines) + "\n")
         sys.stdout.flush()

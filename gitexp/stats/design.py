@@ -20,6 +20,7 @@ FLIP_DRAWS = 99_999
 LABEL_DRAWS = 99_999
 SWAP_DRAWS = 19_999
 BOOTSTRAP_DRAWS = 9_999
+MAX_COUNTED = 1_000
 MIN_BOOTSTRAP_EXAMPLES = (
     200  # below, the measured error is up to four times alpha: docs/statistics.md
 )
@@ -255,15 +256,11 @@ def _planned(  # noqa: PLR0913 - the fields of a PlannedTest that differ
     usable: bool = True,
 ) -> PlannedTest:
     n_baseline, n_candidate = design.n_baseline, design.n_candidate
-    tails = 1 if design.one_sided else 2
-    if not usable:
-        least = 1.0
-    elif exact:
-        # 2**n for a million examples is no float; past 1,000 units the smallest p is nil anyhow
-        n = min(n_baseline, 1_000)
-        least = smallest_p(n, n_candidate, paired=design.paired, one_sided=design.one_sided)
-    else:
-        least = min(1.0, tails / (resamples + 1))
+    least = 1.0
+    if usable:
+        least = _least(design)
+        if not exact:
+            least = max(least, 1 / (resamples + 1))
     return PlannedTest(
         test=test,
         title=title,
@@ -276,3 +273,14 @@ def _planned(  # noqa: PLR0913 - the fields of a PlannedTest that differ
         exact=exact,
         smallest_p=least,
     )
+
+
+def _least(design: Design) -> float:
+    """Return the p-value of the most extreme outcome, were all relabellings visited."""
+    # 2**n for a million examples is no float; past 1,000 pairs the smallest p is nil anyhow
+    n = min(design.n_baseline, MAX_COUNTED) if design.paired else design.n_baseline
+    m = n if design.paired else design.n_candidate
+    if design.effect is not None and not design.one_sided and design.effect.margin != 0:
+        # either side of a band is tested at half of alpha, whether they mirror each other or not
+        return min(1.0, 2 * smallest_p(n, m, paired=design.paired, one_sided=True))
+    return smallest_p(n, m, paired=design.paired, one_sided=design.one_sided)

@@ -78,6 +78,35 @@ def tabulate(y_true: Sequence[str], baseline: Sequence[str], candidate: Sequence
     return Cells(labels, index[:, 0], index[:, 1], index[:, 2], number)
 
 
+def relevant(cells: Cells, definition: Definition) -> Cells:
+    """Return the cells with the labels that a metric does not tell apart made one.
+
+    A thousand classes are two to the accuracy (right, wrong) and to the F1 of one class (it, the
+    rest); resampling then costs as little as for two.
+    """
+    if definition.kind in {"accuracy", "error_rate"}:
+        labels = ("right", "wrong")
+        columns = np.stack(
+            [
+                np.zeros_like(cells.truth),
+                (cells.baseline != cells.truth).astype(np.intp),
+                (cells.candidate != cells.truth).astype(np.intp),
+            ]
+        )
+    elif definition.average == "binary" and definition.positive in cells.labels:
+        place = cells.labels.index(definition.positive)
+        # any other name than the class's own will do for the rest
+        labels = (definition.positive, f"not {definition.positive}")
+        sides = (cells.truth, cells.baseline, cells.candidate)
+        columns = np.stack([(side != place).astype(np.intp) for side in sides])
+    else:
+        return cells
+    codes = np.array([4, 2, 1]) @ columns
+    number = np.bincount(codes, weights=cells.number, minlength=8).astype(np.int64)
+    kept = np.flatnonzero(number)
+    return Cells(labels, kept >> 2, (kept >> 1) & 1, kept & 1, number[kept])
+
+
 def discordant(cells: Cells) -> tuple[int, int]:
     """Return how many examples only the baseline, and only the candidate, has right."""
     base_right, cand_right = cells.baseline == cells.truth, cells.candidate == cells.truth
@@ -192,6 +221,7 @@ def swap_tails(
     .. [2] Yeh, A. (2000). More accurate tests for the statistical significance of result
        differences. COLING 2000, 947-953. :doi:`10.3115/992730.992783`
     """
+    cells = relevant(cells, definition)
     differ = cells.baseline != cells.candidate
     truth, number = cells.truth[differ], cells.number[differ]
     base, cand = cells.baseline[differ], cells.candidate[differ]
@@ -246,6 +276,7 @@ def resampled_scores(
     .. [1] Efron, B. and Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman and
        Hall, chapter 16.
     """
+    cells = relevant(cells, definition)
     n = int(cells.number.sum())
     k = len(cells.labels)
     truth, base = _indicator(cells.truth, k), _indicator(cells.baseline, k)

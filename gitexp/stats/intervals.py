@@ -7,6 +7,7 @@ is None, never infinite.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -188,7 +189,7 @@ def predictions_interval(
     Returns
     -------
     difference, relative : Interval or None
-        Accuracy's difference by Newcombe's paired score method [1]_; everything else is the
+        Accuracy's (or the error rate's) by Newcombe's paired score method [1]_; all else is the
         percentile interval of examples resampled jointly, None below
         `design.MIN_BOOTSTRAP_EXAMPLES`; the relative one also where a resampled baseline is 0.
 
@@ -199,7 +200,11 @@ def predictions_interval(
        :doi:`10.1002/(SICI)1097-0258(19981130)17:22<2635::AID-SIM954>3.0.CO;2-C`
     """
     rate(confidence, "confidence")
-    score = newcombe_paired(cells, confidence) if definition.kind == "accuracy" else None
+    score = None
+    if definition.kind in {"accuracy", "error_rate"}:
+        score = newcombe_paired(cells, confidence)
+    if score is not None and definition.kind == "error_rate":
+        score = replace(score, low=_negated(score.high), high=_negated(score.low))
     n = int(cells.number.sum())
     if n < MIN_BOOTSTRAP_EXAMPLES:
         return score, None
@@ -212,6 +217,10 @@ def predictions_interval(
         return difference, None
     low, high = np.quantile(new / old - 1, shares)
     return difference, Interval(float(low), float(high), confidence, method)
+
+
+def _negated(limit: float | None) -> float | None:
+    return None if limit is None else -limit
 
 
 def newcombe_paired(cells: Cells, confidence: float) -> Interval:

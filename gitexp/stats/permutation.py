@@ -18,7 +18,7 @@ from gitexp.stats.values import Values, finite, finite_pairs, noise
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-MAX_UNITS = 40  # counted exactly: two halves of 2**20 sums, 20 MB
+MAX_SUMS = 2**20  # of one half of the values, in an exact count: 8 MB
 CHUNK = 2_000_000  # random numbers held at a time: 16 MB
 
 
@@ -78,8 +78,8 @@ def sign_flip_tails(
     tolerance = noise(baseline, candidate)
     observed = float(differences.sum())
     if draws is None:
-        _countable(len(differences))
         half = len(differences) // 2
+        _countable(2 ** (len(differences) - half))
         left = _signed_sums(differences[:half])
         right = np.sort(_signed_sums(differences[half:]))
 
@@ -144,6 +144,9 @@ def label_tails(
     """
     baseline, candidate = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     n, m = len(candidate), len(baseline)
+    if n > m:  # fewer subsets are counted from the smaller side
+        mirrored = label_tails(candidate, baseline, draws=draws, seed=seed)
+        return Tails(mirrored.less, mirrored.greater, mirrored.two_sided)
     pooled = np.concatenate([candidate, baseline])
     # With the pooled mean taken off, the difference of means is the candidate's sum times
     # 1/n + 1/m; large constants would drown the differences otherwise.
@@ -151,9 +154,9 @@ def label_tails(
     tolerance = noise(baseline, candidate)
     observed = float(centred[:n].sum())
     if draws is None:
-        _countable(n + m)
         half = (n + m) // 2
-        left, right = _subsets(centred[:half]), _subsets(centred[half:])
+        _countable(sum(math.comb(n + m - half, k) for k in range(n + 1)))
+        left, right = _subsets(centred[:half], n), _subsets(centred[half:], n)
         splits = [(left[k], right[n - k]) for k in range(len(left)) if 0 <= n - k < len(right)]
 
         def at_least(bound: float) -> int:
@@ -222,12 +225,12 @@ def one_tail(tails: Tails, alternative: str) -> float:
     return {"greater": tails.greater, "less": tails.less, "two-sided": tails.two_sided}[alternative]
 
 
-def _countable(n: int) -> None:
-    if n > MAX_UNITS:
+def _countable(sums: int) -> None:
+    if sums > MAX_SUMS:
         raise DesignError(
             "too many values for an exact permutation test",
-            found=str(n),
-            expected=f"at most {MAX_UNITS}, or random draws",
+            found=f"{sums:,} sums of one half",
+            expected=f"at most {MAX_SUMS:,} (40 values), or random draws",
         )
 
 
@@ -243,13 +246,14 @@ def _signed_sums(values: Values) -> Values:
     return sums
 
 
-def _subsets(values: Values) -> list[Values]:
-    """Return the sorted sums of all subsets of 0, 1, ... of the values."""
+def _subsets(values: Values, most: int) -> list[Values]:
+    """Return the sorted sums of all subsets of 0, 1, ... up to `most` of the values."""
     by_size = [np.zeros(1)]
     for value in values:
         none = [np.zeros(0)]
         without, longer = by_size + none, none + [sums + value for sums in by_size]
-        by_size = [np.concatenate(both) for both in zip(without, longer, strict=True)]
+        pairs = list(zip(without, longer, strict=True))[: most + 1]
+        by_size = [np.concatenate(both) for both in pairs]
     return [np.sort(sums) for sums in by_size]
 
 

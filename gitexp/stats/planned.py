@@ -14,7 +14,6 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, permutation
-from gitexp.stats.design import SWAP_DRAWS
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
@@ -140,8 +139,9 @@ def run_on_predictions(
     def no_difference() -> Tails:
         if definition.kind in {"accuracy", "error_rate"}:
             return examples.mcnemar_tails(*examples.lost_and_won(cells, definition.kind, sign))
-        draws = SWAP_DRAWS if plan.test == "bootstrap-margin" else plan.resamples
-        return examples.swap_tails(cells, definition, sign=sign, draws=draws, seed=plan.seed)
+        return examples.swap_tails(
+            cells, definition, sign=sign, draws=plan.resamples, seed=plan.seed
+        )
 
     def beyond(margin: float, baseline: Values, candidate: Values) -> Values:
         sides = hypotheses.with_margin(baseline, candidate, design.effect, design.direction)

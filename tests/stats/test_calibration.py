@@ -19,16 +19,10 @@ from benchmarks.calibration import (
 from gitexp.stats.metrics import Definition
 
 F1 = Definition("f1", "binary", "1")
-# Measured and documented exceptions: the mean is no centre of symmetry, spread and number differ,
-# few positive examples under a bootstrap.
+# Documented exceptions: the mean is no centre of symmetry; the smaller side varies more.
 LOOSE = {
-    "exponential, candidate 3 x spread, 10 pairs, margin 0": 0.13,
-    "normal, 8 and 8 repeats, sd 1 and 3, margin 0": 0.075,
-    "normal, 4 and 10 repeats, sd 3 and 1, margin 0": 0.20,
-    "f1, 10 % positive, 200 examples, absolute margin": 0.085,
-    "f1, 10 % positive, 200 examples, relative margin": 0.085,
-    "f1, 10 % positive, 500 examples, absolute margin": 0.075,
-    "f1, 10 % positive, 500 examples, relative margin": 0.075,
+    "exponential, candidate 3 x spread, 10 pairs, margin 0": 0.12,
+    "normal, 4 and 10 repeats, sd 3 and 1, margin 0": 0.13,
 }
 
 

@@ -23,6 +23,7 @@ from gitexp.stats.planned import run_on_repeats
 GAIN = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
 FIVE_PERCENT = Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True)
 EQUIVALENT = Effect(HypothesisKind.EQUIVALENCE, 0.5, relative=False)
+BEYOND = Effect(HypothesisKind.TWO_SIDED, 0.5, relative=False)
 ANY = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
 
 
@@ -81,8 +82,8 @@ def test_a_design_holds_no_values() -> None:
     assert not {name for name in names if "value" in name or "mean" in name}
 
 
-@pytest.mark.parametrize("effect", [GAIN, EQUIVALENT, ANY, None])
-@pytest.mark.parametrize("sizes", [(2,), (5,), (8,), (3, 3), (4, 6)])
+@pytest.mark.parametrize("effect", [GAIN, EQUIVALENT, ANY, BEYOND, None])
+@pytest.mark.parametrize("sizes", [(2,), (5,), (8,), (3, 3), (4, 6), (1, 30), (30, 1)])
 def test_the_smallest_p_is_reached_by_the_most_extreme_outcome(
     sizes: tuple[int, ...], effect: Effect | None
 ) -> None:
@@ -103,6 +104,14 @@ def test_random_draws_never_promise_less_than_one_in_their_number() -> None:
     plan = plan_test(repeats(40))
     assert plan.smallest_p == 1 / (FLIP_DRAWS + 1)
     assert not plan.exact
+
+
+def test_one_value_against_many_has_as_many_assignments_as_values() -> None:
+    assert plan_test(repeats(9_999, 1)).smallest_p == 1 / 10_000
+
+
+def test_three_examples_can_be_swapped_in_eight_ways() -> None:
+    assert plan_test(examples(3, "f1")).smallest_p == 1 / 8
 
 
 def test_a_bootstrap_over_few_examples_decides_nothing() -> None:

@@ -17,6 +17,7 @@ from gitexp.stats.examples import (
     discordant,
     mcnemar_tails,
     mid_p_tails,
+    relevant,
     resampled_scores,
     scores,
     swap_tails,
@@ -130,12 +131,47 @@ def test_a_hundred_thousand_examples_take_seconds_at_most() -> None:
     assert (second > first).mean() > 0.95
 
 
+@pytest.mark.parametrize(
+    "definition",
+    [Definition("accuracy"), Definition("error_rate"), Definition("f1", "binary", "b")],
+)
+def test_labels_that_a_metric_does_not_tell_apart_are_one(definition: Definition) -> None:
+    cells = tabulate("abcabcabc", "abbacbaac", "abcabbabc")
+    fewer = relevant(cells, definition)
+    assert len(fewer.labels) == 2
+    assert fewer.number.sum() == cells.number.sum()
+    assert scores(fewer, definition) == scores(cells, definition)
+    assert relevant(cells, MACRO) is cells
+
+
+def test_a_thousand_classes_cost_no_more_than_two() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.integers(0, 1000, size=20_000)
+    old, new = (
+        np.where(rng.random(20_000) < share, truth, rng.integers(0, 1000, size=20_000))
+        for share in (0.60, 0.62)
+    )
+    columns = [tuple(map(str, side.tolist())) for side in (truth, old, new)]
+    started = time.perf_counter()
+    cells = tabulate(*columns)
+    resampled_scores(cells, Definition("accuracy"), draws=9_999, seed=0)
+    swap_tails(cells, Definition("recall", "binary", "7"), sign=1.0, draws=9_999, seed=0)
+    assert time.perf_counter() - started < 2
+
+
 def test_newcombes_interval_is_the_published_one() -> None:
     # Newcombe (1998), Stat. Med. 17:2635, table III, example (a): 36, 12, 2, 0 of 50, method 10
     rows = [("1", "1", "1")] * 36 + [("1", "0", "1")] * 12 + [("1", "1", "0")] * 2
     cells = tabulate(*zip(*rows, strict=True))
     interval = newcombe_paired(cells, 0.95)
     assert (interval.low, interval.high) == pytest.approx((0.0569, 0.3404), abs=1e-4)
+
+
+def test_the_interval_of_the_error_rate_mirrors_that_of_accuracy() -> None:
+    cells = tabulate("1100" * 20, "1010" * 20, "1110" * 20)
+    accuracy, _ = predictions_interval(cells, Definition("accuracy"))
+    error, _ = predictions_interval(cells, Definition("error_rate"))
+    assert (error.low, error.high) == (-accuracy.high, -accuracy.low)
 
 
 def test_few_examples_get_no_bootstrap_interval() -> None:

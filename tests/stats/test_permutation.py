@@ -116,6 +116,24 @@ def test_draws_come_close_to_the_exact_p_and_are_never_zero(test: object) -> Non
     assert far.greater == 0.01
 
 
+@pytest.mark.parametrize("sizes", [(1, 200), (200, 1), (2, 100), (12, 12), (3, 17)])
+def test_sides_of_any_size_are_counted_exactly_where_it_is_cheap(sizes: tuple[int, int]) -> None:
+    rng = np.random.default_rng(4)
+    baseline, candidate = (rng.normal(size=n) for n in sizes)
+    exact = label_tails(baseline, candidate)
+    drawn = label_tails(baseline, candidate, draws=20_000)
+    assert (drawn.greater, drawn.two_sided) == pytest.approx(
+        (exact.greater, exact.two_sided), abs=0.015
+    )
+
+
+def test_what_cannot_be_counted_is_refused() -> None:
+    many = np.arange(60.0)
+    for test in (sign_flip_tails, label_tails):
+        with pytest.raises(DesignError, match="too many"):
+            test(many, many)
+
+
 def test_the_seed_fixes_the_draws() -> None:
     b, c = np.random.default_rng(2).normal(size=(2, 25))
     assert sign_flip_tails(b, c, draws=500, seed=1) == sign_flip_tails(b, c, draws=500, seed=1)
