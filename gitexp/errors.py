@@ -263,6 +263,13 @@ class NoSpaceError(PreconditionError):
     hint = "free some space, then gitexp run --resume"
 
 
+class OutputError(PreconditionError):
+    """The answer cannot be written to standard output."""
+
+    id = "output"
+    hint = "send the answer somewhere else, then call the command again"
+
+
 class ReadOnlyError(PreconditionError):
     """The repository cannot be written to."""
 

@@ -18,9 +18,11 @@ from gitexp.report import actions
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
 
     from gitexp.cli.context import Context
 
+WORDS_LIMIT_BYTES = 64 << 10
 _TEMPLATE = """
 # What was learned? Lines that begin with # are left out; an empty text concludes nothing.
 """
@@ -30,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("name", nargs="?", metavar="NAME", help="default: this branch's")
     parser.add_argument("-m", dest="message", metavar="TEXT", help="what was learned")
+    parser.add_argument("-F", dest="file", metavar="FILE", help="take the words from a file")
     parser.add_argument("--edit", action="store_true", help="write it in your editor")
     parser.add_argument("--amend", action="store_true", help="replace an earlier conclusion")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
@@ -37,17 +40,26 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Write the conclusion."""
+    if args.message is not None and args.file is not None:
+        raise UsageError("-m and -F contradict each other")
+    if args.message is not None:
+        return _conclude(args, args.message, context)
+    if args.file is not None:
+        return _conclude(args, _without_comments(_read(context.start / args.file)), context)
+    if not (args.edit or context.interactive):
+        raise UsageError(
+            "a conclusion needs your words", next_step='gitexp conclude -m "what was learned"'
+        )
     workspace = context.workspace()
-    words = args.message
-    if words is None:
-        if not (args.edit or context.interactive):
-            raise UsageError(
-                "a conclusion needs your words", next_step='gitexp conclude -m "what was learned"'
-            )
-        text = editor.edit_text(_TEMPLATE, "CONCLUSION.md", context, workspace)
-        words = "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+    again = " ".join(["gitexp conclude", *([args.name] if args.name else []), "-F {path}"])
+    with editor.kept(workspace, "CONCLUSION.md", again) as path:
+        text = editor.edit_text(path, _TEMPLATE, context, workspace)
+        return _conclude(args, _without_comments(text), context)
+
+
+def _conclude(args: argparse.Namespace, words: str, context: Context) -> int:
     report = conclude(
-        workspace,
+        context.workspace(),
         args.name,
         words=words,
         amend=args.amend,
@@ -63,3 +75,18 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         )
     )
     return exit_code([report.conclusion.comparison])
+
+
+def _without_comments(text: str) -> str:
+    return "\n".join(line for line in text.splitlines() if not line.startswith("#"))
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.stat().st_size > WORDS_LIMIT_BYTES:
+            raise UsageError("the file is too large", where=str(path), expected="64 KiB")
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the file cannot be read", found=str(error)[:200], where=str(path)
+        ) from error

@@ -11,7 +11,7 @@ from gitexp import __version__
 from gitexp.cli import context as context_module
 from gitexp.cli.commands import COMMANDS, Command, find
 from gitexp.cli.output import silence_stdout
-from gitexp.errors import GitexpError, UsageError
+from gitexp.errors import GitexpError, OutputError, UsageError
 from gitexp.formats.jsontext import Json, json_dumps
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _run(argv: Sequence[str]) -> int:
     fallback = context_module.make(
         folder=None, json="--json" in argv, quiet=False, verbose=False, color="auto"
     )
-    context = fallback
+    context, name = fallback, ""
     try:
         if not argv or argv[0] in {"-h", "--help", "help"}:
             code = _help(argv[1:], fallback)
@@ -80,6 +80,8 @@ def _run(argv: Sequence[str]) -> int:
         context.printer.flush()
         return 0
     except GitexpError as error:
+        if error.next_step == UsageError.hint and find(name) is not None:
+            error.next_step = f"gitexp {name} --help"
         return _report(error, context)
     except (BrokenPipeError, KeyboardInterrupt):
         raise
@@ -165,7 +167,7 @@ def overview() -> str:
 
 
 def _report(error: GitexpError, context: Context) -> int:
-    if context.json:
+    if context.json and not isinstance(error, OutputError):
         value: dict[str, Json] = {
             "$schema": "gitexp/error@1",
             "id": error.id,

@@ -1,22 +1,26 @@
-"""Opens the user's editor, as `git commit` does."""
+"""Opens the user's editor, as `git commit` does; what was typed outlives an error."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shlex
 import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadHypothesisError, ConfirmationError, UsageError
+from gitexp.errors import BadHypothesisError, ConfirmationError, GitexpError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.effects import guard_text
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
+from gitexp.git.faults import translated
 from gitexp.ops.new import TEMPLATE_HYPOTHESIS
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from gitexp.cli.context import Context
     from gitexp.formats.plan import Draft
     from gitexp.model.workspace import Workspace
@@ -29,14 +33,41 @@ _HEAD = """\
 """
 
 
-def edit_text(text: str, name: str, context: Context, workspace: Workspace) -> str:
+@contextlib.contextmanager
+def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
+    """Give a place for a text that is edited; it is removed once all went well.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str
+        File name, for the editor's sake.
+    again : str
+        Command that takes up the text after an error, with ``{path}``.
+
+    Yields
+    ------
+    Path
+        In the Git directory, as Git keeps a commit's message.
+    """
+    path = workspace.git_dir / "gitexp" / name
+    try:
+        yield path
+    except GitexpError as error:
+        if path.exists():
+            error.next_step = f"mend it, then: {again.format(path=shlex.quote(str(path)))}"
+        raise
+    path.unlink(missing_ok=True)
+
+
+def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> str:
     """Let the user edit a text and return it.
 
     Parameters
     ----------
+    path : Path
+        Where it lies meanwhile; removed if it comes back unchanged.
     text : str
-    name : str
-        File name, for the editor's sake.
     context : Context
     workspace : Workspace
 
@@ -45,7 +76,7 @@ def edit_text(text: str, name: str, context: Context, workspace: Workspace) -> s
     ConfirmationError
         If there is no terminal and no editor was chosen.
     UsageError
-        If the editor fails.
+        If the editor fails, or leaves no UTF-8.
     """
     chosen = {"GIT_EDITOR", "VISUAL", "EDITOR"} & context.environ.keys()
     if not context.interactive and not chosen:
@@ -55,19 +86,31 @@ def edit_text(text: str, name: str, context: Context, workspace: Workspace) -> s
         ["var", "GIT_EDITOR"],
         env={key: context.environ[key] for key in chosen},
     ).decode()
-    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        path = Path(folder, name)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
-        # Git starts its editor through sh too: the setting may hold options.
-        done = subprocess.run(
-            ["sh", "-c", f'{program.strip()} "$@"', "sh", os.fspath(path)], check=False
-        )
-        if done.returncode:
-            raise UsageError("the editor failed", found=f"exit code {done.returncode}")
-        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise translated(error, "there is no place for the text", str(path)) from error
+    # Git starts its editor through sh too: the setting may hold options.
+    done = subprocess.run(
+        ["sh", "-c", f'{program.strip()} "$@"', "sh", os.fspath(path)], check=False
+    )
+    try:
+        edited = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "what the editor left cannot be read", found=str(error)[:200], where=str(path)
+        ) from error
+    if edited == text:
+        path.unlink()  # nothing was typed that could be lost
+    if done.returncode:
+        raise UsageError("the editor failed", found=f"exit code {done.returncode}")
+    return edited
 
 
-def edit_draft(name: str, draft: Draft, context: Context, workspace: Workspace) -> Draft:
+def edit_draft(
+    path: Path, name: str, draft: Draft, context: Context, workspace: Workspace
+) -> Draft:
     """Let the user fill in a plan.
 
     Raises
@@ -90,8 +133,8 @@ def edit_draft(name: str, draft: Draft, context: Context, workspace: Workspace) 
         "baseline": draft.baseline or "HEAD",
     }
     text = _HEAD.format(name=name) + yaml_dumps(fields).decode()
-    edited = edit_text(text, f"{name}.yaml", context, workspace)
-    found = plan_format.load_draft(edited.encode(), f"{name}.yaml")
+    edited = edit_text(path, text, context, workspace)
+    found = plan_format.load_draft(edited.encode(), path.name)
     if found.hypothesis == TEMPLATE_HYPOTHESIS:
         raise BadHypothesisError(
             "the hypothesis is still the template's", expected="a sentence of your own"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.cli.context import Context
+    from gitexp.model.proposal import NewReport
 
 DRAFT_LIMIT_BYTES = 1 << 20
 
@@ -64,10 +65,18 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     workspace = context.workspace()
     draft = _draft(args, context)
     if args.edit:
-        draft = editor.edit_draft(args.name, draft, context, workspace)
-    report = new(workspace, _request(args, draft), now=context.now())
+        again = f"gitexp new {args.name} --from {{path}}"
+        with editor.kept(workspace, f"{args.name}.yaml", again) as path:
+            edited = editor.edit_draft(path, args.name, draft, context, workspace)
+            report = _new(args, edited, context)
+    else:
+        report = _new(args, draft, context)
     context.printer.answer(actions.new_json(report) if context.json else actions.new_text(report))
     return 0
+
+
+def _new(args: argparse.Namespace, draft: Draft, context: Context) -> NewReport:
+    return new(context.workspace(), _request(args, draft), now=context.now())
 
 
 def _draft(args: argparse.Namespace, context: Context) -> Draft:
@@ -76,11 +85,12 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
     if args.file is not None:
         path = context.start / args.file
         draft = plan_format.load_draft(_read(path), str(args.file))
-    metric, direction = (
-        plan_format.parse_metric(args.metric) if args.metric else (draft.metric, draft.direction)
-    )
+    metric, direction = draft.metric, draft.direction
+    given = args.metric or (metric if direction is None else None)
+    if given:
+        metric, direction = plan_format.parse_metric(given)
     guards = tuple(plan_format.parse_guard(text) for text in args.guard) or draft.guards
-    given = {
+    others = {
         "objective": args.objective,
         "hypothesis": args.hypothesis,
         "claim": None if args.claim is None else Claim(args.claim),
@@ -94,7 +104,7 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
         metric=metric,
         direction=direction,
         guards=guards,
-        **{key: value for key, value in given.items() if value is not None},
+        **{key: value for key, value in others.items() if value is not None},
     )
 
 

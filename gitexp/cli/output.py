@@ -7,7 +7,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from gitexp.errors import NoSpaceError
+from gitexp.errors import OutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,7 +57,7 @@ class Printer:
 
         Raises
         ------
-        NoSpaceError
+        OutputError
             If it cannot be written.
         """
         self.write(f"{text}\n")
@@ -76,7 +76,7 @@ class Printer:
 
         Raises
         ------
-        NoSpaceError
+        OutputError
             If it cannot be written.
         """
         try:
@@ -132,11 +132,10 @@ def silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _unwritten(error: OSError) -> NoSpaceError:
+def _unwritten(error: OSError) -> OutputError:
     silence_stdout()
-    return NoSpaceError(
+    return OutputError(
         "the answer cannot be written",
         found=error.strerror or str(error),
         where="standard output",
-        next_step="send it somewhere else, then call the command again",
     )

@@ -143,7 +143,10 @@ def _experiment(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
     if name is None:
         head = refs.head(repo)
         if head.branch is None or head.commit is ABSENT:
-            raise DetachedHeadError("HEAD is on no branch; name the experiment")
+            raise DetachedHeadError(
+                "HEAD is on no branch; name the experiment",
+                next_step='gitexp conclude NAME -m "what was learned"',
+            )
         plan = plans.plan_of_branch(repo, head.branch, head.commit)
         if plan is ABSENT:
             raise NoPlanError(f"{head.branch} has no plan, so there is nothing to conclude")

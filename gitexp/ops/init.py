@@ -19,14 +19,15 @@ from gitexp.errors import (
 )
 from gitexp.formats import config as config_format
 from gitexp.formats.text import yaml_dumps
-from gitexp.git import identity, refs, repository
+from gitexp.git import identity, objects, refs, repository
+from gitexp.git.faults import translated
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
 from gitexp.ops import detect
 from gitexp.store import layout, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gitexp.formats.text import Json
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gitexp.ops.detect import Proposal
     from gitexp.store.transaction import TipView
 
+_CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
@@ -71,7 +73,7 @@ def init(
     head = _head(repo, request)
     present = top / layout.CONFIG
     if present.exists():
-        return _existing(present)
+        return _existing(repo, present)
     _check(request)
     proposal = detect.propose(workspace, top, request)
     files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
@@ -127,9 +129,12 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
     """Put new files into the work tree; one that is there stays."""
     for path, data in files.items():
         place = top / path
-        place.parent.mkdir(parents=True, exist_ok=True)
-        if not place.exists():
-            place.write_bytes(data)
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            if not place.exists():
+                place.write_bytes(data)
+        except OSError as error:
+            raise translated(error, "the settings cannot be written", str(place)) from error
 
 
 def _check(request: InitRequest) -> None:
@@ -143,16 +148,20 @@ def _check(request: InitRequest) -> None:
         raise UsageError("give --seed-param or --seed-arg, not both")
 
 
-def _existing(path: Path) -> InitReport:
-    config = config_format.load(path.read_bytes(), layout.CONFIG)
+def _existing(repo: Repo, path: Path) -> InitReport:
+    data = path.read_bytes()
+    config = config_format.load(data, layout.CONFIG)
+    head = refs.head(repo).commit
+    held = ABSENT if head is ABSENT else objects.read_blob(repo, head, layout.CONFIG)
+    note = "" if held == data else "the settings are not committed" if held is ABSENT else _CHANGED
     return InitReport(
         config=config,
         existed=True,
         files=(),
         found=tuple(detect.describe(config)),
-        notes=(),
+        notes=(note,) if note else (),
         commit=None,
-        command="",
+        command=_commit_command([layout.CONFIG]) if note else "",
         dry_run=False,
         next_step="gitexp new NAME",
     )
@@ -199,10 +208,14 @@ def _pipeline(request: InitRequest, config: ProjectConfig) -> bytes:
     return yaml_dumps({"stages": {"train": stage}})
 
 
+def _commit_command(files: Sequence[str]) -> str:
+    quoted = " ".join(shlex.quote(path) for path in files)
+    return f"git add -- {quoted} && git commit -m 'gitexp init'"
+
+
 def _report(
     proposal: Proposal, files: tuple[str, ...], request: InitRequest, *, commit: CommitHash | None
 ) -> InitReport:
-    quoted = " ".join(shlex.quote(path) for path in files)
     left = not request.dry_run and commit is None
     return InitReport(
         config=proposal.config,
@@ -211,7 +224,7 @@ def _report(
         found=proposal.found,
         notes=proposal.notes,
         commit=commit,
-        command=f"git add -- {quoted} && git commit -m 'gitexp init'" if left else "",
+        command=_commit_command(files) if left else "",
         dry_run=request.dry_run,
         next_step="gitexp new NAME --hypothesis ... --metric ... --effect ...",
     )

@@ -194,7 +194,9 @@ def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
 def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
     if request.here:
         if current is None:
-            raise DetachedHeadError("--here needs a branch, and HEAD is on none")
+            raise DetachedHeadError(
+                "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
+            )
         if request.start is not None:
             raise UsageError("--here and --start contradict each other")
         return current
