@@ -75,7 +75,7 @@ def sign_flip_tails(
     """
     baseline, candidate = finite_pairs(baseline, candidate)
     differences = candidate - baseline
-    tolerance = noise(baseline, candidate)
+    tolerance = noise(differences, baseline, candidate)
     observed = float(differences.sum())
     if draws is None:
         half = len(differences) // 2
@@ -151,7 +151,7 @@ def label_tails(
     # With the pooled mean taken off, the difference of means is the candidate's sum times
     # 1/n + 1/m; large constants would drown the differences otherwise.
     centred = pooled - pooled.mean()
-    tolerance = noise(baseline, candidate)
+    tolerance = noise(centred, baseline, candidate)
     observed = float(centred[:n].sum())
     if draws is None:
         half = (n + m) // 2

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import Values, finite, finite_pairs
+from gitexp.stats.values import Values, finite, finite_pairs, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,8 +72,7 @@ def differences(a: Values, b: Values) -> Values:
     >>> [float(d) == 0 for d in differences(np.array([0.1 + 0.2]), np.array([0.3]))]
     [True]
     """
-    scale = float(np.maximum(np.abs(a), np.abs(b)).max(initial=0.0))
-    tolerance = 16 * float(np.finfo(np.float64).eps) * scale
+    tolerance = resolution(a, b)
     raw = a - b
     size = np.abs(raw)
     order = np.argsort(size, kind="stable")

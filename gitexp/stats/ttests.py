@@ -14,13 +14,12 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import Values, finite, finite_pairs, noise, rate
+from gitexp.stats.values import Values, finite, finite_pairs, rate, resolution
 
 if TYPE_CHECKING:
     from gitexp.stats.values import Floats
 
 Alternative = Literal["two-sided", "greater", "less"]
-DesignName = Literal["paired", "independent_welch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,48 +66,6 @@ class OneSampleTTest:
     ci_high: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class SuperiorityTest:
-    """A t test of superiority by a margin."""
-
-    mean_difference: float
-    statistic: float
-    df: float
-    p_value: float
-    ci_low: float | None
-    ci_high: float | None
-    superior: bool
-
-
-@dataclass(frozen=True, slots=True)
-class NonInferiorityTest:
-    """A t test of non-inferiority."""
-
-    mean_difference: float
-    statistic: float
-    df: float
-    p_value: float
-    ci_low: float | None
-    ci_high: float | None
-    non_inferior: bool
-
-
-@dataclass(frozen=True, slots=True)
-class EquivalenceTest:
-    """Two one-sided t tests; the interval has confidence 1 - 2 alpha."""
-
-    mean_difference: float
-    t_lower: float
-    p_lower: float
-    t_upper: float
-    p_upper: float
-    p_value: float
-    df: float
-    ci_low: float
-    ci_high: float
-    equivalent: bool
-
-
 def one_mean(values: Floats, what: str = "values") -> Mean:
     """Return the mean of at least two values with its standard error.
 
@@ -120,14 +77,14 @@ def one_mean(values: Floats, what: str = "values") -> Mean:
     array = finite(values, what, least=2)
     centre = float(array[0])  # large constants with small variation: sum what is left only
     mean = centre + float((array - centre).mean())
-    return _mean(mean, float((array - centre).std(ddof=1)), len(array), noise(array) / len(array))
+    return _mean(mean, float((array - centre).std(ddof=1)), len(array), resolution(array))
 
 
 def paired_difference(a: Floats, b: Floats) -> Mean:
     """Return the mean of a - b over pairs."""
     first, second = finite_pairs(a, b, least=2)
     differences = first - second
-    tolerance = noise(first, second) / len(first)
+    tolerance = resolution(first, second)
     return _mean(float(differences.mean()), float(differences.std(ddof=1)), len(first), tolerance)
 
 
@@ -142,7 +99,7 @@ def welch_difference(a: Floats, b: Floats) -> Mean:
     first, second = finite(a, "values", least=2), finite(b, "values", least=2)
     var_a, var_b = (float(x.var(ddof=1)) / len(x) for x in (first, second))
     error = math.sqrt(var_a + var_b)
-    if error <= noise(first, second) / (len(first) + len(second)):
+    if error <= resolution(first, second):
         raise _constant(first, second)
     df = (var_a + var_b) ** 2 / (var_a**2 / (len(first) - 1) + var_b**2 / (len(second) - 1))
     return Mean(float(first.mean() - second.mean()), error, df)
@@ -156,7 +113,7 @@ def pooled_difference(a: Floats, b: Floats) -> Mean:
         raise DesignError("too few values", found=str(df + 2), expected="at least 3 in all")
     squares = sum(float(((x - x.mean()) ** 2).sum()) for x in (first, second))
     error = math.sqrt(squares / df * (1 / len(first) + 1 / len(second)))
-    if error <= noise(first, second) / (df + 2):
+    if error <= resolution(first, second):
         raise _constant(first, second)
     return Mean(float(first.mean() - second.mean()), error, df)
 
@@ -290,131 +247,6 @@ def one_sample_t_test(
     return OneSampleTTest(
         mean.estimate, sd, test.statistic, test.df, test.p_value, test.ci_low, test.ci_high
     )
-
-
-def superiority_by_margin_t_test(  # noqa: PLR0913 - the test has this many options
-    a: Floats,
-    b: Floats,
-    *,
-    margin: float,
-    design: DesignName,
-    higher_is_better: bool = True,
-    alpha: float = 0.05,
-) -> SuperiorityTest:
-    """Test whether candidate `a` is better than reference `b` by more than a margin.
-
-    Parameters
-    ----------
-    a, b : sequence of float
-        Candidate and reference.
-    margin : float
-        In the unit of the metric, at least 0.
-    design : {"paired", "independent_welch"}
-    higher_is_better : bool
-        If not, the difference has to lie below -margin.
-    alpha : float
-        Of the one-sided test and its one-sided limit.
-    """
-    alternative: Alternative = "greater" if higher_is_better else "less"
-    mu0 = margin if higher_is_better else -margin
-    test = t_test(_difference(a, b, design), mu0, alternative=alternative, alpha=alpha)
-    return SuperiorityTest(
-        test.mean_difference,
-        test.statistic,
-        test.df,
-        test.p_value,
-        test.ci_low,
-        test.ci_high,
-        test.p_value <= alpha,
-    )
-
-
-def non_inferiority_t_test(  # noqa: PLR0913 - the test has this many options
-    a: Floats,
-    b: Floats,
-    *,
-    margin: float,
-    design: DesignName,
-    higher_is_better: bool = True,
-    alpha: float = 0.05,
-) -> NonInferiorityTest:
-    """Test whether candidate `a` is worse than reference `b` by less than a margin.
-
-    See `superiority_by_margin_t_test`; the margin's sign is turned.
-    """
-    test = superiority_by_margin_t_test(
-        a, b, margin=-margin, design=design, higher_is_better=higher_is_better, alpha=alpha
-    )
-    return NonInferiorityTest(
-        test.mean_difference,
-        test.statistic,
-        test.df,
-        test.p_value,
-        test.ci_low,
-        test.ci_high,
-        test.superior,
-    )
-
-
-def tost_paired(
-    a: Floats,
-    b: Floats,
-    *,
-    margin_low: float,
-    margin_high: float,
-    alpha: float = 0.05,
-) -> EquivalenceTest:
-    """Test whether mean(a - b) over pairs lies between two margins.
-
-    References
-    ----------
-    .. [1] Schuirmann, D. J. (1987). A comparison of the two one-sided tests procedure and the
-       power approach. J. Pharmacokinet. Biopharm. 15, 657-680. :doi:`10.1007/BF01068419`
-    """
-    return _tost(paired_difference(a, b), (margin_low, margin_high), alpha)
-
-
-def tost_two_sample(  # noqa: PLR0913 - the test has this many options
-    a: Floats,
-    b: Floats,
-    *,
-    margin_low: float,
-    margin_high: float,
-    alpha: float = 0.05,
-    equal_variances: bool = False,
-) -> EquivalenceTest:
-    """Test whether mean(a) - mean(b) of independent values lies between two margins."""
-    mean = pooled_difference(a, b) if equal_variances else welch_difference(a, b)
-    return _tost(mean, (margin_low, margin_high), alpha)
-
-
-def _tost(mean: Mean, margins: tuple[float, float], alpha: float) -> EquivalenceTest:
-    if margins[0] >= margins[1]:
-        raise DesignError("the margins leave no room", found=str(margins), expected="low < high")
-    lower = t_test(mean, margins[0], alternative="greater", alpha=alpha)
-    upper = t_test(mean, margins[1], alternative="less", alpha=alpha)
-    p_value = max(lower.p_value, upper.p_value)
-    reach = float(stdtrit(mean.df, 1 - alpha)) * mean.error
-    return EquivalenceTest(
-        mean_difference=mean.estimate,
-        t_lower=lower.statistic,
-        p_lower=lower.p_value,
-        t_upper=upper.statistic,
-        p_upper=upper.p_value,
-        p_value=p_value,
-        df=mean.df,
-        ci_low=mean.estimate - reach,
-        ci_high=mean.estimate + reach,
-        equivalent=p_value <= alpha,
-    )
-
-
-def _difference(a: Floats, b: Floats, design: DesignName) -> Mean:
-    if design not in {"paired", "independent_welch"}:
-        raise DesignError(
-            "unknown design", found=str(design), expected="paired or independent_welch"
-        )
-    return paired_difference(a, b) if design == "paired" else welch_difference(a, b)
 
 
 def _mean(mean: float, sd: float, n: int, tolerance: float) -> Mean:

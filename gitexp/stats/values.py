@@ -15,6 +15,7 @@ from gitexp.errors import DesignError
 
 Values = NDArray[np.float64]
 Floats = Sequence[float] | Values
+ULPS = 8  # units in the last place that a metric may be off by rounding
 
 
 def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
@@ -79,18 +80,32 @@ def rate(alpha: float, what: str = "alpha") -> float:
     return alpha
 
 
-def noise(*sides: Values) -> float:
-    """Return a bound on the rounding error in a sum of differences of these values.
+def noise(summed: Values, *sides: Values) -> float:
+    """Return a bound on the rounding error in a sum of differences.
 
     Two relabellings whose statistics differ by less are ties: 0.3 - 0.1 and 0.2 are the same
-    difference although binary arithmetic says otherwise. The bound grows with the values
-    themselves, not with their differences, since that is where the rounding happened.
+    difference although binary arithmetic says otherwise.
+
+    Parameters
+    ----------
+    summed : ndarray of float
+        The terms of the sum.
+    *sides : ndarray of float
+        The values that the terms were made of: a value may be a few units in its last place off,
+        however small the differences are.
 
     Examples
     --------
-    >>> abs((0.1 + 0.2) - 0.3) <= noise(np.array([0.1, 0.2]), np.array([0.3]))
+    >>> a, b = np.array([0.1 + 0.2]), np.array([0.3])
+    >>> bool(abs(a - b)[0] <= noise(a - b, a, b))
     True
     """
-    n = sum(side.size for side in sides)
-    total = sum(float(np.abs(side).sum()) for side in sides)
-    return (32 + n) * float(np.finfo(np.float64).eps) * total
+    eps = float(np.finfo(np.float64).eps)
+    values = sum(float(np.abs(side).sum()) for side in sides)
+    return eps * (ULPS * values + summed.size * float(np.abs(summed).sum()))
+
+
+def resolution(*sides: Values) -> float:
+    """Return what a difference of these values has to exceed to be one at all."""
+    largest = max(float(np.abs(side).max(initial=0.0)) for side in sides)
+    return 2 * ULPS * float(np.finfo(np.float64).eps) * largest

@@ -134,6 +134,14 @@ def test_what_cannot_be_counted_is_refused() -> None:
             test(many, many)
 
 
+@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+def test_a_large_constant_drowns_neither_ties_nor_differences(test: object) -> None:
+    b = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.0, 0.1, 0.2])
+    c = b + np.array([0.3, 0.1, 0.2, -0.1, 0.4, 0.1, 0.3, 0.2])
+    for constant in (1e3, 1e6, 1e9, 1e11):
+        assert test(b + constant, c + constant) == test(b, c)
+
+
 def test_the_seed_fixes_the_draws() -> None:
     b, c = np.random.default_rng(2).normal(size=(2, 25))
     assert sign_flip_tails(b, c, draws=500, seed=1) == sign_flip_tails(b, c, draws=500, seed=1)
