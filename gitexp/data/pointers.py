@@ -110,6 +110,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     also: Collection[str] = (),
     everything: bool = False,
     outputs: Collection[str] = (),
+    lock: str = "dvc.lock",
 ) -> DataState:
     """Return the data that stages need from elsewhere.
 
@@ -128,6 +129,9 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         Whether all ``.dvc`` files are needed: a project without a pipeline names no dependencies.
     outputs : collection of str
         Declared outputs: what the run itself makes is never given.
+    lock : str
+        The dvc.lock of the executed pipeline, from the repository's top; another pipeline may
+        have stages of the same names.
     """
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
     wanted = _wanted(executed, made) | set(also)
@@ -136,7 +140,8 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     missing: list[Missing] = []
     delegated: list[Delegated] = []
     raw: list[str] = []
-    for one in _declared(files, executed, apart, project, unread):
+    own = _Own(lock, (*executed, *apart), frozenset(stage.name for stage in executed))
+    for one in _declared(files, own, project, unread):
         if any(_touches(one.path, path) for path in made):
             continue
         if not (everything and one.pointer) and not any(
@@ -150,7 +155,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
             continue
         if one.path in given:
             continue
-        given[one.path] = Given(one.path, md5, one.declared)
+        given[one.path] = Given(one.path, md5, one.declared, one.out.isexec)
         if one.pointer:
             raw.append(f"{one.path}:{md5}")
         gone = _missing(cache, md5)
@@ -166,16 +171,20 @@ def _wanted(executed: Sequence[Stage], made: Collection[str]) -> set[str]:
     return {path for path in deps if path not in made}
 
 
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """The pipeline that a run executes."""
+
+    lock: str
+    stages: tuple[Stage, ...]
+    executed: frozenset[str]
+
+
 def _declared(
-    files: Mapping[str, bytes],
-    executed: Sequence[Stage],
-    apart: Sequence[Stage],
-    project: str,
-    unread: list[str],
+    files: Mapping[str, bytes], own: _Own, project: str, unread: list[str]
 ) -> Iterator[_Declared]:
     """Yield all that is declared, in the order of the files' names; paths from the project."""
-    names = {stage.name for stage in executed}
-    wdirs = {stage.name: _from_top(stage.wdir, project) for stage in apart}
+    wdirs = {stage.name: _from_top(stage.wdir, project) for stage in own.stages}
     for file in sorted(files):
         folder = posixpath.dirname(file)
         try:
@@ -184,12 +193,13 @@ def _declared(
                 for out in pointer.outs:
                     yield _Declared(_to_project(out.path, project), file, out, pointer=True)
                 continue
-            lock = dvcfiles.load_lock(files[file], file, folder, wdirs)
+            is_own = file == own.lock
+            lock = dvcfiles.load_lock(files[file], file, folder, wdirs if is_own else None)
         except (BadFormatError, UnsafeInputError) as error:
             unread.append(f"{file}: {error.summary} ({error.found})")
             continue
         for name, stage in lock.stages.items():
-            if name not in names:
+            if not is_own or name not in own.executed:
                 for out in stage.outs:
                     path = _to_project(out.path, project)
                     yield _Declared(path, f"{file}: {name}", out, pointer=False)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError
+from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.formats.dvcpaths import (
     LIMIT,
     dependency_path,
@@ -152,8 +152,9 @@ def load_lock(
     folder : str
         Its folder, relative to the project folder.
     wdirs : mapping of str to str, optional
-        Stage to its ``wdir`` relative to the project folder, for those that have one: paths in
-        dvc.lock start there, and the lock does not say so.
+        Stage, or group of stages, to its ``wdir`` relative to the project folder: paths in
+        dvc.lock start there, and the lock does not say so. A stage that is not named here is one
+        that dvc.yaml has no more; where its paths make no sense it is passed over, as DVC does.
 
     Raises
     ------
@@ -162,12 +163,17 @@ def load_lock(
     """
     value = load_mapping(data, where)
     top = Fields(value, where)
+    known = wdirs or {}
     # DVC 1 wrote the stages at the top, without a schema.
     listed = top.named("stages") if top.has("schema") or top.has("stages") else {}
-    stages = {
-        name: _locked(name, fields, where, (wdirs or {}).get(name, folder))
-        for name, fields in listed.items()
-    }
+    stages: dict[str, LockedStage] = {}
+    for name, fields in listed.items():
+        wdir = known.get(name, known.get(name.partition("@")[0]))
+        try:
+            stages[name] = _locked(name, fields, where, folder if wdir is None else wdir)
+        except UnsafeInputError:
+            if wdir is not None or wdirs is None:
+                raise
     foreign = not {"schema", "stages"}.issuperset(top.names())
     return Lock(stages, foreign or any(stage.needs_dvc for stage in stages.values()))
 

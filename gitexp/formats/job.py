@@ -46,7 +46,12 @@ def load(data: bytes, where: str) -> Job:
         edits={param_key(key): value for key, value in fields.params("edits").items()},
         seed_arg=fields.maybe_text("seed_arg"),
         given=tuple(
-            Given(item.text("path"), item.md5("md5"), item.text("expect", ""))
+            Given(
+                item.text("path"),
+                item.md5("md5"),
+                item.text("expect", ""),
+                isexec=item.flag("isexec", default=False),
+            )
             for item in fields.children("given")
         ),
         links=tuple(
@@ -89,6 +94,7 @@ def dump(job: Job) -> bytes:
             "seed_arg": job.seed_arg,
             "given": [
                 {"path": given.path, "md5": given.md5, "expect": given.expect}
+                | ({"isexec": True} if given.isexec else {})
                 for given in job.given
             ],
             "links": [{"path": link.path, "target": link.target} for link in job.links],

@@ -96,6 +96,7 @@ class Given:
     path: str
     md5: Md5
     expect: str = ""  # who declares it: the .dvc file or the stage
+    isexec: bool = False
 
 
 @dataclass(frozen=True, slots=True)

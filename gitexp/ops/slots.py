@@ -94,6 +94,7 @@ def fill(
             each.md5,
             slot,
             os.path.normpath(os.path.join(project, each.path)),  # noqa: PTH118  text, not a place
+            executable=each.isexec,
             replace=True,
         ).linked
     )

@@ -108,12 +108,8 @@ def locked(
     if isinstance(data, Absent):
         return
     where, folder = state.at(path), posixpath.dirname(path)
-    lock = dvcfiles.load_lock(data, where, folder)
-    moved = {stage.name: stage.wdir for stage in stages if stage.wdir != folder}
-    if moved:
-        names = ((name, moved.get(declared.base_name(name))) for name in lock.stages)
-        wdirs = {name: wdir for name, wdir in names if wdir is not None and "${" not in wdir}
-        lock = dvcfiles.load_lock(data, where, folder, wdirs)
+    wdirs = {stage.name: stage.wdir for stage in stages if "${" not in stage.wdir}
+    lock = dvcfiles.load_lock(data, where, folder, wdirs if stages else None)
     for name, stage in lock.stages.items():
         for out in stage.outs:
             yield name, out

@@ -201,7 +201,7 @@ jobs = st.builds(
     import_paths=tuples(texts),
     edits=st.dictionaries(param_keys, params, max_size=2),
     seed_arg=maybe(texts),
-    given=tuples(st.builds(j.Given, path=texts, md5=md5s, expect=texts)),
+    given=tuples(st.builds(j.Given, path=texts, md5=md5s, expect=texts, isexec=st.booleans())),
     links=tuples(st.builds(j.LinkedPath, path=texts, target=texts)),
     metrics=tuples(texts),
     predictions=maybe(predictions),

@@ -464,3 +464,15 @@ stages:
         "schema: '2.0'\nstages:\n  gone:   # kept\n    cmd: x\n  a:\n    cmd: new\n"
     )
     assert list(dvcfiles.load_lock(found.encode(), "dvc.lock").stages) == ["gone", "a", "z"]
+
+
+def test_a_group_has_the_wdir_of_its_stages_and_what_dvc_yaml_has_no_more_is_passed_over() -> None:
+    text = (
+        "schema: '2.0'\nstages:\n"
+        "  each@a: {cmd: x, outs: [{path: ../out/a, md5: d41d8cd98f00b204e9800998ecf8427e}]}\n"
+        "  gone: {cmd: x, outs: [{path: ../../b, md5: d41d8cd98f00b204e9800998ecf8427e}]}\n"
+    )
+    lock = dvcfiles.load_lock(text.encode(), "dvc.lock", wdirs={"each": "src"})
+    assert [(name, stage.outs[0].path) for name, stage in lock.stages.items()] == [
+        ("each@a", "out/a")
+    ]

@@ -92,7 +92,7 @@ def later_jobs(
     again = setting.seeded | _too_large_to_give(setting.stages, first)
     seeded = tuple(stage for stage in setting.stages if stage.name in again)
     done = {
-        out.path: Given(out.path, out.md5, record.name)
+        out.path: Given(out.path, out.md5, record.name, out.isexec)
         for record in first.stages
         if record.name not in again
         for out in record.outs

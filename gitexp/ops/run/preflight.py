@@ -34,7 +34,7 @@ _WORDS = re.compile(r"[\w./+@~-]+")  # linear; a path in a command is one word
 _SHOWN = 10
 
 
-def check_outputs(repo: Repo, cell: Cell) -> None:
+def check_outputs(repo: Repo, cell: Cell, stages: Sequence[Stage]) -> None:
     """Stop at an output of the pipeline that the settings do not name and Git holds.
 
     Such a file would count as an input and be changed by every run.
@@ -43,7 +43,8 @@ def check_outputs(repo: Repo, cell: Cell) -> None:
     ------
     PreflightError
     """
-    missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config)
+    made = [out.path for stage in stages for out in stage.outs]
+    missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config, made)
     if missed:
         raise PreflightError(
             "outputs of the pipeline are committed to Git, and the settings do not name them",

@@ -16,6 +16,7 @@ from gitexp.ops.run import preflight
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
 from gitexp.ops.run.keeping import cache_of
 from gitexp.ops.run.situation import BASELINE
+from gitexp.ops.run.snapshot import lock_path
 from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
 
@@ -64,7 +65,6 @@ def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepa
     sides = [(cell, choice) for cell, choice in situation.sides if choice.run]
     slots: list[tuple[RunId, tuple[str, ...]]] = []
     for cell, choice in sides:
-        preflight.check_outputs(situation.repo, cell)
         run = call.new_id()
         wanted = min(request.jobs, len(choice.run))
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
@@ -131,6 +131,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
 ) -> Prepared:
     config = cell.config
     stages = resolved.executed
+    preflight.check_outputs(situation.repo, cell, stages)
     cache = cache_of(situation.top, config)
     links = preflight.links(situation.top, cell)
     data = pointers.data_state(
@@ -141,7 +142,9 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         apart=resolved.apart,
         also=config.evaluation,
         everything=config.pipeline is None,
-        outputs=config.outputs,
+        # With a pipeline its stages say what is made; the settings also name what frozen ones made.
+        outputs=config.outputs if config.pipeline is None else (),
+        lock=lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
     preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)

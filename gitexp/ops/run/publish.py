@@ -282,13 +282,16 @@ def _refresh(top: Path, branch: str, repo: Repo, ended: Ended) -> list[str]:
     finished = ended.finished()
     chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
     outputs = snapshot.joined_outputs(finished[0], chosen)
+    executable = snapshot.executables((*finished[0].stages, *chosen.stages))
     project = top / ended.config.project
     if not outputs:
         return []
     cache = open_cache(project)
     with dvclock.main_lock(project):
         result = refresh(
-            project, [FileHash(o.path, o.md5, o.size, o.nfiles) for o in outputs], cache
+            project,
+            [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs],
+            cache,
         )
     return [f"{each.path} ({each.why})" for each in result.left]
 

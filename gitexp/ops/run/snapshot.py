@@ -101,7 +101,7 @@ def pointer_files(
     read: Read, config: ProjectConfig, chosen: Outcome, kept: Mapping[str, bytes]
 ) -> dict[str, bytes]:
     """Return the files of a snapshot in a project without a pipeline: ``OUT.dvc`` beside OUT."""
-    executable = {out.path for record in chosen.stages for out in record.outs if out.isexec}
+    executable = executables(chosen.stages)
     files = {}
     for output in chosen.outputs:
         path = posixpath.join(config.project, f"{output.path}.dvc")
@@ -127,6 +127,11 @@ def joined_outputs(first: Outcome, chosen: Outcome) -> list[Output]:
     outputs = {output.path: output for output in first.outputs}
     outputs.update({output.path: output for output in chosen.outputs})
     return [outputs[path] for path in sorted(outputs)]
+
+
+def executables(records: Sequence[StageRecord]) -> frozenset[str]:
+    """Return the outputs that are single files with the executable bit."""
+    return frozenset(out.path for record in records for out in record.outs if out.isexec)
 
 
 def _kept(config: ProjectConfig, kept: Mapping[str, bytes]) -> dict[str, bytes]:
