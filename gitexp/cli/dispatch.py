@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
+import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from gitexp import __version__
@@ -16,6 +17,8 @@ from gitexp.formats.jsontext import Json, json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from _typeshed import SupportsWrite
 
     from gitexp.cli.context import Context
 
@@ -36,6 +39,10 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving the process."""
         raise UsageError(message, next_step=f"{self.prog} --help")
+
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
+        """Print the help; argparse's own swallows a closed pipe and calls it success."""
+        (sys.stdout if file is None else file).write(self.format_help())
 
 
 def dispatch(argv: Sequence[str]) -> int:
@@ -66,7 +73,7 @@ def _run(argv: Sequence[str]) -> int:
         else:
             name, rest = _split(argv)
             command = _command(name)
-            args = _parser_of(command).parse_args(rest)
+            args = _parser_of(command).parse_args(_joined(rest))
             context = context_module.make(
                 folder=args.folder,
                 json=args.json,
@@ -110,6 +117,23 @@ def _split(argv: Sequence[str]) -> tuple[str, list[str]]:
     if index >= len(argv):
         raise UsageError("no command given", found=" ".join(argv), next_step="gitexp --help")
     return argv[index], [*argv[:index], *argv[index + 1 :]]
+
+
+def _joined(argv: Sequence[str]) -> list[str]:
+    """Let ``--sort -f1`` mean ``--sort=-f1``: argparse takes a hyphen for another option.
+
+    Examples
+    --------
+    >>> _joined(["--runs", "--sort", "-f1"])
+    ['--runs', '--sort=-f1']
+    """
+    found: list[str] = []
+    for word in argv:
+        if found and found[-1] == "--sort" and word.startswith("-"):
+            found[-1] = f"--sort={word}"
+        else:
+            found.append(word)
+    return found
 
 
 def _parser_of(command: Command) -> argparse.ArgumentParser:

@@ -1,0 +1,147 @@
+"""`gitexp init`: finds what is there, writes it once, and says no before anything is written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tests.build import DVC_FILES, repository
+from tests.cli.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+CONFIG = ".gitexp/config.yaml"
+TRAIN = 'import json\njson.dump({"acc": 0.5}, open("metrics.json", "w"))\n'
+
+
+def test_it_finds_the_pipeline_and_commits_its_settings(dvc_repo: BuiltRepo) -> None:
+    before = dvc_repo.files()
+    done = gitexp(dvc_repo, "init", "--json")
+    assert done.code == 0, done.err
+    assert done.json["files"] == [CONFIG]
+    found = done.json["found"]
+    assert isinstance(found, dict)
+    assert found["seed"] == "seed"
+    assert found["outputs"] == "model.txt, prepared.csv"
+    assert set(dvc_repo.files()) - set(before) == {CONFIG}
+    assert dvc_repo.status() == []
+
+
+def test_a_second_call_changes_nothing(project: BuiltRepo) -> None:
+    before = project.refs()
+    done = gitexp(project, "init")
+    assert done.code == 0
+    assert done.out.startswith("this is a gitexp project already; nothing was changed")
+    assert "not committed" not in done.out
+    assert (project.refs(), project.status()) == (before, [])
+
+
+def test_no_commit_prints_the_command_and_a_second_call_says_it_again(dvc_repo: BuiltRepo) -> None:
+    before = dvc_repo.hash()
+    done = gitexp(dvc_repo, "init", "--no-commit")
+    command = f"to commit it: git add -- {CONFIG} && git commit -m 'gitexp init'"
+    assert command in done.out
+    assert dvc_repo.hash() == before
+    assert dvc_repo.status() == [f"?? {CONFIG}"]
+    again = gitexp(dvc_repo, "init")
+    assert command in again.out
+    assert "the settings are not committed" in again.out
+    dvc_repo.commit({CONFIG: (dvc_repo.path / CONFIG).read_text()})
+    assert "not committed" not in gitexp(dvc_repo, "init").out
+
+
+def test_a_dry_run_writes_nothing(dvc_repo: BuiltRepo) -> None:
+    done = gitexp(dvc_repo, "init", "--dry-run")
+    assert done.code == 0
+    assert done.out.startswith(f"would write {CONFIG}")
+    assert not (dvc_repo.path / ".gitexp").exists()
+
+
+def test_a_pipeline_in_a_sub_folder_is_found(dvc_repo: BuiltRepo) -> None:
+    (dvc_repo.path / "ml").mkdir()
+    for path in ("dvc.yaml", "dvc.lock", "params.yaml", "prepare.py", "train.py", "raw.csv"):
+        dvc_repo.git("mv", path, f"ml/{path}")
+    dvc_repo.git("rm", "--quiet", "--cached", "metrics.json")
+    dvc_repo.git("commit", "--quiet", "-m", "move", at=2)
+    done = gitexp(dvc_repo, "init")
+    assert done.code == 0, done.err
+    assert "project: ml" in dvc_repo.show(CONFIG)
+    assert "ml/dvc.yaml, 2 stages" in done.out
+    asked = gitexp(dvc_repo, "init", "--project", "nowhere")
+    assert asked.code == 0  # it is a project already
+
+
+def test_several_pipelines_have_to_be_chosen_from(dvc_repo: BuiltRepo) -> None:
+    dvc_repo.git("rm", "--quiet", "dvc.yaml")
+    stage = "stages:\n  a:\n    cmd: python a.py\n    metrics: [{m.json: {cache: false}}]\n"
+    dvc_repo.commit({"one/dvc.yaml": stage, "two/dvc.yaml": stage})
+    done = gitexp(dvc_repo, "init")
+    assert done.code == 2
+    assert done.says("several pipelines", "one, two", "gitexp init --project one")
+    assert gitexp(dvc_repo, "init", "--project", "two").code == 0
+    assert "project: two" in dvc_repo.show(CONFIG)
+    assert gitexp(dvc_repo, "init", "--project", "three").code == 0
+
+
+def test_an_output_that_git_holds_is_refused(dvc_repo: BuiltRepo) -> None:
+    dvc_repo.git("add", "--force", "model.txt")
+    dvc_repo.commit({"note": "oops"})
+    done = gitexp(dvc_repo, "init")
+    assert done.code == 3
+    assert done.says("error[preflight]", "model.txt", "git rm --cached model.txt")
+    assert not (dvc_repo.path / ".gitexp").exists()
+
+
+def test_a_project_that_is_one_command(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": "train:\n  random_state: 3\n"})
+    asked = gitexp(
+        repo, "init", "--command", "python train.py", "--metrics", "metrics.json", "--outs", "m.pkl"
+    )
+    assert asked.code == 2
+    assert asked.says("error[needs-yes]", "--dvc-init")
+    assert repo.status() == []
+    done = gitexp(repo, "init", "--command", "python train.py", "--metrics", "metrics.json")
+    assert done.code == 0, done.err
+    text = repo.show(CONFIG)
+    assert "command: python train.py" in text
+    assert "train.random_state" in text
+    assert "dvc.yaml" not in repo.files()
+
+
+def test_what_is_given_has_to_be_there(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": "lr: 1\n"})
+    command = ("init", "--command", "python train.py")
+    for options, said in (
+        (["--params", "nope.yaml"], "nope.yaml"),
+        (["--seed-param", "nope"], "there is no parameter nope"),
+        (["--seed-arg=--seed"], "a place for the seed"),
+        (["--seed-arg", "{seed}", "--seed-param", "lr"], "not both"),
+        (["--project", "nowhere"], "the project's folder is not there"),
+    ):
+        done = gitexp(repo, *command, *options)
+        assert done.code == 2, options
+        assert done.says(said)
+    assert repo.status() == []
+
+
+def test_a_one_stage_pipeline_is_written_only_if_asked_for(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": "lr: 1\n"})
+    assert gitexp(repo, "init", "--write-pipeline").code == 2
+    done = gitexp(repo, "init", "--command", "python train.py", "--write-pipeline")
+    assert done.code == 0, done.err
+    assert "cmd: python train.py" in repo.show("dvc.yaml")
+    assert repo.status() == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": DVC_FILES["params.yaml"]})
+    repo.write({".gitexp": "a file where a folder has to be\n"})
+    done = gitexp(repo, "init", "--command", "python train.py")
+    assert done.code == 3
+    assert done.says("the settings cannot be written", ".gitexp")

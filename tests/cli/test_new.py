@@ -1,0 +1,198 @@
+"""`gitexp new`: a plan before there is a result, or a clear no and nothing lost."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.store import layout
+from tests.cli.shell import HYPOTHESIS, PLAN, gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+
+def editor(folder: Path, script: str) -> dict[str, str]:
+    """Return an environment whose editor is a shell script that gets the file as ``$1``."""
+    path = folder / "editor.sh"
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return {"GIT_EDITOR": str(path)}
+
+
+def test_it_begins_a_branch_with_one_commit_and_switches_to_it(project: BuiltRepo) -> None:
+    main = project.hash("main")
+    done = gitexp(project, "new", "idea", *PLAN, "--objective", "find out", "--repeats", "7")
+    assert done.code == 0, done.err
+    assert done.out.startswith("began exp/idea: f1 rises by more than 0.01\n")
+    assert "14 repeats on both sides" in done.out
+    assert done.out.splitlines()[-1].startswith("next: ")
+    assert project.git("branch", "--show-current") == "exp/idea"
+    assert project.hash("exp/idea^") == main
+    plan = project.show(layout.plan_path("idea"))
+    assert f'commit: "{main}"' in plan or f"commit: {main}" in plan  # YAML quotes 1e5
+    assert "repeats: 7" in plan
+    assert project.status() == []
+    project.fsck()
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        (["--hypothesis", ""], 2, ["error[bad-hypothesis]"]),
+        (["--hypothesis", "  \n "], 2, ["error[bad-hypothesis]"]),
+        (["--hypothesis", "CHANGE raises METRIC by at least SIZE"], 2, ["says nothing yet"]),
+        (["--hypothesis", "todo"], 2, ["error[bad-hypothesis]", "a result can contradict"]),
+        (["--metric", "f2:max"], 2, ["error[unknown-metric]", "f1, loss"]),
+        (["--metric", "los"], 2, ["error[unknown-metric]", "--metric loss"]),
+        (["--guard", "f3<=+5%"], 2, ["error[unknown-metric]", "f3"]),
+        (["--guard", "nonsense"], 2, ["nonsense"]),
+        (["--effect", "big"], 2, ["error[bad-effect]", "big", ">=5%"]),
+        (["--effect", "<=-5%"], 2, ["error[bad-effect]"]),
+        (["--alpha", "0"], 2, ["alpha"]),
+        (["--alpha", "nan"], 2, ["alpha"]),
+        (["--alpha", "x"], 2, ["--alpha"]),
+        (["--repeats", "0"], 2, ["at least one repeat"]),
+        (["--param", "lrr=1"], 2, ["error[unknown-param]", "lr"]),
+        (["--param", "lr"], 2, ["KEY=VALUE"]),
+        (["--param", "other.yaml:lr=1"], 2, ["error[unknown-param]", "other.yaml"]),
+        (["--baseline", "nope"], 3, ["error[unknown-revision]", "nope"]),
+        (["--here", "--start", "main"], 2, ["contradict"]),
+    ],
+)
+def test_a_plan_that_makes_no_sense_begins_nothing(
+    project: BuiltRepo, options: list[str], code: int, said: list[str]
+) -> None:
+    before = project.refs()
+    done = gitexp(project, "new", "idea", *PLAN, *options)
+    assert done.code == code, (done.out, done.err)
+    assert done.says(*said, "next")
+    assert project.refs() == before
+    assert project.status() == []
+
+
+def test_what_a_plan_lacks_is_named(project: BuiltRepo) -> None:
+    done = gitexp(project, "new", "idea", "--hypothesis", HYPOTHESIS)
+    assert done.code == 2
+    assert done.says("--metric and --effect", "gitexp new idea --edit")
+    assert gitexp(project, "new", "idea", *PLAN[:4]).says("needs a hypothesis")
+
+
+def test_a_name_that_cannot_be_is_answered_with_one_that_can(project: BuiltRepo) -> None:
+    for name, near in (
+        ("Focal Loss (v2)", "focal-loss-v2"),
+        ("Größe", "groe"),
+        ("a..b", "a.b"),
+        ("x.lock", "x"),
+        ("../../etc", "etc"),
+    ):
+        done = gitexp(project, "new", name, *PLAN)
+        assert done.code == 2, name
+        assert done.says("error[bad-name]", f"next      gitexp new {near}\n")
+    assert gitexp(project, "new", "??", *PLAN).says("choose another name")
+
+
+def test_a_branch_that_is_there_stays_as_it_is(project: BuiltRepo) -> None:
+    for branch in ("exp/idea", "exp/Twin", "exp/dir/sub"):
+        project.branch(branch)
+    before = project.refs()
+    for name, said in (
+        ("idea", "the branch exp/idea exists"),
+        ("twin", "differs from exp/twin in letter case only"),
+        ("dir", "stands where exp/dir would"),
+    ):
+        done = gitexp(project, "new", name, *PLAN)
+        assert done.code == 3
+        assert done.says("error[exists]", said, "next")
+    assert project.refs() == before
+
+
+def test_a_dirty_tree_is_left_where_it_is(project: BuiltRepo) -> None:
+    project.write({"train.py": "edited\n"})
+    done = gitexp(project, "new", "idea", *PLAN)
+    assert done.code == 0
+    assert done.out.endswith("next: git switch exp/idea\n")
+    assert project.git("branch", "--show-current") == "main"
+    assert project.status() == [" M train.py"]
+    refused = gitexp(project, "new", "other", *PLAN, "--no-checkout", "--json")
+    assert refused.json["checked_out"] is False
+
+
+def test_here_puts_the_plan_on_this_branch_once(project: BuiltRepo) -> None:
+    project.write({"train.py": "edited\n"})
+    assert gitexp(project, "new", "idea", *PLAN, "--here").code == 0
+    assert project.git("branch", "--list").split() == ["*", "main"]
+    assert project.status() == [" M train.py"]
+    assert gitexp(project, "list", "-q").out == "idea\n"
+    again = gitexp(project, "new", "more", *PLAN, "--here")
+    assert again.code == 3
+    assert again.says("has a plan already")
+
+
+def test_a_parameter_is_set_in_the_first_commit_and_its_comment_stays(project: BuiltRepo) -> None:
+    done = gitexp(project, "new", "idea", *PLAN, "--param", "lr=0.25")
+    assert done.code == 0, done.err
+    assert project.show("params.yaml") == "# how we train\nlr: 0.25  # learning rate\nseed: 1\n"
+    assert (project.path / "params.yaml").read_text() == project.show("params.yaml")
+    assert project.status() == []
+
+
+def test_a_file_gives_the_plan_and_options_win(project: BuiltRepo) -> None:
+    project.write(
+        {
+            "plan.yaml": "hypothesis: loss falls with a larger rate\nmetric: loss:min\n"
+            'effect: ">=5%"\nrepeats: 4\nguards: ["f1>=-1%"]\nbaseline: main\n'
+        }
+    )
+    done = gitexp(project, "new", "idea", "--from", "plan.yaml", "--repeats", "9", "--json")
+    assert done.code == 0, done.err
+    plan = json.loads(done.out)["plan"]
+    assert (plan["metric"], plan["direction"], plan["repeats"]) == ("loss", "min", 9)
+    assert plan["guards"] == ["f1>=-1%"]
+    assert json.loads(done.out)["promise"] == "loss falls by at least 5 %"
+
+
+def test_the_editor_gives_the_plan(project: BuiltRepo, tmp_path: Path) -> None:
+    script = "sed -i -e 's/^hypothesis:.*/hypothesis: f1 rises with it/' \"$1\""
+    done = gitexp(project, "new", "idea", "--edit", env=editor(tmp_path, script))
+    assert done.code == 0, done.err
+    assert "hypothesis: f1 rises with it" in project.show(layout.plan_path("idea"))
+    assert not (project.path / ".git" / "gitexp" / "idea.yaml").exists()
+
+
+def test_a_template_that_comes_back_unchanged_begins_nothing(
+    project: BuiltRepo, tmp_path: Path
+) -> None:
+    untouched = gitexp(project, "new", "idea", "--edit", env={"GIT_EDITOR": "true"})
+    assert untouched.code == 2
+    assert untouched.says("still the template's")
+    assert gitexp(project, "new", "idea", "--edit", env=editor(tmp_path, "exit 3")).code == 2
+    nobody = gitexp(project, "new", "idea", "--edit")
+    assert nobody.code == 2
+    assert nobody.says("error[needs-yes]", "no terminal")
+    assert "refs/heads/exp/idea" not in project.refs()
+
+
+def test_what_was_typed_outlives_an_error(project: BuiltRepo, tmp_path: Path) -> None:
+    wrong = "sed -i -e 's/^hypothesis:.*/hypothesis: f9 will rise/' -e 's/f1:max/f9:max/' \"$1\""
+    done = gitexp(project, "new", "idea", "--edit", env=editor(tmp_path, wrong))
+    assert done.code == 2
+    assert done.says("error[unknown-metric]", "gitexp new idea --from")
+    kept = done.err.rstrip().rpartition("--from ")[2]
+    text = (project.path / ".git" / "gitexp" / "idea.yaml").read_text()
+    assert "hypothesis: f9 will rise" in text
+    again = gitexp(project, "new", "idea", "--from", kept, "--metric", "f1:max")
+    assert again.code == 0, again.err
+
+
+def test_a_dry_run_makes_nothing(project: BuiltRepo) -> None:
+    before = project.refs()
+    done = gitexp(project, "new", "idea", *PLAN, "--dry-run", "--param", "lr=1")
+    assert done.code == 0
+    assert done.out.startswith("would begin exp/idea")
+    assert gitexp(project, "new", "idea", *PLAN, "--dry-run", "--param", "x=1").code == 2
+    assert project.refs() == before
