@@ -128,6 +128,7 @@ def _stage(name: str, fields: Fields, where: str, folder: str) -> Stage:
             cache=read_flag(flags, "cache", default=True),
             persist=read_flag(flags, "persist"),
             push=read_flag(flags, "push", default=True),
+            remote=flags.maybe_text("remote") or "",
         )
         for kind in OutKind
         for path, flags in _entries(fields, kind.value, here)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import posixpath
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.formats.jsontext import Json
     from gitexp.model.ids import ParamTree, RunId
-    from gitexp.model.job import FileHash, Stage, StageRecord
+    from gitexp.model.job import FileHash, Stage, StageOut, StageRecord
     from gitexp.model.run import Output
 
 _DEFAULTS: Mapping[str, bool] = {"cache": True, "persist": False, "push": True, "metric": False}
@@ -132,8 +132,19 @@ def dump_pointer(
     return _dump(pointer)
 
 
-def dump_byproducts(run: RunId, outputs: Sequence[tuple[int, Output]]) -> bytes:
+def dump_byproducts(
+    run: RunId, outputs: Sequence[tuple[int, Output]], declared: Sequence[StageOut] = ()
+) -> bytes:
     """Write ``<run-id>.dvc``: what each repeat left in the cache, as one out per seed and path.
+
+    Parameters
+    ----------
+    run : RunId
+    outputs : sequence of (int, Output)
+        With their seeds.
+    declared : sequence of StageOut
+        What dvc.yaml says of them: an output that is not to be pushed, or to a remote of its own,
+        is not to be pushed elsewhere because it is a by-product, too.
 
     Raises
     ------
@@ -143,8 +154,18 @@ def dump_byproducts(run: RunId, outputs: Sequence[tuple[int, Output]]) -> bytes:
     if not outputs:
         raise BadFormatError("there are no by-products", where=f"{run}.dvc")
     ordered = sorted(outputs, key=lambda item: (item[0], item[1].path))
-    outs = [replace(output, path=f"{run}/{seed}/{output.path}") for seed, output in ordered]
-    return dump_pointer(None, outs)
+    flags = {out.path: out for out in declared}
+    pointer = CommentedMap({"outs": CommentedSeq()})
+    for seed, output in ordered:
+        path = f"{run}/{seed}/{output.path}"
+        entry = _out_at(pointer["outs"], path)
+        _patch(entry, output, path, isexec=False, where=f"{run}.dvc")
+        flag = flags.get(output.path)
+        if flag is not None and flag.remote:
+            entry["remote"] = flag.remote
+        if flag is not None and not flag.push:
+            entry["push"] = False
+    return _dump(pointer)
 
 
 def _entry(record: StageRecord, spelling: _Spelling, *, listed: bool) -> Mapping[str, object]:

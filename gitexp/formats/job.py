@@ -157,6 +157,7 @@ def _stage_json(stage: Stage) -> Json:
                 "persist": out.persist,
                 "push": out.push,
             }
+            | ({"remote": out.remote} if out.remote else {})
             for out in stage.outs
         ],
         "frozen": stage.frozen,
@@ -173,4 +174,5 @@ def _out(fields: Fields) -> StageOut:
         cache=fields.flag("cache", default=True),
         persist=fields.flag("persist", default=False),
         push=fields.flag("push", default=True),
+        remote=fields.text("remote", ""),
     )

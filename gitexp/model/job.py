@@ -40,6 +40,7 @@ class StageOut:
     cache: bool = True
     persist: bool = False
     push: bool = True
+    remote: str = ""  # DVC's remote for this output alone
 
 
 @dataclass(frozen=True, slots=True)

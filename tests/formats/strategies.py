@@ -178,6 +178,7 @@ stages = st.builds(
             cache=st.booleans(),
             persist=st.booleans(),
             push=st.booleans(),
+            remote=texts,
         )
     ),
     frozen=st.booleans(),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
 from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.model.ids import Md5, RunId
-from gitexp.model.job import FileHash, OutKind, StageParams, StageRecord
+from gitexp.model.job import FileHash, OutKind, StageOut, StageParams, StageRecord
 from gitexp.model.run import Output
 from tests.build import dvc, repository
 
@@ -281,6 +281,20 @@ def test_byproducts_are_a_file_that_dvc_accepts(tmp_path: Path) -> None:
     ]
     with pytest.raises(BadFormatError):
         dvcwrite.dump_byproducts(run, [])
+    dvc(repo.path, "remote", "add", "--quiet", "safe", str(tmp_path / "safe"))
+    dvc(repo.path, "remote", "add", "--quiet", "--default", "open", str(tmp_path / "open"))
+    repo.write({"p": "secret", "q": "mine"})
+    dvc(repo.path, "add", "--quiet", "p", "q")
+    loaded = {
+        name: dvcfiles.load_pointer((repo.path / f"{name}.dvc").read_bytes(), name).outs[0]
+        for name in "pq"
+    }
+    kept = [(1, Output(name, out.md5, 6)) for name, out in loaded.items() if out.md5]
+    declared = [StageOut("p", push=False), StageOut("q", remote="safe")]
+    repo.write({f"{run}.dvc": dvcwrite.dump_byproducts(run, kept, declared).decode()})
+    dvc(repo.path, "push", "--quiet", f"{run}.dvc")
+    assert not (tmp_path / "open").exists()
+    assert sum(path.is_file() for path in (tmp_path / "safe").rglob("*")) == 1
 
 
 LEGACY = "outs:\n- md5: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n  path: x\n"

@@ -112,7 +112,7 @@ def publish(
     """
     built = [(ended, _record(ended, now)) for ended in sides]
     for ended, made in built:
-        _publish_by_products(workspace, ended.config, made, now)
+        _publish_by_products(workspace, ended, made, now)
     decided = _Snapshot()
 
     def edit(view: TipView) -> Mapping[str, bytes]:
@@ -183,20 +183,20 @@ def _record(ended: Ended, now: datetime) -> Record:
     )
 
 
-def _publish_by_products(
-    workspace: Workspace, config: ProjectConfig, made: Record, now: datetime
-) -> None:
+def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
     listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
     if not listed:
         return
     transaction.publish_data(
         workspace,
         made.run.id,
-        dvcwrite.dump_byproducts(made.run.id, listed),
+        dvcwrite.dump_byproducts(
+            made.run.id, listed, [out for stage in ended.first.stages for out in stage.outs]
+        ),
         source=made.run.source.commit,
         author=made.run.author,
         now=now,
-        folder=_dvc_folder(workspace, config),
+        folder=_dvc_folder(workspace, ended.config),
     )
 
 
