@@ -38,6 +38,8 @@ MODE_COMMIT: Final = 0o160000  # a submodule
 
 DEFAULT_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
 
+_TREES_KEPT: Final = 8192  # of an open repository; an id names its content for ever
+_BLOB: Final = 3  # libgit2's number of the kind
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 
@@ -154,6 +156,12 @@ def blob_id(repo: Repo, commit: CommitHash | TreeId, path: str) -> BlobId | Abse
 def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Absent:
     """Return mode and id of what lies at `path`, whatever it is."""
     folder, _, name = path.rpartition("/")
+    if not repo.partial and path.isascii() and path:
+        try:
+            below = load_tree(repo, commit)[path]
+        except KeyError:
+            return ABSENT
+        return Entry(int(below.filemode), path.encode(), str(below.id))
     tree = _at(repo, commit, folder)
     if not isinstance(tree, pygit2.Tree) or not name or name not in tree:
         return ABSENT
@@ -179,7 +187,13 @@ def read_blob(
 
 def blob(repo: Repo, id_: BlobId, limit: int = DEFAULT_LIMIT, *, where: str = "") -> bytes:
     """Return a blob's bytes; `UnsafeInputError` above `limit` bytes, from the header alone."""
-    size = blob_size(repo, id_)
+    # A Blob object of libgit2 loads its content; the header of the object database does not.
+    odb = repo.git.odb
+    try:
+        kind, size = odb.read_header(id_)
+        data = odb.read(id_)[1] if kind == _BLOB and size <= limit else None
+    except KeyError:  # in a partial clone git brings it
+        size, data = int(load(repo, id_, pygit2.Blob).size), None
     if size > limit:
         raise UnsafeInputError(
             "a file is too large to be read",
@@ -187,7 +201,7 @@ def blob(repo: Repo, id_: BlobId, limit: int = DEFAULT_LIMIT, *, where: str = ""
             where=where or id_,
             expected=f"at most {limit} bytes",
         )
-    return bytes(load(repo, id_, pygit2.Blob).data)
+    return bytes(load(repo, id_, pygit2.Blob).data) if data is None else bytes(data)
 
 
 def blob_size(repo: Repo, id_: BlobId) -> int:
@@ -242,8 +256,15 @@ def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
 
 def load_tree(repo: Repo, id_: str) -> pygit2.Tree:
     """Return the tree of a commit or a tree."""
+    known = repo.trees.get(id_)
+    if known is not None:
+        return known
     found = _any(repo, id_)
-    return load(repo, str(found.tree_id) if isinstance(found, pygit2.Commit) else id_, pygit2.Tree)
+    tree = load(repo, str(found.tree_id) if isinstance(found, pygit2.Commit) else id_, pygit2.Tree)
+    if len(repo.trees) >= _TREES_KEPT:
+        repo.trees.clear()
+    repo.trees[id_] = tree
+    return tree
 
 
 # --- inside -------------------------------------------------------------------------------------
@@ -313,6 +334,16 @@ def _raw_name(item: pygit2.Object) -> bytes:
 
 def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
     tree = load_tree(repo, id_)
+    if not path:
+        return tree
+    if not repo.partial and path.isascii():
+        # libgit2 walks the path itself; what it stumbles over is looked at level by level.
+        try:
+            found = tree[path]
+        except KeyError:
+            return ABSENT
+        if isinstance(found, pygit2.Tree):
+            return found
     for name in PurePosixPath(path).parts:
         if name not in tree:
             return ABSENT

@@ -29,6 +29,7 @@ class Repo:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.git = _open(workspace)
+        self.trees: dict[str, pygit2.Tree] = {}  # by id of tree or commit; see `objects`
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

@@ -97,7 +97,11 @@ def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> Experime
     if plan is ABSENT:
         mine = sum(1 for line in lines.values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
-    under = [(tree, line) for tree, line in lines.items() if line.plan_digest == plan.digest]
+    under = [
+        (tree, line)
+        for tree, line in lines.items()
+        if (line.plan_name, line.plan_digest) == (plan.name, plan.digest)
+    ]
     seeds, primary = _candidate(repo, plan, under)
     concluded, verdict, bad = _conclusion(repo, tip.commit, plan.name)
     return ExperimentLine(

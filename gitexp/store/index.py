@@ -86,7 +86,7 @@ class Index:
         while batch := tuple(islice(rest, _BATCH)):
             marks = ",".join("?" * len(batch))
             query = f"SELECT key, value FROM entry WHERE kind = ? AND key IN ({marks})"  # noqa: S608  question marks only
-            found.update(self._rows(query, (kind.value, *batch)))
+            found.update(self._rows(query, (kind.value, *map(_stored, batch))))
         return found
 
     def all(self, kind: Kind) -> dict[str, bytes]:
@@ -111,7 +111,10 @@ class Index:
                 for kind, rows in fresh.items():
                     connection.executemany(
                         "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
-                        [(kind.value, key, _seal(key, value)) for key, value in rows.items()],
+                        [
+                            (kind.value, _stored(key), _seal(_stored(key), value))
+                            for key, value in rows.items()
+                        ],
                     )
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
@@ -128,7 +131,7 @@ class Index:
             for key, sealed in self._connection.execute(query, values).fetchall():
                 value = _unseal(key, sealed)
                 if value is not None:
-                    yield key, value
+                    yield _asked(key), value
         except sqlite3.Error as error:
             self._give_up(error)
 
@@ -231,6 +234,15 @@ def _remove(path: Path) -> None:
     for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
         with contextlib.suppress(OSError):
             path.with_name(name).unlink()
+
+
+def _stored(key: str) -> str:
+    """Return a key as SQLite takes it: a branch's name may hold bytes that are no UTF-8."""
+    return key.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _asked(key: str) -> str:
+    return key.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
 
 
 def _seal(key: str, value: bytes) -> bytes:

@@ -81,46 +81,49 @@ class _Reader:
         self._items: list[Json] = []
 
     def take(self, line: str) -> bool:
-        item = _ITEM.fullmatch(line)
-        if item is not None:
-            return self._take_item(item)
+        if line.startswith("- "):
+            item = _ITEM.fullmatch(line)
+            return item is not None and self._take_item(item)
         found = _LINE.fullmatch(line)
         if found is None:
             return False
-        return self._take_nested(found) if found["indent"] else self._take_top(found)
+        kind = found.lastgroup or ""
+        if kind == "plain" and found["plain"].endswith((":", " ")):
+            return False
+        if found["indent"]:
+            return self._take_nested(found["key"], kind, found)
+        return self._take_top(found["key"], kind, found)
 
     def _take_item(self, item: re.Match[str]) -> bool:
         if not self._opened or self._nested:
             return False
-        self._items.append(self._value(item))
+        self._items.append(self._value(item.lastgroup or "", item))
         self.top[self._opened] = self._items
         return True
 
-    def _take_nested(self, found: re.Match[str]) -> bool:
-        key = found["key"]
-        if not self._opened or self._items or key in self._nested or not _has_value(found):
+    def _take_nested(self, key: str, kind: str, found: re.Match[str]) -> bool:
+        if not self._opened or self._items or key in self._nested or kind == "key":
             return False
-        self._nested[key] = [] if found["empty"] else self._value(found)
+        self._nested[key] = self._value(kind, found)
         self.top[self._opened] = self._nested
         return True
 
-    def _take_top(self, found: re.Match[str]) -> bool:
-        key = found["key"]
-        if key in self.top or (found["plain"] or "").endswith((":", " ")):
+    def _take_top(self, key: str, kind: str, found: re.Match[str]) -> bool:
+        if key in self.top:
             return False
         self._nested, self._items = {}, []
-        self._opened = "" if _has_value(found) else key
-        self.top[key] = [] if found["empty"] else self._value(found)
+        self._opened = key if kind == "key" else ""
+        self.top[key] = self._value(kind, found)
         return True
 
-    def _value(self, found: re.Match[str]) -> Json:
-        """Return the text in quotes, or what a plain text means; None where there is none."""
-        if found["quoted"] is not None:
-            return found["quoted"]
-        return None if found["plain"] is None else scalar(found["plain"], where=self._where)
-
-
-def _has_value(found: re.Match[str]) -> bool:
-    if (found["plain"] or "").endswith((":", " ")):
-        return False
-    return any(found[kind] is not None for kind in ("quoted", "plain", "empty"))
+    def _value(self, kind: str, found: re.Match[str]) -> Json:
+        """Return what the last group of a match means; None where a line has a key alone."""
+        match kind:
+            case "quoted":
+                return found["quoted"]
+            case "plain":
+                return scalar(found["plain"], where=self._where)
+            case "empty":
+                return []
+            case _:
+                return None
