@@ -9,6 +9,8 @@ import inspect
 from pathlib import Path
 
 from gitexp import errors
+from gitexp.cli.commands import COMMANDS
+from gitexp.cli.dispatch import help_of, overview
 
 DOCS = Path(__file__).parent
 
@@ -64,7 +66,25 @@ def exit_codes() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"exit-codes.md": exit_codes}
+def command_line() -> str:
+    """Return docs/cli.md: what ``gitexp help`` says, for every command."""
+    lines = [
+        "# Commands",
+        "",
+        "Made from the command table by `make docs`; do not edit. `gitexp help COMMAND` prints the",
+        "same. Exit codes are in [exit-codes.md](exit-codes.md).",
+        "",
+        "```text",
+        overview(),
+        "```",
+    ]
+    for command in COMMANDS:
+        if not command.hidden:
+            lines += ["", f"## gitexp {command.name}", "", "```text", help_of(command), "```"]
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"cli.md": command_line, "exit-codes.md": exit_codes}
 
 
 if __name__ == "__main__":

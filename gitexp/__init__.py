@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from gitexp.ops.diff import diff
     from gitexp.ops.init import init
     from gitexp.ops.inputs import inputs
-    from gitexp.ops.list_runs import list_experiments, list_runs
+    from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
     from gitexp.ops.logs import logs
     from gitexp.ops.new import new
+    from gitexp.ops.query import ListQuery, parse_condition
     from gitexp.ops.run import run
     from gitexp.ops.show import show
     from gitexp.ops.status import status
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
 _PLACES = {
     "CompareOptions": "gitexp.ops.compare",
     "InitRequest": "gitexp.model.setup",
+    "ListQuery": "gitexp.ops.query",
     "NewRequest": "gitexp.model.proposal",
     "RunRequest": "gitexp.model.request",
     "compare": "gitexp.ops.compare",
     "conclude": "gitexp.ops.conclude",
     "diff": "gitexp.ops.diff",
+    "group_runs": "gitexp.ops.list_runs",
     "init": "gitexp.ops.init",
     "inputs": "gitexp.ops.inputs",
     "list_experiments": "gitexp.ops.list_runs",
@@ -48,6 +51,7 @@ _PLACES = {
     "logs": "gitexp.ops.logs",
     "new": "gitexp.ops.new",
     "params": "gitexp.staging.live",
+    "parse_condition": "gitexp.ops.query",
     "run": "gitexp.ops.run",
     "show": "gitexp.ops.show",
     "status": "gitexp.ops.status",
@@ -56,6 +60,7 @@ _PLACES = {
 __all__ = [
     "CompareOptions",
     "InitRequest",
+    "ListQuery",
     "NewRequest",
     "RunRequest",
     "__version__",
@@ -63,6 +68,7 @@ __all__ = [
     "conclude",
     "diff",
     "frame",
+    "group_runs",
     "init",
     "inputs",
     "list_experiments",
@@ -72,6 +78,7 @@ __all__ = [
     "new",
     "open",
     "params",
+    "parse_condition",
     "run",
     "show",
     "status",

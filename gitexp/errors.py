@@ -42,6 +42,10 @@ class GitexpError(Exception):
         self.expected = expected
         self.next_step = next_step or self.hint
 
+    def __str__(self) -> str:
+        """Return all of it on one line: what a traceback of the Python API shows."""
+        return "; ".join([self.summary, *(f"{label}: {text}" for label, text in self.lines())])
+
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Return the filled fields as (label, text), in the order in which they are shown."""
         fields = (

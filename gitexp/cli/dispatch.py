@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
+HELP_COLUMNS = 90
 
 
 class BugWriter(Protocol):
@@ -40,9 +41,34 @@ class Parser(argparse.ArgumentParser):
         """Raise instead of leaving the process."""
         raise UsageError(message, next_step=f"{self.prog} --help")
 
+    def shorten_usage(self) -> None:
+        """Let the usage name what has to be given; the options are listed below it."""
+        shapes = {None: "{}", "?": "[{}]", "*": "[{} ...]"}
+        words = [
+            shapes[action.nargs if isinstance(action.nargs, str) else None].format(action.metavar)
+            for action in self._get_positional_actions()
+        ]
+        self.usage = " ".join([self.prog, "[OPTIONS]", *words])
+
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Print the help; argparse's own swallows a closed pipe and calls it success."""
         (sys.stdout if file is None else file).write(self.format_help())
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """The same text on every terminal and under every version of Python."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=HELP_COLUMNS)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """Write ``-j, --jobs N``, as Python does from 3.13 on."""
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        names = ", ".join(action.option_strings)
+        if action.nargs == 0:
+            return names
+        return f"{names} {self._format_args(action, action.dest.upper())}"
 
 
 def dispatch(argv: Sequence[str]) -> int:
@@ -141,11 +167,12 @@ def _parser_of(command: Command) -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"gitexp {command.name}",
         description=(module.__doc__ or command.summary).strip(),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         parents=[_common_parser()],
         allow_abbrev=False,
     )
     module.configure(parser)
+    parser.shorten_usage()
     return parser
 
 
@@ -165,10 +192,15 @@ def _command(name: str) -> Command:
 def _help(rest: Sequence[str], context: Context) -> int:
     if rest and not rest[0].startswith("-"):
         command = _command(rest[0])
-        context.printer.answer(_parser_of(command).format_help().rstrip())
+        context.printer.answer(help_of(command))
         return 0
     context.printer.answer(overview())
     return 0
+
+
+def help_of(command: Command) -> str:
+    """Return what ``gitexp help COMMAND`` prints, the same on every terminal."""
+    return _parser_of(command).format_help().rstrip()
 
 
 def overview() -> str:

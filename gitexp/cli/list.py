@@ -1,8 +1,10 @@
 """List experiments, or runs, of all branches, remotes and archive tags; nothing is checked out.
 
-gitexp list                              experiments, the newest first
-gitexp list --runs --metric 'f1>0.6'     runs whose mean f1 is above 0.6
-gitexp list --group-by params            n, mean and sd of runs with the same parameters
+  gitexp list                              experiments, the newest first
+  gitexp list --runs --metric 'f1>0.6'     runs whose mean f1 is above 0.6
+  gitexp list --group-by params            mean and sd of runs with the same parameters
+
+Conditions of different kinds must all hold; --state and --author take several.
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
 """Show one experiment, or one run, with everything that is recorded of it.
 
-gitexp show               the experiment of this branch
-gitexp show NAME          an experiment, a branch, an archive tag or a revision
-gitexp show RUN           a run, by the first four characters of its id or more
+  gitexp show               the experiment of this branch
+  gitexp show NAME          an experiment, a branch, an archive tag or a revision
+  gitexp show RUN           a run, by the first four characters of its id or more
+
+The first line is the verdict of the conclusion, where there is one.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("job", help="path of JOB.json")
-    parser.add_argument("out", help="folder of this attempt")
+    parser.add_argument("job", metavar="JOB.json", help="path of JOB.json")
+    parser.add_argument("out", metavar="OUT", help="folder of this attempt")
 
 
 def execute(args: argparse.Namespace, context: Context) -> int:

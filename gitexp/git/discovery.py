@@ -9,7 +9,7 @@ from gitexp.git import command
 from gitexp.model.workspace import Workspace
 
 
-def discover(start: Path) -> Workspace:
+def discover(start: Path | str) -> Workspace:
     """Return the workspace around `start`, an existing folder.
 
     Git itself decides whether the repository may be used (``safe.directory``). A bare repository
@@ -20,6 +20,7 @@ def discover(start: Path) -> Workspace:
     NoRepositoryError
         If there is none, or Git refuses it because it belongs to somebody else.
     """
+    start = Path(start)
     if not start.is_dir():
         raise NoRepositoryError("the folder does not exist", where=str(start))
     arguments = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"]

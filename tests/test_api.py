@@ -1,0 +1,143 @@
+"""`import gitexp`: quick, light, complete, and as its documentation says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import gitexp
+import gitexp.errors
+from gitexp.model.config import ParamKey
+from gitexp.ops.init import init
+from gitexp.ops.new import new
+from tests.cli.shell import HYPOTHESIS, environment
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
+
+PAGE = Path(__file__).parents[1] / "docs" / "api.md"
+LIMIT_S = 0.1
+
+
+def python(code: str | Path, folder: Path) -> str:
+    """Run a script in a fresh process and return what it printed."""
+    done = subprocess.run(
+        [sys.executable, *([str(code)] if isinstance(code, Path) else ["-c", code])],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def finished(dvc_repo: BuiltRepo) -> BuiltRepo:
+    """An experiment with two repeats on either side."""
+    init(dvc_repo.workspace)
+    request = gitexp.NewRequest(
+        name="faster",
+        hypothesis=HYPOTHESIS,
+        metric="f1",
+        effect=">0.01",
+        repeats=2,
+        baseline="main",
+        params=((ParamKey("params.yaml", "lr"), 0.7),),
+    )
+    new(dvc_repo.workspace, request)
+    wanted = gitexp.RunRequest(with_baseline=True, jobs=2)
+    gitexp.run(dvc_repo.workspace, wanted, environ=environment())
+    return dvc_repo
+
+
+def test_importing_takes_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:
+    code = (
+        "import sys, time; before = set(sys.modules); start = time.process_time()\n"
+        "import gitexp\n"
+        "print(time.process_time() - start, *sorted(set(sys.modules) - before))"
+    )
+    seconds, *modules = min(python(code, tmp_path).split() for _ in range(3))
+    assert float(seconds) < LIMIT_S
+    assert set(modules) <= {"__future__", "gitexp"}
+
+
+@pytest.mark.parametrize("name", gitexp.__all__)
+def test_each_name_is_there(name: str) -> None:
+    assert getattr(gitexp, name) is not None
+    assert name in dir(gitexp)
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'compair'"):
+        _ = gitexp.compair  # type: ignore[attr-defined]
+
+
+def test_looking_loads_no_pandas(finished: BuiltRepo) -> None:
+    code = (
+        "import sys, gitexp\n"
+        "here = gitexp.open('.')\n"
+        "gitexp.list_runs(here), gitexp.list_experiments(here), gitexp.status(here)\n"
+        "print(*({'pandas', 'numpy', 'scipy', 'dvc', 'git'} & set(sys.modules)))"
+    )
+    assert python(code, finished.path).strip() == ""
+
+
+def test_lists_become_data_frames(finished: BuiltRepo) -> None:
+    here = gitexp.open(finished.path)
+    runs = gitexp.list_runs(here)
+    table = gitexp.frame.runs(runs)
+    assert len(table) == 2
+    by_rate = table.set_index("param.lr")
+    assert by_rate.loc[0.7, "metric.f1"] - by_rate.loc[0.5, "metric.f1"] == pytest.approx(0.2)
+    assert by_rate.loc[0.7, "metric.f1.n"] == 2
+    assert str(table["started_at"].dt.tz) == "UTC"
+    experiments = gitexp.frame.experiments(gitexp.list_experiments(here))
+    assert experiments.loc[0, ["name", "baseline"]].tolist() == ["faster", "main"]
+    groups = gitexp.frame.groups(gitexp.group_runs(runs.runs, ["params"]))
+    assert sorted(groups["lr"]) == [0.5, 0.7]
+    comparisons = gitexp.compare(here, [])
+    assert "f1" in set(gitexp.frame.comparisons(comparisons)["metric"])
+    assert len(gitexp.frame.samples(comparisons)) == 8  # two metrics, two sides, two seeds
+
+
+def test_an_empty_list_is_an_empty_data_frame(repo: BuiltRepo) -> None:
+    repo.commit({"a": "b"})
+    here = gitexp.open(repo.path)
+    assert gitexp.frame.runs(gitexp.list_runs(here)).empty
+    assert gitexp.frame.experiments(gitexp.list_experiments(here)).empty
+    assert gitexp.frame.groups(()).empty
+
+
+def test_an_error_says_all_of_it_in_a_traceback(repo: BuiltRepo) -> None:
+    repo.commit({"a": "b"})
+    with pytest.raises(gitexp.errors.UnknownExperimentError) as caught:
+        gitexp.show(gitexp.open(repo.path), "nope")
+    assert str(caught.value).startswith("nothing has this name; found: nope; expected: ")
+
+
+def test_the_documented_code_runs(finished: BuiltRepo) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 4
+    before = finished.refs()
+    code = "\n".join([*blocks, "print(best.runs[0].metrics[0].mean)"])
+    script = finished.path / ".gitexp" / "tmp" / "example.py"  # a place that Git ignores
+    script.write_text(code, encoding="utf-8")
+    out = python(script, finished.path)
+    assert "faster run 2 of 2" in out
+    assert "f1 rises by more than 0.01" in out
+    assert (finished.refs(), finished.status()) == (before, [])
+
+
+def test_the_documented_names_are_the_names_there_are() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    named = set(re.findall(r"gitexp\.([a-z_]+)\(", text))
+    assert named <= {*gitexp.__all__}
+    functions = {name for name in gitexp.__all__ if name.islower()} - {"__version__", "frame"}
+    assert functions - named - {"parse_condition"} == set()
