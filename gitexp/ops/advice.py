@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import format_effect
 from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.stats.design import pairs_needed
+from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, pairs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.comparison import MetricComparison, SignificanceResult
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count
     from gitexp.ops.sides import Source
@@ -33,8 +33,7 @@ class Judged:
     count: Count
     verdict: Verdict | None
     primary: MetricComparison | None
-    p_support: float | None  # adjusted for several candidates, as the verdict is
-    p_refute: float | None
+    result: SignificanceResult | None  # adjusted for several candidates, as the verdict is
     family: int  # candidates that were compared in one call
     paired: bool
     current_branch: str
@@ -108,8 +107,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
-    units, needed = _units(judged), _needed(judged)
-    word = "pairs" if judged.paired else "repeats a side"
+    units, needed, word = _units(judged), _needed(judged), _word(judged)
     if units < needed:
         found.append(
             f"{needed} {word} would do to reach alpha = {plan.alpha:g}, "
@@ -170,15 +168,17 @@ def _sentence(judged: Judged) -> str:
     if plan is None or verdict is None:
         return "no recorded hypothesis: exploratory"
     promise = format_effect(plan.effect, plan.metric, plan.direction)
-    units = _units(judged)
-    word = "pairs" if judged.paired else "repeats a side"
+    units, word = _units(judged), _word(judged)
     if verdict is Verdict.UNDECIDABLE:
         needed = _needed(judged)
         return f"no outcome of {units} {word} reaches alpha = {plan.alpha:g}; {needed} would do"
     if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and units < plan.repeats:
         return f"{units} of {plan.repeats} planned {word}; not yet judged: {promise}"
     family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""
-    p = judged.p_refute if verdict is Verdict.REFUTED else judged.p_support
+    p = None
+    if judged.result is not None:
+        refuted = verdict is Verdict.REFUTED
+        p = judged.result.p_refute if refuted else judged.result.p_support
     shown = "" if p is None else f": p = {p_words(p, plan.alpha)}{family}, alpha = {plan.alpha:g}"
     before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
     return f"{before.get(verdict, '')}{promise}{shown}"
@@ -189,14 +189,26 @@ def _units(judged: Judged) -> int:
     return 0 if primary is None else min(primary.n_baseline, primary.n_candidate)
 
 
+def _word(judged: Judged) -> str:
+    """Return what the numbers of `_units` and `_needed` count."""
+    if judged.plan is not None and judged.plan.claim is Claim.MODEL:
+        return "examples"
+    return "pairs" if judged.paired else "repeats a side"
+
+
 def _needed(judged: Judged) -> int:
-    """Return the fewest repeats a side whose test could reach alpha."""
-    plan = judged.plan
+    """Return how many units a side would do to reach alpha; 0 where those there are do."""
+    plan, result = judged.plan, judged.result
     if plan is None:
         return 0
+    if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
+        return 0
+    model = plan.claim is Claim.MODEL
+    if model and plan.effect.margin != 0:
+        return MIN_BOOTSTRAP_EXAMPLES
     return pairs_needed(
-        plan.alpha / judged.family,
-        paired=judged.paired,
+        plan.alpha / max(1, judged.family),
+        paired=judged.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
 

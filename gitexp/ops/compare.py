@@ -86,8 +86,9 @@ def compare(
         ]
     at = now or datetime.now(UTC)
     results = _over_candidates(drafts)
+    family = sum(1 for item in results if _is_judged(item))
     return tuple(
-        _finish(item, result, family=len(drafts), here=here, at=at, program=program)
+        _finish(item, result, family=family, here=here, at=at, program=program)
         for item, result in zip(drafts, results, strict=True)
     )
 
@@ -133,26 +134,31 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
 def _over_candidates(drafts: Sequence[Draft]) -> list[SignificanceResult | None]:
     """Hold alpha over all candidates of one call: each had its chance to look good.
 
-    Each of the two one-sided families is adjusted by Holm's procedure, and what the design could
-    reach at best is multiplied alike.
+    Each of the two one-sided families is adjusted by Holm's procedure, and so is what the designs
+    could reach at best. A candidate without a hypothesis, or not comparable, is in no family.
     """
     results = [None if item.primary is None else item.primary.result for item in drafts]
-    planned = [item for item in results if item is not None]
-    if len(drafts) == 1 or not planned:
+    judged = [item for item in results if item is not None and _is_judged(item)]
+    if len(judged) <= 1:
         return results
-    support = iter(holm([_or_one(item.p_support) for item in planned]))
-    refute = iter(holm([_or_one(item.p_refute) for item in planned]))
+    support = iter(holm([_or_one(item.p_support) for item in judged]))
+    refute = iter(holm([_or_one(item.p_refute) for item in judged]))
+    least = iter(holm([item.plan.smallest_p for item in judged]))
     return [
-        None
-        if item is None
+        item
+        if item is None or not _is_judged(item)
         else replace(
             item,
-            plan=replace(item.plan, smallest_p=min(1.0, item.plan.smallest_p * len(planned))),
+            plan=replace(item.plan, smallest_p=next(least)),
             p_support=next(support),
             p_refute=next(refute),
         )
         for item in results
     ]
+
+
+def _is_judged(result: SignificanceResult | None) -> bool:
+    return result is not None and result.p_support is not None
 
 
 def _or_one(p: float | None) -> float:
@@ -177,8 +183,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         count=draft.count,
         verdict=verdict,
         primary=draft.primary or next(iter(draft.metrics), None),
-        p_support=None if result is None else result.p_support,
-        p_refute=None if result is None else result.p_refute,
+        result=result,
         family=family,
         paired=draft.paired,
         current_branch=here,
@@ -186,7 +191,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         prefix=draft.prefix,
     )
     metrics = draft.metrics
-    if family > 1 and result is not None:
+    if family > 1 and result is not None and _is_judged(result):
         metrics = tuple(
             replace(item, p_adjusted=result.p_support) if item is draft.primary else item
             for item in metrics
@@ -204,7 +209,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         metrics=metrics,
         changes=draft.changes,
         unused=draft.count.unused,
-        warnings=draft.warnings,
+        warnings=(*draft.warnings, *((draft.obstacle,) if draft.obstacle != obstacle else ())),
         looks=draft.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
         pairs=len(draft.count.pairs) if draft.paired else 0,

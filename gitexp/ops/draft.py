@@ -13,7 +13,7 @@ from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.ops import advice, measure, predicted, sides
 from gitexp.ops.changes import changes
-from gitexp.ops.counting import count, evaluation_of
+from gitexp.ops.counting import UNPAIRED, count, evaluation_of
 from gitexp.ops.gather import gather
 from gitexp.stats.adjust import holm
 
@@ -124,6 +124,8 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         if same
         else _measure(repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation)
     )
+    if problem:  # numbers of different things are shown, and not tested
+        measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
     differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
         baseline=baseline,
@@ -135,7 +137,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         metrics=measured.metrics,
         problem=problem or measured.problem,
         obstacle=measured.obstacle,
-        prefix=_prefix(counted, evaluation, options),
+        prefix=_prefix(counted, evaluation, allowed=not problem),
         changes=differ,
         warnings=(
             *warnings,
@@ -215,11 +217,15 @@ def _problem(evaluation: Evaluation, options: CompareOptions, *, same: bool, cla
     return f"the evaluation data differ (seeds {seeds}), so the numbers are not of the same thing"
 
 
-def _prefix(counted: Count, evaluation: Evaluation, options: CompareOptions) -> str:
+def _untested(item: MetricComparison) -> MetricComparison:
+    return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
+
+
+def _prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
     parts = []
     if counted.confounded:
         parts.append(f"confounded: {counted.confounded}; ")
-    if not evaluation.same and options.allow_different_evaluation:
+    if not evaluation.same and allowed:
         parts.append("on different evaluation data, as you allowed; ")
     return "".join(parts)
 
@@ -245,11 +251,33 @@ def _warnings(counted: Count, evaluation: Evaluation) -> list[str]:
         found.append(
             f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
         )
+    skipped = _skipped(counted)
+    if skipped:
+        found.append(
+            f"{len(skipped)} seeds of the baseline have no partner ({advice.seed_ranges(skipped)}):"
+            " whoever chose the candidate's seeds may have known what the baseline scored on them"
+        )
     for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
         if side.failed:
             seeds = advice.seed_ranges(seed for seed, _ in side.failed)
             found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
     return found
+
+
+def _skipped(counted: Count) -> list[int]:
+    """Return seeds of the baseline that the candidate passed over, for no reason on record.
+
+    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
+    """
+    if not counted.pairs:
+        return []
+    known = {seed for item in counted.unused if item.why != UNPAIRED for seed in item.seeds}
+    known |= {seed for seed, _ in counted.candidate.failed}
+    return [
+        seed
+        for seed in counted.baseline.repeats
+        if seed < counted.pairs[-1] and seed not in counted.pairs and seed not in known
+    ]
 
 
 # --- measuring ----------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import Origin, PlanRef, RepeatState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from gitexp.model.ids import InputsDigest, PlanDigest
+    from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
 
@@ -24,10 +24,14 @@ REPORTED = "reported from outside"
 SPENT = "spent seed: seen before it was run under the plan"
 
 
-def is_under(item: FoundRun, plan: PlanDigest) -> bool:
-    """Return whether gitexp ran it under the plan with this digest."""
+def is_under(item: FoundRun, plan: Plan) -> bool:
+    """Return whether gitexp ran it under this plan.
+
+    A twin with the same terms under another name is another hypothesis: were its runs this
+    plan's, the best of ten variants tried under the one would count for the other unseen.
+    """
     run = item.run
-    return run.origin is Origin.OBSERVED and run.plan is not None and run.plan.digest == plan
+    return run.origin is Origin.OBSERVED and run.plan == PlanRef(plan.name, plan.digest)
 
 
 def under_plan(runs: Sequence[FoundRun], plan: Plan | None, unused: list[Unused]) -> list[FoundRun]:
@@ -36,7 +40,7 @@ def under_plan(runs: Sequence[FoundRun], plan: Plan | None, unused: list[Unused]
         return list(runs)
     kept = []
     for item in runs:
-        if is_under(item, plan.digest):
+        if is_under(item, plan):
             kept.append(item)
         else:
             why = REPORTED if item.run.origin is Origin.REPORTED else EXPLORATORY
@@ -66,7 +70,7 @@ def spent_by_run(  # noqa: PLR0913, PLR0917  six plain values of one rule, used 
     others = [
         item
         for item in unique(everywhere)
-        if item.run.inputs == candidate and not is_under(item, plan.digest)
+        if item.run.inputs == candidate and not is_under(item, plan)
     ]
     spent: dict[str, frozenset[int]] = {}
     for item in planned:
@@ -108,11 +112,7 @@ def count_looks(
     under = [
         item
         for item in unique(runs)
-        if is_under(item, plan.digest)
-        and item.run.plan is not None
-        and item.run.plan.name == plan.name  # a twin with the same terms is another hypothesis
-        and item.run.inputs != baseline
-        and finished_seeds(item)
+        if is_under(item, plan) and item.run.inputs != baseline and finished_seeds(item)
     ]
     calls: dict[str, list[FoundRun]] = {}
     for item in sorted(under, key=lambda item: item.order):

@@ -100,7 +100,7 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     def earlier(one: FoundRun, other: FoundRun) -> bool:
         return before(one.run.id, other.run.id)
 
-    pooled = tuple(item for item in elsewhere if item.run.id in taken)
+    pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
     return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
 
 

@@ -136,7 +136,7 @@ def measure(count: Count, question: Question, *, paired: bool) -> Answer:
     if refused:
         comparison = replace(comparison, notes=(*comparison.notes, refused))
     if question.guard is not None:
-        comparison = replace(comparison, broken=is_broken(question.guard, comparison))
+        comparison = replace(comparison, broken=is_broken(comparison))
     return Answer(comparison, refused)
 
 
@@ -184,22 +184,16 @@ def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
     )
 
 
-def is_broken(guard: Guard, comparison: MetricComparison) -> bool:
-    """Return whether a guard-rail is shown to be broken.
+def is_broken(comparison: MetricComparison) -> bool:
+    """Return whether a guard-rail is shown to be broken: by its test alone.
 
-    The test decides; where it cannot reach alpha whatever the values are, the means do, since a
-    guard-rail that is never broken guards nothing.
+    Means would call every second guard-rail broken that holds exactly. A design that is too
+    small to show it is too small for a yes, too.
     """
     result = comparison.result
-    if (
-        result is not None
-        and result.p_refute is not None
-        and result.plan.smallest_p <= result.plan.alpha
-    ):
-        return result.p_refute <= result.plan.alpha
-    limit = guard.margin * (comparison.mean_baseline if guard.relative else 1.0)
-    over = comparison.difference - limit
-    return over > 0 if guard.op == "<=" else over < 0
+    if result is None or result.p_refute is None:
+        return False
+    return max(result.p_refute, result.plan.smallest_p) <= result.plan.alpha
 
 
 def values_of(count: Count, metric: str, *, paired: bool) -> Values:

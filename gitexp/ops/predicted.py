@@ -161,7 +161,7 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
         notes=(*full.notes, f"computed as {definition} from {len(pair.y_true)} predictions"),
     )
     if question.guard is not None:
-        full = replace(full, broken=is_broken(question.guard, full))
+        full = replace(full, broken=is_broken(full))
     return Answer(full)
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Role, Verdict
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
+    from gitexp.model.plan import Effect
 
 SHORT = 7  # characters of a hash that people read
 MANY = 6  # changed paths, parameters, ... of one kind that are named
@@ -240,7 +241,7 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
         refute = numbers.p_text(main.result.p_refute, alpha)
         yield Fact(
             "verdict by",
-            f"one-sided p against the promised effect: {support} for it, {refute} for its opposite",
+            f"{_kind_of_p(comparison.effect)}: {support} for it, {refute} for its opposite",
         )
     for other in main.beside:
         p = other.p_value if other.p_support is None else other.p_support
@@ -272,6 +273,16 @@ def _notes(comparison: Comparison) -> Iterator[Fact]:
     for metric in comparison.metrics:
         for note in metric.notes:
             yield Fact("note", f"{metric.metric}: {note}")
+
+
+def _kind_of_p(effect: Effect | None) -> str:
+    match None if effect is None else effect.kind:
+        case HypothesisKind.EQUIVALENCE:
+            return "p of the two one-sided tests of the band"
+        case HypothesisKind.TWO_SIDED:
+            return "two-sided p of the promised effect"
+        case _:
+            return "one-sided p against the promised effect"
 
 
 def _alpha(comparison: Comparison) -> float | None:

@@ -199,7 +199,7 @@ def _plan_independent(design: Design) -> PlannedTest:
     ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
     exact = ways <= MAX_ASSIGNMENTS
     drawn = f"permutation of the labels, {LABEL_DRAWS:,} random assignments"
-    why = f"{design.n_baseline} and {design.n_candidate} repeats that share no seeds"
+    why = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
     if design.n_baseline != design.n_candidate:
         why += "; unequal numbers: if the spreads differ too, see Welch's t beside"
     return _planned(

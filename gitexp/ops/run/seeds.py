@@ -16,8 +16,8 @@ from gitexp.model.run import Origin, RepeatState
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
-    from gitexp.model.ids import EnvironmentDigest, InputsDigest, PlanDigest
-    from gitexp.model.run import Run
+    from gitexp.model.ids import EnvironmentDigest, InputsDigest
+    from gitexp.model.run import PlanRef, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def counting_seeds(
     runs: Iterable[Run],
     inputs: InputsDigest,
     environment: EnvironmentDigest | None,
-    plan: PlanDigest | None,
+    plan: PlanRef | None,
 ) -> frozenset[int]:
     """Return the seeds that have a finished, observed repeat for these inputs.
 
@@ -60,7 +60,7 @@ def counting_seeds(
     inputs : InputsDigest
     environment : EnvironmentDigest or None
         Only repeats of this environment; None: of any.
-    plan : PlanDigest or None
+    plan : PlanRef or None
         Only runs under this plan; None: whatever plan, as for a baseline.
     """
     return frozenset(
@@ -68,16 +68,14 @@ def counting_seeds(
         for run in runs
         if run.inputs == inputs
         and run.origin is Origin.OBSERVED
-        and (plan is None or (run.plan is not None and run.plan.digest == plan))
+        and (plan is None or run.plan == plan)
         for repeat in run.repeats
         if repeat.state is RepeatState.FINISHED
         and (environment is None or repeat.environment == environment)
     )
 
 
-def spent_seeds(
-    runs: Iterable[Run], inputs: InputsDigest, plan: PlanDigest | None
-) -> frozenset[int]:
+def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: PlanRef | None) -> frozenset[int]:
     """Return the seeds of which a result was seen outside the plan, in whatever environment.
 
     Parameters
@@ -85,7 +83,7 @@ def spent_seeds(
     runs : iterable of Run
         From every branch, archive tag and remote-tracking branch.
     inputs : InputsDigest
-    plan : PlanDigest or None
+    plan : PlanRef or None
         None: there is no plan, so nothing can be spent.
     """
     if plan is None:
@@ -93,8 +91,7 @@ def spent_seeds(
     return frozenset(
         repeat.seed
         for run in runs
-        if run.inputs == inputs
-        and (run.origin is Origin.REPORTED or run.plan is None or run.plan.digest != plan)
+        if run.inputs == inputs and (run.origin is Origin.REPORTED or run.plan != plan)
         for repeat in run.repeats
         if repeat.state is RepeatState.FINISHED
     )

@@ -18,6 +18,7 @@ from gitexp.errors import (
 )
 from gitexp.git import identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
+from gitexp.model.run import PlanRef
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, seeds
 from gitexp.ops.run.workdir import WorkDir
@@ -202,7 +203,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
 ) -> tuple[tuple[Cell, SeedChoice], ...]:
     repo = place.repo
     here = [found.run for found in lookup.runs_at(repo, place.tip).runs]
-    digest = None if plan is None else plan.digest
+    under = None if plan is None else PlanRef(plan.name, plan.digest)
     wanted = request.repeats or (plan.repeats if plan is not None else 1)
     if main.side == BASELINE:
         choice = _baseline_alone(request, plan, main, here, environment, wanted)
@@ -210,14 +211,14 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     anywhere = [found.run for found in lookup.runs_by_inputs(repo, main.inputs)]
     # Without a plan nothing counts, and only what a dead call had finished is not run again.
     counting = seeds.counting_seeds(
-        here if plan is not None else recovered, main.inputs, environment, digest
+        here if plan is not None else recovered, main.inputs, environment, under
     )
     choice = seeds.choose_candidate(
         committed=main.committed_seed,
         wanted=wanted,
         explicit=request.seeds,
         counting=counting,
-        spent=seeds.spent_seeds(anywhere, main.inputs, digest),
+        spent=seeds.spent_seeds(anywhere, main.inputs, under),
         again=request.again,
         needs_snapshot=not any(
             run.inputs == main.inputs and repeat.snapshot for run in here for repeat in run.repeats
@@ -249,7 +250,7 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
         pair_with = {
             repeat.seed
             for run in here
-            if run.plan is not None and run.plan.digest == plan.digest and run.inputs != cell.inputs
+            if run.plan == PlanRef(plan.name, plan.digest) and run.inputs != cell.inputs
             for repeat in run.repeats
         }
     if not pair_with:
