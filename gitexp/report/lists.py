@@ -174,12 +174,13 @@ def _run(
     run: RunSummary, metrics: Sequence[str], params: Sequence[str], style: Style
 ) -> tuple[Cell, ...]:
     values = dict(run.params)
+    measured = {item.metric: item for item in run.metrics}
     return (
         run.id[:SHORT],
         run.experiment or run.branch,
         run.state,
         "exploratory" if run.exploratory else "",
-        *(_cell_of(run.metrics, name) for name in metrics),
+        *(summary_text(measured[name]) if name in measured else "" for name in metrics),
         *(shown_param(values.get(key)) for key in params),
         run.author,
         moment(run.started_at, style),

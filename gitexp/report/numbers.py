@@ -58,7 +58,7 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
     if abs(value) >= _HUGE or (value != 0 and decimals >= _MOST_DECIMALS and abs(value) < 1e-6):  # noqa: PLR2004  smaller than six zeros
         return f"{value:{sign}.4g}"
     text = f"{value:{sign}.{decimals}f}"
-    if float(text) == 0:  # "-0.00" says something that is not known
+    if abs(value) < 1 and float(text) == 0:  # "-0.00" says something that is not known
         return f"{0.0:.{decimals}f}"
     return text
 

@@ -127,7 +127,11 @@ def _left_out(grid: Grid) -> list[str]:
 
 def _grid_text(grid: Grid) -> list[str]:
     body = [
-        [escape.terminal(cell_text(cell), limit=_CELL_LIMIT) for cell in row] for row in grid.rows
+        [
+            escape.visible(cell if isinstance(cell, str) else cell_text(cell), limit=_CELL_LIMIT)
+            for cell in row
+        ]
+        for row in grid.rows
     ]
     header = [escape.terminal(name, limit=_CELL_LIMIT) for name in grid.header]
     return table([header, *body], right=_numeric(grid))

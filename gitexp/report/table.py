@@ -29,15 +29,17 @@ def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) ->
         return []
     columns = max(len(row) for row in rows)
     full = [[*row, *[""] * (columns - len(row))] for row in rows]
-    widths = [max(width(row[index]) for row in full) for index in range(columns)]
-    return [
-        "  ".join(
-            _set(cell, widths[index], flush_right=index in right) for index, cell in enumerate(row)
-        ).rstrip()
-        for row in full
+    set_columns = [
+        _column([row[index] for row in full], flush_right=index in right)
+        for index in range(columns)
     ]
+    return ["  ".join(cells).rstrip() for cells in zip(*set_columns, strict=True)]
 
 
-def _set(cell: str, columns: int, *, flush_right: bool) -> str:
-    space = " " * (columns - width(cell))
-    return space + cell if flush_right else cell + space
+def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
+    """Return the cells of a column, all as wide as the widest."""
+    taken = [width(cell) for cell in cells]
+    widest = max(taken)
+    if flush_right:
+        return [" " * (widest - used) + cell for cell, used in zip(cells, taken, strict=True)]
+    return [cell + " " * (widest - used) for cell, used in zip(cells, taken, strict=True)]
