@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.data import cache as objects
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
 from gitexp.model.job import Given
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 LIMIT_BYTES = dvcfiles.LIMIT
 HASH = "md5"
+PIPELINE = "dvc.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +84,16 @@ class _Declared:
 
 
 def files_in_tree(repo: Repo, tree: TreeId | CommitHash) -> dict[str, bytes]:
-    """Return the ``.dvc`` files and locks in a tree, by path from its top."""
+    """Return the ``.dvc`` files, locks and pipelines in a tree, by path from its top."""
     found: dict[str, bytes] = {}
     for entry in walk_tree(repo, tree):
         if entry.mode not in {MODE_BLOB, MODE_EXECUTABLE}:
             continue
-        if not entry.path.endswith((b".dvc", b"dvc.lock")):
+        if not entry.path.endswith((b".dvc", b"dvc.lock", b"dvc.yaml")):
             continue
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
-        if (name == "dvc.lock" or (name.endswith(".dvc") and name != ".dvc")) and (
+        if (name in {"dvc.lock", "dvc.yaml"} or (name.endswith(".dvc") and name != ".dvc")) and (
             ".dvc" not in path.split("/")[:-1]
         ):
             data = read_blob(repo, tree, path, LIMIT_BYTES)
@@ -117,7 +119,8 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     Parameters
     ----------
     files : mapping of str to bytes
-        ``.dvc`` files and locks, by path from the repository's top; see `files_in_tree`.
+        ``.dvc`` files, locks and the pipelines beside them, by path from the repository's top;
+        see `files_in_tree`.
     executed, apart : sequence of Stage
         What the run executes, and the rest of the pipeline (see `pipeline.look`).
     cache : CacheConfig
@@ -186,7 +189,9 @@ def _declared(
     """Yield all that is declared, in the order of the files' names; paths from the project."""
     wdirs = {stage.name: _from_top(stage.wdir, project) for stage in own.stages}
     for file in sorted(files):
-        folder = posixpath.dirname(file)
+        folder, name = posixpath.split(file)
+        if name == PIPELINE:
+            continue
         try:
             if file.endswith(".dvc"):
                 pointer = dvcfiles.load_pointer(files[file], file, folder)
@@ -194,7 +199,9 @@ def _declared(
                     yield _Declared(_to_project(out.path, project), file, out, pointer=True)
                 continue
             is_own = file == own.lock
-            lock = dvcfiles.load_lock(files[file], file, folder, wdirs if is_own else None)
+            lock = dvcfiles.load_lock(
+                files[file], file, folder, wdirs if is_own else _wdirs(files, folder)
+            )
         except (BadFormatError, UnsafeInputError) as error:
             unread.append(f"{file}: {error.summary} ({error.found})")
             continue
@@ -203,6 +210,12 @@ def _declared(
                 for out in stage.outs:
                     path = _to_project(out.path, project)
                     yield _Declared(path, f"{file}: {name}", out, pointer=False)
+
+
+def _wdirs(files: Mapping[str, bytes], folder: str) -> dict[str, str]:
+    """Return where the paths of another pipeline's stages start."""
+    file = posixpath.join(folder, PIPELINE)
+    return stage_wdirs(files[file], file, folder) if file in files else {}
 
 
 def _touches(path: str, other: str) -> bool:

@@ -82,6 +82,22 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
     )
 
 
+def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
+    """Return where the paths of each stage, or group of stages, start; not of templated folders.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is no mapping, or a folder lies outside.
+    """
+    found = {}
+    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
+        wdir = (fields.child("do") if fields.has("do") else fields).maybe_text("wdir") or "."
+        if "${" not in wdir:
+            found[name] = folder_path(wdir, where=f"{where}: {name}", folder=folder, up=True)
+    return found
+
+
 def _templated(name: str, stages: Json, fields: Fields, *, resolved: bool) -> str:
     """Say why DVC has to resolve a stage; "" where it is plain."""
     foreign = sorted(set(fields.names()) - _STAGE_KEYS)

@@ -21,11 +21,11 @@ from gitexp.git.absent import Absent
 from gitexp.git.objects import (
     MODE_COMMIT,
     MODE_LINK,
-    list_dir,
     tree_id,
     walk_tree,
 )
 from gitexp.store import declared
+from gitexp.store.beside import beside
 from gitexp.store.state import State, locked, outputs_of
 
 if TYPE_CHECKING:
@@ -182,23 +182,10 @@ def _pointer(  # noqa: PLR0913, PLR0917  an entry's three fields, and what they 
 
 
 def _beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Part]:
-    """Yield dependencies that a stage names outside the project folder, and their pointers."""
-    if not state.config.project:
-        return
-    paths = {dep.text for stage in stages for dep in stage.deps if dep.literal}
-    for path in sorted(path for path in paths if path.startswith("../")):
-        full = posixpath.normpath(state.at(path))
-        if full.startswith(("../", ".gitexp/")):
-            continue
-        folder, name = posixpath.split(full)
-        for entry in list_dir(state.repo, state.tree, folder):
-            found = entry.path.rpartition(b"/")[2].decode("utf-8", "surrogateescape")
-            if found == name:
-                yield Part(path.encode(), "code", entry.mode, entry.id)
-            elif found == f"{name}.dvc":
-                yield from _pointer(
-                    state, f"{path}.dvc", f"{path}.dvc".encode(), entry.mode, entry.id, frozenset()
-                )
+    """Yield what a stage depends on outside the project folder."""
+    for one in beside(state, stages):
+        known = one.id if one.out is None else _hash_text(one.out)
+        yield Part(one.path, "data" if one.data else "code", one.mode, known)
 
 
 def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:

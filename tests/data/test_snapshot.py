@@ -380,3 +380,18 @@ def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     assert [one.partition(":")[0] for one in state.unread] == ["broken.dvc"]
     assert [one.path for one in everything.given] == ["big"]
     assert pointers.listed(state.missing) == ("big (big.dvc): 2 objects",)
+
+
+def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
+    dvc_repo: BuiltRepo,
+) -> None:
+    md5 = "827ccb0eea8a706c4c34a16891f84e7b"
+    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: x\n    outs:\n    - path: etl/c.csv\n"
+    files = {
+        "etl/dvc.yaml": b"stages:\n  train:\n    wdir: ..\n    cmd: x\n    outs: [etl/c.csv]\n",
+        "etl/dvc.lock": f"{lock}      hash: md5\n      md5: {md5}\n".encode(),
+    }
+    train = Stage("train", ("x",), deps=("../../etl/c.csv",))
+    cache = objects.open_cache(dvc_repo.path)
+    state = pointers.data_state(files, (train,), cache, project="apps/a", lock="apps/a/dvc.lock")
+    assert [(one.path, one.md5) for one in state.given] == [("../../etl/c.csv", md5)]

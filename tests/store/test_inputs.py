@@ -287,6 +287,26 @@ def test_a_project_in_a_subfolder_counts_alone() -> None:
     assert digest({**both, "lib/x.py": "1"}, config) != digest({**both, "lib/x.py": "2"}, config)
 
 
+def test_data_beside_the_project_count_where_a_stage_reads_a_part_of_them() -> None:
+    config = replace(CONFIG, project="apps/a", pipeline="dvc.yaml")
+    deps = "    - raw.csv\n    - ../../data/raw/x.csv\n    - ../../etl/clean.csv\n"
+    inside = {f"apps/a/{name}": content for name, content in DVC_FILES.items()}
+    pipeline = DVC_FILES["dvc.yaml"].replace("    - raw.csv\n", deps)
+    files = {
+        **inside,
+        "apps/a/dvc.yaml": pipeline,
+        "data/raw.dvc": POINTER.replace("big.bin", "raw"),
+        "data/other.dvc": POINTER.replace("big.bin", "other"),
+        "etl/dvc.yaml": "stages: {prepare: {cmd: x, wdir: .., outs: [etl/clean.csv]}}\n",
+        "etl/dvc.lock": LOCK.replace("prepared.csv", "etl/clean.csv"),
+    }
+    one = digest(files, config)
+    for path in ("data/raw.dvc", "etl/dvc.lock"):
+        assert digest({**files, path: files[path].replace(MD5, "0" * 32)}, config) != one
+    path = "data/other.dvc"
+    assert digest({**files, path: files[path].replace(MD5, "0" * 32)}, config) == one
+
+
 def test_a_params_file_in_python_counts_without_its_seed() -> None:
     config = replace(
         CONFIG, params=("params.py",), seed=SeedRule(param=ParamKey("params.py", "SEED"))
