@@ -144,6 +144,15 @@ def _write(path: Path, worker: int) -> None:
             index.put(Kind.RUN, {f"{worker}-{n}": b"v"})
 
 
+def test_a_branch_with_bytes_that_are_no_text_is_listed_and_remembered(full: BuiltRepo) -> None:
+    full.git_bytes("update-ref", os.fsdecode(b"refs/heads/exp/\xff\xe2\x80\xae"), "exp/one")
+    full.branch("exp/\u00e9", "exp/two")
+    before = answers(full)
+    assert answers(full) == before
+    index_file(full.workspace).unlink()
+    assert answers(full) == before
+
+
 def test_writers_at_the_same_time_do_not_harm_each_other(tmp_path: Path) -> None:
     path = tmp_path / "x" / "index.sqlite"
     context = multiprocessing.get_context("fork")
