@@ -221,11 +221,11 @@ def _editable(installed: Installed, top: str) -> list[str]:
 
 def _finder_paths(file: str, installed: Installed, top: str) -> list[str]:
     """Read setuptools' finder: module -> folder; the parent folder goes on PYTHONPATH."""
-    values = _literals("\n".join(_lines(file)))
+    values = _literals(_text(file))
     mapping, namespaces = values.get("MAPPING"), values.get("NAMESPACES")
-    pairs: list[tuple[str, str]] = []
-    if isinstance(mapping, dict):
-        pairs += [(str(module), str(place)) for module, place in mapping.items()]
+    if not isinstance(mapping, dict):  # silence would mean: nothing to redirect
+        raise _refused(installed, f"no MAPPING can be read in {file}")
+    pairs = [(str(module), str(place)) for module, place in mapping.items()]
     if isinstance(namespaces, dict):
         pairs += [(str(m), str(p)) for m, places in namespaces.items() for p in places]
     found = []
@@ -275,11 +275,15 @@ def _record_names(installed: Installed) -> list[str]:
 
 
 def _lines(file: str) -> list[str]:
+    return [line.strip() for line in _text(file).splitlines()]
+
+
+def _text(file: str) -> str:
     try:
         with open(file, encoding="utf-8", errors="surrogateescape") as text:  # noqa: PTH123  as its callers
-            return [line.strip() for line in text.read(_PTH_LIMIT).splitlines()]
+            return text.read(_PTH_LIMIT)
     except OSError:
-        return []
+        return ""
 
 
 def _literals(text: str) -> dict[str, object]:

@@ -104,7 +104,11 @@ def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | No
 
 def two_commits(repo: BuiltRepo, folder: str, project: str) -> None:
     """HEAD~1 says 1, HEAD and the user's work tree say 2."""
-    files = {"pyproject.toml": project, "train.py": SCRIPT, ".gitignore": "/.venv\n*.egg-info\n"}
+    files = {
+        "pyproject.toml": project,
+        "scripts/train.py": SCRIPT,
+        ".gitignore": "/.venv\n*.egg-info\n",
+    }
     repo.commit(files | package(folder, 1), at=1)
     repo.commit(package(folder, 2), at=2)
 
@@ -128,7 +132,7 @@ def test_an_older_commit_runs_its_own_code_although_the_project_is_installed(
     python = virtual_environment(repo, ".venv")
     install(python, repo, *options)
     place = bench(repo, tmp_path, "HEAD~1")
-    assert values(place, python, "python train.py") == {"value": 1, "level": 10}
+    assert values(place, python, "python scripts/train.py") == {"value": 1, "level": 10}
 
 
 @pytest.mark.slow
@@ -140,8 +144,8 @@ def test_uv_run_neither_syncs_nor_leaves_the_worktree(repo: BuiltRepo, tmp_path:
     record = next((repo.path / ".venv").rglob("churn_lib-*.dist-info/RECORD"))
     before = record.stat().st_mtime_ns, record.read_bytes()
     place = bench(repo, tmp_path, "HEAD~1")
-    command = f"{UV} run --offline --no-project python train.py"
-    with_project = f"{UV} run --offline python train.py"
+    command = f"{UV} run --offline --no-project python scripts/train.py"
+    with_project = f"{UV} run --offline python scripts/train.py"
     env = {"UV_CACHE_DIR": str(tmp_path / "uv")}
     assert values(place, python, command, env) == {"value": 1, "level": 10}
     (place.out() / "pid").unlink()
@@ -214,22 +218,28 @@ def test_a_finder_that_renames_a_package_is_refused(tmp_path: Path) -> None:
     finder.write_text(
         f"MAPPING = {{'ns.odd': '{repository}/lib/ns/odd', 'one': '{repository}/mods/one'}}\n"
         f"NAMESPACES = {{'ns': ['{repository}/lib/ns']}}\n"
+        "class Finder:\n    def find_spec(self):\n        return None\n"
     )
     plan = imports.from_facts(facts, distributions.scan(facts.path), str(repository))
     assert plan.paths == ("lib", "mods")
     assert plan.editables == ("odd",)
+    finder.write_text("MAPPING = compute()\n")
+    with pytest.raises(ImportPathError, match="MAPPING"):
+        imports.from_facts(facts, distributions.scan(facts.path), str(repository))
 
 
 def test_a_python_path_into_the_repository_leads_to_the_worktree(
     repo: BuiltRepo, tmp_path: Path
 ) -> None:
-    files = {"train.py": SCRIPT.replace("import churn\n", "import churn\n")}
+    files = {"scripts/train.py": SCRIPT.replace("import churn\n", "import churn\n")}
     repo.commit(files | package("lib/", 1), at=1)
     place = bench(repo, tmp_path)
     repo.write(package("lib/", 2))  # not committed
     env = git_environment() | {"PYTHONPATH": str(repo.path / "lib")}
     plan = imports.plan_imports(sys.executable, repo.path, env)
     assert plan.paths == ("lib",)
-    job = place.job(Stage("train", ("python train.py",), outs=(METRICS,)), import_paths=plan.paths)
+    job = place.job(
+        Stage("train", ("python scripts/train.py",), outs=(METRICS,)), import_paths=plan.paths
+    )
     outcome = place.run(job, env=env)
     assert {s.metric: s.value for s in outcome.samples} == {"value": 1, "level": 10}
