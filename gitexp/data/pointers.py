@@ -164,6 +164,14 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         gone = _missing(cache, md5)
         if gone:
             missing.append(Missing(one.path, md5, gone, one.declared))
+    delegated += [
+        Delegated(out.path, f"dvc.lock: {stage.name}", "the stage is not executed, and has no hash")
+        for stage in apart
+        for out in stage.outs
+        if out.cache
+        and any(_touches(out.path, path) for path in wanted)
+        and not any(_touches(out.path, path) for path in (*given, *(d.path for d in delegated)))
+    ]
     return DataState(
         tuple(given.values()), tuple(missing), tuple(delegated), tuple(sorted(raw)), tuple(unread)
     )

@@ -395,3 +395,13 @@ def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
     cache = objects.open_cache(dvc_repo.path)
     state = pointers.data_state(files, (train,), cache, project="apps/a", lock="apps/a/dvc.lock")
     assert [(one.path, one.md5) for one in state.given] == [("../../etl/c.csv", md5)]
+
+
+def test_what_a_frozen_stage_never_made_is_named_before_the_run(dvc_repo: BuiltRepo) -> None:
+    frozen = Stage("given", ("x",), outs=(StageOut("given.txt"),), frozen=True)
+    train = Stage("train", ("x",), deps=("given.txt",))
+    cache = objects.open_cache(dvc_repo.path)
+    state = pointers.data_state({}, (train,), cache, apart=(frozen,))
+    assert [(one.path, one.declared) for one in state.delegated] == [
+        ("given.txt", "dvc.lock: given")
+    ]

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -363,6 +364,22 @@ def test_a_file_that_no_commit_holds_is_found_before_the_run(tmp_path: Path) -> 
     with pytest.raises(PreflightError) as caught:
         run(repo.workspace)
     assert "data/extra.csv" in caught.value.found
+
+
+def test_places_that_a_run_writes_to_are_no_missing_files(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    (repo.path / "lnk").symlink_to("real")
+    repo.git("add", "lnk")
+    params = "seed: 7\nlog_dir: ./logs/\nurl: https://x.org/data/x.csv\nsave: best.pt\nv: 1.2.3\n"
+    script = f"{PLAIN_TRAIN}open(sys.argv[1]).read()\n"
+    ignored = "/logs\n/mlruns\n/data\n/*.pt\n/*.log\n/out\n"
+    repo.commit({"train.py": script, "params.yaml": params, "real/c": "", ".gitignore": ignored})
+    command = "mkdir -p out/ && python train.py lnk/c --tracking mlruns/ -o data/x.bin 2>> t.log"
+    asked = InitRequest(command=command, metrics=("metrics.json",), outputs=("model.txt",))
+    init(repo.workspace, replace(asked, dvc_init=True))
+    written = ("logs/a.log", "mlruns/a", "data/x.bin", "best.pt", "t.log", "out/x")
+    repo.write(dict.fromkeys(written, "1\n"))
+    assert states(run(repo.workspace)) == [RepeatState.FINISHED]
 
 
 def test_data_that_are_not_in_the_cache_are_all_named(tmp_path: Path) -> None:

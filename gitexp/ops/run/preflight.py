@@ -20,7 +20,7 @@ from gitexp.model.job import LinkedPath
 from gitexp.store import inputs as inputs_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from gitexp.data.pointers import DataState
@@ -31,6 +31,28 @@ if TYPE_CHECKING:
 
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
 _WORDS = re.compile(r"[\w./+@~-]+")  # linear; a path in a command is one word
+# Options, parameters and folders with such a word in their name are there to be written to.
+_WRITTEN = frozenset(
+    (
+        *("artifact", "artifacts", "cache", "checkpoint", "checkpoints", "ckpt", "dest", "export"),
+        *("exports", "log", "logs", "mlruns", "o", "out", "output", "outputs", "report", "reports"),
+        *(
+            "result",
+            "results",
+            "run",
+            "runs",
+            "save",
+            "saved",
+            "temp",
+            "tensorboard",
+            "tmp",
+            "wandb",
+        ),
+        "tracking",
+    )
+)
+_WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
+_LETTERS = re.compile(r"[a-z]+")
 _SHOWN = 10
 
 
@@ -89,6 +111,7 @@ def check_mentions(
 
     A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
     is in none of them, and a run that fails after hours, or silently does without, is worse.
+    What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file.
 
     Parameters
     ----------
@@ -116,10 +139,10 @@ def check_mentions(
             continue
         if any(other.startswith(f"{path}/") for other in covered):
             continue
-        if not (project / path).exists() or path == ".":
+        if path == "." or path.startswith("../") or not (project / path).exists():
             continue
         full = f"{cell.config.project}/{path}" if cell.config.project else path
-        if objects.entry_at(repo, cell.tree, full) is ABSENT:
+        if not _in_commit(repo, cell.tree, full):
             lacking.append(path)
     if lacking:
         raise PreflightError(
@@ -128,17 +151,58 @@ def check_mentions(
             where=str(project),
             expected="committed, tracked by DVC, or named under run.link",
             next_step=f"git add {lacking[0]}, dvc add {lacking[0]}, or add it to run.link in "
-            ".gitexp/config.yaml",
+            ".gitexp/config.yaml; delete it where the run itself makes it",
         )
 
 
+def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
+    """Tell whether a commit has a path; what lies behind a link or in a submodule is believed."""
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        entry = objects.entry_at(repo, tree, "/".join(parts[:depth]))
+        if entry is ABSENT:
+            return False
+        if entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+            return True
+    return True
+
+
 def _mentioned(cell: Cell, stages: Sequence[Stage]) -> set[str]:
-    texts = [text for stage in stages for text in stage.commands]
-    texts += [value for value in cell.params.values() if isinstance(value, str)]
-    words = {word for text in texts for word in _WORDS.findall(text)}
+    words = {
+        word for stage in stages for text in stage.commands for word in _read_words(text, stage)
+    }
+    for key, value in cell.params.items():
+        if isinstance(value, str) and not _is_written(key.rpartition(".")[2]):
+            words.update(word for word in _WORDS.findall(value) if not _is_written(_folder(word)))
     words |= {dep for stage in stages for dep in stage.deps}
     words |= set(cell.config.evaluation)
     return {word for word in words if "." in word or "/" in word or word in cell.config.evaluation}
+
+
+def _read_words(text: str, stage: Stage) -> Iterator[str]:
+    """Yield the words of a command from its project, but for those that it writes to."""
+    before, verb = "", ""
+    for match in _WORDS.finditer(text):
+        word = match.group()
+        redirected = text[: match.start()].rstrip().endswith(">")
+        asked = before.startswith("-") and _is_written(before)
+        if not (redirected or asked or verb in _WRITERS or _is_written(_folder(word))):
+            yield word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)  # noqa: PTH118
+        if not word.startswith("-"):
+            verb = word
+        before = word
+
+
+def _folder(word: str) -> str:
+    """Return a word's first part where it can be a folder, "" where it looks like a file."""
+    path = os.path.normpath(word)
+    name = os.path.basename(path)  # noqa: PTH119 - a word, no place
+    return path.split("/")[0] if "/" in path or "." not in name.lstrip(".") else ""
+
+
+def _is_written(name: str) -> bool:
+    """Tell whether a name is one of what is made, not of what is read."""
+    return not _WRITTEN.isdisjoint(_LETTERS.findall(name.lower()))
 
 
 def check_data(data: DataState) -> None:
