@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.data import gitignore
+from gitexp.data import gitignore, settings
 from gitexp.data import links as data_links
 from gitexp.data.cache import materialise
 from gitexp.errors import LockedError, UnsafeInputError
@@ -101,6 +101,29 @@ def fill(
     # DVC hashes a .gitignore that lies in a dependency's folder: it has to be there as it will be.
     gitignore.protect(slot / project, [each.path for each in given if each.path not in kept])
     return shared
+
+
+def share_cache(slot: Path, project: str, cache: CacheConfig) -> None:
+    """Let DVC find the run's cache, should a command call it: a new worktree's own one is empty.
+
+    Raises
+    ------
+    UnsafeInputError
+        If ``.dvc`` is a link.
+    """
+    if not settings.has_dvc(slot / project):
+        return
+    dvc_dir = settings.find_dvc_dir(slot / project).relative_to(slot).as_posix()
+    folder, name = _open_parent(slot, f"{dvc_dir}/config.local", create=False)
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+    except FileExistsError:  # the commit's own
+        return
+    finally:
+        os.close(folder)
+    quote = "'" if '"' in str(cache.dir) else '"'
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        file.write(f"[cache]\n    dir = {quote}{cache.dir}{quote}\n")
 
 
 def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:

@@ -140,6 +140,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
         own = {process.MARK: str(out_dir), "GITEXP_POINTS": str(out_dir / POINTS)}
         attempt.env = variables.job_variables(job, slot, own, os.environ)
         params.write(project, job.edits)
+        slots.share_cache(slot, job.project, cache)
         held = slots.make_links(project, job.links)
         attempt.warnings += [f"{path} is in the commit: not linked" for path in held]
         seen = linked.states(job.links)

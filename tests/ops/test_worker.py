@@ -182,6 +182,14 @@ def test_given_data_come_from_the_cache_and_missing_ones_are_named(place: Bench)
     assert "not in the cache" in outcome.reason
 
 
+def test_dvc_in_a_command_uses_the_cache_of_the_run(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
+    place = bench(dvc_repo, tmp_path)
+    ask = f'test $(dvc cache dir) = {place.root}/cache && test -z "$(git status --short .dvc)"'
+    for attempt in ("attempt-1", "attempt-2"):
+        outcome = place.run(place.job(stage(f"{ask} && {GOOD}")), attempt)
+        assert outcome.state is RepeatState.FINISHED, outcome.log_tail
+
+
 def test_data_that_were_changed_through_a_hard_link_fail_the_repeat(place: Bench) -> None:
     made = stage("echo hi > model.txt; " + GOOD, outs=(StageOut("model.txt"), METRICS))
     (model,) = place.run(place.job(made)).outputs
