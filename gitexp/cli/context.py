@@ -16,6 +16,7 @@ from gitexp.git import discovery
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitexp.cli.answers import Question
     from gitexp.model.workspace import Workspace
 
 
@@ -28,6 +29,7 @@ class Context:
     printer: Printer
     json: bool
     interactive: bool  # somebody is there to answer a question
+    question: Question | None = None  # whose answer is kept for the next time
 
     def workspace(self) -> Workspace:
         """Find the repository around the folder in which the command works."""
@@ -44,7 +46,15 @@ class Context:
         return datetime.fromtimestamp(int(time.time()), UTC)
 
 
-def make(*, folder: str | None, json: bool, quiet: bool, verbose: bool, color: str) -> Context:
+def make(  # noqa: PLR0913  the options that every command has
+    *,
+    folder: str | None,
+    json: bool,
+    quiet: bool,
+    verbose: bool,
+    color: str,
+    question: Question | None = None,
+) -> Context:
     """Read the process's surroundings once.
 
     Parameters
@@ -53,6 +63,8 @@ def make(*, folder: str | None, json: bool, quiet: bool, verbose: bool, color: s
         Folder given by ``-C``, relative to the current one.
     json, quiet, verbose : bool
     color : {"auto", "always", "never"}
+    question : Question, optional
+        Keeps the answer for the next time.
     """
     start = Path.cwd() if folder is None else Path.cwd() / folder  # noqa: TID251  the one place
     environ = dict(os.environ)
@@ -62,4 +74,5 @@ def make(*, folder: str | None, json: bool, quiet: bool, verbose: bool, color: s
         printer=Printer.make(environ, quiet=quiet, verbose=verbose, color=color),
         json=json,
         interactive=sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty(),
+        question=question,
     )

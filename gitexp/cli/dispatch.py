@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
+    from gitexp.cli.answers import Question
     from gitexp.cli.context import Context
 
 EXIT_INTERRUPTED = 130
@@ -71,8 +72,14 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         return f"{names} {self._format_args(action, action.dest.upper())}"
 
 
-def dispatch(argv: Sequence[str]) -> int:
+def dispatch(argv: Sequence[str], question: Question | None = None) -> int:
     """Run one command line.
+
+    Parameters
+    ----------
+    argv : sequence of str
+    question : Question, optional
+        Keeps the answer for the next time.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def dispatch(argv: Sequence[str]) -> int:
         The exit code; `docs/exit-codes.md` has the table.
     """
     try:
-        return _run(argv)
+        return _run(argv, question)
     except BrokenPipeError:
         silence_stdout()
         return EXIT_CLOSED_PIPE
@@ -88,7 +95,7 @@ def dispatch(argv: Sequence[str]) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], question: Question | None) -> int:
     fallback = context_module.make(
         folder=None, json="--json" in argv, quiet=False, verbose=False, color="auto"
     )
@@ -106,6 +113,7 @@ def _run(argv: Sequence[str]) -> int:
                 quiet=args.quiet,
                 verbose=args.verbose,
                 color=args.color,
+                question=question,
             )
             code = command.load().execute(args, context)
         context.printer.flush()

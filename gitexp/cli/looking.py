@@ -46,3 +46,5 @@ def print_view(view: View, context: Context, style: Style, *, markdown: bool) ->
     text = views.render(view, name, style).rstrip("\n")
     if text:
         context.printer.answer(text)
+        if context.question is not None:
+            context.question.remember(text)

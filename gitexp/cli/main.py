@@ -56,6 +56,23 @@ def _worker(argv: list[str]) -> int:
 
 
 def _dispatch(argv: Sequence[str]) -> int:
+    from gitexp.cli import answers  # noqa: PLC0415  --version needs no git
+
+    question = answers.ask(argv)
+    known = None if question is None else question.recall()
+    if known is not None and _said(known):
+        return 0
     from gitexp.cli import dispatch  # noqa: PLC0415  argparse costs more than --version may
 
-    return dispatch.dispatch(argv)
+    return dispatch.dispatch(argv, question)
+
+
+def _said(answer: str) -> bool:
+    """Print an answer; where that fails, the command itself is left to say how."""
+    try:
+        sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+        sys.stdout.write(f"{answer}\n")
+        sys.stdout.flush()
+    except (OSError, AttributeError, ValueError):
+        return False
+    return True

@@ -9,6 +9,7 @@ The first line is the verdict of the conclusion, where there is one.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
@@ -29,5 +30,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Show it."""
     value = show(context.workspace(), args.what)
-    print_view(value, context, style_of(context), markdown=args.md)
+    style = replace(style_of(context), now=None)  # times, not ages: an answer stays true
+    print_view(value, context, style, markdown=args.md)
     return 0

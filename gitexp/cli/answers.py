@@ -1,0 +1,161 @@
+"""Answers of commands that only look, remembered by everything that they depend on.
+
+A prompt, a watch or a script asks `gitexp status` again and again of a repository that has not
+changed, and most of the time of the answer is the loading of code. So an answer is kept beside the
+index, named by a digest of the question and of the repository's state: HEAD, every ref, what
+differs in the work tree, the calls of `run`. Nothing is ever looked up by age, and whatever goes
+wrong costs only time. Like the index it may be deleted whenever one likes.
+
+This file imports little: it runs before the command's own module is loaded.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import zlib
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from gitexp import __version__
+from gitexp.errors import GitexpError
+from gitexp.git import command, discovery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from gitexp.model.workspace import Workspace
+
+REMEMBERED = frozenset({"status", "show"})
+KEPT = 64  # answers of a repository
+LIMIT_BYTES = 1 << 20
+_PUBLISHED = b'"published": true'
+_STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
+           "--ignore-submodules=untracked")  # fmt: skip
+_REFS = ("for-each-ref", "--format=%(objectname) %(refname)")
+
+
+class Question:
+    """A command line in a state of a repository.
+
+    Parameters
+    ----------
+    argv : sequence of str
+    workspace : Workspace
+    state : bytes
+        Digest of what the answer depends on.
+    """
+
+    __slots__ = ("_argv", "_path", "_state", "_workspace")
+
+    def __init__(self, argv: Sequence[str], workspace: Workspace, state: bytes) -> None:
+        self._argv = tuple(argv)
+        self._workspace = workspace
+        self._state = state
+        name = sha256(state + repr((__version__, self._argv)).encode()).hexdigest()
+        self._path = workspace.common_dir / "gitexp" / "answers" / name
+
+    def recall(self) -> str | None:
+        """Return the answer that was given before, or None."""
+        try:
+            with self._path.open("rb") as stream:
+                data = stream.read(LIMIT_BYTES)
+        except OSError:
+            return None
+        check, _, text = data.partition(b"\n")
+        if check != _checksum(text):
+            return None
+        answer = text.decode("utf-8", "replace")
+        # The folder may be somebody else's: nothing in it may speak to the terminal.
+        return answer if all(line.isprintable() for line in answer.split("\n")) else None
+
+    def remember(self, answer: str) -> None:
+        """Keep an answer, unless the repository changed while it was worked out."""
+        text = answer.encode("utf-8", "replace")
+        if len(text) > LIMIT_BYTES // 2 or _state(self._workspace) != self._state:
+            return
+        folder = self._path.parent
+        half = folder / f"{os.getpid()}.tmp"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            half.write_bytes(_checksum(text) + b"\n" + text)
+            half.replace(self._path)
+            kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
+            for path in kept[:-KEPT]:
+                path.unlink(missing_ok=True)
+        except OSError:
+            return  # a full or read-only disk: the next call works it out again
+
+
+def ask(argv: Sequence[str]) -> Question | None:
+    """Return the question that a command line is, or None for one that is not remembered.
+
+    Coloured answers are not: what goes to a terminal is worked out.
+    """
+    start, rest = (argv[1], argv[2:]) if argv[:1] == ["-C"] and len(argv) > 1 else (".", argv)
+    if not rest or rest[0] not in REMEMBERED or "-C" in rest or "--color" in rest:
+        return None
+    if sys.stdout is None or sys.stdout.isatty() or command.LOCAL_VARIABLES & os.environ.keys():
+        return None
+    try:
+        workspace = discovery.discover(start)
+        state = _state(workspace)
+    except GitexpError:
+        return None  # the command itself says it better
+    return None if state is None else Question(rest, workspace, state)
+
+
+def _state(workspace: Workspace) -> bytes | None:
+    """Return a digest of all that an answer depends on; None while a run goes on."""
+    parts = sha256()
+    try:
+        for part in _parts(workspace):
+            parts.update(b"%d:" % len(part) + part)
+    except (OSError, GitexpError):
+        return None
+    if any(not _is_published(path) for path in _runs(workspace)):
+        return None
+    return parts.digest()
+
+
+def _parts(workspace: Workspace) -> Iterator[bytes]:
+    yield os.fsencode(workspace.git_dir)
+    yield (workspace.git_dir / "HEAD").read_bytes()
+    yield command.run(workspace, _REFS)
+    if workspace.top is not None:
+        yield command.run(workspace, _STATUS)
+    for path in (
+        workspace.common_dir / "config",
+        workspace.common_dir / "shallow",
+        workspace.git_dir / "config.worktree",
+        *_runs(workspace),
+    ):
+        yield os.fsencode(path)
+        try:
+            seen = path.stat()
+        except FileNotFoundError:
+            continue
+        yield b"%d %d %d" % (seen.st_mtime_ns, seen.st_size, seen.st_ino)
+
+
+def _runs(workspace: Workspace) -> list[Path]:
+    if workspace.top is None:
+        return []
+    folder = workspace.top / ".gitexp" / "tmp" / "runs"
+    try:
+        return sorted(folder / entry.name / "state.json" for entry in os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _is_published(path: Path) -> bool:
+    try:
+        with path.open("rb") as stream:
+            return _PUBLISHED in stream.read(LIMIT_BYTES)
+    except OSError:
+        return False
+
+
+def _checksum(text: bytes) -> bytes:
+    return b"%08x" % zlib.crc32(text)

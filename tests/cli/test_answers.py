@@ -1,0 +1,88 @@
+"""A remembered answer is the answer: whatever it depends on makes the command work it out anew."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+from tests.ops.test_run import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+
+def said(repo: BuiltRepo, *args: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "gitexp", *args],
+        cwd=repo.path,
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode()
+
+
+def kept(repo: BuiltRepo) -> list[Path]:
+    return sorted((repo.path / ".git" / "gitexp" / "answers").glob("*"))
+
+
+def test_the_same_question_is_answered_alike_and_each_change_is_seen(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    first = said(repo, "status")
+    assert len(kept(repo)) == 1
+    assert said(repo, "status") == first
+    repo.write({"params.yaml": "lr: 0.2\nseed: 7\n"})
+    assert "params.yaml" in said(repo, "status")
+    repo.git("checkout", "--", "params.yaml")
+    assert said(repo, "status") == first
+    repo.switch("elsewhere", create=True)
+    assert "elsewhere" in said(repo, "status")
+    assert said(repo, "status", "--json") != said(repo, "status")
+
+
+def test_a_ref_that_moves_elsewhere_is_seen(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    before = said(repo, "show")
+    tip = repo.git("commit-tree", "HEAD^{tree}", "-p", "HEAD", "-m", "moved")
+    repo.git("update-ref", "refs/heads/main", tip)
+    assert tip[:7] in said(repo, "show")
+    assert tip[:7] not in before
+
+
+def test_deleted_damaged_or_forged_answers_change_nothing(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    right = said(repo, "status")
+    (path,) = kept(repo)
+    whole = path.read_bytes()
+    for damaged in (b"", whole[:-3], whole.replace(b"main", b"mein"), b"00000000\n\x1b]52;c;x\x07"):
+        path.write_bytes(damaged)
+        assert said(repo, "status") == right
+        assert path.read_bytes() == whole, "the damaged answer is replaced"
+    path.unlink()
+    assert said(repo, "status") == right
+
+
+def test_while_a_run_goes_on_nothing_is_remembered(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    folder = repo.path / ".gitexp" / "tmp" / "runs" / "aaaaaaaaaaaaaaaa"
+    folder.mkdir(parents=True)
+    (folder / "state.json").write_bytes(b'{"published": false}')
+    said(repo, "status")
+    assert kept(repo) == []
+
+
+def test_in_a_hook_of_another_repository_git_is_asked_as_the_hook_would(tmp_path: Path) -> None:
+    repo, other = plain(tmp_path / "r"), plain(tmp_path / "other")
+    said(repo, "status")
+    done = subprocess.run(
+        [sys.executable, "-I", "-m", "gitexp", "status"],
+        cwd=repo.path,
+        env={**os.environ, "GIT_DIR": str(other.path / ".git")},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout
+    assert len(kept(repo)) == 1
