@@ -281,6 +281,19 @@ def test_a_project_without_a_pipeline_gets_pointers_beside_its_outputs(tmp_path:
     assert repo.path.joinpath("model.txt").read_text() == repo.show("params.yaml")
 
 
+def test_a_state_that_came_back_gets_a_snapshot_again(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    run(repo.workspace)
+    first = repo.show("model.txt.dvc")
+    repo.commit({"params.yaml": "lr: 0.2\nseed: 7\n"})
+    run(repo.workspace)
+    assert repo.show("model.txt.dvc") != first
+    repo.commit({"params.yaml": "lr: 0.1\nseed: 7\n"})
+    assert run(repo.workspace).snapshot.startswith("written")
+    assert repo.show("model.txt.dvc") == first
+    assert "already" in run(repo.workspace).snapshot
+
+
 def test_without_a_seed_parameter_the_seed_is_in_the_environment(tmp_path: Path) -> None:
     train = (
         "import json, os\n"

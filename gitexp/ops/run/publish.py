@@ -265,14 +265,15 @@ def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
 
 
 def _has_snapshot_run(repo: Repo, view: TipView, ended: Ended) -> bool:
+    """Whether the last snapshot on the branch is one of this state: it wrote the pointers."""
     draft = ended.state.draft
-    return any(
-        found.run.inputs == draft.inputs
-        and any(
-            repeat.snapshot and repeat.seed == draft.committed_seed for repeat in found.run.repeats
-        )
+    written = [
+        (found.run.inputs, repeat.seed)
         for found in lookup.runs_at(repo, view.commit).runs
-    )
+        for repeat in found.run.repeats
+        if repeat.snapshot
+    ]
+    return written[-1:] == [(draft.inputs, draft.committed_seed)]
 
 
 def _refresh(top: Path, branch: str, repo: Repo, ended: Ended) -> list[str]:
