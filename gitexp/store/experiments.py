@@ -6,6 +6,7 @@ So it can be remembered by these two, and a list of two thousand branches is one
 from __future__ import annotations
 
 import json
+import marshal
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -17,7 +18,8 @@ from gitexp.git.objects import commit_info, read_blob, tree_id
 from gitexp.model.comparison import MetricSummary
 from gitexp.model.ids import RunId, TreeId
 from gitexp.store.ancestry import listings
-from gitexp.store.index import Kind
+from gitexp.store.halves import beside, can_fork
+from gitexp.store.index import Index, Kind
 from gitexp.store.layout import CONCLUSIONS, conclusion_path
 from gitexp.store.lines import describe, pooled, reason, summarise
 from gitexp.store.plans import plan_named, plan_of_branch
@@ -30,11 +32,11 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.store.index import Index
     from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
 
 CONCLUSION_LIMIT_BYTES = 4 << 20
+_WORTH_A_CHILD = 300  # branches; a child costs 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,41 @@ def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip,
     rows = index.get(Kind.EXPERIMENT, keys.values())
     remembered = _decoded(rows)
     unknown = [tip for tip, key in keys.items() if key not in remembered]
+    if len(unknown) >= _WORTH_A_CHILD and can_fork():
+        remembered |= _decoded(_halved(repo, index, unknown, keys))
+        unknown = [tip for tip in unknown if keys[tip] not in remembered]
+    remembered |= _read(repo, index, unknown, keys)
+    return {tip: remembered[key] for tip, key in keys.items()}
+
+
+def _halved(
+    repo: Repo, index: Index, tips: Sequence[Tip], keys: Mapping[Tip, str]
+) -> Mapping[str, bytes]:
+    """Read one half here and the other in a child; return the rows of both.
+
+    What a child could not read, or is broken, is in no row and is looked at again.
+    """
+    half = len(tips) // 2
+
+    def work() -> bytes:
+        own = Index(None)
+        _read(repo, own, tips[half:], keys)
+        return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
+
+    result = beside(work)
+    _read(repo, index, tips[:half], keys)
+    data = result()
+    if data is not None:
+        for number, rows in marshal.loads(data).items():  # noqa: S302  from our own child
+            index.put(Kind(number), rows)
+    return index.get(Kind.EXPERIMENT, keys.values())
+
+
+def _read(
+    repo: Repo, index: Index, unknown: Sequence[Tip], keys: Mapping[Tip, str]
+) -> dict[str, ExperimentLine]:
+    """Work out the lines of branches and remember the good ones."""
+    found: dict[str, ExperimentLine] = {}
     held = listings(repo, index, dict.fromkeys(tip.commit for tip in unknown))
     # All at once: one question to the index instead of one for each branch.
     every = {tree: run for runs in held.values() for run, tree in runs.items()}
@@ -77,12 +114,12 @@ def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip,
     fresh: dict[str, bytes] = {}
     for tip in unknown:
         mine = {tree: lines[tree] for tree in held[tip.commit].values()}
-        line = remembered[keys[tip]] = _work_out(repo, tip, mine)
+        line = found[keys[tip]] = _work_out(repo, tip, mine)
         if not line.bad:
             fresh[keys[tip]] = _encode(line)
     if fresh:
         index.put(Kind.EXPERIMENT, fresh)
-    return {tip: remembered[key] for tip, key in keys.items()}
+    return found
 
 
 def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> ExperimentLine:

@@ -99,6 +99,10 @@ class Index:
         """Remember rows; they reach the file when the index is closed."""
         self._fresh.setdefault(kind, {}).update(rows)
 
+    def fresh(self) -> Iterable[tuple[Kind, Mapping[str, bytes]]]:
+        """Return the rows that are not in the file yet."""
+        return self._fresh.items()
+
     def close(self) -> None:
         """Write the new rows and let go of the file. Failing to write loses nothing but time."""
         fresh, self._fresh = self._fresh, {}

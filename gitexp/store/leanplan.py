@@ -50,13 +50,7 @@ def lean_plan(data: bytes, where: str) -> Plan:
 
 
 def usual(data: bytes, where: str) -> dict[str, Json] | None:
-    """Return the mapping that the file is, or None where a line is not of the usual kind.
-
-    Raises
-    ------
-    BadFormatError
-        If a value is a bare date or is not finite.
-    """
+    """Return the mapping that the file is, or None where a line is not of the usual kind."""
     if len(data) > LIMIT_BYTES or not data.endswith(b"\n"):
         return None
     try:
@@ -64,9 +58,12 @@ def usual(data: bytes, where: str) -> dict[str, Json] | None:
     except UnicodeDecodeError:
         return None
     reader = _Reader(where)
-    # What is not printable (a tab, a separator of lines) may mean something to YAML.
-    if all(line.isprintable() and reader.take(line) for line in lines):
-        return reader.top
+    try:
+        # What is not printable (a tab, a separator of lines) may mean something to YAML.
+        if all(line.isprintable() and reader.take(line) for line in lines):
+            return reader.top
+    except GitexpError:  # a bare date, unless the next line goes on with it
+        return None
     return None
 
 
