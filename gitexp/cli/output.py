@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from dataclasses import dataclass
@@ -86,15 +87,26 @@ class Printer:
         except OSError as error:
             raise _unwritten(error) from error
 
+    def talk(self, text: str) -> None:
+        """Write to stderr as it is; that nobody can read it stops no work.
+
+        A run of hours must not end because its log is on a full disk, or went into ``head``.
+        """
+        try:
+            self.err.write(text)
+            self.err.flush()
+        except OSError:
+            _silence(self.err)
+
     def say(self, text: str) -> None:
         """Print talk; nothing where quiet."""
         if not self.quiet:
-            print(safe(text), file=self.err)
+            self.talk(f"{safe(text)}\n")
 
     def detail(self, text: str) -> None:
         """Print a reason that only ``-v`` wants."""
         if self.verbose and not self.quiet:
-            print(safe(text), file=self.err)
+            self.talk(f"{safe(text)}\n")
 
     def style(self, text: str, name: str, *, err: bool = False) -> str:
         """Return `text` in a colour, where this stream takes one."""
@@ -105,10 +117,11 @@ class Printer:
     def error(self, error: GitexpError) -> None:
         """Print an error in the house's voice."""
         head = self.style(f"error[{error.id}]", "red", err=True)
-        print(f"{head}: {safe(error.summary)}", file=self.err)
+        lines = [f"{head}: {safe(error.summary)}"]
         for label, text in error.lines():
             for index, line in enumerate(text.splitlines() or [""]):
-                print(f"  {'' if index else label:<8}  {safe(line)}".rstrip(), file=self.err)
+                lines.append(f"  {'' if index else label:<8}  {safe(line)}".rstrip())
+        self.talk("\n".join(lines) + "\n")
 
 
 def safe(text: str) -> str:
@@ -129,7 +142,14 @@ def safe(text: str) -> str:
 
 def silence_stdout() -> None:
     """Let the interpreter's own last flush go nowhere instead of failing."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _silence(sys.stdout)
+
+
+def _silence(stream: TextIO) -> None:
+    with contextlib.suppress(OSError):  # a stream of a caller's may have no descriptor
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, stream.fileno())
+        os.close(null)
 
 
 def _unwritten(error: OSError) -> OutputError:

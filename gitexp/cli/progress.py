@@ -43,8 +43,7 @@ class Reporter:
     def close(self) -> None:
         """Take the live line away."""
         if self.live and not self.printer.quiet:
-            self.printer.err.write("\r\x1b[K")
-            self.printer.err.flush()
+            self.printer.talk("\r\x1b[K")
 
     def _print(self, event: ProgressEvent) -> None:
         if event.kind in {ProgressKind.STARTED, ProgressKind.STAGE}:
@@ -54,7 +53,7 @@ class Reporter:
     def _draw(self, event: ProgressEvent) -> None:
         lasting = {ProgressKind.FAILED, ProgressKind.WARNING}
         if event.kind in lasting:
-            self.printer.err.write(f"\r\x1b[K{safe(_line(event))}\n")
+            self.printer.talk(f"\r\x1b[K{safe(_line(event))}\n")
         parts = [f"{event.done}/{event.total}"] if event.total else [event.message]
         for label, stage in self._running.items():
             parts.append(f"{label}: {stage}" if stage else label)
@@ -63,8 +62,7 @@ class Reporter:
         if event.eta_s is not None and event.done < event.total:
             parts.append(f"{duration(event.eta_s)} left")
         width = shutil.get_terminal_size().columns - 1
-        self.printer.err.write("\r\x1b[K" + safe(" | ".join(parts))[:width])
-        self.printer.err.flush()
+        self.printer.talk("\r\x1b[K" + safe(" | ".join(parts))[:width])
 
 
 def _line(event: ProgressEvent) -> str:

@@ -92,11 +92,18 @@ def execute(args: argparse.Namespace, context: Context) -> int:
 
 
 def exit_code(report: RunReport) -> int:
-    """Return 130 if interrupted, 5 if a repeat did not finish, else 0."""
+    """Return 130 if interrupted, 5 if a repeat did not finish, else 0.
+
+    What a dead call had lost and ``--resume`` has made good is no failure.
+    """
     if report.interrupted:
         return EXIT_INTERRUPTED
-    states = {repeat.state for each in report.recorded for repeat in each.run.repeats}
-    return 0 if states <= {RepeatState.FINISHED} else EXIT_COMMAND_FAILED
+    repeats = [(each, repeat) for each in report.recorded for repeat in each.run.repeats]
+    ended = {(each.side, repeat.seed) for each, repeat in repeats}
+    good = {
+        (each.side, repeat.seed) for each, repeat in repeats if repeat.state is RepeatState.FINISHED
+    }
+    return 0 if ended <= good else EXIT_COMMAND_FAILED
 
 
 def seeds(text: str) -> tuple[int, ...]:

@@ -10,10 +10,20 @@ import shutil
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import git
-from git.exc import GitCommandError, GitCommandNotFound
-
 from gitexp.errors import ExistsError, GitFailedError
+
+try:  # GitPython starts git when it is imported
+    import git
+    from git.exc import GitCommandError, GitCommandNotFound
+except ModuleNotFoundError:
+    raise
+except ImportError as no_git:
+    raise GitFailedError(
+        "cannot start git",
+        found=str(no_git).strip().splitlines()[0],
+        next_step="install Git 2.31 or newer and put it on PATH",
+    ) from no_git
+
 from gitexp.git import command
 from gitexp.git.checkouts import Checkout, listing
 

@@ -177,3 +177,41 @@ def test_what_a_branch_says_never_acts_on_the_terminal(experiment: BuiltRepo) ->
     assert "\x1b" not in gitexp(experiment, "run").err
     done = gitexp(experiment, "show", "\x1b[31mred")
     assert "\x1b" not in done.out + done.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_log_on_a_full_disk_stops_no_run(project: BuiltRepo) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "gitexp", "run", "--seeds", "1,2"],
+            cwd=project.path,
+            stdout=subprocess.PIPE,
+            stderr=full,
+            env=environment(),
+            check=False,
+        )
+    assert done.returncode == 0
+    assert b"2/2 finished" in done.stdout
+    assert project.status() == []
+
+
+def test_a_reader_who_leaves_a_run_does_not_end_it(project: BuiltRepo) -> None:
+    before = project.hash()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitexp", "run", "--seeds", "1,2"],
+        cwd=project.path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        env=environment(),
+    )
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait() == 141  # it could not say so, but:
+    assert project.hash("HEAD~1") == before
+
+
+def test_where_git_is_missing_every_command_says_so(project: BuiltRepo, tmp_path: Path) -> None:
+    for command in ("run", "status", "list", "show", "init"):
+        done = gitexp(project, command, env={"PATH": str(tmp_path)})
+        assert done.code == 3
+        assert done.says("error[git-failed]: cannot start git", "put it on PATH")
