@@ -17,7 +17,7 @@ from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft
-from gitexp.model.plan import Claim
+from gitexp.model.plan import MAX_REPEATS, Claim
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import TEMPLATE_HYPOTHESIS, check_name, new
 from gitexp.report import actions
@@ -110,7 +110,8 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
 
 def _read(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(DRAFT_LIMIT_BYTES + 1)
     except OSError as error:
         raise UsageError(
             "the plan file cannot be read", found=error.strerror or "", where=str(path)
@@ -141,8 +142,10 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
     alpha = 0.05 if draft.alpha is None else draft.alpha
     if not 0 < alpha < 1:
         raise UsageError("alpha is a rate between 0 and 1", found=str(alpha))
-    if draft.repeats is not None and draft.repeats < 1:
-        raise UsageError("a plan needs at least one repeat", found=str(draft.repeats))
+    if draft.repeats is not None and not 1 <= draft.repeats <= MAX_REPEATS:
+        raise UsageError(
+            f"a plan has at least one repeat, and at most {MAX_REPEATS}", found=str(draft.repeats)
+        )
     return NewRequest(
         name=args.name,
         hypothesis=draft.hypothesis,

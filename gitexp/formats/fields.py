@@ -67,13 +67,22 @@ class Fields:
         """Read a text that may be null or absent."""
         return self.text(key) if self._optional(key) else None
 
-    def integer(self, key: str, default: int | None = None, *, least: int | None = None) -> int:
-        """Read an integer, not below `least`."""
+    def integer(
+        self,
+        key: str,
+        default: int | None = None,
+        *,
+        least: int | None = None,
+        most: int | None = None,
+    ) -> int:
+        """Read an integer, not below `least` and not above `most`."""
         value = self._take(key, default, "an integer")
         if type(value) is not int:
             raise self.bad(key, "an integer")
         if least is not None and value < least:
             raise self.bad(key, f"an integer of at least {least}")
+        if most is not None and value > most:
+            raise self.bad(key, f"an integer of at most {most}")
         return value
 
     def maybe_integer(self, key: str) -> int | None:

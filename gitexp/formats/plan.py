@@ -27,7 +27,16 @@ from gitexp.formats.versions import schema, schema_of
 from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.model.ids import PlanDigest
-from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, Guard, Person, Plan
+from gitexp.model.plan import (
+    MAX_REPEATS,
+    BaselineRef,
+    Claim,
+    Direction,
+    Effect,
+    Guard,
+    Person,
+    Plan,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -152,8 +161,10 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
     """
     if not (math.isfinite(alpha) and 0 < alpha < 1):
         raise BadFormatError("alpha is not a rate", found=str(alpha), expected="between 0 and 1")
-    if repeats < 1:
-        raise BadFormatError("a plan needs repeats", found=str(repeats), expected="1 or more")
+    if not 1 <= repeats <= MAX_REPEATS:
+        raise BadFormatError(
+            "a plan cannot have so many repeats", found=str(repeats), expected=f"1 to {MAX_REPEATS}"
+        )
     plan = Plan(
         name=name,
         branch=branch,
@@ -219,7 +230,7 @@ def read(fields: Fields) -> Plan:
         direction=direction,
         effect=effect,
         alpha=alpha,
-        repeats=fields.integer("repeats", least=1),
+        repeats=fields.integer("repeats", least=1, most=MAX_REPEATS),
         guards=_guards(fields),
         baseline=BaselineRef(name=baseline.text("name"), commit=baseline.commit("commit")),
         evaluation=fields.texts("evaluation", ()),

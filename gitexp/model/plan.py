@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, PlanDigest
+
+
+MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 
 
 class Direction(enum.Enum):

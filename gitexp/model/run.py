@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
         TreeId,
     )
     from gitexp.model.plan import Person
+
+MAX_SEED: Final = 2**62  # whatever counts on from it still fits into 64 bits
 
 
 class RepeatState(enum.Enum):

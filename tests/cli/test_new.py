@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,8 +12,6 @@ from gitexp.store import layout
 from tests.cli.shell import HYPOTHESIS, PLAN, gitexp
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.build import BuiltRepo
 
 
@@ -57,6 +56,7 @@ def test_it_begins_a_branch_with_one_commit_and_switches_to_it(project: BuiltRep
         (["--alpha", "nan"], 2, ["alpha"]),
         (["--alpha", "x"], 2, ["--alpha"]),
         (["--repeats", "0"], 2, ["at least one repeat"]),
+        (["--repeats", "99999999999"], 2, ["at most 100000"]),
         (["--param", "lrr=1"], 2, ["error[unknown-param]", "lr"]),
         (["--param", "lr"], 2, ["KEY=VALUE"]),
         (["--param", "other.yaml:lr=1"], 2, ["error[unknown-param]", "other.yaml"]),
@@ -73,6 +73,13 @@ def test_a_plan_that_makes_no_sense_begins_nothing(
     assert done.says(*said, "next")
     assert project.refs() == before
     assert project.status() == []
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no file without an end")
+def test_a_plan_file_without_an_end_is_not_read_whole(project: BuiltRepo) -> None:
+    done = gitexp(project, "new", "idea", "--from", "/dev/zero")
+    assert done.code == 3
+    assert done.says("error[bad-format]", "too large", "/dev/zero")
 
 
 def test_what_a_plan_lacks_is_named(project: BuiltRepo) -> None:

@@ -158,6 +158,7 @@ def test_a_draft_may_leave_out_anything_but_not_mistype_it() -> None:
     [
         (b"alpha: 0.05", b"alpha: 5", "alpha"),
         (b"repeats: 8", b"repeats: 0", "repeats"),
+        (b"repeats: 8", b"repeats: 100001", "repeats"),
         (b'">=0.005"', b'"<=0.005"', "effect"),
         (b"3fa9c1e3", b"main", "baseline.commit"),
         (b"claim: method", b"claim: idea", "claim"),

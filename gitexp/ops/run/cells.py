@@ -10,6 +10,7 @@ from gitexp.formats import params as params_format
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.config import ParamKey
+from gitexp.model.run import MAX_SEED
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import plans
 
@@ -136,11 +137,11 @@ def _committed_seed(
             next_step="correct seed.param in .gitexp/config.yaml and commit it",
         )
     seed = values[key]
-    if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise PreflightError(
             f"the seed parameter {key} is not a whole number",
             found=repr(seed),
             where=f"{key.file} at {commit[:9]}",
-            expected="a whole number, 0 or more",
+            expected=f"a whole number from 0 to {MAX_SEED}",
         )
     return seed
