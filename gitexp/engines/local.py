@@ -170,8 +170,8 @@ class LocalEngine:
 
 def _worker_lives(file: Path) -> bool:
     try:
-        return process.lives(file.read_text("utf-8"))
-    except FileNotFoundError:
+        return process.lives(file.read_text("utf-8", "replace"))
+    except OSError:
         return False
 
 

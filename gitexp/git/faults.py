@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import tempfile
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, GitFailedError, NoSpaceError, ReadOnlyError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
@@ -46,6 +48,25 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
             expected="write access",
         )
     return GitFailedError(doing, found=text or type(error).__name__, where=where)
+
+
+@contextlib.contextmanager
+def translating(doing: str, where: str = "") -> Iterator[None]:
+    """Let errors of the system leave a block, or a decorated function, as errors of ours.
+
+    Parameters
+    ----------
+    doing, where : str
+        As for `translated`.
+
+    Raises
+    ------
+    GitexpError
+    """
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, doing, where) from error
 
 
 def reason_for_failed_write(folder: Path, size: int, error: Exception) -> Exception:

@@ -294,7 +294,7 @@ def _promised(repo: Repo, id_: str, error: KeyError) -> pygit2.Object:
         "an object of the repository is missing",
         where=id_,
         expected="a complete clone",
-        next_step="git fetch, then git fsck",
+        next_step="git fetch --unshallow" if repo.git.is_shallow else "git fetch, then git fsck",
     ) from error
 
 

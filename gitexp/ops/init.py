@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -15,6 +16,7 @@ from gitexp.errors import (
     DetachedHeadError,
     DvcFailedError,
     UnbornBranchError,
+    UnsafeInputError,
     UsageError,
 )
 from gitexp.formats import config as config_format
@@ -27,7 +29,7 @@ from gitexp.ops import detect
 from gitexp.store import layout, transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.formats.text import Json
@@ -87,6 +89,7 @@ def init(
             where=str(top),
             next_step="gitexp init --dvc-init, or run dvc init yourself first",
         )
+    _refuse_links(top, [*files, *(_DVC_FILES if needs_dvc and request.dvc_init else ())])
     if request.dry_run:
         return _report(proposal, tuple(files), request, commit=None)
     notes = proposal.notes
@@ -123,6 +126,26 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
 def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:
     del view  # new files only: nothing of the tip decides about them
     return files
+
+
+def _refuse_links(top: Path, paths: Iterable[str]) -> None:
+    """Refuse links that a branch put where we write: the bytes would go wherever they point.
+
+    Raises
+    ------
+    UnsafeInputError
+    """
+    for path in paths:
+        parts = PurePosixPath(path).parts
+        for depth in range(1, len(parts) + 1):
+            place = top.joinpath(*parts[:depth])
+            folder = depth < len(parts)
+            if place.is_symlink() or (folder and place.exists() and not place.is_dir()):
+                raise UnsafeInputError(
+                    f"a {'folder' if folder else 'file'} is needed where there is something else",
+                    where=place.relative_to(top).as_posix(),
+                    next_step=f"git rm -- {shlex.quote(place.relative_to(top).as_posix())}",
+                )
 
 
 def _write(top: Path, files: Mapping[str, bytes]) -> None:

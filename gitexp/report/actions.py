@@ -153,10 +153,11 @@ def _not_run(report: RunReport) -> Iterator[str]:
 
 def _summaries(each: RecordedRun) -> list[tuple[str, int, float, float | None]]:
     found = []
-    for metric in dict.fromkeys(sample.metric for sample in each.samples):
-        values = [s.value for s in each.samples if s.metric == metric and s.fold is None]
-        if not values:
-            continue
+    whole: dict[str, list[float]] = {}
+    for sample in each.samples:
+        if sample.fold is None:
+            whole.setdefault(sample.metric, []).append(sample.value)
+    for metric, values in whole.items():
         mean = sum(values) / len(values)
         spread = None
         if len(values) > 1:

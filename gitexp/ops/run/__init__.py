@@ -16,10 +16,13 @@ from typing import TYPE_CHECKING
 from gitexp.engines import ENGINES
 from gitexp.errors import UsageError
 from gitexp.formats import job as job_format
+from gitexp.git.faults import translating
 from gitexp.model.ids import RunId
+from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.request import RunRequest
+from gitexp.model.run import MAX_SEED
 from gitexp.ops.run import commit_first, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
@@ -52,6 +55,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+@translating("the run cannot go on")
 def run(  # noqa: PLR0913  what a call is, and what surrounds it
     workspace: Workspace,
     request: RunRequest | None = None,
@@ -93,6 +97,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         The branch went away meanwhile; the finished repeats wait for ``resume``.
     """
     request = request or RunRequest()
+    _check(request)
     variables = dict(os.environ if environ is None else environ)
     if request.engine not in ENGINES:
         raise UsageError(
@@ -140,6 +145,22 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         interrupted=interrupted,
         warnings=warnings,
     )
+
+
+def _check(request: RunRequest) -> None:
+    """Refuse numbers that no plan and no record can hold."""
+    if request.repeats is not None and not 1 <= request.repeats <= MAX_REPEATS:
+        raise UsageError(
+            "there cannot be so many repeats",
+            found=str(request.repeats),
+            expected=f"1 to {MAX_REPEATS}",
+        )
+    if len(request.seeds) > MAX_REPEATS or any(not 0 <= seed <= MAX_SEED for seed in request.seeds):
+        raise UsageError(
+            "these seeds cannot be recorded",
+            found=f"{len(request.seeds)} of them, the largest is {max(request.seeds)}",
+            expected=f"at most {MAX_REPEATS}, each from 0 to {MAX_SEED}",
+        )
 
 
 def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings

@@ -246,8 +246,8 @@ class _Loop:
             self.progress.event(ProgressKind.STARTED, each.label)
         attempt = self.around.workdir.attempt(each.job.run, each.job.seed)
         try:
-            stage = (attempt / "stage").read_text("utf-8").strip()
-        except FileNotFoundError:
+            stage = (attempt / "stage").read_text("utf-8", "replace").strip()
+        except OSError:  # not there yet; or the job itself has been at it
             return
         if stage != each.stage:
             each.stage = stage

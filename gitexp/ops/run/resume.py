@@ -57,7 +57,7 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
         job = job_format.load(path.read_bytes(), str(path))
         if first is None or len(job.stages) > len(first.stages):
             first = job
-        if workdir.attempt(state.draft.id, seed).exists():
+        if workdir.began(state.draft.id, seed):
             outcomes[seed] = workdir.outcome(state.draft.id, seed)
     if first is None or not any(
         outcome is not None and outcome.state is RepeatState.FINISHED

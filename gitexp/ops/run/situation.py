@@ -97,6 +97,10 @@ def find_place(workspace: Workspace, request: RunRequest) -> Place:
     repo = repository.open_repository(workspace)
     head = refs.head(repo)
     branch = request.on or head.branch
+    if branch == layout.DATA_BRANCH:
+        raise UsageError(
+            "this branch holds by-products only, and no run is recorded on it", found=branch
+        )
     if branch is None:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to record on")
     if head.commit is ABSENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from gitexp.store import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from gitexp.model.run import Run
     from gitexp.ops.run.workdir import WorkDir
@@ -91,10 +93,9 @@ def living(workdir: WorkDir) -> frozenset[str]:
     """Return the runs whose coordinator is alive."""
     found = set()
     for path in workdir.runs.glob("*/state.json"):
-        value = json_loads(path.read_bytes(), where=str(path))
-        if not isinstance(value, dict) or value.get("published"):
-            continue
-        if not locks.is_dead(_owner(value["owner"], str(path))):
+        known = _read(path)
+        # Nobody can tell about one that cannot be read: what belongs to it stays.
+        if known is None or not (known[0].get("published") or locks.is_dead(known[1])):
             found.add(path.parent.name)
     return frozenset(found)
 
@@ -102,18 +103,28 @@ def living(workdir: WorkDir) -> frozenset[str]:
 def unpublished(workdir: WorkDir) -> Iterator[State]:
     """Yield the states of runs whose coordinator is dead and that were never recorded."""
     for path in sorted(workdir.runs.glob("*/state.json")):
+        known = _read(path)
+        if known is None or known[0].get("published") or not locks.is_dead(known[1]):
+            continue
+        with contextlib.suppress(BadFormatError):
+            yield _load(known[0], str(path))
+
+
+def _read(path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
+    """Return a state and whose it is; None if a power cut left half of it, or it is not ours.
+
+    One such file must not keep the repeats of all other calls from being published;
+    ``gitexp status`` and ``gitexp logs`` name it.
+    """
+    try:
         value = json_loads(path.read_bytes(), where=str(path))
         if not isinstance(value, dict) or value.get("$schema") != SCHEMA:
-            raise BadFormatError("not a state of a run", where=str(path), expected=SCHEMA)
-        if value["published"] or not locks.is_dead(_owner(value["owner"], str(path))):
-            continue
-        yield _load(value, str(path))
-
-
-def _owner(value: object, where: str) -> locks.Owner:
-    if not isinstance(value, dict):
-        raise BadFormatError("a state without an owner", where=where)
-    return locks.Owner(str(value["host"]), int(value["pid"]), str(value["started"]))
+            return None
+        fields = Fields(value["owner"], str(path))
+        owner = locks.Owner(fields.text("host"), fields.integer("pid"), fields.text("started"))
+    except (BadFormatError, KeyError, OSError):
+        return None
+    return value, owner
 
 
 def _load(value: Mapping[str, Json], where: str) -> State:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.errors import UnsafeInputError
 from gitexp.formats import outcome as outcome_format
 from gitexp.model.run import RepeatState
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import RunId
     from gitexp.model.job import Outcome
 
+_FOLDERS = ("runs", "worktrees", "environments")
+_MARKS = frozenset({".lock", ".used"})  # beside a slot
 ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
 
 
@@ -32,8 +35,22 @@ class WorkDir:
 
     @classmethod
     def of(cls, top: Path) -> WorkDir:
-        """Return the folder of a work tree, made if need be."""
+        """Return the folder of a work tree, made if need be.
+
+        Raises
+        ------
+        UnsafeInputError
+            If a link stands where a folder should be.
+        """
         root = top / ".gitexp" / "tmp"
+        # A branch may track a link there, and what a run writes would go wherever it points.
+        for folder in (root.parent, root, *(root / name for name in _FOLDERS)):
+            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+                raise UnsafeInputError(
+                    "a folder is needed where there is a file or a link",
+                    where=str(folder),
+                    next_step=f"git rm --cached -- {folder.relative_to(top)}, and remove it",
+                )
         root.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"
         if not ignore.exists():
@@ -71,18 +88,22 @@ class WorkDir:
         return self.root / "worktrees" / f"{run}-{number}"
 
     def slots(self, run: str = "") -> list[Path]:
-        """Return the worktrees of a run, or of all runs, that are there."""
+        """Return the worktrees of a run, or of all runs; one that a job removed has left marks."""
         found = (self.root / "worktrees").glob(f"{run or '*'}-*")
-        return sorted(path for path in found if path.suffix not in {".lock", ".used"})
+        return sorted({path.with_suffix("") if path.suffix in _MARKS else path for path in found})
 
     def outcome(self, run: RunId, seed: int) -> Outcome | None:
         """Return what a repeat came to; None while, or if, it left no outcome."""
         path = self.attempt(run, seed) / "outcome.json"
         try:
             data = path.read_bytes()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             return None
         return outcome_format.load(data, str(path))
+
+    def began(self, run: RunId, seed: int) -> bool:
+        """Whether a worker ever took this repeat on."""
+        return (self.attempt(run, seed) / "pid").exists()
 
     def finished(self, run: RunId, seed: int) -> bool:
         """Whether a repeat has an outcome that says it finished."""
