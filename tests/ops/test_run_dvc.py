@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.data.dvclock import main_lock
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.ops.init import init
@@ -88,3 +89,25 @@ def test_frozen_stages_templates_wdir_and_executables_compose(tmp_path: Path) ->
     again = run(repo.workspace, RunRequest(seeds=(7,)))
     assert states(again) == [RepeatState.FINISHED]
     assert "already" in again.snapshot
+
+
+def test_outputs_follow_in_every_work_tree_on_the_branch_or_are_named(
+    dvc_repo: BuiltRepo, tmp_path: Path
+) -> None:
+    init(dvc_repo.workspace)
+    dvc_repo.branch("exp/x")
+    other = dvc_repo.worktree(tmp_path / "other", "exp/x")
+    dvc(other.path, "cache", "dir", "--local", str(dvc_repo.path / ".dvc" / "cache"))
+    dvc(other.path, "checkout")
+    other.commit({"params.yaml": "lr: 0.7\nseed: 1\n"}, at=2)
+    report = run(dvc_repo.workspace, RunRequest(on="exp/x", at="exp/x"))
+    assert (report.snapshot[:7], report.not_updated) == ("written", ())
+    assert json.loads(dvc(other.path, "status", "--json")) == {}
+    other.commit({"params.yaml": "lr: 0.8\nseed: 1\n"}, at=3)
+    with main_lock(other.path):
+        report = run(other.workspace)
+    assert report.snapshot.startswith("written")
+    assert sorted(text.split(" (")[0] for text in report.not_updated) == [
+        "model.txt",
+        "prepared.csv",
+    ]

@@ -12,10 +12,10 @@ from gitexp.data.cache import open_cache
 from gitexp.data.objects import flush
 from gitexp.data.settings import find_dvc_dir
 from gitexp.data.workspace import refresh
-from gitexp.errors import MovedRefError
+from gitexp.errors import GitexpError, MovedRefError
 from gitexp.formats import dvcwrite
 from gitexp.formats import plan as plan_format
-from gitexp.git import refs
+from gitexp.git import checkouts
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
@@ -27,7 +27,6 @@ from gitexp.store import layout, lookup, transaction
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from datetime import datetime
-    from pathlib import Path
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -141,8 +140,8 @@ def publish(
     )
     left = list(published.not_updated)
     for ended, _ in built:
-        if ended.state.side == decided.side and workspace.top is not None:
-            left += _refresh(workspace.top, branch, repo, ended)
+        if ended.state.side == decided.side:
+            left += _refresh(workspace, branch, ended)
     done = tuple(
         (
             ended.state,
@@ -276,25 +275,28 @@ def _has_snapshot_run(repo: Repo, view: TipView, ended: Ended) -> bool:
     return written[-1:] == [(draft.inputs, draft.committed_seed)]
 
 
-def _refresh(top: Path, branch: str, repo: Repo, ended: Ended) -> list[str]:
-    """Bring the outputs in the user's work tree to the snapshot; return what was left."""
-    if refs.head(repo).branch != branch:
-        return []
+def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
+    """Bring the outputs in the branch's work trees to the snapshot; return what was left.
+
+    The run is recorded: from here on nothing is an error.
+    """
     finished = ended.finished()
     chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
     outputs = snapshot.joined_outputs(finished[0], chosen)
     executable = snapshot.executables((*finished[0].stages, *chosen.stages))
-    project = top / ended.config.project
-    if not outputs:
-        return []
-    cache = open_cache(project)
-    with dvclock.main_lock(project):
-        result = refresh(
-            project,
-            [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs],
-            cache,
-        )
-    return [f"{each.path} ({each.why})" for each in result.left]
+    wanted = [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs]
+    left: list[str] = []
+    for place in checkouts.on_branch(workspace, branch) if wanted else ():
+        project = place.top / ended.config.project
+        shown = "" if place.top == workspace.top else f"{place.top}/"
+        try:
+            with dvclock.main_lock(project):
+                result = refresh(project, wanted, open_cache(project))
+        except GitexpError as error:  # DVC is at work there, or the disk is full
+            left += [f"{shown}{out.path} ({error.summary})" for out in wanted]
+        else:
+            left += [f"{shown}{each.path} ({each.why})" for each in result.left]
+    return left
 
 
 def _message(built: Sequence[tuple[Ended, Record]]) -> str:
