@@ -141,7 +141,9 @@ def _recorded(report: RunReport) -> Iterator[str]:
 def _not_run(report: RunReport) -> Iterator[str]:
     for each in report.planned:
         seeds = numbers.ranges(each.seeds) or "none"
-        verb = "would run seeds" if report.dry_run else "nothing to run, lacking seeds"
+        verb = "nothing to run, lacking seeds"
+        if report.dry_run or report.interrupted:
+            verb = "would run seeds" if report.dry_run else "stopped before it ran seeds"
         yield f"{each.side} {each.commit[:SHORT]}: {verb} {seeds}"
         if each.counting:
             yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")

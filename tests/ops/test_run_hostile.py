@@ -179,6 +179,33 @@ def test_what_never_began_is_not_recorded_as_lost(tmp_path: Path) -> None:
     assert exit_code(report) == 0  # what was lost is made good
 
 
+def test_what_had_not_begun_when_the_user_stopped_is_not_recorded(tmp_path: Path) -> None:
+    script = plain(tmp_path / "p", f"{PLAIN_TRAIN}import time; time.sleep(60 if seed > 8 else 0)\n")
+    done: list[int] = []
+    report = run(
+        script.workspace,
+        RunRequest(seeds=(7, 8, 9, 10, 11)),
+        tell=lambda event: done.append(event.done),
+        interrupts=lambda: int(2 in done),
+    )
+    assert report.interrupted
+    ended = {repeat.seed: repeat.state for each in report.recorded for repeat in each.run.repeats}
+    assert {7, 8} <= ended.keys() <= {7, 8, 9}
+    assert ended[7] is ended[8] is RepeatState.FINISHED
+    assert ended.get(9) is not RepeatState.FINISHED
+
+
+def test_a_run_that_is_stopped_at_once_records_nothing(script: BuiltRepo) -> None:
+    slow = f"{PLAIN_TRAIN}import time; time.sleep(60)\n"
+    script.commit({"train.py": slow})
+    before = script.hash()
+    report = run(script.workspace, RunRequest(seeds=(7, 8)), interrupts=lambda: 2)
+    assert report.interrupted
+    assert {repeat.seed for each in report.recorded for repeat in each.run.repeats} <= {7}
+    assert report.recorded or script.hash() == before
+    assert len(script.git("worktree", "list").splitlines()) == 1
+
+
 def test_errors_of_the_system_leave_as_errors_of_ours() -> None:
     with pytest.raises(ReadOnlyError), translating("cannot", "here"):
         raise OSError(30, "Read-only file system")

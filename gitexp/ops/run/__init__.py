@@ -126,6 +126,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
     def new_run() -> RunId:
         made.append(_new_id())
+        states.claim(seen.workdir, made[-1])  # before its worktrees, which others may clear away
         return made[-1]
 
     call = Call(_new_id(), now(), new_run, program, variables)
@@ -199,11 +200,15 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
                 seed: seen.workdir.outcome(each.setting.run, seed)
                 for seed in each.seeds
                 if seed in execution.started[each.setting.run]
+                # One that was stopped before its worker took it on: nothing happened to it.
+                and (not execution.interrupted or seen.workdir.began(each.setting.run, seed))
             },
         )
         for each in prepared
-        if execution.started[each.setting.run]
     ]
+    sides = [each for each in sides if each.outcomes]
+    if not sides:
+        return (), execution.interrupted, execution.problems
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
@@ -290,6 +295,7 @@ def _with_stages(
 def _remove_slots(seen: Situation, runs: Sequence[RunId]) -> None:
     for made in runs:
         remove_slots(seen.workspace, seen.workdir.slots(made))
+        states.renounce(seen.workdir, made)
 
 
 def _report(  # noqa: PLR0913  the parts of the answer

@@ -192,6 +192,9 @@ class _Loop:
         asked = self.around.interrupts()
         if asked > self.stopping:
             self.stopping = asked
+            # What has not begun is taken back: nothing happened to it, and nothing is recorded.
+            states = self.around.engine.poll([each.ref for each in self.active])
+            self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
             grace_s = GRACE_S if asked == 1 else 0.0
             self.around.engine.cancel([each.ref for each in self.active], grace_s)
 
