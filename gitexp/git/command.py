@@ -158,6 +158,11 @@ def clean_slot(path: Path, commit: str = "HEAD") -> None:
     run(path, ["clean", "-ffdxq", "-e", "/.gitexp"])
 
 
+def common_dir_of(path: Path) -> Path:
+    """Return the Git directory that a job's worktree shares with the user's."""
+    return _slot_git_dir(path).parent.parent
+
+
 def _slot_git_dir(path: Path) -> Path:
     # Parsed here, not asked of git: the guard that `reset --hard` never meets a user's own tree.
     try:

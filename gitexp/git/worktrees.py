@@ -7,7 +7,6 @@ every argument vector is fixed, a path goes behind ``--``, a revision is a full 
 from __future__ import annotations
 
 import shutil
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, GitFailedError
@@ -24,18 +23,17 @@ except ImportError as no_git:
         next_step="install Git 2.31 or newer and put it on PATH",
     ) from no_git
 
-from gitexp.git import command
+from gitexp.git import command, submodules
 from gitexp.git.checkouts import Checkout, listing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 __all__ = ["Checkout", "add", "listing", "remove"]
-
-_MODULE_DEPTH = 3
 
 
 def add(
@@ -81,7 +79,7 @@ def add(
         command.run(path, ["checkout-index", "--force", "--index", "--quiet", "-z", "--stdin"],
                     data=_joined(wanted))  # fmt: skip
         modules = [(name, sha) for mode, sha, name in entries if mode == b"160000"]
-        return _fill(path, workspace.common_dir, modules, commit, depth=0) if modules else ()
+        return submodules.fill(path, workspace.common_dir, modules, commit)
     except BaseException:
         remove(workspace, path)
         raise
@@ -131,73 +129,3 @@ def _is_below(name: bytes, folders: Sequence[str]) -> bool:
 
 def _joined(names: Sequence[bytes]) -> bytes:
     return b"".join(name + b"\0" for name in names)
-
-
-def _fill(
-    top: Path,
-    git_dir: Path,
-    modules: Sequence[tuple[bytes, bytes]],
-    commit: str,
-    *,
-    depth: int,
-) -> tuple[str, ...]:
-    """Write the files of each submodule below `top` from the clones in ``git_dir/modules``."""
-    names = _module_names(git_dir, commit)
-    empty: list[str] = []
-    for raw, sha in modules:
-        path = raw.decode("utf-8", "surrogateescape")
-        clone = git_dir / "modules" / names[path] if path in names else None
-        target = top / path
-        target.mkdir(parents=True, exist_ok=True)  # as git leaves one that is not initialised
-        there = clone is not None and clone.is_dir() and depth < _MODULE_DEPTH
-        if clone is None or not there or not _has(clone, sha):
-            empty.append(path)
-            continue
-        index = clone / f"gitexp-index-{top.name}"
-        env = {"GIT_DIR": str(clone), "GIT_WORK_TREE": str(target), "GIT_INDEX_FILE": str(index)}
-        try:
-            command.run(target, ["read-tree", sha.decode()], env=env)
-            command.run(target, ["checkout-index", "--all", "--force", "--quiet"], env=env)
-            listed = command.run(target, ["ls-files", "--stage", "-z"], env=env).split(b"\0")
-        finally:
-            index.unlink(missing_ok=True)
-        inner = [
-            (record.partition(b"\t")[2], record.split(b" ")[1])
-            for record in listed
-            if record.startswith(b"160000 ")
-        ]
-        if inner:
-            below = _fill(target, clone, inner, sha.decode(), depth=depth + 1)
-            empty += [f"{path}/{name}" for name in below]
-    return tuple(empty)
-
-
-def _has(clone: Path, sha: bytes) -> bool:
-    env = {"GIT_DIR": str(clone)}
-    return command.attempt(clone, ["cat-file", "-e", sha.decode() + "^{commit}"], env=env)[0] == 0
-
-
-def _module_names(git_dir: Path, commit: str) -> dict[str, str]:
-    """Map submodule paths to names as .gitmodules of `commit` says; unsafe names are left out."""
-    code, out, _ = command.attempt(
-        git_dir,
-        [
-            "config",
-            "--blob",
-            f"{commit}:.gitmodules",
-            "-z",
-            "--get-regexp",
-            r"^submodule\..*\.path$",
-        ],
-        env={"GIT_DIR": str(git_dir)},
-    )
-    found: dict[str, str] = {}
-    if code:
-        return found
-    for record in out.decode("utf-8", "surrogateescape").split("\0"):
-        key, _, path = record.partition("\n")
-        name = key.removeprefix("submodule.").removesuffix(".path")
-        parts = PurePosixPath(name).parts
-        if name and not name.startswith(("/", "-")) and ".." not in parts and "\\" not in name:
-            found[path] = name
-    return found

@@ -16,6 +16,7 @@ from gitexp.data import gitignore, settings
 from gitexp.data import links as data_links
 from gitexp.data.cache import materialise
 from gitexp.errors import LockedError, UnsafeInputError
+from gitexp.git import submodules
 from gitexp.git.command import clean_slot
 from gitexp.store.locks import FileLock
 
@@ -52,6 +53,7 @@ def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
         used = Path(f"{slot}.used")
         if used.exists():
             clean_slot(slot, commit)
+            submodules.refill(slot, commit)
         else:
             used.touch()
         yield slot

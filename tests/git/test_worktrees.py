@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
-from gitexp.git import command, worktrees
+from gitexp.git import command, submodules, worktrees
 from gitexp.model.ids import CommitHash
 from tests.build import BuiltRepo, repository
 
@@ -155,6 +155,12 @@ def test_submodules_are_filled_from_the_users_clone(project: BuiltRepo, tmp_path
     assert (slot(project) / "vendor/lib/lib.py").read_text() == "lib\n"
     assert (slot(project) / "vendor/lib/inner/deep.py").read_text() == "deep\n"
     assert BuiltRepo(slot(project)).status() == []
+    (slot(project) / "vendor/lib/lib.py").write_text("edited\n")
+    (slot(project) / "vendor/lib/inner/new.o").touch()
+    command.clean_slot(slot(project), commit)
+    submodules.refill(slot(project), commit)
+    assert (slot(project) / "vendor/lib/lib.py").read_text() == "lib\n"
+    assert [each.name for each in (slot(project) / "vendor/lib/inner").iterdir()] == ["deep.py"]
     assert not list((project.path / ".git/modules").rglob("gitexp-index*"))
 
 
