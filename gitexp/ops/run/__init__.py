@@ -126,6 +126,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
     def new_run() -> RunId:
         made.append(_new_id())
+        states.claim(seen.workdir, made[-1])  # before its worktrees, which others may clear away
         return made[-1]
 
     call = Call(_new_id(), now(), new_run, program, variables)
@@ -294,6 +295,7 @@ def _with_stages(
 def _remove_slots(seen: Situation, runs: Sequence[RunId]) -> None:
     for made in runs:
         remove_slots(seen.workspace, seen.workdir.slots(made))
+        states.renounce(seen.workdir, made)
 
 
 def _report(  # noqa: PLR0913  the parts of the answer

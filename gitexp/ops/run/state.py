@@ -10,6 +10,7 @@ from gitexp.errors import BadFormatError
 from gitexp.formats import run as run_format
 from gitexp.formats.fields import Fields
 from gitexp.formats.text import Json, json_dumps, json_loads
+from gitexp.model.ids import RunId
 from gitexp.store import locks
 
 if TYPE_CHECKING:
@@ -89,15 +90,66 @@ def write(workdir: WorkDir, state: State) -> None:
     half.replace(path)
 
 
+def claim(workdir: WorkDir, run: RunId) -> None:
+    """Say whose a run is before anything of it is there, its worktrees above all."""
+    folder = workdir.run(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / "owner.tmp"
+    half.write_text(f"{locks.this_process()}\n", encoding="ascii")
+    half.replace(folder / "owner")
+
+
+def renounce(workdir: WorkDir, run: RunId) -> None:
+    """Take a claim back if nothing came of it."""
+    folder = workdir.run(run)
+    if not workdir.state(run).exists():
+        with contextlib.suppress(OSError):
+            for name in ("owner", "owner.tmp", "state.tmp"):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+
+
 def living(workdir: WorkDir) -> frozenset[str]:
     """Return the runs whose coordinator is alive."""
     found = set()
+    for folder in workdir.runs.glob("*/"):
+        known = _read(folder / "state.json")
+        if known is None:
+            if not _is_abandoned(folder):
+                found.add(folder.name)
+        elif not (known[0].get("published") or locks.is_dead(known[1])):
+            found.add(folder.name)
+    return frozenset(found)
+
+
+def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
+    """Return the runs whose coordinator died before it had written down what it would do."""
+    return tuple(
+        RunId(folder.name) for folder in sorted(workdir.runs.glob("*/")) if _is_abandoned(folder)
+    )
+
+
+def published(workdir: WorkDir) -> frozenset[str]:
+    """Return the runs that are recorded, as their coordinator noted."""
+    found = set()
     for path in workdir.runs.glob("*/state.json"):
         known = _read(path)
-        # Nobody can tell about one that cannot be read: what belongs to it stays.
-        if known is None or not (known[0].get("published") or locks.is_dead(known[1])):
+        if known is not None and known[0].get("published") is True:
             found.add(path.parent.name)
     return frozenset(found)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nothing but a dead process's claim is there; nobody can tell about other things."""
+    if (folder / "state.json").exists():
+        return False
+    try:
+        owner = locks.Owner.parse((folder / "owner").read_text("ascii", "replace"))
+    except OSError:
+        return False
+    # Looked at again: the state may have been written since.
+    dead = owner is not None and locks.is_dead(owner)
+    return dead and not (folder / "state.json").exists()
 
 
 def unpublished(workdir: WorkDir) -> Iterator[State]:

@@ -1,5 +1,6 @@
 """Where a running call keeps its things: ``.gitexp/tmp/``, ignored by its own .gitignore.
 
+runs/RUN/owner                     who runs it, from before its first worktree
 runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
 runs/RUN/jobs/SEED/JOB.json        what the worker was told
 runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/
@@ -100,6 +101,10 @@ class WorkDir:
         except (FileNotFoundError, IsADirectoryError):
             return None
         return outcome_format.load(data, str(path))
+
+    def holds_outcome(self, run: RunId, seed: int) -> bool:
+        """Whether a repeat came to anything, be it read or not."""
+        return (self.attempt(run, seed) / "outcome.json").exists()
 
     def began(self, run: RunId, seed: int) -> bool:
         """Whether a worker ever took this repeat on."""
