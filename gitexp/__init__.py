@@ -21,10 +21,12 @@ if TYPE_CHECKING:
     from gitexp.ops.compare import CompareOptions, compare
     from gitexp.ops.conclude import conclude
     from gitexp.ops.diff import diff
+    from gitexp.ops.doctor import doctor
     from gitexp.ops.init import init
     from gitexp.ops.inputs import inputs
     from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
     from gitexp.ops.logs import logs
+    from gitexp.ops.maintenance import maintenance
     from gitexp.ops.new import new
     from gitexp.ops.query import ListQuery, parse_condition
     from gitexp.ops.run import run
@@ -42,6 +44,7 @@ _PLACES = {
     "compare": "gitexp.ops.compare",
     "conclude": "gitexp.ops.conclude",
     "diff": "gitexp.ops.diff",
+    "doctor": "gitexp.ops.doctor",
     "group_runs": "gitexp.ops.list_runs",
     "init": "gitexp.ops.init",
     "inputs": "gitexp.ops.inputs",
@@ -49,6 +52,7 @@ _PLACES = {
     "list_runs": "gitexp.ops.list_runs",
     "log_metric": "gitexp.staging.live",
     "logs": "gitexp.ops.logs",
+    "maintenance": "gitexp.ops.maintenance",
     "new": "gitexp.ops.new",
     "params": "gitexp.staging.live",
     "parse_condition": "gitexp.ops.query",
@@ -67,6 +71,7 @@ __all__ = [
     "compare",
     "conclude",
     "diff",
+    "doctor",
     "frame",
     "group_runs",
     "init",
@@ -75,6 +80,7 @@ __all__ = [
     "list_runs",
     "log_metric",
     "logs",
+    "maintenance",
     "new",
     "open",
     "params",

@@ -50,6 +50,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("diff", "diff", "what differs between two states", "look"),
     Command("inputs", "inputs", "why two states do or do not share samples", "look"),
     Command("logs", "logs", "what the commands of a run printed", "look"),
+    Command("doctor", "doctor", "what crashes left behind; --fix clears it", "care"),
+    Command("maintenance", "maintenance", "pack refs and objects, drop old job folders", "care"),
     Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),
 )
 

@@ -213,7 +213,7 @@ def help_of(command: Command) -> str:
 
 def overview() -> str:
     """Return the text of ``gitexp --help``, made from the command table."""
-    titles = {"start": "start", "work": "work", "look": "look"}
+    titles = {"start": "start", "work": "work", "look": "look", "care": "care"}
     lines = [
         f"gitexp {__version__}: a hypothesis before the result, a test between commits",
         "",
@@ -222,7 +222,7 @@ def overview() -> str:
     for group, title in titles.items():
         lines += ["", f"{title}:"]
         lines += [
-            f"  {command.name:<10} {command.summary}"
+            f"  {command.name:<11} {command.summary}"
             for command in COMMANDS
             if command.group == group and not command.hidden
         ]

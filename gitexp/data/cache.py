@@ -8,6 +8,7 @@ an object appears by rename, and two writers of one object write the same bytes.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ __all__ = [
     "put_file",
     "read_manifest",
     "sweep",
+    "unfinished",
     "verify",
 ]
 
@@ -284,16 +286,24 @@ def verify(cache: CacheConfig, md5: Md5, *, quarantine: bool = True) -> tuple[Da
     return tuple(found)
 
 
-def sweep(cache: CacheConfig, *, older_than_s: float, now: float) -> int:
-    """Remove unfinished objects that a killed process left; return how many."""
+def unfinished(cache: CacheConfig, *, older_than_s: float, now: float) -> tuple[Path, ...]:
+    """Return unfinished objects that nobody has written to for a while, sorted."""
     top = cache.dir / "files" / "md5"
-    count = 0
+    found: list[Path] = []
     for place in (top, *(child for child in _children(top) if child.is_dir())):
         for child in _children(place):
-            if child.name.startswith(TEMPORARY) and now - child.lstat().st_mtime > older_than_s:
-                child.unlink(missing_ok=True)
-                count += 1
-    return count
+            with contextlib.suppress(FileNotFoundError):
+                if child.name.startswith(TEMPORARY) and now - child.lstat().st_mtime > older_than_s:
+                    found.append(child)
+    return tuple(sorted(found))
+
+
+def sweep(cache: CacheConfig, *, older_than_s: float, now: float) -> int:
+    """Remove unfinished objects that a killed process left; return how many."""
+    found = unfinished(cache, older_than_s=older_than_s, now=now)
+    for path in found:
+        path.unlink(missing_ok=True)
+    return len(found)
 
 
 class _Work:

@@ -215,6 +215,18 @@ def drop(repo: Repo, ref: str) -> None:
             (repo.workspace.common_dir / ref).unlink(missing_ok=True)
 
 
+def temporary(repo: Repo, prefix: str) -> frozenset[str]:
+    """Return the temporary refs below `prefix`, whole or half made."""
+    out = command.run(repo.workspace, ["for-each-ref", "--format=%(refname)", prefix])
+    found = set(out.decode("utf-8", "surrogateescape").splitlines())
+    with contextlib.suppress(OSError):
+        found |= {
+            f"{prefix}{path.name.removesuffix('.lock')}"
+            for path in (repo.workspace.common_dir / prefix).iterdir()
+        }
+    return frozenset(found)
+
+
 # --- inside -------------------------------------------------------------------------------------
 
 

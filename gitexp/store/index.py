@@ -154,6 +154,11 @@ def open_index(workspace: Workspace) -> Index:
     return Index(index_file(workspace))
 
 
+def forget(workspace: Workspace) -> None:
+    """Remove the repository's cache; the next question fills a new one."""
+    _remove(index_file(workspace))
+
+
 def _open(path: Path) -> sqlite3.Connection | None:
     """Open for writing, else for reading, else not at all; start afresh where that is needed."""
     for attempt in range(2):

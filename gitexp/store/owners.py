@@ -82,7 +82,7 @@ def registered(
         before="" if before is ABSENT else before,
         after=after,
     )
-    path = _path(workspace, owned.id)
+    path = path_of(workspace, owned.id)
     half = path.with_suffix(".tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,6 +109,34 @@ def stale(workspace: Workspace) -> tuple[OwnerFile, ...]:
                 if owned is not None and is_dead(owned.owner):
                     found.append(owned)
     return tuple(found)
+
+
+def ids(workspace: Workspace) -> frozenset[str]:
+    """Return the ids of all transactions that have an owner file, readable or not.
+
+    The file is there before a lock, a temporary ref or a temporary file of its transaction, and
+    goes after them. What was seen before this was asked and is not in the answer is nobody's.
+    """
+    try:
+        names = [path.name for path in layout.locks_dir(workspace).iterdir()]
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(
+        name.removeprefix(_PREFIX).partition(".")[0] for name in names if name.startswith(_PREFIX)
+    )
+
+
+def unreadable(workspace: Workspace) -> tuple[Path, ...]:
+    """Return owner files that are half written or say nothing; a power cut may leave such."""
+    try:
+        paths = sorted(layout.locks_dir(workspace).iterdir())
+    except FileNotFoundError:
+        return ()
+    return tuple(
+        path
+        for path in paths
+        if path.name.startswith(_PREFIX) and (path.suffix == ".tmp" or _load(path) is None)
+    )
 
 
 def clear_stale(repo: Repo) -> tuple[str, ...]:
@@ -144,7 +172,7 @@ def _clear(repo: Repo, owned: OwnerFile) -> str:
             _clear_git_lock(checkout.git_dir / "HEAD.lock", owned)
             indexlock.path_of(checkout).unlink(missing_ok=True)
     refs.drop(repo, owned.temporary_ref)
-    _path(repo.workspace, owned.id).unlink(missing_ok=True)
+    path_of(repo.workspace, owned.id).unlink(missing_ok=True)
     said = "its commit is on the branch" if published else "nothing of it was published"
     kept = f"; left as they are: {', '.join(sorted(left))}" if left else ""
     return f"cleared the locks of process {owned.pid}, which died at {branch}; {said}{kept}"
@@ -185,7 +213,8 @@ def _content(path: Path) -> bytes | None:
         return None
 
 
-def _path(workspace: Workspace, id_: str) -> Path:
+def path_of(workspace: Workspace, id_: str) -> Path:
+    """Return where the owner file of a transaction lies."""
     return layout.locks_dir(workspace) / f"{_PREFIX}{id_}.json"
 
 

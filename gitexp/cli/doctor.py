@@ -1,0 +1,34 @@
+"""Find what crashes and accidents leave behind, explain it, and clear it with --fix.
+
+It looks at locks whose owner is dead, temporary refs and files, worktrees of jobs, repeats that
+finished and were never recorded, damaged records, lone by-products, branches without a plan, the
+index cache, and unfinished files in the DVC cache. --fix clears only what is proved redundant;
+everything else is named with the command that mends it. Notes are harmless.
+
+Exit code 0: nothing found, or all of it cleared; 1: problems are left.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.ops.doctor import doctor
+from gitexp.report import care
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("--fix", action="store_true", help="clear what is proved redundant")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Examine, and clear if asked."""
+    diagnosis = doctor(context.workspace(), fix=args.fix, environ=context.environ)
+    text = care.doctor_json(diagnosis) if context.json else care.doctor_text(diagnosis)
+    context.printer.answer(text)
+    return 1 if diagnosis.left else 0

@@ -1,0 +1,93 @@
+"""Records that cannot be read, were edited, or are not what their digest says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, NewerFormatError
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import list_dir, tree_id
+from gitexp.model.care import Finding, Level
+from gitexp.model.ids import EnvironmentDigest
+from gitexp.ops.doctor.place import Found
+from gitexp.store import layout, lookup
+from gitexp.store.lines import reason
+from gitexp.store.records import read_run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import RunId, TreeId
+    from gitexp.ops.doctor.place import Place
+
+NAME = "records"
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield damaged runs and environments of all branches and archive tags; each version once."""
+    versions: dict[tuple[RunId, TreeId], str] = {}
+    for tip in place.tips:
+        for run, tree in place.listed[tip.commit].items():
+            versions.setdefault((run, tree), tip.name)
+    for (run, tree), name in sorted(versions.items()):
+        yield from _run(place, run, tree, name)
+    yield from _environments(place)
+
+
+def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
+    added = place.recorded[run]
+    where = f"{name}:{layout.run_dir(run)}"
+    try:
+        read_run(place.repo, tree, run)
+    except NewerFormatError as error:
+        yield Found(
+            Finding(NAME, f"run {run[:8]}: {reason(error)}", where, error.next_step,
+                    level=Level.NOTE)
+        )  # fmt: skip
+        return
+    except GitexpError as error:
+        what = f"the record of run {run[:8]} is damaged: {reason(error)}"
+    else:
+        if tree == added.tree:
+            return
+        what = f"the record of run {run[:8]} was edited after it was recorded"
+    yield Found(Finding(NAME, what, where, _restore(place, run, tree)))
+
+
+def _restore(place: Place, run: RunId, tree: TreeId) -> str:
+    """Return where the record is whole, if it is anywhere in the history."""
+    added = place.recorded[run]
+    if added.tree != tree:
+        try:
+            read_run(place.repo, added.tree, run)
+        except GitexpError:
+            pass
+        else:
+            return f"git checkout {added.commit[:12]} -- {layout.run_dir(run)}, and commit it"
+    return "it counts for nothing; run it again, or fetch it from a clone where it is whole"
+
+
+def _environments(place: Place) -> Iterator[Found]:
+    seen: set[str] = set()
+    for tip in place.tips:
+        if tree_id(place.repo, tip.commit, layout.ENVIRONMENTS) is ABSENT:
+            continue
+        for entry in list_dir(place.repo, tip.commit, layout.ENVIRONMENTS):
+            name = entry.path.decode("utf-8", "backslashreplace")
+            if (key := f"{name}:{entry.id}") in seen:
+                continue
+            seen.add(key)
+            try:
+                lookup.environment(place.repo, tip.commit, EnvironmentDigest(name))
+            except NewerFormatError:
+                continue
+            except GitexpError as error:
+                yield Found(
+                    Finding(
+                        NAME,
+                        f"a recorded environment is damaged: {reason(error)}",
+                        f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
+                        f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
+                        "and check the first version out",
+                    )
+                )

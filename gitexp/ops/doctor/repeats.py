@@ -1,0 +1,108 @@
+"""Repeats that finished and were never recorded, and notes about runs that cannot be read."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.git.absent import ABSENT
+from gitexp.git.refs import local
+from gitexp.model.care import Finding
+from gitexp.ops.doctor.place import Found, tip_of
+from gitexp.ops.live import live_runs
+from gitexp.ops.run import state as states
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.workspace import Workspace
+    from gitexp.ops.doctor.place import Place
+    from gitexp.ops.run.state import State
+    from gitexp.ops.run.workdir import WorkDir
+
+NAME = "repeats"
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
+    for workspace, workdir, state in place.waiting():
+        run = state.draft.id
+        if run in place.recorded:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
+                    str(workdir.state(run)),
+                    "note that it is recorded",
+                    fixable=True,
+                ),
+                partial(_note, workdir, state),
+            )
+        elif seeds := _finished(workdir, state):
+            yield Found(
+                Finding(
+                    NAME,
+                    f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
+                    "were never recorded: their coordinator died",
+                    str(workdir.run(run)),
+                    _resume(place, workspace, state),
+                )
+            )
+    for _, workdir in place.workdirs():
+        for run in states.abandoned(workdir):
+            yield Found(
+                Finding(
+                    NAME,
+                    f"run {run[:8]} died before its first repeat",
+                    str(workdir.run(run)),
+                    "remove its empty folder",
+                    fixable=True,
+                ),
+                partial(_renounce, workdir, run),
+            )
+    for workspace in place.work_places:
+        for bad in live_runs(workspace).unreadable:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"the notes about run {bad.what[:8]} are half written or damaged: {bad.why}",
+                    bad.where,
+                    f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
+                )
+            )
+
+
+def _finished(workdir: WorkDir, state: State) -> list[int]:
+    found = []
+    for seed in state.draft.seeds:
+        try:
+            if workdir.finished(state.draft.id, seed):
+                found.append(seed)
+        except (GitexpError, OSError):  # half an outcome is none
+            continue
+    return found
+
+
+def _resume(place: Place, workspace: Workspace, state: State) -> str:
+    """Return the command that records it, in the work tree where it was run."""
+    if tip_of(place, local(state.branch)) is ABSENT:
+        branch = shlex.quote(state.branch)
+        first = f"git branch {branch} {state.draft.source.commit}, then "
+    else:
+        first = ""
+    there = "" if workspace.top == place.workspace.top else f" -C {shlex.quote(str(workspace.top))}"
+    return f"{first}gitexp run --resume{there} --on {shlex.quote(state.branch)}"
+
+
+def _renounce(workdir: WorkDir, run: RunId) -> str:
+    states.renounce(workdir, run)
+    return "removed the folder"
+
+
+def _note(workdir: WorkDir, state: State) -> str:
+    states.write(workdir, replace(state, published=True))
+    return "noted"
