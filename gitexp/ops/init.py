@@ -139,10 +139,10 @@ def _refuse_links(top: Path, paths: Iterable[str]) -> None:
         parts = PurePosixPath(path).parts
         for depth in range(1, len(parts) + 1):
             place = top.joinpath(*parts[:depth])
-            folder = depth < len(parts)
-            if place.is_symlink() or (folder and place.exists() and not place.is_dir()):
+            if place.is_symlink():
+                kind = "folder" if depth < len(parts) else "file"
                 raise UnsafeInputError(
-                    f"a {'folder' if folder else 'file'} is needed where there is something else",
+                    f"a {kind} is needed where there is a link",
                     where=place.relative_to(top).as_posix(),
                     next_step=f"git rm -- {shlex.quote(place.relative_to(top).as_posix())}",
                 )
