@@ -68,7 +68,6 @@ class Damage:
     md5: Md5
     have: str
     path: str  # in the materialised folder, "" for the object itself
-    moved_to: str = ""
 
 
 def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheConfig:
@@ -183,7 +182,8 @@ def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[manifest.Entry, ...]:
         content = stream.read(min(seen.st_size, manifest.LIMIT_BYTES) + 1)
     have = hashing.manifest_md5(content)
     if have != md5:
-        raise _damaged((Damage(md5, have, "", objects.quarantine(cache, md5)),), file)
+        objects.quarantine(cache, md5)
+        raise _damaged((Damage(md5, have, ""),), file)
     return manifest.parse(content, where=file)
 
 
@@ -261,7 +261,7 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
     return Placed(tuple(sorted(work.kinds)), len(entries) or 1)
 
 
-def verify(cache: CacheConfig, md5: Md5, *, quarantine: bool = True) -> tuple[Damage, ...]:
+def verify(cache: CacheConfig, md5: Md5) -> tuple[Damage, ...]:
     """Hash an object, and the members of a folder; set bad ones aside so that they are fetched.
 
     Neither mode nor time of an object is believed. A missing object is damage, too.
@@ -281,8 +281,8 @@ def verify(cache: CacheConfig, md5: Md5, *, quarantine: bool = True) -> tuple[Da
             found.append(Damage(name, "", path))
             continue
         if have != name:
-            moved = objects.quarantine(cache, name) if quarantine else ""
-            found.append(Damage(name, have, path, moved))
+            objects.quarantine(cache, name)
+            found.append(Damage(name, have, path))
     return tuple(found)
 
 
@@ -343,7 +343,8 @@ class _Work:
         self.kinds.add(kind)
         if self.check and (have or hashing.hash_file(source).md5) != md5:
             have = have or hashing.hash_file(source).md5
-            self.damage.append(Damage(md5, have, shown, objects.quarantine(self.cache, md5)))
+            objects.quarantine(self.cache, md5)
+            self.damage.append(Damage(md5, have, shown))
 
 
 def _exists(name: str, folder: int) -> bool:

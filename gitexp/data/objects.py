@@ -136,16 +136,13 @@ def flush() -> None:
     os.sync()
 
 
-def quarantine(cache: CacheConfig, md5: Md5) -> str:
-    """Set a damaged object aside, so that DVC fetches it again; return where it went."""
+def quarantine(cache: CacheConfig, md5: Md5) -> None:
+    """Set a damaged object aside, so that DVC fetches it again."""
     place = f"{cache.dir}/{DAMAGED}"
-    target = f"{place}/{md5}-{os.urandom(4).hex()}"
-    try:
+    # In a read-only cache it stays where it is: the caller reports the damage all the same.
+    with contextlib.suppress(OSError):
         os.makedirs(place, exist_ok=True)
-        os.rename(object_file(cache, md5), target)
-    except OSError:  # a read-only cache: the caller reports the damage all the same
-        return ""
-    return target
+        os.rename(object_file(cache, md5), f"{place}/{md5}-{os.urandom(4).hex()}")
 
 
 def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
