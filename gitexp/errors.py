@@ -294,12 +294,6 @@ class BusyBranchError(PreconditionError):
     hint = "git rebase --continue, or --abort"
 
 
-class NothingToResumeError(PreconditionError):
-    """No unpublished repeat was found."""
-
-    id = "nothing-to-resume"
-
-
 class GitFailedError(PreconditionError):
     """Git refused a command that gitexp needs."""
 

@@ -103,11 +103,6 @@ class Printer:
         if not self.quiet:
             self.talk(f"{safe(text)}\n")
 
-    def detail(self, text: str) -> None:
-        """Print a reason that only ``-v`` wants."""
-        if self.verbose and not self.quiet:
-            self.talk(f"{safe(text)}\n")
-
     def style(self, text: str, name: str, *, err: bool = False) -> str:
         """Return `text` in a colour, where this stream takes one."""
         if not (self.color_err if err else self.color_out):

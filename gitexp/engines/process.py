@@ -251,11 +251,6 @@ def lives(identity_text: str) -> bool:
     return fields[_START_FIELD] == start and fields[0] not in {"Z", "X"}
 
 
-def kill_group(leader: int, number: int) -> None:
-    """Send a signal to a process group, if there is one left."""
-    _signal_group(leader, number)
-
-
 def _descendants(pid: int) -> list[int]:
     found: list[int] = []
     pending = [pid]

@@ -114,16 +114,6 @@ def dump(job: Job) -> bytes:
     )
 
 
-def read_stage(value: Json, where: str) -> Stage:
-    """Read one stage, as `stage_json` writes it (the resolver's answer is a list of them)."""
-    return _stage(Fields(value, where))
-
-
-def stage_json(stage: Stage) -> Json:
-    """Turn a stage into JSON."""
-    return _stage_json(stage)
-
-
 def _stage(fields: Fields) -> Stage:
     return Stage(
         name=fields.text("name"),

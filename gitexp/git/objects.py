@@ -53,7 +53,6 @@ class CommitInfo:
     parents: tuple[CommitHash, ...]
     author: Person
     time: datetime  # the author's, with the author's offset
-    committed_at: datetime
     subject: str  # first line, undecodable bytes escaped
 
 
@@ -316,7 +315,6 @@ def _info(commit: pygit2.Commit) -> CommitInfo:
             commit.author.raw_email.decode("utf-8", "backslashreplace"),
         ),
         time=_when(commit.author.time, commit.author.offset),
-        committed_at=_when(commit.commit_time, commit.commit_time_offset),
         subject=subject.strip(),
     )
 

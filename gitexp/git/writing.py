@@ -18,7 +18,7 @@ from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import reason_for_failed_write, translated
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
-from gitexp.model.ids import BlobId, CommitHash, TreeId
+from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -46,14 +46,6 @@ _OVERHEAD: Final = 64 * 1024  # bytes; headers, trees and the commit, generously
 
 Content = bytes | tuple[bytes, bool] | Delete | Subtree  # (bytes, executable)
 _Change = Content | dict[str, "_Change"]
-
-
-def write_blob(repo: Repo, data: bytes) -> BlobId:
-    """Write a blob; nobody sees it until a ref leads to it."""
-    try:
-        return BlobId(str(repo.git.create_blob(data)))
-    except (pygit2.GitError, OSError) as error:
-        raise _writing(repo, error, len(data)) from error
 
 
 def build_tree(
@@ -125,13 +117,16 @@ def write_commit(  # noqa: PLR0913 - a commit has this many parts
         people = (("AUTHOR", author), ("COMMITTER", committer))
         return _signed(repo, tree, parents, message, people, time=time)
     try:
-        made = repo.git.create_commit(
-            None,
-            signature(author, time),
-            signature(committer, time),
-            message.encode("utf-8", "surrogateescape"),
-            tree,
-            list(parents),
+        made = _whole(
+            repo,
+            lambda: repo.git.create_commit(
+                None,
+                signature(author, time),
+                signature(committer, time),
+                message.encode("utf-8", "surrogateescape"),
+                tree,
+                list(parents),
+            ),
         )
     except (pygit2.GitError, OSError, ValueError) as error:
         raise _writing(repo, error) from error
@@ -156,6 +151,20 @@ def signature(person: Person, time: datetime) -> pygit2.Signature:
 
 
 # --- inside ---
+
+
+def _whole(repo: Repo, write: Callable[[], pygit2.Oid]) -> pygit2.Oid:
+    """Write an object, over one that a power cut left empty: libgit2 takes that for written."""
+    made = write()
+    text = str(made)
+    path = repo.workspace.common_dir / "objects" / text[:2] / text[2:]
+    try:
+        if path.stat().st_size:
+            return made
+        path.unlink()
+    except OSError:  # it is in a pack
+        return made
+    return write()
 
 
 def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
@@ -203,7 +212,7 @@ def _edit(
             builder.remove(name)
     if len(builder) == 0:
         return None
-    made_tree = builder.write()
+    made_tree = _whole(repo, builder.write)
     written.append(str(made_tree))
     return made_tree
 
@@ -236,7 +245,7 @@ def _file(
         )
     data, executable = change if isinstance(change, tuple) else (change, before == MODE_EXECUTABLE)
     mode = FileMode.BLOB_EXECUTABLE if executable else FileMode.BLOB
-    return repo.git.create_blob(data), mode
+    return _whole(repo, lambda: repo.git.create_blob(data)), mode
 
 
 def _signed(  # noqa: PLR0913 - a commit has this many parts

@@ -20,7 +20,6 @@ CONCLUSIONS: Final = ".gitexp/conclusions"
 RUNS: Final = ".gitexp/runs"
 ENVIRONMENTS: Final = ".gitexp/environments"
 TMP: Final = ".gitexp/tmp"
-TMP_IGNORE: Final = ".gitexp/tmp/.gitignore"
 
 DATA_BRANCH: Final = "gitexp/data"
 TEMPORARY_REFS: Final = "refs/gitexp/tmp/"

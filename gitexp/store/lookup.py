@@ -222,11 +222,6 @@ def runs_by_inputs(
     return _everywhere(repo, index, wanted)
 
 
-def runs_everywhere(repo: Repo, index: Index | None = None) -> Lookup:
-    """Return all runs that any branch or archive tag reaches."""
-    return _everywhere(repo, index, lambda _: True)
-
-
 def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
     """Return the run whose id begins with `prefix`, wherever it is recorded.
 
