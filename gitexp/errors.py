@@ -98,6 +98,12 @@ class UnknownParamError(UsageError):
     id = "unknown-param"
 
 
+class UntrustedSourceError(UsageError):
+    """Commands of somebody else would be executed, and nobody said that they may."""
+
+    id = "untrusted"
+
+
 class ConfirmationError(UsageError):
     """A question would have to be asked, and there is nobody to ask."""
 

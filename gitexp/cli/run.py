@@ -7,12 +7,13 @@ without a plan the run is exploratory: it is shown, and never counts.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.cli.interrupts import counted
 from gitexp.cli.progress import Reporter
-from gitexp.errors import UsageError
+from gitexp.errors import UntrustedSourceError, UsageError
 from gitexp.formats.params import parse_assignment
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
@@ -38,6 +39,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--with-baseline", action="store_true", help="the baseline too, same seeds")
     what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
+    what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
     what.add_argument("--on", metavar="BRANCH", help="record on this branch")
     what.add_argument("--again", action="store_true", help="repeat seeds that count already")
     what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
@@ -73,11 +75,27 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         resume=args.resume,
         commit_message=args.message,
         engine=args.engine,
+        trust=args.trust,
     )
+    try:
+        report = _run(request, context)
+    except UntrustedSourceError as error:
+        if not context.interactive:
+            raise
+        context.printer.error(error)
+        if not context.ask("Execute it?"):
+            return error.exit_code
+        report = _run(replace(request, trust=True), context)
+    context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
+    return exit_code(report)
+
+
+def _run(request: RunRequest, context: Context) -> RunReport:
+    """Run with progress shown and Ctrl-C counted."""
     reporter = Reporter(context.printer, live=context.printer.err.isatty())
     with counted(context.printer.say) as interrupts:
         try:
-            report = run(
+            return run(
                 context.workspace(),
                 request,
                 environ=context.environ,
@@ -87,8 +105,6 @@ def execute(args: argparse.Namespace, context: Context) -> int:
             )
         finally:
             reporter.close()
-    context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
-    return exit_code(report)
 
 
 def exit_code(report: RunReport) -> int:

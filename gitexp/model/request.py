@@ -45,6 +45,8 @@ class RunRequest:
         Commit uncommitted tracked changes and overrides with this message first.
     engine : str
         Key of ``ENGINES``.
+    trust : bool
+        Execute also a commit that none of the user's own branches and tags holds.
     """
 
     repeats: int | None = None
@@ -61,3 +63,4 @@ class RunRequest:
     resume: bool = False
     commit_message: str | None = None
     engine: str = "local"
+    trust: bool = False

@@ -26,6 +26,7 @@ from gitexp.errors import (
     UnbornBranchError,
     UnknownParamError,
     UnknownRevisionError,
+    UntrustedSourceError,
 )
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
@@ -445,6 +446,23 @@ def test_a_request_that_cannot_be_met_is_refused(
         run(experiment.workspace, request_)
     assert experiment.hash() == tip
     assert not (experiment.path / "f").exists()
+
+
+def test_a_commit_that_only_a_fetch_brought_is_not_executed_unasked(
+    tmp_path: Path, experiment: BuiltRepo
+) -> None:
+    theirs = clone(experiment, tmp_path / "fork")
+    canary = tmp_path / "canary"
+    theirs.commit({"train.py": f"open({str(canary)!r}, 'w')\n" + theirs.show("train.py")}, at=8)
+    experiment.git("fetch", "--quiet", theirs.path.as_uri(), "HEAD:refs/remotes/fork/x")
+    with pytest.raises(UntrustedSourceError) as caught:
+        run(experiment.workspace, RunRequest(at="fork/x", repeats=1))
+    assert "Ada" in caught.value.found
+    assert not canary.exists()
+    run(experiment.workspace, RunRequest(at="fork/x", repeats=1, trust=True))
+    assert canary.exists()
+    experiment.git("branch", "mine", "fork/x")
+    assert run(experiment.workspace, RunRequest(at="mine", repeats=1, again=True)).recorded
 
 
 def test_detached_unborn_bare_and_uninitialised_are_refused(

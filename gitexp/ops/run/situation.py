@@ -20,7 +20,7 @@ from gitexp.git import identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
 from gitexp.model.run import PlanRef
 from gitexp.ops.detect import refuse_ignored_pointers
-from gitexp.ops.run import cells, interpreter, seeds
+from gitexp.ops.run import cells, interpreter, seeds, trust
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import layout, lookup, plans
 
@@ -158,6 +158,9 @@ def look(
     known = None if plan is ABSENT else plan
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
     source = place.head if request.at is None else objects.resolve(repo, request.at)
+    planned = known is not None and source == known.baseline.commit
+    if request.at is not None and not planned and not request.trust:
+        trust.check(place, source)
     is_baseline = known is not None and source == known.baseline.commit and request.at is not None
     if is_baseline and request.with_baseline:
         raise UsageError("--at names the baseline, so --with-baseline says it twice")

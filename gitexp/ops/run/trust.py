@@ -1,0 +1,47 @@
+"""What may be executed without a question: what the user's own branches and tags hold.
+
+A commit that came by a fetch alone, from a fork say, holds commands of somebody else.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UntrustedSourceError
+from gitexp.git import command, objects
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import CommitHash
+    from gitexp.ops.run.situation import Place
+
+
+def check(place: Place, source: CommitHash) -> None:
+    """Refuse to execute a commit that no local branch and no tag holds.
+
+    Parameters
+    ----------
+    place : Place
+    source : CommitHash
+        What is to be executed.
+
+    Raises
+    ------
+    UntrustedSourceError
+        Says who wrote it, and how to look at it first.
+    """
+    if objects.is_ancestor(place.repo, source, place.head):
+        return
+    held = command.run(
+        place.workspace,
+        ["for-each-ref", "--count=1", "--contains", source, "refs/heads", "refs/tags"],
+    )
+    if held:
+        return
+    info = objects.commit_info(place.repo, source)
+    raise UntrustedSourceError(
+        "this would execute a commit that none of your branches or tags holds",
+        found=f"{info.subject[:120]!r} by {info.author.name} <{info.author.email}>",
+        where=source,
+        expected="a commit of your own, or a look at it first",
+        next_step=f"gitexp diff HEAD {source[:12]}, then the same with --trust",
+    )
