@@ -258,9 +258,12 @@ def _is_packed(repo: Repo, ref: str) -> bool:
 
 
 def _start(repo: Repo, message: str, who: Person, when: datetime) -> subprocess.Popen[bytes]:
+    # Without core.fsync git leaves it to the file system when the content of a ref reaches the
+    # disk, and a power cut may leave an empty one.
+    durable = ("-c", "core.fsync=reference")
     offset = when.strftime("%z") or "+0000"
     return subprocess.Popen(
-        ["git", *command.SAFE, "update-ref", "--no-deref", "-m", message, "--stdin"],
+        ["git", *command.SAFE, *durable, "update-ref", "--no-deref", "-m", message, "--stdin"],
         cwd=command.folder(repo.workspace),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -21,7 +21,7 @@ from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
 from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo

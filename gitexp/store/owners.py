@@ -88,6 +88,8 @@ def registered(
         path.parent.mkdir(parents=True, exist_ok=True)
         with half.open("xb") as file:
             file.write(json.dumps(asdict(owned), sort_keys=True).encode("utf-8"))
+            file.flush()
+            os.fsync(file.fileno())  # locks outlive a power cut; so must the word whose they are
         half.replace(path)
     except OSError as error:
         half.unlink(missing_ok=True)
