@@ -6,12 +6,17 @@ import json
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.git.repository import open_repository
 from gitexp.model.request import RunRequest
 from gitexp.ops.run import run
+from gitexp.ops.run.publish import publish
+from gitexp.ops.run.resume import dead_calls
+from gitexp.ops.run.workdir import WorkDir
 from gitexp.store.failpoints import Point
 from tests.ops.test_run import dvc, plain
 
@@ -89,6 +94,18 @@ def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) ->
         run(repo.workspace, RunRequest(), tell=rewrite)
     assert getattr(caught.value, "exit_code", None) == 4
     assert repo.files() == before
+
+
+def test_two_calls_that_resume_at_once_record_a_run_once(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    gitexp(repo, "run", "--repeats", "1", failpoint="publish.blobs:kill")
+    opened, workdir = open_repository(repo.workspace), WorkDir.of(repo.path)
+    (sides,) = dead_calls(opened, workdir, "main")  # as a second call sees it
+    run(repo.workspace, RunRequest(resume=True, repeats=1))
+    before = repo.hash()
+    publish(repo.workspace, opened, workdir, sides, datetime(2030, 1, 1, tzinfo=UTC))
+    assert repo.hash() == before
+    assert repo.status() == []
 
 
 def test_a_full_disk_is_said_and_the_repeats_are_kept(tmp_path: Path) -> None:

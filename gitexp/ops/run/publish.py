@@ -119,6 +119,8 @@ def publish(
         decided = _Snapshot()
         files: dict[str, bytes] = {}
         for ended, made in built:
+            if view.read(layout.run_json(made.run.id)) is not ABSENT:
+                continue  # another --resume was faster, and a record is never written twice
             _check_plan(view, ended.state)
             written = _snapshot(repo, view, ended, workdir, decided)
             files.update(written)
