@@ -28,9 +28,23 @@ def entry() -> NoReturn:
         if getattr(sys, name) is None:  # started with the stream closed
             null = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115  no pathlib: it costs as much as --version may; and open as long as the process
             setattr(sys, name, null)
+    _speak_utf8()
     # Values of a list are many and have no cycles: looking for some took a fifth of the time.
     gc.set_threshold(100_000, 50, 100)
     sys.exit(main(sys.argv[1:]))
+
+
+def _speak_utf8() -> None:
+    """Start anew in UTF-8 mode where Python would read file names in another encoding.
+
+    Git's names are bytes, nearly always UTF-8; what is printed keeps the terminal's encoding.
+    """
+    if sys.getfilesystemencoding() != "utf-8" and os.name == "posix":
+        if encoding := getattr(sys.stdout, "encoding", None):
+            os.environ.setdefault("PYTHONIOENCODING", encoding)
+        os.environ["PYTHONUTF8"] = "1"  # for the processes below, too
+        arguments = [sys.executable, "-X", "utf8", *sys.orig_argv[1:]]
+        os.execv(sys.executable, arguments)  # noqa: S606  the same program, the same arguments
 
 
 def main(argv: Sequence[str]) -> int:
