@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -281,21 +282,22 @@ def test_a_limit_on_file_sizes_that_only_the_index_exceeds_publishes_nothing(
     assert project.status() == []
 
 
-def race(project: BuiltRepo, folder: Path, count: int) -> None:
-    fifos = [folder / "fifo-a", folder / "fifo-b"]
+def race(project: BuiltRepo, folder: Path, count: int, names: str = "ab") -> None:
+    fifos = [folder / f"fifo-{name}" for name in names]
     for fifo in fifos:
         os.mkfifo(fifo)
     writers = [
         publisher.start(project.path, "main", fifo.name[-1], str(count), fifo) for fifo in fifos
     ]
-    with fifos[0].open("w"), fifos[1].open("w"):  # both have started and wait for the end
-        pass
+    with contextlib.ExitStack() as stack:  # all have started and wait for the end
+        for fifo in fifos:
+            stack.enter_context(fifo.open("w"))
     for writer in writers:
         assert finish(writer) == (0, "")
     lines = project.show("log.txt").split()
-    assert len(lines) == 2 * count
-    assert set(lines) == {f"{name}-{number}" for name in "ab" for number in range(count)}
-    assert project.git("rev-list", "--count", "main") == str(2 * count + 1)
+    assert len(lines) == len(names) * count
+    assert set(lines) == {f"{name}-{number}" for name in names for number in range(count)}
+    assert project.git("rev-list", "--count", "main") == str(len(names) * count + 1)
     assert project.git("rev-list", "--merges", "main") == ""
     assert project.status() == []
     assert project.locks() == []
@@ -308,3 +310,8 @@ def test_two_writers_at_once_lose_nothing(project: BuiltRepo, tmp_path: Path) ->
 @pytest.mark.slow
 def test_two_writers_of_100_commits_each_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
     race(project, tmp_path, 100)
+
+
+@pytest.mark.slow
+def test_eight_writers_of_50_commits_each_lose_nothing(project: BuiltRepo, tmp_path: Path) -> None:
+    race(project, tmp_path, 50, "abcdefgh")
