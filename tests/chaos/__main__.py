@@ -1,0 +1,218 @@
+"""Kill gitexp at random, hundreds of times, with ``git gc`` and other writers beside it.
+
+    python -m tests.chaos --rounds 500 --seed 1
+
+Every tenth round a person comes along: ``doctor --fix``, ``run --resume``. What must hold is in
+`world`. A failure prints seed and round, and leaves the repository where it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.cli.commands import find
+from gitexp.store.failpoints import PUBLISH_POINTS, Point
+from tests.chaos.world import BRANCH, Broken, World, make
+from tests.chaos.writer import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Process = subprocess.Popen[bytes]
+    Act = Callable[[World, random.Random, int], list[str]]
+
+EVERY = 10  # rounds between two visits of a person
+PATIENCE_S = 120
+
+
+def run(_: World, rng: random.Random, number: int) -> list[str]:
+    """One or two fresh repeats."""
+    first = 1000 + 10 * number
+    last = first + rng.randrange(2)
+    return ["gitexp", "run", "--seeds", f"{first}-{last}", "--jobs", str(rng.choice((1, 2)))]
+
+
+def resume(world: World, rng: random.Random, number: int) -> list[str]:
+    """Record what others left, and make one more."""
+    return [*run(world, rng, number), "--resume"]
+
+
+def publish(world: World, _: random.Random, number: int) -> list[str]:
+    """Only a transaction."""
+    return ["tests.chaos.writer", str(world.repo.path), BRANCH, f"main-{number}"]
+
+
+def sync(_: World, __: random.Random, ___: int) -> list[str]:
+    """Share everything with the remote."""
+    return ["gitexp", "sync"]
+
+
+def push(_: World, __: random.Random, ___: int) -> list[str]:
+    """Send everything to the remote."""
+    return ["gitexp", "push"]
+
+
+def archive(world: World, _: random.Random, number: int) -> list[str]:
+    """End an experiment of its own."""
+    name = f"short-{number}"
+    world.gitexp(
+        "new", name, "--no-switch", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
+        "--hypothesis", "an experiment that is archived at once",
+    )  # fmt: skip
+    return ["gitexp", "archive", name, "--abandon"]
+
+
+def maintenance(_: World, rng: random.Random, __: int) -> list[str]:
+    """Pack, and forget some job folders."""
+    return ["gitexp", "maintenance", "--keep", str(rng.randrange(4))]
+
+
+ACTS: dict[str, tuple[Act, int]] = {  # and how often
+    "run": (run, 8),
+    "resume": (resume, 4),
+    "publish": (publish, 2),
+    "maintenance": (maintenance, 1),
+    "sync": (sync, 2),
+    "push": (push, 1),
+    "archive": (archive, 1),
+}
+
+
+def known_acts() -> dict[str, tuple[Act, int]]:
+    """Return the acts whose command there is."""
+    own = {"resume", "publish"}
+    return {name: act for name, act in ACTS.items() if name in own or find(name) is not None}
+
+
+def play(world: World, rng: random.Random, number: int, counts: Counter[str]) -> None:
+    """Do one act with others beside it, and kill it, or let it end."""
+    acts = known_acts()
+    name = rng.choices(list(acts), [weight for _, weight in acts.values()])[0]
+    how = rng.choices(("nothing", "failpoint", "process", "group"), (1, 4, 4, 2))[0]
+    counts[f"{name}, killed by {how}"] += 1
+    argv = acts[name][0](world, rng, number)
+    points = list(Point) if name in {"run", "resume"} else list(PUBLISH_POINTS)
+    failpoint = f"{rng.choice(points).value}:kill" if how == "failpoint" else ""
+    beside = start_others(world, rng, number)
+    started = time.monotonic()
+    victim = world.start(*argv, failpoint=failpoint)
+    if how in {"process", "group"}:
+        usual = 2.5 if name in {"run", "resume"} else 0.6
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            victim.wait(rng.uniform(0.05, usual))
+        with contextlib.suppress(ProcessLookupError):
+            if how == "group":
+                os.killpg(victim.pid, signal.SIGKILL)
+            elif victim.poll() is None:
+                victim.kill()
+    code = victim.wait(PATIENCE_S)
+    counts["killed"] += code == -signal.SIGKILL
+    if name == "publish" and code == 0:
+        world.written.add(path_of(f"main-{number}"))
+    for label, process in beside.items():
+        ended = process.wait(PATIENCE_S)
+        if label == "writer" and ended == 0:
+            world.written.add(path_of(f"other-{number}"))
+        if ended < 0 or ended == 70:
+            raise Broken(f"{label} beside {name} ended with {ended}")
+    if code == 70:
+        raise Broken(f"{name} ended with a bug after {time.monotonic() - started:.1f} s")
+
+
+def start_others(
+    world: World, rng: random.Random, number: int
+) -> dict[str, subprocess.Popen[bytes]]:
+    """Start some of: a garbage collection, another writer, a doctor, another resume."""
+    found: dict[str, Process] = {}
+    if rng.random() < 0.5:
+        found["gc"] = subprocess.Popen(
+            ["git", "gc", "--quiet", "--prune=now"],
+            cwd=world.repo.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    chances = {
+        "writer": (0.5, ["tests.chaos.writer", str(world.repo.path), BRANCH, f"other-{number}"]),
+        "doctor": (0.2, ["gitexp", "doctor", "--fix"]),
+        "resume": (0.15, ["gitexp", "run", "--resume", "--seeds", "0"]),
+    }
+    for label, (chance, argv) in chances.items():
+        if rng.random() < chance:
+            found[label] = world.start(*argv)
+    return found
+
+
+def chaos(rounds: int, seed: int, folder: Path, say: Callable[[str], object]) -> Counter[str]:
+    """Play so many rounds and return what was done.
+
+    Raises
+    ------
+    Broken
+        If something that must hold does not.
+    """
+    rng = random.Random(seed)  # noqa: S311  to be repeated, no secret
+    counts: Counter[str] = Counter()
+    world = make(folder)
+    for number in range(1, rounds + 1):
+        try:
+            play(world, rng, number, counts)
+            world.check()
+            if number % EVERY == 0 or number == rounds:
+                world.recover()
+                say(
+                    f"round {number}: {len(world.finished)} repeats finished, "
+                    f"{len(world.written)} other commits, {counts['killed']} kills\n"
+                )
+        except (Broken, subprocess.TimeoutExpired) as error:
+            message = f"seed {seed}, round {number}: {error}\nlook into {folder}"
+            raise Broken(message) from error
+    counts["finished repeats"] = len(world.finished)
+    counts["locks that a killed git left"] = world.foreign_locks
+    return counts
+
+
+def main() -> int:
+    """Play, and say how it ended."""
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos")
+    parser.add_argument("--rounds", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    args = parser.parse_args()
+    # A home without anybody's settings; Git and DVC of the machine stay out.
+    folder = Path(tempfile.mkdtemp(prefix="gitexp-chaos-"))
+    home = folder / "home"
+    home.mkdir()
+    for key in [key for key in os.environ if key.startswith(("GIT_", "DVC_", "GITEXP_", "XDG_"))]:
+        del os.environ[key]
+    os.environ |= {
+        "HOME": str(home), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1",
+        "DVC_NO_ANALYTICS": "true",
+    }  # fmt: skip
+    try:
+        counts = chaos(args.rounds, args.seed, folder, _say)
+    except Broken as error:
+        _say(f"BROKEN: {error}\n")
+        return 1
+    for name, count in sorted(counts.items()):
+        _say(f"{count:6}  {name}\n")
+    _say(f"{args.rounds} rounds: no finished repeat lost, no corrupt object, dvc works\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
