@@ -9,8 +9,8 @@ A sample's key is (inputs, environment, seed, rep, fold, dataset, metric).
   of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
   could choose the variant that was lucky with just these seeds.
 * Later measurements cannot bias an earlier one. A run spends a seed unless the sample that counts
-  comes before it in ancestry or, on parallel lines, had ended before it began. (Were it otherwise,
-  running an unwelcome seed once more without a plan would remove it.)
+  comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent.
+  (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
 * Each side uses one environment and one set of link fingerprints: the largest that both share.
 """
@@ -212,7 +212,7 @@ def evaluation_of(counted: Count) -> Evaluation:
 _Group = tuple["EnvironmentDigest | None", str]  # environment, links
 
 
-def _collect(  # noqa: PLR0913, PLR0917  as above
+def _collect(  # noqa: PLR0913, PLR0917  one side, and the two lists that both sides fill
     runs: Sequence[FoundRun],
     spent: Mapping[str, frozenset[int]],
     earlier: Earlier,

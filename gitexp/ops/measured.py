@@ -82,7 +82,7 @@ def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
 
 
 def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest | None, str]:
-    """Identify the data that the metrics were computed on; see DESIGN, "Evaluation identity"."""
+    """Identify the data that the metrics were computed on, for one seed."""
     if job.predictions is not None:
         data = _bytes(project, job.predictions)
         table = predictions_format.load(data, job.predictions, job.predictions.path)
