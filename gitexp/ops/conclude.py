@@ -151,7 +151,7 @@ def _experiment(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
         if plan is ABSENT:
             raise NoPlanError(f"{head.branch} has no plan, so there is nothing to conclude")
         return head.branch, head.commit, plan
-    for branch in (name, f"exp/{name}"):
+    for branch in (name, f"{plans.branch_prefix(repo)}{name}"):
         tip = (
             refs.read_ref(repo, refs.local(branch)) if refs.is_valid(refs.local(branch)) else ABSENT
         )

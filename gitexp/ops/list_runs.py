@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError, UsageError
-from gitexp.git import refs, repository
-from gitexp.git.absent import ABSENT
+from gitexp.errors import UsageError
+from gitexp.git import repository
 from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
 from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
 from gitexp.ops.live import live_runs
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
-from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH
 from gitexp.store.lines import pooled, shown
 from gitexp.store.lookup import tips
+from gitexp.store.plans import branch_prefix
 from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gitexp.git.repository import Repo
     from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import ParamValue, RunId, TreeId
     from gitexp.model.workspace import Workspace
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
 
-DEFAULT_PREFIX = "exp/"
 _EVERYTHING = ListQuery()
 
 
@@ -59,7 +56,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         If the query sorts by a column that does not exist.
     """
     repo = repository.open_repository(workspace)
-    prefix = _prefix(repo)
+    prefix = branch_prefix(repo)
     running = {run.branch for run in live_runs(workspace).running}
     with open_index(workspace) as index:
         chosen = _nearest(tips(repo))
@@ -147,16 +144,6 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
     return tuple(
         _group(tuple(zip(names, key, strict=True)), members) for key, members in groups.items()
     )
-
-
-def _prefix(repo: Repo) -> str:
-    head = refs.head(repo)
-    if head.commit is ABSENT:
-        return DEFAULT_PREFIX
-    try:
-        return plans.config_of(repo, head.commit)[0].branch_prefix
-    except GitexpError:  # a list says what there is, whatever the settings of this branch
-        return DEFAULT_PREFIX
 
 
 def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:

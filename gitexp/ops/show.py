@@ -80,7 +80,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
 
 
 def _is_branch(repo: Repo, name: str) -> bool:
-    wanted = {name, f"{sides.DEFAULT_PREFIX}{name}"}
+    wanted = {name, f"{plans.branch_prefix(repo)}{name}"}
     return any(tip.branch in wanted for tip in lookup.tips(repo))
 
 

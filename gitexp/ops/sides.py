@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
-    GitexpError,
     NoPlanError,
     UnbornBranchError,
     UnknownExperimentError,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
 
-DEFAULT_PREFIX = "exp/"
 _CONCLUSION_LIMIT_BYTES = 4 << 20
 
 
@@ -109,7 +107,8 @@ def find(repo: Repo, name: str) -> Named:
     UnknownExperimentError
         If it is none of these.
     """
-    wanted = (name, f"{_prefix(repo)}{name}")
+    prefix = plans.branch_prefix(repo)
+    wanted = (name, f"{prefix}{name}")
     for branch in wanted:
         commit = refs.read_ref(repo, refs.local(branch))
         if commit is not ABSENT:
@@ -119,7 +118,7 @@ def find(repo: Repo, name: str) -> Named:
         short = _of_remote(ref)
         if short and (short in wanted or ref == f"refs/remotes/{name}"):
             return Named(name, commit, short, _plan_of(repo, short, commit))
-    bare = name.removeprefix(_prefix(repo))
+    bare = name.removeprefix(prefix)
     for ref, commit in every:
         if ref == f"{layout.ARCHIVE_TAGS}{bare}":
             plan = plans.plan_named(repo, bare, commit)
@@ -174,16 +173,6 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
             if found.run.source.commit == ref.commit and not found.run.source.overrides:
                 return Named(ref.name, candidate, inputs=found.run.inputs, recorded=ref.commit)
         raise
-
-
-def _prefix(repo: Repo) -> str:
-    head = refs.head(repo)
-    if head.commit is ABSENT:
-        return DEFAULT_PREFIX
-    try:
-        return plans.config_of(repo, head.commit)[0].branch_prefix
-    except GitexpError:  # whoever needs the settings says what is wrong with them
-        return DEFAULT_PREFIX
 
 
 def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
 from gitexp.formats import config as config_format
+from gitexp.git import refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
+from gitexp.model.config import ProjectConfig
 from gitexp.store.layout import CONFIG, PLANS, plan_path
 from gitexp.store.leanplan import lean_plan
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import BlobId, CommitHash
     from gitexp.model.plan import Plan
 
@@ -76,6 +78,19 @@ def config_of(
         where=commit[:9],
         expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
     )
+
+
+def branch_prefix(repo: Repo) -> str:
+    """Return what the names of experiments' branches begin with, by the settings at HEAD.
+
+    Without settings that can be read it is the default: whoever needs more of them says what is
+    wrong.
+    """
+    head = refs.head(repo)
+    if head.commit is not ABSENT:
+        with contextlib.suppress(GitexpError):
+            return config_of(repo, head.commit)[0].branch_prefix
+    return ProjectConfig().branch_prefix
 
 
 def plans(repo: Repo, commit: CommitHash) -> Plans:

@@ -85,9 +85,10 @@ class Lab:
         alpha: float = 0.05,
         baseline: str = "main",
         hypothesis: str = "A deeper model raises F1 by at least 5 %.",
+        prefix: str = "exp/",
     ) -> Plan:
         """Begin an experiment on a branch of its own, from the current commit."""
-        branch = f"exp/{name}"
+        branch = f"{prefix}{name}"
         self.repo.switch(branch, create=True)
         plan = plan_format.make(
             name=name,

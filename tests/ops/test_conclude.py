@@ -1,0 +1,110 @@
+"""A conclusion: verdict, evidence and words, as a commit on the experiment's branch."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import (
+    DetachedHeadError,
+    ExistsError,
+    NoPlanError,
+    NoSamplesError,
+    UnknownExperimentError,
+    UsageError,
+)
+from gitexp.model.comparison import Verdict
+from gitexp.model.views import ShownExperiment
+from gitexp.ops.compare import compare
+from gitexp.ops.conclude import conclude
+from gitexp.ops.show import show
+from gitexp.ops.status import status
+from tests.ops.records import CONFIG, START, Lab, experiment, scores
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def test_verdict_evidence_and_words_are_one_commit_that_show_and_status_read(lab: Lab) -> None:
+    experiment(lab)
+    before = lab.repo.hash()
+    evidence = compare(lab.repo.workspace, [], now=START)[0]
+    report = conclude(lab.repo.workspace, words="  It holds.\n", now=START)
+    assert report.commit == lab.repo.hash("exp/deep")
+    assert lab.repo.hash("exp/deep~") == before
+    shown = show(lab.repo.workspace, "deep")
+    assert isinstance(shown, ShownExperiment)
+    assert shown.conclusion == report.conclusion
+    assert report.conclusion.verdict is Verdict.SUPPORTED
+    assert report.conclusion.words == "It holds."
+    assert report.conclusion.comparison == evidence
+    assert status(lab.repo.workspace).verdict == "supported"
+
+
+def test_a_second_conclusion_is_refused_unless_it_replaces_the_first(lab: Lab) -> None:
+    experiment(lab)
+    first = conclude(lab.repo.workspace, words="It holds.")
+    with pytest.raises(ExistsError):
+        conclude(lab.repo.workspace, words="It does not.")
+    assert lab.repo.hash() == first.commit
+    second = conclude(lab.repo.workspace, words="It holds, for now.", amend=True)
+    assert (first.replaced, second.replaced) == (False, True)
+    assert lab.repo.hash("HEAD~") == first.commit
+
+
+def test_a_dry_run_says_what_it_would_write_and_writes_nothing(lab: Lab) -> None:
+    experiment(lab)
+    before = lab.repo.refs()
+    report = conclude(lab.repo.workspace, words="It holds.", dry_run=True)
+    assert report.commit is None
+    assert report.conclusion.verdict is Verdict.SUPPORTED
+    assert lab.repo.refs() == before
+
+
+def test_what_cannot_be_concluded_is_refused_and_nothing_is_written(lab: Lab) -> None:
+    lab.init()
+    lab.plan()
+    lab.change()
+    before = lab.repo.refs()
+    with pytest.raises(UsageError):
+        conclude(lab.repo.workspace, words=" \n")
+    with pytest.raises(NoSamplesError):
+        conclude(lab.repo.workspace, words="Too early.")
+    with pytest.raises(UnknownExperimentError):
+        conclude(lab.repo.workspace, "other", words="What?")
+    lab.repo.switch("main")
+    with pytest.raises(NoPlanError):
+        conclude(lab.repo.workspace, words="Of what?")
+    lab.repo.git("checkout", "-q", "--detach")
+    with pytest.raises(DetachedHeadError):
+        conclude(lab.repo.workspace, words="Where?")
+    assert lab.repo.refs() == before
+
+
+def test_an_experiment_is_named_without_the_prefix_that_the_settings_give(lab: Lab) -> None:
+    lab.init(replace(CONFIG, branch_prefix="trial/"))
+    plan = lab.plan(prefix="trial/")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan)
+    lab.repo.switch("main")
+    report = conclude(lab.repo.workspace, "deep", words="It holds.")
+    assert report.branch == "trial/deep"
+    assert report.commit == lab.repo.hash("trial/deep")
+
+
+def test_a_branch_whose_short_name_begins_like_a_run_is_shown_under_any_prefix(lab: Lab) -> None:
+    lab.init(replace(CONFIG, branch_prefix="trial/"))
+    plan = lab.plan("cccc", prefix="trial/")
+    lab.record("c", {"f1": scores(0.7, range(2))}, plan=plan)
+    lab.repo.switch("main")
+    shown = show(lab.repo.workspace, "cccc")
+    assert isinstance(shown, ShownExperiment)
+    assert shown.branch == "trial/cccc"
