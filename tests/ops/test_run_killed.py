@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from gitexp.ops.run import run
 from gitexp.ops.run.publish import publish
 from gitexp.ops.run.resume import dead_calls
 from gitexp.ops.run.workdir import WorkDir
-from gitexp.store.failpoints import Point
+from gitexp.store.failpoints import PUBLISH_POINTS, Point
 from tests.ops.test_run import dvc, plain
 
 if TYPE_CHECKING:
@@ -72,6 +73,26 @@ def test_killed_at_any_point_nothing_or_everything_is_visible(tmp_path: Path, po
     assert not [ref for ref in repo.refs() if ref.startswith("refs/gitexp/")]
     assert dvc(repo, "status", "--json").strip() == "{}"
     repo.fsck()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("point", PUBLISH_POINTS, ids=lambda point: point.value)
+def test_killed_while_the_branch_moves_the_record_is_whole_or_not_there(
+    tmp_path: Path, point: Point
+) -> None:
+    # Without outputs there are no by-products, whose own transaction would be the one that dies.
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    killed = gitexp(repo, "run", "--repeats", "2", failpoint=f"{point.value}:kill")
+    assert killed.returncode == -signal.SIGKILL
+    repo.fsck()
+    visible = PUBLISH_POINTS.index(point) >= PUBLISH_POINTS.index(Point.SET)
+    states = [repeat["state"] for repeat in recorded(repo)]
+    assert states == (["finished", "finished"] if visible else [])
+    assert gitexp(repo, "run", "--seeds", "9", "--resume").returncode == 0
+    assert sorted(str(repeat["seed"]) for repeat in recorded(repo)) == ["7", "8", "9"]
+    assert gitexp(repo, "doctor").stdout.startswith(b"no problems; ")
+    assert repo.status() == []
+    assert repo.locks() == []
 
 
 def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.prepare import Call, prepare
 from gitexp.ops.run.publish import Ended, PublishedCall, publish
 from gitexp.ops.run.workdir import WorkDir
+from gitexp.store import owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -104,6 +105,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             "there is no such engine", found=request.engine, expected=", ".join(ENGINES)
         )
     place = situation.find_place(workspace, request)
+    # First of all: a call that died when the branch had moved left a work tree that looks edited.
+    cleared = () if request.dry_run else owners.clear_stale(place.repo)
     recovered: tuple[PublishedCall, ...] = ()
     if request.resume:
         recovered, request = _resume(place, request, now())
@@ -121,7 +124,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         for cell, choice in seen.sides
     )
     if request.dry_run or not any(choice.run for _, choice in seen.sides):
-        return _report(seen, planned, recovered, request, interrupted=False)
+        return _report(seen, planned, recovered, request, interrupted=False, warnings=cleared)
     made: list[RunId] = []
 
     def new_run() -> RunId:
@@ -144,7 +147,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         (*recovered, *published),
         request,
         interrupted=interrupted,
-        warnings=warnings,
+        warnings=(*cleared, *warnings),
     )
 
 
