@@ -3,12 +3,14 @@
 
 PYTHON ?= python3
 JOBS ?= 2
+ROUNDS ?= 500
+SEED ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 # Where gitexp lies beside a foreign Git environment (a hook, a rebase) nothing of it may leak in.
 unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
-.PHONY: help demo test test-fast test-all lint bench docs clean
+.PHONY: help demo test test-fast test-all test-chaos lint bench docs clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -23,6 +25,9 @@ test-fast: $(VENV)/.installed-dev  ## the suite without tests over two seconds
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
 test-all: test demo bench  ## everything: the suite, the example, the benchmarks
+
+test-chaos: $(VENV)/.installed-dev  ## kill at random, 500 times; ROUNDS, SEED
+	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)
 
 lint: $(VENV)/.installed-dev  ## ruff, mypy, import-linter
 	$(BIN)/ruff check .

@@ -2,7 +2,8 @@
 
     python -m tests.chaos --rounds 500 --seed 1
 
-Every tenth round a person comes along: ``doctor --fix``, ``run --resume``. What must hold is in
+Every tenth round a person comes along: ``doctor --fix``, ``run --resume``, in turns the other way
+round. What must hold is in
 `world`. A failure prints seed and round, and leaves the repository where it is.
 """
 
@@ -109,7 +110,7 @@ def play(world: World, rng: random.Random, number: int, counts: Counter[str]) ->
     started = time.monotonic()
     victim = world.start(*argv, failpoint=failpoint)
     if how in {"process", "group"}:
-        usual = 2.5 if name in {"run", "resume"} else 0.6
+        usual = 1.6 if name in {"run", "resume"} else 0.4
         with contextlib.suppress(subprocess.TimeoutExpired):
             victim.wait(rng.uniform(0.05, usual))
         with contextlib.suppress(ProcessLookupError):
@@ -168,7 +169,7 @@ def chaos(rounds: int, seed: int, folder: Path, say: Callable[[str], object]) ->
             play(world, rng, number, counts)
             world.check()
             if number % EVERY == 0 or number == rounds:
-                world.recover()
+                world.recover(doctor_first=number // EVERY % 2 == 1)
                 say(
                     f"round {number}: {len(world.finished)} repeats finished, "
                     f"{len(world.written)} other commits, {counts['killed']} kills\n"

@@ -106,12 +106,11 @@ class World:
         if gone:
             raise Broken(f"commits of the other writer are lost: {sorted(gone)}")
 
-    def recover(self) -> None:
+    def recover(self, *, doctor_first: bool) -> None:
         """Do what a person does after a crash, and fail unless everything is well then."""
-        fixed = self.gitexp("doctor", "--fix")
-        if fixed.returncode not in {0, 1}:
-            raise Broken(f"doctor: {said(fixed)}")
         self._remove_foreign_locks()
+        if doctor_first:
+            self._doctor()
         resumed = self.gitexp("run", "--resume", "--seeds", "0")
         if resumed.returncode:
             raise Broken(f"run --resume: {said(resumed)}")
@@ -119,10 +118,17 @@ class World:
         waiting = {repeat for repeat, _ in self.outcomes()} - self.recorded()
         if waiting:
             raise Broken(f"still not recorded: {sorted(waiting)}")
+        if not doctor_first:
+            self._doctor()
         after = self.gitexp("doctor", "--json")
         if after.returncode:
             raise Broken(f"doctor finds: {said(after)}")
         self._quiet()
+
+    def _doctor(self) -> None:
+        fixed = self.gitexp("doctor", "--fix")
+        if fixed.returncode not in {0, 1}:
+            raise Broken(f"doctor --fix: {said(fixed)}")
 
     def _quiet(self) -> None:
         """Fail unless Git and DVC see nothing to do."""
@@ -146,11 +152,19 @@ class World:
 
     def _remove_foreign_locks(self) -> None:
         """Remove locks of git's own, which say nothing of their owner: all gits are dead now."""
+        owned = {path.name.split("-")[1].split(".")[0] for path in self._owner_files()}
+        afters = {json.loads(path.read_bytes())["after"] for path in self._owner_files()}
         for name in self.repo.locks():
-            if name.startswith("gitexp/"):
-                continue
-            self.foreign_locks += 1
-            (self.repo.path / ".git" / name).unlink()
+            path = self.repo.path / ".git" / name
+            text = path.read_text().strip()
+            if name.startswith(("gitexp/", "index.gitexp-", "refs/gitexp/")):
+                continue  # what doctor knows to be redundant
+            if text not in owned | afters and not (name == "HEAD.lock" and owned):
+                self.foreign_locks += 1
+                path.unlink()
+
+    def _owner_files(self) -> list[Path]:
+        return list((self.repo.path / ".git/gitexp/locks").glob("publish-*.json"))
 
     # --- commands --------------------------------------------------------------------------------
 
