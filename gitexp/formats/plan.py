@@ -123,7 +123,7 @@ def load_draft(data: bytes, where: str) -> Draft:
         baseline=baseline,
         evaluation=fields.texts("evaluation", ()),
     )
-    for key in ("name", "branch", "author", "created_at"):  # a recorded plan, used again
+    for key in ("name", "branch", "author", "created_at", "formerly"):  # a recorded plan, again
         fields.raw(key)
     fields.only_known()
     return draft
@@ -151,6 +151,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
     created_at: datetime,
     guards: tuple[Guard, ...] = (),
     evaluation: tuple[str, ...] = (),
+    formerly: tuple[str, ...] = (),
 ) -> Plan:
     """Make a plan with its digest.
 
@@ -182,6 +183,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         author=author,
         created_at=created_at,
         digest=PlanDigest(""),
+        formerly=formerly,
     )
     return replace(plan, digest=digest(plan))
 
@@ -236,6 +238,7 @@ def read(fields: Fields) -> Plan:
         evaluation=fields.texts("evaluation", ()),
         author=Person(name=author.text("name"), email=author.text("email")),
         created_at=fields.time("created_at"),
+        formerly=fields.texts("formerly", ()),
     )
     for part in (fields, baseline, author):
         part.only_known()
@@ -244,7 +247,7 @@ def read(fields: Fields) -> Plan:
 
 def to_json(plan: Plan) -> dict[str, Json]:
     """Turn a plan into JSON."""
-    return {
+    value: dict[str, Json] = {
         "$schema": schema("plan"),
         "name": plan.name,
         "branch": plan.branch,
@@ -262,6 +265,9 @@ def to_json(plan: Plan) -> dict[str, Json]:
         "author": {"name": plan.author.name, "email": plan.author.email},
         "created_at": time_text(plan.created_at),
     }
+    if plan.formerly:
+        value["formerly"] = list(plan.formerly)
+    return value
 
 
 def _guards(fields: Fields) -> tuple[Guard, ...]:

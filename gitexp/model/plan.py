@@ -98,6 +98,8 @@ class Plan:
 
     `digest` covers what binds: claim, metric, direction, effect, alpha, repeats, baseline commit,
     guard-rails and the declaration of evaluation. Prose may be mended without changing it.
+    `formerly` are the names that the experiment had: what was run under them was run under this
+    plan.
     """
 
     name: str
@@ -116,3 +118,12 @@ class Plan:
     author: Person
     created_at: datetime  # UTC
     digest: PlanDigest
+    formerly: tuple[str, ...] = ()
+
+    def covers(self, name: str, digest: str) -> bool:
+        """Return whether a run that was recorded for such a plan is one of this plan.
+
+        A twin with the same terms under another name is another hypothesis: were its runs this
+        plan's, the best of ten variants tried under the one would count for the other unseen.
+        """
+        return digest == self.digest and (name == self.name or name in self.formerly)

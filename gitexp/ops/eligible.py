@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
-from gitexp.model.run import Origin, PlanRef, RepeatState
+from gitexp.model.run import Origin, RepeatState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,11 +27,12 @@ SPENT = "spent seed: seen before it was run under the plan"
 def is_under(item: FoundRun, plan: Plan) -> bool:
     """Return whether gitexp ran it under this plan.
 
-    A twin with the same terms under another name is another hypothesis: were its runs this
-    plan's, the best of ten variants tried under the one would count for the other unseen.
+    What it was called before it was renamed is the same plan; a twin of another name is not.
     """
     run = item.run
-    return run.origin is Origin.OBSERVED and run.plan == PlanRef(plan.name, plan.digest)
+    if run.origin is not Origin.OBSERVED or run.plan is None:
+        return False
+    return plan.covers(run.plan.name, run.plan.digest)
 
 
 def under_plan(runs: Sequence[FoundRun], plan: Plan | None, unused: list[Unused]) -> list[FoundRun]:

@@ -137,7 +137,7 @@ def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> Experime
     under = [
         (tree, line)
         for tree, line in lines.items()
-        if (line.plan_name, line.plan_digest) == (plan.name, plan.digest)
+        if plan.covers(line.plan_name, line.plan_digest)
     ]
     seeds, primary = _candidate(repo, plan, under)
     concluded, verdict, bad = _conclusion(repo, tip.commit, plan.name)

@@ -294,6 +294,7 @@ plans = st.builds(
     evaluation=tuples(texts),
     author=persons,
     created_at=times,
+    formerly=tuples(words),
 )
 
 rates = st.floats(1e-300, 1.0)

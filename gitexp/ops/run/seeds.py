@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
 
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
-    from gitexp.model.run import PlanRef, Run
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def counting_seeds(
     runs: Iterable[Run],
     inputs: InputsDigest,
     environment: EnvironmentDigest | None,
-    plan: PlanRef | None,
+    plan: Plan | None,
 ) -> frozenset[int]:
     """Return the seeds that have a finished, observed repeat for these inputs.
 
@@ -60,7 +61,7 @@ def counting_seeds(
     inputs : InputsDigest
     environment : EnvironmentDigest or None
         Only repeats of this environment; None: of any.
-    plan : PlanRef or None
+    plan : Plan or None
         Only runs under this plan; None: whatever plan, as for a baseline.
     """
     return frozenset(
@@ -68,14 +69,14 @@ def counting_seeds(
         for run in runs
         if run.inputs == inputs
         and run.origin is Origin.OBSERVED
-        and (plan is None or run.plan == plan)
+        and (plan is None or _is_under(run, plan))
         for repeat in run.repeats
         if repeat.state is RepeatState.FINISHED
         and (environment is None or repeat.environment == environment)
     )
 
 
-def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: PlanRef | None) -> frozenset[int]:
+def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: Plan | None) -> frozenset[int]:
     """Return the seeds of which a result was seen outside the plan, in whatever environment.
 
     Parameters
@@ -83,7 +84,7 @@ def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: PlanRef | None)
     runs : iterable of Run
         From every branch, archive tag and remote-tracking branch.
     inputs : InputsDigest
-    plan : PlanRef or None
+    plan : Plan or None
         None: there is no plan, so nothing can be spent.
     """
     if plan is None:
@@ -91,7 +92,7 @@ def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: PlanRef | None)
     return frozenset(
         repeat.seed
         for run in runs
-        if run.inputs == inputs and (run.origin is Origin.REPORTED or run.plan != plan)
+        if run.inputs == inputs and (run.origin is Origin.REPORTED or not _is_under(run, plan))
         for repeat in run.repeats
         if repeat.state is RepeatState.FINISHED
     )
@@ -158,6 +159,10 @@ def choose_baseline(
     """
     run = tuple(seed for seed in sorted(pair_with) if again or seed not in counting)
     return SeedChoice(run, tuple(sorted(counting)), ())
+
+
+def _is_under(run: Run, plan: Plan) -> bool:
+    return run.plan is not None and plan.covers(run.plan.name, run.plan.digest)
 
 
 def _upward(start: int, without: Collection[int]) -> Iterator[int]:

@@ -18,7 +18,6 @@ from gitexp.errors import (
 )
 from gitexp.git import identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
-from gitexp.model.run import PlanRef
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, seeds, trust
 from gitexp.ops.run.workdir import WorkDir
@@ -210,7 +209,6 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
 ) -> tuple[tuple[Cell, SeedChoice], ...]:
     repo = place.repo
     here = [found.run for found in lookup.runs_at(repo, place.tip).runs]
-    under = None if plan is None else PlanRef(plan.name, plan.digest)
     wanted = request.repeats or (plan.repeats if plan is not None else 1)
     if main.side == BASELINE:
         choice = _baseline_alone(request, plan, main, here, environment, wanted)
@@ -218,14 +216,14 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     anywhere = [found.run for found in lookup.runs_by_inputs(repo, main.inputs)]
     # Without a plan nothing counts, and only what a dead call had finished is not run again.
     counting = seeds.counting_seeds(
-        here if plan is not None else recovered, main.inputs, environment, under
+        here if plan is not None else recovered, main.inputs, environment, plan
     )
     choice = seeds.choose_candidate(
         committed=main.committed_seed,
         wanted=wanted,
         explicit=request.seeds,
         counting=counting,
-        spent=seeds.spent_seeds(anywhere, main.inputs, under),
+        spent=seeds.spent_seeds(anywhere, main.inputs, plan),
         again=request.again,
         needs_snapshot=not any(
             run.inputs == main.inputs and repeat.snapshot for run in here for repeat in run.repeats
@@ -257,7 +255,9 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
         pair_with = {
             repeat.seed
             for run in here
-            if run.plan == PlanRef(plan.name, plan.digest) and run.inputs != cell.inputs
+            if run.plan is not None
+            and plan.covers(run.plan.name, run.plan.digest)
+            and run.inputs != cell.inputs
             for repeat in run.repeats
         }
     if not pair_with:
