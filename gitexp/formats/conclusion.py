@@ -14,7 +14,7 @@ from gitexp.model.comparison import Conclusion, Verdict
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json
 
-_LIMIT = 16 << 20
+LIMIT_BYTES = 16 << 20
 
 
 def load(data: bytes, where: str) -> Conclusion:
@@ -25,7 +25,7 @@ def load(data: bytes, where: str) -> Conclusion:
     BadFormatError, NewerFormatError, UnsafeInputError
         If it is not a conclusion.
     """
-    value = yaml_loads(data, where=where, limit=_LIMIT)
+    value = yaml_loads(data, where=where, limit=LIMIT_BYTES)
     schema_of(value, "conclusion", where)
     fields = Fields(value, where)
     author = fields.child("author")

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from gitexp.store.transaction import TipView
 
 
-LIMIT_BYTES = 16 << 20
-
-
 @dataclass(frozen=True, slots=True)
 class ConcludeReport:
     """What `gitexp conclude` wrote, or would write."""
@@ -90,8 +87,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     repo = repository.open_repository(workspace)
     branch, tip, plan = _experiment(repo, name)
     path = layout.conclusion_path(plan.name)
-    found = objects.read_blob(repo, tip, path, limit=LIMIT_BYTES)
-    if found is not ABSENT and not amend:
+    replaced = objects.blob_id(repo, tip, path) is not ABSENT
+    if replaced and not amend:
         raise ExistsError(
             f"{plan.name} has a conclusion already",
             where=f"{path} on {branch}",
@@ -109,7 +106,6 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         author_email=author.email,
         concluded_at=when,
     )
-    replaced = found is not ABSENT
     if dry_run:
         return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
 

@@ -12,15 +12,14 @@ from gitexp.errors import (
     UnknownRevisionError,
     UnknownRunError,
 )
-from gitexp.formats import conclusion as conclusion_format
-from gitexp.git import objects, refs, repository
+from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
 from gitexp.ops import sides
 from gitexp.ops.states import state_of
 from gitexp.store import lookup, plans
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
-from gitexp.store.layout import conclusion_path
 from gitexp.store.lines import shown, summarise
 
 if TYPE_CHECKING:
@@ -99,7 +98,8 @@ def _experiment(
         if found is not ABSENT:
             plan = found
             added = plans.plan_commit(repo, plan, commit)
-            conclusion = _conclusion(repo, commit, plan.name)
+            written = conclusion_named(repo, plan.name, commit)
+            conclusion = None if written is ABSENT else written
     except GitexpError as error:
         notes.append(", ".join(part for part in (error.summary, error.found, error.where) if part))
     state = state_of(repo, index, name, commit, fallback=added)
@@ -146,9 +146,3 @@ def _run(repo: Repo, found: FoundRun) -> ShownRun:
         altered=found.altered,
         notes=tuple(notes),
     )
-
-
-def _conclusion(repo: Repo, commit: CommitHash, name: str) -> Conclusion | None:
-    path = conclusion_path(name)
-    data = objects.read_blob(repo, commit, path, limit=16 << 20)
-    return None if data is ABSENT else conclusion_format.load(data, f"{commit[:9]}:{path}")

@@ -16,10 +16,10 @@ from gitexp.errors import (
     UnknownExperimentError,
     UnknownRevisionError,
 )
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.store import inputs, layout, lookup, plans
+from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
-
-_CONCLUSION_LIMIT_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,11 +203,10 @@ def _concluded(repo: Repo, name: str, bare: str) -> Named | None:
     head = refs.head(repo)
     if head.commit is ABSENT or "/" in bare or bare.startswith("."):
         return None
-    path = layout.conclusion_path(bare)
-    data = objects.read_blob(repo, head.commit, path, _CONCLUSION_LIMIT_BYTES)
-    if data is ABSENT:
+    found = conclusion_named(repo, bare, head.commit)
+    if found is ABSENT:
         return None
-    comparison = conclusion_format.load(data, path).comparison
+    comparison = found.comparison
     side, plan = comparison.candidate, comparison.plan
     branch = plan.branch if plan is not None else ""
     try:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NotInitialisedError
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.git import objects, refs, repository
 from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
@@ -17,8 +16,8 @@ from gitexp.ops.live import live_runs
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
 from gitexp.store.ancestry import Graph
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
-from gitexp.store.layout import conclusion_path
 
 if TYPE_CHECKING:
     from gitexp.git.refs import Head
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.ops.live import LiveRuns
     from gitexp.store.index import Index
-
-CONCLUSION_LIMIT_BYTES = 4 << 20
 
 
 @dataclass(slots=True)
@@ -192,12 +189,10 @@ def _baseline_inputs(
 
 
 def _verdict(repo: Repo, commit: CommitHash, name: str) -> str | None:
-    path = conclusion_path(name)
-    data = objects.read_blob(repo, commit, path, CONCLUSION_LIMIT_BYTES)
-    if data is ABSENT:
+    found = conclusion_named(repo, name, commit)
+    if found is ABSENT:
         return None
-    verdict = conclusion_format.load(data, f"{commit[:9]}:{path}").verdict
-    return "" if verdict is None else str(verdict.value)
+    return "" if found.verdict is None else str(found.verdict.value)
 
 
 def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]) -> str:

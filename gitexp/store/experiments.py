@@ -12,15 +12,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import commit_info, read_blob, tree_id
+from gitexp.git.objects import commit_info, tree_id
 from gitexp.model.comparison import MetricSummary
 from gitexp.model.ids import RunId, TreeId
 from gitexp.store.ancestry import listings
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
-from gitexp.store.layout import CONCLUSIONS, conclusion_path
+from gitexp.store.layout import CONCLUSIONS
 from gitexp.store.lines import describe, pooled, reason, summarise
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
 
-CONCLUSION_LIMIT_BYTES = 4 << 20
 _WORTH_A_CHILD = 300  # branches; a child costs 20 ms
 
 
@@ -185,17 +184,16 @@ def _candidate(
 
 
 def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, str]:
-    path = conclusion_path(name)
+    """Return whether there is a conclusion, its verdict, and why it cannot be read."""
     if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
         return False, "", ""
     try:
-        data = read_blob(repo, commit, path, CONCLUSION_LIMIT_BYTES)
-        if data is ABSENT:
-            return False, "", ""
-        verdict = conclusion_format.load(data, f"{commit[:9]}:{path}").verdict
+        found = conclusion_named(repo, name, commit)
     except GitexpError as error:
         return True, "", reason(error)
-    return True, "" if verdict is None else str(verdict.value), ""
+    if found is ABSENT:
+        return False, "", ""
+    return True, "" if found.verdict is None else str(found.verdict.value), ""
 
 
 def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:

@@ -1,0 +1,28 @@
+"""Conclusions as a commit holds them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.objects import read_blob
+from gitexp.store.layout import conclusion_path
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import Conclusion
+    from gitexp.model.ids import CommitHash
+
+
+def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
+    """Return the conclusion of an experiment in a commit's tree.
+
+    Raises
+    ------
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If its file cannot be read.
+    """
+    path = conclusion_path(name)
+    data = read_blob(repo, commit, path, conclusion_format.LIMIT_BYTES)
+    return ABSENT if data is ABSENT else conclusion_format.load(data, f"{commit[:9]}:{path}")
