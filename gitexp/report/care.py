@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.text import json_dumps
 from gitexp.model.care import Level
+from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.json import escaped
 from gitexp.report.table import table
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from gitexp.model.care import Diagnosis, Finding, MaintenanceReport, RepositorySize
 
 _LIMIT = 600
-_UNIT = 1024
 
 
 def doctor_text(diagnosis: Diagnosis) -> str:
@@ -105,10 +105,10 @@ def _sum(diagnosis: Diagnosis) -> Iterator[str]:
 
 def _rows(size: RepositorySize) -> list[tuple[str, str]]:
     return [
-        ("loose objects", f"{size.loose_objects} ({_bytes(size.loose_bytes)})"),
-        ("packs", f"{size.packs} ({_bytes(size.pack_bytes)})"),
+        ("loose objects", f"{size.loose_objects} ({numbers.size(size.loose_bytes)})"),
+        ("packs", f"{size.packs} ({numbers.size(size.pack_bytes)})"),
         ("loose refs", str(size.loose_refs)),
-        ("job folders", f"{size.job_folders} ({_bytes(size.job_bytes)})"),
+        ("job folders", f"{size.job_folders} ({numbers.size(size.job_bytes)})"),
     ]
 
 
@@ -122,19 +122,3 @@ def _size_json(size: RepositorySize) -> Json:
         "pack_bytes": size.pack_bytes,
         "packs": size.packs,
     }
-
-
-def _bytes(count: int) -> str:
-    """Return a number of bytes for people.
-
-    Examples
-    --------
-    >>> _bytes(0), _bytes(2048), _bytes(5 << 20)
-    ('0 B', '2.0 KiB', '5.0 MiB')
-    """
-    size = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if size < _UNIT:
-            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
-        size /= _UNIT
-    return f"{size:.1f} GiB"
