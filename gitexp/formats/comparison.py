@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BadEffectError
 from gitexp.formats import plan as plans
 from gitexp.formats.effects import effect_text, parse_effect
 from gitexp.formats.fields import Fields, time_text
@@ -11,6 +14,9 @@ from gitexp.formats.versions import schema, schema_of
 from gitexp.model.comparison import Change, Comparison, Side, Unused, Verdict
 from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
 from gitexp.model.plan import Claim, Direction
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Effect
 
 _LIMIT = 16 << 20
 
@@ -40,16 +46,20 @@ def dump(comparison: Comparison) -> bytes:
 
 
 def read(fields: Fields) -> Comparison:
-    """Read the fields of a comparison, from its file or from within a conclusion."""
+    """Read the fields of a comparison, from its file or from within a conclusion.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If a field is not what it should be.
+    """
     plan = fields.maybe_child("plan")
-    effect = fields.maybe_text("effect")
     return Comparison(
         baseline=_side(fields.child("baseline")),
         candidate=_side(fields.child("candidate")),
         plan=plans.read(plan) if plan else None,
         claim=fields.word("claim", Claim),
-        # Written as a gain, so it is read as that of a metric to be raised.
-        effect=parse_effect(effect, Direction.MAX) if effect else None,
+        effect=_effect(fields),
         verdict=fields.maybe_word("verdict", Verdict),
         headline=fields.text("headline"),
         reasons=fields.texts("reasons"),
@@ -122,6 +132,15 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "compared_at": time_text(comparison.compared_at),
         "program": comparison.program,
     }
+
+
+def _effect(fields: Fields) -> Effect | None:
+    text = fields.maybe_text("effect")
+    try:
+        # Written as a gain, so it is read as that of a metric to be raised.
+        return parse_effect(text, Direction.MAX) if text else None
+    except BadEffectError as error:
+        raise fields.bad("effect", error.expected) from error
 
 
 def _side(fields: Fields) -> Side:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from gitexp.formats.jsontext import Json
+    from gitexp.model.comparison import Comparison
     from gitexp.model.config import ProjectConfig
     from gitexp.model.run import Run, Sample
 
@@ -182,6 +183,18 @@ def test_a_bad_value_says_file_key_path_found_and_expected() -> None:
         assert caught.value.where == "runs/ab/abc/run.json: repeats[0].resources.cpu_count"
         assert caught.value.found == '"many"'
         assert caught.value.expected == "an integer"
+
+    check()
+
+
+def test_a_bad_effect_in_a_recorded_comparison_is_a_bad_file_not_a_usage_error() -> None:
+    @settings(max_examples=1, database=None, deadline=None)
+    @given(strategies.comparisons)
+    def check(value: Comparison) -> None:
+        fields = comparison.to_json(value)
+        with pytest.raises(BadFormatError) as caught:
+            comparison.load(json_dumps({**fields, "effect": "<=5%"}), "comparison.json")
+        assert caught.value.where == "comparison.json: effect"
 
     check()
 
