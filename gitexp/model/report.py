@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model.summary import summarise
+
 if TYPE_CHECKING:
+    from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.run import Run, Sample
 
@@ -17,6 +20,11 @@ class RecordedRun:
     side: str  # "candidate" | "baseline" | "exploratory"
     run: Run
     samples: tuple[Sample, ...]
+
+    @property
+    def metrics(self) -> tuple[MetricSummary, ...]:
+        """Return each metric over the seeds, as `gitexp list` shows it."""
+        return summarise(self.samples)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git import diff as git_diff
 from gitexp.git import repository
+from gitexp.model.summary import summarise
 from gitexp.model.views import (
     DataChange,
     DataState,
@@ -21,7 +22,6 @@ from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup
 from gitexp.store.index import open_index
 from gitexp.store.layout import FOLDER
-from gitexp.store.lines import summarise
 from gitexp.store.parts import params_values
 from gitexp.store.pointed import pointed
 from gitexp.store.state import State

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import UsageError
 from gitexp.git import repository
 from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
+from gitexp.model.summary import pooled
 from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
 from gitexp.ops.live import live_runs
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
@@ -15,7 +16,7 @@ from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH
-from gitexp.store.lines import pooled, shown
+from gitexp.store.lines import shown
 from gitexp.store.lookup import tips
 from gitexp.store.plans import branch_prefix
 from gitexp.store.summaries import run_lines

@@ -14,13 +14,14 @@ from gitexp.errors import (
 )
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.summary import summarise
 from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
 from gitexp.ops import sides
 from gitexp.ops.states import state_of
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
-from gitexp.store.lines import shown, summarise
+from gitexp.store.lines import shown
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -1,4 +1,4 @@
-"""What the commands that write answer: `run` and `new`, as text and as JSON."""
+"""What `run`, `new`, `init` and `conclude` answer, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from gitexp.formats.text import Json
     from gitexp.model.comparison import Conclusion
     from gitexp.model.proposal import NewReport, Price
-    from gitexp.model.report import PlannedRun, RecordedRun, RunReport
-    from gitexp.model.run import Sample
+    from gitexp.model.report import PlannedRun, RunReport
     from gitexp.model.setup import InitReport
 
 SHORT = 9
@@ -65,7 +64,7 @@ def run_json(report: RunReport) -> str:
             {
                 "side": each.side,
                 "run": run_format.to_json(each.run),
-                "metrics": _means(each.samples),
+                "metrics": {item.metric: item.mean for item in each.metrics},
             }
             for each in report.recorded
         ],
@@ -117,89 +116,6 @@ def new_json(report: NewReport) -> str:
         "warnings": list(report.warnings),
     }
     return json_dumps(value).decode().rstrip("\n")
-
-
-def _recorded(report: RunReport) -> Iterator[str]:
-    rows = [["side", "run", "repeats", "metric", "mean", "sd", "n"]]
-    for each in report.recorded:
-        states = [repeat.state for repeat in each.run.repeats]
-        good = states.count(RepeatState.FINISHED)
-        first = [each.side, each.run.id[:8], f"{good}/{len(states)} finished"]
-        for metric, n, mean, sd in _summaries(each):
-            shown = "" if sd is None else f"{sd:.2g}"
-            rows.append([*first, terminal(metric), f"{mean:.5g}", shown, str(n)])
-            first = ["", "", ""]
-        if first[0]:
-            rows.append([*first, "", "", "", ""])
-    yield from table(rows, right=frozenset({4, 5, 6}))
-    for each in report.recorded:
-        for repeat in each.run.repeats:
-            if repeat.state is not RepeatState.FINISHED:
-                where = f" in {terminal(repeat.stage)}" if repeat.stage else ""
-                reason = terminal(repeat.reason, limit=400)
-                yield f"{each.side} seed {repeat.seed} {repeat.state.value}{where}: {reason}"
-
-
-def _not_run(report: RunReport) -> Iterator[str]:
-    for each in report.planned:
-        seeds = numbers.ranges(each.seeds) or "none"
-        verb = "nothing to run, lacking seeds"
-        if report.dry_run or report.interrupted:
-            verb = "would run seeds" if report.dry_run else "stopped before it ran seeds"
-        yield f"{each.side} {each.commit[:SHORT]}: {verb} {seeds}"
-        if each.counting:
-            yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
-        if each.spent:
-            yield from _fact(
-                "spent", f"seeds {numbers.ranges(each.spent)} were seen outside the plan"
-            )
-
-
-def _summaries(each: RecordedRun) -> list[tuple[str, int, float, float | None]]:
-    found = []
-    whole: dict[str, list[float]] = {}
-    for sample in each.samples:
-        if sample.fold is None:
-            whole.setdefault(sample.metric, []).append(sample.value)
-    for metric, values in whole.items():
-        mean = sum(values) / len(values)
-        spread = None
-        if len(values) > 1:
-            spread = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-        found.append((metric, len(values), mean, spread))
-    return found
-
-
-def _means(samples: Sequence[Sample]) -> Json:
-    values: dict[str, list[float]] = {}
-    for sample in samples:
-        if sample.fold is None:
-            values.setdefault(sample.metric, []).append(sample.value)
-    return {name: sum(found) / len(found) for name, found in values.items()}
-
-
-def _planned_json(each: PlannedRun) -> Json:
-    return {
-        "commit": each.commit,
-        "counting": list(each.counting),
-        "inputs": each.inputs,
-        "once": list(each.once),
-        "repeated": list(each.repeated),
-        "seeds": list(each.seeds),
-        "side": each.side,
-        "spent": list(each.spent),
-    }
-
-
-def _price(price: Price) -> str:
-    text = f"{price.repeats} repeats on both sides"
-    if price.seconds is None:
-        return f"{text}; hours unknown, {price.basis}"
-    return f"{text}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
-
-
-def _fact(label: str, text: str) -> list[str]:
-    return [f"{label:<{_LABEL}} {text}"]
 
 
 def init_text(report: InitReport) -> str:
@@ -266,3 +182,63 @@ def conclude_json(conclusion: Conclusion, commit: str | None) -> str:
         "conclusion": conclusion_format.to_json(conclusion),
     }
     return json_dumps(value).decode().rstrip("\n")
+
+
+def _recorded(report: RunReport) -> Iterator[str]:
+    rows = [["side", "run", "repeats", "metric", "mean", "sd", "n"]]
+    for each in report.recorded:
+        states = [repeat.state for repeat in each.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        first = [each.side, each.run.id[:8], f"{good}/{len(states)} finished"]
+        for item in each.metrics:
+            spread = "" if item.sd is None else f"{item.sd:.2g}"
+            rows.append([*first, terminal(item.metric), f"{item.mean:.5g}", spread, str(item.n)])
+            first = ["", "", ""]
+        if first[0]:
+            rows.append([*first, "", "", "", ""])
+    yield from table(rows, right=frozenset({4, 5, 6}))
+    for each in report.recorded:
+        for repeat in each.run.repeats:
+            if repeat.state is not RepeatState.FINISHED:
+                where = f" in {terminal(repeat.stage)}" if repeat.stage else ""
+                reason = terminal(repeat.reason, limit=400)
+                yield f"{each.side} seed {repeat.seed} {repeat.state.value}{where}: {reason}"
+
+
+def _not_run(report: RunReport) -> Iterator[str]:
+    for each in report.planned:
+        seeds = numbers.ranges(each.seeds) or "none"
+        verb = "nothing to run, lacking seeds"
+        if report.dry_run or report.interrupted:
+            verb = "would run seeds" if report.dry_run else "stopped before it ran seeds"
+        yield f"{each.side} {each.commit[:SHORT]}: {verb} {seeds}"
+        if each.counting:
+            yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
+        if each.spent:
+            yield from _fact(
+                "spent", f"seeds {numbers.ranges(each.spent)} were seen outside the plan"
+            )
+
+
+def _planned_json(each: PlannedRun) -> Json:
+    return {
+        "commit": each.commit,
+        "counting": list(each.counting),
+        "inputs": each.inputs,
+        "once": list(each.once),
+        "repeated": list(each.repeated),
+        "seeds": list(each.seeds),
+        "side": each.side,
+        "spent": list(each.spent),
+    }
+
+
+def _price(price: Price) -> str:
+    text = f"{price.repeats} repeats on both sides"
+    if price.seconds is None:
+        return f"{text}; hours unknown, {price.basis}"
+    return f"{text}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
+
+
+def _fact(label: str, text: str) -> list[str]:
+    return [f"{label:<{_LABEL}} {text}"]

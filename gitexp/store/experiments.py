@@ -16,12 +16,13 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import commit_info, tree_id
 from gitexp.model.comparison import MetricSummary
 from gitexp.model.ids import RunId, TreeId
+from gitexp.model.summary import describe, pooled, summarise
 from gitexp.store.ancestry import listings
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
 from gitexp.store.layout import CONCLUSIONS
-from gitexp.store.lines import describe, pooled, reason, summarise
+from gitexp.store.lines import reason
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
 from gitexp.store.summaries import run_lines

@@ -19,7 +19,8 @@ from gitexp.formats.versions import schema
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob
 from gitexp.model.run import Origin, RepeatState
-from gitexp.store.lines import FINISHED, RunLine, state_word, summarise_rows
+from gitexp.model.summary import summarise_rows
+from gitexp.store.lines import FINISHED, RunLine, state_word
 from gitexp.store.records import RUN_LIMIT_BYTES, SAMPLES_LIMIT_BYTES
 
 if TYPE_CHECKING:

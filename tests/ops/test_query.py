@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gitexp.errors import UsageError
 from gitexp.model.comparison import MetricSummary, RunSummary
+from gitexp.model.summary import describe, pooled
 from gitexp.ops.list_runs import group_runs
 from gitexp.ops.query import (
     ListQuery,
@@ -18,7 +19,6 @@ from gitexp.ops.query import (
     parse_since,
     select_runs,
 )
-from gitexp.store.lines import describe, pooled
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
