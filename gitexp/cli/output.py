@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from gitexp.errors import OutputError
+from gitexp.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -120,19 +121,16 @@ class Printer:
 
 
 def safe(text: str) -> str:
-    r"""Return `text` with what a terminal would obey written out: names come from branches.
+    r"""Return whole lines with what a terminal would obey, or hide, written out.
+
+    Names come from branches, and talk is escaped as answers are.
 
     Examples
     --------
-    >>> safe("a\x1b[31mb")
-    'a\\x1b[31mb'
+    >>> safe("a\x1b[31mb\nc\u3164")
+    'a\\x1b[31mb\nc\\u3164'
     """
-    if text.isprintable():
-        return text
-    return "".join(
-        char if char.isprintable() or char == "\n" else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return "\n".join(visible(line, limit=len(line)) for line in text.split("\n"))
 
 
 def silence_stdout() -> None:
