@@ -161,20 +161,19 @@ def test_a_hostile_branch_name_is_quoted_in_the_next_command(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-def test_the_whole_process_is_quick_small_and_light(lab: Lab) -> None:
+def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
     experiment(lab)
     code = (
-        "import sys, resource, time; from pathlib import Path; start = time.process_time()\n"
+        "import sys, resource; from pathlib import Path\n"
         "from gitexp.git.repository import discover; from gitexp.ops.compare import compare\n"
         "from gitexp.report import renderer; from gitexp.report.style import Style\n"
         "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
         "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time(), *heavy)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, *heavy)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(lab.repo.path)], capture_output=True, check=True, text=True
     )
-    memory, seconds, *heavy = done.stdout.split()
+    memory, *heavy = done.stdout.split()
     assert heavy == []
     assert int(memory) < 250 * 1024, "KiB"
-    assert float(seconds) < 2.0, "CPU seconds; the bench holds the wall clock"

@@ -139,3 +139,20 @@ def test_a_full_disk_is_said_and_the_repeats_are_kept(tmp_path: Path) -> None:
     done = gitexp(repo, "run", "--resume", "--json")
     assert done.returncode == 0, done.stderr.decode()
     assert [repeat["state"] for repeat in recorded(repo)] == ["finished"]
+
+
+def test_a_call_of_a_rewritten_branch_waits_and_stops_no_other(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    begun = gitexp(
+        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        "--hypothesis", "a plan that somebody rewrites later",
+    )  # fmt: skip
+    assert begun.returncode == 0, begun.stderr.decode()
+    gitexp(repo, "run", failpoint="publish.blobs:kill")
+    path = ".gitexp/experiments/x.yaml"
+    text = repo.show(path).replace("alpha: 0.05", "alpha: 0.01")
+    repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    repo.commit({path: text}, at=7)
+    report = run(repo.workspace, RunRequest(resume=True))
+    assert [repeat.state.value for repeat in report.recorded[0].run.repeats] == ["finished"]
+    assert any("is not recorded" in text for text in report.warnings)

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.engines import ENGINES
-from gitexp.errors import UsageError
+from gitexp.errors import MovedRefError, UsageError
 from gitexp.formats import job as job_format
 from gitexp.git.faults import translating
 from gitexp.model.ids import RunId
@@ -28,6 +28,7 @@ from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
 from gitexp.ops.run.jobs import first_job, later_jobs
 from gitexp.ops.run.keeping import remove_slots
+from gitexp.ops.run.place import check_clean, find_place
 from gitexp.ops.run.prepare import Call, prepare
 from gitexp.ops.run.publish import Ended, PublishedCall, publish
 from gitexp.ops.run.workdir import WorkDir
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.job import Job, Outcome
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.place import Place
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.situation import Situation
 
@@ -104,17 +106,18 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         raise UsageError(
             "there is no such engine", found=request.engine, expected=", ".join(ENGINES)
         )
-    place = situation.find_place(workspace, request)
+    place = find_place(workspace, request)
     # First of all: a call that died when the branch had moved left a work tree that looks edited.
     cleared = () if request.dry_run else owners.clear_stale(place.repo)
     recovered: tuple[PublishedCall, ...] = ()
     if request.resume:
-        recovered, request = _resume(place, request, now())
-        place = situation.find_place(workspace, request)
+        recovered, request, waiting = _resume(place, request, now())
+        cleared = (*cleared, *waiting)
+        place = find_place(workspace, request)
     if request.commit_message is not None and not request.dry_run:
         place, request = commit_first.commit(place, request)
     elif request.at is None:
-        situation.check_clean(place)
+        check_clean(place)
     finished = [record.run for call in recovered for _, record in call.records]
     seen = situation.look(place, request, variables, finished)
     planned = tuple(
@@ -220,11 +223,15 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
 
 
 def _resume(
-    place: situation.Place, request: RunRequest, now: datetime
-) -> tuple[tuple[PublishedCall, ...], RunRequest]:
-    """Record the finished repeats of calls that died here, and ask again what the last asked."""
+    place: Place, request: RunRequest, now: datetime
+) -> tuple[tuple[PublishedCall, ...], RunRequest, tuple[str, ...]]:
+    """Record the finished repeats of calls that died here, and ask again what the last asked.
+
+    Those of a branch that was rewritten since wait until it is restored; they are told of.
+    """
     workdir = WorkDir.of(place.top)
-    done = []
+    done: list[PublishedCall] = []
+    waiting: list[str] = []
     for state in states.unpublished(workdir):
         if resume.is_recorded(place.repo, state):
             # It died after the branch had moved: only its notes do not say so.
@@ -241,11 +248,16 @@ def _resume(
                 at=request.at or asked.at,
             )
     for sides in resume.dead_calls(place.repo, workdir, place.branch):
-        done.append(publish(place.workspace, place.repo, workdir, sides, now))
+        try:
+            done.append(publish(place.workspace, place.repo, workdir, sides, now))
+        except MovedRefError as error:
+            names = ", ".join(ended.state.draft.id[:8] for ended in sides)
+            waiting.append(f"run {names} is not recorded: {error.summary}")
+            continue
         for ended in sides:
             states.write(workdir, replace(ended.state, published=True))
     remove_slots(place.workspace, resume.dead_slots(workdir))
-    return tuple(done), request
+    return tuple(done), request, tuple(waiting)
 
 
 def _side_jobs(prepared: Prepared) -> SideJobs:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 from gitexp.errors import UsageError
 from gitexp.formats import params as params_format
 from gitexp.git import status, usercommit
-from gitexp.ops.run import situation
+from gitexp.ops.run.place import find_place
 from gitexp.store import plans
 
 if TYPE_CHECKING:
     from gitexp.model.request import RunRequest
-    from gitexp.ops.run.situation import Place
+    from gitexp.ops.run.place import Place
 
 
 def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
@@ -49,4 +49,4 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
     if status.dirty_tracked(place.workspace):
         usercommit.commit_tracked(place.workspace, message)
     emptied = replace(request, params=(), commit_message=None)
-    return situation.find_place(place.workspace, emptied), emptied
+    return find_place(place.workspace, emptied), emptied

@@ -5,18 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import (
-    BareRepositoryError,
-    DetachedHeadError,
-    DirtyTreeError,
-    NoPipelineError,
-    NoPlanError,
-    NotInitialisedError,
-    UnbornBranchError,
-    UnknownRevisionError,
-    UsageError,
-)
-from gitexp.git import identity, objects, refs, repository, status
+from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, UsageError
+from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, seeds, trust
@@ -34,12 +24,12 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.ops.run.cells import Cell
+    from gitexp.ops.run.place import Place
     from gitexp.ops.run.seeds import SeedChoice
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
 EXPLORATORY = "exploratory"
-_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,62 +58,6 @@ class Situation:
     plan: Plan | None
     sides: tuple[tuple[Cell, SeedChoice], ...]
     python: str
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The repository and the branch that will record, before anything is known of the source."""
-
-    workspace: Workspace
-    repo: Repo
-    top: Path
-    branch: str
-    tip: CommitHash
-    head: CommitHash
-
-
-def find_place(workspace: Workspace, request: RunRequest) -> Place:
-    """Find out where the call records.
-
-    Raises
-    ------
-    BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError
-    """
-    if workspace.top is None:
-        raise BareRepositoryError(
-            "a run needs a work tree", where=str(workspace.git_dir), next_step="clone it first"
-        )
-    repo = repository.open_repository(workspace)
-    head = refs.head(repo)
-    branch = request.on or head.branch
-    if branch == layout.DATA_BRANCH:
-        raise UsageError(
-            "this branch holds by-products only, and no run is recorded on it", found=branch
-        )
-    if branch is None:
-        raise DetachedHeadError("HEAD is on no branch, so there is nothing to record on")
-    if head.commit is ABSENT:
-        raise UnbornBranchError("this branch has no commit yet", where=branch)
-    tip = refs.read_ref(repo, f"refs/heads/{branch}")
-    if tip is ABSENT:
-        raise UnknownRevisionError(f"there is no branch {branch}", next_step=f"git branch {branch}")
-    return Place(workspace, repo, workspace.top, branch, tip, head.commit)
-
-
-def check_clean(place: Place) -> None:
-    """Refuse tracked changes that no commit holds: a job would not see them.
-
-    Raises
-    ------
-    DirtyTreeError
-    """
-    dirty = status.dirty_tracked(place.workspace)
-    if dirty:
-        raise DirtyTreeError(
-            "there are uncommitted changes, and a run executes a commit",
-            found=", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else ""),
-            where=str(place.top),
-        )
 
 
 def look(

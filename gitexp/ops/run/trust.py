@@ -12,7 +12,7 @@ from gitexp.git import command, objects
 
 if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
-    from gitexp.ops.run.situation import Place
+    from gitexp.ops.run.place import Place
 
 
 def check(place: Place, source: CommitHash) -> None:
