@@ -213,7 +213,7 @@ def help_of(command: Command) -> str:
 
 def overview() -> str:
     """Return the text of ``gitexp --help``, made from the command table."""
-    titles = {"start": "start", "work": "work", "look": "look", "care": "care"}
+    titles = {"start": "start", "work": "work", "look": "look", "share": "share", "care": "care"}
     lines = [
         f"gitexp {__version__}: a hypothesis before the result, a test between commits",
         "",

@@ -57,7 +57,8 @@ def _nearest(folder: Path) -> Path | None:
 def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
     """Return section -> key -> value; what is nearer to the repository wins.
 
-    ``cache.dir`` is absolute, all other values are as written.
+    ``cache.dir`` and the ``url`` of a remote that is a folder are absolute, all other values are
+    as written.
     """
     merged: Sections = {}
     for file in (
@@ -74,6 +75,8 @@ def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
             merged.setdefault(section, {}).update(values)
             if section == "cache" and "dir" in values:
                 merged[section]["dir"] = _absolute(values["dir"], file.parent, environ)
+            if section.startswith("remote ") and "://" not in values.get("url", "://"):
+                merged[section]["url"] = _absolute(values["url"], file.parent, environ)
     return merged
 
 

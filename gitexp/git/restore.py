@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.git.checkouts import Checkout
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, TreeId
 
 _REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
 _CHUNK: Final = 200  # paths on one command line
@@ -67,7 +67,7 @@ class Prepared:
     left: list[str] = field(default_factory=list)  # paths that stay as the person has them
 
 
-def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash) -> tuple[Step, ...]:
+def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
     """Return the paths that differ between two commits; equal folders are not entered."""
     before = _empty(repo) if old is ABSENT else load_tree(repo, old)
     diff = before.diff_to_tree(load_tree(repo, new), context_lines=0)

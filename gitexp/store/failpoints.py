@@ -14,7 +14,7 @@ from pathlib import Path
 
 
 class Point(enum.Enum):
-    """The steps of a run and of a transaction, in their order."""
+    """The steps of a run, of a transaction and of `sync`, each in their order."""
 
     RUN_WORKTREE = "run.worktree"
     RUN_CHECKOUT = "run.checkout"
@@ -29,6 +29,9 @@ class Point(enum.Enum):
     SET = "publish.set"  # the branch has moved: published
     RESTORED = "publish.restored"  # worktrees are at the new tip
     CLEANUP = "publish.cleanup"  # locks are gone, the temporary ref is not
+    FETCHED = "sync.fetched"  # the remote's branches are known
+    JOINED = "sync.joined"  # local branches contain them, nothing was sent
+    PUSHED = "sync.pushed"  # the remote has everything
 
 
 PUBLISH_POINTS = tuple(point for point in Point if point.value.startswith("publish."))

@@ -1,0 +1,153 @@
+"""Join two lines of history in memory: nothing is checked out, no foreign merge driver runs."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pygit2
+from pygit2.enums import FileMode
+
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.faults import translated
+from gitexp.git.objects import Entry, load, tree_id
+from gitexp.git.restore import steps
+from gitexp.model.ids import TreeId
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+
+_LIMIT = 1 << 20
+Side = Entry | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """One path that both sides changed, each in its way."""
+
+    path: str
+    base: Side
+    ours: Side
+    theirs: Side
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A merged tree, or the paths that a person has to settle."""
+
+    tree: TreeId | None
+    conflicts: tuple[str, ...] = ()
+
+
+def join(
+    repo: Repo,
+    ours: CommitHash,
+    theirs: CommitHash,
+    settle: Callable[[Conflict], Side | bytes | None],
+    written: list[str],
+) -> Joined:
+    """Merge two commits into a tree.
+
+    Parameters
+    ----------
+    repo : Repo
+    ours, theirs : CommitHash
+    settle : callable
+        Asked for each conflict: the side to take, bytes to write, or None (a person has to).
+    written : list of str
+        Receives the ids of objects that were written.
+
+    Raises
+    ------
+    GitFailedError, NoSpaceError, ReadOnlyError
+        If it cannot be written.
+    """
+    try:
+        index = repo.git.merge_commits(ours, theirs)
+        open_: list[str] = []
+        for conflict in list(_conflicts(index)):
+            answer = settle(conflict)
+            if answer is None:
+                open_.append(conflict.path)
+                continue
+            del index.conflicts[conflict.path]
+            if isinstance(answer, bytes):
+                id_ = repo.git.create_blob(answer)
+                written.append(str(id_))
+                answer = Entry(0o100644, conflict.path.encode(), str(id_))
+            if answer is ABSENT:
+                with contextlib.suppress(OSError, KeyError):
+                    index.remove(conflict.path)
+            else:
+                id_ = pygit2.Oid(hex=answer.id)
+                index.add(pygit2.IndexEntry(conflict.path, id_, FileMode(answer.mode)))
+        if open_:
+            return Joined(None, tuple(sorted(open_)))
+        tree = TreeId(str(index.write_tree(repo.git)))
+    except (pygit2.GitError, OSError) as error:
+        raise translated(error, "cannot merge", str(repo.workspace.common_dir)) from error
+    written.extend(_fresh(repo, theirs, tree))
+    return Joined(tree)
+
+
+def message_of(repo: Repo, commit: CommitHash) -> str:
+    """Return the whole message of a commit; undecodable bytes as surrogates."""
+    return load(repo, commit, pygit2.Commit).raw_message.decode("utf-8", "surrogateescape")
+
+
+def small(repo: Repo, side: Side) -> bytes | None:
+    """Return the bytes of one side of a conflict; b"" where it has none, None where too large."""
+    if side is ABSENT:
+        return b""
+    found = load(repo, side.id, pygit2.Blob)
+    return bytes(found.data) if int(found.size) <= _LIMIT else None
+
+
+@contextlib.contextmanager
+def synced_once() -> Iterator[None]:
+    """Let the objects of a block reach the disk by one sync at its end, not each by its own.
+
+    Nothing may refer to them before the block has ended. A hundred commits are some 600 objects,
+    each of which costs milliseconds on a disk.
+    """
+    pygit2.settings.enable_fsync_gitdir(False)  # noqa: FBT003 - a foreign signature
+    try:
+        yield
+    finally:
+        pygit2.settings.enable_fsync_gitdir(True)  # noqa: FBT003 - a foreign signature
+        os.sync()
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _conflicts(index: pygit2.Index) -> Iterator[Conflict]:
+    for base, ours, theirs in index.conflicts or ():
+        path = next(side.path for side in (ours, theirs, base) if side is not None)
+        yield Conflict(str(path), _side(base), _side(ours), _side(theirs))
+
+
+def _side(entry: pygit2.IndexEntry | None) -> Side:
+    if entry is None:
+        return ABSENT
+    return Entry(int(entry.mode), os.fsencode(entry.path), str(entry.id))
+
+
+def _fresh(repo: Repo, base: CommitHash, tree: TreeId) -> Iterator[str]:
+    """Yield what a tree has and a commit has not: the objects that the merge may have written."""
+    yield tree
+    folders: set[str] = set()
+    for step in steps(repo, base, tree):
+        if step.new is not ABSENT:
+            yield step.new[1]
+        parts = step.path.split("/")[:-1]
+        folders.update("/".join(parts[: depth + 1]) for depth in range(len(parts)))
+    for folder in folders:
+        found = tree_id(repo, tree, folder)
+        if found is not ABSENT:
+            yield found

@@ -1,0 +1,226 @@
+"""Fetch from a remote and push to it, with the user's own credentials and hooks.
+
+GitPython starts git here (it costs 0.1 s to import, so only `push`, `pull` and `sync` import this
+file). Every argument vector is fixed: the remote's name is one that Git has listed, what is pushed
+is a full hash, refs come from Git.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitFailedError, PreconditionError, ReadOnlyError, UsageError
+
+try:  # GitPython starts git when it is imported
+    import git
+    from git.exc import GitCommandNotFound
+except ModuleNotFoundError:
+    raise
+except ImportError as no_git:
+    raise GitFailedError(
+        "cannot start git",
+        found=str(no_git).strip().splitlines()[0],
+        next_step="install Git 2.31 or newer and put it on PATH",
+    ) from no_git
+
+from gitexp.git import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from gitexp.errors import GitexpError
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+
+TAGS: Final = "refs/tags/exp-archive/*:refs/tags/exp-archive/*"
+TRIES: Final = 5  # of a fetch that meets another one
+
+# What git, or the server, says where somebody else was faster.
+_RACE: Final = (
+    "fetch first", "non-fast-forward", "needs force", "stale info", "failed to update ref",
+    "cannot lock ref", "failed to lock", "incorrect old value", "reference already exists",
+    "already exists",
+)  # fmt: skip
+_FOLLOWS: Final = ("atomic push failed", "atomic transaction failed", "transaction")
+_BUSY: Final = ("cannot lock ref", "unable to update local ref", "shallow.lock", ".lock': File")
+_CLOBBER: Final = "would clobber existing tag"
+
+
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the remote said.
+
+    Attributes
+    ----------
+    done : bool
+        Whether every ref is there now.
+    lost : bool
+        Whether somebody else was faster, so that fetching and trying again may help.
+    refused : tuple of (str, str)
+        Refs that were not taken, and why; empty where `done`.
+    """
+
+    done: bool
+    lost: bool = False
+    refused: tuple[tuple[str, str], ...] = ()
+
+
+def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
+    """Return the remote to work with: the wanted one, the branch's, origin, or the only one.
+
+    Raises
+    ------
+    UsageError
+        If the wanted one is not there, or one of several would have to be guessed.
+    PreconditionError
+        If there is none.
+    """
+    names = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
+    known = [name for name in names if name and not name.startswith("-")]
+    if wanted is not None:
+        if wanted in known:
+            return wanted
+        raise UsageError(
+            "there is no such remote", found=wanted, expected=", ".join(known) or "git remote add"
+        )
+    if not known:
+        raise PreconditionError(
+            "this repository has no remote to share with", next_step="git remote add origin URL"
+        )
+    asked = [repo.settings.get("remote.pushdefault", "")]
+    if branch is not None:  # Git prints section and key in lower case, the branch as it is
+        asked.insert(0, repo.settings.get(f"branch.{branch}.remote", ""))
+    for name in (*asked, "origin"):
+        if name in known:
+            return name
+    if len(known) == 1:
+        return known[0]
+    raise UsageError("which remote?", found=", ".join(known), next_step=f"give --remote {known[0]}")
+
+
+def tracking(remote: str, branch: str) -> str:
+    """Return the ref that remembers where a remote has a branch."""
+    return f"refs/remotes/{remote}/{branch}"
+
+
+def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
+    """Bring every branch of a remote, and its archive tags; return warnings.
+
+    Raises
+    ------
+    GitFailedError, NoSpaceError, ReadOnlyError
+        If git cannot.
+    """
+    arguments = [
+        "fetch", "--quiet", "--no-auto-gc", "--", remote,
+        f"+refs/heads/*:refs/remotes/{remote}/*", TAGS,
+    ]  # fmt: skip
+    for last in (False,) * (TRIES - 1) + (True,):
+        code, _, said = _git(workspace, arguments)
+        if code == 0:
+            return ()
+        lines = [line.strip() for line in said.splitlines() if line.strip()]
+        if lines and all("[rejected]" in line and _CLOBBER in line for line in lines
+                         if not line.startswith("From ")):  # fmt: skip
+            return tuple(
+                f"the remote has another archive tag of this name: {line.split()[-5]}"
+                for line in lines
+                if _CLOBBER in line
+            )
+        if last or not any(sign in said for sign in _BUSY):
+            break
+        time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter, no secret
+    raise _failed(arguments, code, said)
+
+
+def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHash]]) -> Pushed:
+    """Send commits to branches of a remote: all of them, or none.
+
+    Nothing is ever forced. A remote that cannot do it at once gets them in the given order, each
+    after the one before.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    remote : str
+        From `choose`.
+    moves : sequence of (str, CommitHash)
+        Full names of the refs with what they are to lead to.
+
+    Raises
+    ------
+    GitFailedError
+        If the remote cannot be reached, or refuses for another reason than a lost race.
+    """
+    done = _push(workspace, remote, moves, atomic=True)
+    if done is not None:
+        return done
+    for move in moves:
+        done = _push(workspace, remote, [move], atomic=False)
+        if done is None or not done.done:
+            return done or Pushed(done=False)
+    return Pushed(done=True)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _push(
+    workspace: Workspace, remote: str, moves: Iterable[tuple[str, CommitHash]], *, atomic: bool
+) -> Pushed | None:
+    """Push once; None where the remote does not know ``--atomic``."""
+    arguments = ["push", "--porcelain", "--no-follow-tags", *(["--atomic"] if atomic else [])]
+    arguments += ["--", remote, *(f"{commit}:{ref}" for ref, commit in moves)]
+    code, out, said = _git(workspace, arguments)
+    if code == 0:
+        return Pushed(done=True)
+    if atomic and "does not support --atomic" in said:
+        return None
+    refused = tuple(_refusal(line) for line in out.splitlines() if line.startswith("!"))
+    reasons = [why for _, why in refused if not any(sign in why for sign in _FOLLOWS)]
+    if refused and all(any(sign in why for sign in _RACE) for why in reasons):
+        return Pushed(done=False, lost=True, refused=refused)
+    if refused:
+        raise GitFailedError(
+            "the remote does not take the push",
+            found="; ".join(f"{ref}: {why}" for ref, why in refused)[:2000],
+            where=remote,
+            next_step="git push, which shows all that the server says",
+        )
+    raise _failed(arguments, code, said)
+
+
+def _refusal(line: str) -> tuple[str, str]:
+    fields = line.split("\t")
+    ref = fields[1].partition(":")[2] if len(fields) > 1 else ""
+    return ref.removeprefix("refs/heads/"), fields[-1]
+
+
+def _git(workspace: Workspace, arguments: Sequence[str]) -> tuple[int, str, str]:
+    runner = git.Git(str(command.folder(workspace)))
+    # A hook's GIT_DIR would redirect us. The user's own hooks run (git-lfs sends its files in
+    # pre-push), so they see paths as they are used to.
+    env = command.environment({"GIT_LITERAL_PATHSPECS": "0", "GIT_OPTIONAL_LOCKS": "1"})
+    fixed = ["git", f"--git-dir={workspace.git_dir}", "-c", "core.fsmonitor=false"]
+    try:
+        code, out, said = runner.execute(
+            [*fixed, *arguments], env=env, with_extended_output=True, with_exceptions=False
+        )
+    except GitCommandNotFound as error:
+        raise GitFailedError("cannot start git", found=str(error)) from error
+    return int(code), str(out), str(said)
+
+
+def _failed(arguments: Sequence[str], code: int, said: str) -> GitexpError:
+    verb = arguments[0]
+    # "Permission denied (publickey)" speaks of the server, not of our disk.
+    error = command.failure(arguments, code, said.encode("utf-8", "surrogateescape"))
+    if isinstance(error, ReadOnlyError) and "insufficient permission" not in said:
+        error = GitFailedError(f"git {verb} failed", found=said.strip()[-2000:])
+    if isinstance(error, GitFailedError):
+        error.next_step = f"git {verb}, which shows what is wrong"
+    return error

@@ -1,0 +1,1 @@
+"""What `push`, `pull` and `sync` have in common: places, lines of history, bytes."""

@@ -1,0 +1,148 @@
+"""Which repository, which remote, which branches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import BareRepositoryError, GitexpError, UnknownExperimentError
+from gitexp.git import identity, objects, refs, remote, repository
+from gitexp.git.absent import ABSENT
+from gitexp.store import owners, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+    from datetime import datetime
+
+    from gitexp.git.absent import Absent
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Person
+    from gitexp.model.workspace import Workspace
+
+PREFIX: Final = "exp/"
+TAGS: Final = "refs/tags/"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A repository and the remote that it is shared through."""
+
+    repo: Repo
+    remote: str
+    author: Person
+    committer: Person
+    now: datetime
+    cleared: tuple[str, ...]  # what a dead process had left, in words
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the command works."""
+        return self.repo.workspace
+
+    def ours(self, branch: str) -> CommitHash | Absent:
+        """Return where a branch is here."""
+        return refs.read_ref(self.repo, refs.local(branch))
+
+    def theirs(self, branch: str) -> CommitHash | Absent:
+        """Return where the remote had a branch when it was last asked."""
+        return refs.read_ref(self.repo, remote.tracking(self.remote, branch))
+
+    def known(self) -> frozenset[CommitHash]:
+        """Return the tips of all branches that the remote is known to have."""
+        prefix = remote.tracking(self.remote, "")
+        found = refs.branches(self.repo)
+        return frozenset(commit for ref, commit in found if ref.startswith(prefix))
+
+    def archived(self) -> frozenset[str]:
+        """Return the names of the archive tags here."""
+        return frozenset(
+            ref.removeprefix(TAGS) for ref, _ in refs.branches(self.repo) if ref.startswith(TAGS)
+        )
+
+
+def opened(workspace: Workspace, wanted: str | None, now: datetime) -> Shared:
+    """Open the repository and choose the remote; what dead processes left is cleared first.
+
+    Raises
+    ------
+    BareRepositoryError
+        If there is no work tree.
+    UsageError, PreconditionError
+        If there is no remote, or not the wanted one, or Git does not know who is at work.
+    """
+    if workspace.top is None:
+        raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
+    repo = repository.open_repository(workspace)
+    name = remote.choose(repo, refs.head(repo).branch, wanted)
+    cleared = owners.clear_stale(repo)
+    return Shared(repo, name, identity.author(repo), identity.committer(repo), now, cleared)
+
+
+def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the local branches that are meant: the named ones, or every experiment's.
+
+    Without a name it is each ``exp/`` branch, and the current one where it has a plan.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name is no branch here.
+    """
+    if names:
+        return tuple(dict.fromkeys(_local(shared, name) for name in names))
+    found = [
+        ref.removeprefix("refs/heads/")
+        for ref, _ in refs.branches(shared.repo, PREFIX)
+        if ref.startswith("refs/heads/")
+    ]
+    head = refs.head(shared.repo)
+    if head.branch is not None and head.commit is not ABSENT and head.branch not in found:
+        try:
+            if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
+                found.append(head.branch)
+        except GitexpError:
+            return tuple(found)
+    return tuple(found)
+
+
+def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the branches that are meant, where a name may also be one that the remote has.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name is no branch, neither here nor there.
+    """
+    if not names:
+        return mine(shared, names)
+    found = []
+    for name in names:
+        places = [
+            branch
+            for branch in (f"{PREFIX}{name}", name)
+            if shared.ours(branch) is not ABSENT or shared.theirs(branch) is not ABSENT
+        ]
+        found.append(_one(places, name, f"here or on {shared.remote}"))
+    return tuple(dict.fromkeys(found))
+
+
+def new_commits(
+    shared: Shared, tips: Collection[CommitHash], *, hide: Collection[CommitHash] | None = None
+) -> tuple[CommitHash, ...]:
+    """Return the commits of these tips that the remote has not."""
+    hidden = shared.known() if hide is None else hide
+    return tuple(info.hash for info in objects.history(shared.repo, tips, hide=hidden))
+
+
+def _local(shared: Shared, name: str) -> str:
+    places = [branch for branch in (f"{PREFIX}{name}", name) if shared.ours(branch) is not ABSENT]
+    return _one(places, name, "here")
+
+
+def _one(places: Sequence[str], name: str, where: str) -> str:
+    if places:
+        return places[0]
+    raise UnknownExperimentError(
+        "there is no such branch", found=ascii(name)[1:-1], expected=f"a branch {where}"
+    )

@@ -1,0 +1,351 @@
+"""How two lines of one branch become one: what is ours, and our records put on top of theirs.
+
+A commit is *ours* if it only adds records, or is a run's with its snapshot. Such commits are
+replayed: the same files, message and author on the moved tip. Records are path-disjoint, so there
+is nothing to settle but the snapshot, where the first valid one wins. Anything else (a person's
+commit, a record that both sides have in two versions) is for a merge, which keeps both lines.
+
+Planning is pure; `replayed` writes objects that nobody sees.
+"""
+
+from __future__ import annotations
+
+import enum
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.formats import run as run_format
+from gitexp.git import merging, objects, restore, writing
+from gitexp.git.absent import ABSENT
+from gitexp.model.ids import RunId
+from gitexp.store import inputs, layout, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitexp.git.absent import Absent
+    from gitexp.git.repository import Repo
+    from gitexp.git.restore import Step
+    from gitexp.git.writing import Content
+    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.plan import Person
+    from gitexp.model.run import Run, Source
+
+RECORD_LIMIT: Final = 64 << 20  # bytes of one file
+_RECORDS: Final = tuple(
+    f"{folder}/" for folder in (layout.RUNS, layout.ENVIRONMENTS, layout.CONCLUSIONS, layout.PLANS)
+)
+_RUN_JSON: Final = re.compile(r"\.gitexp/runs/[a-z2-7]{2}/([a-z2-7]{16})/run\.json")
+
+
+class Relation(enum.Enum):
+    """How a local branch lies to a remote one."""
+
+    SAME = "same"
+    AHEAD = "ahead"
+    BEHIND = "behind"
+    REPLAY = "replay"  # both moved; all of ours are records
+    MERGE = "merge"  # both moved
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """A commit that gitexp made.
+
+    Attributes
+    ----------
+    commit : CommitHash
+    records : tuple of Step
+        Files below ``.gitexp/``.
+    snapshot : tuple of Step
+        dvc.lock, pointers, metrics and ignore lines that the run wrote with it.
+    runs : Mapping of str to Run
+        The runs that it added, by the path of their run.json.
+    """
+
+    commit: CommitHash
+    records: tuple[Step, ...]
+    snapshot: tuple[Step, ...]
+    runs: Mapping[str, Run]
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What to do with a branch."""
+
+    relation: Relation
+    own: tuple[Own, ...] = ()  # REPLAY: in the order in which they were made
+    base: CommitHash | Absent = ABSENT  # REPLAY: the commit before the first
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of it."""
+
+    commit: CommitHash
+    snapshots: int = 0  # of ours that are on the branch now
+    passed_over: int = 0  # of ours that gave way to the tip's
+
+
+def route(repo: Repo, ours: CommitHash, theirs: CommitHash) -> Route:
+    """Plan how the local tip `ours` and the remote's `theirs` are brought together."""
+    if ours == theirs:
+        return Route(Relation.SAME)
+    if objects.is_ancestor(repo, ours, theirs):
+        return Route(Relation.BEHIND)
+    if objects.is_ancestor(repo, theirs, ours):
+        return Route(Relation.AHEAD)
+    own: list[Own] = []
+    base: CommitHash | Absent = ABSENT
+    for info in reversed(list(objects.history(repo, [ours], hide=[theirs]))):
+        if len(info.parents) != 1 or (own and info.parents[0] != own[-1].commit):
+            return Route(Relation.MERGE)
+        if not own:
+            base = info.parents[0]
+        found = _own(repo, info.parents[0], info.hash)
+        if found is None or _collides(repo, found, theirs):
+            return Route(Relation.MERGE)
+        own.append(found)
+    return Route(Relation.REPLAY, tuple(own), base)
+
+
+def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
+    repo: Repo,
+    plan: Route,
+    onto: CommitHash,
+    committer: Person,
+    written: list[str],
+    *,
+    takes: Callable[[CommitHash, Own], bool],
+) -> Replayed:
+    """Write our commits anew on top of `onto`; the caller moves the branch.
+
+    Parameters
+    ----------
+    repo : Repo
+    plan : Route
+        With `Relation.REPLAY`.
+    onto : CommitHash
+    committer : Person
+    written : list of str
+        Receives the ids of all objects that were written.
+    takes : callable
+        Whether a commit's snapshot goes onto that tip: its inputs are the tip's, and the tip
+        has no valid one.
+
+    Notes
+    -----
+    A run that was executed at one of the replayed commits would name a source that no clone can
+    find any more. It gets the commit before the first of them, which has the same inputs: what
+    lies between are records.
+    """
+    tip = onto
+    lost = {own.commit for own in plan.own}
+    taken = passed_over = 0
+    with merging.synced_once():
+        for own in plan.own:
+            changes = _records(repo, own, tip)
+            mine = _matters(repo, own, tip)
+            if mine and takes(tip, own):
+                changes.update(_snapshot(repo, own, tip))
+                taken += 1
+            elif mine:
+                passed_over += 1
+            for path, run in own.runs.items():
+                changed = _without_snapshot(run) if mine and not _has_lock(changes, own) else run
+                if changed.source.commit in lost and plan.base is not ABSENT:
+                    changed = replace(changed, source=_source(repo, changed, plan.base))
+                if changed != run and path in changes:
+                    changes[path] = run_format.dump(changed)
+            tree = writing.build_tree(repo, tip, changes, written=written)
+            if tree == objects.commit_info(repo, tip).tree:
+                continue  # everything is there: an earlier call was killed before it moved the ref
+            info = objects.commit_info(repo, own.commit)
+            tip = writing.write_commit(
+                repo,
+                tree,
+                [tip],
+                merging.message_of(repo, own.commit),
+                author=info.author,
+                committer=committer,
+                time=info.time,
+            )
+            written.append(tip)
+    return Replayed(tip, taken, passed_over)
+
+
+def data_replayed(
+    repo: Repo, ours: CommitHash, theirs: CommitHash, committer: Person, written: list[str]
+) -> CommitHash:
+    """Put our commits of the branch gitexp/data on top of theirs; each is a tree of its own."""
+    there = {info.tree for info in objects.history(repo, [theirs], hide=[ours])}
+    tip = theirs
+    with merging.synced_once():
+        for info in reversed(list(objects.history(repo, [ours], hide=[theirs]))):
+            if info.tree in there or len(info.parents) > 1:
+                continue
+            there.add(info.tree)
+            tip = writing.write_commit(
+                repo,
+                info.tree,
+                [tip],
+                merging.message_of(repo, info.hash),
+                author=info.author,
+                committer=committer,
+                time=info.time,
+            )
+            written.append(tip)
+    return tip
+
+
+def snapshot_paths(repo: Repo, commit: CommitHash) -> frozenset[str]:
+    """Return the files that a run's snapshot may write, from the repository's top.
+
+    Ignore files are not among them: every line of theirs stands for itself.
+    """
+    try:
+        config, _ = plans.config_of(repo, commit)
+        tree = objects.commit_info(repo, commit).tree
+        made = inputs.declared_outputs(repo, tree, config)
+    except GitexpError:
+        return frozenset()
+    lock = posixpath.join(posixpath.dirname(config.pipeline or ""), "dvc.lock")
+    names = [lock] if config.pipeline is not None else [f"{path}.dvc" for path in made]
+    return frozenset(
+        posixpath.normpath(posixpath.join(config.project, name)) for name in (*names, *made)
+    )
+
+
+def joined_lines(old: bytes, new: bytes) -> bytes:
+    r"""Return an ignore file with the lines of another one that it lacks.
+
+    Examples
+    --------
+    >>> joined_lines(b"/a\n/b", b"/b\n/c\n")
+    b'/a\n/b\n/c\n'
+    """
+    have = old.splitlines()
+    lacking = [line for line in new.splitlines() if line not in have]
+    if not lacking:
+        return old
+    start = old if not old or old.endswith(b"\n") else old + b"\n"
+    return start + b"".join(line + b"\n" for line in lacking)
+
+
+# --- what is ours -------------------------------------------------------------------------------
+
+
+def _own(repo: Repo, parent: CommitHash, commit: CommitHash) -> Own | None:
+    """Return what a commit adds, or None where it is none of ours."""
+    records: list[Step] = []
+    others: list[Step] = []
+    runs: dict[str, Run] = {}
+    for step in restore.steps(repo, parent, commit):
+        if step.new is ABSENT or step.new[0] not in {objects.MODE_BLOB, objects.MODE_EXECUTABLE}:
+            return None  # gitexp deletes nothing, and makes no links
+        if not step.path.startswith(_RECORDS):
+            others.append(step)
+            continue
+        records.append(step)
+        if _RUN_JSON.fullmatch(step.path) and step.old is ABSENT:
+            run = _run(repo, commit, step.path)
+            if run is None:
+                return None
+            runs[step.path] = run
+    if others:
+        wrote = any(repeat.snapshot for run in runs.values() for repeat in run.repeats)
+        allowed = snapshot_paths(repo, commit) if wrote else frozenset()
+        if not all(_is_snapshot(step.path, allowed) for step in others):
+            return None
+    return Own(commit, tuple(records), tuple(others), runs)
+
+
+def _is_snapshot(path: str, allowed: frozenset[str]) -> bool:
+    if posixpath.basename(path) == ".gitignore":
+        return bool(allowed)
+    return path in allowed or any(path.startswith(f"{folder}/") for folder in allowed)
+
+
+def _run(repo: Repo, commit: CommitHash, path: str) -> Run | None:
+    match = _RUN_JSON.fullmatch(path)
+    try:
+        data = objects.read_blob(repo, commit, path, RECORD_LIMIT)
+        run = None if data is ABSENT else run_format.load(data, f"{commit[:9]}:{path}")
+    except GitexpError:
+        return None
+    return run if run is not None and match and run.id == RunId(match[1]) else None
+
+
+def _collides(repo: Repo, own: Own, theirs: CommitHash) -> bool:
+    """Whether the other side has another version of a record."""
+    for step in own.records:
+        if step.path in own.runs:
+            continue  # the run itself came there by another way; `_records` passes it over
+        there = objects.entry_at(repo, theirs, step.path)
+        before = ABSENT if step.old is ABSENT else step.old[1]
+        if there is ABSENT:
+            if before is not ABSENT:
+                return True
+        elif step.new is not ABSENT and there.id not in {before, step.new[1]}:
+            return True
+    return False
+
+
+# --- what is written ----------------------------------------------------------------------------
+
+
+def _records(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
+    changes: dict[str, Content] = {}
+    for step in own.records:
+        there = objects.entry_at(repo, tip, step.path)
+        if _RUN_JSON.fullmatch(step.path) and there is not ABSENT and step.old is ABSENT:
+            continue  # it got there by another way, and a record is never written twice
+        if step.new is not ABSENT and (there is ABSENT or there.id != step.new[1]):
+            changes[step.path] = _content(repo, own.commit, step)
+    return changes
+
+
+def _matters(repo: Repo, own: Own, tip: CommitHash) -> bool:
+    """Whether a commit has a snapshot that the tip does not have already."""
+    return any(
+        posixpath.basename(step.path) != ".gitignore" and not _is_there(repo, tip, step)
+        for step in own.snapshot
+    )
+
+
+def _is_there(repo: Repo, tip: CommitHash, step: Step) -> bool:
+    there = objects.entry_at(repo, tip, step.path)
+    return there is not ABSENT and step.new is not ABSENT and there.id == step.new[1]
+
+
+def _snapshot(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
+    changes: dict[str, Content] = {}
+    for step in own.snapshot:
+        data, executable = _content(repo, own.commit, step)
+        old = objects.read_blob(repo, tip, step.path)
+        if posixpath.basename(step.path) == ".gitignore" and old is not ABSENT:
+            data = joined_lines(old, data)
+        changes[step.path] = (data, executable)
+    return changes
+
+
+def _has_lock(changes: Mapping[str, Content], own: Own) -> bool:
+    return any(step.path in changes for step in own.snapshot)
+
+
+def _content(repo: Repo, commit: CommitHash, step: Step) -> tuple[bytes, bool]:
+    data = objects.read_blob(repo, commit, step.path, RECORD_LIMIT)
+    assert data is not ABSENT  # noqa: S101 - the commit's own diff names it
+    return data, step.new is not ABSENT and step.new[0] == objects.MODE_EXECUTABLE
+
+
+def _without_snapshot(run: Run) -> Run:
+    return replace(run, repeats=tuple(replace(repeat, snapshot=False) for repeat in run.repeats))
+
+
+def _source(repo: Repo, run: Run, base: CommitHash) -> Source:
+    tree: TreeId = objects.commit_info(repo, base).tree
+    return replace(run.source, commit=base, tree=tree)
