@@ -12,7 +12,7 @@ from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import FileHash, KeptFile, Outcome, StageRecord
 from gitexp.model.run import RepeatState
 
-_LIMIT = 64 << 20
+LIMIT_BYTES = 64 << 20
 
 
 def load(data: bytes, where: str) -> Outcome:
@@ -23,7 +23,7 @@ def load(data: bytes, where: str) -> Outcome:
     BadFormatError, NewerFormatError, UnsafeInputError
         If it is not an outcome.
     """
-    value = json_loads(data, where=where, limit=_LIMIT)
+    value = json_loads(data, where=where, limit=LIMIT_BYTES)
     schema_of(value, "outcome", where)
     fields = Fields(value, where)
     evaluation, environment = fields.maybe_sha256("evaluation"), fields.maybe_child("environment")

@@ -140,6 +140,8 @@ def held(
 
     Raises
     ------
+    UnknownRevisionError
+        If Git allows no ref of such a name.
     MovedRefError
         If a ref is not at its old value; nothing was moved.
     LockedError

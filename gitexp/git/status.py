@@ -35,7 +35,13 @@ def untracked(workspace: Workspace) -> tuple[str, ...]:
 
 
 def is_ignored(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
-    """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not."""
+    """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not.
+
+    Raises
+    ------
+    GitFailedError
+        If git refuses a path.
+    """
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:
         return frozenset()

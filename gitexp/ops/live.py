@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 STATE_LIMIT_BYTES = 16 << 20
-OUTCOME_LIMIT_BYTES = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,5 +111,5 @@ def _owner(value: Json, where: str) -> locks.Owner:
 def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
     for seed in run.seeds:
         for path in sorted((folder / "jobs" / str(seed)).glob("attempt-*/outcome.json")):
-            if path.stat().st_size <= OUTCOME_LIMIT_BYTES:
+            if path.stat().st_size <= outcome_format.LIMIT_BYTES:
                 yield seed, outcome_format.load(path.read_bytes(), str(path)).state

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 TAIL_BYTES = 256 << 10  # of each repeat, unless the caller asks for another length
 CHUNK_BYTES = 64 << 10
 POLL_S = 0.2
-OUTCOME_LIMIT_BYTES = 64 << 20
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,6})")
 
 
@@ -202,7 +201,7 @@ def _attempt(folder: Path) -> int:
 def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running", "queued"], str]:
     path = folder / "outcome.json"
     try:
-        if path.stat().st_size <= OUTCOME_LIMIT_BYTES:
+        if path.stat().st_size <= outcome_format.LIMIT_BYTES:
             outcome = outcome_format.load(path.read_bytes(), str(path))
             return outcome.state, outcome.reason
     except OSError:

@@ -72,6 +72,8 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         The branch appeared meanwhile.
     NotInitialisedError
         The start has no settings.
+    UnbornBranchError, BareRepositoryError
+        There is nothing to start from, or no work tree for ``--here``.
     """
     check_name(request.name)
     check_hypothesis(request.hypothesis)

@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 PartKind = Literal["code", "params", "data", "config"]
 
-TEXT_LIMIT_BYTES = 1 << 20
-LOCK_LIMIT_BYTES = 16 << 20
 _NO_FILES = (MODE_LINK, MODE_COMMIT)
 _SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
