@@ -3,6 +3,7 @@
   gitexp list                              experiments, the newest first
   gitexp list --runs --metric 'f1>0.6'     runs whose mean f1 is above 0.6
   gitexp list --group-by params            mean and sd of runs with the same parameters
+  gitexp list --stale 90d                  branches that nobody touched for 90 days
 
 Conditions of different kinds must all hold; --state and --author take several.
 """
@@ -36,6 +37,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--author", action="append", default=[], metavar="TEXT", help="part of it")
     what.add_argument("--since", metavar="TIME", help="2026-01-31, 36h, 7d, 2w")
+    what.add_argument("--archived", action="store_true", help="archived and removed experiments")
+    what.add_argument("--stale", metavar="TIME", help="branches that nobody touched since: 90d")
     how = parser.add_argument_group("how")
     how.add_argument(
         "--sort", default="", metavar="NAME", help="column, metric or parameter; -NAME"
@@ -52,6 +55,10 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     """List."""
     if context.json and (args.csv or args.md):
         raise UsageError("--json contradicts --csv and --md")
+    if (args.archived or args.stale is not None) and (args.runs or args.group_by is not None):
+        raise UsageError("--archived and --stale ask for experiments, not for runs")
+    if args.archived and args.stale is not None:
+        raise UsageError("--archived and --stale contradict each other")
     conditions = tuple(parse_condition(text) for text in args.metric)
     query = ListQuery(
         metrics=conditions,
@@ -59,6 +66,8 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         authors=tuple(args.author),
         since=None if args.since is None else parse_since(args.since, context.now()),
         branches=tuple(args.names),
+        archived=args.archived,
+        stale_before=None if args.stale is None else parse_since(args.stale, context.now()),
         sort=args.sort,
     )
     value = _look(args, context, query)

@@ -227,7 +227,9 @@ class ExperimentSummary:
     name: str
     branch: str
     commit: str
-    state: str  # "planned" | "running" | "run" | "concluded" | "no plan"
+    state: (
+        str  # "planned", "running", "run", "concluded", "merged", "archived", "removed", "no plan"
+    )
     verdict: Verdict | None
     hypothesis: str
     metric: str
@@ -238,3 +240,4 @@ class ExperimentSummary:
     author: str
     created_at: datetime | None
     baseline: str = ""  # as the plan's author typed it
+    source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)

@@ -85,6 +85,7 @@ class ShownExperiment:
     unreadable: tuple[UnreadableRecord, ...] = ()
     shallow: bool = False  # older history is not in this clone
     notes: tuple[str, ...] = ()
+    source_lost: bool = False  # no ref leads to the commit that ran: squashed or rebased
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,9 +26,15 @@ def changes(
     """Return what differs, and warnings about what could not be compared."""
     warnings: list[str] = []
     found: list[Change] = []
-    if baseline.lost or candidate.lost:
+    if not (baseline.exact and candidate.exact):
         warnings.append("the source commit of a side is lost (squashed): code is not compared")
     else:
+        warnings += [
+            f"source of {side.name} lost (squashed): the code compared is that of "
+            f"{side.commit[:9]}, which has the same inputs"
+            for side in (baseline, candidate)
+            if side.lost
+        ]
         trees = [objects.commit_info(repo, side.commit).tree for side in (baseline, candidate)]
         found += [
             Change(item.kind, item.what, item.a, item.b)

@@ -121,13 +121,13 @@ def _code(comparison: Comparison) -> int:
 
 def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, Named]]:
     if len(names) <= 1:
-        named = sides.find(repo, names[0]) if names else sides.current(repo)
+        named = sides.find(repo, index, names[0]) if names else sides.current(repo)
         if named.plan is None:
             raise sides.no_plan(named)
-        return [(sides.planned_baseline(repo, named.plan, named.commit, index), named)]
+        return [(sides.planned_baseline(repo, named.plan, named.holder, index), named)]
     if len(set(names)) < len(names):
         raise UsageError("a name is given twice", found=" ".join(names))
-    baseline, *candidates = [sides.find(repo, name) for name in names]
+    baseline, *candidates = [sides.find(repo, index, name) for name in names]
     return [(baseline, candidate) for candidate in candidates]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError, GitexpError, NoSamplesError
+from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.ops import advice, measure, predicted, sides
@@ -156,15 +157,14 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
 
 def _is_lost(repo: Repo, side: SideCount) -> bool:
     """Whether a run that counts was made from a commit that is gone (rebased, squashed)."""
-    commits = {item.found.run.source.commit for item in side.repeats.values()}
-    return any(not sides.exists(repo, commit) for commit in commits)
+    return bool(unreachable(repo, {r.found.run.source.commit for r in side.repeats.values()}))
 
 
 def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Source) -> bool:
     """Whether a side is what the plan names as its baseline, at whatever commit."""
     if baseline.commit == plan.baseline.commit:
         return True
-    planned = sides.planned_baseline(repo, plan, named.commit, index)
+    planned = sides.planned_baseline(repo, plan, named.holder, index)
     return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
 
 

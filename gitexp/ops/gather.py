@@ -58,7 +58,7 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     """
     tips = [tip.commit for tip in lookup.tips(repo)]
     pools = [objects.resolve(repo, name) for name in pool]
-    graph = Graph(repo, index, [*tips, baseline.commit, candidate.commit, *pools])
+    graph = Graph(repo, index, [*tips, baseline.records, candidate.records, *pools])
     order = {item.run: item for item in graph.additions()}
     inputs = (baseline.inputs, candidate.inputs)
     anywhere = lookup.runs_by_inputs(repo, *inputs, plan=plan, index=index)
@@ -66,7 +66,7 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     unreadable = {item.id: item.why for item in anywhere.unreadable}
     reach = {
         commit: {item.run for item in graph.additions([commit])}
-        for commit in (baseline.commit, candidate.commit, *pools)
+        for commit in (baseline.records, candidate.records, *pools)
     }
     for commit in reach:
         if commit not in tips:  # a detached commit may hold runs that no tip reaches
@@ -87,10 +87,10 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
         warnings.append("this clone is shallow: older runs may be unknown here")
     warnings += _edited(known.values())
     every = sorted(_as_added(repo, order, known.values()), key=lambda item: item.order)
-    right = tuple(item for item in every if item.run.id in reach[candidate.commit])
-    rest = [item for item in every if item.run.id not in reach[candidate.commit]]
-    left = tuple(item for item in rest if item.run.id in reach[baseline.commit])
-    elsewhere = tuple(item for item in rest if item.run.id not in reach[baseline.commit])
+    right = tuple(item for item in every if item.run.id in reach[candidate.records])
+    rest = [item for item in every if item.run.id not in reach[candidate.records]]
+    left = tuple(item for item in rest if item.run.id in reach[baseline.records])
+    elsewhere = tuple(item for item in rest if item.run.id not in reach[baseline.records])
     taken = {run for commit in pools for run in reach[commit]}
 
     @cache

@@ -6,7 +6,8 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.git import repository
+from gitexp.git import objects, reach, repository
+from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
 from gitexp.model.summary import pooled
 from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
@@ -15,21 +16,24 @@ from gitexp.ops.query import ListQuery, run_value, select_experiments, select_ru
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
-from gitexp.store.layout import DATA_BRANCH
+from gitexp.store.layout import DATA_BRANCH, tombstone_path
 from gitexp.store.lines import shown
 from gitexp.store.lookup import tips
+from gitexp.store.mergedlines import merged_lines
 from gitexp.store.plans import branch_prefix
 from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from gitexp.git.repository import Repo
     from gitexp.model.comparison import MetricSummary
-    from gitexp.model.ids import ParamValue, RunId, TreeId
+    from gitexp.model.ids import CommitHash, ParamValue, RunId, TreeId
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
     from gitexp.store.lines import RunLine
     from gitexp.store.lookup import Tip
+    from gitexp.store.mergedlines import MergedLine
 
 _EVERYTHING = ListQuery()
 
@@ -39,7 +43,8 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
 
     A branch of this repository hides those of the same name elsewhere. A branch that has the
     experiments' prefix and no plan is listed as ``no plan``; any other branch only if a plan
-    lives on it.
+    lives on it. What has neither branch nor tag is listed as ``merged`` where HEAD, or a branch
+    that is no experiment's, has its records.
 
     Parameters
     ----------
@@ -60,19 +65,36 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     prefix = branch_prefix(repo)
     running = {run.branch for run in live_runs(workspace).running}
     with open_index(workspace) as index:
-        chosen = _nearest(tips(repo))
+        every = _nearest(tips(repo))
+        chosen = _chosen(repo, every, query)
         lines = experiment_lines(repo, index, chosen)
-    bad = tuple(
+        merged: tuple[MergedLine, ...] = ()
+        if len(chosen) == len(every):
+            names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
+            merged = merged_lines(repo, index, names, prefix)
+    bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
         for tip, line in lines.items()
         if line.bad
-    )
-    summaries = (
-        _experiment(tip, line, prefix, running=tip.local and tip.branch in running)
+    ]
+    bad += [
+        UnreadableRecord(item.line.name, item.where, item.line.bad)
+        for item in merged
+        if item.line.bad
+    ]
+    summaries = [
+        _experiment(
+            tip,
+            line,
+            prefix,
+            running=tip.local and tip.branch in running,
+            removed=tip.archived and _is_removed(repo, tip, line.name),
+        )
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
-    )
-    return ExperimentList(select_experiments(summaries, query), bad)
+    ]
+    summaries += [_merged(item) for item in merged if not item.line.bad]
+    return ExperimentList(select_experiments(summaries, query), tuple(bad))
 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
@@ -156,12 +178,46 @@ def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
     return tuple(found.values())
 
 
-def _experiment(tip: Tip, line: ExperimentLine, prefix: str, *, running: bool) -> ExperimentSummary:
+def _chosen(repo: Repo, every: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, ...]:
+    """Keep what a question about archives, or about stale branches, is about."""
+    if query.archived:
+        return tuple(tip for tip in every if tip.archived)
+    if query.stale_before is None:
+        return every
+    seen = reach.touched(repo)
+    return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
+
+
+def _is_removed(repo: Repo, tip: Tip, name: str) -> bool:
+    return objects.blob_id(repo, tip.commit, tombstone_path(name)) is not ABSENT
+
+
+def _merged(item: MergedLine) -> ExperimentSummary:
+    return _summary(item.line, item.line.name, item.where, item.commit, "merged", lost=item.lost)
+
+
+def _experiment(
+    tip: Tip, line: ExperimentLine, prefix: str, *, running: bool, removed: bool
+) -> ExperimentSummary:
+    name = line.name or tip.branch.removeprefix(prefix)
+    state = _state(tip, line, running=running, removed=removed)
+    return _summary(line, name, tip.name, tip.commit, state)
+
+
+def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
+    line: ExperimentLine,
+    name: str,
+    branch: str,
+    commit: CommitHash,
+    state: str,
+    *,
+    lost: bool = False,
+) -> ExperimentSummary:
     return ExperimentSummary(
-        name=line.name or tip.branch.removeprefix(prefix),
-        branch=tip.name,
-        commit=tip.commit,
-        state=_state(tip, line, running=running),
+        name=name,
+        branch=branch,
+        commit=commit,
+        state=state,
         verdict=Verdict(line.verdict) if line.verdict else None,
         hypothesis=line.hypothesis,
         metric=line.metric,
@@ -172,14 +228,15 @@ def _experiment(tip: Tip, line: ExperimentLine, prefix: str, *, running: bool) -
         author=line.author,
         created_at=line.created_at,
         baseline=line.baseline,
+        source_lost=lost,
     )
 
 
-def _state(tip: Tip, line: ExperimentLine, *, running: bool) -> str:
+def _state(tip: Tip, line: ExperimentLine, *, running: bool, removed: bool) -> str:
     if running:
         return "running"
     if tip.archived:
-        return "archived"
+        return "removed" if removed else "archived"
     if not line.name:
         return "no plan"
     if line.concluded:

@@ -68,6 +68,10 @@ class ListQuery:
         Started, or planned, at or after.
     branches : tuple of str
         One of these branches or experiments; empty: all.
+    archived : bool
+        Only experiments that were archived or removed.
+    stale_before : datetime or None
+        Only experiments whose branch is there and was not touched since.
     sort : str
         "" for newest first; else a column, a metric or a parameter; "-" before it turns it round.
     """
@@ -77,6 +81,8 @@ class ListQuery:
     authors: tuple[str, ...] = ()
     since: datetime | None = None
     branches: tuple[str, ...] = ()
+    archived: bool = False
+    stale_before: datetime | None = None
     sort: str = ""
 
 

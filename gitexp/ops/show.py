@@ -17,6 +17,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.model.summary import summarise
 from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
 from gitexp.ops import sides
+from gitexp.ops.sides import Named
 from gitexp.ops.states import state_of
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
@@ -60,7 +61,8 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
             head = refs.head(repo)
             if head.commit is ABSENT:
                 raise UnbornBranchError("this branch has no commit yet", where=head.branch or "")
-            return _experiment(repo, index, head.branch or "HEAD", head.commit, head.branch or "")
+            here = Named(head.branch or "HEAD", head.commit, head.branch or "")
+            return _experiment(repo, index, here)
         if _RUN_PREFIX.fullmatch(what) and not _is_branch(repo, what):
             try:
                 return _run(repo, lookup.find_run(repo, what, index))
@@ -68,7 +70,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
                 if error.expected:  # several runs
                     raise
         try:
-            named = sides.find(repo, what)
+            named = sides.find(repo, index, what)
         except (UnknownExperimentError, UnknownRevisionError) as error:
             raise UnknownExperimentError(
                 "nothing has this name",
@@ -76,7 +78,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
                 expected="an experiment, a branch, a run's id or a revision",
                 next_step="gitexp list, or gitexp list --runs",
             ) from error
-        return _experiment(repo, index, what, named.commit, named.branch)
+        return _experiment(repo, index, named)
 
 
 def _is_branch(repo: Repo, name: str) -> bool:
@@ -84,9 +86,8 @@ def _is_branch(repo: Repo, name: str) -> bool:
     return any(tip.branch in wanted for tip in lookup.tips(repo))
 
 
-def _experiment(
-    repo: Repo, index: Index, name: str, commit: CommitHash, branch: str
-) -> ShownExperiment:
+def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
+    name, branch, commit = named.name, named.branch, named.holder
     notes: list[str] = []
     plan: Plan | None = None
     added: CommitHash | None = None
@@ -103,21 +104,28 @@ def _experiment(
             conclusion = None if written is ABSENT else written
     except GitexpError as error:
         notes.append(", ".join(part for part in (error.summary, error.found, error.where) if part))
-    state = state_of(repo, index, name, commit, fallback=added)
+    state = state_of(repo, index, named, fallback=added)
     reached = lookup.lines_at(repo, commit, index)
+    # A branch that others were merged into has their runs as well.
+    lines = [
+        line
+        for line in reached.lines
+        if not named.where or plan is None or plan.covers(line.plan_name, line.plan_digest)
+    ]
     return ShownExperiment(
         branch=branch or name,
         commit=commit,
         plan=plan,
         plan_commit=added,
         inputs=state.inputs,
-        runs=tuple(shown(line, line.branch or branch or name) for line in reached.lines),
+        runs=tuple(shown(line, line.branch or branch or name) for line in lines),
         conclusion=conclusion,
         unreadable=tuple(
             UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable
         ),
         shallow=reached.shallow,
         notes=(*notes, *state.notes),
+        source_lost=named.lost,
     )
 
 

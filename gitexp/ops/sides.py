@@ -1,8 +1,8 @@
 """What the names on a comparison's command line stand for: commits, settings, inputs, plans.
 
-A name is a branch (with or without the experiments' prefix), else an archive tag, else the
-conclusion of that name, whose comparison still says which inputs were compared; else any
-revision that git understands. Only hashes go on from here.
+A name is a branch (with or without the experiments' prefix), else an archive tag, else an
+experiment whose records were merged somewhere, else any revision that git understands. Only
+hashes go on from here.
 """
 
 from __future__ import annotations
@@ -18,8 +18,7 @@ from gitexp.errors import (
 )
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
-from gitexp.store import inputs, layout, lookup, plans
-from gitexp.store.conclusions import conclusion_named
+from gitexp.store import inputs, layout, lookup, merged, plans
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -34,11 +33,20 @@ class Named:
     """What a name stands for."""
 
     name: str  # as typed
-    commit: CommitHash
+    commit: CommitHash  # whose tree shows it
     branch: str = ""  # short name, where the name is that of a branch or its archive
     plan: Plan | None = None
-    inputs: InputsDigest | None = None  # given where the source commit is gone
-    recorded: CommitHash | None = None  # the commit that is gone
+    inputs: InputsDigest | None = None  # given by records where its own commit may be gone
+    recorded: CommitHash | None = None  # its own commit, as the records name it
+    records: CommitHash | None = None  # whose history has the records, if not that of `commit`
+    where: str = ""  # the branch that has them, where its own is gone
+    lost: bool = False  # no ref leads to its own commit
+    exact: bool = True  # the tree of `commit` has just these inputs
+
+    @property
+    def holder(self) -> CommitHash:
+        """The commit whose history has its records."""
+        return self.records or self.commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +56,26 @@ class Source:
     Attributes
     ----------
     commit : CommitHash
-        Whose history is searched; of a lost source the commit that still has its records.
+        Whose tree shows it.
+    records : CommitHash
+        Whose history is searched; of a merged side the commit that has its records now.
     recorded : CommitHash
         The side's own commit, also where it is gone.
+    lost : bool
+        No ref leads to its own commit; its inputs come from a record.
+    exact : bool
+        The tree of `commit` has just these inputs, so that code can be compared.
     """
 
     name: str
     commit: CommitHash
+    records: CommitHash
     recorded: CommitHash
     branch: str
     config: ProjectConfig
     inputs: InputsDigest
-    lost: bool = False  # the source commit is gone, the inputs come from a record
+    lost: bool = False
+    exact: bool = True
 
 
 def current(repo: Repo) -> Named:
@@ -77,15 +93,6 @@ def current(repo: Repo) -> Named:
     return Named(head.branch or "HEAD", head.commit, branch, plan)
 
 
-def exists(repo: Repo, commit: CommitHash) -> bool:
-    """Whether a commit is still in the repository."""
-    try:
-        objects.resolve(repo, commit)
-    except UnknownRevisionError:
-        return False
-    return True
-
-
 def no_plan(named: Named) -> NoPlanError:
     """Return the error that says that one name alone is not enough."""
     return NoPlanError(
@@ -97,8 +104,8 @@ def no_plan(named: Named) -> NoPlanError:
     )
 
 
-def find(repo: Repo, name: str) -> Named:
-    """Return what a name stands for: branch, archive tag, conclusion, any revision.
+def find(repo: Repo, index: Index, name: str) -> Named:
+    """Return what a name stands for: branch, archive tag, merged experiment, any revision.
 
     Raises
     ------
@@ -119,14 +126,9 @@ def find(repo: Repo, name: str) -> Named:
     bare = name.removeprefix(prefix)
     for ref, commit in every:
         if ref == f"{layout.ARCHIVE_TAGS}{bare}":
-            plan = plans.plan_named(repo, bare, commit)
-            if plan is ABSENT:
-                return Named(name, commit)
-            return Named(name, commit, plan.branch, plan)
-    concluded = _concluded(repo, name, bare)
-    if concluded is not None:
-        return concluded
-    return _revision(repo, name)
+            return _archived(repo, name, bare, commit)
+    found = _merged(repo, index, name, bare)
+    return found if found is not None else _revision(repo, name)
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:
@@ -145,14 +147,21 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Sour
     NotInitialisedError, BadFormatError, UnsafeInputError
     """
     config, _ = plans.config_of(repo, named.commit, fallback)
-    if named.inputs is not None:
-        recorded = named.recorded or named.commit
-        return Source(
-            named.name, named.commit, recorded, named.branch, config, named.inputs, lost=True
-        )
-    tree = objects.commit_info(repo, named.commit).tree
-    digest = inputs.compute(repo, tree, config, index=index)
-    return Source(named.name, named.commit, named.commit, named.branch, config, digest)
+    digest = named.inputs
+    if digest is None:
+        tree = objects.commit_info(repo, named.commit).tree
+        digest = inputs.compute(repo, tree, config, index=index)
+    return Source(
+        name=named.name,
+        commit=named.commit,
+        records=named.holder,
+        recorded=named.recorded or named.commit,
+        branch=named.branch,
+        config=config,
+        inputs=digest,
+        lost=named.lost,
+        exact=named.exact,
+    )
 
 
 def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
@@ -169,7 +178,14 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
     except UnknownRevisionError:
         for found in lookup.runs_at(repo, candidate, index):
             if found.run.source.commit == ref.commit and not found.run.source.overrides:
-                return Named(ref.name, candidate, inputs=found.run.inputs, recorded=ref.commit)
+                return Named(
+                    ref.name,
+                    candidate,
+                    inputs=found.run.inputs,
+                    recorded=ref.commit,
+                    lost=True,
+                    exact=False,
+                )
         raise
 
 
@@ -199,20 +215,30 @@ def _of_remote(ref: str) -> str:
     return ref.removeprefix("refs/remotes/").partition("/")[2]
 
 
-def _concluded(repo: Repo, name: str, bare: str) -> Named | None:
-    head = refs.head(repo)
-    if head.commit is ABSENT or "/" in bare or bare.startswith("."):
+def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
+    plan = plans.plan_named(repo, bare, commit)
+    return Named(name, commit) if plan is ABSENT else Named(name, commit, plan.branch, plan)
+
+
+def _merged(repo: Repo, index: Index, name: str, bare: str) -> Named | None:
+    """Return an experiment whose branch is gone, by the records that another branch has."""
+    if not bare or "/" in bare or bare.startswith("."):
         return None
-    found = conclusion_named(repo, bare, head.commit)
-    if found is ABSENT:
+    found = merged.find(repo, index, bare)
+    if found is None:
         return None
-    comparison = found.comparison
-    side, plan = comparison.candidate, comparison.plan
-    branch = plan.branch if plan is not None else ""
-    try:
-        return Named(name, objects.resolve(repo, side.commit), branch, plan)
-    except UnknownRevisionError:
-        return Named(name, head.commit, branch, plan, side.inputs, side.commit)
+    return Named(
+        name,
+        found.state,
+        found.plan.branch,
+        found.plan,
+        found.inputs,
+        found.source,
+        records=found.records,
+        where=found.where,
+        lost=found.lost,
+        exact=found.exact,
+    )
 
 
 def _revision(repo: Repo, name: str) -> Named:

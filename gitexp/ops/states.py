@@ -14,11 +14,12 @@ from gitexp.store import inputs as inputs_rules
 from gitexp.store import plans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, TreeId
     from gitexp.model.run import Sample
+    from gitexp.ops.sides import Named
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
@@ -50,19 +51,18 @@ def two_states(repo: Repo, index: Index, a: str, b: str) -> tuple[NamedState, Na
     UnknownExperimentError
         If a name stands for nothing.
     """
-    left, right = sides.find(repo, a).commit, sides.find(repo, b).commit
+    left, right = sides.find(repo, index, a), sides.find(repo, index, b)
     return (
-        state_of(repo, index, a, left, fallback=right),
-        state_of(repo, index, b, right, fallback=left),
+        state_of(repo, index, left, fallback=right.commit),
+        state_of(repo, index, right, fallback=left.commit),
     )
 
 
-def state_of(
-    repo: Repo, index: Index, name: str, commit: CommitHash, *, fallback: CommitHash | None
-) -> NamedState:
-    """Read the settings of a commit and digest its inputs, as far as that can be done."""
+def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | None) -> NamedState:
+    """Read the settings of a state and digest its inputs, as far as that can be done."""
+    name, commit = named.name, named.commit
     tree = objects.commit_info(repo, commit).tree
-    notes: list[str] = []
+    notes = list(_whereabouts(named))
     try:
         config, _ = plans.config_of(repo, commit, fallback)
     except NotInitialisedError:
@@ -71,9 +71,10 @@ def state_of(
     except GitexpError as error:
         config = ProjectConfig(pipeline="dvc.yaml")
         notes.append(f"settings of {name}: {_words(error)}")
-    digest: InputsDigest | None = None
+    digest = named.inputs
     try:
-        digest = inputs_rules.compute(repo, tree, config, index=index)
+        if digest is None:
+            digest = inputs_rules.compute(repo, tree, config, index=index)
     except GitexpError as error:
         notes.append(f"inputs of {name}: {_words(error)}")
     return NamedState(name, commit, tree, config, digest, tuple(notes))
@@ -97,6 +98,20 @@ def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
             key = (sample.metric, sample.seed, sample.rep, sample.fold, sample.dataset)
             found.setdefault(key, sample)
     return tuple(found.values())
+
+
+def _whereabouts(named: Named) -> Iterator[str]:
+    """Say what became of an experiment whose branch is gone."""
+    if named.where:
+        yield f"{named.branch} is gone; its records are on {named.where}"
+    if named.lost:
+        source = named.recorded[:9] if named.recorded is not None else "unknown"
+        yield f"{named.name}: source lost (squashed): no ref leads to {source}"
+    if not named.exact:
+        yield (
+            f"{named.name}: code, parameters and data are those of {named.commit[:9]}, which has "
+            "its records; what ran differed"
+        )
 
 
 def _words(error: GitexpError) -> str:

@@ -94,6 +94,7 @@ def _experiment(item: ExperimentSummary) -> Json:
         "planned": item.planned,
         "primary": metric(item.primary),
         "baseline": item.baseline,
+        "source_lost": item.source_lost,
         "author": item.author,
         "created_at": maybe_time_text(item.created_at),
     }

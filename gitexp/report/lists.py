@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
-from gitexp.report.words import SHORT, Fact
+from gitexp.report.words import MANY, SHORT, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -33,11 +33,13 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
         right=frozenset({3, 5, 6, 9}),
     )
     names = tuple(item.name or item.branch for item in view.experiments)
+    lost = [item.name for item in view.experiments if item.source_lost]
+    facts = [Fact("note", f"source lost (squashed): {_few(lost)}")] if lost else []
     return Sheet(
         headline="" if grid.rows else "no experiment found",
         names=names,
         grids=(grid,) if grid.rows else (),
-        facts=tuple(unreadable(view.unreadable)),
+        facts=(*facts, *unreadable(view.unreadable)),
         next_step=f"gitexp show {shlex.quote(names[0])}" if names else "gitexp new NAME",
     )
 
@@ -63,6 +65,11 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
         facts=tuple(unreadable(view.unreadable)),
         next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else "gitexp run",
     )
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MANY
+    return ", ".join(names[:MANY]) + (f" and {more} more" if more > 0 else "")
 
 
 def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:

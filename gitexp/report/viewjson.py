@@ -167,6 +167,7 @@ def _experiment(value: ShownExperiment) -> str:
             "conclusion": None if conclusion is None else conclusion_format.to_json(conclusion),
             "unreadable": unreadable(value.unreadable),
             "shallow": value.shallow,
+            "source_lost": value.source_lost,
             "notes": list(value.notes),
         },
     )

@@ -28,7 +28,7 @@ from gitexp.store.records import read_run
 from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
@@ -70,10 +70,10 @@ def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip,
     """
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())
-    remembered = _decoded(rows)
+    remembered = decoded(rows)
     unknown = [tip for tip, key in keys.items() if key not in remembered]
     if len(unknown) >= _WORTH_A_CHILD and can_fork():
-        remembered |= _decoded(_halved(repo, index, unknown, keys))
+        remembered |= decoded(_halved(repo, index, unknown, keys))
         unknown = [tip for tip in unknown if keys[tip] not in remembered]
     remembered |= _read(repo, index, unknown, keys)
     return {tip: remembered[key] for tip, key in keys.items()}
@@ -116,7 +116,7 @@ def _read(
         mine = {tree: lines[tree] for tree in held[tip.commit].values()}
         line = found[keys[tip]] = _work_out(repo, tip, mine)
         if not line.bad:
-            fresh[keys[tip]] = _encode(line)
+            fresh[keys[tip]] = encode(line)
     if fresh:
         index.put(Kind.EXPERIMENT, fresh)
     return found
@@ -134,13 +134,20 @@ def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> Experime
     if plan is ABSENT:
         mine = sum(1 for line in lines.values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
+    return line_of_plan(repo, plan, tip.commit, lines)
+
+
+def line_of_plan(
+    repo: Repo, plan: Plan, commit: CommitHash, lines: Mapping[TreeId, RunLine]
+) -> ExperimentLine:
+    """Return the line of a plan, by the runs and the conclusion in a commit's tree."""
     under = [
         (tree, line)
         for tree, line in lines.items()
         if plan.covers(line.plan_name, line.plan_digest)
     ]
     seeds, primary = _candidate(repo, plan, under)
-    concluded, verdict, bad = _conclusion(repo, tip.commit, plan.name)
+    concluded, verdict, bad = _conclusion(repo, commit, plan.name)
     return ExperimentLine(
         name=plan.name,
         hypothesis=plan.hypothesis,
@@ -158,15 +165,28 @@ def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> Experime
     )
 
 
+def is_candidate(plan: Plan, line: RunLine) -> bool:
+    """Return whether a run of a plan is one of its candidate, with a repeat that finished."""
+    return line.commit != plan.baseline.commit and bool(line.seeds)
+
+
+def newest_of(plan: Plan, under: Iterable[RunLine]) -> RunLine | None:
+    """Return the newest run of the candidate among the runs under a plan."""
+    mine = [line for line in under if is_candidate(plan, line)]
+    return max(mine, key=lambda line: (line.started_at, line.id), default=None)
+
+
 def _candidate(
     repo: Repo, plan: Plan, under: Sequence[tuple[TreeId, RunLine]]
 ) -> tuple[set[int], MetricSummary | None]:
     """Return seeds and primary metric of the candidate: the inputs of its newest run."""
-    mine = [item for item in under if item[1].commit != plan.baseline.commit and item[1].seeds]
-    if not mine:
+    newest = newest_of(plan, (line for _, line in under))
+    if newest is None:
         return set(), None
-    newest = max(mine, key=lambda item: (item[1].started_at, item[1].id))[1].inputs
-    mine = sorted((item for item in mine if item[1].inputs == newest), key=lambda i: i[1].id)
+    mine = sorted(
+        (item for item in under if is_candidate(plan, item[1]) and item[1].inputs == newest.inputs),
+        key=lambda item: item[1].id,
+    )
     seeds = {seed for _, line in mine for seed in line.seeds}
     parts = [part for _, line in mine for part in line.metrics if part.metric == plan.metric]
     if not parts:
@@ -215,7 +235,8 @@ def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
     )
 
 
-def _encode(line: ExperimentLine) -> bytes:
+def encode(line: ExperimentLine) -> bytes:
+    """Return a row of the index."""
     primary = line.primary
     row = [
         line.name,
@@ -234,7 +255,8 @@ def _encode(line: ExperimentLine) -> bytes:
     return json.dumps(row, separators=(",", ":")).encode("ascii")
 
 
-def _decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
+def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
+    """Read rows of the index; none of them where one is broken."""
     try:
         values: list[_Row] = json.loads(b"[" + b",".join(rows.values()) + b"]")
         return {key: _decode(row) for key, row in zip(rows, values, strict=True)}

@@ -41,6 +41,7 @@ class Kind(enum.Enum):
     LISTING = 3  # tree of .gitexp/runs -> (run id, tree id) of each run
     RUN = 4  # tree of one run's folder -> its line in `gitexp list --runs`
     INPUTS = 5  # tree and settings -> inputs digest
+    MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
 
 
 class Index:

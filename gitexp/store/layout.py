@@ -17,6 +17,7 @@ FOLDER: Final = ".gitexp"
 CONFIG: Final = ".gitexp/config.yaml"
 PLANS: Final = ".gitexp/experiments"
 CONCLUSIONS: Final = ".gitexp/conclusions"
+TOMBSTONES: Final = ".gitexp/tombstones"
 RUNS: Final = ".gitexp/runs"
 ENVIRONMENTS: Final = ".gitexp/environments"
 TMP: Final = ".gitexp/tmp"
@@ -34,6 +35,16 @@ def plan_path(name: str) -> str:
 def conclusion_path(name: str) -> str:
     """Return the path of an experiment's conclusion."""
     return f"{CONCLUSIONS}/{name}.yaml"
+
+
+def tombstone_path(name: str) -> str:
+    """Return the path of what tells that an experiment was removed."""
+    return f"{TOMBSTONES}/{name}.yaml"
+
+
+def archive_tag(name: str) -> str:
+    """Return the full ref of an experiment's archive tag."""
+    return f"{ARCHIVE_TAGS}{name}"
 
 
 def run_dir(run: RunId) -> str:
