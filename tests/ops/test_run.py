@@ -175,6 +175,24 @@ def test_a_seed_seen_before_the_plan_is_spent(project: BuiltRepo) -> None:
     assert report.planned[0].spent == (1, 2)
 
 
+def test_a_seed_that_others_had_seen_is_run_anew_and_one_seen_later_is_not(
+    experiment: BuiltRepo,
+) -> None:
+    experiment.branch("elsewhere", "HEAD")
+    run(experiment.workspace, RunRequest())  # seeds 1, 2, 3 under the plan
+    experiment.switch("elsewhere")
+    experiment.commit({".gitexp/experiments/faster.yaml": None}, at=5)
+    run(experiment.workspace, RunRequest(seeds=(2,)))  # the same inputs, on a parallel line
+    experiment.switch("exp/faster")
+    report = run(experiment.workspace)
+    assert [each.run.seeds for each in report.recorded] == [(4,)]
+    experiment.switch("later", create=True)
+    experiment.commit({".gitexp/experiments/faster.yaml": None}, at=6)
+    run(experiment.workspace, RunRequest(seeds=(1,)))
+    experiment.switch("exp/faster")
+    assert run(experiment.workspace).recorded == ()
+
+
 def test_an_override_belongs_to_the_source_and_writes_no_snapshot(experiment: BuiltRepo) -> None:
     lock = experiment.show("dvc.lock")
     report = run(

@@ -15,7 +15,6 @@ from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.run import preflight
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
 from gitexp.ops.run.keeping import cache_of
-from gitexp.ops.run.situation import BASELINE
 from gitexp.ops.run.snapshot import lock_path
 from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
@@ -227,8 +226,3 @@ def _check_space(situation: Situation, cell: Cell, slots: int) -> None:
         data_bytes=0,
         slots=slots,
     )
-
-
-def is_baseline(prepared: Prepared) -> bool:
-    """Whether this side is the plan's baseline."""
-    return prepared.state.side == BASELINE

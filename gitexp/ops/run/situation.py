@@ -9,16 +9,19 @@ from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, Usa
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
 from gitexp.ops.detect import refuse_ignored_pointers
+from gitexp.ops.eligible import is_under, spent_by_run
 from gitexp.ops.run import cells, interpreter, seeds, trust
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import layout, lookup, plans
+from gitexp.store.ancestry import Graph
+from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, EnvironmentDigest
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Run
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.cells import Cell
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.seeds import SeedChoice
+    from gitexp.store.lookup import FoundRun
 
 CANDIDATE = "candidate"
 BASELINE = "baseline"
@@ -142,22 +146,26 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     recovered: Sequence[Run],
 ) -> tuple[tuple[Cell, SeedChoice], ...]:
     repo = place.repo
-    here = [found.run for found in lookup.runs_at(repo, place.tip).runs]
+    reached = lookup.runs_at(repo, place.tip).runs
+    here = [found.run for found in reached]
     wanted = request.repeats or (plan.repeats if plan is not None else 1)
     if main.side == BASELINE:
         choice = _baseline_alone(request, plan, main, here, environment, wanted)
         return ((main, choice),)
-    anywhere = [found.run for found in lookup.runs_by_inputs(repo, main.inputs)]
+    everywhere = lookup.runs_by_inputs(repo, main.inputs).runs
     # Without a plan nothing counts, and only what a dead call had finished is not run again.
     counting = seeds.counting_seeds(
         here if plan is not None else recovered, main.inputs, environment, plan
     )
+    spent = seeds.spent_seeds([found.run for found in everywhere], main.inputs, plan)
+    if plan is not None and counting & spent:
+        counting -= _seen_first(place, plan, main.inputs, reached, everywhere)
     choice = seeds.choose_candidate(
         committed=main.committed_seed,
         wanted=wanted,
         explicit=request.seeds,
         counting=counting,
-        spent=seeds.spent_seeds(anywhere, main.inputs, plan),
+        spent=spent,
         again=request.again,
         needs_snapshot=not any(
             run.inputs == main.inputs and repeat.snapshot for run in here for repeat in run.repeats
@@ -172,6 +180,26 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         again=request.again,
     )
     return ((main, choice), (other, baseline))
+
+
+def _seen_first(
+    place: Place,
+    plan: Plan,
+    inputs: InputsDigest,
+    reached: Sequence[FoundRun],
+    everywhere: Sequence[FoundRun],
+) -> frozenset[int]:
+    """Return seeds that ran under the plan when others had seen them: they do not count."""
+    mine = [item for item in reached if item.run.inputs == inputs and is_under(item, plan)]
+    with open_index(place.workspace) as index:
+        graph = Graph(place.repo, index, [tip.commit for tip in lookup.tips(place.repo)])
+    added = {item.run: item.commit for item in graph.additions()}
+
+    def earlier(one: FoundRun, other: FoundRun) -> bool:
+        return graph.is_before(added[one.run.id], added[other.run.id])
+
+    spent = spent_by_run(everywhere, mine, plan, inputs, earlier, [])
+    return frozenset(seed for found in spent.values() for seed in found)
 
 
 def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
