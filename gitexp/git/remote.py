@@ -115,26 +115,22 @@ def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
     GitFailedError, NoSpaceError, ReadOnlyError
         If git cannot.
     """
-    arguments = [
-        "fetch", "--quiet", "--no-auto-gc", "--", remote,
-        f"+refs/heads/*:refs/remotes/{remote}/*", TAGS,
-    ]  # fmt: skip
+    heads = f"+refs/heads/*:refs/remotes/{remote}/*"
+    arguments = ["fetch", "--no-auto-gc", "--", remote, heads, TAGS]
     for last in (False,) * (TRIES - 1) + (True,):
-        code, _, said = _git(workspace, arguments)
+        code, _, said = execute(workspace, arguments)
         if code == 0:
             return ()
-        lines = [line.strip() for line in said.splitlines() if line.strip()]
-        if lines and all("[rejected]" in line and _CLOBBER in line for line in lines
-                         if not line.startswith("From ")):  # fmt: skip
+        refused = [line for line in said.splitlines() if line.startswith(" ! ")]
+        if refused and all(_CLOBBER in line for line in refused):
             return tuple(
-                f"the remote has another archive tag of this name: {line.split()[-5]}"
-                for line in lines
-                if _CLOBBER in line
+                f"the remote has another archive tag {line.split()[-7]}; ours stays"
+                for line in refused
             )
         if last or not any(sign in said for sign in _BUSY):
             break
         time.sleep(random.uniform(0.02, 0.2))  # noqa: S311 - jitter, no secret
-    raise _failed(arguments, code, said)
+    raise failed(arguments, code, said)
 
 
 def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHash]]) -> Pushed:
@@ -175,7 +171,7 @@ def _push(
     """Push once; None where the remote does not know ``--atomic``."""
     arguments = ["push", "--porcelain", "--no-follow-tags", *(["--atomic"] if atomic else [])]
     arguments += ["--", remote, *(f"{commit}:{ref}" for ref, commit in moves)]
-    code, out, said = _git(workspace, arguments)
+    code, out, said = execute(workspace, arguments)
     if code == 0:
         return Pushed(done=True)
     if atomic and "does not support --atomic" in said:
@@ -191,7 +187,7 @@ def _push(
             where=remote,
             next_step="git push, which shows all that the server says",
         )
-    raise _failed(arguments, code, said)
+    raise failed(arguments, code, said)
 
 
 def _refusal(line: str) -> tuple[str, str]:
@@ -200,7 +196,8 @@ def _refusal(line: str) -> tuple[str, str]:
     return ref.removeprefix("refs/heads/"), fields[-1]
 
 
-def _git(workspace: Workspace, arguments: Sequence[str]) -> tuple[int, str, str]:
+def execute(workspace: Workspace, arguments: Sequence[str]) -> tuple[int, str, str]:
+    """Run git with the user's hooks; return exit code, output and error output."""
     runner = git.Git(str(command.folder(workspace)))
     # A hook's GIT_DIR would redirect us. The user's own hooks run (git-lfs sends its files in
     # pre-push), so they see paths as they are used to.
@@ -215,7 +212,8 @@ def _git(workspace: Workspace, arguments: Sequence[str]) -> tuple[int, str, str]
     return int(code), str(out), str(said)
 
 
-def _failed(arguments: Sequence[str], code: int, said: str) -> GitexpError:
+def failed(arguments: Sequence[str], code: int, said: str) -> GitexpError:
+    """Return the error for a git that ended with `code`, after what it and the server said."""
     verb = arguments[0]
     # "Permission denied (publickey)" speaks of the server, not of our disk.
     error = command.failure(arguments, code, said.encode("utf-8", "surrogateescape"))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -13,8 +12,9 @@ from typing import TYPE_CHECKING
 from gitexp.model.ids import CommitHash
 from gitexp.model.setup import InitRequest
 from gitexp.ops.init import init
-from tests.build import NAME, BuiltRepo, clone, dvc, repository
+from tests.build import BuiltRepo, clone, dvc, repository
 from tests.cli.shell import environment
+from tests.store.recorded import a_run, run_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -138,8 +138,16 @@ def clean(repo: BuiltRepo) -> None:
     assert not [ref for ref in repo.refs() if ref.startswith("refs/gitexp/")]
 
 
+def record(repo: BuiltRepo, number: int, *, source: str = "", author: str = "") -> str:
+    """Commit a run of some inputs on the current branch, as `gitexp run` would."""
+    made = run_files(*a_run(number, (0.5,), commit=source or repo.hash("main")))
+    repo.write(made)
+    repo.git("add", "--force", "--", *made)
+    who = [f"--author={author}"] if author else []
+    text = f"gitexp run: candidate {number}\n\nGitexp-Run: {number}"
+    repo.git("commit", "--quiet", "-m", text, *who, at=number)
+    return repo.hash()
+
+
 def commit_of(repo: BuiltRepo, revision: str) -> CommitHash:
     return CommitHash(repo.hash(revision))
-
-
-__all__ = ["BRANCH", "NAME", "NOISE", "Team", "clean", "copy", "gitexp", "make", "os", "start"]

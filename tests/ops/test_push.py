@@ -1,0 +1,299 @@
+"""`push`: data before the branches that speak of them, and all branches or none."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.data import exchange
+from gitexp.data.cache import open_cache, put_dir
+from gitexp.errors import (
+    DamagedDataError,
+    GitFailedError,
+    PreconditionError,
+    UnknownExperimentError,
+    UsageError,
+)
+from gitexp.git import remote, repository
+from gitexp.model.together import Way
+from gitexp.ops.push import push
+from tests.build import dvc
+from tests.ops.sharing import BRANCH, Team, commit_of, copy, gitexp, make, record
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    from gitexp.data.cache import CacheConfig
+    from gitexp.model.ids import Md5
+    from tests.build import BuiltRepo
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment of which one of two clones has a run that it has not shared."""
+    folder = tmp_path_factory.mktemp("ran") / "team"
+    team = make(folder)
+    done = gitexp(team.a, "run", "--repeats", "2", "--jobs", "2")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def team(ran: Path, tmp_path: Path) -> Team:
+    return copy(ran, tmp_path / "team")
+
+
+def reject(repo: BuiltRepo) -> None:
+    """Let a bare repository take nothing."""
+    hook = repo.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho not today >&2\nexit 1\n")
+    hook.chmod(0o755)
+
+
+def out_of(repo: BuiltRepo) -> str:
+    """Return the hash of the model."""
+    return repo.show("model.txt.dvc").split("md5: ")[1].split()[0]
+
+
+def test_data_by_products_and_branch_are_there_afterwards(team: Team) -> None:
+    report = push(team.a.workspace)
+    (move,) = report.branches
+    assert (move.branch, move.way, move.pushed) == (BRANCH, Way.AHEAD, True)
+    assert (report.data.by, report.data.remote, report.data.objects) == ("gitexp", "store", 1)
+    assert report.data.size == len((team.a.path / "model.txt").read_bytes())
+    assert team.tip() == team.a.hash()
+    assert team.origin.hash("gitexp/data") == team.a.hash("gitexp/data")
+    assert team.objects() == {out_of(team.a)}
+    (path,) = (team.store / "files" / "md5").glob("*/*")
+    assert path.stat().st_mode & 0o777 == 0o444
+    assert push(team.a.workspace).branches[0].way is Way.SAME
+
+
+@pytest.mark.slow
+def test_what_was_pushed_is_what_dvc_would_have_pushed(team: Team) -> None:
+    push(team.a.workspace)
+    assert json.loads(dvc(team.a.path, "status", "--cloud", "--json")) == {}
+    ours = team.objects()
+    shutil.rmtree(team.store)
+    dvc(team.a.path, "push", "--all-commits")
+    assert team.objects() == ours
+    team.b.git("pull", "--quiet")
+    dvc(team.b.path, "pull")
+    assert (team.b.path / "model.txt").read_bytes() == (team.a.path / "model.txt").read_bytes()
+
+
+def test_where_git_refuses_the_data_are_there_before_it_was_asked(team: Team) -> None:
+    reject(team.origin)
+    before = team.origin.refs()
+    with pytest.raises(GitFailedError, match="does not take the push") as caught:
+        push(team.a.workspace)
+    assert BRANCH in caught.value.found
+    assert team.objects() == {out_of(team.a)}
+    assert team.origin.refs() == before
+
+
+def test_a_branch_that_parted_stops_all(team: Team) -> None:
+    record(team.b, 1)
+    assert push(team.b.workspace).branches[0].pushed
+    team.a.branch("exp/other")
+    before = team.origin.refs()
+    report = push(team.a.workspace)
+    assert {move.branch: move.way for move in report.branches} == {
+        BRANCH: Way.DIVERGED, "exp/other": Way.NEW,
+    }  # fmt: skip
+    assert not any(move.pushed for move in report.branches)
+    assert (team.origin.refs(), team.objects()) == (before, set())
+    assert gitexp(team.a, "push").returncode == 4
+    assert [m.branch for m in push(team.a.workspace, ["other"]).branches] == ["exp/other"]
+    assert team.origin.hash("exp/other") == team.a.hash()
+
+
+def test_by_products_of_others_are_no_hindrance(team: Team) -> None:
+    team.b.branch("exp/mine")
+    team.b.switch("exp/mine")
+    assert gitexp(team.b, "run", "--repeats", "1").returncode == 0
+    assert push(team.b.workspace, ["mine"]).branches[0].pushed
+    report = push(team.a.workspace, ["idea"])
+    assert (report.branches[0].pushed, report.attempts) == (True, 1)
+    assert team.origin.git("rev-list", "--count", "gitexp/data") == "2"
+    assert team.origin.git("rev-list", "--merges", "gitexp/data") == ""
+
+
+def test_without_a_data_remote_git_alone_is_shared_only_when_asked(team: Team) -> None:
+    for name in ("config", "config.local"):
+        (team.a.path / ".dvc" / name).write_text("")
+    before = team.origin.refs()
+    with pytest.raises(PreconditionError, match="no DVC remote") as caught:
+        push(team.a.workspace)
+    assert "--no-data" in caught.value.next_step
+    assert "model.txt" in caught.value.found
+    assert team.origin.refs() == before
+    report = push(team.a.workspace, data=False)
+    assert report.branches[0].pushed
+    assert report.data.said == "left out, as asked"
+    assert team.objects() == set()
+
+
+def test_what_is_nowhere_is_named(team: Team) -> None:
+    shutil.rmtree(team.a.path / ".dvc" / "cache")
+    report = push(team.a.workspace)
+    assert report.data.lacking[0].endswith("model.txt")
+    assert report.branches[0].pushed
+
+
+def test_damaged_bytes_are_not_sent_and_no_branch_is(team: Team) -> None:
+    md5 = out_of(team.a)
+    path = team.a.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    path.chmod(0o644)
+    path.write_text("spoilt")
+    before = team.origin.refs()
+    with pytest.raises(DamagedDataError, match="other bytes"):
+        push(team.a.workspace)
+    assert md5 not in team.objects()
+    assert team.origin.refs() == before
+
+
+def test_a_remote_that_knows_no_atomic_push_gets_the_by_products_first(team: Team) -> None:
+    team.origin.git("config", "receive.advertiseAtomic", "false")
+    hook = team.origin.path / "hooks" / "update"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho $1 >> order\n")
+    hook.chmod(0o755)
+    assert push(team.a.workspace).branches[0].pushed
+    order = (team.origin.path / "order").read_text().split()
+    assert order == ["refs/heads/gitexp/data", f"refs/heads/{BRANCH}"]
+
+
+def test_a_hook_of_the_users_is_heard(team: Team) -> None:
+    hook = team.a.path / ".git" / "hooks" / "pre-push"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\necho we do not push on Fridays >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(GitFailedError, match="Fridays"):
+        push(team.a.workspace)
+    assert team.tip() != team.a.hash()
+
+
+def test_names_that_are_not_there_are_told(team: Team) -> None:
+    with pytest.raises(UnknownExperimentError, match="no such branch"):
+        push(team.a.workspace, ["nope"])
+    with pytest.raises(UnknownExperimentError, match="no such branch"):
+        push(team.a.workspace, ["--force"])
+    with pytest.raises(UsageError, match="no such remote"):
+        push(team.a.workspace, remote_name="--upload-pack=touch x")
+    team.a.git("remote", "remove", "origin")
+    with pytest.raises(PreconditionError, match="no remote"):
+        push(team.a.workspace)
+
+
+def test_a_remote_that_is_not_there_is_told_with_what_git_says(team: Team) -> None:
+    team.a.git("remote", "set-url", "origin", "file:///nowhere")
+    with pytest.raises(GitFailedError, match="git fetch failed") as caught:
+        push(team.a.workspace)
+    assert "nowhere" in caught.value.found
+
+
+def test_a_git_dir_in_the_environment_redirects_nothing(team: Team) -> None:
+    done = gitexp(team.a, "push", GIT_DIR=str(team.b.path / ".git"), GIT_WORK_TREE="/")
+    assert done.returncode == 0, done.stderr
+    assert team.tip() == team.a.hash()
+
+
+def test_the_branch_decides_which_remote(team: Team) -> None:
+    opened = repository.open_repository(team.a.workspace)
+    assert remote.choose(opened, BRANCH) == "origin"
+    team.a.git("remote", "add", "lab", "file:///lab")
+    team.a.git("config", f"branch.{BRANCH}.remote", "lab")
+    opened = repository.open_repository(team.a.workspace)
+    assert remote.choose(opened, BRANCH) == "lab"
+    assert remote.choose(opened, "main") == "origin"
+    team.a.git("remote", "rename", "origin", "home")
+    with pytest.raises(UsageError, match="which remote") as caught:
+        remote.choose(repository.open_repository(team.a.workspace), "main")
+    assert caught.value.found == "home, lab"
+
+
+def test_a_lost_race_is_told_apart_from_a_refusal(team: Team) -> None:
+    record(team.b, 1)
+    push(team.b.workspace)
+    moves = [(f"refs/heads/{BRANCH}", commit_of(team.a, BRANCH))]
+    lost = remote.push(team.a.workspace, "origin", moves)
+    assert (lost.done, lost.lost) == (False, True)
+    assert lost.refused[0][0] == BRANCH
+
+
+@pytest.mark.slow
+def test_any_other_data_remote_is_left_to_dvc(team: Team) -> None:
+    config = team.a.path / ".dvc" / "config.local"
+    config.write_text(f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n")
+    report = push(team.a.workspace)
+    assert (report.data.by, report.data.objects) == ("dvc", 1)
+    assert team.objects() == {out_of(team.a)}
+    assert team.tip() == team.a.hash()
+
+
+@pytest.mark.slow
+def test_where_dvc_cannot_push_nothing_is(team: Team, tmp_path: Path) -> None:
+    config = team.a.path / ".dvc" / "config.local"
+    (tmp_path / "file").touch()
+    config.write_text(f"['remote \"store\"']\n    url = {tmp_path}/file/x\n    verify = true\n")
+    before = team.origin.refs()
+    done = gitexp(team.a, "push")
+    assert done.returncode == 3
+    assert "dvc-failed" in done.stderr
+    assert team.origin.refs() == before
+
+
+# --- objects and folders ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def sides(tmp_path: Path, dvc_repo: BuiltRepo) -> tuple[CacheConfig, CacheConfig, Md5]:
+    """A cache with a folder of three files, and an empty remote."""
+    folder = tmp_path / "ds"
+    folder.mkdir()
+    for name in "abc":
+        (folder / name).write_text(name * 10)
+    here = open_cache(dvc_repo.path)
+    return here, exchange.folder_cache(tmp_path / "there"), put_dir(here, folder, "ds").md5
+
+
+def files_of(cache: CacheConfig) -> dict[str, os.stat_result]:
+    found = (cache.dir / "files" / "md5").glob("*/*")
+    return {f"{path.parent.name}{path.name}": path.stat() for path in found}
+
+
+def test_a_folder_comes_after_its_members(sides: tuple[CacheConfig, CacheConfig, Md5]) -> None:
+    here, there, md5 = sides
+    moved = exchange.send(here, there, [md5])
+    assert (moved.objects, moved.lacking) == (4, ())
+    seen = files_of(there)
+    assert max(seen, key=lambda name: seen[name].st_mtime_ns) == md5
+    assert exchange.send(here, there, [md5]).objects == 0
+
+
+def test_a_folder_without_one_of_its_members_is_not_there(
+    sides: tuple[CacheConfig, CacheConfig, Md5],
+) -> None:
+    here, there, md5 = sides
+    gone = hashlib.md5(b"b" * 10, usedforsecurity=False).hexdigest()
+    (here.dir / "files" / "md5" / gone[:2] / gone[2:]).unlink()
+    assert exchange.send(here, there, [md5]).lacking == (md5,)
+    assert md5 not in files_of(there)
+
+
+def test_a_member_that_is_lacking_below_a_folder_on_the_remote_is_sent_again(
+    sides: tuple[CacheConfig, CacheConfig, Md5],
+) -> None:
+    here, there, md5 = sides
+    exchange.send(here, there, [md5])
+    gone = hashlib.md5(b"b" * 10, usedforsecurity=False).hexdigest()
+    (there.dir / "files" / "md5" / gone[:2] / gone[2:]).unlink()
+    assert exchange.send(here, there, [md5]).objects == 1
+    assert gone in files_of(there)
