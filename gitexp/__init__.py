@@ -28,10 +28,13 @@ if TYPE_CHECKING:
     from gitexp.ops.logs import logs
     from gitexp.ops.maintenance import maintenance
     from gitexp.ops.new import new
+    from gitexp.ops.pull import pull
+    from gitexp.ops.push import push
     from gitexp.ops.query import ListQuery, parse_condition
     from gitexp.ops.run import run
     from gitexp.ops.show import show
     from gitexp.ops.status import status
+    from gitexp.ops.sync import sync
     from gitexp.report import frame
     from gitexp.staging.live import log_metric, params
 
@@ -56,9 +59,12 @@ _PLACES = {
     "new": "gitexp.ops.new",
     "params": "gitexp.staging.live",
     "parse_condition": "gitexp.ops.query",
+    "pull": "gitexp.ops.pull",
+    "push": "gitexp.ops.push",
     "run": "gitexp.ops.run",
     "show": "gitexp.ops.show",
     "status": "gitexp.ops.status",
+    "sync": "gitexp.ops.sync",
 }
 
 __all__ = [
@@ -85,9 +91,12 @@ __all__ = [
     "open",
     "params",
     "parse_condition",
+    "pull",
+    "push",
     "run",
     "show",
     "status",
+    "sync",
 ]
 
 
