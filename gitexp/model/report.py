@@ -55,7 +55,7 @@ class RunReport:
     snapshot : str
         Whether dvc.lock and metrics were written, in words.
     not_updated : tuple of str
-        Paths of the work tree left as they were, because they had been edited.
+        Paths of work trees that were left as they were, each with the reason.
     exploratory : bool
         There is no plan on the branch.
     interrupted : bool

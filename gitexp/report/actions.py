@@ -35,9 +35,7 @@ def run_text(report: RunReport) -> str:
         lines += _fact("recorded", f"{report.commit[:SHORT]} on {terminal(report.branch)}")
         lines += _fact("snapshot", report.snapshot)
     for path in report.not_updated:
-        # An output of DVC's comes with its reason in brackets.
-        why = "; dvc checkout" if path.endswith(")") else ": edited in the work tree"
-        lines += _fact("left alone", f"{terminal(path)}{why}")
+        lines += _fact("left alone", terminal(path, limit=400))
     for text in report.warnings:
         lines += _fact("warning", terminal(text, limit=400))
     if report.exploratory:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from gitexp.git import checkouts
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
+from gitexp.model.summary import summarise
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.store import inputs as inputs_rules
@@ -140,7 +140,7 @@ def publish(
         author=sides[0].state.draft.author,
         now=now,
     )
-    left = list(published.not_updated)
+    left = [f"{path}: edited in the work tree" for path in published.not_updated]
     for ended, _ in built:
         if ended.state.side == decided.side:
             left += _refresh(workspace, branch, ended)
@@ -295,9 +295,9 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
             with dvclock.main_lock(project):
                 result = refresh(project, wanted, open_cache(project))
         except GitexpError as error:  # DVC is at work there, or the disk is full
-            left += [f"{shown}{out.path} ({error.summary})" for out in wanted]
+            left += [f"{shown}{out.path}: {error.summary}; dvc checkout" for out in wanted]
         else:
-            left += [f"{shown}{each.path} ({each.why})" for each in result.left]
+            left += [f"{shown}{each.path}: {each.why}; dvc checkout" for each in result.left]
     return left
 
 
@@ -308,20 +308,17 @@ def _message(built: Sequence[tuple[Ended, Record]]) -> str:
         good = states.count(RepeatState.FINISHED)
         name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
         text = f"{ended.state.side} {good}/{len(states)} repeats"
-        summary = summarise(made, ended.state.plan_metric)
+        summary = _summary(made, ended.state.plan_metric)
         lines.append(f"{text} ({name}){': ' + summary if summary else ''}")
     head = f"gitexp run: {lines[0]}"
     ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
     return "\n\n".join([head, *lines[1:], ids]) + "\n"
 
 
-def summarise(made: Record, metric: str) -> str:
+def _summary(made: Record, metric: str) -> str:
     """Return mean and standard deviation of one metric, for people; "" where there is none."""
-    values = [s.value for s in made.samples if s.metric == metric and s.fold is None]
-    if not values:
-        return ""
-    mean = math.fsum(values) / len(values)
-    if len(values) == 1:
-        return f"{metric} {mean:.4g}"
-    sd = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-    return f"{metric} {mean:.4g} +- {sd:.2g}"
+    for found in summarise(made.samples):
+        if found.metric == metric:
+            spread = "" if found.sd is None else f" +- {found.sd:.2g}"
+            return f"{metric} {found.mean:.4g}{spread}"
+    return ""
