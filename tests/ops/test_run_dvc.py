@@ -107,7 +107,7 @@ def test_outputs_follow_in_every_work_tree_on_the_branch_or_are_named(
     with main_lock(other.path):
         report = run(other.workspace)
     assert report.snapshot.startswith("written")
-    assert sorted(text.split(" (")[0] for text in report.not_updated) == [
+    assert sorted(text.split(":")[0] for text in report.not_updated) == [
         "model.txt",
         "prepared.csv",
     ]
