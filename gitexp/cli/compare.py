@@ -10,6 +10,7 @@ comparable.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
@@ -20,7 +21,6 @@ from gitexp.report.style import Style
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from gitexp.cli.context import Context
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("names", nargs="*", metavar="NAME|REV", help="what to compare")
-    parser.add_argument("--format", choices=list(RENDERERS), help="default: text")
+    parser.add_argument("--format", choices=list(RENDERERS), help="default: by FILE, else text")
     parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of stdout")
     parser.add_argument(
         "--pool", action="append", default=[], metavar="REF", help="use samples found there too"
@@ -44,7 +44,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     """Compare and render."""
     if context.json and args.format not in {None, "json"}:
         raise UsageError("--json and --format contradict each other", found=args.format)
-    name = "json" if context.json else args.format or "text"
+    name = "json" if context.json else args.format or _by_ending(args.output)
     comparisons = compare(
         context.workspace(),
         args.names,
@@ -65,6 +65,12 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         _write(path, text)
         printer.say(f"wrote {path}")
     return exit_code(comparisons)
+
+
+def _by_ending(output: str | None) -> str:
+    """Return the format that the ending of a file's name says, else text."""
+    ending = Path(output or "").suffix.lower().removeprefix(".")
+    return ending if ending in RENDERERS else "text"
 
 
 def _write(path: Path, text: str) -> None:

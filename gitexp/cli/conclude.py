@@ -47,9 +47,9 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     if args.file is not None:
         return _conclude(args, _without_comments(_read(context.start / args.file)), context)
     if not (args.edit or context.interactive):
-        raise UsageError(
-            "a conclusion needs your words", next_step='gitexp conclude -m "what was learned"'
-        )
+        words = ["gitexp conclude", *([args.name] if args.name else [])]
+        words += [*(["--amend"] if args.amend else []), '-m "what was learned"']
+        raise UsageError("a conclusion needs your words", next_step=" ".join(words))
     workspace = context.workspace()
     again = " ".join(["gitexp conclude", *([args.name] if args.name else []), "-F {path}"])
     with editor.kept(workspace, "CONCLUSION.md", again) as path:

@@ -40,7 +40,17 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise instead of leaving the process."""
-        raise UsageError(message, next_step=f"{self.prog} --help")
+        raise UsageError(
+            message, expected=" or ".join(self._near(message)), next_step=f"{self.prog} --help"
+        )
+
+    def _near(self, message: str) -> list[str]:
+        """Return the options that an unknown one may have meant."""
+        _, unknown, words = message.partition("unrecognized arguments: --")
+        if not unknown:
+            return []
+        names = [name for name in self._option_string_actions if name.startswith("--")]
+        return difflib.get_close_matches(f"--{words.split()[0].partition('=')[0]}", names, n=2)
 
     def shorten_usage(self) -> None:
         """Let the usage name what has to be given; the options are listed below it."""
@@ -226,7 +236,12 @@ def overview() -> str:
             for command in COMMANDS
             if command.group == group and not command.hidden
         ]
-    lines += ["", "gitexp help COMMAND tells more; exit codes are in docs/exit-codes.md"]
+    lines += [
+        "",
+        "gitexp help COMMAND tells more",
+        "exit codes: 0 yes, 1 no, 2 usage, 3 something is missing, 4 the branch was moved,",
+        "5 the project's command failed, 6 cannot say; docs/exit-codes.md lists every error",
+    ]
     return "\n".join(lines)
 
 

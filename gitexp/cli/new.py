@@ -126,7 +126,7 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
         raise BadHypothesisError(
             "an experiment needs a hypothesis",
             expected=f"a sentence such as: {TEMPLATE_HYPOTHESIS}",
-            next_step="--hypothesis TEXT, or --edit",
+            next_step=f"gitexp new {args.name} --edit, or the same with --hypothesis TEXT",
         )
     if not draft.metric or not draft.effect:
         lacking = " and ".join(

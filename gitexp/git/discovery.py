@@ -22,7 +22,9 @@ def discover(start: Path | str) -> Workspace:
     """
     start = Path(start)
     if not start.is_dir():
-        raise NoRepositoryError("the folder does not exist", where=str(start))
+        raise NoRepositoryError(
+            "the folder does not exist", where=str(start), next_step="name a folder that is there"
+        )
     arguments = ["rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"]
     code, out, err = command.attempt(
         start, [*arguments, "--is-inside-work-tree", "--show-toplevel"]

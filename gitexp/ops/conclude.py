@@ -92,7 +92,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         raise ExistsError(
             f"{plan.name} has a conclusion already",
             where=f"{path} on {branch}",
-            next_step="gitexp conclude --amend, which keeps the old one in the history",
+            next_step='gitexp conclude --amend -m "...", which keeps the old one in the history',
         )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     comparison = compare(workspace, [branch], now=when, program=program)[0]

@@ -87,11 +87,12 @@ def init(
         raise ConfirmationError(
             "outputs are kept in DVC's cache, and there is no DVC repository here",
             where=str(top),
-            next_step="gitexp init --dvc-init, or run dvc init yourself first",
+            next_step="the same with --dvc-init, or run dvc init yourself first",
         )
     _refuse_links(top, [*files, *(_DVC_FILES if needs_dvc and request.dvc_init else ())])
     if request.dry_run:
         return _report(proposal, tuple(files), request, commit=None)
+    author = identity.author(repo) if request.commit else None  # before anything is written
     notes = proposal.notes
     if needs_dvc and request.dvc_init:
         files.update(_dvc_init(top))
@@ -99,14 +100,14 @@ def init(
         notes = (*notes, "without a DVC repository no output can be kept: dvc init")
     _write(top, files)
     proposal = detect.Proposal(proposal.config, proposal.found, notes)
-    if not request.commit or head.branch is None:
+    if author is None or head.branch is None:
         return _report(proposal, tuple(files), request, commit=None)
     published = transaction.publish(
         workspace,
         head.branch,
         lambda view: _additions(view, files),
         message=MESSAGE,
-        author=identity.author(repo),
+        author=author,
         now=now or datetime.now(UTC),
         expected=head.commit,
         retry=False,

@@ -286,12 +286,13 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
 def _check_metric(name: str, known: frozenset[str]) -> None:
     if not known or name in known:
         return
-    near = difflib.get_close_matches(name, known, n=1)
+    nested = [each for each in sorted(known) if each.rpartition(".")[2] == name]
+    near = nested[:1] or difflib.get_close_matches(name, known, n=1)
     raise UnknownMetricError(
         f"no metric is called {name}",
         found=name,
         expected=", ".join(sorted(known)[:20]),
-        next_step=f"--metric {near[0]}" if near else "--metric with one of these names",
+        next_step=f"the same with --metric {near[0]}" if near else "the same with one of these",
     )
 
 

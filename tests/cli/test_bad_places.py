@@ -86,6 +86,13 @@ def test_minus_c_works_as_if_started_there(project: BuiltRepo, tmp_path: Path) -
     assert missing.says("the folder does not exist")
 
 
+def test_a_folder_that_is_not_there_is_no_reason_to_make_a_repository_here(tmp_path: Path) -> None:
+    done = gitexp(tmp_path, "-C", "nowhere", "status")
+    assert done.code == 3
+    assert done.says("the folder does not exist", "nowhere")
+    assert "git init" not in done.err
+
+
 def test_a_linked_worktree_and_a_sub_folder_are_the_same_project(
     project: BuiltRepo, tmp_path: Path
 ) -> None:

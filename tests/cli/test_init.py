@@ -101,7 +101,7 @@ def test_a_project_that_is_one_command(tmp_path: Path) -> None:
         repo, "init", "--command", "python train.py", "--metrics", "metrics.json", "--outs", "m.pkl"
     )
     assert asked.code == 2
-    assert asked.says("error[needs-yes]", "--dvc-init")
+    assert asked.says("error[needs-yes]", "next      the same with --dvc-init")
     assert repo.status() == []
     done = gitexp(repo, "init", "--command", "python train.py", "--metrics", "metrics.json")
     assert done.code == 0, done.err
@@ -109,6 +109,16 @@ def test_a_project_that_is_one_command(tmp_path: Path) -> None:
     assert "command: python train.py" in text
     assert "train.random_state" in text
     assert "dvc.yaml" not in repo.files()
+
+
+def test_without_an_identity_nothing_is_left_behind(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN})
+    nobody = {"GIT_AUTHOR_NAME": "", "GIT_COMMITTER_NAME": ""}
+    done = gitexp(repo, "init", "--command", "python train.py", env=nobody)
+    assert done.code == 3
+    assert done.says("Git does not know who you are", "git config")
+    assert repo.status() == []
 
 
 def test_what_is_given_has_to_be_there(tmp_path: Path) -> None:

@@ -210,7 +210,8 @@ def test_a_conclusion_is_written_once_and_amended_if_asked(copied: BuiltRepo) ->
     assert "words: it helps" in copied.show(layout.conclusion_path("faster"))
     again = gitexp(copied, "conclude", "-m", "it helps a lot")
     assert again.code == 3
-    assert again.says("error[exists]", "--amend")
+    assert again.says("error[exists]", "--amend -m")
+    assert gitexp(copied, "conclude", "--amend").says('gitexp conclude --amend -m "')
     amended = gitexp(copied, "conclude", "faster", "-m", "it helps a lot", "--amend", "--json")
     assert amended.json["$schema"] == "gitexp/conclude-report@1"
     assert copied.status() == []
@@ -238,6 +239,23 @@ def test_a_conclusion_needs_words_and_keeps_those_that_were_typed(
     done = gitexp(copied, "conclude", "faster", "-F", kept)
     assert done.code == 0, done.err
     assert "typed for an hour" in copied.show(layout.conclusion_path("faster"), "exp/faster")
+
+
+def test_the_ending_of_a_report_names_its_format(finished: BuiltRepo, tmp_path: Path) -> None:
+    for name, begins in (
+        ("report.HTML", "<!DOCTYPE html>"),
+        ("report.md", "#"),
+        ("report.json", "{"),
+        ("report.csv", "baseline,"),
+        ("report.txt", "SUPPORTED"),
+        ("report", "SUPPORTED"),
+    ):
+        path = tmp_path / name
+        assert gitexp(finished, "compare", "-o", str(path)).code == 0
+        assert path.read_text().startswith(begins), name
+    path = tmp_path / "said.html"
+    assert gitexp(finished, "compare", "-o", str(path), "--format", "md").code == 0
+    assert path.read_text().startswith("#")
 
 
 def test_nothing_that_only_looks_writes(finished: BuiltRepo) -> None:

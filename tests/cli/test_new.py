@@ -83,6 +83,8 @@ def test_a_plan_file_without_an_end_is_not_read_whole(project: BuiltRepo) -> Non
 
 
 def test_what_a_plan_lacks_is_named(project: BuiltRepo) -> None:
+    bare = gitexp(project, "new", "faster")
+    assert bare.says("gitexp new faster --edit")
     done = gitexp(project, "new", "idea", "--hypothesis", HYPOTHESIS)
     assert done.code == 2
     assert done.says("--metric and --effect", "gitexp new idea --edit")

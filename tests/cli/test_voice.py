@@ -34,6 +34,9 @@ def test_an_unknown_option_points_to_the_help_of_its_command(tmp_path: Path) -> 
     assert done.says("--frobnicate", "next      gitexp list --help")
     half = gitexp(tmp_path, "list", "--ru")  # an abbreviation may mean another option tomorrow
     assert half.code == 2
+    assert half.says("unrecognized", "--ru", "expected  --runs")
+    assert gitexp(tmp_path, "run", "--repeat=3").says("expected  --repeats")
+    assert "expected" not in done.err
 
 
 @pytest.mark.parametrize("name", [command.name for command in COMMANDS])
@@ -47,6 +50,7 @@ def test_help_names_every_command_and_asking_twice_says_the_same(tmp_path: Path)
     overview = gitexp(tmp_path, "--help")
     assert all(command.name in overview.out for command in COMMANDS if not command.hidden)
     assert "worker" not in overview.out
+    assert "6 cannot say" in overview.out  # who installed the package has no docs/
     assert gitexp(tmp_path, "list", "--help").out == gitexp(tmp_path, "help", "list").out
     assert gitexp(tmp_path, "help", "frobnicate").code == 2
     assert gitexp(tmp_path).out == overview.out
