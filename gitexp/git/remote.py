@@ -116,7 +116,7 @@ def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
         If git cannot.
     """
     heads = f"+refs/heads/*:refs/remotes/{remote}/*"
-    arguments = ["fetch", "--no-auto-gc", "--", remote, heads, TAGS]
+    arguments = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--", remote, heads, TAGS]
     for last in (False,) * (TRIES - 1) + (True,):
         code, _, said = execute(workspace, arguments)
         if code == 0:

@@ -328,6 +328,54 @@ def test_without_a_data_remote_it_says_so_before_anything_moves(team: Team) -> N
     assert team.objects() == set()
 
 
+def test_an_archived_experiment_does_not_come_back_by_accident(team: Team) -> None:
+    team.b.git("tag", "-a", "-m", "done", "exp-archive/idea", BRANCH)
+    team.origin.git("update-ref", "-d", f"refs/heads/{BRANCH}")
+    team.b.git("fetch", "--quiet", "--prune", "origin")
+    assert sync(team.b.workspace).branches == ()
+    assert f"refs/heads/{BRANCH}" not in team.origin.refs()
+    record(team.b, 1)  # it goes on after all
+    assert sync(team.b.workspace).branches[0].pushed
+
+
+def test_from_a_linked_work_tree_all_is_the_same(team: Team, tmp_path: Path) -> None:
+    record(team.a, 1)
+    assert gitexp(team.a, "push").returncode == 0
+    record(team.b, 2)
+    team.b.switch("main")
+    other = team.b.worktree(tmp_path / "other", BRANCH)
+    done = gitexp(other, "sync")
+    assert done.returncode == 0, done.stderr
+    assert (other.hash(), other.status()) == (team.tip(), [])
+    assert len(team.records(other)) == 2
+
+
+def test_two_conclusions_both_stay_in_the_history(team: Team) -> None:
+    path = ".gitexp/conclusions/idea.yaml"
+    for repo in (team.a, team.b):
+        repo.commit({path: f"by: {repo.path.name}\n"}, at=5)
+    assert gitexp(team.a, "push").returncode == 0
+    (move,) = sync(team.b.workspace).branches
+    assert move.way is Way.MERGED
+    assert team.b.show(path) == "by: a\n"
+    assert team.b.show(path, "HEAD^2") == "by: b\n"
+    assert team.b.status() == []
+
+
+def test_two_plans_of_one_name_are_for_a_person(team: Team) -> None:
+    for repo in (team.a, team.b):
+        repo.switch("main")
+        done = gitexp(
+            repo, "new", "twice", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
+            "--hypothesis", f"what {repo.path.name} expects of it",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    assert gitexp(team.a, "push", "twice").returncode == 0
+    (move,) = sync(team.b.workspace, ["twice"]).branches
+    assert move.way is Way.FAILED
+    assert ".gitexp/experiments/twice.yaml" in move.why
+
+
 def test_unrelated_lines_are_not_taken_for_records(team: Team) -> None:
     team.a.git("checkout", "--quiet", "--orphan", "exp/alien")
     team.a.commit({"x": "1"}, at=3)

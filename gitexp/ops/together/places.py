@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, GitexpError, UnknownExperimentError
 from gitexp.git import identity, objects, refs, remote, repository
 from gitexp.git.absent import ABSENT
-from gitexp.store import owners, plans
+from gitexp.store import layout, owners, plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -82,7 +83,8 @@ def opened(workspace: Workspace, wanted: str | None, now: datetime) -> Shared:
 def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """Return the local branches that are meant: the named ones, or every experiment's.
 
-    Without a name it is each ``exp/`` branch, and the current one where it has a plan.
+    Without a name it is each ``exp/`` branch, and the current one where it has a plan; not one
+    that was archived and taken off the remote, which nobody wants to come back by accident.
 
     Raises
     ------
@@ -91,18 +93,23 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """
     if names:
         return tuple(dict.fromkeys(_local(shared, name) for name in names))
-    found = [
-        ref.removeprefix("refs/heads/")
-        for ref, _ in refs.branches(shared.repo, PREFIX)
-        if ref.startswith("refs/heads/")
-    ]
+    every = refs.branches(shared.repo, PREFIX)
+    tags = {ref.removeprefix(layout.ARCHIVE_TAGS): tip for ref, tip in every}
+    found = []
+    for ref, tip in every:
+        branch = ref.removeprefix("refs/heads/")
+        if branch == ref:
+            continue
+        tag = tags.get(branch.removeprefix(PREFIX))
+        ended = tag is not None and objects.is_ancestor(shared.repo, tip, tag)
+        if not ended or shared.theirs(branch) is not ABSENT:
+            found.append(branch)
     head = refs.head(shared.repo)
-    if head.branch is not None and head.commit is not ABSENT and head.branch not in found:
-        try:
-            if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
-                found.append(head.branch)
-        except GitexpError:
-            return tuple(found)
+    if head.branch is None or head.commit is ABSENT or head.branch.startswith(PREFIX):
+        return tuple(found)
+    with contextlib.suppress(GitexpError):  # a plan that cannot be read makes no experiment
+        if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
+            found.append(head.branch)
     return tuple(found)
 
 
