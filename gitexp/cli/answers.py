@@ -15,6 +15,7 @@ import os
 import sys
 import zlib
 from hashlib import sha256
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
@@ -23,7 +24,6 @@ from gitexp.git import command, discovery
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from pathlib import Path
 
     from gitexp.model.workspace import Workspace
 
@@ -53,7 +53,7 @@ class Question:
         self._argv = tuple(argv)
         self._workspace = workspace
         self._state = state
-        name = sha256(state + repr((__version__, self._argv)).encode()).hexdigest()
+        name = sha256(state + repr((_program(), self._argv)).encode()).hexdigest()
         self._path = workspace.common_dir / "gitexp" / "answers" / name
 
     def recall(self) -> str | None:
@@ -104,6 +104,15 @@ def ask(argv: Sequence[str]) -> Question | None:
     except GitexpError:
         return None  # the command itself says it better
     return None if state is None else Question(rest, workspace, state)
+
+
+def _program() -> tuple[object, ...]:
+    """Return what tells programs apart, also of one version: where they lie and when they came."""
+    package = Path(__file__).parent.parent
+    rooms = sorted(
+        (entry.name, entry.stat().st_mtime_ns) for entry in os.scandir(package) if entry.is_dir()
+    )
+    return (__version__, str(package), *rooms)
 
 
 def _state(workspace: Workspace) -> bytes | None:

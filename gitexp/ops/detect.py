@@ -260,7 +260,7 @@ def _predictions(
             return proposal
     notes.append(
         "no per-example predictions were found (columns id, y_true, y_pred); "
-        "claim: model and slices need them"
+        "`--claim model` needs them"
     )
     return None
 

@@ -125,10 +125,16 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
             *warnings,
             *(f"{path} was left as it is in the work tree" for path in published.not_updated),
         ),
-        next_step="change code or params.yaml, commit, then gitexp run --with-baseline"
-        if on_it
-        else f"git switch {branch}",
+        next_step=_next_step(request, branch, on_it=on_it),
     )
+
+
+def _next_step(request: NewRequest, branch: str, *, on_it: bool) -> str:
+    if not on_it:
+        return f"git switch {branch}"
+    if request.params:
+        return "gitexp run --with-baseline, or change more and commit it first"
+    return "change code or params.yaml, commit, then gitexp run --with-baseline"
 
 
 def check_name(name: str) -> None:

@@ -39,6 +39,7 @@ class _Facts:
     counted: tuple[int, ...] = ()
     baseline_counted: tuple[int, ...] = ()
     exploratory: int = 0
+    unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
 
@@ -142,9 +143,19 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         for repeat in item.run.repeats
         if repeat.state is RepeatState.FINISHED
     )
-    if facts.plan is None or baseline is None:
+    if facts.plan is None:
+        facts.exploratory = sum(
+            1
+            for item in anywhere
+            if item.run.plan is None
+            for repeat in item.run.repeats
+            if repeat.state is RepeatState.FINISHED
+        )
+        return
+    if baseline is None:
         facts.exploratory = here
         return
+    facts.unchanged = baseline == facts.inputs
     base = facts.plan.baseline.commit
     graph = Graph(repo, index, [*(tip.commit for tip in lookup.tips(repo)), commit])
     mine = {item.run for item in graph.additions([commit])}
@@ -217,10 +228,13 @@ def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {plan.name}"
+    if facts.unchanged:
+        return "change code or parameters, commit, then gitexp run --with-baseline"
     lacking = len(facts.baseline_counted) < plan.repeats
     if len(facts.counted) < plan.repeats:
         return "gitexp run --with-baseline" if lacking else "gitexp run"
-    return f"gitexp run --at {plan.baseline.name}" if lacking else "gitexp compare"
+    # Not `--at NAME`: the branch of that name may have moved since the plan.
+    return "gitexp run --with-baseline" if lacking else "gitexp compare"
 
 
 def _words(error: GitexpError) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitexp.model.setup import InitReport
 
 SHORT = 9
-_LABEL = 10
+_LABEL = 11  # predictions, exploratory
 
 
 def run_text(report: RunReport) -> str:
@@ -205,11 +205,9 @@ def _recorded(report: RunReport) -> Iterator[str]:
 
 def _not_run(report: RunReport) -> Iterator[str]:
     for each in report.planned:
-        seeds = numbers.ranges(each.seeds) or "none"
-        verb = "nothing to run, lacking seeds"
-        if report.dry_run or report.interrupted:
-            verb = "would run seeds" if report.dry_run else "stopped before it ran seeds"
-        yield f"{each.side} {each.commit[:SHORT]}: {verb} {seeds}"
+        verb = "would run" if report.dry_run else "stopped before it ran"
+        said = f"{verb} seeds {numbers.ranges(each.seeds)}" if each.seeds else "nothing to run"
+        yield f"{each.side} {each.commit[:SHORT]}: {said}"
         if each.counting:
             yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
         if each.spent:

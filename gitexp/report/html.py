@@ -179,7 +179,8 @@ def _results(comparison: Comparison, key: str) -> Iterator[str]:
         yield from _table(comparison)
         others = [metric for metric in comparison.metrics if metric is not main]
         if others:
-            yield f"<details><summary>Plots of the other {len(others)} metrics</summary>"
+            which = "other metric" if len(others) == 1 else f"other {len(others)} metrics"
+            yield f"<details><summary>Plots of the {which}</summary>"
             for index, metric in enumerate(others, 1):
                 yield from _figure(comparison, metric, f"{key}-m{index}")
             yield "</details>"

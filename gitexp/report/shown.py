@@ -137,7 +137,13 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         against = f", {plan.baseline.name} at {plan.baseline.commit[:SHORT]}"
         facts.append(Fact("baseline", _seeds(view.baseline_counted, plan.repeats) + against))
     if view.exploratory:
-        facts.append(Fact("exploratory", f"{view.exploratory} repeats, which never count"))
+        one = view.exploratory == 1
+        said = (
+            "1 repeat, which never counts"
+            if one
+            else f"{view.exploratory} repeats, which never count"
+        )
+        facts.append(Fact("exploratory", said))
     if view.commit is not None:
         inputs = "" if view.inputs is None else f", inputs {view.inputs[:SHORT]}"
         facts.append(Fact("commit", f"{view.commit[:SHORT]}{inputs}"))

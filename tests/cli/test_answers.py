@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gitexp
 from tests.ops.test_run import plain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.build import BuiltRepo
 
 
@@ -41,6 +42,22 @@ def test_the_same_question_is_answered_alike_and_each_change_is_seen(tmp_path: P
     repo.switch("elsewhere", create=True)
     assert "elsewhere" in said(repo, "status")
     assert said(repo, "status", "--json") != said(repo, "status")
+
+
+def test_another_program_of_the_same_version_gives_its_own_answer(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    package = Path(gitexp.__file__).parent
+    said(repo, "status")
+    copy = tmp_path / "installed" / "gitexp"
+    shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    code = f"import sys; sys.path.insert(0, {str(copy.parent)!r}); from gitexp.cli import main; "
+    subprocess.run(
+        [sys.executable, "-c", f"{code}main.main(['status'])"],
+        cwd=repo.path,
+        capture_output=True,
+        check=True,
+    )
+    assert len(kept(repo)) == 2
 
 
 def test_a_ref_that_moves_elsewhere_is_seen(tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ from gitexp.ops.compare import compare
 from gitexp.ops.init import init
 from gitexp.ops.new import new
 from gitexp.ops.run import run
+from gitexp.ops.status import status
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
 from tests.build import BuiltRepo, clone
@@ -191,6 +192,45 @@ def test_a_seed_that_others_had_seen_is_run_anew_and_one_seen_later_is_not(
     run(experiment.workspace, RunRequest(seeds=(1,)))
     experiment.switch("exp/faster")
     assert run(experiment.workspace).recorded == ()
+
+
+def test_two_sides_with_the_same_inputs_are_refused_before_anything_is_run(
+    project: BuiltRepo,
+) -> None:
+    asked = NewRequest(
+        name="unchanged",
+        hypothesis="nothing raises accuracy by at least 1%",
+        metric=metric_of(project),
+        effect=">=1%",
+        baseline="main",
+    )
+    new(project.workspace, asked)
+    assert status(project.workspace).next_step.startswith("change code or parameters")
+    before = project.hash()
+    with pytest.raises(PreflightError, match="same inputs") as refused:
+        run(project.workspace, RunRequest(with_baseline=True))
+    assert "gitexp run --commit" in refused.value.next_step
+    assert project.hash() == before
+
+
+def test_after_an_override_the_next_step_takes_it_into_the_branch(experiment: BuiltRepo) -> None:
+    override = ((ParamKey("params.yaml", "lr"), 0.7),)
+    report = run(experiment.workspace, RunRequest(repeats=1, params=override))
+    assert report.next_step.startswith("the same with --commit -m MESSAGE")
+    again = RunRequest(repeats=1, params=override, commit_message="lr 0.7")
+    assert run(experiment.workspace, again).recorded == ()  # the samples are those of the state
+
+
+def test_a_committed_seed_that_failed_is_not_said_to_be_unused(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r", f"{PLAIN_TRAIN}sys.exit(1)\n")
+    report = run(repo.workspace, RunRequest())
+    assert states(report) == [RepeatState.FAILED]
+    assert report.snapshot == (
+        "the repeat with the committed seed 7 did not finish, "
+        "so outputs and metrics files stay as they are"
+    )
+    other = run(repo.workspace, RunRequest(seeds=(8,)))
+    assert other.snapshot.startswith("no repeat used the committed seed 7, so outputs")
 
 
 def test_an_override_belongs_to_the_source_and_writes_no_snapshot(experiment: BuiltRepo) -> None:

@@ -193,6 +193,7 @@ def test_what_had_not_begun_when_the_user_stopped_is_not_recorded(tmp_path: Path
     assert {7, 8} <= ended.keys() <= {7, 8, 9}
     assert ended[7] is ended[8] is RepeatState.FINISHED
     assert ended.get(9) is not RepeatState.FINISHED
+    assert report.next_step == "gitexp run --seeds 9-11"
 
 
 def test_a_run_that_is_stopped_at_once_records_nothing(script: BuiltRepo) -> None:

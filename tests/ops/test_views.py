@@ -119,6 +119,23 @@ def test_status_sends_on_to_compare_when_both_sides_are_complete(begun: BuiltRep
     assert found.next_step == "gitexp compare"
 
 
+def test_status_never_sends_to_a_branch_that_may_have_moved_since_the_plan(
+    begun: BuiltRepo,
+) -> None:
+    record(begun, 1, [0.5, 0.6, 0.7], "exp/better", 4)
+    assert status(begun.workspace).next_step == "gitexp run --with-baseline"
+
+
+def test_what_was_run_under_a_plan_is_not_exploratory_where_it_is_merged(begun: BuiltRepo) -> None:
+    record(begun, 1, [0.5, 0.6, 0.7], "exp/better", 4)
+    record(begun, 2, [0.5, 0.6], "main", 5)
+    begun.switch("main")
+    assert status(begun.workspace).exploratory == 0
+    run, samples = a_run(3, [0.5], inputs=digest(begun, "main"))
+    begun.commit(run_files(run, samples), at=6)
+    assert status(begun.workspace).exploratory == 1
+
+
 def test_status_without_commit_plan_or_settings_says_what_is_missing(
     repo: BuiltRepo, tmp_path: Path
 ) -> None:

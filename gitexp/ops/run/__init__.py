@@ -22,7 +22,8 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.request import RunRequest
-from gitexp.model.run import MAX_SEED
+from gitexp.model.run import MAX_SEED, RepeatState
+from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import commit_first, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
@@ -369,15 +370,38 @@ def _next_step(
     if request.dry_run:
         return "the same without --dry-run"
     if interrupted:
-        return "gitexp run"
+        return _go_on(planned, request, recorded)
     if any(repeat.state.value != "finished" for each in recorded for repeat in each.run.repeats):
         return "gitexp logs"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     sides = {each.side for each in planned} | {each.side for each in recorded}
-    if situation.BASELINE not in sides:
-        return "gitexp run --with-baseline, or gitexp compare"
-    return "gitexp compare"
+    if request.params:
+        step = "the same with --commit -m MESSAGE, to bring the branch to this state"
+    elif situation.BASELINE not in sides:
+        step = "gitexp run --with-baseline, or gitexp compare"
+    else:
+        step = "gitexp compare"
+    return step
+
+
+def _go_on(
+    planned: Sequence[PlannedRun], request: RunRequest, recorded: Sequence[RecordedRun]
+) -> str:
+    """Return what runs the repeats that an interrupted call has left."""
+    counts = not any(each.side == situation.EXPLORATORY for each in planned)
+    if request.at is not None or request.params or (counts and request.seeds):
+        return "the same again"
+    if counts:
+        return "gitexp run --with-baseline" if request.with_baseline else "gitexp run"
+    done = {
+        repeat.seed
+        for each in recorded
+        for repeat in each.run.repeats
+        if repeat.state is RepeatState.FINISHED
+    }
+    left = [seed for each in planned for seed in each.seeds if seed not in done]
+    return f"gitexp run --seeds {seed_ranges(dict.fromkeys(left))}"
 
 
 def _new_id() -> RunId:

@@ -83,7 +83,7 @@ class PublishedCall:
 class _Snapshot:
     """What the last application of the edit decided."""
 
-    said: str = "no repeat used the committed seed, so dvc.lock stays as it is"
+    said: str = ""
     side: str = ""
     seed: int | None = None
 
@@ -233,10 +233,19 @@ def _snapshot(
     draft = ended.state.draft
     committed = draft.committed_seed
     chosen = next((o for o in ended.finished() if o.seed == committed), None)
-    if chosen is None or decided.seed is not None:
+    if decided.seed is not None:
+        return {}
+    stays = "dvc.lock stays as it is"
+    if ended.config.pipeline is None:
+        stays = "outputs and metrics files stay as they are"
+    if chosen is None:
+        why = f"no repeat used the committed seed {committed}"
+        if committed in ended.outcomes:
+            why = f"the repeat with the committed seed {committed} did not finish"
+        decided.said = decided.said or f"{why}, so {stays}"
         return {}
     if draft.source.overrides or not _same_inputs(repo, view, ended):
-        decided.said = "the branch is at another state than the run, so dvc.lock stays as it is"
+        decided.said = f"the branch is at another state than the run, so {stays}"
         return {}
     kept = {
         each.path: (workdir.attempt(draft.id, committed) / each.file).read_bytes()

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import NoPipelineError, NoPlanError, NotInitialisedError, UsageError
+from gitexp.errors import (
+    NoPipelineError,
+    NoPlanError,
+    NotInitialisedError,
+    PreflightError,
+    UsageError,
+)
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
 from gitexp.ops.detect import refuse_ignored_pointers
@@ -87,6 +93,8 @@ def look(
         If the baseline is asked for and the branch has no plan.
     NoPipelineError
         If the settings name neither pipeline nor command.
+    PreflightError
+        If the baseline is asked for and has the candidate's inputs.
     """
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
@@ -116,6 +124,7 @@ def look(
     other = None
     if known is not None and request.with_baseline:
         other = cells.look(repo, BASELINE, known.baseline.commit, overrides={}, fallback=fallback)
+        _refuse_equal(main, other)
     if main.config.pipeline is None:
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
@@ -134,6 +143,23 @@ def look(
         sides=sides,
         python=python,
     )
+
+
+def _refuse_equal(main: Cell, other: Cell) -> None:
+    """Refuse to run two sides of which `compare` could say nothing.
+
+    Raises
+    ------
+    PreflightError
+    """
+    if main.inputs == other.inputs:
+        raise PreflightError(
+            "both sides have the same inputs, so there would be nothing to compare",
+            found=f"inputs {main.inputs[:7]} of candidate and baseline",
+            where=f"{main.commit[:9]} and {other.commit[:9]}",
+            expected="a change of code, parameters or data",
+            next_step='change it, then gitexp run --commit -m "what changed" --with-baseline',
+        )
 
 
 def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environment
