@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gitexp.model.proposal import NewRequest
     from gitexp.model.request import RunRequest
     from gitexp.model.setup import InitRequest
+    from gitexp.ops.archive import archive
     from gitexp.ops.compare import CompareOptions, compare
     from gitexp.ops.conclude import conclude
     from gitexp.ops.diff import diff
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from gitexp.ops.pull import pull
     from gitexp.ops.push import push
     from gitexp.ops.query import ListQuery, parse_condition
+    from gitexp.ops.remove import remove
+    from gitexp.ops.rename import rename
+    from gitexp.ops.restore import restore
     from gitexp.ops.run import run
     from gitexp.ops.show import show
     from gitexp.ops.status import status
@@ -44,6 +48,7 @@ _PLACES = {
     "ListQuery": "gitexp.ops.query",
     "NewRequest": "gitexp.model.proposal",
     "RunRequest": "gitexp.model.request",
+    "archive": "gitexp.ops.archive",
     "compare": "gitexp.ops.compare",
     "conclude": "gitexp.ops.conclude",
     "diff": "gitexp.ops.diff",
@@ -61,6 +66,9 @@ _PLACES = {
     "parse_condition": "gitexp.ops.query",
     "pull": "gitexp.ops.pull",
     "push": "gitexp.ops.push",
+    "remove": "gitexp.ops.remove",
+    "rename": "gitexp.ops.rename",
+    "restore": "gitexp.ops.restore",
     "run": "gitexp.ops.run",
     "show": "gitexp.ops.show",
     "status": "gitexp.ops.status",
@@ -74,6 +82,7 @@ __all__ = [
     "NewRequest",
     "RunRequest",
     "__version__",
+    "archive",
     "compare",
     "conclude",
     "diff",
@@ -93,6 +102,9 @@ __all__ = [
     "parse_condition",
     "pull",
     "push",
+    "remove",
+    "rename",
+    "restore",
     "run",
     "show",
     "status",

@@ -294,7 +294,7 @@ class LockedError(PreconditionError):
 
 
 class BusyBranchError(PreconditionError):
-    """The branch is in the middle of a rebase, which would end badly if it moved."""
+    """A rebase of the branch has not ended, or a worktree is on a branch that is to go."""
 
     id = "busy-branch"
     hint = "git rebase --continue, or --abort"

@@ -35,6 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-F", dest="file", metavar="FILE", help="take the words from a file")
     parser.add_argument("--edit", action="store_true", help="write it in your editor")
     parser.add_argument("--amend", action="store_true", help="replace an earlier conclusion")
+    parser.add_argument("--archive", action="store_true", help="keep it by a tag, too")
+    parser.add_argument("--push", action="store_true", help="--archive, and the tag on the remote")
     parser.add_argument("--dry-run", action="store_true", help="say what would be written")
 
 
@@ -63,15 +65,17 @@ def _conclude(args: argparse.Namespace, words: str, context: Context) -> int:
         args.name,
         words=words,
         amend=args.amend,
+        archived=args.archive or args.push,
+        push=args.push,
         dry_run=args.dry_run,
         now=context.now(),
         program=f"gitexp {__version__}",
     )
     context.printer.answer(
-        actions.conclude_json(report.conclusion, report.commit)
+        actions.conclude_json(report.conclusion, report.commit, report.archived)
         if context.json
         else actions.conclude_text(
-            report.conclusion, report.branch, report.commit, report.not_updated
+            report.conclusion, report.branch, report.commit, report.not_updated, report.archived
         )
     )
     return exit_code([report.conclusion.comparison])

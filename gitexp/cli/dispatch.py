@@ -223,14 +223,13 @@ def help_of(command: Command) -> str:
 
 def overview() -> str:
     """Return the text of ``gitexp --help``, made from the command table."""
-    titles = {"start": "start", "work": "work", "look": "look", "share": "share", "care": "care"}
     lines = [
         f"gitexp {__version__}: a hypothesis before the result, a test between commits",
         "",
         "usage: gitexp [-C DIR] COMMAND [OPTIONS]",
     ]
-    for group, title in titles.items():
-        lines += ["", f"{title}:"]
+    for group in ("start", "work", "look", "share", "end", "care"):
+        lines += ["", f"{group}:"]
         lines += [
             f"  {command.name:<11} {command.summary}"
             for command in COMMANDS

@@ -28,6 +28,7 @@ NEWEST: Mapping[str, int] = {
     "predictions": 1,
     "run": 1,
     "samples": 1,
+    "tombstone": 1,
 }
 
 _SCHEMA = re.compile(r"gitexp/([a-z]{1,40})@([1-9][0-9]{0,5})")

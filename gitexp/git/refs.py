@@ -38,7 +38,7 @@ __all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "
 _ZERO: Final = "0" * 40
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
-Target = CommitHash | Absent
+Target = str | Absent  # a commit, or an annotated tag
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ def update_refs(
         refs.move()
 
 
-def keep(repo: Repo, ref: str, commit: CommitHash) -> None:
+def keep(repo: Repo, ref: str, commit: str) -> None:
     """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
 
     It need not survive a power cut, so nothing waits for the disk here.

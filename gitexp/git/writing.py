@@ -143,8 +143,8 @@ def signature(person: Person, time: datetime) -> pygit2.Signature:
     """Return a pygit2 signature; Git allows no angle bracket, newline or NUL in a name."""
     offset = time.utcoffset() or timedelta()
     return pygit2.Signature(
-        _plain(person.name) or "unknown",
-        _plain(person.email) or "unknown",
+        plain_name(person.name) or "unknown",
+        plain_name(person.email) or "unknown",
         int(time.timestamp()),
         int(offset.total_seconds() // 60),
     )
@@ -263,8 +263,8 @@ def _signed(  # noqa: PLR0913 - a commit has this many parts
         arguments += ["-p", parent]
     env = {}
     for role, person in people:
-        env[f"GIT_{role}_NAME"] = _plain(person.name)
-        env[f"GIT_{role}_EMAIL"] = _plain(person.email)
+        env[f"GIT_{role}_NAME"] = plain_name(person.name)
+        env[f"GIT_{role}_EMAIL"] = plain_name(person.email)
         env[f"GIT_{role}_DATE"] = f"@{int(time.timestamp())} {offset[:5]}"
     out = command.run(
         repo.workspace,
@@ -275,7 +275,8 @@ def _signed(  # noqa: PLR0913 - a commit has this many parts
     return CommitHash(out.decode("ascii").strip())
 
 
-def _plain(text: str) -> str:
+def plain_name(text: str) -> str:
+    """Return a name without what Git allows in no identity: brackets, newlines, controls."""
     return "".join(char for char in text if char.isprintable() and char not in "<>").strip()
 
 

@@ -17,6 +17,8 @@ from gitexp.formats import conclusion as conclusion_format
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.model.comparison import Conclusion
+from gitexp.ops import ends
+from gitexp.ops.archive import archive
 from gitexp.ops.compare import compare
 from gitexp.store import layout, plans, transaction
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.git.repository import Repo
+    from gitexp.model.endings import EndReport
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
@@ -40,6 +43,7 @@ class ConcludeReport:
     replaced: bool  # an earlier conclusion; it stays in the history
     dry_run: bool
     not_updated: tuple[str, ...]
+    archived: EndReport | None = None  # where that was asked for
 
 
 def conclude(  # noqa: PLR0913  what is concluded, how, and when
@@ -48,6 +52,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
     *,
     words: str,
     amend: bool = False,
+    archived: bool = False,
+    push: bool = False,
     dry_run: bool = False,
     now: datetime | None = None,
     program: str = "gitexp",
@@ -63,6 +69,10 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         What the author makes of it; not empty.
     amend : bool
         Replace an earlier conclusion, which stays in the history.
+    archived : bool
+        Archive the experiment, too; its branch goes once another one has its records.
+    push : bool
+        Archive it on the remote as well.
     dry_run : bool
     now : datetime, optional
     program : str
@@ -76,6 +86,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         If there are no words.
     NoSamplesError
         If nothing was measured yet.
+    PreconditionError
+        If it is to be archived, and finished repeats are not recorded.
     MovedRefError
         If the branch moved meanwhile; nothing was written.
     """
@@ -86,6 +98,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         )
     repo = repository.open_repository(workspace)
     branch, tip, plan = _experiment(repo, name)
+    if archived:
+        ends.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)
     replaced = objects.blob_id(repo, tip, path) is not ABSENT
     if replaced and not amend:
@@ -131,6 +145,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         replaced,
         dry_run=False,
         not_updated=published.not_updated,
+        archived=archive(workspace, plan.name, push=push, now=when) if archived else None,
     )
 
 

@@ -67,6 +67,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     one = [item for item in found if item.run.inputs == left.inputs]
     other = [item for item in found if item.run.inputs == right.inputs]
     notes = [*left.notes, *right.notes]
+    bare = left.removed or right.removed
     notes += [
         f"no run is recorded for the inputs of {state.name}"
         for state, runs in ((left, one), (right, other))
@@ -76,9 +77,9 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     return DiffView(
         a=left.shown(one),
         b=right.shown(other),
-        code=_code(repo, left, right),
-        params=_params(repo, left, right, notes),
-        data=_data(repo, left, right, notes),
+        code=() if bare else _code(repo, left, right),
+        params=() if bare else _params(repo, left, right, notes),
+        data=() if bare else _data(repo, left, right, notes),
         environment=_environment(repo, one, other, notes),
         metrics=_metrics(one, other),
         notes=tuple(notes),

@@ -170,11 +170,17 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
 
 
 def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
-    """Keep one tip for each branch name: the local one, else a remote's, else the archive."""
+    """Keep one tip for each branch name: the local one, else a remote's, else the archive.
+
+    What was archived here and still stands on a remote as it was is archived.
+    """
     found: dict[str, Tip] = {}
     for tip in every:  # in just this order
-        if tip.branch != DATA_BRANCH:
-            found.setdefault(tip.branch, tip)
+        if tip.branch == DATA_BRANCH:
+            continue
+        first = found.setdefault(tip.branch, tip)
+        if tip.archived and not first.local and first.commit == tip.commit:
+            found[tip.branch] = tip
     return tuple(found.values())
 
 

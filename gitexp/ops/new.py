@@ -209,7 +209,13 @@ def _branch(repo: Repo, request: NewRequest, current: str | None, config: Projec
             raise UsageError("--here and --start contradict each other")
         return current
     branch = config.branch_prefix + request.name
-    for name, _ in refs.branches(repo):
+    for name, commit in refs.branches(repo):
+        if name == layout.archive_tag(request.name):
+            raise ExistsError(
+                "an experiment of this name was archived, or removed",
+                found=f"exp-archive/{request.name} at {commit[:9]}",
+                next_step=f"gitexp show {request.name}; then choose another name",
+            )
         if not name.startswith("refs/heads/"):
             continue
         short = name.removeprefix("refs/heads/")

@@ -16,6 +16,7 @@ from gitexp.errors import (
     UnknownExperimentError,
     UnknownRevisionError,
 )
+from gitexp.formats import tombstone as tombstone_format
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.store import inputs, layout, lookup, merged, plans
@@ -42,6 +43,7 @@ class Named:
     where: str = ""  # the branch that has them, where its own is gone
     lost: bool = False  # no ref leads to its own commit
     exact: bool = True  # the tree of `commit` has just these inputs
+    removed: str = ""  # who removed it and when; only records are left
 
     @property
     def holder(self) -> CommitHash:
@@ -216,8 +218,25 @@ def _of_remote(ref: str) -> str:
 
 
 def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
-    plan = plans.plan_named(repo, bare, commit)
-    return Named(name, commit) if plan is ABSENT else Named(name, commit, plan.branch, plan)
+    found = plans.plan_named(repo, bare, commit)
+    plan = None if found is ABSENT else found
+    branch = "" if plan is None else plan.branch
+    path = layout.tombstone_path(bare)
+    data = objects.read_blob(repo, commit, path)
+    if data is ABSENT:
+        return Named(name, commit, branch, plan)
+    stone = tombstone_format.load(data, f"{commit[:9]}:{path}")
+    return Named(
+        name,
+        commit,
+        branch or stone.branch,
+        plan,
+        stone.inputs,
+        stone.source,
+        lost=True,
+        exact=False,
+        removed=f"by {stone.author.name} on {stone.removed_at:%Y-%m-%d}: {stone.words or '-'}",
+    )
 
 
 def _merged(repo: Repo, index: Index, name: str, bare: str) -> Named | None:

@@ -34,6 +34,7 @@ class NamedState:
     config: ProjectConfig
     inputs: InputsDigest | None  # None: they cannot be worked out; `notes` says why
     notes: tuple[str, ...] = ()
+    removed: bool = False  # code, parameters and data are gone
 
     def shown(self, runs: Iterable[FoundRun] = ()) -> StateName:
         """Return what a view says of it."""
@@ -77,7 +78,8 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
             digest = inputs_rules.compute(repo, tree, config, index=index)
     except GitexpError as error:
         notes.append(f"inputs of {name}: {_words(error)}")
-    return NamedState(name, commit, tree, config, digest, tuple(notes))
+    removed = bool(named.removed)
+    return NamedState(name, commit, tree, config, digest, tuple(notes), removed=removed)
 
 
 def environments_of(runs: Iterable[FoundRun]) -> tuple[EnvironmentDigest, ...]:
@@ -102,6 +104,9 @@ def first_samples(runs: Iterable[FoundRun]) -> tuple[Sample, ...]:
 
 def _whereabouts(named: Named) -> Iterator[str]:
     """Say what became of an experiment whose branch is gone."""
+    if named.removed:
+        yield f"{named.name} was removed {named.removed}; only its records are left"
+        return
     if named.where:
         yield f"{named.branch} is gone; its records are on {named.where}"
     if named.lost:

@@ -9,7 +9,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState
-from gitexp.report import numbers
+from gitexp.report import endings, numbers
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
 from gitexp.report.words import verdict_line
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from gitexp.formats.text import Json
     from gitexp.model.comparison import Conclusion
+    from gitexp.model.endings import EndReport
     from gitexp.model.proposal import NewReport, Price
     from gitexp.model.report import PlannedRun, RunReport
     from gitexp.model.setup import InitReport
@@ -155,7 +156,11 @@ def init_json(report: InitReport) -> str:
 
 
 def conclude_text(
-    conclusion: Conclusion, branch: str, commit: str | None, not_updated: Sequence[str]
+    conclusion: Conclusion,
+    branch: str,
+    commit: str | None,
+    not_updated: Sequence[str],
+    archived: EndReport | None = None,
 ) -> str:
     """Return what `gitexp conclude` prints."""
     lines = [verdict_line(conclusion.comparison), ""]
@@ -168,14 +173,19 @@ def conclude_text(
         lines += _fact("recorded", f"{commit[:SHORT]} on {terminal(branch)}")
     for path in not_updated:
         lines += _fact("left alone", f"{terminal(path)}: edited in the work tree")
-    lines += ["", "next: merge the branch, or keep it; its records are in Git"]
+    if archived is not None:
+        return "\n".join([*lines, "", endings.text(archived)])
+    lines += ["", "next: merge the branch, or gitexp archive it; its records are in Git"]
     return "\n".join(lines)
 
 
-def conclude_json(conclusion: Conclusion, commit: str | None) -> str:
+def conclude_json(
+    conclusion: Conclusion, commit: str | None, archived: EndReport | None = None
+) -> str:
     """Return the same value as JSON."""
     value: dict[str, Json] = {
         "$schema": "gitexp/conclude-report@1",
+        "archived": None if archived is None else endings.to_json(archived),
         "commit": commit,
         "conclusion": conclusion_format.to_json(conclusion),
     }

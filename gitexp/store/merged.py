@@ -90,6 +90,11 @@ def places(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
             yield tip.name, tip.commit
 
 
+def is_experiments(where: str, prefix: str) -> bool:
+    """Return whether a branch, here or of a remote, is an experiment's by its name."""
+    return where.startswith(prefix) or where.partition("/")[2].startswith(prefix)
+
+
 def candidate(
     plan: Plan, found: list[tuple[Addition, RunLine]], concluded: InputsDigest | None
 ) -> tuple[Addition, RunLine] | None:

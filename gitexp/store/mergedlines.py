@@ -22,7 +22,7 @@ from gitexp.store.experiments import ExperimentLine, decoded, encode, line_of_pl
 from gitexp.store.index import Kind
 from gitexp.store.layout import CONCLUSIONS, PLANS, RUNS, conclusion_path
 from gitexp.store.lines import reason
-from gitexp.store.merged import places
+from gitexp.store.merged import is_experiments, places
 from gitexp.store.plans import plan_named
 from gitexp.store.summaries import run_lines
 
@@ -67,7 +67,7 @@ def merged_lines(
     taken = set(claimed)
     found: list[MergedLine] = []
     for number, (where, commit) in enumerate(places(repo)):
-        if number and where.startswith(prefix):
+        if number and is_experiments(where, prefix):
             continue
         blobs = _plans(repo, commit, taken)
         if blobs:

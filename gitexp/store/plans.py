@@ -154,17 +154,20 @@ def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
     """Return the commit in a tip's history that added a plan, as what binds in it reads now.
 
     A plan whose binding part was changed later is another plan, added by the commit that changed
-    it.
+    it. One that was renamed is the same plan, under the names that it had.
 
     Raises
     ------
     NoPlanError
         If the tip does not hold the plan.
     """
-    path = plan_path(plan.name)
+    paths = [plan_path(name) for name in (plan.name, *plan.formerly)]
     verdicts: dict[str, bool] = {}  # blob id -> holds this plan
 
     def holds(commit: CommitHash) -> bool:
+        return any(is_at(commit, path) for path in paths)
+
+    def is_at(commit: CommitHash, path: str) -> bool:
         blob = blob_id(repo, commit, path)
         if blob is ABSENT:
             return False

@@ -13,6 +13,7 @@ from gitexp.model import comparison as c
 from gitexp.model import job as j
 from gitexp.model import run as r
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.endings import Tombstone
 from gitexp.model.ids import (
     BlobId,
     CommitHash,
@@ -295,6 +296,19 @@ plans = st.builds(
     author=persons,
     created_at=times,
     formerly=tuples(words),
+)
+
+tombstones = st.builds(
+    Tombstone,
+    experiment=words,
+    branch=texts,
+    words=texts,
+    tip=commits,
+    tree=hexes(40).map(TreeId),
+    inputs=st.none() | sha256s.map(InputsDigest),
+    source=st.none() | commits,
+    author=persons,
+    removed_at=times,
 )
 
 rates = st.floats(1e-300, 1.0)

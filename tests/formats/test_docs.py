@@ -23,6 +23,7 @@ from gitexp.formats import (
     predictions,
     run,
     samples,
+    tombstone,
 )
 from gitexp.formats.text import json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
@@ -41,6 +42,7 @@ RECORDS: dict[str, ModuleType] = {
     "outcome": outcome,
     "plan": plan,
     "run": run,
+    "tombstone": tombstone,
 }
 
 
@@ -64,7 +66,7 @@ def test_the_example_of_a_record_is_what_the_program_writes(kind: str) -> None:
     data = example(kind)
     codec = RECORDS[kind]
     assert codec.dump(codec.load(data, kind)) == data
-    loads = yaml_loads if kind in {"plan", "conclusion"} else json_loads
+    loads = yaml_loads if kind in {"plan", "conclusion", "tombstone"} else json_loads
     validator(kind).validate(loads(data, where=kind))
 
 

@@ -24,6 +24,7 @@ from gitexp.formats import (
     plan,
     run,
     samples,
+    tombstone,
 )
 from gitexp.formats.text import json_dumps, json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
@@ -45,8 +46,9 @@ RECORDS: dict[str, tuple[ModuleType, st.SearchStrategy[object]]] = {
     "outcome": (outcome, strategies.outcomes),
     "plan": (plan, strategies.plans),
     "run": (run, strategies.runs),
+    "tombstone": (tombstone, strategies.tombstones),
 }
-YAML_KINDS = ("conclusion", "plan")
+YAML_KINDS = ("conclusion", "plan", "tombstone")
 
 
 @cache

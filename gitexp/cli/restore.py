@@ -1,0 +1,31 @@
+"""Bring an archived experiment back: its branch, where the tag says it was. The tag stays.
+
+  gitexp list --archived
+  gitexp restore deeper
+
+One that was removed does not come back: its code is gone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.ops.restore import restore
+from gitexp.report import endings
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("name", metavar="NAME", help="an archived experiment")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Restore."""
+    report = restore(context.workspace(), args.name, now=context.now())
+    context.printer.answer(endings.json(report) if context.json else endings.text(report))
+    return 0
