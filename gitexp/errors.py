@@ -159,7 +159,7 @@ class DirtyTreeError(PreconditionError):
     """Tracked files have changes that no commit holds."""
 
     id = "dirty-tree"
-    hint = "git commit, or gitexp run --commit -m MESSAGE"
+    hint = "git commit -a, or gitexp run --commit -m MESSAGE"
 
 
 class NotInitialisedError(PreconditionError):
