@@ -59,6 +59,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("sync", "sync", "both ways: what two machines recorded comes together", "share"),
     Command("doctor", "doctor", "what crashes left behind; --fix clears it", "care"),
     Command("maintenance", "maintenance", "pack refs and objects, drop old job folders", "care"),
+    Command(
+        "merge-driver",
+        "merge_driver",
+        "join two versions of a file (used by Git)",
+        "plumbing",
+        hidden=True,
+    ),
     Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),
 )
 

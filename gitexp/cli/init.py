@@ -41,6 +41,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--python", metavar="PATH", help="interpreter of the project")
     how = parser.add_argument_group("how")
     how.add_argument("--dvc-init", action=argparse.BooleanOptionalAction, default=None)
+    how.add_argument(
+        "--merge-driver", action="store_true", help="Git here joins dvc.lock by whole stages"
+    )
     how.add_argument("--no-commit", action="store_true", help="write, print the git command")
     how.add_argument("--dry-run", action="store_true", help="say what would be written")
 
@@ -60,6 +63,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         dvc_init=args.dvc_init,
         write_pipeline=args.write_pipeline,
         commit=not args.no_commit,
+        merge_driver=args.merge_driver,
         dry_run=args.dry_run,
     )
     report = _init(request, context)

@@ -25,6 +25,8 @@ class InitRequest:
     write_pipeline : bool
         Turn the command into a dvc.yaml with one stage.
     commit : bool
+    merge_driver : bool
+        Let Git in this clone join dvc.lock and gitexp's files by gitexp.
     """
 
     project: str | None = None
@@ -39,6 +41,7 @@ class InitRequest:
     dvc_init: bool | None = None
     write_pipeline: bool = False
     commit: bool = True
+    merge_driver: bool = False
     dry_run: bool = False
 
 

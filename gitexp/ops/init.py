@@ -6,6 +6,7 @@ import os
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ from gitexp.git import identity, objects, refs, repository
 from gitexp.git.faults import translated
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
-from gitexp.ops import detect
+from gitexp.ops import detect, merge_driver
 from gitexp.store import layout, transaction
 
 if TYPE_CHECKING:
@@ -70,7 +71,19 @@ def init(
     request = request or InitRequest()
     if workspace.top is None:
         raise BareRepositoryError("a project needs a work tree", where=str(workspace.git_dir))
-    top = workspace.top
+    report = _init(workspace, workspace.top, request, now)
+    if not request.merge_driver:
+        return report
+    if request.dry_run:
+        return replace(report, found=(*report.found, ("driver", "would be set up in this clone")))
+    changed = merge_driver.set_up(workspace)
+    said = "set up in this clone" if changed else "was set up in this clone before"
+    return replace(report, found=(*report.found, ("driver", f"{said}; nothing of it is committed")))
+
+
+def _init(
+    workspace: Workspace, top: Path, request: InitRequest, now: datetime | None
+) -> InitReport:
     repo = repository.open_repository(workspace)
     head = _head(repo, request)
     present = top / layout.CONFIG
