@@ -114,7 +114,7 @@ def _error_rate(counts: Counts) -> Values:
 
 
 def _balanced_accuracy(counts: Counts) -> Values:
-    present = (counts.actual > 0).sum(axis=-1)
+    present = (counts.actual > 0).sum(axis=-1, dtype=np.float64)
     return _ratio(_recall(counts).sum(axis=-1), present)
 
 
@@ -222,7 +222,7 @@ def evaluate(definition: Definition, counts: Counts, labels: Sequence[str]) -> V
     if definition.average == "weighted":
         return _ratio((scores * counts.actual).sum(axis=-1), counts.actual.sum(axis=-1))
     seen = (counts.actual + counts.predicted) > 0  # a class that occurs nowhere has no score
-    return _ratio((scores * seen).sum(axis=-1), seen.sum(axis=-1))
+    return _ratio((scores * seen).sum(axis=-1), seen.sum(axis=-1, dtype=np.float64))
 
 
 def count(y_true: Sequence[str], y_pred: Sequence[str], labels: Sequence[str]) -> Counts:
