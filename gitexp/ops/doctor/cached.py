@@ -13,6 +13,7 @@ from gitexp.store import inputs, plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import Index, Kind, forget, open_index
 from gitexp.store.layout import index_file
+from gitexp.store.mergedlines import merged_lines
 from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ def _fresh(place: Place) -> Index:
     trees |= {item.tree: item.run for item in graph.additions()}
     run_lines(place.repo, place.memory, trees)
     experiment_lines(place.repo, place.memory, place.tips)
+    merged_lines(place.repo, place.memory, (), plans.branch_prefix(place.repo))
     for tip in place.tips:
         try:
             config, _ = plans.config_of(place.repo, tip.commit)
