@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-EXIT_INTERRUPTED = 130
-EXIT_CLOSED_PIPE = 141
 _WORKER_ARGUMENTS = 3
 
 
