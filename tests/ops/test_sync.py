@@ -11,7 +11,10 @@ import pytest
 
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.progress import ProgressKind
+from gitexp.model.request import RunRequest
 from gitexp.model.together import Way
+from gitexp.ops.run import run
 from gitexp.ops.sync import sync
 from gitexp.store import lookup, replay
 from gitexp.store.failpoints import PUBLISH_POINTS, Point
@@ -30,6 +33,8 @@ from tests.ops.sharing import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from gitexp.model.progress import ProgressEvent
 
 SYNC_POINTS = (Point.FETCHED, Point.JOINED, Point.PUSHED)
 
@@ -382,3 +387,25 @@ def test_unrelated_lines_are_not_taken_for_records(team: Team) -> None:
     repo = repository.open_repository(team.a.workspace)
     plan = replay.route(repo, commit_of(team.a, "exp/alien"), commit_of(team.a, BRANCH))
     assert (plan.relation, plan.base) == (replay.Relation.MERGE, ABSENT)
+
+
+@pytest.mark.slow
+def test_a_run_that_goes_on_while_its_start_is_moved_names_a_source_that_every_clone_has(
+    team: Team,
+) -> None:
+    base = team.tip(team.b)
+    record(team.a, 1)
+    assert gitexp(team.a, "push").returncode == 0
+    record(team.b, 2)
+    lost = team.b.hash()
+
+    def tell(event: ProgressEvent) -> None:
+        if event.kind is ProgressKind.FINISHED:
+            sync(team.b.workspace, data=False)
+
+    run(team.b.workspace, RunRequest(seeds=(50,)), tell=tell)
+    (path,) = (p for p in team.records(team.b) if json.loads(team.b.show(p))["seeds"] == [50])
+    source = json.loads(team.b.show(path))["source"]
+    assert source["commit"] == base != lost
+    assert source["tree"] == team.b.tree(base)
+    clean(team.b)

@@ -14,7 +14,7 @@ from gitexp.data.workspace import refresh
 from gitexp.errors import GitexpError, MovedRefError
 from gitexp.formats import dvcwrite
 from gitexp.formats import plan as plan_format
-from gitexp.git import checkouts
+from gitexp.git import checkouts, objects, reach
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, InputsDigest, TreeId
     from gitexp.model.job import Job, Outcome
     from gitexp.model.workspace import Workspace
     from gitexp.ops.run.record import Record
@@ -124,10 +124,10 @@ def publish(
             _check_plan(view, ended.state)
             written = _snapshot(repo, view, ended, workdir, decided)
             files.update(written)
+            found = _with_source(repo, view, ended, made)
             if written and decided.seed is not None and decided.side == ended.state.side:
-                files.update(records.mark_snapshot(made, decided.seed).files())
-            else:
-                files.update(made.files())
+                found = records.mark_snapshot(found, decided.seed)
+            files.update(found.files())
         return files
 
     flush()  # data bytes reach the disk before any ref speaks of them
@@ -226,6 +226,27 @@ def _check_plan(view: TipView, state: State) -> None:
     )
 
 
+def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Record:
+    """Name a source that other clones find, too.
+
+    While the run went on, `sync` may have put the record that it started from onto another tip.
+    Where both lines parted the inputs are the same, as only records were moved.
+    """
+    source = made.run.source
+    if objects.is_ancestor(repo, source.commit, view.commit) or not reach.unreachable(
+        repo, [source.commit]
+    ):
+        return made
+    base = objects.merge_base(repo, source.commit, view.commit)
+    if base is ABSENT:
+        return made
+    tree = objects.commit_info(repo, base).tree
+    if _inputs(repo, tree, ended) != _inputs(repo, source.tree, ended):
+        return made  # a person rewrote the branch
+    moved = replace(source, commit=base, tree=tree)
+    return replace(made, run=replace(made.run, source=moved))
+
+
 def _snapshot(
     repo: Repo, view: TipView, ended: Ended, workdir: WorkDir, decided: _Snapshot
 ) -> dict[str, bytes]:
@@ -271,7 +292,11 @@ def _snapshot(
 
 
 def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
-    return inputs_rules.compute(repo, view.tree, ended.config) == ended.state.draft.inputs
+    return _inputs(repo, view.tree, ended) == ended.state.draft.inputs
+
+
+def _inputs(repo: Repo, tree: TreeId, ended: Ended) -> InputsDigest:
+    return inputs_rules.compute(repo, tree, ended.config)
 
 
 def _has_snapshot_run(repo: Repo, view: TipView, ended: Ended) -> bool:
