@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -96,7 +97,8 @@ def metric(  # noqa: PLR0913  a value of the model has that many fields
     notes: tuple[str, ...] = (),
 ) -> MetricComparison:
     """Return a metric of paired samples with seeds 0, 1, ... and an interval of that half-width."""
-    left, right = sum(baseline) / len(baseline), sum(candidate) / len(candidate)
+    # fsum: the built-in sum rounds otherwise from Python 3.12 on
+    left, right = math.fsum(baseline) / len(baseline), math.fsum(candidate) / len(candidate)
     difference = right - left
     return MetricComparison(
         metric=name,
