@@ -8,26 +8,26 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import DesignError, GitexpError, NoSamplesError
+from gitexp.errors import NoSamplesError
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
-from gitexp.ops import advice, measure, predicted, sides
+from gitexp.ops import advice, measure, sides
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import UNPAIRED, count, evaluation_of
+from gitexp.ops.designs import choose, predictions
+from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
 from gitexp.stats.adjust import holm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Evaluation, SideCount
     from gitexp.ops.measure import Answer, Question
-    from gitexp.ops.predicted import Pair
     from gitexp.ops.sides import Named, Source
     from gitexp.store.index import Index
 
@@ -120,11 +120,8 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         _check_samples(baseline, candidate, counted, plan)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
-    measured = (
-        _Measured(())
-        if same
-        else _measure(repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation)
-    )
+    situation = Situation(repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation)
+    measured = _Measured(()) if same else _measure(situation)
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
     differ, more = changes(repo, baseline, candidate, counted)
@@ -147,7 +144,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             *measured.warnings,
             *more,
         ),
-        paired=bool(counted.pairs) and evaluation.same,
+        paired=situation.paired,
         lost=(
             baseline.lost or _is_lost(repo, counted.baseline),
             candidate.lost or _is_lost(repo, counted.candidate),
@@ -173,7 +170,9 @@ def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
     if plan is not None:
         return plan.claim
     single = len(counted.baseline.repeats) == 1 and len(counted.candidate.repeats) == 1
-    return Claim.MODEL if single and predicted.has_predictions(counted, candidate) else Claim.METHOD
+    return (
+        Claim.MODEL if single and predictions.has_predictions(counted, candidate) else Claim.METHOD
+    )
 
 
 def _check_samples(baseline: Source, candidate: Source, counted: Count, plan: Plan | None) -> None:
@@ -283,42 +282,22 @@ def _skipped(counted: Count) -> list[int]:
 # --- measuring ----------------------------------------------------------------------------------
 
 
-def _measure(  # noqa: PLR0913, PLR0917  everything that fixes the design
-    top: Path | None,
-    baseline: Source,
-    candidate: Source,
-    plan: Plan | None,
-    claim: Claim,
-    counted: Count,
-    evaluation: Evaluation,
-) -> _Measured:
+def _measure(situation: Situation) -> _Measured:
+    plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
-    asked = measure.questions(counted, plan, candidate.config.directions, alpha)
+    directions = situation.candidate.config.directions
+    asked = measure.questions(situation.count, plan, directions, alpha)
     warnings: list[str] = []
     watched = [item for item in asked if item.role is Role.WATCHED]
     if len(watched) > MOST_METRICS:
         warnings.append(f"{len(watched) - MOST_METRICS} further metrics are not shown")
         left_out = set(watched[MOST_METRICS:])
         asked = tuple(item for item in asked if item not in left_out)
-    pair: Pair | None = None
-    if claim is Claim.MODEL:
-        try:
-            pair = predicted.load(top, counted, baseline, candidate)
-        except GitexpError as error:
-            why = ": ".join(part for part in (error.summary, error.found) if part)
-            if plan is None:  # nothing hangs on it: the recorded numbers are shown instead
-                warnings.append(f"predictions are not compared: {why}")
-            elif isinstance(error, DesignError):
-                return _Measured((), problem=why, warnings=tuple(warnings))
-            else:
-                raise
-    if pair is not None:
-        answers = [predicted.measure(counted, item, pair) for item in asked]
-    else:
-        # Paired tests need the same evaluation data; where another was allowed, repeats are
-        # compared as two independent groups.
-        paired = bool(counted.pairs) and evaluation.same
-        answers = [measure.measure(counted, item, paired=paired) for item in asked]
+    chosen = choose(situation)
+    warnings += chosen.warnings
+    if chosen.problem:
+        return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
+    answers = [chosen.measure(item) for item in asked]
     metrics = _with_holm([item.comparison for item in answers if item.comparison is not None])
     problem, obstacle = _troubles(asked, answers)
     return _Measured(metrics, problem, obstacle, tuple(warnings))

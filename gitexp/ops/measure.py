@@ -1,31 +1,26 @@
-"""One metric over the repeats of both sides: values, planned test, intervals, effect sizes.
+"""What is asked of each metric, and how the parts of its answer are put together.
 
-The design is fixed from what counts - pairing and numbers - before a value is handed to a test.
+How a metric is tested is the matter of `ops.designs`; here is what all designs share.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import DesignError
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Direction, Effect, HypothesisKind
-from gitexp.stats import companions, effects, intervals
-from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.model.comparison import EffectSize, Interval, SignificanceResult
+    from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Guard, Plan
     from gitexp.ops.counting import Count, Counted
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
 
-LARGEST = 1e150  # squares and sums of larger values leave the range of a float
 _FEWEST_FOR_SPREAD = 2
 
 
@@ -84,60 +79,6 @@ def questions(
         for name in sorted(names - taken)
     ]
     return tuple(asked)
-
-
-def measure(count: Count, question: Question, *, paired: bool) -> Answer:
-    """Compare one metric over the repeats that count.
-
-    Parameters
-    ----------
-    count : Count
-    question : Question
-    paired : bool
-        Whether repeats are joined by seed.
-    """
-    values = values_of(count, question.metric, paired=paired)
-    left, right = values.left, values.right
-    if not left or not right:
-        return Answer(None, "; ".join(values.notes))
-    if max(map(abs, (*left, *right))) > LARGEST:
-        return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
-    design = Design(
-        unit=Unit.REPEAT,
-        paired=paired,
-        n_baseline=len(left),
-        n_candidate=len(right),
-        alpha=question.alpha,
-        effect=question.effect,
-        direction=question.direction,
-    )
-    planned = plan_test(design)
-    result: SignificanceResult | None = None
-    beside: tuple[SignificanceResult, ...] = ()
-    refused = ""
-    try:
-        result = run_on_repeats(planned, design, left, right)
-        beside = companions.beside_repeats(planned, design, left, right)
-    except DesignError as error:
-        refused = ": ".join(part for part in (error.summary, error.found) if part)
-    confidence = 1 - question.alpha
-    sizes = effects.paired_effects if paired else effects.independent_effects
-    comparison = build(
-        question,
-        values,
-        (mean(left), mean(right)),
-        interval=intervals.difference_interval(left, right, paired=paired, confidence=confidence),
-        relative_interval=intervals.relative_interval(
-            left, right, paired=paired, confidence=confidence
-        ),
-        sizes=sizes(left, right, confidence=confidence),
-    )
-    comparison = replace(comparison, result=result, beside=beside)
-    if refused:
-        comparison = replace(comparison, notes=(*comparison.notes, refused))
-    if question.guard is not None:
-        comparison = replace(comparison, broken=is_broken(comparison))
-    return Answer(comparison, refused)
 
 
 def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere

@@ -1,0 +1,43 @@
+"""All that a design may look at before a value is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.plan import Claim, Plan
+    from gitexp.ops.counting import Count, Evaluation
+    from gitexp.ops.sides import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Two sides whose samples are counted and not yet tested.
+
+    Attributes
+    ----------
+    top : Path or None
+        Work tree, below which DVC's cache is found; None in a bare repository.
+    claim : Claim
+        Recorded, or what one repeat a side can speak of at most.
+    """
+
+    top: Path | None
+    baseline: Source
+    candidate: Source
+    plan: Plan | None
+    claim: Claim
+    count: Count
+    evaluation: Evaluation
+
+    @property
+    def paired(self) -> bool:
+        """Whether repeats are joined by seed.
+
+        Paired tests need the same evaluation data; where another was allowed, repeats are
+        compared as two independent groups.
+        """
+        return bool(self.count.pairs) and self.evaluation.same
