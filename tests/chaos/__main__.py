@@ -23,8 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.cli.commands import find
-from gitexp.store.failpoints import PUBLISH_POINTS, Point
+from gitexp.store.failpoints import Point
 from tests.chaos.world import BRANCH, Broken, World, make
 from tests.chaos.writer import path_of
 
@@ -52,7 +51,22 @@ def resume(world: World, rng: random.Random, number: int) -> list[str]:
 
 def publish(world: World, _: random.Random, number: int) -> list[str]:
     """Only a transaction."""
-    return ["tests.chaos.writer", str(world.repo.path), BRANCH, f"main-{number}"]
+    return ["tests.chaos.writer", str(world.repo.path), BRANCH, str(of_us(number))]
+
+
+def of_us(number: int) -> int:
+    """Return the number of what is written as the act of a round."""
+    return 3 * number
+
+
+def beside_us(number: int) -> int:
+    """Return the number of what somebody writes here at the same time."""
+    return 3 * number + 1
+
+
+def elsewhere(number: int) -> int:
+    """Return the number of what somebody writes on the remote at the same time."""
+    return 3 * number + 2
 
 
 def sync(_: World, __: random.Random, ___: int) -> list[str]:
@@ -65,14 +79,19 @@ def push(_: World, __: random.Random, ___: int) -> list[str]:
     return ["gitexp", "push"]
 
 
-def archive(world: World, _: random.Random, number: int) -> list[str]:
+def pull(_: World, rng: random.Random, ___: int) -> list[str]:
+    """Take what the remote has."""
+    return ["gitexp", "pull", *rng.choice(([], ["--data"]))]
+
+
+def archive(world: World, rng: random.Random, number: int) -> list[str]:
     """End an experiment of its own."""
     name = f"short-{number}"
     world.gitexp(
         "new", name, "--no-switch", "--metric", "acc:max", "--effect", ">0", "--repeats", "2",
         "--hypothesis", "an experiment that is archived at once",
     )  # fmt: skip
-    return ["gitexp", "archive", name, "--abandon"]
+    return ["gitexp", "archive", name, "--abandon", *rng.choice(([], ["--push"]))]
 
 
 def maintenance(_: World, rng: random.Random, __: int) -> list[str]:
@@ -85,65 +104,71 @@ ACTS: dict[str, tuple[Act, int]] = {  # and how often
     "resume": (resume, 4),
     "publish": (publish, 2),
     "maintenance": (maintenance, 1),
-    "sync": (sync, 2),
+    "sync": (sync, 4),
     "push": (push, 1),
-    "archive": (archive, 1),
+    "pull": (pull, 1),
+    "archive": (archive, 2),
 }
-
-
-def known_acts() -> dict[str, tuple[Act, int]]:
-    """Return the acts whose command there is."""
-    own = {"resume", "publish"}
-    return {name: act for name, act in ACTS.items() if name in own or find(name) is not None}
 
 
 def play(world: World, rng: random.Random, number: int, counts: Counter[str]) -> None:
     """Do one act with others beside it, and kill it, or let it end."""
-    acts = known_acts()
-    name = rng.choices(list(acts), [weight for _, weight in acts.values()])[0]
+    name = rng.choices(list(ACTS), [weight for _, weight in ACTS.values()])[0]
     how = rng.choices(("nothing", "failpoint", "process", "group"), (1, 4, 4, 2))[0]
     counts[f"{name}, killed by {how}"] += 1
-    argv = acts[name][0](world, rng, number)
-    points = list(Point) if name in {"run", "resume"} else list(PUBLISH_POINTS)
+    argv = ACTS[name][0](world, rng, number)
+    points = [point for point in Point if point.value.partition(".")[0] in {name, "publish"}]
+    if name == "resume":
+        points = [point for point in Point if not point.value.startswith("sync.")]
     failpoint = f"{rng.choice(points).value}:kill" if how == "failpoint" else ""
     beside = start_others(world, rng, number)
     started = time.monotonic()
     victim = world.start(*argv, failpoint=failpoint)
     if how in {"process", "group"}:
         usual = 1.6 if name in {"run", "resume"} else 0.4
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            victim.wait(rng.uniform(0.05, usual))
-        with contextlib.suppress(ProcessLookupError):
-            if how == "group":
-                os.killpg(victim.pid, signal.SIGKILL)
-            elif victim.poll() is None:
-                victim.kill()
+        kill(victim, rng.uniform(0.05, usual), group=how == "group")
     code = victim.wait(PATIENCE_S)
     counts["killed"] += code == -signal.SIGKILL
     if name == "publish" and code == 0:
-        world.written.add(path_of(f"main-{number}"))
+        world.written.add(path_of(of_us(number)))
     for label, process in beside.items():
         ended = process.wait(PATIENCE_S)
         if label == "writer" and ended == 0:
-            world.written.add(path_of(f"other-{number}"))
+            world.written.add(path_of(beside_us(number)))
+        if label == "colleague" and ended == 0:
+            world.shared.add(path_of(elsewhere(number)))
         if ended < 0 or ended == 70:
             raise Broken(f"{label} beside {name} ended with {ended}")
     if code == 70:
         raise Broken(f"{name} ended with a bug after {time.monotonic() - started:.1f} s")
 
 
+def kill(victim: Process, after_s: float, *, group: bool) -> None:
+    """Kill a process, or all of its group, unless it ends before."""
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        victim.wait(after_s)
+    with contextlib.suppress(ProcessLookupError):
+        if group:
+            os.killpg(victim.pid, signal.SIGKILL)
+        elif victim.poll() is None:
+            victim.kill()
+
+
 def start_others(
     world: World, rng: random.Random, number: int
 ) -> dict[str, subprocess.Popen[bytes]]:
-    """Start some of: a garbage collection, another writer, a doctor, another resume."""
+    """Start some of: a garbage collection, writers here and there, a doctor, another resume."""
     found: dict[str, Process] = {}
     if rng.random() < 0.5:
         found["gc"] = subprocess.Popen(
             ["git", "gc", "--quiet", "--prune=now"],
             cwd=world.repo.path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
+    writer = "tests.chaos.writer"
+    there = 0.3 if f"refs/heads/{BRANCH}" in world.origin.refs() else 0.0
     chances = {
-        "writer": (0.5, ["tests.chaos.writer", str(world.repo.path), BRANCH, f"other-{number}"]),
+        "writer": (0.5, [writer, str(world.repo.path), BRANCH, str(beside_us(number))]),
+        "colleague": (there, [writer, str(world.origin.path), BRANCH, str(elsewhere(number))]),
         "doctor": (0.2, ["gitexp", "doctor", "--fix"]),
         "resume": (0.15, ["gitexp", "run", "--resume", "--seeds", "0"]),
     }
@@ -172,7 +197,7 @@ def chaos(rounds: int, seed: int, folder: Path, say: Callable[[str], object]) ->
                 world.recover(doctor_first=number // EVERY % 2 == 1)
                 say(
                     f"round {number}: {len(world.finished)} repeats finished, "
-                    f"{len(world.written)} other commits, {counts['killed']} kills\n"
+                    f"{len(world.written | world.shared)} other commits, {counts['killed']} kills\n"
                 )
         except (Broken, subprocess.TimeoutExpired) as error:
             message = f"seed {seed}, round {number}: {error}\nlook into {folder}"

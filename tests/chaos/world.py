@@ -40,9 +40,12 @@ class World:
     """The repository, and what it has promised so far."""
 
     repo: BuiltRepo
+    origin: BuiltRepo  # bare
     finished: set[Repeat] = field(default_factory=set)  # ever seen to be finished
-    written: set[str] = field(default_factory=set)  # files of the other writer, acknowledged
+    written: set[str] = field(default_factory=set)  # files of other writers here, acknowledged
+    shared: set[str] = field(default_factory=set)  # the same on the remote
     foreign_locks: int = 0  # of git itself, killed; removed as a person would
+    _commits: dict[str, str] = field(default_factory=dict)  # source, by blob of run.json
     _known: dict[str, frozenset[Repeat]] = field(default_factory=dict)  # by blob of run.json
 
     # --- what is there ---------------------------------------------------------------------------
@@ -62,6 +65,7 @@ class World:
     def _repeats(self, blob: str) -> frozenset[Repeat]:
         if blob not in self._known:
             run = json.loads(self.repo.git_bytes("cat-file", "blob", blob))
+            self._commits[blob] = run["source"]["commit"]
             self._known[blob] = frozenset(
                 (run["id"], repeat["seed"])
                 for repeat in run["repeats"]
@@ -85,13 +89,8 @@ class World:
 
     def check(self) -> None:
         """Fail unless the repository is sound and no finished repeat is lost."""
-        done = subprocess.run(
-            ["git", "fsck", "--full", "--strict", "--no-dangling", "--no-progress"],
-            cwd=self.repo.path, capture_output=True, check=False,
-        )  # fmt: skip
-        said = (done.stdout + done.stderr).decode("utf-8", "replace")
-        if done.returncode or "missing" in said or "corrupt" in said:
-            raise Broken(f"fsck: {said}")
+        for repo in (self.repo, self.origin):
+            _fsck(repo)
         there = dict(self.outcomes())
         self.finished |= there.keys()
         recorded = self.recorded()
@@ -102,9 +101,10 @@ class World:
         }
         if lost:
             raise Broken(f"finished repeats are neither recorded nor resumable: {sorted(lost)}")
-        gone = self.written - set(self.repo.files(BRANCH))
-        if gone:
+        if gone := self.written - set(self.repo.files(BRANCH)):
             raise Broken(f"commits of the other writer are lost: {sorted(gone)}")
+        if self.shared and (gone := self.shared - set(self.origin.files(BRANCH))):
+            raise Broken(f"commits on the remote are lost: {sorted(gone)}")
 
     def recover(self, *, doctor_first: bool) -> None:
         """Do what a person does after a crash, and fail unless everything is well then."""
@@ -120,10 +120,27 @@ class World:
             raise Broken(f"still not recorded: {sorted(waiting)}")
         if not doctor_first:
             self._doctor()
+        self._share()
         after = self.gitexp("doctor", "--json")
         if after.returncode:
             raise Broken(f"doctor finds: {said(after)}")
         self._quiet()
+
+    def _share(self) -> None:
+        """Fail unless both sides have the same afterwards, and every record a source."""
+        synced = self.gitexp("sync")
+        if synced.returncode:
+            raise Broken(f"sync: {said(synced)}")
+        if self.repo.hash(BRANCH) != self.origin.hash(BRANCH):
+            raise Broken("sync left the sides apart")
+        self.written |= self.shared
+        self.shared |= self.written
+        self.check()
+        reachable = set(self.repo.git("rev-list", "--all").split())
+        lines = self.repo.git("ls-tree", "-r", BRANCH, ".gitexp/runs").splitlines()
+        blobs = [line.split()[2] for line in lines if line.endswith("/run.json")]
+        if lost := {self._commits[blob] for blob in blobs} - reachable:
+            raise Broken(f"sources that no clone has: {sorted(lost)}")
 
     def _doctor(self) -> None:
         fixed = self.gitexp("doctor", "--fix")
@@ -162,6 +179,9 @@ class World:
             if text not in owned | afters and not (name == "HEAD.lock" and owned):
                 self.foreign_locks += 1
                 path.unlink()
+        for path in self.origin.path.rglob("*.lock"):  # as whoever looks after the server
+            self.foreign_locks += 1
+            path.unlink()
 
     def _owner_files(self) -> list[Path]:
         return list((self.repo.path / ".git/gitexp/locks").glob("publish-*.json"))
@@ -185,6 +205,16 @@ class World:
                 cwd=self.repo.path, env=environment(armed), stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, process_group=0,
             )  # fmt: skip
+
+
+def _fsck(repo: BuiltRepo) -> None:
+    done = subprocess.run(
+        ["git", "fsck", "--full", "--strict", "--no-dangling", "--no-progress"],
+        cwd=repo.path, capture_output=True, check=False,
+    )  # fmt: skip
+    text = (done.stdout + done.stderr).decode("utf-8", "replace")
+    if done.returncode or "missing" in text or "corrupt" in text:
+        raise Broken(f"fsck of {repo.path.name}: {text}")
 
 
 def said(done: subprocess.CompletedProcess[bytes]) -> str:
@@ -213,7 +243,7 @@ def make(folder: Path) -> World:
         cwd=repo.path, env=environment(), check=True, capture_output=True,
     )  # fmt: skip
     repo.git("commit", "--quiet", "--all", "-m", "a place for data")
-    world = World(repo)
+    world = World(repo, origin)
     made = world.gitexp(
         "new", "idea", "--metric", "acc:max", "--effect", ">0", "--repeats", "50",
         "--hypothesis", "nothing is ever lost, whatever is killed",
