@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -66,6 +67,8 @@ def start(*args: str | Path, failpoint: str = "", **environment: str) -> subproc
 
 
 def main() -> int:
+    # a shell's background job inherits that Ctrl-C is ignored, and so would a suite started as one
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     repository, branch, prefix, count, *rest = sys.argv[1:]
     if rest:
         Path(rest[0]).read_bytes()  # the start barrier: until the test has opened and closed it
