@@ -7,6 +7,7 @@ each against the first revision, and Holm's procedure holds alpha over them.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -249,6 +250,6 @@ def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
         runs=tuple(dict.fromkeys(item.found.run.id for item in repeats)),
         seeds=tuple(counted.repeats),
         failed=len(counted.failed),
-        wall_s=sum(item.repeat.resources.wall_s or 0.0 for item in repeats),
+        wall_s=math.fsum(item.repeat.resources.wall_s or 0.0 for item in repeats),
         source_lost=lost,
     )

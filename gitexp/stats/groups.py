@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -80,8 +81,8 @@ def one_way_anova(groups: Groups) -> Anova:
     centred = [group - origin for group in values]
     n, k = sum(len(group) for group in centred), len(centred)
     grand = np.concatenate(centred).mean()
-    between = float(sum(len(group) * (group.mean() - grand) ** 2 for group in centred))
-    within = float(sum(((group - group.mean()) ** 2).sum() for group in centred))
+    between = math.fsum(len(group) * (group.mean() - grand) ** 2 for group in centred)
+    within = math.fsum(((group - group.mean()) ** 2).sum() for group in centred)
     if within <= 0:
         raise DesignError("no group varies, so there is no error to measure by")
     statistic = (between / (k - 1)) / (within / (n - k))
@@ -136,7 +137,7 @@ def kruskal_wallis(groups: Groups) -> KruskalWallis:
     n = len(pooled)
     ranks = midranks(pooled)
     parts = np.split(ranks, np.cumsum([len(group) for group in values])[:-1])
-    spread = sum(len(part) * (part.mean() - (n + 1) / 2) ** 2 for part in parts)
+    spread = math.fsum(len(part) * (part.mean() - (n + 1) / 2) ** 2 for part in parts)
     correction = 1 - tie_sum(pooled) / (n**3 - n)
     if correction <= 0:
         return KruskalWallis(0.0, len(values) - 1, 1.0)  # all values are equal

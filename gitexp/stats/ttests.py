@@ -111,7 +111,7 @@ def pooled_difference(a: Floats, b: Floats) -> Mean:
     df = len(first) + len(second) - 2
     if df < 1:
         raise DesignError("too few values", found=str(df + 2), expected="at least 3 in all")
-    squares = sum(float(((x - x.mean()) ** 2).sum()) for x in (first, second))
+    squares = math.fsum(((x - x.mean()) ** 2).sum() for x in (first, second))
     error = math.sqrt(squares / df * (1 / len(first) + 1 / len(second)))
     if error <= resolution(first, second):
         raise _constant(first, second)

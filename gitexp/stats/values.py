@@ -6,6 +6,7 @@ is an error of the design and not something to drop.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -101,7 +102,7 @@ def noise(summed: Values, *sides: Values) -> float:
     True
     """
     eps = float(np.finfo(np.float64).eps)
-    values = sum(float(np.abs(side).sum()) for side in sides)
+    values = math.fsum(np.abs(side).sum() for side in sides)
     return eps * (ULPS * values + summed.size * float(np.abs(summed).sum()))
 
 
