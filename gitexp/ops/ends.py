@@ -12,8 +12,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.ops.live import live_runs
 from gitexp.store import layout, plans
 from gitexp.store.ancestry import listing
-from gitexp.store.lookup import tips
-from gitexp.store.merged import is_experiments
+from gitexp.store.tips import is_experiments, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

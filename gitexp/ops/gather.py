@@ -13,6 +13,7 @@ from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
 from gitexp.store.lookup import FoundRun
 from gitexp.store.records import read_run
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -56,9 +57,9 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     UnknownRevisionError
         If a revision of `pool` names no commit.
     """
-    tips = [tip.commit for tip in lookup.tips(repo)]
+    tops = [tip.commit for tip in tips(repo)]
     pools = [objects.resolve(repo, name) for name in pool]
-    graph = Graph(repo, index, [*tips, baseline.records, candidate.records, *pools])
+    graph = Graph(repo, index, [*tops, baseline.records, candidate.records, *pools])
     order = {item.run: item for item in graph.additions()}
     inputs = (baseline.inputs, candidate.inputs)
     anywhere = lookup.runs_by_inputs(repo, *inputs, plan=plan, index=index)
@@ -69,7 +70,7 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
         for commit in (baseline.records, candidate.records, *pools)
     }
     for commit in reach:
-        if commit not in tips:  # a detached commit may hold runs that no tip reaches
+        if commit not in tops:  # a detached commit may hold runs that no tip reaches
             own = lookup.runs_at(repo, commit, index)
             known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
             unreadable |= {item.id: item.why for item in own.unreadable}

@@ -18,10 +18,10 @@ from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH, tombstone_path
 from gitexp.store.lines import shown
-from gitexp.store.lookup import tips
 from gitexp.store.mergedlines import merged_lines
 from gitexp.store.plans import branch_prefix
 from gitexp.store.summaries import run_lines
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
     from gitexp.store.lines import RunLine
-    from gitexp.store.lookup import Tip
     from gitexp.store.mergedlines import MergedLine
+    from gitexp.store.tips import Tip
 
 _EVERYTHING = ListQuery()
 
@@ -65,13 +65,14 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     prefix = branch_prefix(repo)
     running = {run.branch for run in live_runs(workspace).running}
     with open_index(workspace) as index:
-        every = _nearest(tips(repo))
+        there = tips(repo)
+        every = _nearest(there)
         chosen = _chosen(repo, every, query)
         lines = experiment_lines(repo, index, chosen)
         merged: tuple[MergedLine, ...] = ()
         if len(chosen) == len(every):
             names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
-            merged = merged_lines(repo, index, names, prefix)
+            merged = merged_lines(repo, index, there, names, prefix)
     bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
         for tip, line in lines.items()

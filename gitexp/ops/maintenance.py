@@ -15,9 +15,10 @@ from gitexp.git.repository import open_repository
 from gitexp.model.care import MaintenanceReport, RepositorySize
 from gitexp.ops.run import state as states
 from gitexp.ops.run.workdir import WorkDir
-from gitexp.store import layout, lookup
+from gitexp.store import layout
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -133,7 +134,7 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
 
 def _recorded(repo: Repo) -> frozenset[str]:
     with open_index(repo.workspace) as index:
-        graph = Graph(repo, index, [tip.commit for tip in lookup.tips(repo)])
+        graph = Graph(repo, index, [tip.commit for tip in tips(repo)])
         return frozenset(item.run for item in graph.additions())
 
 

@@ -23,6 +23,7 @@ from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
 from gitexp.store.lines import shown
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -83,7 +84,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
 
 def _is_branch(repo: Repo, name: str) -> bool:
     wanted = {name, f"{plans.branch_prefix(repo)}{name}"}
-    return any(tip.branch in wanted for tip in lookup.tips(repo))
+    return any(tip.branch in wanted for tip in tips(repo))
 
 
 def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:

@@ -18,6 +18,7 @@ from gitexp.store import lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.refs import Head
@@ -157,7 +158,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         return
     facts.unchanged = baseline == facts.inputs
     base = facts.plan.baseline.commit
-    graph = Graph(repo, index, [*(tip.commit for tip in lookup.tips(repo)), commit])
+    graph = Graph(repo, index, [*(tip.commit for tip in tips(repo)), commit])
     mine = {item.run for item in graph.additions([commit])}
     theirs = {item.run for item in graph.additions([base])} if base in graph.nodes else set()
     found = Found(

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.store.lines import RunLine
-    from gitexp.store.lookup import Tip
+    from gitexp.store.tips import Tip
 
 _WORTH_A_CHILD = 300  # branches; a child costs 20 ms
 

@@ -16,13 +16,13 @@ from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
 from gitexp.formats import environment as environment_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
-from gitexp.git.refs import branches
 from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
 from gitexp.store.index import open_index
-from gitexp.store.layout import ARCHIVE_TAGS, RUNS, environment_dir
+from gitexp.store.layout import RUNS, environment_dir
 from gitexp.store.lines import reason
 from gitexp.store.records import read_run
 from gitexp.store.summaries import run_lines
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.store.ancestry import Addition
     from gitexp.store.index import Index
     from gitexp.store.lines import RunLine
+    from gitexp.store.tips import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20
 
@@ -105,41 +106,6 @@ class LineLookup:
     lines: tuple[RunLine, ...]
     unreadable: tuple[Unreadable, ...]
     shallow: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Tip:
-    """A branch or archive tag with what it points to."""
-
-    ref: str  # "refs/heads/exp/a"
-    commit: CommitHash
-
-    @property
-    def name(self) -> str:
-        """Return the name that people use: ``exp/a``, ``origin/exp/a``, ``exp-archive/a``."""
-        return self.ref.split("/", 2)[2]
-
-    @property
-    def branch(self) -> str:
-        """Return the branch's name without the remote's, or that of the archived branch."""
-        if self.ref.startswith("refs/remotes/"):
-            return self.ref.split("/", 3)[3]
-        return self.name.replace("exp-archive/", "exp/", 1) if self.archived else self.name
-
-    @property
-    def archived(self) -> bool:
-        """Whether it is the tag that `archive` made."""
-        return self.ref.startswith(ARCHIVE_TAGS)
-
-    @property
-    def local(self) -> bool:
-        """Whether it is a branch of this repository."""
-        return self.ref.startswith("refs/heads/")
-
-
-def tips(repo: Repo) -> tuple[Tip, ...]:
-    """Return all local branches, remote-tracking branches and archive tags."""
-    return tuple(Tip(ref, commit) for ref, commit in branches(repo))
 
 
 def runs_at(

@@ -11,19 +11,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.git import objects, reach, refs
+from gitexp.git import objects, reach
 from gitexp.git.absent import ABSENT
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, plans
 from gitexp.store.ancestry import Graph, listing
 from gitexp.store.conclusions import conclusion_named
-from gitexp.store.lookup import tips
 from gitexp.store.summaries import run_lines
+from gitexp.store.tips import places
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Side
     from gitexp.model.plan import Plan
@@ -75,24 +73,6 @@ def find(repo: Repo, index: Index, name: str) -> Merged | None:
         if plan is not ABSENT:
             return _look(repo, index, plan, where, commit)
     return None
-
-
-def places(repo: Repo) -> Iterator[tuple[str, CommitHash]]:
-    """Yield where records may have been merged to: HEAD first, each commit once."""
-    head = refs.head(repo)
-    seen: set[CommitHash] = set()
-    if head.commit is not ABSENT:
-        seen.add(head.commit)
-        yield head.branch or "HEAD", head.commit
-    for tip in tips(repo):
-        if tip.commit not in seen and not tip.archived and tip.branch != layout.DATA_BRANCH:
-            seen.add(tip.commit)
-            yield tip.name, tip.commit
-
-
-def is_experiments(where: str, prefix: str) -> bool:
-    """Return whether a branch, here or of a remote, is an experiment's by its name."""
-    return where.startswith(prefix) or where.partition("/")[2].startswith(prefix)
 
 
 def candidate(

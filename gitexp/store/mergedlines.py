@@ -22,17 +22,18 @@ from gitexp.store.experiments import ExperimentLine, decoded, encode, line_of_pl
 from gitexp.store.index import Kind
 from gitexp.store.layout import CONCLUSIONS, PLANS, RUNS, conclusion_path
 from gitexp.store.lines import reason
-from gitexp.store.merged import is_experiments, places
 from gitexp.store.plans import plan_named
 from gitexp.store.summaries import run_lines
+from gitexp.store.tips import is_experiments, places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import TreeId
     from gitexp.store.index import Index
     from gitexp.store.lines import RunLine
+    from gitexp.store.tips import Tip
 
 _SUFFIX = ".yaml"
 _EMPTY = ExperimentLine("", "", "", 0, 0, 0, None, concluded=False, verdict="", author="",
@@ -51,7 +52,7 @@ class MergedLine:
 
 
 def merged_lines(
-    repo: Repo, index: Index, claimed: Collection[str], prefix: str
+    repo: Repo, index: Index, every: Iterable[Tip], claimed: Collection[str], prefix: str
 ) -> tuple[MergedLine, ...]:
     """Return the experiments that HEAD or a branch without the prefix holds, and no tip is.
 
@@ -59,6 +60,8 @@ def merged_lines(
     ----------
     repo : Repo
     index : Index
+    every : iterable of Tip
+        All branches and archive tags.
     claimed : collection of str
         Names of the experiments that have a branch or an archive tag.
     prefix : str
@@ -66,7 +69,7 @@ def merged_lines(
     """
     taken = set(claimed)
     found: list[MergedLine] = []
-    for number, (where, commit) in enumerate(places(repo)):
+    for number, (where, commit) in enumerate(places(repo, every)):
         if number and is_experiments(where, prefix):
             continue
         blobs = _plans(repo, commit, taken)

@@ -12,7 +12,7 @@ from gitexp.git import discovery, repository
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index
-from gitexp.store.lookup import tips
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,9 +11,10 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.repository import open_repository
 from gitexp.ops.run import state as states
 from gitexp.ops.run.workdir import WorkDir
-from gitexp.store import layout, lookup, owners
+from gitexp.store import layout, owners
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.index import Index
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.ops.run.state import State
     from gitexp.store.ancestry import Addition
-    from gitexp.store.lookup import Tip
+    from gitexp.store.tips import Tip
 
 _SLOTS = f"/{layout.TMP}/worktrees/"
 
@@ -63,7 +64,7 @@ class Place:
     @cached_property
     def tips(self) -> tuple[Tip, ...]:
         """All branches, remote-tracking branches and archive tags."""
-        return lookup.tips(self.repo)
+        return tips(self.repo)
 
     @cached_property
     def graph(self) -> Graph:

@@ -21,6 +21,7 @@ from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import layout, lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -218,7 +219,7 @@ def _seen_first(
     """Return seeds that ran under the plan when others had seen them: they do not count."""
     mine = [item for item in reached if item.run.inputs == inputs and is_under(item, plan)]
     with open_index(place.workspace) as index:
-        graph = Graph(place.repo, index, [tip.commit for tip in lookup.tips(place.repo)])
+        graph = Graph(place.repo, index, [tip.commit for tip in tips(place.repo)])
     added = {item.run: item.commit for item in graph.additions()}
 
     def earlier(one: FoundRun, other: FoundRun) -> bool:

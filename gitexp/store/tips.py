@@ -1,0 +1,76 @@
+"""Branches and archive tags, and the commits at their tips; nothing of what is in them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.git import refs
+from gitexp.git.absent import ABSENT
+from gitexp.store.layout import ARCHIVE_TAGS, DATA_BRANCH
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """A branch or archive tag with what it points to."""
+
+    ref: str  # "refs/heads/exp/a"
+    commit: CommitHash
+
+    @property
+    def name(self) -> str:
+        """Return the name that people use: ``exp/a``, ``origin/exp/a``, ``exp-archive/a``."""
+        return self.ref.split("/", 2)[2]
+
+    @property
+    def branch(self) -> str:
+        """Return the branch's name without the remote's, or that of the archived branch."""
+        if self.ref.startswith("refs/remotes/"):
+            return self.ref.split("/", 3)[3]
+        return self.name.replace("exp-archive/", "exp/", 1) if self.archived else self.name
+
+    @property
+    def archived(self) -> bool:
+        """Whether it is the tag that `archive` made."""
+        return self.ref.startswith(ARCHIVE_TAGS)
+
+    @property
+    def local(self) -> bool:
+        """Whether it is a branch of this repository."""
+        return self.ref.startswith("refs/heads/")
+
+
+def tips(repo: Repo) -> tuple[Tip, ...]:
+    """Return all local branches, remote-tracking branches and archive tags."""
+    return tuple([Tip(ref, commit) for ref, commit in refs.branches(repo)])
+
+
+def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:
+    """Yield where records may have been merged to: HEAD first, each commit once.
+
+    Parameters
+    ----------
+    repo : Repo
+    every : iterable of Tip, optional
+        What `tips` gave, where the caller has asked already.
+    """
+    head = refs.head(repo)
+    seen: set[CommitHash] = set()
+    if head.commit is not ABSENT:
+        seen.add(head.commit)
+        yield head.branch or "HEAD", head.commit
+    for tip in tips(repo) if every is None else every:
+        if tip.commit not in seen and not tip.archived and tip.branch != DATA_BRANCH:
+            seen.add(tip.commit)
+            yield tip.name, tip.commit
+
+
+def is_experiments(where: str, prefix: str) -> bool:
+    """Return whether a branch, here or of a remote, is an experiment's by its name."""
+    return where.startswith(prefix) or where.partition("/")[2].startswith(prefix)
