@@ -59,6 +59,8 @@ svg.plot{display:block;width:100%;max-width:33rem;height:auto;
 font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 .plot text{fill:var(--ink)}
 .plot .tick{fill:var(--soft);text-anchor:middle;font-size:10.5px}
+.plot .tick.end{text-anchor:end}
+.plot .soft{fill:var(--soft)}
 .plot .small{font-size:10.5px}
 .plot .promised{fill:var(--limit)}
 .plot .side{font-weight:600;paint-order:stroke;stroke:var(--bg);stroke-width:3px}
@@ -69,6 +71,12 @@ font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 .plot .pair{stroke:var(--soft);stroke-width:1;opacity:.45}
 .plot .dot.a{fill:var(--bg);stroke:var(--a);stroke-width:1.7}
 .plot .dot.b{fill:var(--b);stroke:var(--bg);stroke-width:.7}
+.plot .slope{stroke:var(--soft);stroke-width:1;opacity:.6}
+.plot .slope.up{stroke:var(--b)}
+.plot .slope.down{stroke:var(--ink);stroke-dasharray:4 3}
+.plot .slope.mean{stroke:var(--ink);stroke-width:3;opacity:1}
+.plot .leader{fill:none;stroke:var(--soft);stroke-width:1}
+.plot .clique{stroke:var(--ink);stroke-width:3.4}
 .plot .mean{stroke-width:2.6}
 .plot .mean.a{stroke:var(--a)}
 .plot .mean.b{stroke:var(--b)}
@@ -78,6 +86,9 @@ font:11.5px system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
 .plot .interval{stroke:var(--b);stroke-width:3}
 .plot .cap{stroke:var(--b);stroke-width:2}
 .plot .estimate{fill:var(--b);stroke:var(--bg);stroke-width:1}
+.plot .weak{stroke:var(--a)}
+.plot .interval.weak{stroke-width:2}
+.plot .estimate.weak{fill:var(--a);stroke:var(--bg)}
 @media (max-width:34rem){main{padding:1rem .8rem 3rem}h1{font-size:1.35rem}
 dl{grid-template-columns:minmax(0,1fr);gap:0}dd{margin-bottom:.5rem}
 table.metrics,.metrics tbody,.metrics tr,.metrics th,.metrics td{display:block;width:100%}

@@ -27,16 +27,34 @@ def decimals_for(metric: MetricComparison) -> int:
         Between 0 and 9.
     """
     interval = metric.interval
-    if interval is not None and interval.low is not None and interval.high is not None:
-        half = abs(interval.high - interval.low) / 2
-    elif interval is not None and (interval.low is not None or interval.high is not None):
-        limit = interval.low if interval.low is not None else interval.high
-        half = abs(metric.difference - (limit or 0.0))
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    largest = max(abs(metric.mean_baseline), abs(metric.mean_candidate))
+    return decimals(metric.difference, low, high, largest=largest)
+
+
+def decimals(estimate: float, low: float | None, high: float | None, *, largest: float) -> int:
+    """Return how many decimals an estimate and its interval deserve.
+
+    Parameters
+    ----------
+    estimate : float
+    low, high : float or None
+        Of the interval; its half is the distance to the one limit that exists.
+    largest : float
+        Magnitude that four significant digits are shown of, where there is no interval.
+
+    Examples
+    --------
+    >>> decimals(0.0117, 0.0094, 0.0143, largest=0.85)
+    4
+    """
+    if low is not None and high is not None:
+        half = abs(high - low) / 2
     else:
-        half = 0.0
+        limit = low if low is not None else high
+        half = 0.0 if limit is None else abs(estimate - limit)
     if half > 0 and math.isfinite(half):
         return _clamp(1 - math.floor(math.log10(half)))
-    largest = max(abs(metric.mean_baseline), abs(metric.mean_candidate))
     if largest == 0 or not math.isfinite(largest):
         return 4
     return _clamp(3 - math.floor(math.log10(largest)))
