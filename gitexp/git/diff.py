@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import pygit2
 from pygit2.enums import DeltaStatus, DiffOption
 
-from gitexp.errors import DamagedDataError
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.objects import bring, load_tree
+from gitexp.model.ids import TreeId
 
 if TYPE_CHECKING:
+    import pygit2
+
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.ids import CommitHash
 
 Kind = Literal["added", "deleted", "modified", "type changed"]
 
@@ -38,8 +40,10 @@ def changed_paths(
     repo: Repo, one: TreeId | CommitHash | Absent, other: TreeId | CommitHash | Absent
 ) -> tuple[FileChange, ...]:
     """Return what differs from the tree (or commit) `one` to `other`, sorted by path."""
-    diff = _tree(repo, one).diff_to_tree(
-        _tree(repo, other),
+    before, after = _tree(repo, one), _tree(repo, other)
+    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
+    diff = before.diff_to_tree(
+        after,
         flags=DiffOption.INCLUDE_TYPECHANGE,
         context_lines=0,
         interhunk_lines=0,
@@ -58,9 +62,4 @@ def changed_paths(
 
 
 def _tree(repo: Repo, id_: str | Absent) -> pygit2.Tree:
-    if id_ is ABSENT:
-        id_ = str(repo.git.TreeBuilder().write())
-    try:
-        return repo.git[id_].peel(pygit2.Tree)
-    except (KeyError, pygit2.GitError) as error:
-        raise DamagedDataError("a tree cannot be read", found=str(error), where=id_) from error
+    return load_tree(repo, str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)

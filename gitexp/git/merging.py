@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from pygit2.enums import FileMode
 
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
-from gitexp.git.objects import Entry, load, tree_id
+from gitexp.git.objects import Entry, bring, load, merge_base, tree_id
 from gitexp.git.restore import steps
 from gitexp.model.ids import TreeId
 
@@ -68,6 +69,8 @@ def join(
         If it cannot be written.
     """
     try:
+        base = merge_base(repo, ours, theirs)
+        bring(repo, *(() if base is ABSENT else (base,)), ours, theirs)
         index = repo.git.merge_commits(ours, theirs)
         open_: list[str] = []
         for conflict in list(_conflicts(index)):
@@ -88,7 +91,8 @@ def join(
                 index.add(pygit2.IndexEntry(conflict.path, id_, FileMode(answer.mode)))
         if open_:
             return Joined(None, tuple(sorted(open_)))
-        tree = TreeId(str(index.write_tree(repo.git)))
+        with _promises_kept(repo):
+            tree = TreeId(str(index.write_tree(repo.git)))
     except (pygit2.GitError, OSError) as error:
         raise translated(error, "cannot merge", str(repo.workspace.common_dir)) from error
     written.extend(_fresh(repo, theirs, tree))
@@ -115,6 +119,9 @@ def synced_once() -> Iterator[None]:
     Nothing may refer to them before the block has ended. A hundred commits are some 600 objects,
     each of which costs milliseconds on a disk.
     """
+    if sys.platform == "win32":  # has no such sync: each by its own, then
+        yield
+        return
     pygit2.settings.enable_fsync_gitdir(False)  # noqa: FBT003 - a foreign signature
     try:
         yield
@@ -124,6 +131,19 @@ def synced_once() -> Iterator[None]:
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _promises_kept(repo: Repo) -> Iterator[None]:
+    """In a partial clone, let a tree name files that both sides have and nobody has fetched."""
+    if not repo.partial:
+        yield
+        return
+    pygit2.settings.enable_strict_object_creation(False)  # noqa: FBT003 - a foreign signature
+    try:
+        yield
+    finally:
+        pygit2.settings.enable_strict_object_creation(True)  # noqa: FBT003 - a foreign signature
 
 
 def _conflicts(index: pygit2.Index) -> Iterator[Conflict]:

@@ -6,6 +6,7 @@ read, and a revision that a person typed is turned into a hash by git before it 
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
@@ -235,6 +236,19 @@ def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Ent
     if not isinstance(found, pygit2.Tree):
         return ()
     return tuple(Entry(int(item.filemode), _raw_name(item), str(item.id)) for item in found)
+
+
+def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:
+    """In a partial clone, let git fetch at once what differs between each and the next.
+
+    libgit2 compares and merges whole trees, and knows nothing of promises.
+    """
+    for one, other in itertools.pairwise(trees) if repo.partial else ():
+        command.attempt(
+            repo.workspace,
+            ["diff-tree", "-r", "--no-renames", "--numstat", "--no-ext-diff", "--no-textconv",
+             one, other, "--"],
+        )  # fmt: skip
 
 
 # --- inside -------------------------------------------------------------------------------------

@@ -21,14 +21,15 @@ from gitexp.git import command, conversion
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.conversion import Conversion
 from gitexp.git.faults import translated
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, bring, load_tree
 from gitexp.git.repository import Repo
+from gitexp.model.ids import TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.git.checkouts import Checkout
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.ids import CommitHash
 
 _REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
 _CHUNK: Final = 200  # paths on one command line
@@ -70,7 +71,9 @@ class Prepared:
 def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
     """Return the paths that differ between two commits; equal folders are not entered."""
     before = _empty(repo) if old is ABSENT else load_tree(repo, old)
-    diff = before.diff_to_tree(load_tree(repo, new), context_lines=0)
+    after = load_tree(repo, new)
+    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
+    diff = before.diff_to_tree(after, context_lines=0)
     return tuple(
         Step(
             delta.new_file.raw_path.decode("utf-8", "surrogateescape"),

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import DamagedDataError, UnknownRevisionError, UnsafeInputError
-from gitexp.git import diff, objects, writing
+from gitexp.git import diff, merging, objects, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import DELETE
@@ -201,6 +201,28 @@ def test_a_partial_clone_fetches_what_was_promised(repo: BuiltRepo, tmp_path: Pa
     opened = open_repository(partial.workspace)
     tip = CommitHash(partial.hash("origin/main"))
     assert objects.read_blob(opened, tip, "params.yaml") == b"lr: 0.1\n"
+
+
+@pytest.mark.parametrize("missing", ["blob:none", "tree:0"])
+def test_whole_trees_are_compared_and_merged_in_a_partial_clone(
+    repo: BuiltRepo, tmp_path: Path, missing: str
+) -> None:
+    repo.commit(FILES)
+    repo.branch("other")
+    ours = CommitHash(repo.commit({"src/a.py": "x = 2\n", "z": None}, at=2))
+    repo.switch("other")
+    theirs = CommitHash(repo.commit({"src/b.py": "y = 1\n"}, at=3))
+    repo.git("config", "uploadpack.allowFilter", "true")
+    partial = clone(repo, tmp_path / "partial", f"--filter={missing}", "--no-checkout")
+    opened = open_repository(partial.workspace)
+    assert {change.path for change in diff.changed_paths(opened, ours, theirs)} == {
+        "src/a.py", "src/b.py", "z",
+    }  # fmt: skip
+    joined = merging.join(opened, ours, theirs, lambda _: None, [])
+    assert joined.tree is not None
+    paths = [entry.path for entry in objects.walk_tree(opened, joined.tree)]
+    assert b"src/b.py" in paths
+    assert b"z" not in paths
 
 
 def test_a_shallow_clone_says_so(repo: BuiltRepo, tmp_path: Path) -> None:
