@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.stats.ttests import Alternative
+    from gitexp.stats.values import Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,12 @@ def corrected_resampled_t_test(
     >>> round(test.statistic, 6)
     1.095445
     """
+    mean = corrected_difference(a, b, test_train_ratio)
+    return t_test(mean, alternative=alternative, alpha=alpha)
+
+
+def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
+    """Return the mean of a - b over splits with the error of `corrected_resampled_t_test`."""
     if not (math.isfinite(test_train_ratio) and test_train_ratio > 0):
         raise DesignError(
             "the sizes of test and training parts make no ratio",
@@ -101,9 +108,7 @@ def corrected_resampled_t_test(
             expected="n_test / n_train above 0",
         )
     naive = paired_difference(a, b)
-    n = len(a)
-    error = naive.error * math.sqrt(1 + n * test_train_ratio)
-    return t_test(Mean(naive.estimate, error, naive.df), alternative=alternative, alpha=alpha)
+    return Mean(naive.estimate, naive.error * math.sqrt(1 + len(a) * test_train_ratio), naive.df)
 
 
 def five_by_two_cv_t_test(
@@ -175,13 +180,24 @@ def bayesian_correlated_t_test(
             found=f"{len(a)} scores",
             expected=f"{n_folds} folds x {n_repeats} repeats",
         )
-    naive = paired_difference(a, b)
-    correlation = 1 / n_folds
-    scale = naive.error * math.sqrt(1 + len(a) * correlation / (1 - correlation))
-    df = len(a) - 1
-    below = float(stdtr(df, (-rope - naive.estimate) / scale))
-    above = float(stdtr(df, (naive.estimate - rope) / scale))
-    return CorrelatedT(below, 1 - below - above, above, naive.estimate, scale, df)
+    # a correlation of 1 / k is a ratio of 1 / (k - 1), that of k folds
+    return correlated_posterior(corrected_difference(a, b, 1 / (n_folds - 1)), rope)
+
+
+def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
+    """Return the posterior of `bayesian_correlated_t_test` for a corrected mean difference.
+
+    Parameters
+    ----------
+    mean : Mean
+        From `corrected_difference`; the correlation of two scores is n_test / (n_train + n_test).
+    rope : float
+        Half-width of the region of practical equivalence, in the unit of the metric.
+    """
+    below = float(stdtr(mean.df, (-rope - mean.estimate) / mean.error))
+    above = float(stdtr(mean.df, (mean.estimate - rope) / mean.error))
+    within = max(0.0, 1 - below - above)
+    return CorrelatedT(below, within, above, mean.estimate, mean.error, round(mean.df))
 
 
 def _five_by_two(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest
@@ -21,6 +21,7 @@ LABEL_DRAWS = 99_999
 SWAP_DRAWS = 19_999
 BOOTSTRAP_DRAWS = 9_999
 MAX_COUNTED = 1_000
+MAX_RANKED = 200  # data sets whose signed ranks are counted exactly
 MIN_BOOTSTRAP_EXAMPLES = (
     200  # below, the measured error is up to four times alpha: docs/statistics.md
 )
@@ -31,6 +32,41 @@ class Unit(enum.Enum):
 
     REPEAT = "repeat"
     EXAMPLE = "example"  # of the evaluation set, predicted by both sides
+    FOLD = "fold"  # of one cross-validation, or one of several random splits
+    DATASET = "dataset"  # one value each of either side
+
+
+@dataclass(frozen=True, slots=True)
+class Splits:
+    """How one set of data was divided, again and again, into training and test parts.
+
+    Attributes
+    ----------
+    repetitions : int
+        Of the whole division.
+    folds : int
+        Of one repetition; 0 where they differ.
+    n_train, n_test : float
+        Examples in either part, mean over the splits.
+    balanced : bool
+        Whether the two parts of every split differ by at most one example.
+    """
+
+    repetitions: int
+    folds: int
+    n_train: float
+    n_test: float
+    balanced: bool = False
+
+    @property
+    def five_by_two(self) -> bool:
+        """Whether this is Dietterich's five repetitions of two-fold cross-validation."""
+        return (self.repetitions, self.folds) == (5, 2) and self.balanced
+
+    @property
+    def ratio(self) -> float:
+        """The examples of a test part for each one of its training part."""
+        return self.n_test / self.n_train
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +76,7 @@ class Design:
     Attributes
     ----------
     unit : Unit
-        Repeats, or the examples of one evaluation set.
+        What there is one value of on either side.
     paired : bool
         Whether unit i of one side belongs to unit i of the other (same seed, same example).
     n_baseline, n_candidate : int
@@ -55,6 +91,8 @@ class Design:
         The promised effect; None for a metric without a hypothesis, which is tested two-sided.
     direction : Direction or None
         Which way is better; needed with an effect.
+    splits : Splits or None
+        Needed for folds.
     """
 
     unit: Unit
@@ -66,6 +104,7 @@ class Design:
     metric: str = ""
     effect: Effect | None = None
     direction: Direction | None = None
+    splits: Splits | None = None
 
     @property
     def one_sided(self) -> bool:
@@ -91,8 +130,8 @@ def plan_test(design: Design) -> PlannedTest:
     ------
     DesignError
         If the design makes no sense: an empty side, paired sides of different length, an alpha
-        outside (0, 1), an effect without a direction, or single examples for a claim about the
-        method.
+        outside (0, 1), an effect without a direction, single examples for a claim about the
+        method, or folds whose sizes are not known.
 
     Examples
     --------
@@ -103,6 +142,10 @@ def plan_test(design: Design) -> PlannedTest:
     _check(design)
     if design.unit is Unit.EXAMPLE:
         return _plan_examples(design)
+    if design.unit is Unit.FOLD:
+        return _plan_folds(design)
+    if design.unit is Unit.DATASET:
+        return _plan_datasets(design)
     return _plan_paired(design) if design.paired else _plan_independent(design)
 
 
@@ -163,6 +206,11 @@ def _check(design: Design) -> None:
         )
     if design.effect is not None and not math.isfinite(design.effect.margin):
         raise DesignError("the margin is not finite", found=str(design.effect.margin))
+    if design.unit in {Unit.FOLD, Unit.DATASET} and not design.paired:
+        raise DesignError(
+            f"{design.unit.value}s are compared in pairs only",
+            expected=f"the same {design.unit.value}s on both sides",
+        )
     if design.unit is Unit.EXAMPLE and not design.paired:
         raise DesignError(
             "predictions are compared on the same examples only",
@@ -243,6 +291,48 @@ def _plan_examples(design: Design) -> PlannedTest:
         resamples=SWAP_DRAWS,
         exact=False,
     )
+
+
+def _plan_folds(design: Design) -> PlannedTest:
+    splits = design.splits
+    if splits is None or min(splits.n_train, splits.n_test) <= 0:
+        raise DesignError(
+            "the sizes of the training and test parts are not recorded",
+            expected="n_train and n_test of every fold",
+        )
+    parts = f"{splits.folds} folds" if splits.folds else f"{design.n_baseline} folds"
+    times = "once" if splits.repetitions == 1 else f"{splits.repetitions} times"
+    why = (
+        f"{parts}, {times}, n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}: "
+        "folds share training data"
+    )
+    five = splits.five_by_two
+    return PlannedTest(
+        test="combined-5x2cv-f" if five else "corrected-resampled-t",
+        title="combined 5 x 2 cv F (Alpaydin)" if five else "corrected resampled t (Nadeau-Bengio)",
+        why=why,
+        n_baseline=design.n_baseline,
+        n_candidate=design.n_candidate,
+        paired=True,
+        alpha=design.alpha,
+        resamples=0,
+        exact=False,
+        smallest_p=0.0,  # of a continuous distribution
+    )
+
+
+def _plan_datasets(design: Design) -> PlannedTest:
+    exact = design.n_baseline <= MAX_RANKED
+    ranked = "exact" if exact else "normal approximation"
+    planned = _planned(
+        design,
+        test="signed-rank",
+        title=f"Wilcoxon signed-rank, {ranked}",
+        why=f"{design.n_baseline} data sets, one value each on either side",
+        resamples=0,
+        exact=True,
+    )
+    return replace(planned, exact=exact)
 
 
 def _planned(  # noqa: PLR0913 - the fields of a PlannedTest that differ

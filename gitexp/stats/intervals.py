@@ -59,7 +59,12 @@ def difference_interval(
 
 
 def relative_interval(
-    baseline: Floats, candidate: Floats, *, paired: bool, confidence: float = 0.95
+    baseline: Floats,
+    candidate: Floats,
+    *,
+    paired: bool,
+    confidence: float = 0.95,
+    inflation: float = 1.0,
 ) -> Interval | None:
     """Return Fieller's interval of mean(candidate) / mean(baseline) - 1.
 
@@ -69,6 +74,9 @@ def relative_interval(
         In the unit of the metric; in the same order if paired.
     paired : bool
     confidence : float
+    inflation : float
+        By which the variance of a mean exceeds that of independent values: 1 + n n_test / n_train
+        for the folds of a cross-validation.
 
     Returns
     -------
@@ -112,7 +120,7 @@ def relative_interval(
         if parts == 0:
             return None
         df = (var_x + scaled) ** 2 / parts
-    square = float(stdtrit(df, (1 + confidence) / 2)) ** 2
+    square = inflation * float(stdtrit(df, (1 + confidence) / 2)) ** 2
     a, b, c = y * y - square * var_y, x * y - square * cov, x * x - square * var_x
     root = b * b - a * c
     if a <= 0 or root <= 0:
