@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.model.workspace import Workspace
+from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -261,8 +261,7 @@ def dvc_template(folder: Path) -> Path:
     """Build the DVC project once, also when several test processes ask at the same time."""
     folder.mkdir(parents=True, exist_ok=True)
     done = folder / "done"
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with FileLock(folder / "lock", timeout_s=300):
         if not done.exists():
             shutil.rmtree(folder / "project", ignore_errors=True)
             repo = repository(folder / "project")

@@ -322,7 +322,7 @@ class _Work:
     def fill(self, entries: Sequence[manifest.Entry], name: str, folder: int) -> None:
         """Make a folder; it is new and ours, so its sub-folders cannot be links."""
         os.mkdir(name, dir_fd=folder)
-        top = os.open(name, links.FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+        top = os.open(name, links.FOLDER | links.NO_FOLLOW, dir_fd=folder)
         made: set[str] = {""}
         try:
             for entry in entries:

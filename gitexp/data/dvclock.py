@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitexp.data import settings
 from gitexp.errors import LockedError
+
+if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+    import msvcrt
+else:
+    import fcntl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +49,7 @@ def main_lock(
         )
     file = dvc_dir / "tmp" / "lock"
     file.parent.mkdir(exist_ok=True)
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
     try:
         _wait(descriptor, file, time.monotonic() + timeout_s)
         os.ftruncate(descriptor, 0)
@@ -57,12 +62,12 @@ def main_lock(
 def _wait(descriptor: int, file: Path, until: float) -> None:
     while True:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(descriptor)
+        except (BlockingIOError, PermissionError):
             if time.monotonic() < until:
                 time.sleep(PAUSE_S)
                 continue
-            owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+            owner = _owner(descriptor)
             raise LockedError(
                 "another process uses DVC in this work tree",
                 found=f"process {owner}" if owner else "",
@@ -70,3 +75,17 @@ def _wait(descriptor: int, file: Path, until: float) -> None:
             ) from None
         else:
             return
+
+
+def _lock(descriptor: int) -> None:
+    """Lock as ``zc.lockfile`` does, which DVC uses: there, the first byte alone."""
+    if sys.platform == "win32":  # pragma: no cover - the workflow runs it there
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _owner(descriptor: int) -> str:
+    """Return the process that wrote into the file; the byte before it may be locked."""
+    os.lseek(descriptor, 1, os.SEEK_SET)
+    return os.read(descriptor, 32).decode("ascii", "replace").strip()

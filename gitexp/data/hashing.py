@@ -33,7 +33,12 @@ Ignored = Callable[[str, bool], bool]
 """(absolute path, whether it is a folder) -> whether ``.dvcignore`` hides it."""
 StatKey = tuple[int, int, int, int, int]
 
-READ = os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+READ = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
 TRIES = 3
 BLOCK = 1 << 20
 SETTLED_NS = 100_000_000  # a younger file may change again within one tick of the clock

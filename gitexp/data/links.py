@@ -20,7 +20,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.data.hashing import BLOCK, hash_file, open_regular
-from gitexp.errors import BadFormatError, NoSpaceError, ReadOnlyError, UnsafeInputError
+from gitexp.errors import (
+    BadFormatError,
+    NoSpaceError,
+    PreconditionError,
+    ReadOnlyError,
+    UnsafeInputError,
+)
 
 if sys.platform == "linux":
     from fcntl import ioctl
@@ -30,9 +36,11 @@ if TYPE_CHECKING:
 
 KINDS = ("reflink", "copy", "hardlink", "symlink")  # the values of DVC's cache.type
 FICLONE = 0x40049409  # Linux: share the extents of another file
-CLOEXEC = os.O_CLOEXEC | getattr(os, "O_BINARY", 0)
-FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | CLOEXEC
+# Windows lacks these; what needs them is refused by `check_system`, not by an import.
+CLOEXEC = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
+FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | CLOEXEC
+CREATE = os.O_CREAT | os.O_EXCL | os.O_WRONLY | NO_FOLLOW | CLOEXEC
 CANNOT = frozenset(  # the file system says that it does not do this, or not across its border
     {
         errno.EOPNOTSUPP,
@@ -127,6 +135,23 @@ def copy_hashing(source: int, target: str, *, size: int) -> tuple[str, int]:
     return state.hexdigest(), count
 
 
+def check_system() -> None:
+    """Refuse a system on which a path cannot be opened part by part: Windows.
+
+    A job's files could be led out of its worktree there by a link that a commit holds.
+
+    Raises
+    ------
+    PreconditionError
+    """
+    if os.open not in os.supports_dir_fd:
+        raise PreconditionError(
+            "outputs cannot be handled safely on this system",
+            found=f"{sys.platform}, which opens no path part by part",
+            expected="Linux or macOS; on Windows its Subsystem for Linux",
+        )
+
+
 def open_folder(root: str, path: str, *, create: bool) -> int:
     """Open the folder `path` below `root`, part by part, following no link below `root`.
 
@@ -136,7 +161,10 @@ def open_folder(root: str, path: str, *, create: bool) -> int:
         If a part is a symbolic link or a file.
     FileNotFoundError
         If it is not there and `create` is false.
+    PreconditionError
+        As `check_system`.
     """
+    check_system()
     current = os.open(root, FOLDER)
     try:
         for part in filter(None, path.split("/")):
@@ -144,7 +172,7 @@ def open_folder(root: str, path: str, *, create: bool) -> int:
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(part, dir_fd=current)
             try:
-                below = os.open(part, FOLDER | os.O_NOFOLLOW, dir_fd=current)
+                below = os.open(part, FOLDER | NO_FOLLOW, dir_fd=current)
             except OSError as error:
                 if error.errno in (errno.ELOOP, errno.ENOTDIR):
                     raise UnsafeInputError(
@@ -181,7 +209,7 @@ def remove(name: str, folder: int) -> None:
     if not stat.S_ISDIR(seen.st_mode):
         os.unlink(name, dir_fd=folder)
         return
-    below = os.open(name, FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    below = os.open(name, FOLDER | NO_FOLLOW, dir_fd=folder)
     try:
         for child in os.listdir(below):
             remove(child, below)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # fsmonitor and hooks are programs that a repository folder may name: none of them is started.
 SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 
+# A process that a limit on the size of files ended; systems without such limits have no signal.
+_FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 256)
+
 # For the stage commands of a job: a `git commit` in a job's worktree runs none of the user's
 # hooks. Set through the environment, since a worktree's own config would need a change to the
 # repository's (extensions.worktreeConfig).
@@ -181,7 +184,7 @@ def failure(
     text = err.decode("utf-8", "backslashreplace").strip()
     first = text.splitlines()[0] if text else ""
     command = "git " + " ".join(args[:1])
-    if code == -signal.SIGXFSZ or any(sign in err for sign in _NO_SPACE):
+    if code == _FILE_TOO_LARGE or any(sign in err for sign in _NO_SPACE):
         return NoSpaceError("the disk is full, or a file would be too large", found=first or text)
     if any(sign in err for sign in _READ_ONLY):
         return ReadOnlyError("the repository cannot be written to", found=first)

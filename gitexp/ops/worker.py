@@ -11,7 +11,6 @@ It starts in every repeat, so what it imports is part of the price: no pygit2, n
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import sys
 import time
@@ -40,6 +39,9 @@ from gitexp.model.run import RepeatState, Resources
 from gitexp.ops import measured, slots
 from gitexp.staging import environment, linked, logs, params, system, variables
 from gitexp.store.failpoints import Point, reach
+
+if sys.platform != "win32":
+    import resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -286,10 +288,14 @@ def _finish(
 
 
 def _resources(attempt: _Attempt) -> Resources:
+    known = replace(
+        system.resources(attempt.env), wall_s=round(time.monotonic() - attempt.started, 6)
+    )
+    if sys.platform == "win32":  # tells neither of processes that have ended
+        return known
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return replace(
-        system.resources(attempt.env),
-        wall_s=round(time.monotonic() - attempt.started, 6),
+        known,
         cpu_s=round(used.ru_utime + used.ru_stime, 6),
         peak_memory_bytes=used.ru_maxrss * (1 if _MACOS else _KIB),
     )

@@ -31,6 +31,7 @@ POINTS = "GITEXP_POINTS"
 PROJECT = "GITEXP_PROJECT"
 _BATCH = 1000  # points
 _PATIENCE_S = 1.0  # longest that a point waits for the next one before it is written
+_OPENED = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)  # each on its systems
 _TOPS = (".git", ".dvc")  # where the search for a params file ends
 
 
@@ -53,7 +54,7 @@ class _Log:
         file = os.environ.get(POINTS)
         if not lines or not file:
             return
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | _OPENED
         descriptor = os.open(file, flags, 0o644)
         try:
             os.write(descriptor, b"".join(lines))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def resources(env: Mapping[str, str]) -> Resources:
     """
     threads = env.get("OMP_NUM_THREADS", "")
     return Resources(
-        host=os.uname().nodename,
+        host=env.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename,
         cpu_model=_cpu_model(),
         cpu_count=os.cpu_count(),
         gpu=", ".join(_gpus()),

@@ -62,14 +62,23 @@ def is_dead(owner: Owner) -> bool:
     """Return whether a process has certainly ended; on another host nobody can say."""
     if owner.host != _host():
         return False
-    try:
-        os.kill(owner.pid, 0)
-    except ProcessLookupError:
+    if has_ended(owner.pid):
         return True
-    except OSError:  # it lives and belongs to somebody else
-        return False
     now = _started(owner.pid)
     return now == _ENDED or ("-" not in {now, owner.started} and now != owner.started)
+
+
+def has_ended(pid: int) -> bool:
+    """Return whether no process of this host has that number; False where nobody can say."""
+    if sys.platform == "win32":  # signal 0 is Ctrl-C there
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, OverflowError):  # it belongs to somebody else, or is no number of a process
+        return False
+    return False
 
 
 class FileLock:

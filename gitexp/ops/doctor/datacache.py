@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 from functools import partial
@@ -16,7 +15,7 @@ from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
 from gitexp.model.care import Finding
 from gitexp.ops.doctor.place import Found
-from gitexp.store import plans
+from gitexp.store import locks, plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -111,15 +110,7 @@ def _upto(path: str) -> str:
 def _dead(name: str) -> bool:
     """Whether no process of that number lives here; on other hosts its silence has to do."""
     match = _TEMPORARY.fullmatch(name)
-    if match is None:
-        return False
-    try:
-        os.kill(int(match[1]), 0)
-    except ProcessLookupError:
-        return True
-    except (OSError, OverflowError):
-        return False
-    return False
+    return match is not None and locks.has_ended(int(match[1]))
 
 
 def _age_s(place: Place, path: Path) -> float:
