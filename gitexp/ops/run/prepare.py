@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.data import links as data_links
 from gitexp.data import pipeline, pointers
 from gitexp.formats import params as params_format
 from gitexp.formats import samples as samples_format
@@ -59,7 +60,10 @@ def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepa
     Raises
     ------
     PreflightError, DataMissingError, NoSpaceError, ImportPathError
+    PreconditionError
+        On a system where no job can be kept inside its folder.
     """
+    data_links.check_system()
     plan = imports.plan_imports(situation.python, situation.top, call.environ)
     sides = [(cell, choice) for cell, choice in situation.sides if choice.run]
     slots: list[tuple[RunId, tuple[str, ...]]] = []
