@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.formats import parts
 from gitexp.model.comparison import (
     EffectSize,
     Interval,
@@ -51,6 +52,8 @@ def read_metric(fields: Fields) -> MetricComparison:
         candidate_values=_values(fields, "candidate_values"),
         broken=fields.flag("broken", default=False),
         notes=fields.texts("notes", ()),
+        posteriors=parts.read_posteriors(fields),
+        parts=parts.read_parts(fields),
     )
 
 
@@ -89,6 +92,7 @@ def metric_json(metric: MetricComparison) -> Json:
         ],
         "broken": metric.broken,
         "notes": list(metric.notes),
+        **parts.parts_json(metric),
     }
 
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
         InputsDigest,
         ParamValue,
     )
+    from gitexp.model.parts import Part
     from gitexp.model.plan import Claim, Direction, Effect, Plan
+    from gitexp.model.posterior import Posterior
 
 
 class Verdict(enum.Enum):
@@ -115,6 +117,8 @@ class MetricComparison:
     candidate_values: tuple[tuple[int, float], ...]
     broken: bool = False  # a guard-rail that is broken
     notes: tuple[str, ...] = ()
+    posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
+    parts: tuple[Part, ...] = ()  # folds or data sets, where these were tested
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,11 @@ class Comparison:
     next_step: str
     compared_at: datetime
     program: str
+    adjustment: str = "holm"  # of watched metrics and of several candidates
+    detectable: Detectable | None = None
+    missing: Missing | None = None
+    selection: Selection | None = None
+    ledger: Ledger | None = None
 
 
 @dataclass(frozen=True, slots=True)

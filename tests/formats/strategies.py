@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gitexp.formats import plan as plan_format
 from gitexp.model import comparison as c
+from gitexp.model import honesty as h
 from gitexp.model import job as j
 from gitexp.model import run as r
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
@@ -25,7 +26,20 @@ from gitexp.model.ids import (
     RunId,
     TreeId,
 )
-from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, Guard, HypothesisKind, Person
+from gitexp.model.parts import Part
+from gitexp.model.plan import (
+    BaselineRef,
+    Claim,
+    Direction,
+    Effect,
+    Guard,
+    HypothesisKind,
+    OnFailed,
+    Person,
+    Stopping,
+    StoppingRule,
+)
+from gitexp.model.posterior import Posterior
 
 T = TypeVar("T")
 
@@ -296,6 +310,8 @@ plans = st.builds(
     author=persons,
     created_at=times,
     formerly=tuples(words),
+    stopping=st.none() | st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID)),
+    on_failed=st.sampled_from(OnFailed),
 )
 
 tombstones = st.builds(
@@ -366,6 +382,32 @@ metrics = st.builds(
     candidate_values=values,
     broken=st.booleans(),
     notes=tuples(texts),
+    posteriors=tuples(
+        st.builds(
+            Posterior,
+            method=texts,
+            rope=floats,
+            rope_why=texts,
+            below=floats,
+            within=floats,
+            above=floats,
+        ),
+        1,
+    ),
+    parts=tuples(
+        st.builds(
+            Part,
+            seed=maybe(integers),
+            rep=maybe(integers),
+            fold=maybe(integers),
+            dataset=texts,
+            n_train=maybe(integers),
+            n_test=maybe(integers),
+            baseline=floats,
+            candidate=floats,
+        ),
+        1,
+    ),
 )
 sides = st.builds(
     c.Side,
@@ -400,6 +442,49 @@ comparisons = st.builds(
     next_step=texts,
     compared_at=times,
     program=texts,
+    adjustment=texts,
+    detectable=maybe(
+        st.builds(
+            h.Detectable,
+            distance=floats,
+            relative=maybe(floats),
+            power=rates,
+            units=small,
+            unit=texts,
+            spread=floats,
+            promised=maybe(floats),
+            needed=maybe(small),
+        )
+    ),
+    missing=maybe(
+        st.builds(
+            h.Missing,
+            policy=st.sampled_from(OnFailed),
+            baseline=tuples(integers),
+            candidate=tuples(integers),
+            best=texts,
+            worst=texts,
+            best_p=maybe(rates),
+            worst_p=maybe(rates),
+        )
+    ),
+    selection=maybe(
+        st.builds(
+            h.Selection,
+            configurations=st.integers(1, 99),
+            how=texts,
+            fresh=st.booleans(),
+            inflation=rates,
+        )
+    ),
+    ledger=maybe(
+        st.builds(
+            h.Ledger,
+            evaluation=tuples(sha256s.map(EvaluationDigest)),
+            experiments=tuples(texts),
+            budget=maybe(small),
+        )
+    ),
 )
 conclusions = st.builds(
     c.Conclusion,
