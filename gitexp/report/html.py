@@ -10,18 +10,20 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import effects
 from gitexp.model.comparison import Role, Verdict
-from gitexp.report import numbers, svg, words
+from gitexp.report import figures, words
 from gitexp.report.escape import PROSE_LIMIT, html, prose
+from gitexp.report.figures import Room
 from gitexp.report.look import CSS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.comparison import Comparison
     from gitexp.report.style import Style
     from gitexp.report.words import Fact
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
+_MOST_METRICS = 60  # rows of the table
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _MARKS = {True: ("good", "\u2713"), False: ("bad", "\u2717"), None: ("open", "?")}
 _MEANINGS = {
@@ -42,10 +44,11 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     names = ", ".join(item.candidate.name for item in comparisons)
     title = f"{names} against {comparisons[0].baseline.name}" if comparisons else "nothing"
     body: list[str] = []
+    room = Room()
     if several:
         body += _overview(comparisons)
     for index, item in enumerate(comparisons):
-        body += _article(item, key=f"c{index}", several=several)
+        body += _article(item, room, key=f"c{index}", several=several)
     return "\n".join(
         [
             "<!DOCTYPE html>",
@@ -61,7 +64,7 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
             "</head>",
             "<body>",
             "<main>",
-            *body,
+            *filter(None, body),
             "</main>",
             "</body>",
             "</html>",
@@ -87,7 +90,7 @@ def _overview(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
     yield "</tbody></table></div>"
 
 
-def _article(comparison: Comparison, *, key: str, several: bool) -> Iterator[str]:
+def _article(comparison: Comparison, room: Room, *, key: str, several: bool) -> Iterator[str]:
     level = 2 if several else 1
     css, mark = _MARKS[words.is_good(comparison.verdict)]
     yield f'<article id="{key}">'
@@ -104,7 +107,7 @@ def _article(comparison: Comparison, *, key: str, several: bool) -> Iterator[str
         ("Objective", _objective(comparison)),
         ("Hypothesis", _hypothesis(comparison)),
         ("Method", _method(comparison)),
-        ("Results", _results(comparison, key)),
+        ("Results", _results(comparison, room, key)),
         ("Conclusion", _conclusion(comparison)),
     ):
         name = f"{key}-{title.lower()}"
@@ -170,21 +173,17 @@ def _method(comparison: Comparison) -> Iterator[str]:
     yield "</dl>"
 
 
-def _results(comparison: Comparison, key: str) -> Iterator[str]:
+def _results(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
     main = words.primary(comparison) or next(iter(comparison.metrics), None)
     if main is None:
         yield '<p class="none">There are no samples on which the two sides can be compared.</p>'
     else:
-        yield from _figure(comparison, main, f"{key}-m0")
+        yield figures.strip(comparison, main, room, f"{key}-m0")
+        yield figures.pairs(comparison, main, room, f"{key}-p")
         yield from _table(comparison)
-        others = [metric for metric in comparison.metrics if metric is not main]
-        if others:
-            which = "other metric" if len(others) == 1 else f"other {len(others)} metrics"
-            yield f"<details><summary>Plots of the {which}</summary>"
-            for index, metric in enumerate(others, 1):
-                yield from _figure(comparison, metric, f"{key}-m{index}")
-            yield "</details>"
-        yield from _samples(comparison, main)
+        yield figures.metrics(comparison, room, f"{key}-f")
+        yield figures.samples(comparison, main, room)
+        yield from figures.others(comparison, main, room, key)
     facts = words.facts(comparison)
     yield from _list("What else differs", facts, "differs")
     yield from _list("Seen and not counted", facts, "not used")
@@ -212,24 +211,6 @@ def _conclusion(comparison: Comparison) -> Iterator[str]:
         yield f'<code class="cmd">{html(comparison.next_step, limit=_TEXT_LIMIT)}</code>'
 
 
-def _figure(comparison: Comparison, metric: MetricComparison, key: str) -> Iterator[str]:
-    drawing = svg.figure(comparison, metric, key=key)
-    if not drawing:
-        return
-    gap = svg.gap_of(comparison, metric)
-    confidence = "" if gap.interval is None else f" with its {gap.interval.confidence * 100:g} %"
-    below = f"Below: the difference{confidence} interval" if confidence else "Below: the difference"
-    unit = " in per cent of the baseline" if gap.share else ""
-    promised = "; shaded: what was promised" if gap.promised else ""
-    yield "<figure>"
-    yield drawing
-    yield (
-        f"<figcaption>{html(metric.metric)}. Above: every sample that counts, bars at the means. "
-        f"{below}{unit}{promised}.</figcaption>"
-    )
-    yield "</figure>"
-
-
 def _table(comparison: Comparison) -> Iterator[str]:
     titles = (
         "n",
@@ -246,7 +227,7 @@ def _table(comparison: Comparison) -> Iterator[str]:
     yield '<th scope="col">metric</th>'
     yield "".join(f'<th scope="col" class="name">{title}</th>' for title in titles)
     yield "</tr></thead><tbody>"
-    for metric in comparison.metrics:
+    for metric in comparison.metrics[:_MOST_METRICS]:
         row = words.metric_row(comparison, metric)
         css = ' class="primary"' if metric.role is Role.PRIMARY else ""
         cells = (
@@ -265,30 +246,9 @@ def _table(comparison: Comparison) -> Iterator[str]:
             yield f'<td data-label="{title}">{cell}</td>'
         yield "</tr>"
     yield "</tbody></table></div>"
-
-
-def _samples(comparison: Comparison, metric: MetricComparison) -> Iterator[str]:
-    left, right = dict(metric.baseline_values), dict(metric.candidate_values)
-    if not left and not right:
-        return
-    digits = min(9, numbers.decimals_for(metric) + 1)
-    yield f"<details><summary>All samples of {html(metric.metric)}</summary>"
-    yield '<div class="scroll" role="region" aria-label="All samples" tabindex="0"><table>'
-    yield (
-        '<thead><tr><th scope="col">seed</th>'
-        f'<th scope="col">{html(comparison.baseline.name)}</th>'
-        f'<th scope="col">{html(comparison.candidate.name)}</th>'
-        '<th scope="col">difference</th></tr></thead><tbody>'
-    )
-    for seed in sorted(left.keys() | right.keys()):
-        both = seed in left and seed in right
-        cells = (
-            numbers.number(left[seed], digits) if seed in left else "",
-            numbers.number(right[seed], digits) if seed in right else "",
-            numbers.number(right[seed] - left[seed], digits, signed=True) if both else "",
-        )
-        yield f'<tr><th scope="row">{seed}</th>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
-    yield "</tbody></table></div></details>"
+    more = len(comparison.metrics) - _MOST_METRICS
+    if more > 0:
+        yield f'<p class="none">And {more} more, which the formats csv and json have.</p>'
 
 
 def _list(title: str, facts: list[Fact], label: str) -> Iterator[str]:

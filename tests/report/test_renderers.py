@@ -13,13 +13,15 @@ from pathlib import Path
 import pytest
 
 from gitexp.formats import comparison as comparison_format
-from gitexp.model.comparison import Change, Comparison, Unused
+from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.style import Style
 from tests.report import samples
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"text": "txt"}
+
+RESULT = SignificanceResult(samples.planned(), 0.001, 0.001, 1.0)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -235,3 +237,26 @@ def test_frames_hold_the_same_numbers() -> None:
     table = frame.comparisons(samples.ALL["several"])
     assert list(table["verdict"].unique()) == ["supported", "refuted"]
     assert len(frame.samples(samples.ALL["supported"])) == 2 * (10 + 5 + 5)
+
+
+def test_a_page_stays_small_whatever_was_measured() -> None:
+    values = tuple(0.5 + index / 7919 % 0.1 for index in range(2_000))
+    many = tuple(samples.metric(f"metric_{index}", role=Role.WATCHED) for index in range(200))
+    primary = samples.metric(baseline=values, candidate=values[::-1], result=RESULT)
+    base = replace(samples.supported(), metrics=(primary, *many))
+    page = renderer("html").render((base, base), Style())
+    assert len(page.encode()) <= 300_000
+    assert page.count("<figure>") > 20
+    assert "And 141 more" in page
+
+
+def test_a_page_shows_pairs_and_metrics_as_pictures() -> None:
+    page = renderer("html").render((samples.supported(),), Style())
+    assert "f1, pair by pair: it rises in 10 of 10" in page
+    assert "log_loss: +2.78 [+2.10, +3.45] %" in page  # less is better: mirrored
+    assert "worse" in page
+
+
+def test_repeats_that_share_no_seed_get_no_slopes() -> None:
+    page = renderer("html").render((samples.exploratory(),), Style())
+    assert "pair by pair" not in page
