@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +18,7 @@ import numpy as np
 from gitexp.errors import DesignError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.stats.values import Values
 
@@ -71,11 +71,12 @@ class Definition:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A number that the project reported, and the labels it was computed from."""
+    """A number that the project reported, and the predictions it was computed from."""
 
     value: float
     y_true: Sequence[str]
     y_pred: Sequence[str]
+    scores: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def _ratio(top: Values, bottom: Values) -> Values:

@@ -1,0 +1,268 @@
+"""Metrics of scores and of numbers: areas, losses and errors, and what each example adds to them.
+
+`match` finds which definition a project's own number follows, by computing it again from the
+recorded predictions; testing another quantity under the same name would be a lie.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.errors import DesignError
+from gitexp.stats.metrics import classes
+from gitexp.stats.ranks import midranks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.stats.metrics import Measured
+    from gitexp.stats.values import Values
+
+SAME = 1e-7  # relative; scores are written with fewer digits than labels
+SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 is read as this, as elsewhere
+
+AREA, PRECISION = "roc_auc", "average_precision"
+RANKED = frozenset({AREA, PRECISION})
+ROOT = "rmse"
+MEANS = frozenset({"log_loss", "brier", "mae", "mse"})
+# What projects call them; an area under another curve must not be read as that of the ROC curve.
+WORDS = (
+    (r"(average|avg)_?prec|pr_?auc|auc_?prc?|auprc|(^|[^a-z])ap($|[^a-z])", PRECISION),
+    (r"auc|auroc|area_under", AREA),
+    (r"log_?loss|cross_?entropy|(^|[^a-z])(nll|bce|ce|xent)($|[^a-z])", "log_loss"),
+    (r"brier", "brier"),
+    (r"rmse|root_mean_sq", ROOT),
+    (r"(^|[^a-z])mae($|[^a-z])|mean_abs\w*_err|abs_err", "mae"),
+    (r"(^|[^a-z])mse($|[^a-z])|mean_sq\w*_err|squared_err", "mse"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """A metric's exact definition.
+
+    Attributes
+    ----------
+    kind : str
+        One of `RANKED` or `MEANS`, or "rmse".
+    positive : str
+        Label of the positive class, where there is one.
+    half : bool
+        Brier score of several classes, halved.
+    """
+
+    kind: str
+    positive: str = ""
+    half: bool = False
+
+    def __str__(self) -> str:
+        """Return the definition as a reader would write it."""
+        kind = f"half the {self.kind}" if self.half else self.kind
+        return f"{kind} of {self.positive!r}" if self.positive else kind
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a metric is computed from.
+
+    Attributes
+    ----------
+    scoring : Scoring
+    truth : ndarray of float, shape (n_examples,)
+        1 for the positive class, else 0; only a ranked metric looks at it.
+    values : ndarray of float, shape (n_examples,)
+        The scores of a ranked metric; the losses of the others (RMSE: squared errors).
+    """
+
+    scoring: Scoring
+    truth: Values
+    values: Values
+
+    def take(self, rows: Sequence[int]) -> Terms:
+        """Return the terms of some examples."""
+        return Terms(self.scoring, self.truth[rows], self.values[rows])
+
+
+def kind_of(name: str) -> str | None:
+    """Return the kind that a metric's name says; None for a metric of labels, or of nothing.
+
+    Examples
+    --------
+    >>> kind_of("val.roc_auc"), kind_of("pr_auc"), kind_of("f1"), kind_of("error_rate")
+    ('roc_auc', 'average_precision', None, None)
+    """
+    lowered = name.lower()
+    return next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)
+
+
+def match(name: str, measured: Sequence[Measured], *, positive: str | None = None) -> Scoring:
+    """Find the definition that a project's metric follows, by computing it again.
+
+    Parameters
+    ----------
+    name : str
+        As the project calls it.
+    measured : sequence of Measured
+        Reported numbers with their predictions, e.g. of both sides; all have to agree.
+    positive : str or None
+        Label of the positive class; None tries each label of a two-class problem.
+
+    Raises
+    ------
+    DesignError
+        If the columns that it needs are missing, or no definition gives the reported numbers.
+    """
+    tried = _candidates(name, measured, positive)
+    computed: list[str] = []
+    for scoring in tried:
+        try:
+            got = [value(terms(scoring, one)) for one in measured]
+        except DesignError as error:
+            computed.append(f"{scoring}: {error.summary}")
+            continue
+        if all(_same(one.value, number) for one, number in zip(measured, got, strict=True)):
+            return scoring
+        computed.append(f"{scoring} {got[0]:.9g}")
+    raise DesignError(
+        f"{name} cannot be computed from the recorded predictions",
+        found=f"{measured[0].value:.9g} reported; {', '.join(computed) or 'nothing to try'}",
+        expected=f"the same number within {SAME:g}, from the columns score or score_<class>",
+        next_step="record repeats with several seeds, or correct the predictions file",
+    )
+
+
+def terms(scoring: Scoring, one: Measured) -> Terms:
+    """Return what a metric needs of each example.
+
+    Raises
+    ------
+    DesignError
+        If a column is missing, a number cannot be read or a probability is none.
+    """
+    if scoring.kind in {"mae", "mse", ROOT}:
+        errors = _numbers(one.y_true, "true values") - _numbers(one.y_pred, "predictions")
+        losses = np.abs(errors) if scoring.kind == "mae" else errors**2
+        return Terms(scoring, np.zeros_like(losses), losses)
+    if not scoring.positive:
+        return _multiclass(scoring, one)
+    truth = np.array([label == scoring.positive for label in one.y_true], dtype=np.float64)
+    scores = _scores(one, scoring.positive)
+    if scoring.kind in RANKED:
+        if not 0 < truth.sum() < len(truth):
+            raise DesignError("an area needs examples of both classes")
+        return Terms(scoring, truth, scores)
+    _check_probabilities(scores)
+    if scoring.kind == "brier":
+        return Terms(scoring, truth, (scores - truth) ** 2)
+    hit = np.where(truth > 0, scores, 1 - scores)
+    return Terms(scoring, truth, -np.log(np.clip(hit, SMALLEST, 1.0)))
+
+
+def value(one: Terms) -> float:
+    """Compute the metric.
+
+    Examples
+    --------
+    >>> truth, scores = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.35, 0.8])
+    >>> value(Terms(Scoring("roc_auc", "1"), truth, scores))
+    0.75
+    """
+    kind = one.scoring.kind
+    if kind == AREA:
+        m = one.truth.sum()
+        ranks = midranks(one.values)[one.truth > 0].sum()
+        return float((ranks - m * (m + 1) / 2) / (m * (len(one.truth) - m)))
+    if kind == PRECISION:
+        return average_precision(one.truth, one.values)
+    mean = math.fsum(one.values) / len(one.values)
+    return math.sqrt(mean) if kind == ROOT else mean
+
+
+def average_precision(truth: Values, scores: Values) -> float:
+    """Return the sum of precisions at each threshold, weighted by the recall it adds."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.append(np.diff(scores[order]) != 0, True))
+    hits = np.cumsum(truth[order])[last]
+    gained = np.diff(hits, prepend=0.0)
+    return float((gained * hits / (last + 1)).sum() / hits[-1])
+
+
+def _candidates(
+    name: str, measured: Sequence[Measured], positive: str | None
+) -> tuple[Scoring, ...]:
+    kind = kind_of(name)
+    if kind is None:
+        return ()
+    if kind in {"mae", "mse", ROOT}:
+        return (Scoring(kind),)
+    labels = classes(*(one.y_true for one in measured))
+    two_classes = len(labels) <= 2  # noqa: PLR2004 - a binary problem has two
+    if positive is not None:
+        positives: tuple[str, ...] = (positive,)
+    else:
+        positives = tuple(reversed(labels)) if two_classes else ()  # "1", "True", "yes" sort last
+    binary = tuple(Scoring(kind, label) for label in positives)
+    if kind in RANKED:
+        return binary
+    several = (Scoring(kind),) if kind == "log_loss" else (Scoring(kind), Scoring(kind, half=True))
+    return (*binary, *several) if two_classes else (*several, *binary)
+
+
+def _multiclass(scoring: Scoring, one: Measured) -> Terms:
+    labels = classes(one.y_true)
+    columns = {label: _column(one, f"score_{label}") for label in labels}
+    total = np.zeros(len(one.y_true))
+    hit = np.zeros(len(one.y_true))
+    for label, scores in columns.items():
+        _check_probabilities(scores)
+        truth = np.array([seen == label for seen in one.y_true], dtype=np.float64)
+        hit += truth * scores
+        total += (scores - truth) ** 2
+    for name, more in one.scores.items():  # classes that no example has cost, too
+        if name.startswith("score_") and name.removeprefix("score_") not in columns:
+            total += np.asarray(more) ** 2
+    if scoring.kind == "log_loss":
+        return Terms(scoring, np.zeros_like(hit), -np.log(np.clip(hit, SMALLEST, 1.0)))
+    return Terms(scoring, np.zeros_like(total), total / 2 if scoring.half else total)
+
+
+def _scores(one: Measured, positive: str) -> Values:
+    name = f"score_{positive}"
+    return _column(one, name if name in one.scores else "score")
+
+
+def _column(one: Measured, name: str) -> Values:
+    if name not in one.scores:
+        raise DesignError(
+            f"the predictions have no column {name}",
+            found=", ".join(one.scores) or "no scores",
+            expected="score, or score_<class> for every class",
+        )
+    return np.asarray(one.scores[name], dtype=np.float64)
+
+
+def _check_probabilities(scores: Values) -> None:
+    if scores.min() < 0 or scores.max() > 1:
+        raise DesignError(
+            "a loss of probabilities needs scores between 0 and 1",
+            found=f"{scores.min():g} to {scores.max():g}",
+        )
+
+
+def _numbers(column: Sequence[str], what: str) -> Values:
+    try:
+        numbers = np.array([float(text) for text in column])
+    except ValueError as error:
+        raise DesignError(f"the {what} are no numbers", found=str(error)) from error
+    if not np.isfinite(numbers).all():
+        raise DesignError(f"the {what} are not all finite")
+    return numbers
+
+
+def _same(reported: float, computed: float) -> bool:
+    return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)
