@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadEffectError
+from gitexp.formats import honesty
 from gitexp.formats import plan as plans
 from gitexp.formats.effects import effect_text, parse_effect
 from gitexp.formats.fields import Fields, time_text
@@ -89,6 +90,11 @@ def read(fields: Fields) -> Comparison:
         next_step=fields.text("next_step"),
         compared_at=fields.time("compared_at"),
         program=fields.text("program"),
+        adjustment=fields.text("adjustment", "holm"),
+        detectable=honesty.read_detectable(fields.maybe_child("detectable")),
+        missing=honesty.read_missing(fields.maybe_child("missing")),
+        selection=honesty.read_selection(fields.maybe_child("selection")),
+        ledger=honesty.read_ledger(fields.maybe_child("ledger")),
     )
 
 
@@ -131,6 +137,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "plan": plans.to_json(plan) if plan else None,
         "compared_at": time_text(comparison.compared_at),
         "program": comparison.program,
+        **honesty.to_json(comparison),
     }
 
 

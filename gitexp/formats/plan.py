@@ -1,8 +1,9 @@
 """``.gitexp/experiments/<name>.yaml``: the plan of an experiment.
 
 The digest covers what binds, as values: claim, metric, direction, effect, alpha, repeats, the
-baseline's commit, guard-rails, the declaration of evaluation. Objective, hypothesis, names and
-layout may be mended without changing it.
+baseline's commit, guard-rails, the declaration of evaluation; the stopping rule and what failed
+repeats do only where a plan says them, so that older plans keep their digest. Objective,
+hypothesis, names and layout may be mended without changing it.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.model.ids import PlanDigest
 from gitexp.model.plan import (
+    MAX_LOOKS,
     MAX_REPEATS,
     BaselineRef,
     Claim,
     Direction,
     Effect,
     Guard,
+    OnFailed,
     Person,
     Plan,
+    Stopping,
+    StoppingRule,
 )
 
 if TYPE_CHECKING:
@@ -72,6 +77,8 @@ class Draft:
     guards: tuple[Guard, ...] = ()
     baseline: str | None = None
     evaluation: tuple[str, ...] = ()
+    stopping: Stopping | None = None
+    on_failed: OnFailed | None = None
 
 
 def load(data: bytes, where: str) -> Plan:
@@ -122,6 +129,8 @@ def load_draft(data: bytes, where: str) -> Draft:
         guards=_guards(fields),
         baseline=baseline,
         evaluation=fields.texts("evaluation", ()),
+        stopping=_stopping(fields),
+        on_failed=fields.maybe_word("on_failed", OnFailed),
     )
     for key in ("name", "branch", "author", "created_at", "formerly"):  # a recorded plan, again
         fields.raw(key)
@@ -152,13 +161,15 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
     guards: tuple[Guard, ...] = (),
     evaluation: tuple[str, ...] = (),
     formerly: tuple[str, ...] = (),
+    stopping: Stopping | None = None,
+    on_failed: OnFailed = OnFailed.REFUSE,
 ) -> Plan:
     """Make a plan with its digest.
 
     Raises
     ------
     BadFormatError
-        If alpha is no rate, or there is no repeat.
+        If alpha is no rate, there is no repeat, or there are more looks than repeats.
     """
     if not (math.isfinite(alpha) and 0 < alpha < 1):
         raise BadFormatError("alpha is not a rate", found=str(alpha), expected="between 0 and 1")
@@ -166,6 +177,8 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         raise BadFormatError(
             "a plan cannot have so many repeats", found=str(repeats), expected=f"1 to {MAX_REPEATS}"
         )
+    if stopping is not None:
+        _check_looks(stopping, repeats)
     plan = Plan(
         name=name,
         branch=branch,
@@ -184,13 +197,15 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         created_at=created_at,
         digest=PlanDigest(""),
         formerly=formerly,
+        stopping=stopping,
+        on_failed=on_failed,
     )
     return replace(plan, digest=digest(plan))
 
 
 def digest(plan: Plan) -> PlanDigest:
     """Compute the digest of what binds; prose, names, author and time are no part of it."""
-    binding: Json = {
+    binding: dict[str, Json] = {
         "rules": "plan@1",
         "claim": plan.claim.value,
         "metric": plan.metric,
@@ -205,6 +220,7 @@ def digest(plan: Plan) -> PlanDigest:
         "baseline": plan.baseline.commit,
         "guards": sorted(guard_text(guard) for guard in plan.guards),
         "evaluation": sorted(plan.evaluation),
+        **_later_keys(plan),
     }
     return PlanDigest(hashlib.sha256(json_dumps_compact(binding)).hexdigest())
 
@@ -239,6 +255,8 @@ def read(fields: Fields) -> Plan:
         author=Person(name=author.text("name"), email=author.text("email")),
         created_at=fields.time("created_at"),
         formerly=fields.texts("formerly", ()),
+        stopping=_stopping(fields),
+        on_failed=fields.maybe_word("on_failed", OnFailed) or OnFailed.REFUSE,
     )
     for part in (fields, baseline, author):
         part.only_known()
@@ -264,10 +282,47 @@ def to_json(plan: Plan) -> dict[str, Json]:
         "evaluation": list(plan.evaluation),
         "author": {"name": plan.author.name, "email": plan.author.email},
         "created_at": time_text(plan.created_at),
+        **_later_keys(plan),
     }
     if plan.formerly:
         value["formerly"] = list(plan.formerly)
     return value
+
+
+def _later_keys(plan: Plan) -> dict[str, Json]:
+    """Return what plans did not always have, where this one has it."""
+    value: dict[str, Json] = {}
+    if plan.stopping is not None:
+        value["stopping"] = {"rule": plan.stopping.rule.value, "looks": plan.stopping.looks}
+    if plan.on_failed is not OnFailed.REFUSE:
+        value["on_failed"] = plan.on_failed.value
+    return value
+
+
+def _stopping(fields: Fields) -> Stopping | None:
+    child = fields.maybe_child("stopping")
+    if child is None:
+        return None
+    rule = child.word("rule", StoppingRule)
+    found = Stopping(rule, child.integer("looks", 0, least=0, most=MAX_LOOKS))
+    child.only_known()
+    return found
+
+
+def _check_looks(stopping: Stopping, repeats: int) -> None:
+    if stopping.rule is StoppingRule.ALWAYS_VALID:
+        if stopping.looks:
+            raise BadFormatError(
+                "always-valid p-values have no looks to plan", found=f"{stopping.looks} looks"
+            )
+        return
+    most = min(repeats, MAX_LOOKS)
+    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is no rule
+        raise BadFormatError(
+            "the looks of a stopping rule do not fit its repeats",
+            found=f"{stopping.looks} looks, {repeats} repeats",
+            expected=f"2 to {most} looks" if most > 1 else "at least 2 repeats",
+        )
 
 
 def _guards(fields: Fields) -> tuple[Guard, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gitexp.model.honesty import Detectable, Ledger, Missing, Selection
     from gitexp.model.ids import (
         CommitHash,
         EnvironmentDigest,

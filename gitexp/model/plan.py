@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
+MAX_LOOKS: Final = 20
 
 
 class Direction(enum.Enum):
@@ -38,6 +39,49 @@ class HypothesisKind(enum.Enum):
     SUPERIORITY = "superiority"
     EQUIVALENCE = "equivalence"
     TWO_SIDED = "two-sided"
+
+
+class StoppingRule(enum.Enum):
+    """How a run may be looked at before it is complete."""
+
+    OBRIEN_FLEMING = "obrien-fleming"
+    POCOCK = "pocock"
+    ALWAYS_VALID = "always-valid"
+
+
+class OnFailed(enum.Enum):
+    """What a comparison does about repeats that failed."""
+
+    REFUSE = "refuse"  # no yes while one of them is missing
+    DROP = "drop"  # goes on without them, and shows the best and the worst case
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """A rule for looking early, fixed before there is a result.
+
+    Attributes
+    ----------
+    rule : StoppingRule
+    looks : int
+        Equally spaced, the last at the planned repeats; 0 for always-valid p-values, which may be
+        looked at after every repeat.
+    """
+
+    rule: StoppingRule
+    looks: int = 0
+
+    def at(self, repeats: int) -> tuple[int, ...]:
+        """Return the numbers of repeats after which a plan of so many is looked at.
+
+        Examples
+        --------
+        >>> Stopping(StoppingRule.POCOCK, 4).at(10)
+        (3, 5, 8, 10)
+        """
+        if self.rule is StoppingRule.ALWAYS_VALID:
+            return tuple(range(1, repeats + 1))
+        return tuple(-(-look * repeats // self.looks) for look in range(1, self.looks + 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +141,8 @@ class Plan:
     """The recorded plan of one experiment.
 
     `digest` covers what binds: claim, metric, direction, effect, alpha, repeats, baseline commit,
-    guard-rails and the declaration of evaluation. Prose may be mended without changing it.
+    guard-rails and the declaration of evaluation, and where they are given the stopping rule and
+    what failed repeats do. Prose may be mended without changing it.
     `formerly` are the names that the experiment had: what was run under them was run under this
     plan.
     """
@@ -119,6 +164,8 @@ class Plan:
     created_at: datetime  # UTC
     digest: PlanDigest
     formerly: tuple[str, ...] = ()
+    stopping: Stopping | None = None
+    on_failed: OnFailed = OnFailed.REFUSE
 
     def covers(self, name: str, digest: str) -> bool:
         """Return whether a run that was recorded for such a plan is one of this plan.

@@ -10,7 +10,18 @@ from hypothesis import given
 
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError
 from gitexp.formats import effects, plan
-from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, Guard, HypothesisKind, Person
+from gitexp.model.plan import (
+    BaselineRef,
+    Claim,
+    Direction,
+    Effect,
+    Guard,
+    HypothesisKind,
+    OnFailed,
+    Person,
+    Stopping,
+    StoppingRule,
+)
 from tests.formats import strategies
 
 if TYPE_CHECKING:
@@ -108,6 +119,8 @@ def test_prose_is_no_part_of_the_digest_and_all_that_binds_is(value: Plan) -> No
         replace(value, repeats=value.repeats + 1),
         replace(value, guards=(*value.guards, Guard("x", "<=", 0.5, relative=False))),
         replace(value, evaluation=(*value.evaluation, "x")),
+        replace(value, stopping=Stopping(StoppingRule.POCOCK, 7)),
+        replace(value, on_failed=next(way for way in OnFailed if way is not value.on_failed)),
     )
     for other in binding:
         assert plan.digest(other) != value.digest
@@ -163,6 +176,9 @@ def test_a_draft_may_leave_out_anything_but_not_mistype_it() -> None:
         (b"3fa9c1e3", b"main", "baseline.commit"),
         (b"claim: method", b"claim: idea", "claim"),
         (b"repeats: 8", b"repeats: 8\nguards: [x]", "guards"),
+        (b"repeats: 8", b"repeats: 8\nstopping: {rule: peeking}", "stopping.rule"),
+        (b"repeats: 8", b"repeats: 8\nstopping: {rule: pocock, looks: 99}", "stopping.looks"),
+        (b"repeats: 8", b"repeats: 8\non_failed: ignore", "on_failed"),
     ],
 )
 def test_a_wrong_value_in_a_plan_is_named(old: bytes, new: bytes, key: str) -> None:
@@ -170,3 +186,30 @@ def test_a_wrong_value_in_a_plan_is_named(old: bytes, new: bytes, key: str) -> N
     with pytest.raises(BadFormatError) as caught:
         plan.load(data, "plan.yaml")
     assert caught.value.where == f"plan.yaml: {key}"
+
+
+STAMPED = PLAN.replace(b"2025-01-31T12:00:00Z", b'"2025-01-31T12:00:00Z"')
+
+
+def test_a_plan_from_before_stopping_rules_keeps_its_digest() -> None:
+    old = plan.load(STAMPED, "plan.yaml")
+    assert old.digest == "b4c0e3c6c34979b988162cab70a6d200ecd3c2221386db7562a6ba3e9667f355"
+    assert (old.stopping, old.on_failed) == (None, OnFailed.REFUSE)
+    said = plan.load(STAMPED + b"on_failed: refuse\n", "plan.yaml")
+    assert said.digest == old.digest, "the default, said or not"
+
+
+def test_looks_are_spaced_evenly_and_end_with_the_planned_repeats() -> None:
+    rule = plan.load(STAMPED + b"stopping: {rule: obrien-fleming, looks: 3}\n", "p").stopping
+    assert rule == Stopping(StoppingRule.OBRIEN_FLEMING, 3)
+    assert rule.at(8) == (3, 6, 8)
+    assert Stopping(StoppingRule.ALWAYS_VALID).at(3) == (1, 2, 3)
+
+
+@pytest.mark.parametrize("rule", ["{rule: pocock, looks: 1}", "{rule: pocock, looks: 9}"])
+def test_there_are_two_looks_at_least_and_no_more_than_repeats(rule: str) -> None:
+    with pytest.raises(BadFormatError) as caught:
+        plan.load(STAMPED + f"stopping: {rule}\n".encode(), "plan.yaml")
+    assert caught.value.expected == "2 to 8 looks"
+    with pytest.raises(BadFormatError, match="no looks to plan"):
+        plan.load(STAMPED + b"stopping: {rule: always-valid, looks: 3}\n", "plan.yaml")
