@@ -39,6 +39,7 @@ class PlannedRun:
     spent: tuple[int, ...]  # seeds that cannot count any more
     once: tuple[str, ...]  # stages run once
     repeated: tuple[str, ...]  # stages run for each seed
+    for_snapshot: int | None = None  # the one of `seeds` that adds no sample
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,8 @@ from gitexp.ops.eligible import (
     count_looks,
     finished_seeds,
     left_aside,
-    spent_by_run,
-    under_plan,
-    unique,
-    usable_baseline,
+    of_baseline,
+    of_candidate,
 )
 
 if TYPE_CHECKING:
@@ -39,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat, Sample
+    from gitexp.ops.eligible import Eligible
     from gitexp.store.lookup import FoundRun
 
     Earlier = Callable[[FoundRun, FoundRun], bool]
@@ -146,28 +145,23 @@ def count(
     unused: list[Unused] = []
     warnings: list[str] = []
     everywhere = (*found.candidate, *found.baseline, *found.elsewhere)
-    reachable = unique((*found.candidate, *found.pooled))
-    candidate_runs = [item for item in reachable if item.run.inputs == candidate]
-    planned = under_plan(candidate_runs, plan, unused)
-    spent = spent_by_run(everywhere, planned, plan, candidate, earlier, unused)
-    baseline_runs = [
-        item
-        for item in unique((*found.candidate, *found.baseline, *found.pooled))
-        if item.run.inputs == baseline and usable_baseline(item, plan, unused)
-    ]
-    used = {item.run.id for item in (*candidate_runs, *baseline_runs)}
+    mine = of_candidate(
+        (*found.candidate, *found.pooled), everywhere, plan, candidate, earlier, unused
+    )
+    theirs = of_baseline((*found.candidate, *found.baseline, *found.pooled), plan, baseline, unused)
+    pooled = {item.run.id for item in found.pooled}
     unused.extend(
         left_aside(ELSEWHERE, item, finished_seeds(item))
         for item in found.elsewhere
-        if item.run.inputs in {baseline, candidate} and item.run.id not in used
+        if item.run.inputs in {baseline, candidate} and item.run.id not in pooled
     )
-    left = _collect(baseline_runs, {}, earlier, warnings, unused, "baseline")
-    right = _collect(planned, spent, earlier, warnings, unused, "candidate")
+    left = _collect(theirs, earlier, warnings, unused, "baseline")
+    right = _collect(mine, earlier, warnings, unused, "candidate")
     (left_key, right_key), confounded = _choose(left, right)
     _others(left, left_key, unused)
     _others(right, right_key, unused)
-    one = _side(left, left_key, baseline_runs)
-    two = _side(right, right_key, planned)
+    one = _side(left, left_key, theirs.runs)
+    two = _side(right, right_key, mine.runs)
     pairs = tuple(sorted(one.repeats.keys() & two.repeats.keys()))
     if pairs:
         _unpaired(one, pairs, unused)
@@ -176,7 +170,7 @@ def count(
         warnings.append(
             f"{len(found.pooled)} runs from outside the history were pooled because you asked"
         )
-    looks, variants = count_looks(everywhere, plan, baseline)
+    looks, variants = count_looks(everywhere, plan, baseline, earlier)
     return Count(
         baseline=one,
         candidate=two,
@@ -212,16 +206,15 @@ def evaluation_of(counted: Count) -> Evaluation:
 _Group = tuple["EnvironmentDigest | None", str]  # environment, links
 
 
-def _collect(  # noqa: PLR0913, PLR0917  one side, and the two lists that both sides fill
-    runs: Sequence[FoundRun],
-    spent: Mapping[str, frozenset[int]],
+def _collect(
+    eligible: Eligible,
     earlier: Earlier,
     warnings: list[str],
     unused: list[Unused],
     side: str,
 ) -> dict[_Group, dict[int, Counted]]:
     """Return the repeats that count, by environment and links, then by seed."""
-    measured = _measured(runs, spent)
+    measured = _measured(eligible)
     groups: dict[_Group, dict[int, Counted]] = {}
     unstable: dict[str, set[int]] = {}
     for (group, seed), several in measured.items():
@@ -242,25 +235,20 @@ def _collect(  # noqa: PLR0913, PLR0917  one side, and the two lists that both s
     return groups
 
 
-def _measured(
-    runs: Sequence[FoundRun], spent: Mapping[str, frozenset[int]]
-) -> dict[tuple[_Group, int], list[Counted]]:
+def _measured(eligible: Eligible) -> dict[tuple[_Group, int], list[Counted]]:
     """Join the repeats of all runs to their samples, by environment, links and seed."""
-    measured: dict[tuple[_Group, int], list[Counted]] = {}
-    for item in runs:
-        rows: dict[int, list[Sample]] = {}
+    rows: dict[tuple[str, int], list[Sample]] = {}
+    for item in eligible.runs:
         for sample in item.samples:
-            rows.setdefault(sample.seed, []).append(sample)
-        out = spent.get(item.run.id, frozenset())
-        for repeat in item.run.repeats:
-            if repeat.state is not RepeatState.FINISHED or repeat.seed in out:
-                continue
-            samples = {
-                (row.metric, row.rep, row.fold, row.dataset): row
-                for row in rows.get(repeat.seed, ())
-            }
-            key = ((repeat.environment, repeat.links), repeat.seed)
-            measured.setdefault(key, []).append(Counted(item, repeat, samples))
+            rows.setdefault((item.run.id, sample.seed), []).append(sample)
+    measured: dict[tuple[_Group, int], list[Counted]] = {}
+    for item, repeat in eligible.repeats():
+        samples = {
+            (row.metric, row.rep, row.fold, row.dataset): row
+            for row in rows.get((item.run.id, repeat.seed), ())
+        }
+        key = ((repeat.environment, repeat.links), repeat.seed)
+        measured.setdefault(key, []).append(Counted(item, repeat, samples))
     return measured
 
 

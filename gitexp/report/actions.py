@@ -218,6 +218,10 @@ def _not_run(report: RunReport) -> Iterator[str]:
         verb = "would run" if report.dry_run else "stopped before it ran"
         said = f"{verb} seeds {numbers.ranges(each.seeds)}" if each.seeds else "nothing to run"
         yield f"{each.side} {each.commit[:SHORT]}: {said}"
+        if each.for_snapshot in each.seeds:
+            yield from _fact(
+                "snapshot", f"seed {each.for_snapshot} is run for it and adds no sample"
+            )
         if each.counting:
             yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
         if each.spent:
@@ -230,6 +234,7 @@ def _planned_json(each: PlannedRun) -> Json:
     return {
         "commit": each.commit,
         "counting": list(each.counting),
+        "for_snapshot": each.for_snapshot,
         "inputs": each.inputs,
         "once": list(each.once),
         "repeated": list(each.repeated),

@@ -275,7 +275,7 @@ def test_undeclared_evaluation_data_are_said_to_be() -> None:
 
 
 def looks(*runs: FoundRun) -> tuple[int, int]:
-    return eligible.count_looks(runs, PLAN, BASE)
+    return eligible.count_looks(runs, PLAN, BASE, in_line)
 
 
 def test_the_call_that_reaches_the_planned_repeats_is_no_look_and_each_later_one_is() -> None:

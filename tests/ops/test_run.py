@@ -218,7 +218,11 @@ def test_after_an_override_the_next_step_takes_it_into_the_branch(experiment: Bu
     report = run(experiment.workspace, RunRequest(repeats=1, params=override))
     assert report.next_step.startswith("the same with --commit -m MESSAGE")
     again = RunRequest(repeats=1, params=override, commit_message="lr 0.7")
-    assert run(experiment.workspace, again).recorded == ()  # the samples are those of the state
+    taken = run(experiment.workspace, again)
+    assert taken.planned[0].counting == (1,), "the samples are those of the state"
+    assert taken.snapshot == "written, with the committed seed 1"
+    assert dvc(experiment, "status", "--json").strip() == "{}"
+    assert run(experiment.workspace, RunRequest(repeats=1)).recorded == ()
 
 
 def test_a_committed_seed_that_failed_is_not_said_to_be_unused(tmp_path: Path) -> None:

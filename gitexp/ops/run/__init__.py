@@ -119,11 +119,19 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         place, request = commit_first.commit(place, request)
     elif request.at is None:
         check_clean(place)
-    finished = [record.run for call in recovered for _, record in call.records]
+    finished = {record.run.id for call in recovered for _, record in call.records}
     seen = situation.look(place, request, variables, finished)
     planned = tuple(
         PlannedRun(
-            cell.side, cell.commit, cell.inputs, choice.run, choice.counting, choice.spent, (), ()
+            side=cell.side,
+            commit=cell.commit,
+            inputs=cell.inputs,
+            seeds=choice.run,
+            counting=choice.counting,
+            spent=choice.spent,
+            once=(),
+            repeated=(),
+            for_snapshot=choice.for_snapshot,
         )
         for cell, choice in seen.sides
     )
@@ -140,6 +148,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     try:
         prepared = prepare(seen, request, call)
         planned = _with_stages(planned, prepared)
+        if not prepared:
+            return _report(seen, planned, recovered, request, interrupted=False, warnings=cleared)
         published, interrupted, warnings = _perform(
             seen, request, prepared, tell=tell, interrupts=interrupts, now=now
         )
@@ -299,11 +309,12 @@ def _with_stages(
     return tuple(
         replace(
             each,
+            seeds=stages[each.side].seeds,
             once=stages[each.side].state.once,
             repeated=tuple(sorted(stages[each.side].setting.seeded)),
         )
         if each.side in stages
-        else each
+        else replace(each, seeds=())
         for each in planned
     )
 

@@ -11,19 +11,20 @@ from gitexp.data import links as data_links
 from gitexp.data import pipeline, pointers
 from gitexp.formats import params as params_format
 from gitexp.formats import samples as samples_format
-from gitexp.git import command, worktrees
+from gitexp.git import command, objects, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
-from gitexp.ops.run import preflight
-from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, mentions_seed
+from gitexp.ops.run import preflight, snapshot
+from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
 from gitexp.ops.run.keeping import cache_of
-from gitexp.ops.run.snapshot import lock_path
 from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
+from gitexp.staging import params as params_staging
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from gitexp.git.absent import Absent
     from gitexp.model.ids import RunId
     from gitexp.model.job import Stage
     from gitexp.model.request import RunRequest
@@ -55,7 +56,8 @@ class Call:
 def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides.
 
-    Worktrees that were made are left for the caller to remove, also when this raises.
+    A side that was to make the branch's snapshot alone is left out where dvc.lock turns out to
+    hold one. Worktrees that were made are left for the caller to remove, also when this raises.
 
     Raises
     ------
@@ -78,10 +80,11 @@ def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepa
     resolved = _resolve(
         [(Path(paths[0]), cell) for (cell, _), (_, paths) in zip(sides, slots, strict=True)]
     )
-    return [
+    found = [
         _side(situation, request, call, cell, choice, run, paths, stages, plan.paths)
         for (cell, choice), (run, paths), stages in zip(sides, slots, resolved, strict=True)
     ]
+    return [each for each in found if each.seeds]
 
 
 def _resolve(roots: list[tuple[Path, Cell]]) -> list[pipeline.Resolved]:
@@ -147,7 +150,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         everything=config.pipeline is None,
         # With a pipeline its stages say what is made; the settings also name what frozen ones made.
         outputs=config.outputs if config.pipeline is None else (),
-        lock=lock_path(config),
+        lock=snapshot.lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
     preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
@@ -176,6 +179,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         expect_metrics=expected,
         overrides=cell.overrides,
     )
+    wanted = _without_snapshot(situation, setting, choice)
     draft = Run(
         id=run,
         origin=Origin.OBSERVED,
@@ -193,7 +197,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         author=situation.author,
         started_at=call.started_at,
         ended_at=call.started_at,
-        seeds=choice.run,
+        seeds=wanted,
         committed_seed=cell.committed_seed,
         repeats=(),
         params=cell.params,
@@ -208,8 +212,33 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     return Prepared(
         setting,
         State(draft, cell.side, situation.branch, metric, once, _asked(request)),
-        choice.run,
+        wanted,
     )
+
+
+def _without_snapshot(
+    situation: Situation, setting: Setting, choice: SeedChoice
+) -> tuple[int, ...]:
+    """Return the seeds without that for the snapshot, where dvc.lock describes this state.
+
+    No record says so, but `dvc repro` may have written it.
+    """
+    seed, config = choice.for_snapshot, setting.cell.config
+    if seed is None or config.pipeline is None:
+        return choice.run
+
+    def read(path: str) -> bytes | Absent:
+        return objects.read_blob(situation.repo, situation.tip, path)
+
+    project = Path(setting.slots[0]) / config.project
+    stages = first_job(setting, seed, "").stages
+    files = sorted({each.file for stage in stages for each in stage.params})
+    records = snapshot.expected(
+        project, stages, params_staging.sections(project, files), setting.given
+    )
+    if records is None or not snapshot.is_valid(read, config, records, stages):
+        return choice.run
+    return tuple(each for each in choice.run if each != seed)
 
 
 def _asked(request: RunRequest) -> Asked:

@@ -274,7 +274,8 @@ def _snapshot(
     }
     first = ended.finished()[0]
     if ended.config.pipeline is None:
-        if _has_snapshot_run(repo, view, ended):
+        runs = [found.run for found in lookup.runs_at(repo, view.commit).runs]
+        if snapshot.is_written(view.read, ended.config, runs, draft.inputs, committed):
             decided.said = "the branch has a snapshot of this state already"
             return {}
         files = snapshot.pointer_files(view.read, ended.config, chosen, kept)
@@ -297,18 +298,6 @@ def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
 
 def _inputs(repo: Repo, tree: TreeId, ended: Ended) -> InputsDigest:
     return inputs_rules.compute(repo, tree, ended.config)
-
-
-def _has_snapshot_run(repo: Repo, view: TipView, ended: Ended) -> bool:
-    """Whether the last snapshot on the branch is one of this state: it wrote the pointers."""
-    draft = ended.state.draft
-    written = [
-        (found.run.inputs, repeat.seed)
-        for found in lookup.runs_at(repo, view.commit).runs
-        for repeat in found.run.repeats
-        if repeat.snapshot
-    ]
-    return written[-1:] == [(draft.inputs, draft.committed_seed)]
 
 
 def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:

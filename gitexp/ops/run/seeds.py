@@ -2,7 +2,8 @@
 
 The committed seed s is the first, then s + 1, s + 2, ... A seed that was seen outside the plan is
 *spent*: it cannot count for the candidate any more, because choosing a candidate by a seed and
-testing it on the same seed finds differences that are not there.
+testing it on the same seed finds differences that are not there. Which seeds count and which are
+spent says `ops.eligible`, for `run` as for `compare`.
 """
 
 from __future__ import annotations
@@ -11,14 +12,8 @@ import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.run import Origin, RepeatState
-
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator
-
-    from gitexp.model.ids import EnvironmentDigest, InputsDigest
-    from gitexp.model.plan import Plan
-    from gitexp.model.run import Run
+    from collections.abc import Collection, Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,69 +28,20 @@ class SeedChoice:
         Count already.
     spent : tuple of int
         Skipped, or executed for the snapshot only.
+    for_snapshot : int or None
+        The one of `run` that adds no sample: it counts already, or is spent.
     """
 
     run: tuple[int, ...]
     counting: tuple[int, ...]
     spent: tuple[int, ...]
+    for_snapshot: int | None = None
 
     @property
     def together(self) -> tuple[int, ...]:
         """All seeds that will count when the chosen ones have finished."""
         fresh = (seed for seed in self.run if seed not in self.spent)
         return tuple(sorted({*self.counting, *fresh}))
-
-
-def counting_seeds(
-    runs: Iterable[Run],
-    inputs: InputsDigest,
-    environment: EnvironmentDigest | None,
-    plan: Plan | None,
-) -> frozenset[int]:
-    """Return the seeds that have a finished, observed repeat for these inputs.
-
-    Parameters
-    ----------
-    runs : iterable of Run
-        Reachable from the branch that records.
-    inputs : InputsDigest
-    environment : EnvironmentDigest or None
-        Only repeats of this environment; None: of any.
-    plan : Plan or None
-        Only runs under this plan; None: whatever plan, as for a baseline.
-    """
-    return frozenset(
-        repeat.seed
-        for run in runs
-        if run.inputs == inputs
-        and run.origin is Origin.OBSERVED
-        and (plan is None or _is_under(run, plan))
-        for repeat in run.repeats
-        if repeat.state is RepeatState.FINISHED
-        and (environment is None or repeat.environment == environment)
-    )
-
-
-def spent_seeds(runs: Iterable[Run], inputs: InputsDigest, plan: Plan | None) -> frozenset[int]:
-    """Return the seeds of which a result was seen outside the plan, in whatever environment.
-
-    Parameters
-    ----------
-    runs : iterable of Run
-        From every branch, archive tag and remote-tracking branch.
-    inputs : InputsDigest
-    plan : Plan or None
-        None: there is no plan, so nothing can be spent.
-    """
-    if plan is None:
-        return frozenset()
-    return frozenset(
-        repeat.seed
-        for run in runs
-        if run.inputs == inputs and (run.origin is Origin.REPORTED or not _is_under(run, plan))
-        for repeat in run.repeats
-        if repeat.state is RepeatState.FINISHED
-    )
 
 
 def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
@@ -122,7 +68,8 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     again : bool
         Execute seeds that count already once more.
     needs_snapshot : bool
-        The branch has no valid snapshot: a spent committed seed is executed for it.
+        The branch seems to have no valid snapshot of this state: the committed seed is executed
+        for it, also where it is spent or counts already.
 
     Returns
     -------
@@ -138,10 +85,13 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     else:
         lacking = max(0, wanted - len(counted))
         run = tuple(itertools.islice((s for s in fresh if s not in counting), lacking))
-    if needs_snapshot and committed in spent:
-        run = (committed, *run)
+    # A fresh one would add a sample that nobody asked for.
+    known = committed in counting or committed in spent
+    for_snapshot = committed if needs_snapshot and known and committed not in run else None
+    if for_snapshot is not None:
+        run = (for_snapshot, *run)
     passed = tuple(seed for seed in sorted(spent) if seed >= committed)
-    return SeedChoice(run, counted, passed)
+    return SeedChoice(run, counted, passed, for_snapshot)
 
 
 def choose_baseline(
@@ -159,10 +109,6 @@ def choose_baseline(
     """
     run = tuple(seed for seed in sorted(pair_with) if again or seed not in counting)
     return SeedChoice(run, tuple(sorted(counting)), ())
-
-
-def _is_under(run: Run, plan: Plan) -> bool:
-    return run.plan is not None and plan.covers(run.plan.name, run.plan.digest)
 
 
 def _upward(start: int, without: Collection[int]) -> Iterator[int]:

@@ -14,21 +14,24 @@ from gitexp.errors import (
 )
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
+from gitexp.ops import eligible
 from gitexp.ops.detect import refuse_ignored_pointers
-from gitexp.ops.eligible import is_under, spent_by_run
-from gitexp.ops.run import cells, interpreter, seeds, trust
+from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
+from gitexp.staging import linked
 from gitexp.store import layout, lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
+from gitexp.store.inputs import compute
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Run
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.cells import Cell
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.seeds import SeedChoice
+    from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
 CANDIDATE = "candidate"
@@ -75,7 +79,7 @@ def look(
     place: Place,
     request: RunRequest,
     environ: Mapping[str, str],
-    recovered: Sequence[Run] = (),
+    recovered: Collection[RunId] = (),
 ) -> Situation:
     """Read plan, settings, parameters and records, and choose the seeds.
 
@@ -85,7 +89,7 @@ def look(
     request : RunRequest
     environ : Mapping
         For the active virtual environment and the author.
-    recovered : sequence of Run
+    recovered : collection of RunId
         What a dead call had finished and was recorded just now.
 
     Raises
@@ -170,85 +174,94 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     main: Cell,
     other: Cell | None,
     environment: EnvironmentDigest,
-    recovered: Sequence[Run],
+    recovered: Collection[RunId],
 ) -> tuple[tuple[Cell, SeedChoice], ...]:
     repo = place.repo
-    reached = lookup.runs_at(repo, place.tip).runs
-    here = [found.run for found in reached]
-    wanted = request.repeats or (plan.repeats if plan is not None else 1)
-    if main.side == BASELINE:
-        choice = _baseline_alone(request, plan, main, here, environment, wanted)
-        return ((main, choice),)
-    everywhere = lookup.runs_by_inputs(repo, main.inputs).runs
-    # Without a plan nothing counts, and only what a dead call had finished is not run again.
-    counting = seeds.counting_seeds(
-        here if plan is not None else recovered, main.inputs, environment, plan
-    )
-    spent = seeds.spent_seeds([found.run for found in everywhere], main.inputs, plan)
-    if plan is not None and counting & spent:
-        counting -= _seen_first(place, plan, main.inputs, reached, everywhere)
-    choice = seeds.choose_candidate(
-        committed=main.committed_seed,
-        wanted=wanted,
-        explicit=request.seeds,
-        counting=counting,
-        spent=spent,
-        again=request.again,
-        needs_snapshot=not any(
-            run.inputs == main.inputs and repeat.snapshot for run in here for repeat in run.repeats
-        ),
-    )
-    if other is None:
-        return ((main, choice),)
-    beside = [found.run for found in lookup.runs_at(repo, other.commit).runs]
-    baseline = seeds.choose_baseline(
-        pair_with=choice.together,
-        counting=seeds.counting_seeds([*here, *beside], other.inputs, environment, None),
-        again=request.again,
-    )
-    return ((main, choice), (other, baseline))
-
-
-def _seen_first(
-    place: Place,
-    plan: Plan,
-    inputs: InputsDigest,
-    reached: Sequence[FoundRun],
-    everywhere: Sequence[FoundRun],
-) -> frozenset[int]:
-    """Return seeds that ran under the plan when others had seen them: they do not count."""
-    mine = [item for item in reached if item.run.inputs == inputs and is_under(item, plan)]
     with open_index(place.workspace) as index:
-        graph = Graph(place.repo, index, [tip.commit for tip in tips(place.repo)])
-    added = {item.run: item.commit for item in graph.additions()}
+        reached = lookup.runs_at(repo, place.tip, index).runs
+        if main.side == BASELINE:
+            return ((main, _baseline_alone(place, request, plan, main, reached, environment)),)
+        everywhere = lookup.runs_by_inputs(repo, main.inputs, index=index).runs
+        # Without a plan nothing counts, and only what a dead call had finished is not run again.
+        mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
+        earlier = _Earlier(repo, index)
+        side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier, [])
+        choice = seeds.choose_candidate(
+            committed=main.committed_seed,
+            wanted=request.repeats or (plan.repeats if plan is not None else 1),
+            explicit=request.seeds,
+            counting=side.seeds(environment, _links(place, main)),
+            spent=eligible.seen_outside(everywhere, plan, main.inputs),
+            again=request.again,
+            needs_snapshot=_lacks_snapshot(place, main, [found.run for found in reached]),
+        )
+        if other is None:
+            return ((main, choice),)
+        beside = lookup.runs_at(repo, other.commit, index).runs
+        theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
+        baseline = seeds.choose_baseline(
+            pair_with=choice.together,
+            counting=theirs.seeds(environment, _links(place, other)),
+            again=request.again,
+        )
+        return ((main, choice), (other, baseline))
 
-    def earlier(one: FoundRun, other: FoundRun) -> bool:
-        return graph.is_before(added[one.run.id], added[other.run.id])
 
-    spent = spent_by_run(everywhere, mine, plan, inputs, earlier, [])
-    return frozenset(seed for found in spent.values() for seed in found)
+class _Earlier:
+    """Whether one run was recorded before another; the history is walked when that is asked."""
+
+    def __init__(self, repo: Repo, index: Index) -> None:
+        self._repo, self._index = repo, index
+        self._graph: Graph | None = None
+        self._added: dict[RunId, CommitHash] = {}
+
+    def __call__(self, one: FoundRun, other: FoundRun) -> bool:
+        if self._graph is None:
+            self._graph = Graph(self._repo, self._index, [t.commit for t in tips(self._repo)])
+            self._added = {item.run: item.commit for item in self._graph.additions()}
+        return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
+
+
+def _links(place: Place, cell: Cell) -> str:
+    """Return the fingerprint of the linked data as they are now."""
+    return linked.fingerprint(preflight.links(place.top, cell))
+
+
+def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[Run]) -> bool:
+    """Tell whether the branch is at this very state and holds no recorded snapshot of it."""
+    if cell.overrides:
+        return False
+    if cell.commit != place.tip:
+        tree = objects.tree_id(place.repo, place.tip)
+        if tree is ABSENT or compute(place.repo, tree, cell.config) != cell.inputs:
+            return False
+
+    def read(path: str) -> bytes | Absent:
+        return objects.read_blob(place.repo, place.tip, path)
+
+    return not snapshot.is_written(read, cell.config, reached, cell.inputs, cell.committed_seed)
 
 
 def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
+    place: Place,
     request: RunRequest,
     plan: Plan | None,
     cell: Cell,
-    here: list[Run],
+    reached: Sequence[FoundRun],
     environment: EnvironmentDigest,
-    wanted: int,
 ) -> SeedChoice:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
-    counting = seeds.counting_seeds(here, cell.inputs, environment, None)
+    side = eligible.of_baseline(reached, plan, cell.inputs, [])
     pair_with: set[int] = set(request.seeds)
     if not pair_with and plan is not None:
         pair_with = {
             repeat.seed
-            for run in here
-            if run.plan is not None
-            and plan.covers(run.plan.name, run.plan.digest)
-            and run.inputs != cell.inputs
-            for repeat in run.repeats
+            for found in reached
+            if eligible.is_under(found, plan) and found.run.inputs != cell.inputs
+            for repeat in found.run.repeats
         }
     if not pair_with:
+        wanted = request.repeats or (plan.repeats if plan is not None else 1)
         pair_with = set(range(cell.committed_seed, cell.committed_seed + wanted))
+    counting = side.seeds(environment, _links(place, cell))
     return seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)

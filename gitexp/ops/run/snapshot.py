@@ -9,17 +9,23 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from gitexp.data.cache import EMPTY
+from gitexp.data.snapshot import declared_params, hash_path
 from gitexp.data.workspace import ignore_files
+from gitexp.errors import DataMissingError
 from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.git.refs import ABSENT
+from gitexp.model.job import FileHash, StageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from gitexp.git.absent import Absent
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.job import Outcome, Stage, StageRecord
-    from gitexp.model.run import Output
+    from gitexp.model.ids import InputsDigest, Md5, ParamTree
+    from gitexp.model.job import Given, Outcome, Stage
+    from gitexp.model.run import Output, Run
 
     Read = Callable[[str], bytes | Absent]
 
@@ -54,6 +60,7 @@ def is_valid(
     folder = posixpath.dirname(config.pipeline or "")
     lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
     made = {out.path for record in records for out in record.outs}
+    made |= {out.path for stage in stages for out in stage.outs}
     for record in records:
         entry = lock.stages.get(record.name)
         if entry is None or entry.commands != record.commands or entry.params != record.params:
@@ -62,9 +69,89 @@ def is_valid(
         want = {dep.path: dep.md5 for dep in record.deps}
         if have.keys() != want.keys():
             return False
-        if any(have[path] != md5 for path, md5 in want.items() if path not in made):
+        if any(have[path] != md5 for path, md5 in want.items() if not _is_made(path, made)):
             return False
     return True
+
+
+def is_written(
+    read: Read, config: ProjectConfig, runs: Iterable[Run], inputs: InputsDigest, seed: int
+) -> bool:
+    """Whether the tip holds the snapshot of a recorded repeat of this state.
+
+    It does where the last snapshot on the branch is one of this state and committed seed, and the
+    tip still points to the outputs of that repeat: a merge may have taken another line's. A lock
+    that somebody else wrote, `dvc repro` say, is not known by this; see `is_valid`.
+
+    Parameters
+    ----------
+    read : callable
+        From a path of the repository to its bytes at the tip.
+    config : ProjectConfig
+    runs : iterable of Run
+        Those that the tip reaches, in their order.
+    inputs : InputsDigest
+    seed : int
+        The committed one.
+    """
+    written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
+    if not written:
+        return False
+    last, repeat = written[-1]
+    if last != inputs or repeat.seed != seed:
+        return False
+    if config.pipeline is None:
+        wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}
+        return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
+    # Where nothing is cached the record says nothing of what the lock should hold.
+    held = _locked(read, config)
+    return bool(repeat.outputs) and {out.md5 for out in repeat.outputs} <= held
+
+
+def expected(
+    project: Path,
+    stages: Sequence[Stage],
+    params: Mapping[str, Mapping[str, ParamTree]],
+    given: Sequence[Given],
+) -> list[StageRecord] | None:
+    """Return what dvc.lock would say of a state's commands, params and raw dependencies.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in a worktree of the state in which nothing has been executed.
+    stages : sequence of Stage
+        As they would be executed with the committed seed.
+    params : Mapping
+        File -> its content.
+    given : sequence of Given
+        Data that are not in the worktree yet.
+
+    Returns
+    -------
+    list of StageRecord or None
+        Without outputs; None where a dependency is not all there before an execution.
+    """
+    made = {out.path for stage in stages for out in stage.outs}
+    data = {each.path: each.md5 for each in given}
+    found = []
+    for stage in stages:
+        deps = []
+        for path in stage.deps:
+            if _is_made(path, made):
+                deps.append(FileHash(path, EMPTY, 0))
+            elif path in data:
+                deps.append(FileHash(path, data[path], 0))
+            elif _is_made(path, data) or not (project / path).exists():
+                return None
+            else:
+                deps.append(hash_path(project, path))
+        try:
+            values = declared_params(stage, params)
+        except DataMissingError:  # one that another stage writes
+            return None
+        found.append(StageRecord(stage.name, stage.commands, tuple(deps), values, ()))
+    return found
 
 
 def pipeline_files(
@@ -154,3 +241,33 @@ def _folders(path: str) -> list[str]:
     """Return the folders above a path, the top as ""."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def _is_made(path: str, made: Collection[str]) -> bool:
+    """Tell whether a path is one of these, holds one, or lies in one."""
+    return any(
+        path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
+        for other in made
+    )
+
+
+def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
+    """Return the hash that ``OUT.dvc`` beside an output gives; None where it gives none."""
+    file = posixpath.join(config.project, f"{path}.dvc")
+    data = read(file)
+    if data is ABSENT:
+        return None
+    pointer = dvcfiles.load_pointer(data, file, posixpath.dirname(file))
+    return pointer.outs[0].md5 if len(pointer.outs) == 1 else None
+
+
+def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
+    """Return the hashes of all outputs in the pipeline's dvc.lock."""
+    data = read(lock_path(config))
+    if data is ABSENT:
+        return frozenset()
+    folder = posixpath.dirname(config.pipeline or "")
+    lock = dvcfiles.load_lock(data, lock_path(config), folder, None)
+    return frozenset(
+        out.md5 for stage in lock.stages.values() for out in stage.outs if out.md5 is not None
+    )

@@ -15,11 +15,12 @@ from gitexp.ops.run import snapshot
 from gitexp.store import inputs, lookup, plans
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest
-    from gitexp.model.run import Run
     from gitexp.store.replay import Own
 
 LIMIT_BYTES = 16 << 20
@@ -43,7 +44,10 @@ def takes(repo: Repo, tip: CommitHash, own: Own) -> bool:
         if _untouched(repo, tip, own):
             return True
         if config.pipeline is None:
-            return not _has_snapshot(repo, tip, run)
+            runs = [found.run for found in lookup.runs_at(repo, tip).runs]
+            return not snapshot.is_written(
+                _reader(repo, tip), config, runs, run.inputs, run.committed_seed
+            )
         return not _is_valid(repo, tip, own.commit, config)
     except GitexpError:
         return False  # what cannot be read is left as it is
@@ -71,20 +75,12 @@ def _untouched(repo: Repo, tip: CommitHash, own: Own) -> bool:
     return True
 
 
-def _has_snapshot(repo: Repo, tip: CommitHash, run: Run) -> bool:
-    written = [
-        (found.run.inputs, repeat.seed)
-        for found in lookup.runs_at(repo, tip).runs
-        for repeat in found.run.repeats
-        if repeat.snapshot
-    ]
-    return written[-1:] == [(run.inputs, run.committed_seed)]
+def _reader(repo: Repo, tip: CommitHash) -> Callable[[str], bytes | Absent]:
+    return lambda path: objects.read_blob(repo, tip, path, LIMIT_BYTES)
 
 
 def _is_valid(repo: Repo, tip: CommitHash, ours: CommitHash, config: ProjectConfig) -> bool:
-    def read(path: str) -> bytes | Absent:
-        return objects.read_blob(repo, tip, path, LIMIT_BYTES)
-
+    read = _reader(repo, tip)
     path = snapshot.lock_path(config)
     folder = posixpath.dirname(config.pipeline or "")
     where = posixpath.join(config.project, config.pipeline or "")
