@@ -47,6 +47,12 @@ def bayesian_signed_rank_test(
         Draws from the posterior.
     seed : int
 
+    Raises
+    ------
+    DesignError
+        If the region is negative, there are no draws, the sides differ in length or a value is not
+        finite.
+
     Notes
     -----
     A Dirichlet process with strength 0.5 on a pseudo-difference of 0; the mass of a region is

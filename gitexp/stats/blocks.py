@@ -96,6 +96,11 @@ def friedman_test(
     higher_is_better : bool
         Whether rank 1 is the largest value of a block.
 
+    Raises
+    ------
+    DesignError
+        If the table has not one column a treatment, or a value is not finite.
+
     References
     ----------
     .. [1] Friedman, M. (1937). The use of ranks to avoid the assumption of normality implicit in
@@ -129,6 +134,11 @@ def iman_davenport_test(
         See `friedman_test`.
     tie_correction : bool
         Papers often print the chi-squared without it.
+
+    Raises
+    ------
+    DesignError
+        If all blocks rank the treatments alike, besides the reasons of `friedman_test`.
 
     References
     ----------
@@ -195,6 +205,11 @@ def friedman_vs_control(
     control : str
         One of `treatments`. A positive z means that the treatment ranks better.
 
+    Raises
+    ------
+    DesignError
+        If the control is no treatment, besides the reasons of `friedman_test`.
+
     References
     ----------
     .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
@@ -226,6 +241,12 @@ def repeated_measures_anova(table: Table, treatments: Sequence[str]) -> Repeated
     ----------
     table : sequence of float, shape (n_blocks, n_treatments)
     treatments : sequence of str
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two blocks, the treatments differ alike in all of them, the table
+        has not one column a treatment, or a value is not finite.
 
     Notes
     -----

@@ -109,6 +109,12 @@ def bootstrap_percentile_interval(  # noqa: PLR0913 - one sample or pairs, and h
         The interval has confidence 1 - alpha.
     n_resamples, seed : int
 
+    Raises
+    ------
+    DesignError
+        If the statistic is unknown, its data are missing, too few or not finite, or alpha is no
+        rate.
+
     References
     ----------
     .. [1] Efron, B. and Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman and
@@ -137,6 +143,12 @@ def bootstrap_bca_interval(  # noqa: PLR0913 - one sample or pairs, and how
 
     See `bootstrap_percentile_interval` for the parameters; the acceleration is that of the
     jackknife.
+
+    Raises
+    ------
+    DesignError
+        If all resampled statistics lie on one side of the estimate, besides the reasons of
+        `bootstrap_percentile_interval`.
 
     References
     ----------
@@ -186,6 +198,12 @@ def paired_bootstrap_metric_difference(  # noqa: PLR0913 - two classifiers, a me
     n_resamples, seed : int
     interval : {"percentile"}
 
+    Raises
+    ------
+    DesignError
+        If the interval or the metric is unknown, the columns differ in length or are empty, or
+        alpha is no rate.
+
     References
     ----------
     .. [1] Efron, B. and Tibshirani, R. J. (1993). An Introduction to the Bootstrap. Chapman and
@@ -223,6 +241,11 @@ def approximate_randomization_test(  # noqa: PLR0913 - two classifiers, a metric
     alternative : {"two-sided", "greater", "less"}
         Of `a` relative to `b`.
     n_resamples, seed : int
+
+    Raises
+    ------
+    DesignError
+        If the columns differ in length or are empty, or the metric is none of labels.
     """
     cells, definition = _classified(truth, predictions_a, predictions_b, metric, positive_label)
     second, first = examples.scores(cells, definition)

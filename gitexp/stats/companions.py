@@ -40,6 +40,11 @@ def beside_repeats(
     tuple of SignificanceResult
         Paired t or Welch's; empty where t does not exist (a single value, or no variation).
 
+    Raises
+    ------
+    DesignError
+        If a value is not finite, or a relative margin has no positive baseline.
+
     Examples
     --------
     >>> from gitexp.stats.design import Design, Unit, plan_test
@@ -89,6 +94,11 @@ def beside_predictions(
     plan : PlannedTest
     design : Design
     cells : Cells
+
+    Raises
+    ------
+    DesignError
+        If a margin relative to the baseline has no positive baseline.
     """
     if plan.test != "mcnemar":
         return ()

@@ -84,6 +84,12 @@ def mcnemar_test(
         Exact: two-sided binomial. Mid-p: outcomes as far from the middle as the observed one
         count half.
 
+    Raises
+    ------
+    DesignError
+        If the table is not 2 x 2 of counts, or the predictions are not of the same examples, or the
+        method is unknown.
+
     References
     ----------
     .. [1] McNemar, Q. (1947). Note on the sampling error of the difference between correlated
@@ -127,6 +133,11 @@ def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]
     predictions : mapping of name to sequence
         Two classifiers at least.
 
+    Raises
+    ------
+    DesignError
+        If there are fewer than two classifiers, or their predictions are not of the same examples.
+
     References
     ----------
     .. [1] Cochran, W. G. (1950). The comparison of percentages in matched samples. Biometrika
@@ -152,6 +163,11 @@ def chi_square_independence(table: Table, *, continuity_correction: bool = False
         Empty rows and columns are an error.
     continuity_correction : bool
         Yates's, for 2 x 2 tables only.
+
+    Raises
+    ------
+    DesignError
+        If the table holds anything but counts, or has an empty or a single row or column.
 
     References
     ----------
@@ -188,6 +204,12 @@ def cochran_mantel_haenszel(
         Half a count.
     alpha : float
         The interval of the odds ratio has confidence 1 - alpha.
+
+    Raises
+    ------
+    DesignError
+        If the tables are not 2 x 2 of counts, no stratum varies in both directions, or alpha is no
+        rate.
 
     References
     ----------

@@ -89,6 +89,12 @@ def curve_max_t_permutation_test(
         Adjusted p-values compare each t with the distribution of the largest one [1]_; a step
         without any difference has t = 0.
 
+    Raises
+    ------
+    DesignError
+        If the curves have not one finite value a step, there are more than 20 pairs, or the
+        alternative is unknown.
+
     References
     ----------
     .. [1] Westfall, P. H. and Young, S. S. (1993). Resampling-Based Multiple Testing. Wiley.

@@ -100,7 +100,13 @@ def corrected_resampled_t_test(
 
 
 def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
-    """Return the mean of a - b over splits with the error of `corrected_resampled_t_test`."""
+    """Return the mean of a - b over splits with the error of `corrected_resampled_t_test`.
+
+    Raises
+    ------
+    DesignError
+        If the ratio is not positive, besides the reasons of `ttests.paired_difference`.
+    """
     if not (math.isfinite(test_train_ratio) and test_train_ratio > 0):
         raise DesignError(
             "the sizes of test and training parts make no ratio",
@@ -120,6 +126,11 @@ def five_by_two_cv_t_test(
     ----------
     scores_a, scores_b : sequence, shape (5, 2)
         Rows are repetitions, columns folds.
+
+    Raises
+    ------
+    DesignError
+        If the scores are not 5 x 2, or their differences vary within no repetition.
 
     References
     ----------

@@ -177,6 +177,11 @@ def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -
     one_sided : bool
         Whether the null hypothesis has one side.
 
+    Raises
+    ------
+    DesignError
+        If alpha is no rate.
+
     Examples
     --------
     >>> pairs_needed(0.05), pairs_needed(0.05, one_sided=False), pairs_needed(0.05, paired=False)

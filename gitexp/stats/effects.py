@@ -59,6 +59,11 @@ def paired_effects(
     tuple of EffectSize
         Cohen's dz and Hedges' gz where differences vary, and the rank-biserial correlation.
 
+    Raises
+    ------
+    DesignError
+        If the sides differ in length, or a value is not finite.
+
     Examples
     --------
     >>> [size.name for size in paired_effects([1.0, 2.0, 4.0], [2.0, 4.0, 5.0])]
@@ -140,6 +145,11 @@ def cohens_dz(a: Floats, b: Floats, alpha: float = 0.05) -> Estimate:
         Two pairs at least, with differences that vary.
     alpha : float
         The interval has confidence 1 - alpha: noncentral-t limits / sqrt(n).
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two pairs, or their differences do not vary.
 
     Examples
     --------

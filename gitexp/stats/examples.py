@@ -209,6 +209,11 @@ def swap_tails(
     Tails
         (b + 1) / (m + 1).
 
+    Raises
+    ------
+    DesignError
+        If the positive label occurs in no example.
+
     Notes
     -----
     If both models are exchangeable on every example, each example's two predictions may be
@@ -270,6 +275,11 @@ def resampled_scores(
     Returns
     -------
     baseline, candidate : ndarray of float, shape (draws,)
+
+    Raises
+    ------
+    DesignError
+        If the positive label occurs in no example.
 
     References
     ----------

@@ -98,6 +98,12 @@ def welch_anova(groups: Groups) -> FTest:
     groups : mapping of name to values
         Each with two values at least, that vary.
 
+    Raises
+    ------
+    DesignError
+        If a group has fewer than two values or does not vary, besides the reasons of
+        `kruskal_wallis`.
+
     References
     ----------
     .. [1] Welch, B. L. (1951). On the comparison of several mean values: an alternative
@@ -127,6 +133,12 @@ def kruskal_wallis(groups: Groups) -> KruskalWallis:
     ----------
     groups : mapping of name to values
 
+    Raises
+    ------
+    DesignError
+        If there are fewer than two groups, one is empty, all have one value only, or a value is not
+        finite.
+
     References
     ----------
     .. [1] Kruskal, W. H. and Wallis, W. A. (1952). Use of ranks in one-criterion variance
@@ -155,6 +167,11 @@ def eta_squared(groups: Groups, *, alpha: float = 0.05) -> Estimate:
     alpha : float
         The interval has confidence 1 - alpha: noncentral-F limits lambda / (lambda + N).
 
+    Raises
+    ------
+    DesignError
+        As `one_way_anova`.
+
     References
     ----------
     .. [1] Steiger, J. H. (2004). Beyond the F test: effect size confidence intervals and tests
@@ -181,7 +198,14 @@ def omega_squared(groups: Groups) -> Estimate:
 
 
 def checked(groups: Groups, *, least: int = 1) -> list[Values]:
-    """Return the groups as arrays; there must be two, and more values than groups."""
+    """Return the groups as arrays; there must be two, and more values than groups.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two groups, one is empty, all have one value only, or a value is not
+        finite.
+    """
     values = [finite(group, f"values of {name}", least=least) for name, group in groups.items()]
     if len(values) < 2 or sum(map(len, values)) <= len(values):  # noqa: PLR2004 - nothing to compare
         raise DesignError(

@@ -44,6 +44,11 @@ def p_values(effect: Effect | None, tails_at: Callable[[float], Tails]) -> PValu
     PValues
         `p_value` always belongs to "no difference at all".
 
+    Raises
+    ------
+    DesignError
+        If a band of equivalence has a negative margin.
+
     Notes
     -----
     Superiority: one null on either side of the margin. Equivalence: both one-sided tests have

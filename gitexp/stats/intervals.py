@@ -44,6 +44,11 @@ def difference_interval(
         None with fewer than two values a side, or where nothing varies: such a difference has
         no error to be seen, which is not to say that it has none.
 
+    Raises
+    ------
+    DesignError
+        If a value is not finite, or `confidence` is no rate.
+
     Examples
     --------
     >>> difference_interval([1.0, 2.0, 4.0], [2.0, 4.0, 5.0], paired=True).method
@@ -70,10 +75,8 @@ def relative_interval(
 
     Parameters
     ----------
-    baseline, candidate : sequence of float
-        In the unit of the metric; in the same order if paired.
-    paired : bool
-    confidence : float
+    baseline, candidate, paired, confidence
+        See `difference_interval`.
     inflation : float
         By which the variance of a mean exceeds that of independent values: 1 + n n_test / n_train
         for the folds of a cross-validation.
@@ -83,6 +86,11 @@ def relative_interval(
     Interval or None
         None where the baseline's mean is not positive, or not so at this confidence (then no
         finite interval exists [1]_), with fewer than two values a side, or where nothing varies.
+
+    Raises
+    ------
+    DesignError
+        If a value is not finite, paired sides differ in length, or `confidence` is no rate.
 
     Notes
     -----
@@ -146,6 +154,11 @@ def permutation_interval(
         None if even the widest one has less confidence (fewer than 6 pairs at 0.95), or with
         more pairs than are enumerated.
 
+    Raises
+    ------
+    DesignError
+        If the sides differ in length, a value is not finite, or `confidence` is no rate.
+
     Notes
     -----
     The p-value of a shift is the share of non-empty subsets of pairs whose mean lies beyond it,
@@ -200,6 +213,11 @@ def predictions_interval(
         Accuracy's (or the error rate's) by Newcombe's paired score method [1]_; all else is the
         percentile interval of examples resampled jointly, None below
         `design.MIN_BOOTSTRAP_EXAMPLES`; the relative one also where a resampled baseline is 0.
+
+    Raises
+    ------
+    DesignError
+        If `confidence` is no rate, or the positive label occurs in no example.
 
     References
     ----------

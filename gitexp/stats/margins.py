@@ -81,6 +81,11 @@ def superiority_by_margin_t_test(  # noqa: PLR0913 - the test has this many opti
         If not, the difference has to lie below -margin.
     alpha : float
         Of the one-sided test and its one-sided limit.
+
+    Raises
+    ------
+    DesignError
+        As `ttests.t_test` and the estimate that is tested.
     """
     alternative: Alternative = "greater" if higher_is_better else "less"
     mu0 = margin if higher_is_better else -margin

@@ -33,6 +33,11 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
     alpha : float
         Half of it lies beyond either limit.
 
+    Raises
+    ------
+    DesignError
+        If alpha is no rate, or a limit cannot be found.
+
     References
     ----------
     .. [1] Steiger, J. H. and Fouladi, R. T. (1997). Noncentrality interval estimation and the
@@ -80,6 +85,11 @@ def noncentral_f_interval(
         Degrees of freedom.
     alpha : float
         Half of it lies beyond either limit; a limit that does not exist is 0.
+
+    Raises
+    ------
+    DesignError
+        If alpha is no rate, or a limit cannot be found.
 
     References
     ----------

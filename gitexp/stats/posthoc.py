@@ -79,6 +79,11 @@ def tukey_hsd(groups: Groups, *, alpha: float = 0.05) -> TukeyHsd:
     alpha : float
         All intervals together have confidence 1 - alpha.
 
+    Raises
+    ------
+    DesignError
+        If alpha is no rate, besides the reasons of `groups.one_way_anova`.
+
     References
     ----------
     .. [1] Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal
@@ -111,6 +116,12 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
         Each with two values at least.
     alpha : float
         All intervals together have confidence 1 - alpha, approximately.
+
+    Raises
+    ------
+    DesignError
+        If alpha is no rate, there are fewer than two groups, one has fewer than two values or holds
+        one that is not finite, or two groups both do not vary.
 
     References
     ----------
@@ -149,6 +160,11 @@ def dunnett_test(
         The treatments; one at least.
     alternative : {"two-sided", "greater", "less"}
         Of a treatment relative to the control.
+
+    Raises
+    ------
+    DesignError
+        If the alternative is unknown, besides the reasons of `groups.one_way_anova`.
 
     References
     ----------

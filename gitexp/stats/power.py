@@ -64,6 +64,11 @@ def power_paired_t_test(
     alpha : float
     alternative : {"two-sided", "greater", "less"}
 
+    Raises
+    ------
+    DesignError
+        If there are fewer than two pairs, the effect size is not finite, or alpha is no rate.
+
     References
     ----------
     .. [1] Cohen, J. (1988). Statistical Power Analysis for the Behavioral Sciences, 2nd edition.
@@ -148,6 +153,11 @@ def power_one_way_anova(
     effect_size_f : float
         Cohen's f; the noncentrality is n_groups n_per_group f^2.
     alpha : float
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two groups or values a group, or alpha is no rate.
     """
     rate(alpha)
     _more_than_one(n_groups)
@@ -177,6 +187,12 @@ def power_mcnemar(
     alpha : float
     method : {"normal", "exact"}
         Normal approximation [1]_, or the unconditional power of the exact test.
+
+    Raises
+    ------
+    DesignError
+        If the probabilities are none of discordant examples, the method is unknown, or alpha is no
+        rate.
 
     References
     ----------
@@ -215,7 +231,14 @@ def sample_size_mcnemar(
     alpha: float = 0.05,
     method: Literal["normal"] = "normal",
 ) -> SampleSize:
-    """Return the examples at which the normal `power_mcnemar` reaches `power`."""
+    """Return the examples at which the normal `power_mcnemar` reaches `power`.
+
+    Raises
+    ------
+    DesignError
+        If the probabilities are equal or none of discordant examples, the method is unknown, or a
+        rate is none.
+    """
     rate(alpha)
     rate(power, "power")
     if method != "normal":
@@ -247,6 +270,11 @@ def power_tost_paired(
     true_difference, sd_of_differences, margin : float
         In the unit of the metric.
     alpha : float
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two pairs, spread or margin is not positive, or alpha is no rate.
 
     References
     ----------

@@ -32,6 +32,11 @@ def wilson_interval(successes: int, n: int, alpha: float = 0.05) -> Estimate:
     alpha : float
         The interval has confidence 1 - alpha; its limit is exactly 0 or 1 at 0 or n successes.
 
+    Raises
+    ------
+    DesignError
+        If there are not 0 to n successes of at least one, or alpha is no rate.
+
     References
     ----------
     .. [1] Wilson, E. B. (1927). Probable inference, the law of succession, and statistical

@@ -172,6 +172,11 @@ def mann_whitney_u(
     continuity_correction : bool
         Half a rank, normal approximation only.
 
+    Raises
+    ------
+    DesignError
+        If a side is empty, a value is not finite, or the alternative is unknown.
+
     References
     ----------
     .. [1] Mann, H. B. and Whitney, D. R. (1947). On a test of whether one of two random variables

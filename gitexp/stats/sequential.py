@@ -100,6 +100,11 @@ def normal_mixture_boundary(
     two_sided : bool
         If not, only the sum's upper side is bounded, by a mixture over positive means.
 
+    Raises
+    ------
+    DesignError
+        If the time to be best at is not positive, or alpha is no rate.
+
     References
     ----------
     .. [1] Howard, S. R., Ramdas, A., McAuliffe, J. and Sekhon, J. (2021). Time-uniform,
@@ -142,6 +147,12 @@ def normal_mixture_confidence_sequence(
     alpha, v_opt : float
         See `normal_mixture_boundary`.
 
+    Raises
+    ------
+    DesignError
+        If sigma or the time to be best at is not positive, a value is not finite, or alpha is no
+        rate.
+
     References
     ----------
     .. [1] Howard et al. (2021), see `normal_mixture_boundary`.
@@ -179,6 +190,12 @@ def bernoulli_confidence_sequence(
     t_opt, alpha_opt : float
         Sample size and error for which the sequence is tightest.
 
+    Raises
+    ------
+    DesignError
+        If there are not 0 to n successes of at least one, a time to be best at is not positive, or
+        a rate is none.
+
     References
     ----------
     .. [1] Howard et al. (2021), see `normal_mixture_boundary`, proposition 7.
@@ -215,6 +232,11 @@ def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EPr
     bet : float
         In [-1 / (1 - mu0), 1 / mu0], so that wealth stays positive.
 
+    Raises
+    ------
+    DesignError
+        If a value lies outside [0, 1], or the bet can lose more than everything.
+
     References
     ----------
     .. [1] Waudby-Smith, I. and Ramdas, A. (2024). Estimating means of bounded random variables by
@@ -242,6 +264,11 @@ def sellke_bayarri_berger_calibration(p_value: float) -> Calibration:
     p_value : float
         In (0, 1]; above 1/e the bound is 1.
 
+    Raises
+    ------
+    DesignError
+        If it is no p-value above 0 and at most 1.
+
     References
     ----------
     .. [1] Sellke, T., Bayarri, M. J. and Berger, J. O. (2001). Calibration of p values for testing
@@ -268,6 +295,11 @@ def pocock_boundary(n_looks: int, alpha: float, *, two_sided: bool = True) -> Gr
     alpha : float
         Error of all looks together.
     two_sided : bool
+
+    Raises
+    ------
+    DesignError
+        If there is no look, or alpha is no rate.
 
     References
     ----------

@@ -81,7 +81,14 @@ def one_mean(values: Floats, what: str = "values") -> Mean:
 
 
 def paired_difference(a: Floats, b: Floats) -> Mean:
-    """Return the mean of a - b over pairs."""
+    """Return the mean of a - b over pairs.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two pairs, their numbers differ, a value is not finite, or the
+        differences do not vary beyond rounding noise.
+    """
     first, second = finite_pairs(a, b, least=2)
     differences = first - second
     tolerance = resolution(first, second)
@@ -90,6 +97,11 @@ def paired_difference(a: Floats, b: Floats) -> Mean:
 
 def welch_difference(a: Floats, b: Floats) -> Mean:
     """Return mean(a) - mean(b) with Satterthwaite's degrees of freedom.
+
+    Raises
+    ------
+    DesignError
+        If a side has fewer than two values, one is not finite, or neither side varies.
 
     References
     ----------
@@ -106,7 +118,13 @@ def welch_difference(a: Floats, b: Floats) -> Mean:
 
 
 def pooled_difference(a: Floats, b: Floats) -> Mean:
-    """Return mean(a) - mean(b), assuming equal variances."""
+    """Return mean(a) - mean(b), assuming equal variances.
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than three values in all, one is not finite, or neither side varies.
+    """
     first, second = finite(a, "values"), finite(b, "values")
     df = len(first) + len(second) - 2
     if df < 1:
@@ -133,6 +151,11 @@ def p_of_t(statistic: float, df: float, alternative: Alternative) -> float:
 
 def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | None, float | None]:
     """Return the 1 - alpha interval that belongs to a test; None for the infinite limit.
+
+    Raises
+    ------
+    DesignError
+        If alpha is no rate.
 
     Examples
     --------
@@ -163,6 +186,11 @@ def t_test(
     alternative : {"two-sided", "greater", "less"}
     alpha : float
         The interval has confidence 1 - alpha.
+
+    Raises
+    ------
+    DesignError
+        If the alternative is unknown, or alpha is no rate.
     """
     if alternative not in {"two-sided", "greater", "less"}:
         raise DesignError(
