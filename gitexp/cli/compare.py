@@ -70,7 +70,8 @@ def execute(args: argparse.Namespace, context: Context) -> int:
 def _by_ending(output: str | None) -> str:
     """Return the format that the ending of a file's name says, else text."""
     ending = Path(output or "").suffix.lower().removeprefix(".")
-    return ending if ending in RENDERERS else "text"
+    name = {"tex": "latex"}.get(ending, ending)
+    return name if name in RENDERERS else "text"
 
 
 def _write(path: Path, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Values -> text, Markdown, JSON, HTML, CSV, DataFrame; pure, one file each.
+"""Values -> text, Markdown, JSON, HTML, CSV, LaTeX, DataFrame; pure, one file each.
 
 `RENDERERS` is the registry: a new format is one file with a function ``render`` and one line here.
 """
@@ -26,6 +26,7 @@ RENDERERS: dict[str, str] = {
     "json": "json",
     "html": "html",
     "csv": "csv",
+    "latex": "latex",
 }
 
 

@@ -19,7 +19,7 @@ from gitexp.report.style import Style
 from tests.report import samples
 
 GOLDEN = Path(__file__).parent / "golden"
-SUFFIX = {"text": "txt"}
+SUFFIX = {"text": "txt", "latex": "tex"}
 
 RESULT = SignificanceResult(samples.planned(), 0.001, 0.001, 1.0)
 
@@ -260,3 +260,26 @@ def test_a_page_shows_pairs_and_metrics_as_pictures() -> None:
 def test_repeats_that_share_no_seed_get_no_slopes() -> None:
     page = renderer("html").render((samples.exploratory(),), Style())
     assert "pair by pair" not in page
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_foreign_string_runs_no_command_of_latex(text: str) -> None:
+    page = renderer("latex").render((poisoned(text),), Style(verbose=True))
+    clean = renderer("latex").render((poisoned("plain"),), Style(verbose=True))
+    assert len(page.splitlines()) == len(clean.splitlines())
+    body = [line for line in page.splitlines() if not line.startswith("% ")]
+    commands = {name for line in body for name in re.findall(r"\\([a-zA-Z]+)", line)}
+    assert commands <= {
+        *("begin", "end", "toprule", "midrule", "bottomrule"),
+        *("textbackslash", "textasciitilde", "ensuremath"),
+    }
+    for row in (line for line in body if " & " in line):
+        assert len(re.findall(r"(?<!\\)&", row)) == 9
+        assert not re.search(r"(?<!\\)[#%_]", row)
+
+
+def test_a_metric_in_brackets_is_no_option_of_the_line_before() -> None:
+    value = replace(samples.supported(), metrics=(samples.metric("[1cm] x"), samples.metric("*y")))
+    page = renderer("latex").render((value,), Style())
+    assert "\n{} [1cm] x" in page
+    assert "\n{} *y" in page
