@@ -29,7 +29,9 @@ def entry() -> NoReturn:
     _speak_utf8()
     # Values of a list are many and have no cycles: looking for some took a fifth of the time.
     gc.set_threshold(100_000, 50, 100)
-    sys.exit(main(sys.argv[1:]))
+    code = main(sys.argv[1:])
+    gc.freeze()  # nor does Python need to look for them when it ends
+    sys.exit(code)
 
 
 def _speak_utf8() -> None:

@@ -115,11 +115,14 @@ class Fields:
 
     def word(self, key: str, kind: type[WordT], default: WordT | None = None) -> WordT:
         """Read a word of an enum."""
-        expected = "one of " + ", ".join(str(word.value) for word in kind)
-        text = self._take(key, default.value if default else None, expected)
+        text = self.raw(key)
+        if text is None and default is not None:
+            return default
         for word in kind:
             if word.value == text:
                 return word
+        expected = "one of " + ", ".join(str(word.value) for word in kind)
+        self._take(key, None, expected)
         raise self.bad(key, expected)
 
     def maybe_word(self, key: str, kind: type[WordT]) -> WordT | None:

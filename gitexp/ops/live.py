@@ -9,24 +9,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, GitexpError
+from gitexp.errors import GitexpError
 from gitexp.formats import outcome as outcome_format
 from gitexp.formats import run as run_format
-from gitexp.formats.text import json_dumps, json_loads
+from gitexp.formats.jsontext import json_dumps
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LiveRun, UnreadableRecord
-from gitexp.store import locks
-from gitexp.store.layout import TMP
+from gitexp.store import calls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.formats.text import Json
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
-
-STATE_LIMIT_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +44,7 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     """
     found: list[LiveRun] = []
     bad: list[UnreadableRecord] = []
-    for folder in run_folders(workspace):
+    for folder in calls.folders(workspace):
         try:
             run = _look(folder)
         except (GitexpError, OSError) as error:
@@ -63,48 +59,23 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     )
 
 
-def run_folders(workspace: Workspace) -> tuple[Path, ...]:
-    """Return the folders of calls in a work tree, each named by its run."""
-    if workspace.top is None:
-        return ()
-    try:
-        return tuple(
-            sorted(path.parent for path in (workspace.top / TMP / "runs").glob("*/state.json"))
-        )
-    except OSError:
-        return ()
-
-
 def _look(folder: Path) -> LiveRun | None:
     """Return what is going on in one folder; None where it is all recorded."""
-    path = folder / "state.json"
-    where = str(path)
-    state = json_loads(path.read_bytes(), where=where, limit=STATE_LIMIT_BYTES)
-    if not isinstance(state, dict):
-        raise BadFormatError("this is no state of a run", where=where)
-    if state.get("published") is True:
+    call = calls.read(folder)
+    if call is None:
         return None
-    run = run_format.load(json_dumps(state.get("draft")), where)
-    owner = _owner(state.get("owner"), where)
+    run = run_format.load(json_dumps(call.draft), call.where)
     ended = dict(_ended(folder, run))
     return LiveRun(
         id=run.id,
-        branch=str(state.get("branch", "")),
-        side=str(state.get("side", "")),
+        branch=call.branch,
+        side=call.side,
         seeds=run.seeds,
         finished=tuple(s for s, state in ended.items() if state is RepeatState.FINISHED),
         ended=tuple(s for s, state in ended.items() if state is not RepeatState.FINISHED),
-        alive=not locks.is_dead(owner),
+        alive=call.alive,
         started_at=run.started_at,
-        host=owner.host,
-    )
-
-
-def _owner(value: Json, where: str) -> locks.Owner:
-    if not isinstance(value, dict) or not isinstance(value.get("pid"), int):
-        raise BadFormatError("this state of a run has no owner", where=where)
-    return locks.Owner(
-        str(value.get("host", "")), int(str(value["pid"])), str(value.get("started", ""))
+        host=call.owner.host,
     )
 
 

@@ -12,8 +12,8 @@ from gitexp.formats import outcome as outcome_format
 from gitexp.git import repository
 from gitexp.model.ids import RunId
 from gitexp.model.views import LogSource, LogView, RepeatLog
-from gitexp.ops.live import live_runs, run_folders
-from gitexp.store import lookup
+from gitexp.ops.live import live_runs
+from gitexp.store import calls, lookup
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def follow(
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:
     """Return the job folder of a run; None where this work tree has none."""
-    folders = run_folders(workspace)
+    folders = calls.folders(workspace)
     if run is None:
         if not folders:
             raise _unknown(run)

@@ -9,7 +9,7 @@ import json
 import marshal
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from gitexp.store.lines import RunLine
     from gitexp.store.tips import Tip
 
-_WORTH_A_CHILD = 300  # branches; a child costs 20 ms
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
+_WORTH_A_CHILD: Final = 300  # branches; a child costs 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ def encode(line: ExperimentLine) -> bytes:
         None if line.created_at is None else line.created_at.isoformat(),
         line.baseline,
     ]
-    return json.dumps(row, separators=(",", ":")).encode("ascii")
+    return _COMPACT(row).encode("ascii")
 
 
 def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:

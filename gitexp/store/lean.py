@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Final, TypedDict
 
 from gitexp.formats.samples import COLUMNS
 from gitexp.formats.versions import schema
@@ -93,7 +93,7 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
     if data is ABSENT or table is ABSENT:
         return None
     try:
-        return _line(json.loads(data, parse_constant=_refuse), table, run)
+        return _line(_DECODE(data.decode("utf-8")), table, run)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # not a record as we write it: the full reader says what is wrong
 
@@ -162,3 +162,6 @@ def _param(value: Json) -> ParamValue:
 
 def _refuse(name: str) -> float:
     raise ValueError(name)
+
+
+_DECODE: Final = json.JSONDecoder(parse_constant=_refuse).decode

@@ -7,7 +7,9 @@ comment, a flow mapping - is left to the full reader, so the two can only differ
 
 from __future__ import annotations
 
+import enum
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
 
 LIMIT_BYTES = 1 << 20
+_LONG = 1_000  # characters; longer lines are not worth keeping
 _SCHEMA = schema("plan")
 # `key: value`, at most one level deep. A plain text here begins with a letter or digit and has
 # neither ": " nor " #" nor a colon at its end; a quoted one has neither quotes nor escapes inside.
@@ -41,7 +44,7 @@ def lean_plan(data: bytes, where: str) -> Plan:
         As `formats.plan.load`, which is asked in every doubt.
     """
     try:
-        value = usual(data, where)
+        value = usual(data)
         if value is not None and value.get("$schema") == _SCHEMA:
             return plan_format.read(Fields(value, where))
     except GitexpError:
@@ -49,78 +52,83 @@ def lean_plan(data: bytes, where: str) -> Plan:
     return plan_format.load(data, where)
 
 
-def usual(data: bytes, where: str) -> dict[str, Json] | None:
+def usual(data: bytes) -> dict[str, Json] | None:
     """Return the mapping that the file is, or None where a line is not of the usual kind."""
     if len(data) > LIMIT_BYTES or not data.endswith(b"\n"):
         return None
+    reader = _Reader()
     try:
-        lines = data.decode("utf-8")[:-1].split("\n")
-    except UnicodeDecodeError:
+        for text in data.decode("utf-8")[:-1].split("\n"):
+            reader.take(text)
+    except (ValueError, GitexpError):  # the latter: a bare date, unless the next line goes on
         return None
-    reader = _Reader(where)
-    try:
-        # What is not printable (a tab, a separator of lines) may mean something to YAML.
-        if all(line.isprintable() and reader.take(line) for line in lines):
-            return reader.top
-    except GitexpError:  # a bare date, unless the next line goes on with it
-        return None
-    return None
+    return reader.top
+
+
+class _Kind(enum.Enum):
+    """What a line is for those around it."""
+
+    TOP = enum.auto()  # `key: value`
+    EMPTY = enum.auto()  # `key: []`
+    OPENS = enum.auto()  # `key:`, for the lines below
+    NESTED = enum.auto()  # `  key: value`
+    ITEM = enum.auto()  # `- value`
 
 
 class _Reader:
-    """Takes lines one by one; `take` returns False for one that it does not understand."""
+    """Takes lines one by one; ValueError for one that it does not understand."""
 
-    def __init__(self, where: str) -> None:
+    def __init__(self) -> None:
         self.top: dict[str, Json] = {}
-        self._where = where
         self._opened = ""  # the key whose mapping or list is being read
         self._nested: dict[str, Json] = {}
         self._items: list[Json] = []
 
-    def take(self, line: str) -> bool:
-        if line.startswith("- "):
-            item = _ITEM.fullmatch(line)
-            return item is not None and self._take_item(item)
-        found = _LINE.fullmatch(line)
-        if found is None:
-            return False
-        kind = found.lastgroup or ""
-        if kind == "plain" and found["plain"].endswith((":", " ")):
-            return False
-        if found["indent"]:
-            return self._take_nested(found["key"], kind, found)
-        return self._take_top(found["key"], kind, found)
+    def take(self, text: str) -> None:
+        kind, key, value = _line(text)
+        if kind is _Kind.ITEM:
+            if not self._opened or self._nested:
+                raise ValueError(text)
+            self._items.append(value)
+            self.top[self._opened] = self._items
+        elif kind is _Kind.NESTED:
+            if not self._opened or self._items or key in self._nested:
+                raise ValueError(text)
+            self._nested[key] = value
+            self.top[self._opened] = self._nested
+        else:
+            if key in self.top:
+                raise ValueError(text)
+            self._nested, self._items = {}, []
+            self._opened = key if kind is _Kind.OPENS else ""
+            self.top[key] = [] if kind is _Kind.EMPTY else value
 
-    def _take_item(self, item: re.Match[str]) -> bool:
-        if not self._opened or self._nested:
-            return False
-        self._items.append(self._value(item.lastgroup or "", item))
-        self.top[self._opened] = self._items
-        return True
 
-    def _take_nested(self, key: str, kind: str, found: re.Match[str]) -> bool:
-        if not self._opened or self._items or key in self._nested or kind == "key":
-            return False
-        self._nested[key] = self._value(kind, found)
-        self.top[self._opened] = self._nested
-        return True
+@lru_cache(maxsize=4096)
+def _line(text: str) -> tuple[_Kind, str, Json]:
+    """Read a line by itself. Most lines of a plan are those of the plan before: read once."""
+    item = text.startswith("- ")
+    found = (_ITEM if item else _LINE).fullmatch(text)
+    # What is not printable (a tab, a separator of lines) may mean something to YAML.
+    if found is None or len(text) > _LONG or not text.isprintable():
+        raise ValueError(text)
+    if item:
+        return _Kind.ITEM, "", _value(found)
+    kinds = {"key": _Kind.OPENS, "empty": _Kind.EMPTY}
+    kind = kinds.get(found.lastgroup or "", _Kind.TOP)
+    if not found["indent"]:
+        return kind, found["key"], _value(found)
+    if kind is not _Kind.TOP:
+        raise ValueError(text)
+    return _Kind.NESTED, found["key"], _value(found)
 
-    def _take_top(self, key: str, kind: str, found: re.Match[str]) -> bool:
-        if key in self.top:
-            return False
-        self._nested, self._items = {}, []
-        self._opened = key if kind == "key" else ""
-        self.top[key] = self._value(kind, found)
-        return True
 
-    def _value(self, kind: str, found: re.Match[str]) -> Json:
-        """Return what the last group of a match means; None where a line has a key alone."""
-        match kind:
-            case "quoted":
-                return found["quoted"]
-            case "plain":
-                return scalar(found["plain"], where=self._where)
-            case "empty":
-                return []
-            case _:
-                return None
+def _value(found: re.Match[str]) -> Json:
+    """Return what the last group of a match means; None where a line has a key alone."""
+    if found.lastgroup == "quoted":
+        return found["quoted"]
+    if found.lastgroup != "plain":
+        return None
+    if found["plain"].endswith((":", " ")):
+        raise ValueError(found["plain"])
+    return scalar(found["plain"], where="")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.model.comparison import MetricSummary
@@ -31,6 +31,9 @@ if TYPE_CHECKING:
         str, str, str, str, bool, str, str, str, str, Sequence[int], int, str, str,
         Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]],
     ]  # fmt: skip
+
+
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def run_lines(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
@@ -83,7 +86,7 @@ def _encode(line: RunLine) -> bytes:
         line.params,
         [(item.metric, item.n, item.mean, item.sd) for item in line.metrics],
     ]
-    return json.dumps(row, separators=(",", ":")).encode("ascii")
+    return _COMPACT(row).encode("ascii")
 
 
 def _remembered(index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:

@@ -68,13 +68,13 @@ LINES = st.lists(
 @example(["d: 2024-01-01", "  - a"])  # a text of two lines, no date
 def test_lines_of_the_usual_kind_mean_what_yaml_says(lines: list[str]) -> None:
     data = ("\n".join(lines) + "\n").encode()
-    found = usual(data, "x")
+    found = usual(data)
     if found:
         assert found == yaml_loads(data, where="x")
 
 
 def test_the_usual_plan_takes_the_quick_way() -> None:
-    assert usual(plan_format.dump(a_plan("x", "0" * 40)), "x") is not None
+    assert usual(plan_format.dump(a_plan("x", "0" * 40))) is not None
 
 
 def line(repo: BuiltRepo, files: dict[str, bytes]) -> RunLine | None:
