@@ -1,0 +1,312 @@
+"""What a design finds: the smallest effect for so many repeats, the repeats for an effect.
+
+Everything follows from numbers, spread and alpha; no measured effect is an argument, so nothing
+here can turn into an "observed power".
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+from gitexp.errors import DesignError
+from gitexp.stats.design import pairs_needed, smallest_p
+from gitexp.stats.power import (
+    power_paired_t_test,
+    power_tost_paired,
+    power_two_sample_t_test,
+    sample_size_mcnemar,
+)
+from gitexp.stats.roots import bracket, crossing
+from gitexp.stats.values import rate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitexp.stats.values import Values
+
+FEW_REJECTING = 40  # relabellings: below, a t test at the attained level is off by up to 10 points
+MOST_SIMULATED = 5_000  # relabellings; at a tiny alpha there are more, and t has to do
+CELLS = 2_000_000  # relabellings times simulations: some 50 ms and 16 MB
+MOST = 1_000_000  # repeats or examples that a report still names
+
+
+def smallest_size(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
+    """Return the effect that a permutation test of so many repeats finds with `power`.
+
+    Parameters
+    ----------
+    n : int
+        Pairs, or repeats of each side.
+    power : float
+    alpha : float
+        One-sided; half of it for a two-sided test.
+    paired : bool
+
+    Returns
+    -------
+    float or None
+        Distance from the null in standard deviations of the paired differences, or of one side's
+        values. None where no outcome reaches alpha.
+
+    Notes
+    -----
+    Normal values. A permutation test has few levels at small n: where it rejects for fewer than
+    `FEW_REJECTING` relabellings its power is simulated (common random numbers, standard error
+    about 0.01), elsewhere it is that of the t test at the attained level.
+
+    Examples
+    --------
+    >>> round(smallest_size(10, 0.8, alpha=0.05, paired=True), 2)
+    0.85
+    """
+    rate(alpha)
+    rate(power, "power")
+    if n < 2 or _least(n, paired=paired) > alpha:  # noqa: PLR2004  no spread in one value
+        return None
+
+    def gap(size: float) -> float:
+        return power_at(n, size, alpha=alpha, paired=paired) - power
+
+    low, high = 0.0, 1.0
+    while gap(high) < 0:
+        low, high = high, 2 * high
+    for _ in range(18):  # a simulated power has steps, so no secant
+        middle = (low + high) / 2
+        low, high = (low, middle) if gap(middle) >= 0 else (middle, high)
+    return high
+
+
+def power_at(n: int, size: float, *, alpha: float, paired: bool) -> float:
+    """Return the power of a permutation test of so many repeats; see `smallest_size`."""
+    ways = _ways(n, paired=paired)
+    rejecting = math.floor(alpha * ways + 1e-9)
+    if rejecting < 1:
+        return 0.0
+    if rejecting < FEW_REJECTING and ways <= MOST_SIMULATED:
+        return _simulated(n, size, rejecting, paired=paired)
+    attained = rejecting / ways if ways < 1 / np.finfo(float).eps else alpha
+    test = power_paired_t_test if paired else power_two_sample_t_test
+    return test(n, size, alpha=attained).power
+
+
+def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> int | None:
+    """Return the fewest pairs (or repeats a side) that find an effect of `size` with `power`.
+
+    None where there is no such number below `MOST`; see `smallest_size` for the rest.
+
+    Examples
+    --------
+    >>> repeats_needed(1.0, 0.8, alpha=0.05, paired=True)
+    8
+    """
+    rate(power, "power")
+    return _fewest(
+        lambda n: power_at(n, size, alpha=alpha, paired=paired),
+        power,
+        least=pairs_needed(alpha, paired=paired),
+        size=size,
+    )
+
+
+def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
+    """Return the half-width of the band in which no difference is shown with `power`.
+
+    As `smallest_size`, for equivalence by two one-sided tests and no true difference.
+    """
+    if n < 2 or _least(n, paired=paired) > alpha:  # noqa: PLR2004  no spread in one value
+        return None
+
+    def gap(width: float) -> float:
+        return _power_of_band(n, width, alpha=alpha, paired=paired) - power
+
+    return crossing(gap, *bracket(gap, 0.0, 0.5))
+
+
+def repeats_needed_for_band(
+    width: float, power: float, *, alpha: float, paired: bool
+) -> int | None:
+    """Return the fewest repeats that show equivalence within `width` standard deviations."""
+    rate(power, "power")
+    return _fewest(
+        lambda n: _power_of_band(n, width, alpha=alpha, paired=paired),
+        power,
+        least=pairs_needed(alpha, paired=paired),
+        size=width,
+    )
+
+
+def examples_needed_for_share(
+    gain: float, *, discordant: float, power: float, alpha: float = 0.05
+) -> int | None:
+    """Return the examples at which McNemar's one-sided test finds a gain in accuracy.
+
+    Parameters
+    ----------
+    gain : float
+        Difference of the two shares, above 0.
+    discordant : float
+        Share of the examples that one side alone has right; at least `gain`.
+    power, alpha : float
+
+    Returns
+    -------
+    int or None
+        None where the gain is larger than the share of discordant examples.
+    """
+    if not 0 < gain <= discordant <= 1:
+        return None
+    return sample_size_mcnemar(
+        (discordant - gain) / 2, (discordant + gain) / 2, power, alpha=2 * alpha
+    ).n
+
+
+def area_error(area: float, n_positive: float, n_negative: float) -> float:
+    """Return the standard error of an area under the ROC curve, from its size alone.
+
+    References
+    ----------
+    .. [1] Hanley, J. A. and McNeil, B. J. (1982). The meaning and use of the area under a
+       receiver operating characteristic (ROC) curve. Radiology 143, 29-36.
+       :doi:`10.1148/radiology.143.1.7063747`
+    """
+    if not (0 < area < 1 and min(n_positive, n_negative) >= 1):
+        raise DesignError(
+            "no area under a curve",
+            found=f"{area:g} of {n_positive:g} and {n_negative:g} examples",
+            expected="an area between 0 and 1, an example of each class",
+        )
+    first, second = area / (2 - area), 2 * area**2 / (1 + area)
+    variance = (
+        area * (1 - area)
+        + (n_positive - 1) * (first - area**2)
+        + (n_negative - 1) * (second - area**2)
+    ) / (n_positive * n_negative)
+    return math.sqrt(variance)
+
+
+def examples_needed_for_area(  # noqa: PLR0913  each is a fact of the evaluation set
+    area: float,
+    gain: float,
+    *,
+    share: float,
+    correlation: float = 0.5,
+    power: float,
+    alpha: float = 0.05,
+) -> int | None:
+    """Return the examples at which two areas under ROC curves are told apart, one-sided.
+
+    Parameters
+    ----------
+    area, gain : float
+        The baseline's area, and by how much the candidate's is larger.
+    share : float
+        Of positive examples, in (0, 1).
+    correlation : float
+        Of the two areas; about half where both models see the same examples.
+    power, alpha : float
+
+    Returns
+    -------
+    int or None
+
+    References
+    ----------
+    .. [1] Hanley, J. A. and McNeil, B. J. (1983). A method of comparing the areas under receiver
+       operating characteristic curves derived from the same cases. Radiology 148, 839-843.
+       :doi:`10.1148/radiology.148.3.6878708`
+    """
+    rate(share, "the share of positives")
+    if gain <= 0 or area + gain >= 1:
+        return None
+    reach = float(ndtri(1 - alpha)) + float(ndtri(power))
+
+    def excess(n: float) -> float:
+        one, two = (area_error(a, n * share, n * (1 - share)) for a in (area, area + gain))
+        error = math.sqrt(one**2 + two**2 - 2 * correlation * one * two)
+        return gain - reach * error
+
+    start = 1 / min(share, 1 - share)
+    if excess(start) >= 0:
+        return math.ceil(start)
+    if excess(MOST) < 0:
+        return None
+    return math.ceil(crossing(excess, *bracket(excess, start, 8.0)) - 1e-9)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _fewest(
+    power_of: Callable[[int], float], power: float, *, least: int, size: float
+) -> int | None:
+    """Return the smallest n from `least` on with the power, by doubling and halving."""
+    # 2 (z + z)^2 / size^2 is above any of the tests' needs by little; beyond MOST nobody goes on
+    if not size > 0 or 4 / size**2 > MOST:
+        return None
+    low, high = least - 1, least
+    while power_of(high) < power:
+        low, high = high, 2 * high
+        if high > MOST:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if power_of(middle) >= power else (middle, high)
+    return high
+
+
+def _power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
+    if width <= 0:
+        return 0.0
+    # two groups of n with spread 1 differ as n pairs whose spread is the root of 2; their t has
+    # more degrees of freedom, so this errs on the safe side
+    spread = 1.0 if paired else math.sqrt(2)
+    level = max(alpha, _least(n, paired=paired))
+    return power_tost_paired(
+        n, true_difference=0.0, sd_of_differences=spread, margin=width, alpha=level
+    ).power
+
+
+def _least(n: int, *, paired: bool) -> float:
+    return smallest_p(min(n, 1_000), min(n, 1_000), paired=paired, one_sided=True)
+
+
+def _ways(n: int, *, paired: bool) -> int:
+    n = min(n, 1_000)
+    return 2**n if paired else math.comb(2 * n, n)
+
+
+def _simulated(n: int, size: float, rejecting: int, *, paired: bool) -> float:
+    """Return the share of simulated outcomes that are among the `rejecting` most extreme ones."""
+    sums, shifts, top = _relabelled(n, paired=paired)
+    moved = sums + size * shifts
+    at_least = (moved >= moved[:, :1] - 1e-9 * top).sum(axis=1)
+    return float((at_least <= rejecting).mean())
+
+
+@functools.lru_cache(maxsize=4)
+def _relabelled(n: int, *, paired: bool) -> tuple[Values, Values, float]:
+    """Return each simulation's statistic under each relabelling, the true one first.
+
+    The second part is what a shift of the candidate by 1 adds to it.
+    """
+    rng = np.random.default_rng(n)
+    if paired:
+        signs = np.array(list(itertools.product((1.0, -1.0), repeat=n)))
+        shifts = signs.sum(axis=1)
+    else:
+        dealt = list(itertools.combinations(range(2 * n), n))
+        signs = -np.ones((len(dealt), 2 * n))
+        for row, chosen in enumerate(dealt):
+            signs[row, list(chosen)] = 1.0
+        # the first n values are the candidate's
+        shifts = signs[:, :n].sum(axis=1)
+    simulations = min(2_000, CELLS // len(signs))
+    noise = rng.normal(size=(simulations, signs.shape[1]))
+    sums: Values = noise @ signs.T
+    return sums, shifts, float(np.abs(sums).max())
