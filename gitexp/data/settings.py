@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import PreconditionError
+from gitexp.git import command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 Sections = dict[str, dict[str, str]]
 
@@ -32,11 +33,19 @@ def find_dvc_dir(folder: Path) -> Path:
     Raises
     ------
     PreconditionError
-        If there is none up to the top of the Git work tree.
+        If there is none up to the top of the Git work tree, or a sparse checkout has left it out.
     """
     found = _nearest(folder)
     if found is not None:
         return found
+    # A sparse checkout may leave one out that Git knows of: `dvc init` would make a second one.
+    if any(_knows(place) for place in _above(folder)):
+        raise PreconditionError(
+            "DVC's folder is not in this work tree",
+            found=".dvc is committed, and not checked out",
+            where=str(folder),
+            next_step="git sparse-checkout add .dvc, or git checkout -- .dvc",
+        )
     raise PreconditionError(
         "DVC is not set up here",
         found="no .dvc folder",
@@ -46,12 +55,21 @@ def find_dvc_dir(folder: Path) -> Path:
 
 
 def _nearest(folder: Path) -> Path | None:
+    return next((place / ".dvc" for place in _above(folder) if (place / ".dvc").is_dir()), None)
+
+
+def _knows(folder: Path) -> bool:
+    """Whether Git's index has DVC's settings there."""
+    return bool(command.attempt(folder, ["ls-files", "--", ".dvc/config"])[1])
+
+
+def _above(folder: Path) -> Iterator[Path]:
+    """Yield a folder and those above it, up to the top of the Git work tree."""
     for place in (folder, *folder.parents):
-        if (place / ".dvc").is_dir():
-            return place / ".dvc"
+        if place.is_dir():
+            yield place
         if (place / ".git").exists():
             break
-    return None
 
 
 def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:

@@ -36,6 +36,7 @@ class ExperimentList:
 
     experiments: tuple[ExperimentSummary, ...]
     unreadable: tuple[UnreadableRecord, ...] = ()
+    shallow: bool = False  # older history is not in this clone
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class RunList:
 
     runs: tuple[RunSummary, ...]
     unreadable: tuple[UnreadableRecord, ...] = ()
+    shallow: bool = False  # older history is not in this clone
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,9 @@ def changes(
     warnings: list[str] = []
     found: list[Change] = []
     if not (baseline.exact and candidate.exact):
-        warnings.append("the source commit of a side is lost (squashed): code is not compared")
+        lost = any(side.lost and not side.exact for side in (baseline, candidate))
+        why = "lost (squashed)" if lost else "not in this shallow clone"
+        warnings.append(f"the source commit of a side is {why}: code is not compared")
     else:
         warnings += [
             f"source of {side.name} lost (squashed): the code compared is that of "

@@ -77,7 +77,7 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
                 "nothing has this name",
                 found=ascii(what[:80])[1:-1],
                 expected="an experiment, a branch, a run's id or a revision",
-                next_step="gitexp list, or gitexp list --runs",
+                next_step=error.next_step or "gitexp list, or gitexp list --runs",
             ) from error
         return _experiment(repo, index, named)
 

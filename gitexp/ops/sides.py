@@ -185,7 +185,7 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
                     candidate,
                     inputs=found.run.inputs,
                     recorded=ref.commit,
-                    lost=True,
+                    lost=not repo.git.is_shallow,  # beyond its edge nobody knows
                     exact=False,
                 )
         raise
@@ -267,7 +267,8 @@ def _revision(repo: Repo, name: str) -> Named:
         raise UnknownExperimentError(
             "this names no branch, archive, conclusion or revision",
             found=ascii(name[:100])[1:-1],
-            where=error.where,
+            where=error.where or ("this shallow clone" if error.next_step else ""),
+            next_step=error.next_step,
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""

@@ -11,7 +11,9 @@ from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.model.views import StatusView, UnreadableRecord
+from gitexp.ops import sides
 from gitexp.ops.counting import Found, count
+from gitexp.ops.eligible import of_candidate
 from gitexp.ops.live import live_runs
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.ops.live import LiveRuns
     from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
 
 
 @dataclass(slots=True)
@@ -129,7 +132,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     """Count as `compare` will: by the same rule, over the same records."""
     if facts.inputs is None:
         return
-    baseline = _baseline_inputs(repo, index, facts.plan, added, notes)
+    baseline = _baseline_inputs(repo, index, facts.plan, commit, added, notes)
     wanted = [facts.inputs, *([baseline] if baseline is not None else [])]
     # Runs of other inputs under the plan are looks, which `compare` counts; here they say nothing.
     anywhere = lookup.runs_by_inputs(repo, *wanted, index=index)
@@ -153,10 +156,6 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
             if repeat.state is RepeatState.FINISHED
         )
         return
-    if baseline is None:
-        facts.exploratory = here
-        return
-    facts.unchanged = baseline == facts.inputs
     base = facts.plan.baseline.commit
     graph = Graph(repo, index, [*(tip.commit for tip in tips(repo)), commit])
     mine = {item.run for item in graph.additions([commit])}
@@ -166,13 +165,17 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         baseline=tuple(item for item in anywhere if item.run.id in theirs - mine),
         elsewhere=tuple(item for item in anywhere if item.run.id not in mine | theirs),
     )
-    counted = count(
-        found,
-        facts.plan,
-        baseline,
-        facts.inputs,
-        lambda one, other: graph.is_before(one.commit, other.commit),
-    )
+
+    def earlier(one: FoundRun, other: FoundRun) -> bool:
+        return graph.is_before(one.commit, other.commit)
+
+    if baseline is None:  # its commit is not here, and no run of it: only one side can be counted
+        mine_only = of_candidate(found.candidate, anywhere, facts.plan, facts.inputs, earlier, [])
+        facts.counted = tuple(sorted({repeat.seed for _, repeat in mine_only.repeats()}))
+        facts.exploratory = max(0, here - len(facts.counted))
+        return
+    facts.unchanged = baseline == facts.inputs
+    counted = count(found, facts.plan, baseline, facts.inputs, earlier)
     facts.counted = tuple(sorted(counted.candidate.repeats))
     facts.baseline_counted = tuple(sorted(counted.baseline.repeats))
     facts.exploratory = max(0, here - len(facts.counted))
@@ -181,20 +184,19 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         notes.append(f"confounded: {counted.confounded}")
 
 
-def _baseline_inputs(
+def _baseline_inputs(  # noqa: PLR0913, PLR0917  as `_look`
     repo: Repo,
     index: Index,
     plan: Plan | None,
+    commit: CommitHash,
     added: CommitHash | None,
     notes: list[str],
 ) -> InputsDigest | None:
     if plan is None:
         return None
     try:
-        commit = objects.resolve(repo, plan.baseline.commit)
-        config, _ = plans.config_of(repo, commit, added)
-        tree = objects.commit_info(repo, commit).tree
-        return inputs_rules.compute(repo, tree, config, index=index)
+        named = sides.planned_baseline(repo, plan, commit, index)
+        return sides.source(repo, named, added or commit, index).inputs
     except GitexpError as error:
         notes.append(f"baseline {plan.baseline.name}: {_words(error)}")
         return None

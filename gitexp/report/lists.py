@@ -39,7 +39,7 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
         headline="" if grid.rows else "no experiment found",
         names=names,
         grids=(grid,) if grid.rows else (),
-        facts=(*facts, *unreadable(view.unreadable)),
+        facts=(*facts, *edge(shallow=view.shallow), *unreadable(view.unreadable)),
         next_step=f"gitexp show {shlex.quote(names[0])}" if names else "gitexp new NAME",
     )
 
@@ -62,7 +62,7 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
         headline="" if grid.rows else "no run found",
         names=tuple(run.id for run in view.runs),
         grids=(grid,) if grid.rows else (),
-        facts=tuple(unreadable(view.unreadable)),
+        facts=(*edge(shallow=view.shallow), *unreadable(view.unreadable)),
         next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else "gitexp run",
     )
 
@@ -119,6 +119,12 @@ def differing_params(found: Sequence[RunSummary]) -> tuple[str, ...]:
             values.setdefault(key, set()).add(repr(value))
             count[key] = count.get(key, 0) + 1
     return tuple(sorted(key for key in values if len(values[key]) > 1 or count[key] < len(found)))
+
+
+def edge(*, shallow: bool) -> Iterator[Fact]:
+    """Say that more may be known elsewhere."""
+    if shallow:
+        yield Fact("note", "this clone is shallow: older runs may be unknown here")
 
 
 def unreadable(records: Iterable[UnreadableRecord]) -> Iterator[Fact]:

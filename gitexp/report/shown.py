@@ -259,7 +259,6 @@ def _live(item: LiveRun) -> str:
 
 
 def _notes(notes: Iterable[str], *, shallow: bool = False) -> Iterator[Fact]:
-    if shallow:
-        yield Fact("note", "this clone is shallow: older runs may be unknown here")
+    yield from lists.edge(shallow=shallow)
     for text in notes:
         yield Fact("note", text)

@@ -8,6 +8,7 @@ samples; the commit that a run makes has the inputs that it ran.
 from __future__ import annotations
 
 import hashlib
+import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.store.parts import PartKind
 
 RULES = b"inputs@1\0"
+_BYTES = ("utf-8", "surrogateescape")
 SwapKind = Literal["params", "data", "code"]
 
 
@@ -140,6 +142,18 @@ def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozens
     """
     state = State(repo, tree, config)
     return outputs_of(state, state.stages())
+
+
+def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
+    """Return the files and submodules whose content the digest covers, from the repository's top.
+
+    Params files and pointers to data, which count by what they say, are not among them.
+    """
+    return frozenset(
+        posixpath.normpath(posixpath.join(config.project, part.path.decode(*_BYTES)))
+        for part in collect(State(repo, tree, config), {})
+        if part.kind == "code"
+    )
 
 
 def undeclared_tracked_outputs(

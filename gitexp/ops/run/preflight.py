@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.data.pointers import listed
 from gitexp.errors import BadMetricError, DataMissingError, NoSpaceError, PreflightError
-from gitexp.git import objects
+from gitexp.git import lfs, objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
@@ -75,6 +75,43 @@ def check_outputs(repo: Repo, cell: Cell, stages: Sequence[Stage]) -> None:
             expected="every output under `outputs:` or `metrics:` in .gitexp/config.yaml",
             next_step="add them there, or `git rm --cached` them, and commit",
         )
+
+
+def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> None:
+    """Refuse a worktree that lacks files which count: empty submodules, pointers of Git LFS.
+
+    The run would be recorded as one of the whole state.
+
+    Parameters
+    ----------
+    repo : Repo
+    top : Path
+        Of the job's worktree.
+    cell : Cell
+    modules : sequence of str
+        Submodules that stayed empty.
+
+    Raises
+    ------
+    DataMissingError
+    """
+    large = lfs.unfilled(top)
+    if not (modules or large):
+        return
+    counted = inputs_rules.counted_files(repo, cell.tree, cell.config)
+    for missing, what, remedy in (
+        (large, "files of Git LFS are not here, only pointers to them", "git lfs pull"),
+        (modules, "submodules are not here", "git submodule update --init --recursive"),
+    ):
+        if names := [name for name in missing if name in counted]:
+            raise DataMissingError(
+                what,
+                found=", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else ""),
+                where=f"{cell.side} at {cell.commit[:9]}",
+                expected="all that the inputs count; `inputs.ignore` in .gitexp/config.yaml leaves"
+                " out what no result depends on",
+                next_step=remedy,
+            )
 
 
 def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:

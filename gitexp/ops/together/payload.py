@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -71,8 +73,10 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
     Raises
     ------
     PreconditionError
-        If there are data and no DVC remote.
+        If there are data and no DVC remote, or no DVC in this work tree.
     """
+    if depot is None:
+        _check_no_dvc(shared, tips)
     if depot is None or depot.remote is not None:
         return
     found = _needs(shared, tips, shared.ours(layout.DATA_BRANCH))
@@ -142,6 +146,7 @@ def bring(
         If the data cannot be brought.
     """
     if depot is None:
+        _check_no_dvc(shared, tips)
         return DataMoved(said="there are no data outside Git")
     if depot.remote is None:
         raise PreconditionError(
@@ -193,6 +198,23 @@ def follow(
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
+    """Refuse to call data absent that only this work tree has no DVC for."""
+    for tip in tips:
+        folder = ""
+        with contextlib.suppress(GitexpError):
+            folder = plans.config_of(shared.repo, tip)[0].project
+        for place in {posixpath.join(folder, ".dvc"), ".dvc"}:
+            if objects.tree_id(shared.repo, tip, place) is not ABSENT:
+                raise PreconditionError(
+                    "DVC's folder is not in this work tree",
+                    found=f"{place} in {tip[:9]}",
+                    where=str(shared.workspace.top),
+                    expected="a work tree that has it, or --no-data to share only what Git holds",
+                    next_step=f"git sparse-checkout add {place}, or switch to a branch that has it",
+                )
 
 
 def _follow(  # noqa: PLR0913 - as above, for one work tree
