@@ -159,17 +159,39 @@ def bootstrap_bca_interval(  # noqa: PLR0913 - one sample or pairs, and how
     data, function = _data(values, x, y, statistic)
     resampled = _resampled(data, function, n_resamples, seed)
     estimate = float(function(data))
+    left_out = np.array([function(np.delete(data, i, axis=0)) for i in range(len(data))])
+    low, high = bca_limits(resampled, estimate, left_out.mean() - left_out, alpha)
+    return BootstrapInterval(estimate, float(resampled.std(ddof=1)), float(low), float(high))
+
+
+def bca_limits(
+    resampled: Values, estimate: float, influence: Values, alpha: float
+) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated limits.
+
+    Parameters
+    ----------
+    resampled : ndarray of float, shape (n_resamples,)
+    estimate : float
+    influence : ndarray of float, shape (n_units,)
+        What each unit adds to the estimate, on any scale: the mean of the jackknife less the
+        estimate without the unit.
+    alpha : float
+
+    Raises
+    ------
+    DesignError
+        If the bootstrap distribution lies on one side of the estimate.
+    """
     below = float((resampled < estimate).mean() + (resampled == estimate).mean() / 2)
     if not 0 < below < 1:
         raise DesignError("the bootstrap distribution lies on one side of the estimate")
     bias = float(ndtri(below))
-    left_out = np.array([function(np.delete(data, i, axis=0)) for i in range(len(data))])
-    influence = left_out.mean() - left_out
     spread = float((influence**2).sum()) ** 1.5
     acceleration = float((influence**3).sum()) / (6 * spread) if spread else 0.0
     z = bias + ndtri(np.array([alpha / 2, 1 - alpha / 2]))
     low, high = np.quantile(resampled, ndtr(bias + z / (1 - acceleration * z)))
-    return BootstrapInterval(estimate, float(resampled.std(ddof=1)), float(low), float(high))
+    return float(low), float(high)
 
 
 def paired_bootstrap_metric_difference(  # noqa: PLR0913 - two classifiers, a metric, and how

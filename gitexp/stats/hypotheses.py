@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from gitexp.stats.permutation import Tails
     from gitexp.stats.values import Values
 
+    TailsAt = Callable[[float], Tails]
+
 
 @dataclass(frozen=True, slots=True)
 class PValues:
@@ -28,7 +30,7 @@ class PValues:
     p_refute: float | None
 
 
-def p_values(effect: Effect | None, tails_at: Callable[[float], Tails]) -> PValues:
+def p_values(effect: Effect | None, tails_at: TailsAt) -> PValues:
     """Return the p-values of an effect's nulls.
 
     Parameters

@@ -1,0 +1,150 @@
+"""The planned tests of scores, of clusters of examples, and of repeats times examples.
+
+As everything in `design`, a plan follows from claim, metric, numbers and effect; how many random
+draws it has follows from the number of examples, so that a large evaluation set stays quick.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import PlannedTest
+from gitexp.stats.design import (
+    BOOTSTRAP_DRAWS,
+    MIN_BOOTSTRAP_EXAMPLES,
+    SWAP_DRAWS,
+    plan_test,
+    smallest_p,
+)
+from gitexp.stats.scored import AREA, RANKED
+
+if TYPE_CHECKING:
+    from gitexp.stats.design import Design
+
+MIN_CLASS = 10  # examples of either class that DeLong's normal approximation needs
+MIN_DRAWS = 999
+MAX_COUNTED = 1_000
+RANKED_WORK = 200_000_000  # examples times draws that are ranked in a few seconds
+DRAWN_WORK = 1_000_000_000
+
+
+def swap_draws(metric: str, n: int) -> int:
+    """Return how many random sets of swaps n units get.
+
+    Examples
+    --------
+    >>> swap_draws("mae", 10**6), swap_draws("average_precision", 10**5)
+    (19999, 2000)
+    """
+    if metric not in RANKED:
+        return SWAP_DRAWS
+    return min(SWAP_DRAWS, max(MIN_DRAWS, RANKED_WORK // n))
+
+
+def bootstrap_draws(metric: str, n: int) -> int:
+    """Return how many bootstrap samples of n units are drawn."""
+    work = RANKED_WORK if metric in RANKED else DRAWN_WORK
+    return min(BOOTSTRAP_DRAWS, max(MIN_DRAWS, work // n))
+
+
+def plan_examples(
+    design: Design, *, classes: tuple[int, int] = (0, 0), clusters: int = 0
+) -> PlannedTest:
+    """Return the test of two models on the same examples, by whatever metric.
+
+    Parameters
+    ----------
+    design : Design
+        `metric` is a kind of `scored` or of `metrics`; its numbers are examples.
+    classes : pair of int
+        Examples of the positive class and others, as the evaluation data have them.
+    clusters : int
+        Clusters that are swapped and drawn whole; 0: every example is one.
+    """
+    units = clusters or design.n_baseline
+    checked = plan_test(design)  # refuses what makes no sense
+    score = design.metric in RANKED or design.metric in {"log_loss", "brier", "mae", "mse", "rmse"}
+    if not score and not clusters:
+        return checked
+    why = f"claim: model, {design.n_baseline} examples predicted by both sides"
+    if clusters:
+        why += f" in {clusters} clusters"
+    if design.metric == AREA:
+        return _area(design, units, why, classes)
+    margin = design.effect is not None and design.effect.margin != 0
+    what = "clusters" if clusters else "examples"
+    if margin:
+        draws, usable = bootstrap_draws(design.metric, units), units >= MIN_BOOTSTRAP_EXAMPLES
+        title = f"paired bootstrap of {design.metric} against the margin, {draws:,} resamples"
+        test, why = "bootstrap-margin", f"{why}; a margin other than zero"
+    else:
+        draws, usable = swap_draws(design.metric, units), True
+        title = f"paired randomization of {design.metric}, {draws:,} random swaps"
+        test = "paired-randomization"
+    if clusters:
+        title += f" of whole {what}"
+    least = 1.0
+    if usable:
+        both = not design.one_sided
+        exact = smallest_p(min(units, MAX_COUNTED), units, paired=True, one_sided=not both)
+        least = max(1 / (draws + 1), 0.0 if margin else exact)
+    return PlannedTest(
+        test=test,
+        title=title,
+        why=why,
+        n_baseline=units,
+        n_candidate=units,
+        paired=True,
+        alpha=design.alpha,
+        resamples=draws,
+        exact=False,
+        smallest_p=least,
+    )
+
+
+def plan_crossed(design: Design, examples: int) -> PlannedTest:
+    """Return the test of repeats and examples as crossed random factors.
+
+    Parameters
+    ----------
+    design : Design
+        Of repeats joined by seed.
+    examples : int
+        Of the one evaluation set that all repeats predicted.
+    """
+    plan_test(design)  # refuses what makes no sense
+    if examples < 2:  # noqa: PLR2004 - a variance needs two
+        raise DesignError("a test set needs two examples", found=str(examples))
+    return PlannedTest(
+        test="crossed-t",
+        title="t over repeats and examples, crossed random factors",
+        why=(
+            f"{design.n_baseline} repeats on both sides, joined by seed, "
+            f"all on the same {examples} examples"
+        ),
+        n_baseline=design.n_baseline,
+        n_candidate=design.n_candidate,
+        paired=True,
+        alpha=design.alpha,
+        resamples=0,
+        exact=False,
+        smallest_p=0.0 if design.n_baseline > 1 else 1.0,
+    )
+
+
+def _area(design: Design, units: int, why: str, classes: tuple[int, int]) -> PlannedTest:
+    usable = min(classes) >= MIN_CLASS
+    return PlannedTest(
+        test="delong",
+        title="DeLong, normal approximation"
+        + ("" if units == design.n_baseline else ", clustered"),
+        why=f"{why}, {classes[0]} of them positive",
+        n_baseline=units,
+        n_candidate=units,
+        paired=True,
+        alpha=design.alpha,
+        resamples=0,
+        exact=False,
+        smallest_p=0.0 if usable else 1.0,
+    )

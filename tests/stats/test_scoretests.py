@@ -1,0 +1,148 @@
+"""Planned tests of scores: DeLong against the published case, the others against scipy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gitexp.errors import DesignError
+from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.stats import roc, scoretests, sums
+from gitexp.stats.design import Design, Unit
+from gitexp.stats.exampleplans import plan_examples
+from gitexp.stats.scored import Scoring, Terms
+
+
+def design(metric: str, n: int, *, margin: float | None = None, relative: bool = False) -> Design:
+    effect = None
+    if margin is not None:
+        effect = Effect(HypothesisKind.SUPERIORITY, margin, relative)
+    direction = Direction.MAX if metric in {"roc_auc", "average_precision"} else Direction.MIN
+    return Design(
+        Unit.EXAMPLE,
+        paired=True,
+        n_baseline=n,
+        n_candidate=n,
+        alpha=0.05,
+        claim=Claim.MODEL,
+        metric=metric,
+        effect=effect,
+        direction=direction,
+    )
+
+
+def pair(kind: str, n: int = 400, *, seed: int = 0) -> tuple[Terms, Terms]:
+    rng = np.random.default_rng(seed)
+    truth = (rng.uniform(size=n) < 0.4).astype(float)
+    shared = rng.normal(size=n)
+    one = truth + shared + rng.normal(size=n)
+    two = 1.2 * truth + shared + 0.9 * rng.normal(size=n)
+    scoring = Scoring(kind, "1")
+    if kind in {"mae", "rmse"}:
+        return Terms(scoring, truth, np.abs(one)), Terms(scoring, truth, np.abs(two))
+    return Terms(scoring, truth, one), Terms(scoring, truth, two)
+
+
+def test_the_area_s_planned_test_is_delongs() -> None:
+    one, two = pair("roc_auc")
+    sides = scoretests.of_terms(one, two)
+    ours = design("roc_auc", 400, margin=0.0)
+    plan = plan_examples(ours, classes=sides.classes)
+    got = scoretests.run_on_scores(plan, ours, sides)
+    labels = one.truth.astype(int).tolist()
+    want = roc.delong_test(labels, list(two.values), list(one.values), alternative="greater")
+    assert plan.test == "delong"
+    assert got.p_support == pytest.approx(want.p_value, rel=1e-9)
+    assert got.p_refute == pytest.approx(1 - want.p_value, rel=1e-9)
+    between, share = scoretests.intervals(sides, confidence=0.95)
+    assert between is not None
+    assert share is not None
+    assert between.low == pytest.approx(want.ci_low, rel=1e-9)
+    assert share.low is not None
+    assert share.high is not None
+    assert share.low < got.statistic / sides.both[0] < share.high  # type: ignore[operator]
+
+
+def test_a_margin_of_an_area_shifts_the_null() -> None:
+    one, two = pair("roc_auc")
+    sides = scoretests.of_terms(one, two)
+    gain = sides.both[1] - sides.both[0]
+    for margin, relative in ((gain, False), (gain / sides.both[0], True)):
+        ours = design("roc_auc", 400, margin=margin, relative=relative)
+        got = scoretests.run_on_scores(plan_examples(ours, classes=sides.classes), ours, sides)
+        assert got.p_support == pytest.approx(0.5, abs=1e-6)
+
+
+def test_clusters_of_one_example_give_delongs_error_and_copies_do_not_add_to_n() -> None:
+    one, two = pair("roc_auc", 100)
+    plain = roc.paired_areas(one.truth, one.values, two.values)
+    alone = roc.paired_areas(one.truth, one.values, two.values, np.arange(100))
+    assert alone.error() == pytest.approx(plain.error(), rel=1e-12)
+    copies = [np.repeat(x, 3) for x in (one.truth, one.values, two.values)]
+    joined = roc.paired_areas(copies[0], copies[1], copies[2], np.repeat(np.arange(100), 3))
+    assert joined.error() == pytest.approx(plain.error(), rel=0.01)
+    assert roc.paired_areas(copies[0], copies[1], copies[2]).error() < 0.6 * plain.error()
+
+
+def test_few_examples_of_a_class_decide_nothing() -> None:
+    ours = design("roc_auc", 100, margin=0.0)
+    assert plan_examples(ours, classes=(9, 91)).smallest_p == 1.0
+    assert plan_examples(ours, classes=(10, 90)).smallest_p == 0.0
+
+
+def test_a_mean_loss_is_swapped_and_stands_beside_t() -> None:
+    one, two = pair("mae")
+    sides = scoretests.of_terms(one, two)
+    ours = design("mae", 400, margin=0.0)
+    plan = plan_examples(ours)
+    got = scoretests.run_on_scores(plan, ours, sides)
+    want = stats.ttest_rel(one.values, two.values, alternative="greater").pvalue
+    assert plan.test == "paired-randomization"
+    assert got.p_support == pytest.approx(want, abs=0.01)
+    (beside,) = scoretests.beside_scores(plan, ours, sides)
+    assert beside.p_support == pytest.approx(want, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["mae", "rmse", "average_precision"])
+def test_bca_limits_of_a_difference_come_near_scipys(kind: str) -> None:
+    one, two = pair(kind)
+    sides = scoretests.of_terms(one, two)
+    between, share = scoretests.intervals(sides, confidence=0.95)
+    assert between is not None
+    assert share is not None
+    assert between.method == "BCa bootstrap over 400 examples"
+    if kind == "mae":
+        differences = two.values - one.values
+        want = stats.bootstrap(
+            (differences,), np.mean, n_resamples=9_999, method="BCa", rng=np.random.default_rng(1)
+        ).confidence_interval
+        reach = want.high - want.low
+        assert between.low == pytest.approx(want.low, abs=0.03 * reach)
+        assert between.high == pytest.approx(want.high, abs=0.03 * reach)
+
+
+def test_clusters_are_the_units_of_the_plan() -> None:
+    one, two = pair("mae", 120)
+    clusters, number = sums.places([str(i // 4) for i in range(120)])
+    sides = scoretests.of_terms(one, two, clusters)
+    ours = design("mae", 120, margin=0.0)
+    plan = plan_examples(ours, clusters=number)
+    assert plan.n_baseline == 30
+    assert "in 30 clusters" in plan.why
+    got = scoretests.run_on_scores(plan, ours, sides)
+    totals = [np.bincount(clusters, side.values) for side in (one, two)]
+    want = stats.ttest_rel(totals[0], totals[1], alternative="greater").pvalue
+    assert got.p_support == pytest.approx(want, abs=0.02)
+    with pytest.raises(DesignError, match="do not fit"):
+        scoretests.run_on_scores(plan_examples(ours), ours, sides)
+
+
+def test_equal_models_are_no_evidence_and_have_no_interval() -> None:
+    for kind in ("roc_auc", "mae", "average_precision"):
+        one, _ = pair(kind)
+        sides = scoretests.of_terms(one, one)
+        ours = design(kind, 400, margin=0.0)
+        got = scoretests.run_on_scores(plan_examples(ours, classes=sides.classes), ours, sides)
+        assert got.p_value == 1.0
+        assert scoretests.intervals(sides, confidence=0.95)[0] is None
