@@ -293,7 +293,8 @@ metrics:
 outputs: {outputs}
 
 # Predictions for each example, e.g. {{path: predictions.csv, id: id, y_true: y, y_pred: p,
-# positive: "1"}}; with them two single models can be compared.
+# positive: "1"}}; with them two single models can be compared. cluster: user_id names a column
+# whose examples depend on each other: they are resampled together.
 predictions: {predictions}
 
 # CSV files of learning curves (name,step,value).

@@ -33,6 +33,7 @@ def read_predictions(fields: Fields) -> Predictions:
         y_true=fields.text("y_true", defaults.y_true),
         y_pred=fields.text("y_pred", defaults.y_pred),
         positive=fields.maybe_text("positive"),
+        cluster=fields.maybe_text("cluster"),
     )
     fields.only_known()
     return spec
@@ -48,4 +49,9 @@ def predictions_json(spec: Predictions | None) -> Json:
         "y_true": spec.y_true,
         "y_pred": spec.y_pred,
     }
-    return value if spec.positive is None else {**value, "positive": spec.positive}
+    # what is not set is not written: digests of older projects stay as they are
+    if spec.positive is not None:
+        value["positive"] = spec.positive
+    if spec.cluster is not None:
+        value["cluster"] = spec.cluster
+    return value

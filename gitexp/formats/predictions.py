@@ -1,7 +1,7 @@
 """Per-example predictions: what single models are compared by, and what tells evaluations apart.
 
 CSV with a header, or JSON as a list of objects. Columns beside id, truth, prediction and scores
-are the project's own and are passed over.
+are the project's own (a user, a segment); those that are asked for are read as texts.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import io
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
@@ -32,9 +32,13 @@ class PredictionTable:
     y_true: tuple[str, ...]
     y_pred: tuple[str, ...]
     scores: Mapping[str, tuple[float, ...]]  # column "score" or "score_<class>" -> values
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # asked for, and there
+    header: tuple[str, ...] = ()
 
 
-def load(data: bytes, spec: Predictions, where: str) -> PredictionTable:
+def load(
+    data: bytes, spec: Predictions, where: str, columns: Sequence[str] = ()
+) -> PredictionTable:
     """Read predictions.
 
     Parameters
@@ -45,6 +49,8 @@ def load(data: bytes, spec: Predictions, where: str) -> PredictionTable:
         What the columns are called.
     where : str
         The file, for messages.
+    columns : sequence of str
+        Further columns that are read where the file has them.
 
     Raises
     ------
@@ -53,9 +59,9 @@ def load(data: bytes, spec: Predictions, where: str) -> PredictionTable:
         there is no row.
     """
     if spec.path.lower().endswith(".json"):
-        table = _from_json(data, spec, where)
+        table = _from_json(data, spec, where, columns)
     else:
-        table = _from_csv(data, spec, where)
+        table = _from_csv(data, spec, where, columns)
     if not table.ids:
         raise BadFormatError("there are no predictions", where=where, expected="one row or more")
     if len(set(table.ids)) != len(table.ids):
@@ -76,7 +82,9 @@ def evaluation_digest(table: PredictionTable) -> EvaluationDigest:
     return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest())
 
 
-def _from_csv(data: bytes, spec: Predictions, where: str) -> PredictionTable:
+def _from_csv(
+    data: bytes, spec: Predictions, where: str, columns: Sequence[str]
+) -> PredictionTable:
     text = decode(data, where=where, limit=LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
@@ -108,10 +116,19 @@ def _from_csv(data: bytes, spec: Predictions, where: str) -> PredictionTable:
             for name in names
             for column in [header.index(name)]
         },
+        columns={
+            name: tuple(row[column] for row in rows)
+            for name in columns
+            if header.count(name) == 1
+            for column in [header.index(name)]
+        },
+        header=tuple(header),
     )
 
 
-def _from_json(data: bytes, spec: Predictions, where: str) -> PredictionTable:
+def _from_json(
+    data: bytes, spec: Predictions, where: str, columns: Sequence[str]
+) -> PredictionTable:
     value = json_loads(data, where=where, limit=LIMIT)
     if not isinstance(value, list):
         raise BadFormatError("these are not predictions", where=where, expected="a list of objects")
@@ -133,6 +150,12 @@ def _from_json(data: bytes, spec: Predictions, where: str) -> PredictionTable:
             name: tuple(_score(row.get(name), name, n, where) for n, row in enumerate(rows, 1))
             for name in names
         },
+        columns={
+            name: tuple(_label(row, name, n, where) for n, row in enumerate(rows, 1))
+            for name in columns
+            if rows and name in rows[0]
+        },
+        header=tuple(rows[0]) if rows else (),
     )
 
 

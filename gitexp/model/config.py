@@ -55,6 +55,7 @@ class Predictions:
     y_true: str = "y_true"
     y_pred: str = "y_pred"
     positive: str | None = None  # label of the positive class, as text
+    cluster: str | None = None  # column of what examples depend on together: a user, a patient
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,13 @@ environments = st.builds(
 )
 paths = st.lists(words, min_size=1, max_size=3).map("/".join)
 predictions = st.builds(
-    Predictions, path=paths, id=words, y_true=words, y_pred=words, positive=maybe(texts)
+    Predictions,
+    path=paths,
+    id=words,
+    y_true=words,
+    y_pred=words,
+    positive=maybe(texts),
+    cluster=maybe(texts),
 )
 stages = st.builds(
     j.Stage,
