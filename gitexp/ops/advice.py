@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from gitexp.ops.counting import Count
     from gitexp.ops.sides import Source
 
+# Tests whose units are parts of a repeat, and what these are called.
+PARTED = {
+    "corrected-resampled-t": "fold",
+    "combined-5x2cv-f": "fold",
+    "signed-rank": "data set",
+}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -75,8 +81,7 @@ def next_step(judged: Judged) -> str:
         return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
     if verdict is Verdict.NOT_COMPARABLE:
         return f"gitexp diff {quoted(judged.baseline.name)} {quoted(judged.candidate.name)}"
-    pairs = _units(judged)
-    enough = plan.claim is Claim.MODEL or pairs >= _target(judged)
+    enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         return run_command(judged)
     here = judged.current_branch == plan.branch
@@ -107,17 +112,20 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
-    units, needed, word = _units(judged), _needed(judged), _word(judged)
+    units, needed, repeats = _units(judged), _needed(judged), _repeats(judged)
     if units < needed:
+        planned = f"{plan.repeats} are planned, " if _by_repeats(judged) else ""
         found.append(
-            f"{needed} {word} would do to reach alpha = {plan.alpha:g}, "
-            f"{plan.repeats} are planned, {units} are there"
+            f"{_amount(judged, needed)} would do to reach alpha = {plan.alpha:g}, "
+            f"{planned}{units} {'is' if units == 1 else 'are'} there"
         )
-    elif units < plan.repeats:
-        found.append(f"{units} of {plan.repeats} planned {word} are there")
+    elif repeats < plan.repeats:
+        word = _repeat_word(judged, plan.repeats)
+        verb = "is" if repeats == 1 else "are"
+        found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
     lacking, _, more = missing(judged)
     price = _price(judged, len(lacking) + more, more)
-    if (lacking or more) and units < max(needed, plan.repeats):
+    if (lacking or more) and repeats < _target(judged):
         found.append(
             f"missing: {len(lacking) + more} of the baseline, {more} of the candidate{price}"
         )
@@ -161,6 +169,22 @@ def p_words(p: float, alpha: float) -> str:
     return repr(p)
 
 
+def plural(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> plural(1, "pair"), plural(2, "data set")
+    ('1 pair', '2 data sets')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def repeats_of(metric: MetricComparison) -> int:
+    """Return the repeats a side that a metric was measured in, however many parts each had."""
+    return min(len(metric.baseline_values), len(metric.candidate_values))
+
+
 def _sentence(judged: Judged) -> str:
     plan, verdict = judged.plan, judged.verdict
     if judged.problem and verdict not in {None, Verdict.SUPPORTED, Verdict.REFUTED}:
@@ -168,12 +192,13 @@ def _sentence(judged: Judged) -> str:
     if plan is None or verdict is None:
         return "no recorded hypothesis: exploratory"
     promise = format_effect(plan.effect, plan.metric, plan.direction)
-    units, word = _units(judged), _word(judged)
+    repeats = _repeats(judged)
     if verdict is Verdict.UNDECIDABLE:
-        needed = _needed(judged)
-        return f"no outcome of {units} {word} reaches alpha = {plan.alpha:g}; {needed} would do"
-    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and units < plan.repeats:
-        return f"{units} of {plan.repeats} planned {word}; not yet judged: {promise}"
+        there, needed = _amount(judged, _units(judged)), _needed(judged)
+        return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed} would do"
+    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.repeats:
+        word = _repeat_word(judged, plan.repeats)
+        return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
     family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""
     p = None
     if judged.result is not None:
@@ -185,15 +210,35 @@ def _sentence(judged: Judged) -> str:
 
 
 def _units(judged: Judged) -> int:
+    """Return how many values a side the test of the hypothesis has."""
     primary = judged.primary
     return 0 if primary is None else min(primary.n_baseline, primary.n_candidate)
 
 
-def _word(judged: Judged) -> str:
-    """Return what the numbers of `_units` and `_needed` count."""
+def _repeats(judged: Judged) -> int:
+    primary = judged.primary
+    return 0 if primary is None else repeats_of(primary)
+
+
+def _by_repeats(judged: Judged) -> bool:
+    """Whether more repeats are more units: those of folds and data sets are another matter."""
+    result = judged.result
+    return result is None or result.plan.test not in PARTED
+
+
+def _amount(judged: Judged, number: int) -> str:
+    """Return a number of what `_units` and `_needed` count, with its noun."""
+    result = judged.result
+    if result is not None and result.plan.test in PARTED:
+        return plural(number, PARTED[result.plan.test])
     if judged.plan is not None and judged.plan.claim is Claim.MODEL:
-        return "examples"
-    return "pairs" if judged.paired else "repeats a side"
+        return plural(number, "example")
+    return f"{number} {_repeat_word(judged, number)}"
+
+
+def _repeat_word(judged: Judged, number: int) -> str:
+    word = plural(number, "pair" if judged.paired else "repeat").split(" ", 1)[1]
+    return word if judged.paired else f"{word} a side"
 
 
 def _needed(judged: Judged) -> int:
@@ -215,7 +260,9 @@ def _needed(judged: Judged) -> int:
 
 def _target(judged: Judged) -> int:
     plan = judged.plan
-    return 0 if plan is None else max(plan.repeats, _needed(judged))
+    if plan is None:
+        return 0
+    return max(plan.repeats, _needed(judged)) if _by_repeats(judged) else plan.repeats
 
 
 def _price(judged: Judged, baseline: int, candidate: int) -> str:

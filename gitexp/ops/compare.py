@@ -231,6 +231,7 @@ def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict |
             result=result,
             comparable=not draft.problem,
             planned=plan.repeats if plan.claim is Claim.METHOD else None,
+            repeats=None if draft.primary is None else advice.repeats_of(draft.primary),
         )
     )
     if draft.obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:

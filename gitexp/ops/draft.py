@@ -300,6 +300,7 @@ def _measure(situation: Situation) -> _Measured:
     answers = [chosen.measure(item) for item in asked]
     metrics = _with_holm([item.comparison for item in answers if item.comparison is not None])
     problem, obstacle = _troubles(asked, answers)
+    warnings += dict.fromkeys(text for item in answers for text in item.warnings)
     return _Measured(metrics, problem, obstacle, tuple(warnings))
 
 

@@ -17,10 +17,13 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Guard, Plan
+    from gitexp.model.run import Sample
     from gitexp.ops.counting import Count, Counted
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
 
+WHOLE: Cell = (None, None, "")
+LARGEST = 1e150  # squares and sums of larger values leave the range of a float
 _FEWEST_FOR_SPREAD = 2
 
 
@@ -42,6 +45,7 @@ class Answer:
 
     comparison: MetricComparison | None
     refused: str = ""
+    warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +146,8 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
 
     Folds share training data, so they are no repeats; both sides have to have the same ones.
     """
-    left = _cells(count.baseline.repeats, metric)
-    right = _cells(count.candidate.repeats, metric)
+    left = _numbers(samples_of(count.baseline.repeats, metric))
+    right = _numbers(samples_of(count.candidate.repeats, metric))
     if paired:
         both = [seed for seed in count.pairs if seed in left and seed in right]
         kept = [seed for seed in both if left[seed].keys() == right[seed].keys()]
@@ -163,6 +167,25 @@ def values_of(count: Count, metric: str, *, paired: bool) -> Values:
     if max(sizes, default=1) > 1:
         notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
     return Values(_means(left), _means(right), paired, tuple(notes))
+
+
+def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
+    """Return what each repeat measured of one metric, by repetition, fold and data set.
+
+    The project's own summary of a repeat stands above the parts that it was made of.
+    """
+    found: dict[int, dict[Cell, Sample]] = {}
+    for seed, item in repeats.items():
+        cells: dict[Cell, Sample] = {
+            (rep, fold, dataset): sample
+            for (name, rep, fold, dataset), sample in item.samples.items()
+            if name == metric
+        }
+        if WHOLE in cells:
+            cells = {WHOLE: cells[WHOLE]}
+        if cells:
+            found[seed] = cells
+    return found
 
 
 def mean(values: Sequence[float]) -> float:
@@ -193,20 +216,10 @@ def _names(repeats: Iterable[Counted]) -> set[str]:
     return {metric for item in repeats for metric, *_ in item.samples}
 
 
-def _cells(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, float]]:
-    found: dict[int, dict[Cell, float]] = {}
-    for seed, item in repeats.items():
-        cells: dict[Cell, float] = {
-            (rep, fold, dataset): sample.value
-            for (name, rep, fold, dataset), sample in item.samples.items()
-            if name == metric
-        }
-        whole: Cell = (None, None, "")
-        if whole in cells:  # the project's own summary stands above its parts
-            cells = {whole: cells[whole]}
-        if cells:
-            found[seed] = cells
-    return found
+def _numbers(side: Mapping[int, Mapping[Cell, Sample]]) -> dict[int, dict[Cell, float]]:
+    return {
+        seed: {cell: sample.value for cell, sample in cells.items()} for seed, cells in side.items()
+    }
 
 
 def _means(side: Mapping[int, Mapping[Cell, float]]) -> tuple[tuple[int, float], ...]:

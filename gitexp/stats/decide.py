@@ -27,12 +27,15 @@ class Evidence:
         False if evaluation data differ, a relative effect has no positive baseline, ...
     planned : int or None
         Repeats that the plan promised; None where repeats are no part of the claim.
+    repeats : int or None
+        Repeats a side that are there; None where they are the units of the test.
     """
 
     kind: HypothesisKind
     result: SignificanceResult | None
     comparable: bool = True
     planned: int | None = None
+    repeats: int | None = None
 
 
 def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule, in order
@@ -46,7 +49,7 @@ def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule,
     -------
     Verdict
         The first that applies of: not comparable; undecidable (nothing to test, fewer than two
-        units, or a smallest p above alpha); inconclusive for fewer units than planned; supported
+        units, or a smallest p above alpha); inconclusive for fewer repeats than planned; supported
         - for an equivalence hypothesis: equivalent - if its null is rejected at alpha; refuted
         if the opposite null is; inconclusive.
 
@@ -63,7 +66,8 @@ def decide(evidence: Evidence) -> Verdict:  # noqa: PLR0911 - one return a rule,
     units = min(plan.n_baseline, plan.n_candidate)
     if units < FEWEST_UNITS or plan.smallest_p > plan.alpha:
         return Verdict.UNDECIDABLE
-    if evidence.planned is not None and units < evidence.planned:
+    repeats = units if evidence.repeats is None else evidence.repeats
+    if evidence.planned is not None and repeats < evidence.planned:
         return Verdict.INCONCLUSIVE
     if result.p_support <= plan.alpha:
         equivalence = evidence.kind is HypothesisKind.EQUIVALENCE

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
+from dataclasses import replace
 
 import pytest
 
@@ -115,6 +116,13 @@ def test_precedence_as_it_is_promised(change: dict[str, object], verdict: Verdic
     assert decide(evidence(**{**row, **change})) is verdict
 
 
+def test_repeats_are_planned_and_not_the_folds_that_each_of_them_has() -> None:
+    row = {"comparable": True, "tested": True, "smallest": BELOW, "units": 10, "planned": 3}
+    made = evidence(**row, support=BELOW, refute=ABOVE, kind=HypothesisKind.SUPERIORITY)
+    assert decide(replace(made, repeats=2)) is Verdict.INCONCLUSIVE
+    assert decide(replace(made, repeats=3)) is Verdict.SUPPORTED
+
+
 def test_a_metric_without_a_hypothesis_has_no_verdict_to_support() -> None:
     row = {"comparable": True, "tested": True, "smallest": BELOW, "units": 10, "planned": None}
     made = evidence(**row, support=None, refute=None, kind=HypothesisKind.SUPERIORITY)
@@ -123,5 +131,5 @@ def test_a_metric_without_a_hypothesis_has_no_verdict_to_support() -> None:
 
 def test_neither_interval_nor_effect_size_can_decide() -> None:
     names = set(Evidence.__dataclass_fields__)
-    assert names == {"kind", "result", "comparable", "planned"}
+    assert names == {"kind", "result", "comparable", "planned", "repeats"}
     assert "Interval" not in inspect.getsource(module)

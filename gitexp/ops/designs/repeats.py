@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.ops.measure import Answer, build, is_broken, mean, values_of
+from gitexp.ops.measure import LARGEST, Answer, build, is_broken, mean, values_of
 from gitexp.stats import companions, effects, intervals
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.planned import run_on_repeats
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult
     from gitexp.ops.counting import Count
     from gitexp.ops.measure import Question
-
-LARGEST = 1e150  # squares and sums of larger values leave the range of a float
 
 
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:
