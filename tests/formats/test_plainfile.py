@@ -1,0 +1,104 @@
+"""Plain files of numbers become samples, and nothing in them is dropped in silence."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.formats import plainfile
+
+
+def load(text: str, name: str = "a.csv") -> tuple[tuple[object, ...], ...]:
+    found = plainfile.load(text.encode(), name)
+    return tuple((s.metric, s.seed, s.rep, s.fold, s.dataset, s.value) for s in found)
+
+
+def test_each_row_is_a_repeat_with_its_seed() -> None:
+    assert load("seed,f1,loss\n7,0.5,1e-3\n8,0.6,2\n") == (
+        ("f1", 7, None, None, "", 0.5),
+        ("loss", 7, None, None, "", 0.001),
+        ("f1", 8, None, None, "", 0.6),
+        ("loss", 8, None, None, "", 2.0),
+    )
+
+
+def test_without_a_seed_rows_are_counted() -> None:
+    assert [row[1] for row in load("f1\n0.5\n0.6\n")] == [0, 1]
+
+
+def test_a_bare_column_of_numbers_needs_no_header() -> None:
+    assert load("0.5\n0.6\n") == (
+        ("value", 0, None, None, "", 0.5),
+        ("value", 1, None, None, "", 0.6),
+    )
+
+
+def test_folds_of_one_repeat_share_its_seed() -> None:
+    text = "fold,n_train,n_test,f1\n0,80,20,0.5\n1,80,20,0.6\n"
+    found = plainfile.load(text.encode(), "a.csv")
+    assert [(s.seed, s.fold, s.n_train, s.n_test) for s in found] == [
+        (0, 0, 80, 20),
+        (0, 1, 80, 20),
+    ]
+
+
+def test_data_sets_are_rows_of_one_repeat() -> None:
+    assert load("dataset,f1\niris,0.5\nwine,0.6\n") == (
+        ("f1", 0, None, None, "iris", 0.5),
+        ("f1", 0, None, None, "wine", 0.6),
+    )
+
+
+def test_the_long_form_names_metrics_in_a_column() -> None:
+    assert load("metric,seed,rep,fold,dataset,n_train,n_test,value\nf1,3,,,,,,0.5\n") == (
+        ("f1", 3, None, None, "", 0.5),
+    )
+
+
+def test_text_columns_are_passed_over() -> None:
+    assert load("seed,model,f1\n1,tree,0.5\n") == (("f1", 1, None, None, "", 0.5),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"seed": 1, "f1": 0.5}, {"seed": 2, "f1": 0.6}]', '{"seed": [1, 2], "f1": [0.5, 0.6]}'],
+)
+def test_json_is_a_list_of_objects_or_an_object_of_lists(text: str) -> None:
+    assert [(row[0], row[1], row[5]) for row in load(text, "a.json")] == [
+        ("f1", 1, 0.5),
+        ("f1", 2, 0.6),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no numbers"),
+        ("seed,f1\n", "no numbers"),
+        ("seed,model\n1,tree\n", "no numbers"),
+        ("seed,f1\n1,nan\n", "not finite"),
+        ("seed,f1\n1,1e999\n", "not finite"),
+        ("seed,f1\n1,0.5\n2,\n", "not a number"),
+        ("seed,f1\n1,0.5\n2,tree\n", "not a number"),
+        ("seed,f1\n1,0.5,7\n", "too long"),
+        ("seed,f1\n1\n", "cut short"),
+        ("seed,f1\n1,0.5\n1,0.6\n", "twice"),
+        ("seed,f1\n-1,0.5\n", "seed"),
+        ("seed,f1\n1.5,0.5\n", "seed"),
+        ("f1,f1\n1,0.5\n", "twice"),
+    ],
+)
+def test_what_cannot_be_read_is_refused(text: str, message: str) -> None:
+    with pytest.raises(BadFormatError, match=message):
+        load(text)
+
+
+@pytest.mark.parametrize("text", ["3", '{"f1": 3}', '[{"f1": [1]}]', '{"a": [1], "b": [1, 2]}'])
+def test_json_of_another_shape_is_refused(text: str) -> None:
+    with pytest.raises(BadFormatError):
+        load(text, "a.json")
+
+
+def test_a_file_without_end_is_refused() -> None:
+    with pytest.raises(UnsafeInputError):
+        plainfile.load(b"f1\n" + b"0.5\n" * (plainfile.LIMIT // 4), "a.csv")
