@@ -11,9 +11,9 @@ from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
 from gitexp.model.summary import pooled
 from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
-from gitexp.ops.live import live_runs
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
-from gitexp.store.ancestry import listings
+from gitexp.store import calls
+from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH, tombstone_path
@@ -63,7 +63,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     """
     repo = repository.open_repository(workspace)
     prefix = branch_prefix(repo)
-    running = {run.branch for run in live_runs(workspace).running}
+    running = calls.busy_branches(workspace)
     with open_index(workspace) as index:
         there = tips(repo)
         every = _nearest(there)
@@ -95,7 +95,9 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         if line.name or tip.archived or tip.branch.startswith(prefix)
     ]
     summaries += [_merged(item) for item in merged if not item.line.bad]
-    return ExperimentList(select_experiments(summaries, query), tuple(bad))
+    return ExperimentList(
+        select_experiments(summaries, query), tuple(bad), bool(shallow_commits(repo))
+    )
 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
@@ -135,7 +137,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         if line.bad
     )
     summaries = [_run(line, holders[tree]) for tree, line in lines.items() if not line.bad]
-    return RunList(select_runs(summaries, query), bad)
+    return RunList(select_runs(summaries, query), bad, bool(shallow_commits(repo)))
 
 
 def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup, ...]:
