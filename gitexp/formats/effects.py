@@ -10,9 +10,13 @@ from __future__ import annotations
 import math
 import re
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from gitexp.errors import BadEffectError, UnknownMetricError
 from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
 
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
@@ -101,6 +105,14 @@ def format_effect(effect: Effect, metric: str, direction: Direction) -> str:
     if effect.margin < 0:
         return f"{metric} {worse} by {'less than' if effect.strict else 'at most'} {size}"
     return f"{metric} {better}" if effect.strict else f"{metric} does not get worse"
+
+
+def told_apart(plan: Plan) -> str:
+    """Return what repeats have to do for a promise with a size, as a verb with its object."""
+    promise = format_effect(plan.effect, plan.metric, plan.direction)
+    if plan.effect.kind is HypothesisKind.EQUIVALENCE or plan.effect.margin < 0:
+        return f"show, if nothing changes, that {promise}"
+    return f"tell no change at all from the promise that {promise}"
 
 
 def parse_guard(text: str) -> Guard:

@@ -7,7 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.formats.effects import format_effect
+from gitexp.formats.effects import format_effect, told_apart
 from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, pairs_needed
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.model.comparison import MetricComparison, SignificanceResult
+    from gitexp.model.honesty import Detectable
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count
     from gitexp.ops.sides import Source
@@ -130,6 +131,17 @@ def reasons(judged: Judged) -> tuple[str, ...]:
             f"missing: {len(lacking) + more} of the baseline, {more} of the candidate{price}"
         )
     return tuple(found)
+
+
+def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
+    """Say what an inconclusive comparison needed: by the promise, not by what came out."""
+    plan = judged.plan
+    if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
+        return ()
+    if found.needed is None or found.needed <= found.units or found.units < _target(judged):
+        return ()
+    wanted = f"{found.needed:,} {found.unit} would {told_apart(plan)}"
+    return (f"{wanted} with {found.power * 100:g} % power, {found.units} are there",)
 
 
 def quoted(name: str) -> str:

@@ -18,6 +18,7 @@ from gitexp.model.comparison import Comparison, Side, Verdict
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.ops import advice, sides
 from gitexp.ops.advice import Judged
+from gitexp.ops.detectable import detectable
 from gitexp.ops.draft import CompareOptions, draft
 from gitexp.stats.adjust import holm
 from gitexp.stats.decide import Evidence, decide
@@ -198,6 +199,9 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
             for item in metrics
         )
     broken = [item.metric for item in metrics if item.broken]
+    power = None
+    if plan is not None and draft.primary is not None:
+        power = detectable(draft.primary, plan, paired=draft.paired)
     return Comparison(
         baseline=_side(draft.baseline, draft.count.baseline, lost=draft.lost[0]),
         candidate=_side(draft.candidate, draft.count.candidate, lost=draft.lost[1]),
@@ -206,7 +210,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         effect=None if plan is None else plan.effect,
         verdict=verdict,
         headline=advice.headline(judged) + (f"; BROKEN: {', '.join(broken)}" if broken else ""),
-        reasons=advice.reasons(judged),
+        reasons=(*advice.reasons(judged), *advice.repeats_needed(judged, power)),
         metrics=metrics,
         changes=draft.changes,
         unused=draft.count.unused,
@@ -217,6 +221,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         next_step=advice.next_step(judged),
         compared_at=at,
         program=program,
+        detectable=power,
     )
 
 

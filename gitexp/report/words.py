@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Role, Verdict
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.report import numbers
+from gitexp.report import honesty, numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -122,6 +122,7 @@ def facts(comparison: Comparison) -> list[Fact]:
         *(Fact("warning", text) for text in comparison.warnings),
         *_tests(comparison),
         *_design(comparison),
+        *(Fact(label, text) for label, text in honesty.lines(comparison)),
         Fact("baseline", side_text(comparison.baseline)),
         Fact("candidate", side_text(comparison.candidate)),
         *(Fact("differs", text) for text in differences(comparison)),

@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import pairs_needed, smallest_p
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 FEW_REJECTING = 40  # relabellings: below, a t test at the attained level is off by up to 10 points
 MOST_SIMULATED = 5_000  # relabellings; at a tiny alpha there are more, and t has to do
 CELLS = 2_000_000  # relabellings times simulations: some 50 ms and 16 MB
+T_LIMIT = 100  # units; above it a reader sees no difference between t and normal
 MOST = 1_000_000  # repeats or examples that a report still names
 
 
@@ -237,6 +238,33 @@ def examples_needed_for_area(  # noqa: PLR0913  each is a fact of the evaluation
     if excess(MOST) < 0:
         return None
     return math.ceil(crossing(excess, *bracket(excess, start, 8.0)) - 1e-9)
+
+
+def error_behind(low: float, high: float, *, confidence: float, units: int) -> float:
+    """Return the standard error that a symmetric interval was made from.
+
+    By Student's t below `T_LIMIT` units, by the normal distribution above.
+
+    Examples
+    --------
+    >>> round(error_behind(-1.96, 1.96, confidence=0.95, units=1_000), 3)
+    1.0
+    """
+    rate(confidence, "confidence")
+    level = (1 + confidence) / 2
+    quantile = stdtrit(units - 1, level) if 1 < units < T_LIMIT else ndtri(level)
+    return (high - low) / (2 * float(quantile))
+
+
+def distance_found(error: float, power: float, *, alpha: float) -> float:
+    """Return the distance from the null that a normal statistic with this error finds.
+
+    Examples
+    --------
+    >>> round(distance_found(1.0, 0.8, alpha=0.05), 2)
+    2.49
+    """
+    return (float(ndtri(1 - alpha)) + float(ndtri(power))) * error
 
 
 # --- inside -------------------------------------------------------------------------------------

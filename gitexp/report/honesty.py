@@ -1,0 +1,110 @@
+"""What stands around a comparison's test, as labelled lines: power, failures, selection, ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats.effects import told_apart
+from gitexp.model.plan import HypothesisKind, OnFailed
+from gitexp.report import numbers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.honesty import Detectable, Ledger, Missing, Selection
+
+_FEW = 4  # names of experiments
+
+
+def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
+    """Return label and text of each line; nothing where there is nothing to say."""
+    if comparison.selection is not None:
+        yield "selection", selection_text(comparison.selection, _alpha(comparison))
+    if comparison.missing is not None:
+        for text in missing_texts(comparison.missing):
+            yield "failed", text
+    if comparison.detectable is not None:
+        for text in detectable_texts(comparison, comparison.detectable):
+            yield "power", text
+    if comparison.ledger is not None:
+        yield "ledger", ledger_text(comparison.ledger)
+
+
+def detectable_texts(comparison: Comparison, found: Detectable) -> Iterator[str]:
+    """Say what the design finds, and how many repeats its promise needs."""
+    chance = f"{found.power * 100:g} %"
+    size = rounded(found.distance)
+    share = "" if found.relative is None else f" ({numbers.percent(found.relative, signed=False)})"
+    effect = comparison.effect
+    kind = None if effect is None else effect.kind
+    spread = f"{found.units} {found.unit} of spread {rounded(found.spread)}"
+    if kind is HypothesisKind.EQUIVALENCE:
+        yield f"{spread} show equivalence within {size}{share} with {chance} power"
+    else:
+        beyond = "from no change" if effect is None or effect.margin == 0 else "from the promise"
+        yield f"{spread} find a true effect {size}{share} away {beyond} with {chance} power"
+    if found.needed is not None and comparison.plan is not None:
+        question = told_apart(comparison.plan)
+        yield f"{found.needed:,} {found.unit} would {question} with {chance} power"
+
+
+def missing_texts(found: Missing) -> Iterator[str]:
+    """Say which repeats failed, under which policy, and what they could do."""
+    sides = [
+        f"{numbers.ranges(seeds)} of the {side}"
+        for side, seeds in (("baseline", found.baseline), ("candidate", found.candidate))
+        if seeds
+    ]
+    policy = (
+        "the plan goes on without them"
+        if found.policy is OnFailed.DROP
+        else "the plan says no yes without them"
+    )
+    yield f"seeds {' and '.join(sides)}; {policy}"
+    if found.best and found.worst:
+        yield (
+            f"at best for the candidate: {found.best}{_p(found.best_p)}; "
+            f"at worst: {found.worst}{_p(found.worst_p)}"
+        )
+
+
+def selection_text(found: Selection, alpha: float) -> str:
+    """Say how many configurations there were to pick from, and what that does to alpha."""
+    picked = f"{found.configurations} configurations were run {found.how}"
+    if found.fresh:
+        return f"{picked}; what counts here is fresh, so alpha holds"
+    return (
+        f"{picked}: the best of them looks good by luck in up to "
+        f"{numbers.percent(found.inflation, signed=False, decimals=0)} instead of "
+        f"{alpha * 100:g} %; p is multiplied by {found.configurations}"
+    )
+
+
+def ledger_text(found: Ledger) -> str:
+    """Say how often the evaluation data have been used for a decision."""
+    names = found.experiments[-_FEW:]
+    more = len(found.experiments) - len(names)
+    listed = f" ({', '.join(names)}{f' and {more} more' if more else ''})" if names else ""
+    times = {0: "not yet", 1: "once"}.get(len(found.experiments), f"{len(found.experiments)} times")
+    budget = "" if found.budget is None else f"; the budget is {found.budget} decisions"
+    return f"this evaluation data has decided {times} before{listed}{budget}"
+
+
+def rounded(value: float) -> str:
+    """Return a size with two digits that mean something.
+
+    Examples
+    --------
+    >>> rounded(0.012345), rounded(123.4)
+    ('0.012', '123')
+    """
+    return f"{value:.3g}" if abs(value) >= 1 else f"{value:.2g}"
+
+
+def _p(p: float | None) -> str:
+    return "" if p is None else f" (p = {numbers.p_text(p)})"
+
+
+def _alpha(comparison: Comparison) -> float:
+    return 0.05 if comparison.plan is None else comparison.plan.alpha
