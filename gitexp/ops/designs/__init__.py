@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
-from gitexp.ops.designs import folds, predictions, repeats
+from gitexp.ops.designs import datasets, folds, predictions, repeats
 
 if TYPE_CHECKING:
     from gitexp.ops.designs.predictions import Pair
@@ -39,9 +39,10 @@ class Chosen:
         count = self.situation.count
         if self.pair is not None:
             return predictions.measure(count, question, self.pair)
-        answer = folds.measure(self.situation, question)
-        if answer is not None:
-            return answer
+        for measure in (datasets.measure, folds.measure):
+            answer = measure(self.situation, question)
+            if answer is not None:
+                return answer
         return repeats.measure(count, question, paired=self.situation.paired)
 
 

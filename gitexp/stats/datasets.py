@@ -1,0 +1,237 @@
+"""Run the planned test of many data sets, one value each, and what stands beside it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtri
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import Interval, SignificanceResult
+from gitexp.stats import bayes, hypotheses, permutation
+from gitexp.stats.design import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
+from gitexp.stats.permutation import Tails
+from gitexp.stats.ranks import differences, midranks, normal_p, subset_sums
+from gitexp.stats.values import Floats, Values, finite_pairs
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import PlannedTest
+    from gitexp.stats.bayes import Regions
+    from gitexp.stats.design import Design
+
+POSTERIOR_DRAWS = 20_000
+SAME = 1e-12  # relative: tail probabilities are sums of powers of 2, alpha / 2 is not
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """The Hodges-Lehmann estimates of a difference with the intervals of the signed-rank test.
+
+    Attributes
+    ----------
+    difference : float
+        Median of the means of all pairs of differences.
+    interval, relative : Interval or None
+        Of the difference, and as a share of the baseline; None where no interval of so few data
+        sets has that confidence, or a baseline is not positive.
+    """
+
+    difference: float
+    interval: Interval | None
+    relative: Interval | None
+
+
+def run_on_datasets(
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
+) -> SignificanceResult:
+    """Run Wilcoxon's signed-rank test over data sets.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+        From `design.plan_test` of the same design.
+    design : Design
+    baseline, candidate : sequence of float, length n_baseline
+        One finite value a data set, in the same order.
+
+    Returns
+    -------
+    SignificanceResult
+        `statistic` is the rank sum of the positive differences, candidate minus baseline.
+
+    Raises
+    ------
+    DesignError
+        If values are missing, a relative effect meets a baseline that is not positive, or the
+        plan is not for data sets.
+
+    Notes
+    -----
+    Margins are those of `planned.run_on_repeats`, data set by data set. Differences of zero are
+    dropped, ties share their mean rank; the exact p-value is that of the ranks at hand [1]_ [2]_.
+
+    References
+    ----------
+    .. [1] Wilcoxon, F. (1945). Individual comparisons by ranking methods. Biometrics Bulletin 1,
+       80-83. :doi:`10.2307/3001968`
+    .. [2] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
+       Mach. Learn. Res. 7, 1-30.
+
+    Examples
+    --------
+    >>> from gitexp.stats.design import Design, Unit, plan_test
+    >>> design = Design(Unit.DATASET, True, 3, 3, 0.05)
+    >>> run_on_datasets(plan_test(design), design, [1.0, 1.0, 1.0], [2.0, 3.0, 5.0]).p_value
+    0.25
+    """
+    if plan.test != "signed-rank":
+        raise DesignError("the plan is not for data sets", found=plan.test)
+    old, new = _checked(plan, design, baseline, candidate)
+    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+
+    def tails_at(margin: float) -> Tails:
+        below, above = shifted(margin)
+        return signed_rank_tails(differences(above, below), exact=plan.exact)
+
+    found = hypotheses.p_values(design.effect, tails_at)
+    d = differences(new, old)
+    return SignificanceResult(
+        plan=plan,
+        p_value=found.p_value,
+        p_support=found.p_support,
+        p_refute=found.p_refute,
+        statistic=float(midranks(np.abs(d[d != 0]))[d[d != 0] > 0].sum()),
+    )
+
+
+def beside_datasets(
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
+) -> tuple[SignificanceResult, ...]:
+    """Return the sign-flip permutation of the mean, which does not rank."""
+    old, new = _checked(plan, design, baseline, candidate)
+    shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
+    draws = None if 2**plan.n_baseline <= MAX_SIGN_FLIPS else FLIP_DRAWS
+
+    def tails_at(margin: float) -> Tails:
+        return permutation.sign_flip_tails(*shifted(margin), draws=draws, seed=plan.seed)
+
+    found = hypotheses.p_values(design.effect, tails_at)
+    beside = replace(
+        plan,
+        test="paired-permutation",
+        title="paired permutation of the mean",
+        why="beside: signed ranks",
+        resamples=draws or 2**plan.n_baseline,
+        exact=draws is None,
+    )
+    return (
+        SignificanceResult(
+            beside, found.p_value, found.p_support, found.p_refute, float(new.mean() - old.mean())
+        ),
+    )
+
+
+def zeros_and_ties(design: Design, baseline: Floats, candidate: Floats) -> tuple[int, int]:
+    """Return how many differences, less the margin tested, are zero and how many share a rank."""
+    old, new = finite_pairs(baseline, candidate)
+    margin = 0.0 if design.effect is None else design.effect.margin
+    below, above = hypotheses.with_margin(old, new, design.effect, design.direction)(margin)
+    d = differences(above, below)
+    counts = np.unique(np.abs(d[d != 0]), return_counts=True)[1]
+    return int((d == 0).sum()), int(counts[counts > 1].sum())
+
+
+def shift(baseline: Floats, candidate: Floats, *, confidence: float = 0.95) -> Shift:
+    """Return the pseudo-median of the differences with the interval that the test leaves.
+
+    Parameters
+    ----------
+    baseline, candidate : sequence of float, shape (n_datasets,)
+    confidence : float
+
+    Notes
+    -----
+    The interval holds the shifts that the two-sided signed-rank test does not reject: order
+    statistics of the means of all pairs of differences [1]_, and of (c_i + c_j) / (b_i + b_j) for
+    shares of a positive baseline, because the rank sum at a ratio r counts those above r.
+
+    References
+    ----------
+    .. [1] Hodges, J. L. and Lehmann, E. L. (1963). Estimates of location based on rank tests. Ann.
+       Math. Stat. 34, 598-611. :doi:`10.1214/aoms/1177704172`
+
+    Examples
+    --------
+    >>> found = shift([0.0] * 6, [1.0, 2.0, 3.0, 4.0, 5.0, 6.0])
+    >>> found.difference, found.interval.low, found.interval.high
+    (3.5, 1.0, 6.0)
+    """
+    old, new = finite_pairs(baseline, candidate)
+    first, second = np.triu_indices(len(old))
+    walsh = np.sort((new - old)[first] + (new - old)[second]) / 2
+    reach = _reach(len(old), 1 - confidence)
+    method = "Hodges-Lehmann, signed-rank"
+    between = relative = None
+    if reach is not None:
+        between = Interval(float(walsh[reach]), float(walsh[-1 - reach]), confidence, method)
+        if (old > 0).all():
+            ratios = np.sort((new[first] + new[second]) / (old[first] + old[second])) - 1
+            relative = Interval(float(ratios[reach]), float(ratios[-1 - reach]), confidence, method)
+    return Shift(float(np.median(walsh)), between, relative)
+
+
+def dataset_posterior(
+    baseline: Floats, candidate: Floats, *, rope: float, seed: int = 0
+) -> Regions:
+    """Return the Bayesian signed-rank test of candidate minus baseline."""
+    old, new = finite_pairs(baseline, candidate)
+    return bayes.bayesian_signed_rank_test(
+        new.tolist(), old.tolist(), rope=rope, n_samples=POSTERIOR_DRAWS, seed=seed
+    )
+
+
+def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
+    """Return the p-values of the signed-rank test of differences, zeros dropped."""
+    d = d[d != 0]
+    if not len(d):
+        return Tails(1.0, 1.0, 1.0)
+    ranks = midranks(np.abs(d))
+    plus = float(ranks[d > 0].sum())
+    if exact:
+        ways = subset_sums(ranks, None)
+        doubled = round(2 * plus)
+        greater = min(1.0, float(ways[doubled:].sum()))
+        less = min(1.0, float(ways[: doubled + 1].sum()))
+        return Tails(greater, less, min(1.0, 2 * min(greater, less)))
+    centre, spread = float(ranks.sum()) / 2, math.sqrt(float((ranks**2).sum()) / 4)
+    greater, _ = normal_p(plus - centre, spread, "greater", correct=True)
+    less, _ = normal_p(plus - centre, spread, "less", correct=True)
+    both, _ = normal_p(plus - centre, spread, "two-sided", correct=True)
+    return Tails(greater, less, both)
+
+
+def _checked(
+    plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
+) -> tuple[Values, Values]:
+    old, new = finite_pairs(baseline, candidate)
+    if len(old) != plan.n_baseline:
+        raise DesignError(
+            "the values do not fit the plan",
+            found=f"{len(old)} data sets",
+            expected=str(plan.n_baseline),
+        )
+    hypotheses.check_share(old, design.effect)
+    return old, new
+
+
+def _reach(n: int, alpha: float) -> int | None:
+    """Return how many of the smallest pair means lie outside the interval; None: it is infinite."""
+    if n <= MAX_RANKED:
+        at_most = np.cumsum(subset_sums(np.arange(1.0, n + 1), None)[::2])
+        rejected = int((at_most <= alpha / 2 * (1 + SAME)).sum())
+        return rejected - 1 if rejected else None
+    centre, spread = n * (n + 1) / 4, math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
+    return math.floor(centre + float(ndtri(alpha / 2)) * spread - 0.5)
