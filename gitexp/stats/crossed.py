@@ -1,0 +1,272 @@
+"""Repeats and test examples as crossed random factors: neither source of noise is forgotten.
+
+Every repeat of both sides predicted the same examples. More seeds cannot make up for a small
+test set, and more examples not for few seeds; the error of the mean difference has both in it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from scipy.special import stdtrit
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import Interval, SignificanceResult
+from gitexp.model.slices import VarianceShare
+from gitexp.stats import hypotheses, ttests
+from gitexp.stats.permutation import Tails
+from gitexp.stats.roots import bracket, crossing
+from gitexp.stats.values import finite, resolution
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitexp.model.comparison import PlannedTest
+    from gitexp.stats.design import Design
+    from gitexp.stats.values import Values
+
+FARTHEST = 10.0  # ratio of the sides at which a relative limit is no longer looked for
+
+
+@dataclass(frozen=True, slots=True)
+class Squares:
+    """Mean squares of a two-way table without replication.
+
+    Attributes
+    ----------
+    mean : float
+    repeats, examples, rest : float
+        Mean squares of rows, of columns, and of what neither explains.
+    n_repeats, n_examples : int
+    """
+
+    mean: float
+    repeats: float
+    examples: float
+    rest: float
+    n_repeats: int
+    n_examples: int
+
+    @property
+    def total(self) -> float:
+        """The variance of the mean, times the number of cells.
+
+        The unbiased estimate, kept from falling below what the examples alone would give: the
+        parts are estimates, and a negative one is chance.
+        """
+        return max(self.repeats + max(self.examples - self.rest, 0.0), self.examples)
+
+    @property
+    def error(self) -> float:
+        """The standard error of the mean."""
+        return math.sqrt(self.total / (self.n_repeats * self.n_examples))
+
+    @property
+    def df(self) -> float:
+        """Satterthwaite's degrees of freedom."""
+        bottom = self.repeats**2 / (self.n_repeats - 1) + self.examples**2 / (self.n_examples - 1)
+        return self.total**2 / bottom
+
+
+def squares(table: Values) -> Squares:
+    """Return the mean squares of a table of repeats by examples.
+
+    Parameters
+    ----------
+    table : ndarray of float, shape (n_repeats, n_examples)
+
+    Raises
+    ------
+    DesignError
+        If there are fewer than two of either.
+    """
+    cells = finite(table, "cells", least=2)
+    r, n = cells.shape
+    if n < 2:  # noqa: PLR2004 - a variance needs two
+        raise DesignError("a test set needs two examples", found=str(n))
+    centre = float(cells.mean())
+    rows, columns = cells.mean(axis=1) - centre, cells.mean(axis=0) - centre
+    rest = cells - centre - rows[:, None] - columns
+    return Squares(
+        centre,
+        n * float(rows @ rows) / (r - 1),
+        r * float(columns @ columns) / (n - 1),
+        float((rest**2).sum()) / ((r - 1) * (n - 1)),
+        r,
+        n,
+    )
+
+
+def run_on_crossed(
+    plan: PlannedTest, design: Design, baseline: Values, candidate: Values
+) -> SignificanceResult:
+    """Test a difference over repeats and examples at once.
+
+    Parameters
+    ----------
+    plan : PlannedTest
+        From `exampleplans.plan_crossed` of the same design.
+    design : Design
+    baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
+        What each example adds to the metric of each repeat, so that a row's mean is its metric:
+        losses, or jackknife pseudo-values of a metric that is no mean.
+
+    Returns
+    -------
+    SignificanceResult
+
+    Raises
+    ------
+    DesignError
+        If the tables do not fit the plan, or nothing varies.
+
+    Notes
+    -----
+    The difference d = gain beyond the margin has a row effect (this seed was lucky), a column
+    effect (this example is easy for the candidate) and a rest. Its mean has variance
+    (MS_repeats + MS_examples - MS_rest) / cells, where the parts are kept from turning negative
+    [1]_ [2]_, and t has Satterthwaite's degrees of freedom, near the number of repeats less one
+    if seeds dominate, near that of the examples if the test set does [3]_. Readers of medical
+    images were first treated so; repeats are the readers here.
+
+    References
+    ----------
+    .. [1] Dorfman, D. D., Berbaum, K. S. and Metz, C. E. (1992). Receiver operating characteristic
+       rating analysis: generalization to the population of readers and patients with the
+       jackknife method. Invest. Radiol. 27, 723-731. :doi:`10.1097/00004424-199209000-00015`
+    .. [2] Obuchowski, N. A. and Rockette, H. E. (1995). Hypothesis testing of diagnostic accuracy
+       for multiple readers and multiple tests: an ANOVA approach with dependent observations.
+       Commun. Stat. Simul. Comput. 24, 285-308. :doi:`10.1080/03610919508813243`
+    .. [3] Hillis, S. L. (2007). A comparison of denominator degrees of freedom methods for multiple
+       observer ROC analysis. Stat. Med. 26, 596-619. :doi:`10.1002/sim.2532`
+    """
+    expected = (plan.n_baseline, plan.n_candidate)
+    if (len(baseline), len(candidate)) != expected or baseline.shape != candidate.shape:
+        raise DesignError(
+            "the tables do not fit the plan",
+            found=f"{baseline.shape} and {candidate.shape}",
+            expected=f"{expected[0]} repeats of the same examples",
+        )
+    hypotheses.check_share(baseline.mean(axis=1), design.effect)
+    shifted = hypotheses.with_margin(baseline, candidate, design.effect, design.direction)
+    tolerance = resolution(baseline, candidate)
+
+    def tails_at(margin: float) -> Tails:
+        below, above = shifted(margin)
+        found = squares(above - below)
+        if found.error <= tolerance:
+            if abs(found.mean) <= tolerance:
+                return Tails(1.0, 1.0, 1.0)
+            raise DesignError(
+                "the difference varies neither between repeats nor between examples",
+                found=f"{found.mean:g} everywhere",
+            )
+        t = found.mean / found.error
+        return Tails(
+            ttests.p_of_t(t, found.df, "greater"),
+            ttests.p_of_t(t, found.df, "less"),
+            ttests.p_of_t(t, found.df, "two-sided"),
+        )
+
+    found = hypotheses.p_values(design.effect, tails_at)
+    return SignificanceResult(
+        plan=plan,
+        p_value=found.p_value,
+        p_support=found.p_support,
+        p_refute=found.p_refute,
+        statistic=float(candidate.mean() - baseline.mean()),
+    )
+
+
+def intervals(
+    baseline: Values, candidate: Values, *, confidence: float
+) -> tuple[Interval | None, Interval | None]:
+    """Return the interval of the difference, and of the relative one by Fieller's argument."""
+    found = squares(candidate - baseline)
+    if found.error <= resolution(baseline, candidate):
+        return None, None
+    method = "t over repeats and examples"
+    reach = float(stdtrit(found.df, (1 + confidence) / 2)) * found.error
+    difference = Interval(found.mean - reach, found.mean + reach, confidence, method)
+    old, new = float(baseline.mean()), float(candidate.mean())
+    if old <= 0:
+        return difference, None
+    parts = _products(baseline, candidate)
+
+    def inside(ratio: float) -> float:
+        """Return how far a ratio is from being rejected; negative: it is."""
+        one = _combined(parts, ratio, baseline.shape)
+        limit = float(stdtrit(one.df, (1 + confidence) / 2)) * one.error
+        return limit - abs(new - ratio * old)
+
+    middle = new / old
+    limits: list[float] = []
+    for step in (-1.0, 1.0):
+        try:
+            limits.append(crossing(inside, *_ends(inside, middle, step * reach / old)))
+        except DesignError:  # the baseline is not clearly positive
+            return difference, None
+    low, high = sorted(limits)
+    return difference, Interval(low - 1, high - 1, confidence, f"{method}, Fieller")
+
+
+def variance_share(baseline: Values, candidate: Values) -> VarianceShare | None:
+    """Return how much of the difference's variance is seeds, and how much the test set.
+
+    Returns
+    -------
+    VarianceShare or None
+        Shares that sum to 1; None where nothing varies.
+    """
+    found = squares(candidate - baseline)
+    seeds, examples = max(found.repeats - found.rest, 0.0), max(found.examples - found.rest, 0.0)
+    total = seeds + examples + found.rest
+    if total <= 0:
+        return None
+    return VarianceShare(
+        repeats=found.n_repeats,
+        examples=found.n_examples,
+        standard_error=found.error,
+        seeds_share=seeds / total,
+        examples_share=examples / total,
+        rest_share=found.rest / total,
+    )
+
+
+def _ends(inside: Callable[[float], float], middle: float, step: float) -> tuple[float, float]:
+    low, high = bracket(inside, middle, step)
+    if abs(low) > FARTHEST * max(1.0, abs(middle)) or abs(high) > FARTHEST * max(1.0, abs(middle)):
+        raise DesignError("the limit is too far away")
+    return low, high
+
+
+@dataclass(frozen=True, slots=True)
+class _Products:
+    """Mean squares and products of both sides: those of any c - r b are quadratic in r."""
+
+    baseline: Squares
+    candidate: Squares
+    difference: Squares
+
+
+def _products(baseline: Values, candidate: Values) -> _Products:
+    return _Products(squares(baseline), squares(candidate), squares(candidate - baseline))
+
+
+def _combined(parts: _Products, ratio: float, shape: tuple[int, ...]) -> Squares:
+    b, c, d = parts.baseline, parts.candidate, parts.difference
+
+    def of(bb: float, cc: float, dd: float) -> float:
+        product = (bb + cc - dd) / 2
+        return max(0.0, cc - 2 * ratio * product + ratio**2 * bb)
+
+    return Squares(
+        c.mean - ratio * b.mean,
+        of(b.repeats, c.repeats, d.repeats),
+        of(b.examples, c.examples, d.examples),
+        of(b.rest, c.rest, d.rest),
+        shape[0],
+        shape[1],
+    )
