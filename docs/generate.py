@@ -6,13 +6,24 @@
 from __future__ import annotations
 
 import inspect
+import json
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitexp import errors
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import help_of, overview
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.formats.jsontext import Json
+
+    Schema = Mapping[str, Json]
+
 DOCS = Path(__file__).parent
+ANSWERS = DOCS.parent / "gitexp" / "formats" / "schemas" / "answers"
 
 CODES = (
     (0, "done; the answer is yes: supported, or equivalent where that was the hypothesis"),
@@ -84,7 +95,80 @@ def command_line() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"cli.md": command_line, "exit-codes.md": exit_codes}
+def answers() -> str:
+    """Return docs/formats/answers.md: what each command prints with --json, from the schemas."""
+    lines = [
+        "# answers",
+        "",
+        "Made from `gitexp/formats/schemas/answers/` by `make docs`; do not edit.",
+        "",
+        "What commands print with `--json`: one value a call, whatever the text shows of it, under",
+        "the name of its schema. An error is an answer, too. `gitexp compare --json` prints a",
+        "[comparison](comparison.md), an array of them for several candidates. Characters that a",
+        "terminal could act on are written as JSON's own escapes.",
+    ]
+    shared = _schema("common")["$defs"]
+    names = sorted(path.stem for path in ANSWERS.glob("*.json") if path.stem != "common")
+    for name in names:
+        schema = _schema(name)
+        (example,) = schema["examples"]
+        lines += [
+            *("", f"## {name}", "", f"{schema['description']}", ""),
+            *_keys(schema, shared),
+            *("", "```json", _short(example), "```"),
+        ]
+    lines += ["", "## In common", ""]
+    for name, schema in shared.items():
+        if schema["type"] == "object" and name != "plan":
+            lines += [f"`{name}`: {schema['description']}", "", *_keys(schema, shared), ""]
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def _short(example: Schema) -> str:
+    """Return JSON in which arrays of plain values stand on one line."""
+    text = json.dumps(example, indent=2, ensure_ascii=False)
+    return re.sub(r"\[\s+([^\[\]{}]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text)
+
+
+def _schema(name: str) -> Schema:
+    return json.loads((ANSWERS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _keys(schema: Schema, shared: Schema) -> list[str]:
+    """Return a table of the keys of an object; those of objects in it follow, with a dot."""
+    rows = ["| key | is | meaning |", "|---|---|---|"]
+    for path, value in _walk(schema, shared, ""):
+        rows.append(f"| `{path}` | {_kind(value)} | {value.get('description', '')} |")
+    return [row.replace("|  |", "| |") for row in rows]
+
+
+def _walk(schema: Schema, shared: Schema, above: str) -> Iterator[tuple[str, Schema]]:
+    for key, value in schema["properties"].items():
+        if key == "$schema":
+            continue
+        name = value.get("$ref", "").removeprefix("common.json#/$defs/")
+        described = {**shared.get(name, {}), **value} if name in shared else value
+        yield above + key, described
+        for inner in (value, value.get("items", {}), *value.get("anyOf", ())):
+            if "properties" in inner:
+                yield from _walk(inner, shared, f"{above}{key}.")
+
+
+def _kind(schema: Schema) -> str:
+    """Return in a few words what a value is: its type, or the name of what it refers to."""
+    if "$ref" in schema:
+        return f"`{schema['$ref'].rpartition('/')[2].removesuffix('.json')}`"
+    if "anyOf" in schema:
+        return " or ".join(_kind(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return ", ".join("null" if one is None else f'`"{one}"`' for one in schema["enum"])
+    kind = schema.get("type", "value")
+    if kind == "array":
+        return f"array of {_kind(schema['items'])}"
+    return " or ".join(kind) if isinstance(kind, list) else kind
+
+
+PAGES = {"cli.md": command_line, "exit-codes.md": exit_codes, "formats/answers.md": answers}
 
 
 if __name__ == "__main__":

@@ -45,6 +45,7 @@ from gitexp.model.views import (
 )
 from gitexp.report import logtext, viewjson, views
 from gitexp.report.style import Style
+from tests.formats import answers
 from tests.report import samples
 from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
 
@@ -237,7 +238,9 @@ def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
     log = RepeatLog(RUN, 3, 1, LogSource.JOB, "a\n\x1b[2Jb" + "c" * 500, RepeatState.FAILED)
     lines = list(logtext.lines(LogView(RUN, (log,)), raw=False, headings=True))
     assert lines == ["==> seed 3, failed", "a\n\\x1b[2Jb" + "c" * 500]
-    assert json.loads(viewjson.logs(LogView(RUN, (log,))))["repeats"][0]["seed"] == 3
+    value = json.loads(viewjson.logs(LogView(RUN, (log,))))
+    answers.check(value)
+    assert value["repeats"][0]["seed"] == 3
 
 
 def test_the_views_load_nothing_heavy() -> None:
@@ -247,3 +250,8 @@ def test_the_views_load_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("kind", sorted(made("x")))
+def test_json_is_what_its_schema_says(kind: str) -> None:
+    answers.check(json.loads(views.render(made("x")[kind], "json")))
