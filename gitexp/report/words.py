@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.comparison import Role, Verdict
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import honesty, numbers
+from gitexp.report.posteriors import posterior_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -247,6 +248,7 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
     for other in main.beside:
         p = other.p_value if other.p_support is None else other.p_support
         yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
+    yield from (Fact("beside", text) for text in posterior_texts(main))
     sizes = effect_sizes(main)
     if sizes:
         yield Fact("effect", "; ".join(sizes))
