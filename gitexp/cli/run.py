@@ -49,7 +49,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--engine", default="local", metavar="NAME", help="where jobs run")
     how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
     how.add_argument("--keep-going", action="store_true", help="go on after a failed repeat")
-    how.add_argument("--resume", action="store_true", help="publish and finish what died")
+    how.add_argument("--resume", action="store_true", help="record and finish what died")
     how.add_argument("--dry-run", action="store_true", help="say what would be run")
 
 

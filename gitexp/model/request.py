@@ -40,7 +40,8 @@ class RunRequest:
     keep_going : bool
         Start further repeats although one failed.
     resume : bool
-        Publish finished repeats of a call that died, then run what it still lacked.
+        Record finished repeats of calls that died, then run what the last of them still lacked;
+        without one, what the plan still lacks, and without a plan nothing (an error).
     commit_message : str or None
         Commit uncommitted tracked changes and overrides with this message first.
     engine : str

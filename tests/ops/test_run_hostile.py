@@ -149,7 +149,7 @@ def test_a_job_that_removes_its_worktree_leaves_nothing_behind(tmp_path: Path) -
 )
 def test_notes_that_a_power_cut_left_stop_nobody(script: BuiltRepo, text: str) -> None:
     script.write({".gitexp/tmp/runs/aaaaaaaaaaaaaaaa/state.json": text})
-    report = run(script.workspace, RunRequest(resume=True))
+    report = run(script.workspace, RunRequest(resume=True, repeats=1))
     assert states(report) == [RepeatState.FINISHED]
 
 

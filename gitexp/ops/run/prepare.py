@@ -75,7 +75,9 @@ def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepa
         paths = [situation.workdir.slot(run, number) for number in range(wanted)]
         _check_space(situation, cell, wanted)
         for path in paths:
-            worktrees.add(situation.workspace, path, cell.commit)
+            empty = worktrees.add(situation.workspace, path, cell.commit)
+            if path == paths[0]:
+                preflight.check_filled(situation.repo, path, cell, empty)
         slots.append((run, tuple(str(path) for path in paths)))
     resolved = _resolve(
         [(Path(paths[0]), cell) for (cell, _), (_, paths) in zip(sides, slots, strict=True)]
@@ -242,7 +244,15 @@ def _without_snapshot(
 
 
 def _asked(request: RunRequest) -> Asked:
-    return Asked(request.repeats, request.seeds, request.jobs, request.with_baseline, request.at)
+    return Asked(
+        repeats=request.repeats,
+        seeds=request.seeds,
+        jobs=request.jobs,
+        with_baseline=request.with_baseline,
+        at=request.at,
+        again=request.again,
+        timeout_s=request.timeout_s,
+    )
 
 
 def _command_line(stages: tuple[Stage, ...]) -> str:

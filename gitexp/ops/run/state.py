@@ -32,6 +32,8 @@ class Asked:
     jobs: int
     with_baseline: bool
     at: str | None
+    again: bool = False
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +73,12 @@ def write(workdir: WorkDir, state: State) -> None:
     value: dict[str, Json] = {
         "$schema": SCHEMA,
         "asked": {
+            "again": state.asked.again,
             "at": state.asked.at,
             "jobs": state.asked.jobs,
             "repeats": state.asked.repeats,
             "seeds": list(state.asked.seeds),
+            "timeout_s": state.asked.timeout_s,
             "with_baseline": state.asked.with_baseline,
         },
         "branch": state.branch,
@@ -162,6 +166,17 @@ def unpublished(workdir: WorkDir) -> Iterator[State]:
             yield _load(known[0], str(path))
 
 
+def newest(workdir: WorkDir, branch: str) -> State | None:
+    """Return the last run that was begun here for a branch, be it recorded or not."""
+    found = [path for path in workdir.runs.glob("*/state.json") if _read(path) is not None]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        known = _read(path)
+        if known is not None and known[0].get("branch") == branch:
+            with contextlib.suppress(BadFormatError):
+                return _load(known[0], str(path))
+    return None
+
+
 def _read(path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
     """Return a state and whose it is; None if a power cut left half of it, or it is not ours.
 
@@ -194,6 +209,8 @@ def _load(value: Mapping[str, Json], where: str) -> State:
             jobs=asked.integer("jobs"),
             with_baseline=asked.flag("with_baseline"),
             at=asked.maybe_text("at"),
+            again=asked.flag("again", default=False),
+            timeout_s=asked.maybe_number("timeout_s"),
         ),
         published=bool(value["published"]),
     )
