@@ -19,6 +19,8 @@ from gitexp.formats.jsontext import MIB, Json, decode, json_dumps_compact, json_
 from gitexp.model.ids import EvaluationDigest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.model.config import Predictions
 
 LIMIT = 64 * MIB
@@ -109,15 +111,15 @@ def _from_csv(
         ) from error
     return PredictionTable(
         ids=tuple(_id(row[at[0]], n, where) for n, row in enumerate(rows, 1)),
-        y_true=tuple(row[at[1]] for row in rows),
-        y_pred=tuple(row[at[2]] for row in rows),
+        y_true=_shared(row[at[1]] for row in rows),
+        y_pred=_shared(row[at[2]] for row in rows),
         scores={
             name: tuple(_score(row[column], name, n, where) for n, row in enumerate(rows, 1))
             for name in names
             for column in [header.index(name)]
         },
         columns={
-            name: tuple(row[column] for row in rows)
+            name: _shared(row[column] for row in rows)
             for name in columns
             if header.count(name) == 1
             for column in [header.index(name)]
@@ -144,14 +146,14 @@ def _from_json(
     names = [name for name in rows[0] if _is_score(name)] if rows else []
     return PredictionTable(
         ids=tuple(_id(_label(row, spec.id, n, where), n, where) for n, row in enumerate(rows, 1)),
-        y_true=tuple(_label(row, spec.y_true, n, where) for n, row in enumerate(rows, 1)),
-        y_pred=tuple(_label(row, spec.y_pred, n, where) for n, row in enumerate(rows, 1)),
+        y_true=_shared(_label(row, spec.y_true, n, where) for n, row in enumerate(rows, 1)),
+        y_pred=_shared(_label(row, spec.y_pred, n, where) for n, row in enumerate(rows, 1)),
         scores={
             name: tuple(_score(row.get(name), name, n, where) for n, row in enumerate(rows, 1))
             for name in names
         },
         columns={
-            name: tuple(_label(row, name, n, where) for n, row in enumerate(rows, 1))
+            name: _shared(_label(row, name, n, where) for n, row in enumerate(rows, 1))
             for name in columns
             if rows and name in rows[0]
         },
@@ -175,6 +177,12 @@ def _columns(header: Sequence[str], spec: Predictions, where: str) -> tuple[int,
 
 def _is_score(name: str) -> bool:
     return name == "score" or name.startswith("score_")
+
+
+def _shared(texts: Iterable[str]) -> tuple[str, ...]:
+    """Return texts that are equal as one object: labels repeat a million times."""
+    seen: dict[str, str] = {}
+    return tuple(seen.setdefault(text, text) for text in texts)
 
 
 def _id(text: str, row: int, where: str) -> str:

@@ -1,0 +1,144 @@
+"""Two models by one metric over the same examples: scores, labels, and clusters of examples.
+
+The claim is about these two artefacts on this evaluation set; nothing is said about training again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import EffectSize
+from gitexp.model.plan import Claim
+from gitexp.ops.measure import Answer, build, is_broken
+from gitexp.stats import companions, scored, scoretests, sums
+from gitexp.stats import intervals as between_labels
+from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.exampleplans import plan_examples
+from gitexp.stats.examples import discordant, tabulate
+from gitexp.stats.metrics import classes, value
+from gitexp.stats.planned import run_on_predictions
+from gitexp.stats.scored import Scoring
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import Interval, SignificanceResult
+    from gitexp.ops.designs.computed import Computed
+    from gitexp.ops.designs.pairs import Pair
+    from gitexp.ops.measure import Question, Values
+    from gitexp.stats.metrics import Definition
+    from gitexp.stats.scoretests import Sides
+
+    Found = tuple[
+        SignificanceResult,
+        tuple[SignificanceResult, ...],
+        tuple[Interval | None, Interval | None],
+        tuple[EffectSize, ...],
+    ]
+
+
+def compare(
+    question: Question,
+    values: Values,
+    reported: tuple[float, float],
+    pair: Pair,
+    computed: Computed,
+) -> Answer:
+    """Compare one metric over examples.
+
+    Parameters
+    ----------
+    question : Question
+    values : Values
+        The one value of either side.
+    reported : pair of float
+        The metric of both sides.
+    pair : Pair
+    computed : Definition or Scoring
+        What the metric is.
+    """
+    n = len(pair.ids)
+    try:
+        result, beside, (between, relative), sizes = _found(question, pair, computed)
+    except DesignError as error:
+        why = ": ".join(part for part in (error.summary, error.found) if part)
+        plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
+        return Answer(replace(plain, notes=(*plain.notes, f"not tested: {why}")), why)
+    full = build(
+        question,
+        values,
+        reported,
+        interval=between,
+        relative_interval=relative,
+        sizes=sizes,
+        n=n,
+    )
+    full = replace(
+        full,
+        result=result,
+        beside=beside,
+        notes=(*full.notes, f"computed as {computed} from {n} predictions"),
+    )
+    if question.guard is not None:
+        full = replace(full, broken=is_broken(full))
+    return Answer(full)
+
+
+def _found(question: Question, pair: Pair, computed: Computed) -> Found:
+    design = Design(
+        unit=Unit.EXAMPLE,
+        paired=True,
+        n_baseline=len(pair.ids),
+        n_candidate=len(pair.ids),
+        alpha=question.alpha,
+        claim=Claim.MODEL,
+        metric=computed.kind,
+        effect=question.effect,
+        direction=question.direction,
+    )
+    clusters = pair.clusters()
+    if isinstance(computed, Scoring) or clusters is not None:
+        sides = _sides(pair, computed, clusters)
+        number = 0 if clusters is None else sides.units
+        plan = plan_examples(design, classes=sides.classes, clusters=number)
+        result = scoretests.run_on_scores(plan, design, sides)
+        beside = scoretests.beside_scores(plan, design, sides)
+        return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
+    cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
+    result = run_on_predictions(plan_test(design), design, cells, computed)
+    return (
+        result,
+        companions.beside_predictions(result.plan, design, cells),
+        between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
+        _cohens_g(*discordant(cells)),
+    )
+
+
+def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Sides:
+    measured = pair.measured(0.0, 0.0)
+    if isinstance(computed, Scoring):
+        one, two = (scored.terms(computed, side) for side in measured)
+        return scoretests.of_terms(one, two, clusters)
+    if clusters is None:
+        raise DesignError("labels are counted in cells")
+    return _label_sides(pair, computed, clusters)
+
+
+def _label_sides(pair: Pair, definition: Definition, clusters: sums.Places) -> Sides:
+    columns = (pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
+    labels = classes(*columns, (definition.positive,) if definition.positive else ())
+    place = {label: index for index, label in enumerate(labels)}
+    truth, base, cand = (
+        np.array([place[label] for label in column], dtype=np.intp) for column in columns
+    )
+    data = sums.of_labels(truth, (base, cand), labels, definition, clusters)
+    scores = (value(definition, columns[0], columns[1]), value(definition, columns[0], columns[2]))
+    return scoretests.Sides(definition.kind, scores, data, None, clusters)
+
+
+def _cohens_g(only_baseline: int, only_candidate: int) -> tuple[EffectSize, ...]:
+    """Return the share of examples won, among those that one side alone has right, less 1/2."""
+    total = only_baseline + only_candidate
+    return (EffectSize("Cohen's g", only_candidate / total - 0.5, None),) if total else ()
