@@ -231,8 +231,8 @@ def _value(values: Mapping[str, ParamValue], key: str) -> str:
 
 def _settings_differences(a: ProjectConfig, b: ProjectConfig) -> list[InputsDifference]:
     names = (
-        "command", "pipeline", "targets", "seed", "metrics", "directions", "predictions",
-        "curves", "evaluation", "once", "inputs_ignore",
+        "command", "pipeline", "targets", "seed", "metrics", "predictions", "curves",
+        "evaluation", "once", "inputs_ignore",
     )  # fmt: skip
     return [
         InputsDifference("config", name, repr(getattr(a, name)), repr(getattr(b, name)))

@@ -17,6 +17,7 @@ from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
 from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, SeedRule
 from gitexp.model.ids import CommitHash
+from gitexp.model.plan import Direction
 from gitexp.store import inputs
 from gitexp.store.index import Index
 from tests.build import DVC_FILES, repository
@@ -149,21 +150,33 @@ def test_what_can_act_on_a_result_changes_the_inputs(
     assert digest(changes) != before()
 
 
-@pytest.mark.parametrize(
-    "config",
-    [
-        replace(CONFIG, seed=SeedRule(arg="--seed {seed}")),
-        replace(CONFIG, metrics=("metrics.json", "more.json")),
-        replace(CONFIG, targets=("train",)),
-        replace(CONFIG, pipeline=None, command="python train.py"),
-        replace(CONFIG, evaluation=("raw.csv",)),
-        replace(CONFIG, predictions=Predictions("predictions.csv")),
-        replace(CONFIG, once=("prepare",)),
-        replace(CONFIG, inputs_ignore=(*DEFAULT_INPUTS_IGNORE, "/notes/")),
-    ],
+PATTERN = NAME.map(lambda name: f"/{name}/")
+ACTING = st.one_of(  # what a project may say otherwise, each a change of one setting
+    NAME.map(lambda name: replace(CONFIG, pipeline=None, command=f"python {name}.py")),
+    NAME.map(lambda name: replace(CONFIG, seed=SeedRule(arg=f"--{name} {{seed}}"))),
+    NAME.map(lambda name: replace(CONFIG, seed=SeedRule(param=ParamKey("params.yaml", name)))),
+    NAME.map(lambda name: replace(CONFIG, metrics=("metrics.json", f"{name}.json"))),
+    NAME.map(lambda name: replace(CONFIG, targets=(name,))),
+    NAME.map(lambda name: replace(CONFIG, once=(name,))),
+    NAME.map(lambda name: replace(CONFIG, evaluation=(f"{name}.csv",))),
+    NAME.map(lambda name: replace(CONFIG, predictions=Predictions(f"{name}.csv"))),
+    NAME.map(lambda name: replace(CONFIG, curves=(f"{name}.csv",))),
+    PATTERN.map(lambda path: replace(CONFIG, inputs_ignore=(*DEFAULT_INPUTS_IGNORE, path))),
+    st.sampled_from(DEFAULT_INPUTS_IGNORE).map(
+        lambda gone: replace(
+            CONFIG, inputs_ignore=tuple(each for each in DEFAULT_INPUTS_IGNORE if each != gone)
+        )
+    ),
 )
-def test_settings_that_act_on_results_change_the_inputs(config: ProjectConfig) -> None:
-    assert digest({}, config) != before()
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(ACTING, st.lists(HARMLESS, max_size=2))
+def test_settings_that_act_on_results_change_the_inputs(
+    config: ProjectConfig, beside: list[tuple[str, str]]
+) -> None:
+    """Command, metric definition, ignore rules: each is part of what was run."""
+    assert digest(dict(beside), config) != before()
 
 
 @pytest.mark.parametrize(
@@ -173,6 +186,9 @@ def test_settings_that_act_on_results_change_the_inputs(config: ProjectConfig) -
         replace(CONFIG, link=("data/",)),
         replace(CONFIG, timeout_s=10.0),
         replace(CONFIG, branch_prefix="try/"),
+        replace(
+            CONFIG, directions={"f1": Direction.MIN}
+        ),  # how results are read, not what they are
     ],
 )
 def test_settings_of_the_work_place_leave_the_inputs(config: ProjectConfig) -> None:
@@ -188,16 +204,18 @@ def test_the_executable_bit_counts() -> None:
     assert inputs.compute(opened, tree, CONFIG) != before()
 
 
-def test_a_submodule_counts_by_its_commit() -> None:
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(NAME, st.lists(st.integers(1, 2**160 - 1), min_size=2, max_size=3, unique=True))
+def test_a_submodule_counts_by_its_commit(name: str, commits: list[int]) -> None:
     repo, start = base()
     found = set()
-    for commit in ("1" * 40, "2" * 40):
+    for commit in commits:
         repo.git("read-tree", start)
-        repo.git("update-index", "--add", "--cacheinfo", f"160000,{commit},vendor")
+        repo.git("update-index", "--add", "--cacheinfo", f"160000,{commit:040x},{name}")
         opened = open_repository(repo.workspace)
         tree = commit_info(opened, CommitHash(_commit(repo, repo.git("write-tree")))).tree
         found.add(inputs.compute(opened, tree, CONFIG))
-    assert len(found | {before()}) == 3
+    assert len(found | {before()}) == len(commits) + 1
 
 
 def test_an_override_gives_the_inputs_of_the_commit_with_that_value() -> None:
