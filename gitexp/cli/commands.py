@@ -43,6 +43,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("new", "new", "begin an experiment: a branch with a hypothesis", "work"),
     Command("run", "run", "execute repeats and record them as a commit", "work"),
     Command("compare", "compare", "test the hypothesis, give the verdict", "work"),
+    Command("test", "test", "the same tests on two plain files", "work"),
     Command("conclude", "conclude", "write down what was learned", "work"),
     Command("archive", "archive", "keep it by a tag, remove its branch", "end"),
     Command("restore", "restore", "bring an archived experiment back", "end"),

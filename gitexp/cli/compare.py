@@ -10,14 +10,11 @@ comparable.
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
-from gitexp.errors import UsageError
+from gitexp.cli import reports
 from gitexp.ops.compare import CompareOptions, compare, exit_code
-from gitexp.report import RENDERERS, renderer
-from gitexp.report.style import Style
 
 if TYPE_CHECKING:
     import argparse
@@ -28,8 +25,7 @@ if TYPE_CHECKING:
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("names", nargs="*", metavar="NAME|REV", help="what to compare")
-    parser.add_argument("--format", choices=list(RENDERERS), help="default: by FILE, else text")
-    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of stdout")
+    reports.configure(parser)
     parser.add_argument(
         "--pool", action="append", default=[], metavar="REF", help="use samples found there too"
     )
@@ -42,9 +38,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Compare and render."""
-    if context.json and args.format not in {None, "json"}:
-        raise UsageError("--json and --format contradict each other", found=args.format)
-    name = "json" if context.json else args.format or _by_ending(args.output)
+    reports.format_of(args, context)
     comparisons = compare(
         context.workspace(),
         args.names,
@@ -54,31 +48,5 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         now=context.now(),
         program=f"gitexp {__version__}",
     )
-    printer = context.printer
-    colour = printer.color_out and args.output is None
-    style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
-    text = renderer(name).render(comparisons, style)
-    if args.output is None:
-        printer.answer(text.rstrip("\n"))
-    else:
-        path = context.start / args.output
-        _write(path, text)
-        printer.say(f"wrote {path}")
+    reports.show(comparisons, args, context)
     return exit_code(comparisons)
-
-
-def _by_ending(output: str | None) -> str:
-    """Return the format that the ending of a file's name says, else text."""
-    ending = Path(output or "").suffix.lower().removeprefix(".")
-    name = {"tex": "latex"}.get(ending, ending)
-    return name if name in RENDERERS else "text"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(
-            "the report cannot be written", found=error.strerror or "", where=str(path)
-        ) from error

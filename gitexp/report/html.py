@@ -136,6 +136,8 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         yield (
             '<p class="none">None was recorded before the runs: what follows is exploratory '
             "and gives no verdict.</p>"
+            if comparison.effect is None
+            else '<p class="none">It was typed with the data at hand, and not recorded before.</p>'
         )
         return
     yield f'<p class="lead">{html(prose(plan.hypothesis), limit=PROSE_LIMIT)}</p>'

@@ -174,6 +174,8 @@ def side_text(side: Side) -> str:
 
 def differences(comparison: Comparison) -> list[str]:
     """Return one line a kind of change, and one that names what is the same."""
+    if not comparison.baseline.runs and not comparison.candidate.runs:
+        return []  # two plain files: nothing is known of what made them
     lines: list[str] = []
     same: list[str] = []
     for kind in ("params", "code", "data", "environment"):

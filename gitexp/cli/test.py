@@ -1,0 +1,66 @@
+"""Test two plain files of numbers, without a repository: the baseline first.
+
+  gitexp test a.csv b.csv --design paired                           p against no difference
+  gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
+
+A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what, and
+every other column of numbers is a metric. Designs: paired (by seed, else by the order of rows),
+independent, folds (of one cross-validation; needs n_train and n_test), datasets.
+
+Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not comparable.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp import __version__
+from gitexp.cli import reports
+from gitexp.errors import UsageError
+from gitexp.formats.effects import parse_effect, parse_metric
+from gitexp.ops.adhoc import ALPHA, FileDesign, FileQuestion, compare_files
+from gitexp.ops.compare import exit_code
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("baseline", metavar="BASELINE", help="CSV or JSON file")
+    parser.add_argument("candidate", metavar="CANDIDATE", help="CSV or JSON file")
+    parser.add_argument(
+        "--design",
+        choices=[design.value for design in FileDesign],
+        required=True,
+        help="what a row is, and how those of both files belong together",
+    )
+    parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
+    parser.add_argument("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
+    parser.add_argument("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
+    reports.configure(parser)
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Test and render."""
+    reports.format_of(args, context)
+    metric, direction = parse_metric(args.metric) if args.metric else (None, None)
+    effect = None
+    if args.effect is not None:
+        if direction is None:
+            raise UsageError(
+                "which way is better has to be said with an effect",
+                expected=f"--metric {metric or 'NAME'}:max or :min",
+            )
+        effect = parse_effect(args.effect, direction)
+    found = compare_files(
+        context.start / args.baseline,
+        context.start / args.candidate,
+        FileQuestion(FileDesign(args.design), metric, direction, effect, args.alpha),
+        now=context.now(),
+        program=f"gitexp {__version__}",
+    )
+    reports.show((found,), args, context)
+    return exit_code((found,))

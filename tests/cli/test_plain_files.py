@@ -1,0 +1,147 @@
+"""`gitexp test`: two plain files, no repository anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.cli.main import main
+from gitexp.formats import comparison as comparison_format
+from gitexp.report import RENDERERS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BASELINE = "seed,f1\n0,.57\n1,.568\n2,.58\n3,.575\n4,.566\n5,.577\n"
+CANDIDATE = "seed,f1\n5,.626\n0,.618\n1,.612\n2,.624\n3,.615\n4,.60\n"
+FOLDS = "rep,fold,n_train,n_test,f1\n"
+DATASETS = ("iris", "wine", "adult", "digits", "glass", "heart", "letter")
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> object:
+    """Write two files and test them; gives exit code, stdout and stderr."""
+
+    def call(baseline: str, candidate: str, *options: str, ending: str = "csv") -> object:
+        for name, text in (("a", baseline), ("b", candidate)):
+            (tmp_path / f"{name}.{ending}").write_text(text, "utf-8")
+        code = main(["test", *options, "-C", str(tmp_path), f"a.{ending}", f"b.{ending}"])
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def test_paired_files_are_joined_by_seed_whatever_their_order(run: object) -> None:
+    code, out, _ = run(BASELINE, CANDIDATE, "--design", "paired")
+    assert code == 0
+    assert out.startswith("NO VERDICT  f1: p = 0.031 against no difference, two-sided\n")
+    assert "exact paired permutation of the mean, 64 relabellings" in out
+    assert "same code" not in out  # nothing is known of it
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict", "code"),
+    [(">=5%", "SUPPORTED", 0), (">=9%", "REFUTED", 1), (">=7.5%", "INCONCLUSIVE", 6)],
+)
+def test_a_hypothesis_gets_a_verdict_and_the_warning_that_it_was_typed_now(
+    run: object, effect: str, verdict: str, code: int
+) -> None:
+    got, out, _ = run(
+        BASELINE, CANDIDATE, "--design", "paired", "--metric", "f1:max", "--effect", effect
+    )
+    assert (got, out.split()[0]) == (code, verdict)
+    assert "typed with the data at hand" in out
+
+
+def test_independent_files_may_differ_in_length(run: object) -> None:
+    code, out, _ = run(BASELINE, "f1\n.62\n.61\n.63\n.6\n", "--design", "independent")
+    assert code == 0
+    assert "exact permutation of the labels, 210 relabellings" in out
+
+
+def test_three_pairs_decide_nothing_and_how_many_would_is_said(run: object) -> None:
+    code, out, _ = run(
+        "f1\n1\n2\n3\n", "f1\n2\n3\n4\n", "--design", "paired", "--metric", "f1:max",
+        "--effect", ">0",
+    )  # fmt: skip
+    assert code == 6
+    assert out.startswith("UNDECIDABLE  no outcome of 3 values a side reaches alpha = 0.05; 5 ")
+
+
+def test_folds_get_the_corrected_test(run: object) -> None:
+    left = FOLDS + "".join(f"0,{i},90,10,{0.7 + 0.01 * (i % 3)}\n" for i in range(10))
+    right = FOLDS + "".join(f"0,{i},90,10,{0.71 + 0.01 * (i % 4)}\n" for i in range(10))
+    code, out, _ = run(left, right, "--design", "folds")
+    assert code == 0
+    assert "corrected resampled t" in out
+
+
+def test_folds_of_unknown_size_are_not_tested_and_how_to_record_them_is_said(run: object) -> None:
+    rows = "fold,f1\n" + "".join(f"{i},0.{i + 5}\n" for i in range(5))
+    _, out, _ = run(rows, rows, "--design", "folds")
+    assert "n_train and n_test" in out
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "options", "error"),
+    [
+        ("f1\n1\n2\n", "f1\n1\n2\n3\n", ("--design", "paired"), "have no partner"),
+        ("f1\n1\n", "acc\n1\n", ("--design", "paired"), "no metric is named"),
+        ("f1,acc\n1,2\n", "f1,acc\n1,2\n", ("--design", "paired"), "no metric is named"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--metric", "auc"), "not both files"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "folds"), "not the rows of the design folds"),
+        ("fold,f1\n1,1\n", "fold,f1\n1,1\n", ("--design", "paired"), "not the rows of"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--effect", ">0"), "which way is better"),
+        ("f1\nnan\n", "f1\n1\n", ("--design", "paired"), "not finite"),
+        ("f1\n1\n2\n", "f1\n1\n2\n", ("--design", "paired", "--alpha", "2"), "alpha is not a rate"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    run: object, baseline: str, candidate: str, options: tuple[str, ...], error: str
+) -> None:
+    code, out, err = run(baseline, candidate, *options)
+    assert code in {2, 3}
+    assert out == ""
+    assert error in err
+
+
+def test_a_missing_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", "-C", str(tmp_path), "a.csv", "b.csv", "--design", "paired"]) == 3
+    assert "No such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", sorted(RENDERERS))
+def test_every_format_shows_it(run: object, name: str) -> None:
+    code, out, _ = run(
+        BASELINE, CANDIDATE, "--design", "paired", "--metric", "f1:max", "--effect", ">=5%",
+        "--format", name,
+    )  # fmt: skip
+    assert code == 0
+    assert "b.csv" in out
+    if name == "html":
+        assert "typed with the data at hand" in out
+
+
+def test_json_is_a_comparison_whose_sides_git_and_sha256sum_know(
+    run: object, tmp_path: Path
+) -> None:
+    _, out, _ = run(BASELINE, CANDIDATE, "--design", "paired", "--json")
+    side = comparison_format.load(out.encode(), "stdout").baseline
+    assert side.inputs == hashlib.sha256(BASELINE.encode()).hexdigest()
+    hashed = subprocess.run(
+        ["git", "hash-object", "a.csv"], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert side.commit == hashed.stdout.strip()
+    assert json.loads(out)["metrics"][0]["metric"] == "f1"
+
+
+def test_swapping_the_files_mirrors_the_effect(run: object) -> None:
+    _, one, _ = run(BASELINE, CANDIDATE, "--design", "paired", "--json")
+    _, two, _ = run(CANDIDATE, BASELINE, "--design", "paired", "--json")
+    left, right = (json.loads(text)["metrics"][0] for text in (one, two))
+    assert left["difference"] == -right["difference"]
+    assert left["result"]["p_value"] == right["result"]["p_value"]
