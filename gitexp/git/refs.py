@@ -83,6 +83,12 @@ def read_ref(repo: Repo, name: str) -> CommitHash | Absent:
 
 def head(repo: Repo) -> Head:
     """Return the branch and the commit of this worktree's HEAD."""
+    if not repo.reftable:
+        target = repo.git.lookup_reference("HEAD").raw_target
+        if not isinstance(target, bytes):
+            return Head(None, CommitHash(str(target)))
+        name = target.decode("utf-8", "surrogateescape")
+        return Head(name.removeprefix("refs/heads/"), read_ref(repo, name))
     code, out, _ = command.attempt(repo.workspace, ["symbolic-ref", "--quiet", "HEAD"])
     if code == 0:
         ref = out.decode("utf-8", "surrogateescape").rstrip("\n")

@@ -25,7 +25,7 @@ from gitexp.store.layout import CONCLUSIONS
 from gitexp.store.lines import reason
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
-from gitexp.store.summaries import run_lines
+from gitexp.store.summaries import run_line, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.store.tips import Tip
 
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
+_FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
 _WORTH_A_CHILD: Final = 300  # branches; a child costs 20 ms
 
 
@@ -110,12 +111,11 @@ def _read(
     found: dict[str, ExperimentLine] = {}
     held = listings(repo, index, dict.fromkeys(tip.commit for tip in unknown))
     # All at once: one question to the index instead of one for each branch.
-    every = {tree: run for runs in held.values() for run, tree in runs.items()}
-    lines = run_lines(repo, index, every)
+    many = {tree: run for runs in held.values() if len(runs) > _FEW for run, tree in runs.items()}
+    lines = run_lines(repo, index, many)
     fresh: dict[str, bytes] = {}
     for tip in unknown:
-        mine = {tree: lines[tree] for tree in held[tip.commit].values()}
-        line = found[keys[tip]] = _work_out(repo, tip, mine)
+        line = found[keys[tip]] = _work_out(repo, tip, held[tip.commit], lines)
         if not line.bad:
             fresh[keys[tip]] = encode(line)
     if fresh:
@@ -123,7 +123,17 @@ def _read(
     return found
 
 
-def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> ExperimentLine:
+def _work_out(
+    repo: Repo, tip: Tip, held: Mapping[RunId, TreeId], known: Mapping[TreeId, RunLine]
+) -> ExperimentLine:
+    """Return the line of a branch, with the runs in its tree and the lines of those of many."""
+
+    def lines(metric: str) -> dict[TreeId, RunLine]:
+        return {
+            tree: known[tree] if tree in known else run_line(repo, tree, run, metric)
+            for run, tree in held.items()
+        }
+
     try:
         plan = (
             plan_named(repo, tip.branch.partition("/")[2], tip.commit)
@@ -133,9 +143,9 @@ def _work_out(repo: Repo, tip: Tip, lines: Mapping[TreeId, RunLine]) -> Experime
     except GitexpError as error:
         return _without_plan(repo, tip, 0, reason(error))
     if plan is ABSENT:
-        mine = sum(1 for line in lines.values() if line.branch == tip.branch)
+        mine = sum(1 for line in lines("").values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
-    return line_of_plan(repo, plan, tip.commit, lines)
+    return line_of_plan(repo, plan, tip.commit, lines(plan.metric))
 
 
 def line_of_plan(

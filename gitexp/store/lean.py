@@ -24,7 +24,7 @@ from gitexp.store.lines import FINISHED, RunLine, state_word
 from gitexp.store.records import RUN_LIMIT_BYTES, SAMPLES_LIMIT_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitexp.formats.text import Json
     from gitexp.git.repository import Repo
@@ -80,8 +80,17 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_c
 )
 
 
-def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
+def lean_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine | None:
     """Return the line of a run; None where the full reader has to look.
+
+    Parameters
+    ----------
+    repo : Repo
+    tree : TreeId
+        Of the run's folder.
+    run : RunId
+    metric : str, optional
+        The one that is asked for, which may leave out others; by default all are read.
 
     Raises
     ------
@@ -93,12 +102,12 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
     if data is ABSENT or table is ABSENT:
         return None
     try:
-        return _line(_DECODE(data.decode("utf-8")), table, run)
+        return _line(_DECODE(data.decode("utf-8")), table, run, metric)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None  # not a record as we write it: the full reader says what is wrong
 
 
-def _line(record: _Record, table: bytes, run: RunId) -> RunLine | None:
+def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | None:
     samples, plan, source = record["samples"], record["plan"], record["source"]
     repeats = record["repeats"]
     texts = (
@@ -114,8 +123,12 @@ def _line(record: _Record, table: bytes, run: RunId) -> RunLine | None:
         and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
         and hashlib.sha256(table).hexdigest() == samples["sha256"]
     )
-    rows = list(_rows(table)) if usual else []
-    if not usual or len(rows) != samples["rows"]:
+    if not usual:
+        return None
+    header, *rows = table.decode("utf-8").split("\n")
+    if header != _HEADER or rows.pop() or b'"' in table or b"\r" in table:
+        return None
+    if len(rows) != samples["rows"]:
         return None
     environments = (item["environment"] for item in repeats)
     return RunLine(
@@ -133,16 +146,15 @@ def _line(record: _Record, table: bytes, run: RunId) -> RunLine | None:
         author=record["author"]["name"],
         started_at=datetime.fromisoformat(record["started_at"]).astimezone(UTC),
         params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
-        metrics=summarise_rows(rows),
+        metrics=summarise_rows(_rows(rows, metric.partition("[")[0])),
     )
 
 
-def _rows(table: bytes) -> Iterator[tuple[str, int, bool, float]]:
-    """Read the usual samples.csv; ValueError where it has a quoted cell or anything odd."""
-    header, *lines = table.decode("utf-8").split("\n")
-    if header != _HEADER or lines.pop() != "" or b'"' in table or b"\r" in table:
-        raise ValueError
+def _rows(lines: Sequence[str], begin: str) -> Iterator[tuple[str, int, bool, float]]:
+    """Read rows that begin with a metric's name; ValueError where one has anything odd."""
     for line in lines:
+        if not line.startswith(begin):
+            continue
         metric, seed, rep, fold, dataset, _, _, cell = line.split(",")
         value = float(cell)
         if not metric or not math.isfinite(value):

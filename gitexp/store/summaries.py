@@ -50,22 +50,20 @@ def run_lines(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[Tr
     fresh: dict[str, bytes] = {}
     for tree, run in runs.items():
         if tree not in found:
-            line, row = _read(repo, tree, run)
-            found[tree] = line
-            if row is not None:
-                fresh[tree] = row
+            line = found[tree] = run_line(repo, tree, run)
+            if not line.bad:  # a newer gitexp, or a fetch, may be able to read it
+                fresh[tree] = _encode(line)
     if fresh:
         index.put(Kind.RUN, fresh)
     return found
 
 
-def _read(repo: Repo, tree: TreeId, run: RunId) -> tuple[RunLine, bytes | None]:
+def run_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine:
+    """Return the line of one run, read from Git; with just one metric, if one is named."""
     try:
-        line = lean_line(repo, tree, run) or line_of(*read_run(repo, tree, run))
+        return lean_line(repo, tree, run, metric) or line_of(*read_run(repo, tree, run))
     except GitexpError as error:
-        # Not remembered: a newer gitexp, or a fetch, may be able to read it.
-        return unreadable(run, reason(error)), None
-    return line, _encode(line)
+        return unreadable(run, reason(error))
 
 
 def _encode(line: RunLine) -> bytes:

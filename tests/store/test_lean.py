@@ -77,12 +77,12 @@ def test_the_usual_plan_takes_the_quick_way() -> None:
     assert usual(plan_format.dump(a_plan("x", "0" * 40))) is not None
 
 
-def line(repo: BuiltRepo, files: dict[str, bytes]) -> RunLine | None:
+def line(repo: BuiltRepo, files: dict[str, bytes], metric: str = "") -> RunLine | None:
     commit = CommitHash(repo.commit(files))
     opened = open_repository(repo.workspace)
     tree = tree_id(opened, commit, layout.run_dir(run_id(1)))
     assert isinstance(tree, str)
-    return lean_line(opened, tree, run_id(1))
+    return lean_line(opened, tree, run_id(1), metric)
 
 
 def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> None:
@@ -113,6 +113,10 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         "f1": (2, 0.625),
     }
     assert found.state == "partial"
+    for wanted in found.metrics:  # a line that is read for one metric has it as it is
+        one = line(repo, files, wanted.metric)
+        assert one is not None
+        assert wanted in one.metrics
 
 
 @pytest.mark.parametrize(
