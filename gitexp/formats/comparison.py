@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadEffectError
 from gitexp.formats import honesty
 from gitexp.formats import plan as plans
+from gitexp.formats.across import across_json, read_across
 from gitexp.formats.effects import effect_text, parse_effect
 from gitexp.formats.fields import Fields, time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
@@ -95,6 +96,7 @@ def read(fields: Fields) -> Comparison:
         missing=honesty.read_missing(fields.maybe_child("missing")),
         selection=honesty.read_selection(fields.maybe_child("selection")),
         ledger=honesty.read_ledger(fields.maybe_child("ledger")),
+        across=read_across(fields),
     )
 
 
@@ -137,6 +139,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "plan": plans.to_json(plan) if plan else None,
         "compared_at": time_text(comparison.compared_at),
         "program": comparison.program,
+        **across_json(comparison.across),
         **honesty.to_json(comparison),
     }
 

@@ -16,6 +16,8 @@ from gitexp.model.comparison import (
 from gitexp.model.plan import Direction
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.formats.fields import Fields
     from gitexp.formats.jsontext import Json
 
@@ -35,16 +37,9 @@ def read_metric(fields: Fields) -> MetricComparison:
         sd_candidate=fields.maybe_number("sd_candidate"),
         difference=fields.number("difference"),
         relative=fields.maybe_number("relative"),
-        interval=_interval(fields, "interval"),
-        relative_interval=_interval(fields, "relative_interval"),
-        effects=tuple(
-            EffectSize(
-                name=item.text("name"),
-                estimate=item.number("estimate"),
-                interval=_interval(item, "interval"),
-            )
-            for item in fields.children("effects")
-        ),
+        interval=read_interval(fields, "interval"),
+        relative_interval=read_interval(fields, "relative_interval"),
+        effects=read_sizes(fields, "effects"),
         result=_result(result) if result else None,
         beside=tuple(_result(item) for item in fields.children("beside")),
         p_adjusted=fields.maybe_number("p_adjusted"),
@@ -71,16 +66,9 @@ def metric_json(metric: MetricComparison) -> Json:
         "sd_candidate": _float(metric.sd_candidate),
         "difference": float(metric.difference),
         "relative": _float(metric.relative),
-        "interval": _interval_json(metric.interval),
-        "relative_interval": _interval_json(metric.relative_interval),
-        "effects": [
-            {
-                "name": effect.name,
-                "estimate": float(effect.estimate),
-                "interval": _interval_json(effect.interval),
-            }
-            for effect in metric.effects
-        ],
+        "interval": interval_json(metric.interval),
+        "relative_interval": interval_json(metric.relative_interval),
+        "effects": sizes_json(metric.effects),
         "result": _result_json(metric.result) if metric.result else None,
         "beside": [_result_json(result) for result in metric.beside],
         "p_adjusted": _float(metric.p_adjusted),
@@ -96,7 +84,32 @@ def metric_json(metric: MetricComparison) -> Json:
     }
 
 
-def _interval(fields: Fields, key: str) -> Interval | None:
+def read_sizes(fields: Fields, key: str) -> tuple[EffectSize, ...]:
+    """Read standardised effects."""
+    return tuple(
+        EffectSize(
+            name=item.text("name"),
+            estimate=item.number("estimate"),
+            interval=read_interval(item, "interval"),
+        )
+        for item in fields.children(key)
+    )
+
+
+def sizes_json(sizes: Iterable[EffectSize]) -> Json:
+    """Turn standardised effects into JSON."""
+    return [
+        {
+            "name": size.name,
+            "estimate": float(size.estimate),
+            "interval": interval_json(size.interval),
+        }
+        for size in sizes
+    ]
+
+
+def read_interval(fields: Fields, key: str) -> Interval | None:
+    """Read an interval that may be null."""
     child = fields.maybe_child(key)
     if child is None:
         return None
@@ -108,7 +121,8 @@ def _interval(fields: Fields, key: str) -> Interval | None:
     )
 
 
-def _interval_json(interval: Interval | None) -> Json:
+def interval_json(interval: Interval | None) -> Json:
+    """Turn an interval into JSON; null where there is none."""
     if interval is None:
         return None
     return {

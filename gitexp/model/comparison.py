@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from gitexp.model.across import Across
     from gitexp.model.honesty import Detectable, Ledger, Missing, Selection
     from gitexp.model.ids import (
         CommitHash,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from gitexp.model.parts import Part
     from gitexp.model.plan import Claim, Direction, Effect, Plan
     from gitexp.model.posterior import Posterior
+    from gitexp.model.slices import CategoryComparison, SliceComparison, VarianceShare
 
 
 class Verdict(enum.Enum):
@@ -120,6 +122,7 @@ class MetricComparison:
     notes: tuple[str, ...] = ()
     posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
     parts: tuple[Part, ...] = ()  # folds or data sets, where these were tested
+    variance: VarianceShare | None = None  # where repeats and examples are both random
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +188,9 @@ class Comparison:
     missing: Missing | None = None
     selection: Selection | None = None
     ledger: Ledger | None = None
+    slices: SliceComparison | None = None
+    categories: CategoryComparison | None = None
+    across: Across | None = None  # of a call with more than two commits, in each comparison alike
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from gitexp.formats import plan as plan_format
+from gitexp.model import across as a
 from gitexp.model import comparison as c
 from gitexp.model import honesty as h
 from gitexp.model import job as j
@@ -428,6 +429,62 @@ sides = st.builds(
     wall_s=floats,
     source_lost=st.booleans(),
 )
+across = st.builds(
+    a.Across,
+    names=tuples(texts),
+    metrics=tuples(
+        st.builds(
+            a.AcrossMetric,
+            metric=texts,
+            direction=maybe(st.sampled_from(Direction)),
+            design=texts,
+            alpha=floats,
+            groups=tuples(
+                st.builds(a.Group, name=texts, n=small, mean=floats, rank=maybe(floats)), 1
+            ),
+            omnibus=tuples(
+                st.builds(
+                    a.Omnibus,
+                    test=texts,
+                    title=texts,
+                    statistic=floats,
+                    p_value=rates,
+                    df1=maybe(floats),
+                    df2=maybe(floats),
+                    planned=st.booleans(),
+                ),
+                1,
+            ),
+            families=tuples(
+                st.builds(
+                    a.Family,
+                    test=texts,
+                    title=texts,
+                    among=texts,
+                    pairs=tuples(
+                        st.builds(
+                            a.Pairwise,
+                            first=texts,
+                            second=texts,
+                            difference=floats,
+                            interval=maybe(intervals),
+                            p_value=rates,
+                        ),
+                        1,
+                    ),
+                ),
+                1,
+            ),
+            sizes=tuples(
+                st.builds(c.EffectSize, name=texts, estimate=floats, interval=maybe(intervals)), 1
+            ),
+            critical_difference=maybe(floats),
+            notes=tuples(texts),
+        ),
+        1,
+    ),
+    reason=texts,
+)
 comparisons = st.builds(
     c.Comparison,
     baseline=sides,
@@ -491,6 +548,7 @@ comparisons = st.builds(
             budget=maybe(small),
         )
     ),
+    across=maybe(across),
 )
 conclusions = st.builds(
     c.Conclusion,
