@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # as type checkers read it; importing typing costs a third of --version
 if TYPE_CHECKING:
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
+    from gitexp.model.power import PowerRequest
     from gitexp.model.proposal import NewRequest
     from gitexp.model.request import RunRequest
     from gitexp.model.setup import InitRequest
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.ops.logs import logs
     from gitexp.ops.maintenance import maintenance
     from gitexp.ops.new import new
+    from gitexp.ops.power import power
     from gitexp.ops.pull import pull
     from gitexp.ops.push import push
     from gitexp.ops.query import ListQuery, parse_condition
@@ -47,6 +49,7 @@ _PLACES = {
     "InitRequest": "gitexp.model.setup",
     "ListQuery": "gitexp.ops.query",
     "NewRequest": "gitexp.model.proposal",
+    "PowerRequest": "gitexp.model.power",
     "RunRequest": "gitexp.model.request",
     "archive": "gitexp.ops.archive",
     "compare": "gitexp.ops.compare",
@@ -64,6 +67,7 @@ _PLACES = {
     "new": "gitexp.ops.new",
     "params": "gitexp.staging.live",
     "parse_condition": "gitexp.ops.query",
+    "power": "gitexp.ops.power",
     "pull": "gitexp.ops.pull",
     "push": "gitexp.ops.push",
     "remove": "gitexp.ops.remove",
@@ -80,6 +84,7 @@ __all__ = [
     "InitRequest",
     "ListQuery",
     "NewRequest",
+    "PowerRequest",
     "RunRequest",
     "__version__",
     "archive",
@@ -100,6 +105,7 @@ __all__ = [
     "open",
     "params",
     "parse_condition",
+    "power",
     "pull",
     "push",
     "remove",

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Direction
-    from gitexp.model.proposal import Price
 
 
 class PowerDesign(enum.Enum):
@@ -66,6 +65,15 @@ class PowerRequest:
     area: float | None = None
     share: float | None = None
     correlation: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What repeats cost on both sides."""
+
+    repeats: int  # executions, both sides
+    seconds: float | None  # at one job; None while no duration is known
+    basis: str  # where the duration comes from
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import CommitHash, ParamValue
     from gitexp.model.plan import Claim, Direction, Guard, Plan
+    from gitexp.model.power import PowerReport, Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +52,6 @@ class NewRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
-    """What the planned repeats will cost on both sides."""
-
-    repeats: int  # executions, both sides
-    seconds: float | None  # at one job; None while no duration is known
-    basis: str  # where the duration comes from
-
-
-@dataclass(frozen=True, slots=True)
 class NewReport:
     """What `gitexp new` made, or would make."""
 
@@ -71,3 +63,4 @@ class NewReport:
     promise: str  # the effect as a sentence
     warnings: tuple[str, ...]
     next_step: str
+    power: PowerReport | None = None  # None: no spread is known, or the claim is about two models

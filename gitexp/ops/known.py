@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, BadMetricError
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
+from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
 from gitexp.staging import metrics as metrics_staging
 from gitexp.store import lookup
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
+
+_HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
+_LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +67,14 @@ def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:
         if walls:
             return Duration(run.id, sum(walls) / len(walls))
     return None
+
+
+def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
+    """Return which way a metric is better: by the settings, else by its well-known name."""
+    if metric in config.directions:
+        return config.directions[metric]
+    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+    lower, higher = words & set(_LOWER), words & set(_HIGHER)
+    if bool(lower) == bool(higher):
+        return None
+    return Direction.MIN if lower else Direction.MAX

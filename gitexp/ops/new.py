@@ -15,6 +15,7 @@ from gitexp.errors import (
     BareRepositoryError,
     DetachedHeadError,
     ExistsError,
+    GitexpError,
     UnbornBranchError,
     UnknownMetricError,
     UnknownParamError,
@@ -24,10 +25,13 @@ from gitexp.formats import params as params_format
 from gitexp.formats import plan as plan_format
 from gitexp.git import command, identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
-from gitexp.model.plan import BaselineRef, Claim, Direction
-from gitexp.model.proposal import NewReport, NewRequest, Price
-from gitexp.ops.known import known_metrics, last_duration
+from gitexp.model.plan import BaselineRef, Claim
+from gitexp.model.power import Price
+from gitexp.model.proposal import NewReport, NewRequest
+from gitexp.ops import power
+from gitexp.ops.known import direction_of, known_metrics, last_duration
 from gitexp.store import layout, plans, transaction
+from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,14 +40,13 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
+    from gitexp.model.power import PowerReport
     from gitexp.model.workspace import Workspace
     from gitexp.store.transaction import TipView
 
 TEMPLATE_HYPOTHESIS = "CHANGE raises METRIC by at least SIZE"  # what --edit offers
 DEFAULT_REPEATS = 10
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
-_HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
-_LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
 _TWO_SIDES = 2
 _SHORTEST_HYPOTHESIS = 3  # words
 
@@ -97,6 +100,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
         warnings=warnings,
         next_step=f"the same without --dry-run makes {branch}",
+        power=_power(repo, plan, start),
     )
     files = _param_files(repo, request, start, config)
     if request.dry_run:
@@ -126,6 +130,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
             *(f"{path} was left as it is in the work tree" for path in published.not_updated),
         ),
         next_step=_next_step(request, branch, on_it=on_it),
+        power=report.power,
     )
 
 
@@ -186,17 +191,6 @@ def check_hypothesis(text: str) -> None:
             expected="a sentence that a result can contradict",
             next_step='--hypothesis "engineered features raise F1 by at least 5%"',
         )
-
-
-def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
-    """Return which way a metric is better: by the settings, else by its well-known name."""
-    if metric in config.directions:
-        return config.directions[metric]
-    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
-    lower, higher = words & set(_LOWER), words & set(_HIGHER)
-    if bool(lower) == bool(higher):
-        return None
-    return Direction.MIN if lower else Direction.MAX
 
 
 def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
@@ -340,6 +334,15 @@ def _price(repo: Repo, plan: Plan, start: CommitHash) -> Price:
     if duration is None:
         return Price(repeats, None, "no run is recorded yet")
     return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
+
+
+def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
+    """Return what the planned repeats find, where the baseline was run before."""
+    try:
+        with open_index(repo.workspace) as index:
+            return power.of_plan(repo, index, plan, start)
+    except GitexpError:
+        return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
 def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> tuple[str, ...]:

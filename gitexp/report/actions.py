@@ -9,7 +9,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState
-from gitexp.report import endings, numbers
+from gitexp.report import endings, numbers, power
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
 from gitexp.report.words import verdict_line
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gitexp.formats.text import Json
     from gitexp.model.comparison import Conclusion
     from gitexp.model.endings import EndReport
-    from gitexp.model.proposal import NewReport, Price
+    from gitexp.model.proposal import NewReport
     from gitexp.model.report import PlannedRun, RunReport
     from gitexp.model.setup import InitReport
 
@@ -35,6 +35,8 @@ def run_text(report: RunReport) -> str:
         lines.append("")
         lines += _fact("recorded", f"{report.commit[:SHORT]} on {terminal(report.branch)}")
         lines += _fact("snapshot", report.snapshot)
+    if report.failed and report.python:
+        lines += _fact("python", terminal(report.python, limit=400))
     for path in report.not_updated:
         lines += _fact("left alone", terminal(path, limit=400))
     for text in report.warnings:
@@ -59,6 +61,7 @@ def run_json(report: RunReport) -> str:
         "next": report.next_step,
         "not_updated": list(report.not_updated),
         "planned": [_planned_json(each) for each in report.planned],
+        "python": report.python,
         "runs": [
             {
                 "side": each.side,
@@ -87,7 +90,9 @@ def new_text(report: NewReport) -> str:
         unit = f"{guard.margin:+.4g}" if not guard.relative else f"{100 * guard.margin:+.4g} %"
         lines += _fact("guard", f"{terminal(guard.metric)} {guard.op} {unit}")
     lines += _fact("baseline", f"{plan.baseline.commit[:SHORT]} {terminal(plan.baseline.name)}")
-    lines += _fact("price", _price(report.price))
+    lines += _fact("price", power.price_text(report.price))
+    if report.power is not None:
+        lines += _fact("power", power.in_short(report.power))
     if report.commit is not None:
         lines += _fact("recorded", f"{report.commit[:SHORT]}, plan {plan.digest[:SHORT]}")
     for text in report.warnings:
@@ -111,6 +116,7 @@ def new_json(report: NewReport) -> str:
             "repeats": report.price.repeats,
             "seconds": report.price.seconds,
         },
+        "power": None if report.power is None else power.value(report.power),
         "promise": report.promise,
         "warnings": list(report.warnings),
     }
@@ -211,6 +217,8 @@ def _recorded(report: RunReport) -> Iterator[str]:
                 where = f" in {terminal(repeat.stage)}" if repeat.stage else ""
                 reason = terminal(repeat.reason, limit=400)
                 yield f"{each.side} seed {repeat.seed} {repeat.state.value}{where}: {reason}"
+                if repeat.last_line:
+                    yield f"  {terminal(repeat.last_line, limit=400)}"
 
 
 def _not_run(report: RunReport) -> Iterator[str]:
@@ -242,13 +250,6 @@ def _planned_json(each: PlannedRun) -> Json:
         "side": each.side,
         "spent": list(each.spent),
     }
-
-
-def _price(price: Price) -> str:
-    text = f"{price.repeats} repeats on both sides"
-    if price.seconds is None:
-        return f"{text}; hours unknown, {price.basis}"
-    return f"{text}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
 
 
 def _fact(label: str, text: str) -> list[str]:

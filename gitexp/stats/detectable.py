@@ -115,6 +115,19 @@ def repeats_needed(size: float, power: float, *, alpha: float, paired: bool) -> 
     )
 
 
+def power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
+    """Return the power to show equivalence within `width`, where there is no true difference."""
+    if width <= 0:
+        return 0.0
+    # two groups of n with spread 1 differ as n pairs whose spread is the root of 2; their t has
+    # more degrees of freedom, so this errs on the safe side
+    spread = 1.0 if paired else math.sqrt(2)
+    level = max(alpha, _least(n, paired=paired))
+    return power_tost_paired(
+        n, true_difference=0.0, sd_of_differences=spread, margin=width, alpha=level
+    ).power
+
+
 def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float | None:
     """Return the half-width of the band in which no difference is shown with `power`.
 
@@ -124,7 +137,7 @@ def smallest_band(n: int, power: float, *, alpha: float, paired: bool) -> float 
         return None
 
     def gap(width: float) -> float:
-        return _power_of_band(n, width, alpha=alpha, paired=paired) - power
+        return power_of_band(n, width, alpha=alpha, paired=paired) - power
 
     return crossing(gap, *bracket(gap, 0.0, 0.5))
 
@@ -135,7 +148,7 @@ def repeats_needed_for_band(
     """Return the fewest repeats that show equivalence within `width` standard deviations."""
     rate(power, "power")
     return _fewest(
-        lambda n: _power_of_band(n, width, alpha=alpha, paired=paired),
+        lambda n: power_of_band(n, width, alpha=alpha, paired=paired),
         power,
         least=pairs_needed(alpha, paired=paired),
         size=width,
@@ -286,18 +299,6 @@ def _fewest(
         middle = (low + high) // 2
         low, high = (low, middle) if power_of(middle) >= power else (middle, high)
     return high
-
-
-def _power_of_band(n: int, width: float, *, alpha: float, paired: bool) -> float:
-    if width <= 0:
-        return 0.0
-    # two groups of n with spread 1 differ as n pairs whose spread is the root of 2; their t has
-    # more degrees of freedom, so this errs on the safe side
-    spread = 1.0 if paired else math.sqrt(2)
-    level = max(alpha, _least(n, paired=paired))
-    return power_tost_paired(
-        n, true_difference=0.0, sd_of_differences=spread, margin=width, alpha=level
-    ).power
 
 
 def _least(n: int, *, paired: bool) -> float:

@@ -1,0 +1,355 @@
+"""`gitexp power`: the repeats that a promise needs, before anybody has run them.
+
+The spread comes from the baseline's recorded repeats or from the user, the size to be found from
+the promise; a measured effect is no argument.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.formats.effects import format_effect, parse_effect
+from gitexp.git import repository
+from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
+from gitexp.model.run import Origin, RepeatState
+from gitexp.ops import measure, sides
+from gitexp.ops.known import direction_of, last_duration
+from gitexp.stats import detectable as rules
+from gitexp.store import lookup
+from gitexp.store.index import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
+
+DEFAULT_REPEATS = 10
+_EXAMPLES = 1_000  # judged where nobody says a number
+_TWO_SIDES = 2
+_FEWEST = 3  # repeats of a baseline whose spread says something
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a side's recorded repeats say about noise.
+
+    Attributes
+    ----------
+    n : int
+        Repeats with the metric.
+    mean : float or None
+    sd : float or None
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is asked, with every default filled in."""
+
+    metric: str
+    direction: Direction
+    effect: Effect
+    gain: Effect | None
+    alpha: float
+    power: float
+    design: PowerDesign
+    units: int
+
+    @property
+    def level(self) -> float:
+        """Of each one-sided test."""
+        half = self.effect.kind is HypothesisKind.TWO_SIDED
+        return self.alpha / 2 if half else self.alpha
+
+
+def power(workspace: Workspace, request: PowerRequest | None = None) -> PowerReport:
+    """Say how many repeats, or examples, a promise needs, and what the planned ones find.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    request : PowerRequest, optional
+        By default the plan of the current branch is asked about.
+
+    Raises
+    ------
+    UsageError
+        If something is asked that has no answer without a further option; it names the option.
+    UnknownExperimentError, NotInitialisedError
+    BadEffectError
+    """
+    request = request or PowerRequest()
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        named = sides.find(repo, index, request.name) if request.name else sides.current(repo)
+        base = named
+        if named.plan is not None:
+            base = sides.planned_baseline(repo, named.plan, named.holder, index)
+        side = sides.source(repo, base, named.commit, index)
+        terms = _terms(request, named.plan, side.config)
+        found = spread_of(repo, index, side.inputs, terms.metric)
+        seconds = last_duration(repo, base.holder, named.holder)
+    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+        return _of_examples(request, terms, found)
+    price = None if seconds is None else (seconds.seconds, f"run {seconds.run[:8]}")
+    return _of_repeats(terms, found, request.sd, price)
+
+
+def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerReport | None:
+    """Return what a plan's repeats find; None for a claim about models, or without a spread."""
+    if plan.claim is Claim.MODEL:
+        return None
+    base = sides.planned_baseline(repo, plan, start, index)
+    inputs = sides.source(repo, base, start, index).inputs
+    found = spread_of(repo, index, inputs, plan.metric)
+    if not found.sd:
+        return None
+    duration = last_duration(repo, start, plan.baseline.commit)
+    terms = _Terms(
+        plan.metric,
+        plan.direction,
+        plan.effect,
+        None,
+        plan.alpha,
+        PowerRequest().power,
+        PowerDesign.PAIRED,
+        plan.repeats,
+    )
+    price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
+    return _of_repeats(terms, found, None, price)
+
+
+def spread_of(repo: Repo, index: Index, inputs: InputsDigest, metric: str) -> Spread:
+    """Return mean and spread of a metric over the observed repeats of some inputs, one a seed."""
+    values = list(_by_seed(lookup.runs_by_inputs(repo, inputs, index=index), metric).values())
+    sd = measure.spread(values) if len(values) >= _FEWEST else None
+    return Spread(len(values), measure.mean(values) if values else None, sd)
+
+
+def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
+    """Return the first recorded value of each seed; folds count as their mean."""
+    found: dict[int, float] = {}
+    for item in runs:
+        if item.run.origin is not Origin.OBSERVED:
+            continue
+        good = {r.seed for r in item.run.repeats if r.state is RepeatState.FINISHED}
+        for seed in good - found.keys():
+            cells = [s for s in item.samples if s.metric == metric and s.seed == seed]
+            whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
+            if cells:
+                found[seed] = measure.mean([s.value for s in whole or cells])
+    return found
+
+
+def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _Terms:
+    metric = request.metric or (plan.metric if plan is not None else None)
+    if metric is None:
+        raise UsageError(
+            "there is no plan here, so a metric has to be named",
+            next_step='gitexp power --metric f1:max --effect ">=5%"',
+        )
+    mine = plan if plan is not None and plan.metric == metric else None
+    direction = request.direction or (mine.direction if mine is not None else None)
+    if direction is None:
+        direction = direction_of(metric, config) or Direction.MAX
+    if request.effect is not None:
+        effect = parse_effect(request.effect, direction)
+    elif mine is not None:
+        effect = mine.effect
+    else:
+        effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False, strict=True)
+    gain = None
+    if request.gain is not None:
+        gain = parse_effect(f">={request.gain.lstrip('+')}", Direction.MAX)
+    design = request.design or (
+        PowerDesign.ACCURACY
+        if mine is not None and mine.claim is Claim.MODEL
+        else PowerDesign.PAIRED
+    )
+    examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
+    planned = mine.repeats if mine is not None else DEFAULT_REPEATS
+    alpha = request.alpha or (mine.alpha if mine is not None else 0.05)
+    return _Terms(
+        metric,
+        direction,
+        effect,
+        gain,
+        alpha,
+        request.power,
+        design,
+        request.n or (_EXAMPLES if examples else planned),
+    )
+
+
+def _of_repeats(
+    terms: _Terms, found: Spread, sd: float | None, price: tuple[float, str] | None
+) -> PowerReport:
+    one_side = sd if sd is not None else found.sd
+    if not one_side:
+        raise UsageError(
+            "the spread of the baseline is not known",
+            found=f"{found.n} repeats that report {terms.metric}",
+            expected=f"{_FEWEST} repeats with some variation, or --sd",
+            next_step=f"gitexp power --metric {terms.metric} --sd 0.01",
+        )
+    paired = terms.design is PowerDesign.PAIRED
+    spread = one_side * math.sqrt(2) if paired else one_side
+    band = terms.effect.kind is HypothesisKind.EQUIVALENCE
+    question, distance = _question(terms, found.mean)
+    needed = reached = None
+    if distance is not None:
+        size = distance / spread
+        fewest = rules.repeats_needed_for_band if band else rules.repeats_needed
+        needed = fewest(size, terms.power, alpha=terms.level, paired=paired)
+        at = rules.power_of_band if band else rules.power_at
+        reached = at(terms.units, size, alpha=terms.level, paired=paired)
+    smallest = rules.smallest_band if band else rules.smallest_size
+    least = smallest(terms.units, terms.power, alpha=terms.level, paired=paired)
+    basis = "the spread as given" if sd is not None else f"the spread of {found.n} baseline repeats"
+    assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
+    if paired:
+        assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
+    unit = "pairs" if paired else "repeats a side"
+    return PowerReport(
+        metric=terms.metric,
+        promise=format_effect(terms.effect, terms.metric, terms.direction),
+        unit=unit,
+        question=question,
+        distance=distance,
+        spread=spread,
+        alpha=terms.alpha,
+        power=terms.power,
+        needed=needed,
+        units=terms.units,
+        reached=reached,
+        detectable=None if least is None else least * spread,
+        price=_price(needed or terms.units, price),
+        assumed=tuple(assumed),
+        next_step=_next_step(terms, needed, distance),
+    )
+
+
+def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerReport:
+    level = request.area if request.area is not None else found.mean
+    if level is None or not 0 < level < 1:
+        raise UsageError(
+            f"the baseline's {terms.metric} is not known as a share",
+            found="nothing" if level is None else f"{level:g}",
+            expected="a number between 0 and 1",
+            next_step="the same with --baseline-value 0.8",
+        )
+    question, distance = _question(terms, level)
+    needed: int | None = None
+    assumed: tuple[str, ...]
+    if terms.design is PowerDesign.AREA:
+        if request.share is None:
+            raise UsageError(
+                "an area under a curve needs the share of positive examples",
+                next_step="the same with --positives 0.3",
+            )
+        assumed = (
+            f"Hanley and McNeil's error of an area of {level:g}, {request.share:.0%} positive",
+            f"a correlation of {request.correlation:g} between the two areas",
+        )
+        if distance is not None:
+            needed = rules.examples_needed_for_area(
+                level,
+                distance,
+                share=request.share,
+                correlation=request.correlation,
+                power=terms.power,
+                alpha=terms.level,
+            )
+    else:
+        discordant = request.discordant
+        said = "as given"
+        if discordant is None:
+            other = min(1.0, level + (distance or 0.0))
+            discordant = level * (1 - other) + other * (1 - level)
+            said = (
+                "as if the two models' errors had nothing in common; where they do, fewer will do"
+            )
+        assumed = (f"{discordant:.1%} of the examples right in one model only, {said}",)
+        if distance is not None:
+            needed = rules.examples_needed_for_share(
+                distance, discordant=discordant, power=terms.power, alpha=terms.level
+            )
+    return PowerReport(
+        metric=terms.metric,
+        promise=format_effect(terms.effect, terms.metric, terms.direction),
+        unit="examples",
+        question=question,
+        distance=distance,
+        spread=None,
+        alpha=terms.alpha,
+        power=terms.power,
+        needed=needed,
+        units=terms.units,
+        reached=None,
+        detectable=None,
+        price=None,
+        assumed=assumed,
+        next_step=_next_step(terms, needed, distance),
+    )
+
+
+def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
+    """Return what is told from what, and how far apart the two are in the metric's unit."""
+    promise = format_effect(terms.effect, terms.metric, terms.direction)
+    margin = _in_units(terms.effect, mean)
+    if terms.effect.kind is HypothesisKind.EQUIVALENCE:
+        return f"show, if nothing changes, that {promise}", margin
+    if terms.gain is None:
+        if margin == 0:
+            return f"show that {promise}", None
+        if margin < 0:
+            return f"show, if nothing changes, that {promise}", -margin
+        return f"tell no change at all from the promise that {promise}", margin
+    gain = _in_units(terms.gain, mean)
+    true = format_effect(terms.gain, terms.metric, terms.direction)
+    if gain <= margin:
+        return f"tell from the promise that {promise}, if in truth {true}", (margin - gain) or None
+    return f"show that {promise}, if in truth {true}", gain - margin
+
+
+def _in_units(effect: Effect, mean: float | None) -> float:
+    if not effect.relative or effect.margin == 0:
+        return effect.margin
+    if mean is None or mean <= 0:
+        raise UsageError(
+            "a share of the baseline needs the baseline's mean",
+            found="no recorded value" if mean is None else f"a mean of {mean:g}",
+            next_step="gitexp run, or a gain in the unit of the metric: --effect '>=0.01'",
+        )
+    return effect.margin * mean
+
+
+def _price(repeats: int, seconds: tuple[float, str] | None) -> Price:
+    both = _TWO_SIDES * repeats
+    if seconds is None:
+        return Price(both, None, "no run is recorded yet")
+    return Price(both, both * seconds[0], seconds[1])
+
+
+def _next_step(terms: _Terms, needed: int | None, distance: float | None) -> str:
+    if distance is None:
+        return "the same with --gain SIZE, the true gain that should be found"
+    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+        return "gitexp new NAME --claim model"
+    if needed is None:
+        return "a larger margin, or less noise: no number of repeats is enough"
+    return f"gitexp new NAME --repeats {needed}"
