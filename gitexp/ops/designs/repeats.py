@@ -17,7 +17,7 @@ from gitexp.stats.planned import run_on_repeats
 if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult
     from gitexp.ops.counting import Count
-    from gitexp.ops.measure import Question
+    from gitexp.ops.measure import Question, Values
 
 
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:
@@ -30,7 +30,11 @@ def measure(count: Count, question: Question, *, paired: bool) -> Answer:
     paired : bool
         Whether repeats are joined by seed.
     """
-    values = values_of(count, question.metric, paired=paired)
+    return compare(question, values_of(count, question.metric, paired=paired), paired=paired)
+
+
+def compare(question: Question, values: Values, *, paired: bool) -> Answer:
+    """Compare values of repeats, whether reported or computed from predictions."""
     left, right = values.left, values.right
     if not left or not right:
         return Answer(None, "; ".join(values.notes))

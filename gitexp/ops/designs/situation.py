@@ -23,6 +23,8 @@ class Situation:
         Work tree, below which DVC's cache is found; None in a bare repository.
     claim : Claim
         Recorded, or what one repeat a side can speak of at most.
+    cluster : str
+        Column of the predictions whose examples depend on each other; "" for none.
     """
 
     top: Path | None
@@ -32,6 +34,7 @@ class Situation:
     claim: Claim
     count: Count
     evaluation: Evaluation
+    cluster: str = ""
 
     @property
     def paired(self) -> bool:
