@@ -157,7 +157,11 @@ def _walk(schema: Schema, shared: Schema, above: str) -> Iterator[tuple[str, Sch
 def _kind(schema: Schema) -> str:
     """Return in a few words what a value is: its type, or the name of what it refers to."""
     if "$ref" in schema:
-        return f"`{schema['$ref'].rpartition('/')[2].removesuffix('.json')}`"
+        file, _, inner = schema["$ref"].partition("#/")
+        page = file.rpartition("/")[2].removesuffix(".json")
+        if inner.startswith("properties/"):
+            return f"as in [{page}]({page}.md)"
+        return f"`{inner.rpartition('/')[2] or page}`"
     if "anyOf" in schema:
         return " or ".join(_kind(part) for part in schema["anyOf"])
     if "enum" in schema:

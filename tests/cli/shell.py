@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tests.formats import answers
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -30,8 +32,10 @@ class Done:
 
     @property
     def json(self) -> dict[str, object]:
-        """Its standard output, read as JSON."""
-        return cast("dict[str, object]", json.loads(self.out))
+        """Its standard output, read as JSON and held against the schema that it names."""
+        value = json.loads(self.out)
+        answers.check(value)
+        return cast("dict[str, object]", value)
 
     def says(self, *parts: str) -> bool:
         """Whether all parts are in its error output; the output is shown if not."""
