@@ -283,7 +283,7 @@ def match_metric(
     "f1 of '1'"
     """
     labels = classes(*(side for one in measured for side in (one.y_true, one.y_pred)))
-    tried = _candidates(name, labels, positive)
+    tried = candidates(name, labels, positive)
     for definition in tried:
         if all(_same(one.value, value(definition, one.y_true, one.y_pred)) for one in measured):
             return definition
@@ -309,7 +309,8 @@ def _same(reported: float, computed: float) -> bool:
     return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)
 
 
-def _candidates(name: str, labels: Sequence[str], positive: str | None) -> tuple[Definition, ...]:
+def candidates(name: str, labels: Sequence[str], positive: str | None) -> tuple[Definition, ...]:
+    """Return the definitions that a metric's name may mean, the likeliest first."""
     lowered = name.lower()
     kind = next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)
     if kind is None:

@@ -117,7 +117,7 @@ def match(name: str, measured: Sequence[Measured], *, positive: str | None = Non
     DesignError
         If the columns that it needs are missing, or no definition gives the reported numbers.
     """
-    tried = _candidates(name, measured, positive)
+    tried = candidates(name, measured, positive)
     computed: list[str] = []
     for scoring in tried:
         try:
@@ -192,9 +192,10 @@ def average_precision(truth: Values, scores: Values) -> float:
     return float((gained * hits / (last + 1)).sum() / hits[-1])
 
 
-def _candidates(
+def candidates(
     name: str, measured: Sequence[Measured], positive: str | None
 ) -> tuple[Scoring, ...]:
+    """Return the definitions that a metric's name may mean, the likeliest first."""
     kind = kind_of(name)
     if kind is None:
         return ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gitexp.errors import DesignError
 from gitexp.stats import metrics, pseudo, scored
 from gitexp.stats.metrics import Definition, classes
 from gitexp.stats.scored import Scoring
@@ -51,6 +52,29 @@ def identify(
     if scored.kind_of(metric) is not None:
         return scored.match(metric, measured, positive=positive)
     return metrics.match_metric(metric, measured, positive=positive)
+
+
+def named(metric: str, pair: Pair) -> Computed:
+    """Return what a metric's name means where no number was reported: the likeliest that exists.
+
+    Raises
+    ------
+    DesignError
+        If the name is not known, or nothing of that name can be computed.
+    """
+    sides = pair.measured(0.0, 0.0)
+    labels = classes(pair.y_true, *(side.y_pred for side in sides))
+    found: tuple[Computed, ...] = scored.candidates(metric, sides, pair.positive)
+    for definition in found or metrics.candidates(metric, labels, pair.positive):
+        try:
+            both(definition, pair)
+        except DesignError:
+            continue
+        return definition
+    raise DesignError(
+        f"{metric} cannot be computed from these predictions",
+        expected="accuracy, f1, roc_auc, log_loss, rmse, ... and the columns that it needs",
+    )
 
 
 def both(computed: Computed, pair: Pair) -> tuple[float, float]:

@@ -154,6 +154,25 @@ def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
     wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
     one = _read(top, left, baseline, wanted)
     two = _read(top, right, candidate, wanted)
+    pair = joined(one, two)
+    spec = candidate.config.predictions
+    return replace(
+        pair,
+        seed_baseline=left.repeat.seed,
+        seed_candidate=right.repeat.seed,
+        positive=None if spec is None else spec.positive,
+        cluster=cluster,
+    )
+
+
+def joined(one: PredictionTable, two: PredictionTable) -> Pair:
+    """Put two tables into one order of examples.
+
+    Raises
+    ------
+    DesignError
+        If they are not of the same examples.
+    """
     truth = dict(zip(one.ids, one.y_true, strict=True))
     if truth != dict(zip(two.ids, two.y_true, strict=True)):
         raise DesignError(
@@ -162,17 +181,8 @@ def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
             expected="the same ids with the same true labels",
         )
     ids = tuple(sorted(truth))
-    spec = candidate.config.predictions
-    return Pair(
-        seed_baseline=left.repeat.seed,
-        seed_candidate=right.repeat.seed,
-        ids=ids,
-        y_true=tuple(truth[key] for key in ids),
-        baseline=_ordered(one, ids),
-        candidate=_ordered(two, ids),
-        positive=None if spec is None else spec.positive,
-        cluster=cluster,
-    )
+    y_true = tuple(truth[key] for key in ids)
+    return Pair(0, 0, ids, y_true, _ordered(one, ids), _ordered(two, ids))
 
 
 def has_recorded(item: Counted, source: Source) -> bool:
