@@ -5,7 +5,8 @@
 
 A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what, and
 every other column of numbers is a metric. Designs: paired (by seed, else by the order of rows),
-independent, folds (of one cross-validation; needs n_train and n_test), datasets.
+independent, folds (of one cross-validation; needs n_train and n_test), datasets. With the design
+examples the files are predictions of one evaluation set: id, y_true, y_pred, and score.
 
 Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not comparable.
 """
@@ -18,6 +19,7 @@ from gitexp import __version__
 from gitexp.cli import reports
 from gitexp.errors import UsageError
 from gitexp.formats.effects import parse_effect, parse_metric
+from gitexp.model.config import Predictions
 from gitexp.ops.adhoc import ALPHA, FileDesign, FileQuestion, compare_files
 from gitexp.ops.compare import exit_code
 
@@ -39,6 +41,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
     parser.add_argument("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
+    parser.add_argument("--positive", metavar="LABEL", help="positive class of the examples")
     parser.add_argument("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
     reports.configure(parser)
 
@@ -58,7 +61,14 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     found = compare_files(
         context.start / args.baseline,
         context.start / args.candidate,
-        FileQuestion(FileDesign(args.design), metric, direction, effect, args.alpha),
+        FileQuestion(
+            design=FileDesign(args.design),
+            metric=metric,
+            direction=direction,
+            effect=effect,
+            alpha=args.alpha,
+            columns=Predictions("", positive=args.positive),
+        ),
         now=context.now(),
         program=f"gitexp {__version__}",
     )

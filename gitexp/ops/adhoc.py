@@ -9,21 +9,21 @@ from __future__ import annotations
 import base64
 import enum
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError
-from gitexp.formats import plainfile
+from gitexp.formats import plainfile, predictions
 from gitexp.formats.effects import format_effect
 from gitexp.model.comparison import Comparison, Role, Side, Verdict
-from gitexp.model.config import ProjectConfig
+from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.plan import Claim, Person
-from gitexp.model.run import Origin, Repeat, RepeatState, Run
+from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.ops import advice
 from gitexp.ops.counting import Count, Counted, Evaluation, SideCount
-from gitexp.ops.designs import choose
+from gitexp.ops.designs import Chosen, choose, computed, pairs
 from gitexp.ops.designs.situation import Situation
 from gitexp.ops.measure import Question
 from gitexp.ops.sides import Source
@@ -38,10 +38,11 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.plan import Direction, Effect
-    from gitexp.model.run import Sample
+    from gitexp.ops.designs.pairs import Pair
 
 ALPHA = 0.05
 MANY = 6  # metrics that a message names
+NO_FILE = Predictions("")
 TYPED = (
     "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
 )
@@ -55,6 +56,7 @@ class FileDesign(enum.Enum):
     INDEPENDENT = "independent"  # repeats that have nothing to do with each other
     FOLDS = "folds"  # of one cross-validation, with n_train and n_test
     DATASETS = "datasets"  # one value each
+    EXAMPLES = "examples"  # of one evaluation set, predicted by two models
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class FileQuestion:
     effect : Effect or None
         The hypothesis; None: two-sided against no difference, without a verdict.
     alpha : float
+    columns : Predictions
+        For examples: what the columns are called, and which label is the positive one.
     """
 
     design: FileDesign
@@ -78,6 +82,7 @@ class FileQuestion:
     direction: Direction | None = None
     effect: Effect | None = None
     alpha: float = ALPHA
+    columns: Predictions = NO_FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,23 +126,27 @@ def compare_files(
     DesignError
         If the rows do not fit the design.
     """
-    files = _read(baseline), _read(candidate)
+    if question.design is FileDesign.EXAMPLES:
+        files, pair = _examples(baseline, candidate, question)
+    else:
+        files, pair = (_numbers(baseline), _numbers(candidate)), None
+        for file in files:
+            _check_shape(file, question.design)
     metric = _metric(files, question)
-    for file in files:
-        _check_shape(file, question.design)
     counted = _count(*files, question.design, now)
     situation = Situation(
         top=None,
         baseline=_source(files[0]),
         candidate=_source(files[1]),
         plan=None,
-        claim=Claim.METHOD,
+        claim=Claim.METHOD if pair is None else Claim.MODEL,
         count=counted,
         evaluation=Evaluation((), undeclared=True, bases=()),
     )
-    chosen = choose(situation)
-    asked = Question(metric, Role.PRIMARY, question.direction, question.effect, question.alpha)
-    answer = chosen.measure(asked)
+    chosen = choose(situation) if pair is None else Chosen(situation, pair)
+    answer = chosen.measure(
+        Question(metric, Role.PRIMARY, question.direction, question.effect, question.alpha)
+    )
     if answer.comparison is None:
         raise DesignError(
             answer.refused or f"{metric} cannot be compared", where=f"{baseline} and {candidate}"
@@ -147,7 +156,7 @@ def compare_files(
         baseline=_side(files[0], counted.baseline),
         candidate=_side(files[1], counted.candidate),
         plan=None,
-        claim=Claim.METHOD,
+        claim=situation.claim,
         effect=question.effect,
         verdict=verdict,
         headline=_headline(question, answer.comparison, verdict, answer.refused),
@@ -165,15 +174,41 @@ def compare_files(
     )
 
 
-def _read(path: Path) -> _File:
+def _numbers(path: Path) -> _File:
+    data = _bytes(path)
+    return _File(path.name, data, plainfile.load(data, str(path)))
+
+
+def _examples(
+    baseline: Path, candidate: Path, question: FileQuestion
+) -> tuple[tuple[_File, _File], Pair]:
+    """Read predictions of both models, and compute the metric that is asked about."""
+    if not question.metric:
+        raise UnknownMetricError(
+            "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
+        )
+    data = _bytes(baseline), _bytes(candidate)
+    tables = [
+        predictions.load(each, replace(question.columns, path=path.name), str(path))
+        for each, path in zip(data, (baseline, candidate), strict=True)
+    ]
+    pair = replace(pairs.joined(*tables), positive=question.columns.positive)
+    values = computed.both(computed.named(question.metric, pair), pair)
+    left, right = (
+        _File(path.name, each, (Sample(question.metric, 0, value),))
+        for path, each, value in zip((baseline, candidate), data, values, strict=True)
+    )
+    return (left, right), pair
+
+
+def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
-            data = stream.read(plainfile.LIMIT + 1)
+            return stream.read(plainfile.LIMIT + 1)
     except OSError as error:
         raise BadFormatError(
             "the file cannot be read", found=error.strerror or "", where=str(path)
         ) from error
-    return _File(path.name, data, plainfile.load(data, str(path)))
 
 
 def _metric(files: Sequence[_File], question: FileQuestion) -> str:
@@ -201,7 +236,7 @@ def _check_shape(file: _File, design: FileDesign) -> None:
             wanted, right = "a column fold, with n_train and n_test", by_fold
         case FileDesign.DATASETS:
             wanted, right = "a column dataset", by_dataset
-        case FileDesign.PAIRED | FileDesign.INDEPENDENT:
+        case FileDesign.PAIRED | FileDesign.INDEPENDENT | FileDesign.EXAMPLES:
             wanted, right = "one row a repeat", not by_fold and not by_dataset
     if not right:
         raise DesignError(

@@ -145,3 +145,45 @@ def test_swapping_the_files_mirrors_the_effect(run: object) -> None:
     left, right = (json.loads(text)["metrics"][0] for text in (one, two))
     assert left["difference"] == -right["difference"]
     assert left["result"]["p_value"] == right["result"]["p_value"]
+
+
+def predictions(n_right: int) -> str:
+    """Return 200 predictions of two classes in turn, all but the last `200 - n_right` right."""
+    rows = [
+        f"{i},{i % 2},{i % 2 if i < n_right else 1 - i % 2},{0.4 + 0.2 * (i % 2) + i / 1e4}"
+        for i in range(200)
+    ]
+    return "id,y_true,y_pred,score\n" + "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [("accuracy", "McNemar"), ("f1", "paired randomization"), ("roc_auc", "DeLong")],
+)
+def test_examples_get_the_test_of_their_metric(run: object, metric: str, said: str) -> None:
+    code, out, _ = run(
+        predictions(150), predictions(170), "--design", "examples", "--metric", metric,
+        "--positive", "1",
+    )  # fmt: skip
+    assert code == 0
+    assert said in out
+    assert "these two trained models" in out
+
+
+def test_examples_support_a_hypothesis_about_two_models(run: object) -> None:
+    code, out, _ = run(
+        predictions(150), predictions(170), "--design", "examples", "--metric", "accuracy:max",
+        "--effect", ">0",
+    )  # fmt: skip
+    assert code == 0
+    assert out.startswith("SUPPORTED  accuracy rises: p = 9.5e-07, alpha = 0.05")
+
+
+def test_examples_need_a_metric_and_the_same_examples(run: object) -> None:
+    code, _, err = run(predictions(150), predictions(150), "--design", "examples")
+    assert (code, "no metric is named" in err) == (2, True)
+    other = predictions(150).replace("\n7,1", "\n700,1")
+    code, _, err = run(other, predictions(150), "--design", "examples", "--metric", "accuracy")
+    assert (code, "not asked about the same examples" in err) == (3, True)
+    code, _, err = run(other, other, "--design", "examples", "--metric", "happiness")
+    assert (code, "cannot be computed" in err) == (3, True)
