@@ -42,20 +42,25 @@ class Slice:
         Of the column.
     examples : int
         In the subgroup; the smallest number, where it differs between seeds.
-    metric : MetricComparison
-        Its p-values are those of the subgroup alone.
+    metric : str
+    comparison : MetricComparison or None
+        Its p-values are those of the subgroup alone. None where the metric is not defined there.
     p_adjusted : float or None
         Over all subgroups and metrics that are shown: towards the promised effect, or two-sided
         where nothing was promised. None where nothing could be tested.
     p_refute_adjusted : float or None
         Towards the opposite, likewise; None without a promise.
+    note : str
+        Why nothing was tested; "" if something was.
     """
 
     value: str
     examples: int
-    metric: MetricComparison
+    metric: str
+    comparison: MetricComparison | None
     p_adjusted: float | None
     p_refute_adjusted: float | None
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +80,6 @@ class SliceComparison:
         Subgroups with fewer examples than `least`, whose numbers are not shown.
     least : int
         The project's ``privacy.min_slice``.
-    problem : str
-        Why there are none; "" if there are.
     """
 
     column: str
@@ -85,7 +88,6 @@ class SliceComparison:
     family: int
     hidden: int
     least: int
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

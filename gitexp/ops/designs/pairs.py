@@ -185,6 +185,14 @@ def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     return Pair(0, 0, ids, y_true, _ordered(one, ids), _ordered(two, ids))
 
 
+def read_side(
+    top: Path | None, item: Counted, source: Source, columns: Sequence[str] = ()
+) -> tuple[tuple[str, ...], Guesses]:
+    """Read one repeat's predictions alone: true labels, and what was said; see `read_pair`."""
+    table = _read(top, item, source, columns)
+    return table.y_true, Guesses(table.y_pred, table.scores, table.columns)
+
+
 def has_recorded(item: Counted, source: Source) -> bool:
     """Whether a repeat recorded the predictions that its side declares."""
     spec = source.config.predictions

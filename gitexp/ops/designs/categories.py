@@ -1,0 +1,220 @@
+"""Counts of categories on either side: predicted classes, kinds of error, a column of the file.
+
+One repeat of each side is looked at: counts of several repeats of the same examples would pretend
+that there are more examples than there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import PlannedTest, SignificanceResult
+from gitexp.model.slices import Category, CategoryComparison
+from gitexp.stats import categories
+from gitexp.stats.contingency import chi_square_independence
+from gitexp.stats.design import SWAP_DRAWS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.ops.designs.pairs import Guesses, Pair
+    from gitexp.stats.contingency import ChiSquared, Independence
+
+ERRORS, PREDICTED = "errors", "y_pred"
+RIGHT = "right"
+OTHERS = "(others)"
+MOST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """One side's predictions of examples that the other side did not see."""
+
+    seed: int
+    y_true: tuple[str, ...]
+    guesses: Guesses
+
+
+def compare(
+    pair: Pair, column: str, *, alpha: float, least: int, by: Sequence[str] | None = None
+) -> CategoryComparison:
+    """Compare how often each category occurs.
+
+    Parameters
+    ----------
+    pair : Pair
+        Read with the column, where it is one of the project's own.
+    column : str
+        ``y_pred``, ``errors`` (the true class of what is wrong), or a column.
+    alpha : float
+        For the record: nothing is decided here.
+    least : int
+        Categories with fewer examples on either side are joined.
+    by : sequence of str, optional
+        Subgroup of each example, for the test over strata.
+
+    Raises
+    ------
+    DesignError
+        If the column is missing or has too many categories.
+    """
+    sides = (pair.baseline, pair.candidate)
+    left, right = (_labels(pair.y_true, side, column) for side in sides)
+    names, first, second = _joined(left, right, least)
+    k, n = len(names), len(first)
+    _check(column, k)
+    seeds = pair.seed_baseline, pair.seed_candidate
+    counts = np.bincount(first, minlength=k), np.bincount(second, minlength=k)
+    shown = tuple(
+        Category(name, int(counts[0][i]), int(counts[1][i])) for i, name in enumerate(names)
+    )
+    note = _note(names, least)
+    if k < 2:  # noqa: PLR2004 - nothing to compare
+        return CategoryComparison(column, seeds, shown, None, (), None, note or "one category only")
+    joint = np.zeros((k, k))
+    np.add.at(joint, (first, second), 1)
+    drawn = categories.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
+    plan = _plan(
+        "category-swaps",
+        f"marginal homogeneity, {SWAP_DRAWS:,} random swaps of examples",
+        f"{n} examples put into {k} categories by both sides",
+        (n, n),
+        alpha,
+        resamples=SWAP_DRAWS,
+    )
+    plain = chi_square_independence([list(map(int, row)) for row in counts])
+    beside = [
+        _beside(plan, "stuart-maxwell", "Stuart-Maxwell", categories.stuart_maxwell(joint)),
+        _beside(plan, "chi-squared", "chi-squared, as if of different examples", plain),
+    ]
+    if by is not None:
+        strata = _strata(first, second, by, k)
+        title = "Cochran-Mantel-Haenszel over the slices, as if of different examples"
+        found = categories.mantel_haenszel_categories(strata)
+        beside.append(_beside(plan, "cochran-mantel-haenszel", title, found))
+    return CategoryComparison(
+        column,
+        seeds,
+        shown,
+        SignificanceResult(plan, drawn.p_value, None, None, drawn.statistic),
+        tuple(beside),
+        plain.cramers_v,
+        note,
+    )
+
+
+def compare_apart(
+    one: Apart, two: Apart, column: str, *, alpha: float, least: int
+) -> CategoryComparison:
+    """Compare how often each category occurs among different examples.
+
+    Chi-squared, or tables dealt anew where an expected count is small: the choice follows from
+    the margins alone. See `compare`.
+    """
+    left, right = (_labels(side.y_true, side.guesses, column) for side in (one, two))
+    names, first, second = _joined(left, right, least)
+    k = len(names)
+    _check(column, k)
+    counts = [[int(x) for x in np.bincount(side, minlength=k)] for side in (first, second)]
+    shown = tuple(Category(name, counts[0][i], counts[1][i]) for i, name in enumerate(names))
+    seeds = one.seed, two.seed
+    note = _note(names, least)
+    if k < 2:  # noqa: PLR2004 - nothing to compare
+        return CategoryComparison(column, seeds, shown, None, (), None, note or "one category only")
+    plain = chi_square_independence(counts)
+    sizes = len(left), len(right)
+    if categories.smallest_expected(*counts) >= categories.SMALL:
+        plan = _plan("chi-squared", "chi-squared", "different examples on both sides", sizes, alpha)
+        result = SignificanceResult(plan, plain.p_value, None, None, plain.statistic)
+    else:
+        title = f"chi-squared, {SWAP_DRAWS:,} random tables with the same margins"
+        why = f"different examples on both sides, an expected count below {categories.SMALL:g}"
+        plan = _plan("chi-squared-monte-carlo", title, why, sizes, alpha, resamples=SWAP_DRAWS)
+        drawn = categories.dealt_categories(*counts, draws=SWAP_DRAWS, seed=0)
+        result = SignificanceResult(plan, drawn.p_value, None, None, drawn.statistic)
+    return CategoryComparison(column, seeds, shown, result, (), plain.cramers_v, note)
+
+
+def _check(column: str, number: int) -> None:
+    if number > MOST:
+        raise DesignError(
+            f"{column} has too many categories", found=str(number), expected=f"at most {MOST}"
+        )
+
+
+def _note(names: Sequence[str], least: int) -> str:
+    return f"categories below {least} examples are joined" if OTHERS in names else ""
+
+
+def _labels(y_true: Sequence[str], side: Guesses, column: str) -> tuple[str, ...]:
+    if column == PREDICTED:
+        return side.y_pred
+    if column == ERRORS:
+        pairs = zip(y_true, side.y_pred, strict=True)
+        return tuple(RIGHT if truth == guess else f"wrong, was {truth}" for truth, guess in pairs)
+    if column not in side.columns:
+        raise DesignError(
+            f"the predictions have no column {column}",
+            expected=f"{PREDICTED}, {ERRORS} or a column of the predictions file on both sides",
+        )
+    return side.columns[column]
+
+
+def _joined(
+    left: Sequence[str], right: Sequence[str], least: int
+) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Return the categories and their numbers, the rare ones of either side as one."""
+    names, places = np.unique(np.asarray([*left, *right]), return_inverse=True)
+    n = len(left)
+    first, second = places[:n], places[n:]
+    k = len(names)
+    rarest = np.minimum(np.bincount(first, minlength=k), np.bincount(second, minlength=k))
+    kept = np.flatnonzero(rarest >= least)
+    if len(kept) == k:
+        return [str(name) for name in names], first, second
+    place = np.full(k, len(kept))
+    place[kept] = np.arange(len(kept))
+    return [*(str(names[i]) for i in kept), OTHERS], place[first], place[second]
+
+
+def _strata(
+    first: np.ndarray, second: np.ndarray, by: Sequence[str], k: int
+) -> list[list[list[int]]]:
+    groups = np.unique(np.asarray(by), return_inverse=True)[1]
+    return [
+        [
+            [int(number) for number in np.bincount(side[groups == group], minlength=k)]
+            for side in (first, second)
+        ]
+        for group in range(int(groups.max()) + 1)
+    ]
+
+
+def _beside(
+    plan: PlannedTest, test: str, title: str, found: ChiSquared | Independence
+) -> SignificanceResult:
+    planned = _plan(
+        test, title, f"beside: {plan.test}", (plan.n_baseline, plan.n_candidate), plan.alpha
+    )
+    return SignificanceResult(planned, found.p_value, None, None, found.statistic)
+
+
+def _plan(  # noqa: PLR0913  the fields of a planned test that differ
+    test: str, title: str, why: str, n: tuple[int, int], alpha: float, *, resamples: int = 0
+) -> PlannedTest:
+    return PlannedTest(
+        test=test,
+        title=title,
+        why=why,
+        n_baseline=n[0],
+        n_candidate=n[1],
+        paired=not why.startswith("different"),
+        alpha=alpha,
+        resamples=resamples,
+        exact=False,
+        smallest_p=1 / (resamples + 1) if resamples else 0.0,
+    )

@@ -1,0 +1,166 @@
+"""The same comparison in the subgroups that a column of the predictions makes.
+
+Every metric is computed again in each subgroup, by the definition that gives the project's own
+number for the whole; all tests that are shown are one family. Small subgroups are not shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError
+from gitexp.model.slices import Slice, SliceComparison
+from gitexp.ops.designs import computed, crossed, predictions, repeats, scores
+from gitexp.ops.measure import Answer, Values, values_of
+from gitexp.stats.adjust import holm
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.ops.designs.computed import Computed
+    from gitexp.ops.designs.pairs import Pair
+    from gitexp.ops.designs.situation import Situation
+    from gitexp.ops.measure import Question
+
+MOST = 100  # subgroups: a column of ids makes none
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A metric that can be computed, with its question."""
+
+    question: Question
+    definition: Computed
+
+
+def compare(
+    situation: Situation, questions: Sequence[Question], pairs: Sequence[Pair], column: str
+) -> SliceComparison:
+    """Compare metrics in every subgroup that is large enough.
+
+    Parameters
+    ----------
+    situation : Situation
+    questions : sequence of Question
+        What is asked; metrics that predictions do not give are left out.
+    pairs : sequence of Pair
+        Read with the column: the one that a claim about two models rests on, or all.
+    column : str
+
+    Raises
+    ------
+    DesignError
+        If the column is missing or makes too many subgroups, or no metric can be computed.
+    """
+    asked = _computable(situation, questions, pairs)
+    groups = [_groups(pair.attribute(column)) for pair in pairs]
+    names = sorted({name for rows in groups for name in rows})
+    if len(names) > MOST:
+        raise DesignError(
+            f"{column} makes too many subgroups",
+            found=f"{len(names)} different values",
+            expected=f"at most {MOST}, such as a contract or a region",
+        )
+    least = situation.candidate.config.min_slice
+    sizes = {name: min(len(rows.get(name, ())) for rows in groups) for name in names}
+    shown = [name for name in names if sizes[name] >= least]
+    crossing = len(pairs) > 1 and crossed.is_crossed(situation)
+    cells: list[tuple[str, str, MetricComparison | None, str]] = []
+    for name in shown:
+        parts = [pair.take(rows[name]) for pair, rows in zip(pairs, groups, strict=True)]
+        for one in asked:
+            answer = _one(one, parts, crossing=crossing, model=len(pairs) == 1)
+            cells.append((name, one.question.metric, answer.comparison, answer.refused))
+    return SliceComparison(
+        column=column,
+        metrics=tuple(one.question.metric for one in asked),
+        slices=_adjusted(cells, sizes),
+        family=sum(1 for *_, item, _ in cells if item is not None and item.result is not None),
+        hidden=len(names) - len(shown),
+        least=least,
+    )
+
+
+def _computable(
+    situation: Situation, questions: Sequence[Question], pairs: Sequence[Pair]
+) -> list[_Asked]:
+    found: list[_Asked] = []
+    why = "none of them is computed from predictions"
+    for question in questions:
+        if not computed.is_known(question.metric):
+            continue
+        values = (
+            values_of(situation.count, question.metric, paired=True)
+            if len(pairs) > 1
+            else predictions.of_pair(situation.count, question.metric, pairs[0])
+        )
+        if len(values.baseline) != len(pairs) or len(values.candidate) != len(pairs):
+            continue
+        reported = list(zip(values.left, values.right, strict=True))
+        try:
+            definition = computed.identify(question.metric, pairs, reported)
+        except DesignError as error:
+            why = ": ".join(part for part in (error.summary, error.found) if part)
+            continue
+        found.append(_Asked(question, definition))
+    if not found:
+        asked = ", ".join(question.metric for question in questions)
+        raise DesignError("no metric can be compared by subgroups", found=f"{asked}; {why}")
+    return found
+
+
+def _groups(column: Sequence[str]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for row, name in enumerate(column):
+        groups.setdefault(name, []).append(row)
+    return groups
+
+
+def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> Answer:
+    """Compare one metric in one subgroup."""
+    try:
+        numbers = [computed.both(one.definition, part) for part in parts]
+    except DesignError as error:
+        return Answer(None, error.summary)
+    values = Values(
+        tuple((part.seed_baseline, a) for part, (a, _) in zip(parts, numbers, strict=True)),
+        tuple((part.seed_candidate, b) for part, (_, b) in zip(parts, numbers, strict=True)),
+        paired=True,
+    )
+    if model:
+        return scores.compare(one.question, values, numbers[0], parts[0], one.definition)
+    if crossing:
+        return crossed.compare(one.question, values, parts, one.definition)
+    return repeats.compare(one.question, values, paired=True)
+
+
+def _adjusted(
+    cells: Sequence[tuple[str, str, MetricComparison | None, str]], sizes: dict[str, int]
+) -> tuple[Slice, ...]:
+    """Hold alpha over all that is shown, in either direction, by Holm's procedure."""
+    tested = [item.result for *_, item, _ in cells if item is not None and item.result is not None]
+    toward = [one.p_value if one.p_support is None else one.p_support for one in tested]
+    against = [1.0 if one.p_refute is None else one.p_refute for one in tested]
+    up = iter(holm(toward) if toward else ())
+    down = iter(holm(against) if against else ())
+    slices: list[Slice] = []
+    for name, metric, item, why in cells:
+        has = item is not None and item.result is not None
+        promised = (
+            item is not None and item.result is not None and item.result.p_support is not None
+        )
+        first, second = (next(up), next(down)) if has else (None, None)
+        slices.append(
+            Slice(
+                value=name,
+                examples=sizes[name],
+                metric=metric,
+                comparison=item,
+                p_adjusted=first,
+                p_refute_adjusted=second if promised else None,
+                note=why,
+            )
+        )
+    return tuple(slices)
