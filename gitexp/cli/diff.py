@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.ops.diff import diff
+from gitexp.report import views
 
 if TYPE_CHECKING:
     import argparse
@@ -31,5 +32,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Say it."""
     value = diff(context.workspace(), args.a, args.b)
-    print_view(value, context, style_of(context), markdown=args.md)
+    print_view(views.render, value, context, style_of(context), markdown=args.md)
     return EXIT_DIFFERENT if args.exit_code and not value.same else 0

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.ops.inputs import inputs
+from gitexp.report import views
 
 if TYPE_CHECKING:
     import argparse
@@ -32,5 +33,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Say it."""
     value = inputs(context.workspace(), args.a, args.b)
-    print_view(value, context, style_of(context), markdown=args.md)
+    print_view(views.render, value, context, style_of(context), markdown=args.md)
     return EXIT_DIFFERENT if args.exit_code and not value.shared else 0

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import print_view, style_of
 from gitexp.errors import UsageError
-from gitexp.model.views import RunList
+from gitexp.model.listed import RunList
 from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
 from gitexp.ops.query import ListQuery, parse_condition, parse_since
-from gitexp.report import views
+from gitexp.report import listed
 
 if TYPE_CHECKING:
     import argparse
 
     from gitexp.cli.context import Context
-    from gitexp.report.views import Listed
+    from gitexp.report.listed import Listed
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -72,11 +72,11 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     )
     value = _look(args, context, query)
     if args.csv:
-        context.printer.answer(views.csv(value).rstrip("\n"))
+        context.printer.answer(listed.csv(value).rstrip("\n"))
         _say_unreadable(value, context)
         return 0
     style = style_of(context, tuple(item.metric for item in conditions))
-    print_view(value, context, style, markdown=args.md)
+    print_view(listed.render, value, context, style, markdown=args.md)
     return 0
 
 

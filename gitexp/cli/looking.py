@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import UsageError
-from gitexp.report import views
 from gitexp.report.style import Style
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from gitexp.cli.context import Context
-    from gitexp.report.views import View
+
+_View = TypeVar("_View")
 
 
 def add_markdown(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +33,14 @@ def style_of(context: Context, metrics: tuple[str, ...] = ()) -> Style:
     )
 
 
-def print_view(view: View, context: Context, style: Style, *, markdown: bool) -> None:
+def print_view(
+    render: Callable[[_View, str, Style], str],
+    view: _View,
+    context: Context,
+    style: Style,
+    *,
+    markdown: bool,
+) -> None:
     """Print a view as JSON, Markdown or text.
 
     Raises
@@ -43,7 +51,7 @@ def print_view(view: View, context: Context, style: Style, *, markdown: bool) ->
     if context.json and markdown:
         raise UsageError("--json and --md contradict each other")
     name = "json" if context.json else "md" if markdown else "text"
-    text = views.render(view, name, style).rstrip("\n")
+    text = render(view, name, style).rstrip("\n")
     if text:
         context.printer.answer(text)
         if context.question is not None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.ops.show import show
+from gitexp.report import views
 
 if TYPE_CHECKING:
     import argparse
@@ -31,5 +32,5 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     """Show it."""
     value = show(context.workspace(), args.what)
     style = replace(style_of(context), now=None)  # times, not ages: an answer stays true
-    print_view(value, context, style, markdown=args.md)
+    print_view(views.render, value, context, style, markdown=args.md)
     return 0

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.ops.status import status
+from gitexp.report import views
 
 if TYPE_CHECKING:
     import argparse
@@ -20,5 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Say it."""
-    print_view(status(context.workspace()), context, style_of(context), markdown=args.md)
+    print_view(
+        views.render, status(context.workspace()), context, style_of(context), markdown=args.md
+    )
     return 0

@@ -1,4 +1,4 @@
-"""What the read-only commands answer: `list`, `show`, `status`, `diff`, `inputs`, `logs`."""
+"""What the read-only commands but `list` answer: `show`, `status`, `diff`, `inputs`, `logs`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.comparison import Conclusion, ExperimentSummary, MetricSummary, RunSummary
+    from gitexp.model.comparison import Conclusion, MetricSummary, RunSummary
     from gitexp.model.ids import (
         CommitHash,
         EnvironmentDigest,
@@ -17,45 +17,9 @@ if TYPE_CHECKING:
         ParamValue,
         RunId,
     )
+    from gitexp.model.listed import UnreadableRecord
     from gitexp.model.plan import Plan
     from gitexp.model.run import Environment, RepeatState, Run, Sample
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableRecord:
-    """A record that is there and cannot be read; shown beside the others."""
-
-    what: str  # run id, or path of the file
-    where: str  # branch or commit
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentList:
-    """The answer of `gitexp list`."""
-
-    experiments: tuple[ExperimentSummary, ...]
-    unreadable: tuple[UnreadableRecord, ...] = ()
-    shallow: bool = False  # older history is not in this clone
-
-
-@dataclass(frozen=True, slots=True)
-class RunList:
-    """The answer of `gitexp list --runs`."""
-
-    runs: tuple[RunSummary, ...]
-    unreadable: tuple[UnreadableRecord, ...] = ()
-    shallow: bool = False  # older history is not in this clone
-
-
-@dataclass(frozen=True, slots=True)
-class RunGroup:
-    """Runs that share a value of what `--group-by` names."""
-
-    key: tuple[tuple[str, ParamValue], ...]  # (name, value) of each thing grouped by
-    runs: int
-    repeats: int  # finished ones
-    metrics: tuple[MetricSummary, ...]  # over the repeats of all these runs
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from gitexp.errors import UsageError
 from gitexp.git import objects, reach, repository
 from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
+from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
 from gitexp.model.summary import pooled
-from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits

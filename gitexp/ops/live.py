@@ -13,8 +13,9 @@ from gitexp.errors import GitexpError
 from gitexp.formats import outcome as outcome_format
 from gitexp.formats import run as run_format
 from gitexp.formats.jsontext import json_dumps
+from gitexp.model.listed import UnreadableRecord
 from gitexp.model.run import RepeatState
-from gitexp.model.views import LiveRun, UnreadableRecord
+from gitexp.model.views import LiveRun
 from gitexp.store import calls
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from gitexp.errors import (
 )
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.listed import UnreadableRecord
 from gitexp.model.summary import summarise
-from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
+from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.ops import sides
 from gitexp.ops.sides import Named
 from gitexp.ops.states import state_of

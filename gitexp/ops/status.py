@@ -9,8 +9,9 @@ from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.git import objects, refs, repository
 from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
+from gitexp.model.listed import UnreadableRecord
 from gitexp.model.run import RepeatState
-from gitexp.model.views import StatusView, UnreadableRecord
+from gitexp.model.views import StatusView
 from gitexp.ops import sides
 from gitexp.ops.counting import Found, count
 from gitexp.ops.eligible import of_candidate

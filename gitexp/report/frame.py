@@ -14,7 +14,7 @@ from gitexp.report import listrecords, records
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
-    from gitexp.model.views import ExperimentList, RunGroup, RunList
+    from gitexp.model.listed import ExperimentList, RunGroup, RunList
     from gitexp.report.listrecords import Records
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from gitexp.formats.jsontext import Json
     from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
-    from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
+    from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
 
 
 def experiments(value: ExperimentList) -> str:

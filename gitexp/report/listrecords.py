@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import ParamValue
-    from gitexp.model.views import ExperimentList, RunGroup, RunList
+    from gitexp.model.listed import ExperimentList, RunGroup, RunList
     from gitexp.report.records import Cell
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
     from gitexp.model.ids import ParamValue
-    from gitexp.model.views import ExperimentList, RunGroup, RunList, UnreadableRecord
+    from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

@@ -1,33 +1,29 @@
 """The answers of `list`, `show`, `status`, `diff` and `inputs` in every format.
 
 A new view is one function that makes its `Sheet`, one that makes its JSON, and one case in each
-`match` here; text and Markdown follow from the sheet. Lists are CSV too.
+`match` here; text and Markdown follow from the sheet. `listed` does it for lists.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
+from gitexp.model.listed import ExperimentList, RunList
 from gitexp.model.views import (
     DiffView,
-    ExperimentList,
     InputsView,
-    RunGroup,
-    RunList,
     ShownExperiment,
     ShownRun,
     StatusView,
 )
-from gitexp.report import diffs, listjson, listrecords, lists, sheet, shown, viewjson
-from gitexp.report.csv import rows as csv_rows
+from gitexp.report import diffs, listed, sheet, shown, viewjson
 from gitexp.report.style import PLAIN
 
 if TYPE_CHECKING:
     from gitexp.report.sheet import Sheet
     from gitexp.report.style import Style
 
-Listed = ExperimentList | RunList | tuple[RunGroup, ...]
-View = Listed | ShownExperiment | ShownRun | StatusView | DiffView | InputsView
+View = listed.Listed | ShownExperiment | ShownRun | StatusView | DiffView | InputsView
 VIEW_FORMATS = ("text", "json", "md")
 
 
@@ -44,27 +40,11 @@ def render(view: View, name: str, style: Style = PLAIN) -> str:
     return sheet.FORMATS[name](sheet_of(view, style), style)
 
 
-def csv(view: Listed) -> str:
-    """Return a list as CSV: every field of every row, numbers in full."""
-    match view:
-        case ExperimentList():
-            records = listrecords.experiments(view)
-        case RunList():
-            records = listrecords.runs(view)
-        case tuple():
-            records = listrecords.groups(view)
-    return csv_rows(records.columns, records.rows)
-
-
-def json(view: View) -> str:  # noqa: PLR0911  one return a kind of view
+def json(view: View) -> str:
     """Return a view under its schema's name, whatever the text shows of it."""
     match view:
-        case ExperimentList():
-            return listjson.experiments(view)
-        case RunList():
-            return listjson.runs(view)
-        case tuple():
-            return listjson.groups(view)
+        case ExperimentList() | RunList() | tuple():
+            return listed.json(view)
         case ShownExperiment() | ShownRun():
             return viewjson.show(view)
         case StatusView():
@@ -76,15 +56,11 @@ def json(view: View) -> str:  # noqa: PLR0911  one return a kind of view
     assert_never(view)
 
 
-def sheet_of(view: View, style: Style = PLAIN) -> Sheet:  # noqa: PLR0911  one return a kind of view
+def sheet_of(view: View, style: Style = PLAIN) -> Sheet:
     """Return the lines and tables of a view."""
     match view:
-        case ExperimentList():
-            return lists.experiments(view, style)
-        case RunList():
-            return lists.runs(view, style)
-        case tuple():
-            return lists.groups(view, style)
+        case ExperimentList() | RunList() | tuple():
+            return listed.sheet_of(view, style)
         case ShownExperiment():
             return shown.experiment(view, style)
         case ShownRun():

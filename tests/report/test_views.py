@@ -20,13 +20,13 @@ from gitexp.model.comparison import (
     Verdict,
 )
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
+from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
 from gitexp.model.plan import Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
 from gitexp.model.views import (
     DataChange,
     DataState,
     DiffView,
-    ExperimentList,
     InputsReason,
     InputsView,
     LogSource,
@@ -34,16 +34,13 @@ from gitexp.model.views import (
     MetricChange,
     PathChange,
     RepeatLog,
-    RunGroup,
-    RunList,
     ShownExperiment,
     ShownRun,
     StateName,
     StatusView,
-    UnreadableRecord,
     ValueChange,
 )
-from gitexp.report import logtext, viewjson, views
+from gitexp.report import listed, logtext, viewjson, views
 from gitexp.report.style import Style
 from tests.formats import answers
 from tests.report import samples
@@ -177,7 +174,7 @@ LISTS = ("groups", "list", "runs")
 def test_a_list_as_csv_is_as_it_was_looked_at(kind: str, *, update_golden: bool) -> None:
     view = made("exp/focal loss")[kind]
     assert isinstance(view, ExperimentList | RunList | tuple)
-    text = views.csv(view)
+    text = listed.csv(view)
     path = GOLDEN / f"view-{kind}.csv"
     if update_golden:
         path.write_text(text, "utf-8")
@@ -214,7 +211,7 @@ def test_no_view_lets_a_foreign_string_act(text: str) -> None:
             lines = views.render(view, "md").count("\n")
             assert lines == views.render(clean[kind], "md").count("\n"), kind
         if isinstance(view, ExperimentList | RunList | tuple):
-            for row in csv.reader(io.StringIO(views.csv(view))):
+            for row in csv.reader(io.StringIO(listed.csv(view))):
                 for cell in row:
                     if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}:
                         float(cell)
