@@ -3,6 +3,7 @@
   gitexp compare                    this branch's experiment against its baseline
   gitexp compare NAME               that experiment
   gitexp compare REV REV...         the first is the baseline of the others
+  gitexp compare --by contract      also in the subgroups of a column of the predictions
 
 Exit code: 0 supported, 1 refuted, a guard-rail broken, 6 inconclusive, undecidable or not
 comparable.
@@ -34,6 +35,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare although the evaluation data differ; said on line 1",
     )
+    parser.add_argument("--by", default="", metavar="COLUMN", help="also in each subgroup")
+    parser.add_argument(
+        "--cluster", default="", metavar="COLUMN", help="examples that go together, as one user's"
+    )
+    parser.add_argument(
+        "--categories",
+        default="",
+        metavar="COLUMN",
+        help="compare counts of y_pred, of errors, or of a column",
+    )
 
 
 def execute(args: argparse.Namespace, context: Context) -> int:
@@ -43,7 +54,11 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         context.workspace(),
         args.names,
         CompareOptions(
-            pool=tuple(args.pool), allow_different_evaluation=args.allow_different_evaluation
+            pool=tuple(args.pool),
+            allow_different_evaluation=args.allow_different_evaluation,
+            by=args.by,
+            cluster=args.cluster,
+            categories=args.categories,
         ),
         now=context.now(),
         program=f"gitexp {__version__}",

@@ -5,19 +5,20 @@ The verdict waits for the other candidates of the same call, over which alpha is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import NoSamplesError
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
-from gitexp.ops import advice, measure, sides
+from gitexp.ops import advice, measure, sides, subgroups
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import UNPAIRED, count, evaluation_of
 from gitexp.ops.designs import choose, predictions
 from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
+from gitexp.ops.subgroups import Subgroups
 from gitexp.stats.adjust import holm
 
 if TYPE_CHECKING:
@@ -45,10 +46,19 @@ class CompareOptions:
         Compare although the evaluation data differ; the first line says so.
     pool : tuple of str
         Revisions whose runs are taken in although neither side's history has them.
+    by : str
+        Column of the predictions whose values make subgroups; "" for none.
+    cluster : str
+        Column of what examples depend on together; "": the one that the settings name, if any.
+    categories : str
+        ``y_pred``, ``errors`` or a column, whose counts are compared; "" for none.
     """
 
     allow_different_evaluation: bool = False
     pool: tuple[str, ...] = ()
+    by: str = ""
+    cluster: str = ""
+    categories: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +93,7 @@ class Draft:
     warnings: tuple[str, ...]
     paired: bool
     lost: tuple[bool, bool]
+    subgroups: Subgroups = field(default_factory=Subgroups)
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -96,6 +107,7 @@ class _Measured:
     problem: str = ""
     obstacle: str = ""
     warnings: tuple[str, ...] = ()
+    subgroups: Subgroups = field(default_factory=Subgroups)
 
 
 def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareOptions) -> Draft:
@@ -120,8 +132,11 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         _check_samples(baseline, candidate, counted, plan)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
-    situation = Situation(repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation)
-    measured = _Measured(()) if same else _measure(situation)
+    cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
+    situation = Situation(
+        repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation, cluster
+    )
+    measured = _Measured(()) if same else _measure(situation, options)
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
     differ, more = changes(repo, baseline, candidate, counted)
@@ -139,6 +154,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         changes=differ,
         warnings=(
             *warnings,
+            *chosen_now,
             *gathered.warnings,
             *_warnings(counted, evaluation),
             *measured.warnings,
@@ -149,6 +165,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             baseline.lost or _is_lost(repo, counted.baseline),
             candidate.lost or _is_lost(repo, counted.candidate),
         ),
+        subgroups=measured.subgroups,
     )
 
 
@@ -282,7 +299,7 @@ def _skipped(counted: Count) -> list[int]:
 # --- measuring ----------------------------------------------------------------------------------
 
 
-def _measure(situation: Situation) -> _Measured:
+def _measure(situation: Situation, options: CompareOptions) -> _Measured:
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
@@ -301,7 +318,8 @@ def _measure(situation: Situation) -> _Measured:
     metrics = _with_holm([item.comparison for item in answers if item.comparison is not None])
     problem, obstacle = _troubles(asked, answers)
     warnings += dict.fromkeys(text for item in answers for text in item.warnings)
-    return _Measured(metrics, problem, obstacle, tuple(warnings))
+    found = subgroups.compare(chosen, asked, by=options.by, column=options.categories)
+    return _Measured(metrics, problem, obstacle, tuple(warnings), found)
 
 
 def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
-from gitexp.ops.designs import datasets, folds, predictions, repeats
+from gitexp.ops.designs import computed, crossed, datasets, folds, predictions, repeats
 
 if TYPE_CHECKING:
-    from gitexp.ops.designs.predictions import Pair
+    from gitexp.ops.designs.pairs import Pair
     from gitexp.ops.designs.situation import Situation
     from gitexp.ops.measure import Answer, Question
 
@@ -31,6 +31,7 @@ class Chosen:
 
     situation: Situation
     pair: Pair | None = None
+    crossed: tuple[Pair, ...] = ()  # one for each seed, all of the same examples
     problem: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -41,6 +42,10 @@ class Chosen:
             return predictions.measure(count, question, self.pair)
         for measure in (datasets.measure, folds.measure):
             answer = measure(self.situation, question)
+            if answer is not None:
+                return answer
+        if self.crossed:
+            answer = crossed.measure(self.situation, question, self.crossed)
             if answer is not None:
                 return answer
         return repeats.measure(count, question, paired=self.situation.paired)
@@ -54,15 +59,24 @@ def choose(situation: Situation) -> Chosen:
     DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
         If a recorded claim needs predictions that cannot be read.
     """
-    if situation.claim is not Claim.MODEL:
+    crossing = crossed.is_crossed(situation)
+    if situation.claim is not Claim.MODEL and not crossing:
         return Chosen(situation)
+    plan = situation.plan
     try:
+        if crossing:
+            return Chosen(situation, crossed=crossed.load(situation))
         pair = predictions.load(
-            situation.top, situation.count, situation.baseline, situation.candidate
+            situation.top,
+            situation.count,
+            situation.baseline,
+            situation.candidate,
+            cluster=situation.cluster,
         )
     except GitexpError as error:
         why = ": ".join(part for part in (error.summary, error.found) if part)
-        if situation.plan is None:  # nothing hangs on it: the recorded numbers are shown instead
+        if plan is None or (crossing and not computed.is_known(plan.metric)):
+            # nothing hangs on it: the recorded numbers are shown instead
             return Chosen(situation, warnings=(f"predictions are not compared: {why}",))
         if isinstance(error, DesignError):
             return Chosen(situation, problem=why)
