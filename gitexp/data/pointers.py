@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.data import cache as objects
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpaths import touches
 from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
 from gitexp.model.job import Given
@@ -145,11 +146,9 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     raw: list[str] = []
     own = _Own(lock, (*executed, *apart), frozenset(stage.name for stage in executed))
     for one in _declared(files, own, project, unread):
-        if any(_touches(one.path, path) for path in made):
+        if any(touches(one.path, path) for path in made):
             continue
-        if not (everything and one.pointer) and not any(
-            _touches(one.path, path) for path in wanted
-        ):
+        if not (everything and one.pointer) and not any(touches(one.path, path) for path in wanted):
             continue
         why = _foreign(one.out)
         md5 = one.out.md5
@@ -169,8 +168,8 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         for stage in apart
         for out in stage.outs
         if out.cache
-        and any(_touches(out.path, path) for path in wanted)
-        and not any(_touches(out.path, path) for path in (*given, *(d.path for d in delegated)))
+        and any(touches(out.path, path) for path in wanted)
+        and not any(touches(out.path, path) for path in (*given, *(d.path for d in delegated)))
     ]
     return DataState(
         tuple(given.values()), tuple(missing), tuple(delegated), tuple(sorted(raw)), tuple(unread)
@@ -224,11 +223,6 @@ def _wdirs(files: Mapping[str, bytes], folder: str) -> dict[str, str]:
     """Return where the paths of another pipeline's stages start."""
     file = posixpath.join(folder, PIPELINE)
     return stage_wdirs(files[file], file, folder) if file in files else {}
-
-
-def _touches(path: str, other: str) -> bool:
-    """Tell whether two paths are equal or one contains the other."""
-    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
 
 
 def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:

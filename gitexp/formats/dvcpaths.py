@@ -62,3 +62,14 @@ def read_flag(fields: Fields, key: str, *, default: bool = False) -> bool:
     """Return a flag; what is none counts as absent."""
     raw = fields.raw(key)
     return raw if isinstance(raw, bool) else default
+
+
+def touches(path: str, other: str) -> bool:
+    """Tell whether two paths are equal or one contains the other.
+
+    Examples
+    --------
+    >>> touches("data/a.csv", "data"), touches("data", "data/a.csv"), touches("data", "database")
+    (True, True, False)
+    """
+    return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")

@@ -34,6 +34,22 @@ def untracked(workspace: Workspace) -> tuple[str, ...]:
     return tuple(sorted(_records(out)))
 
 
+def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
+    """Return what Git neither tracks nor ignores in a worktree, sorted.
+
+    Parameters
+    ----------
+    top : Path
+        Of a worktree of ours.
+    folder : str
+        Only below this, every file; by default a folder of nothing else stands for its files and
+        ends in a slash.
+    """
+    options = ["--", folder] if folder else ["--directory", "--no-empty-directory"]
+    out = command.run(top, ["ls-files", "--others", "--exclude-standard", "-z", *options])
+    return tuple(sorted(_records(out)))
+
+
 def is_ignored(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
     """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ class RunReport:
         There is no plan on the branch.
     interrupted : bool
     next_step : str
+    python : str
+        The interpreter that the commands found first on their PATH.
     """
 
     branch: str
@@ -74,3 +77,13 @@ class RunReport:
     dry_run: bool
     warnings: tuple[str, ...]
     next_step: str
+    python: str = ""
+
+    @property
+    def failed(self) -> bool:
+        """Whether a recorded repeat did not finish."""
+        return any(
+            repeat.state is not RepeatState.FINISHED
+            for each in self.recorded
+            for repeat in each.run.repeats
+        )

@@ -104,6 +104,29 @@ class Repeat:
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
 
+    @property
+    def last_line(self) -> str:
+        """The last that a command printed before it failed; "" where nothing did."""
+        return last_line(self.log_tail) if self.exit_code else ""
+
+
+def last_line(log_tail: str) -> str:
+    r"""Return the last line that a command printed, not what the worker wrote around it.
+
+    Examples
+    --------
+    >>> last_line("Running stage 'a':\n> python a.py\nTraceback:\nKeyError: 'x'\n")
+    "KeyError: 'x'"
+    >>> last_line("Running stage 'a':\n> false\n")
+    ''
+    """
+    for line in reversed(log_tail.splitlines()):
+        if line.startswith("> "):
+            return ""
+        if line.strip():
+            return line.strip()
+    return ""
+
 
 @dataclass(frozen=True, slots=True)
 class Source:

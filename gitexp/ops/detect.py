@@ -116,6 +116,11 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     if not request.write_pipeline:
         refuse_ignored_pointers(workspace, project, named)
     notes: list[str] = []
+    if not named:
+        notes.append(
+            f"a run keeps {', '.join(metrics)} alone; whatever else the command writes, a model "
+            "say, is thrown away with the run's worktree, unless outputs: in the settings names it"
+        )
     seed = _seed(request, folder, params, (), notes)
     predictions = _predictions(request, folder, request.outputs, notes)
     outputs = request.outputs

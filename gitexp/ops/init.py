@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gitexp.store.transaction import TipView
 
 _CHANGED = "the settings have changes that are not committed"
+_UNUSED = f"the options of this call were not used: edit {layout.CONFIG} and commit it"
 MESSAGE = "gitexp init: settings of the project\n"
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
@@ -88,7 +89,7 @@ def _init(
     head = _head(repo, request)
     present = top / layout.CONFIG
     if present.exists():
-        return _existing(repo, present)
+        return _existing(repo, present, request)
     _check(request)
     proposal = detect.propose(workspace, top, request)
     files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
@@ -185,7 +186,7 @@ def _check(request: InitRequest) -> None:
         raise UsageError("give --seed-param or --seed-arg, not both")
 
 
-def _existing(repo: Repo, path: Path) -> InitReport:
+def _existing(repo: Repo, path: Path, request: InitRequest) -> InitReport:
     data = path.read_bytes()
     config = config_format.load(data, layout.CONFIG)
     head = refs.head(repo).commit
@@ -196,12 +197,23 @@ def _existing(repo: Repo, path: Path) -> InitReport:
         existed=True,
         files=(),
         found=tuple(detect.describe(config)),
-        notes=(note,) if note else (),
+        notes=tuple(filter(None, (note, _UNUSED if _says_something(request) else ""))),
         commit=None,
         command=_commit_command([layout.CONFIG]) if note else "",
         dry_run=False,
         next_step="gitexp new NAME",
     )
+
+
+def _says_something(request: InitRequest) -> bool:
+    """Tell whether the call wanted settings of its own."""
+    plain = InitRequest(
+        dvc_init=request.dvc_init,
+        commit=request.commit,
+        merge_driver=request.merge_driver,
+        dry_run=request.dry_run,
+    )
+    return request != plain
 
 
 def _needs_dvc(top: Path, config: ProjectConfig) -> bool:

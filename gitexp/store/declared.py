@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.formats.dvcpaths import touches
 from gitexp.formats.text import yaml_loads
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ class Pattern:
     def touches(self, path: str) -> bool:
         """Whether the path, a folder above it, or something below it can be meant."""
         if self.literal:
-            return _nested(self.text, path)
+            return touches(self.text, path)
         if self.parts[0].startswith(f"{path}/"):
             return True
         return any(self.matches(above) for above in _with_parents(path))
@@ -195,7 +196,3 @@ def _list(value: Json) -> Sequence[Json]:
 def _with_parents(path: str) -> list[str]:
     parts = path.split("/")
     return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
-
-
-def _nested(one: str, other: str) -> bool:
-    return one == other or one.startswith(f"{other}/") or other.startswith(f"{one}/")

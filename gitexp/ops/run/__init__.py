@@ -22,7 +22,7 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED
-from gitexp.ops.run import answer, commit_first, preflight, resume, situation
+from gitexp.ops.run import answer, commit_first, leftovers, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
 from gitexp.ops.run.jobs import first_job, later_jobs
@@ -190,15 +190,21 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
 ) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...]]:
     """Execute what was prepared and publish what came out of it."""
     by_run = {each.setting.run: each for each in prepared}
+    thrown_away: list[str] = []
+
+    def accept_first(side: SideJobs, outcome: Outcome) -> None:
+        setting = by_run[side.run].setting
+        preflight.check_first(outcome, setting.expect_metrics)
+        if not thrown_away:  # said once, of whatever side
+            thrown_away.extend(leftovers.warnings(setting))
+
     for each in prepared:
         states.write(seen.workdir, each.state)
     around = Surroundings(
         engine=ENGINES[request.engine](request.jobs),
         workdir=seen.workdir,
         write_job=lambda job: _write_job(seen, job),
-        accept_first=lambda side, outcome: preflight.check_first(
-            outcome, by_run[side.run].setting.expect_metrics
-        ),
+        accept_first=accept_first,
         value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
         tell=tell,
         interrupts=interrupts,
@@ -228,7 +234,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
         states.write(seen.workdir, replace(each.state, published=True))
-    return (published,), execution.interrupted, execution.problems
+    return (published,), execution.interrupted, (*execution.problems, *thrown_away)
 
 
 def _side_jobs(prepared: Prepared) -> SideJobs:

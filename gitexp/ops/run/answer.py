@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.model.request import RunRequest
+    from gitexp.model.run import Repeat
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.publish import PublishedCall
     from gitexp.ops.run.situation import Situation
+
+_NO_MODULE = re.compile(r"No module named '([\w.]{1,100})'")
 
 
 def planned(seen: Situation) -> tuple[PlannedRun, ...]:
@@ -85,9 +89,12 @@ def report(  # noqa: PLR0913  the parts of the answer
             *warnings,
             *(text for each in published for text in each.cleared),
             *_mixed(recorded),
+            *_not_started(planned, recorded, interrupted=interrupted),
+            *_missing_modules(seen, recorded),
             *dict.fromkeys(heard),
         ),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
+        python=seen.python,
     )
 
 
@@ -99,6 +106,50 @@ def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
         for each in recorded
         if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
     ]
+
+
+def _not_started(
+    planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun], *, interrupted: bool
+) -> list[str]:
+    """Say which seeds a failed repeat has kept from being run."""
+    if interrupted or not any(_unfinished(each) for each in recorded):
+        return []
+    ended = {(each.side, repeat.seed) for each in recorded for repeat in each.run.repeats}
+    left = {
+        each.side: [seed for seed in each.seeds if (each.side, seed) not in ended]
+        for each in planned
+    }
+    return [
+        f"{side} seeds {seed_ranges(dict.fromkeys(seeds))} were not begun after a repeat had "
+        "failed; --keep-going begins them all the same"
+        for side, seeds in left.items()
+        if seeds
+    ]
+
+
+def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say where modules come from if one was missing: the usual reason is another interpreter."""
+    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    names = [found[1] for line in lines if (found := _NO_MODULE.search(line))]
+    said = []
+    for name in dict.fromkeys(names):
+        package = name.partition(".")[0]
+        home = seen.top / seen.sides[0][0].config.project
+        if any((home / "src" / each).exists() for each in (package, f"{package}.py")):
+            said.append(
+                f"{package} is the project's own, below src/: {seen.python} -m pip install -e ., "
+                "and each run imports it from its own worktree"
+            )
+        else:
+            said.append(
+                f"{package} is not installed for {seen.python}; another interpreter is taken from "
+                "an active environment, or from python: PATH in .gitexp/config.yaml"
+            )
+    return said
+
+
+def _unfinished(each: RecordedRun) -> list[Repeat]:
+    return [r for r in each.run.repeats if r.state is not RepeatState.FINISHED]
 
 
 def _next_step(
@@ -113,8 +164,9 @@ def _next_step(
         return "the same without --dry-run"
     if interrupted:
         return _go_on(planned, request, recorded)
-    if any(repeat.state.value != "finished" for each in recorded for repeat in each.run.repeats):
-        return "gitexp logs"
+    failed = [each.run.id[:8] for each in recorded if _unfinished(each)]
+    if failed:
+        return f"gitexp logs {failed[-1]}"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     sides = {each.side for each in planned} | {each.side for each in recorded}

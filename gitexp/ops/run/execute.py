@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.model.job import JobRequest, JobState
 from gitexp.model.progress import ProgressEvent, ProgressKind
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, last_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,6 +79,8 @@ class _Progress:
             return
         reason = "ended without a word" if outcome is None else outcome.reason
         stage = "" if outcome is None else outcome.stage
+        if outcome is not None and outcome.exit_code and (said := last_line(outcome.log_tail)):
+            reason = f"{reason}: {said}"
         self.event(ProgressKind.FAILED, label, stage=stage, message=reason)
 
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.job import Outcome
     from gitexp.model.request import RunRequest
+    from gitexp.model.workspace import Workspace
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.state import State
 
@@ -82,15 +83,12 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     said: list[str] = []
     for sides in dead_calls(place.repo, workdir, place.branch):
         try:
-            done.append(publish(place.workspace, place.repo, workdir, sides, now))
+            done.append(record(place.workspace, place.repo, workdir, sides, now))
         except MovedRefError as error:
             names = ", ".join(ended.state.draft.id[:8] for ended in sides)
             said.append(f"run {names} is not recorded: {error.summary}")
             if last is not None and any(e.state.draft.call == last.draft.call for e in sides):
                 last = None
-            continue
-        for ended in sides:
-            states.write(workdir, replace(ended.state, published=True))
     remove_slots(place.workspace, dead_slots(workdir))
     if request.repeats is not None or request.seeds or request.params or request.at is not None:
         return Resumed(tuple(done), request, tuple(said), None)
@@ -100,6 +98,21 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     return Resumed(
         tuple(done), _asked(place, workdir, request, last), tuple(said), last.draft.call or None
     )
+
+
+def record(
+    workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
+) -> PublishedCall:
+    """Record what a dead call has finished, and note that it is recorded.
+
+    Raises
+    ------
+    As `publish` does.
+    """
+    done = publish(workspace, repo, workdir, sides, now)
+    for ended in sides:
+        states.write(workdir, replace(ended.state, published=True))
+    return done
 
 
 def _leads(state: State, other: State) -> bool:

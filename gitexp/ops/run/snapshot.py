@@ -14,6 +14,7 @@ from gitexp.data.snapshot import declared_params, hash_path
 from gitexp.data.workspace import ignore_files
 from gitexp.errors import DataMissingError
 from gitexp.formats import dvcfiles, dvcwrite
+from gitexp.formats.dvcpaths import touches
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash, StageRecord
 
@@ -245,10 +246,7 @@ def _folders(path: str) -> list[str]:
 
 def _is_made(path: str, made: Collection[str]) -> bool:
     """Tell whether a path is one of these, holds one, or lies in one."""
-    return any(
-        path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
-        for other in made
-    )
+    return any(touches(path, other) for other in made)
 
 
 def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:

@@ -1,0 +1,119 @@
+"""What somebody sees who has just begun: which Python ran, what was lost, what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.model.request import RunRequest
+from gitexp.model.setup import InitRequest
+from gitexp.ops.init import init
+from gitexp.ops.run import run
+from gitexp.report.actions import run_text
+from tests.build import repository as build_repository
+from tests.ops.test_run import PLAIN_TRAIN, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.progress import ProgressEvent
+    from gitexp.model.report import RunReport
+    from tests.build import BuiltRepo
+
+LEAVES = f"""{PLAIN_TRAIN}
+os.makedirs("checkpoints", exist_ok=True)
+for n in range(3):
+    open(f"checkpoints/{{n}}.bin", "w").write("x")
+open("vocabulary.txt", "w").write("x")
+os.makedirs("__pycache__", exist_ok=True)
+open("__pycache__/a.pyc", "w").write("x")
+open("trace.log", "w").write("x")
+"""
+
+
+def src_layout(path: Path, train: str = "import pkg.missing\n") -> BuiltRepo:
+    repo = build_repository(path)
+    repo.commit({"src/pkg/__init__.py": "", "src/pkg/train.py": train, ".gitignore": "*.log\n"})
+    init(repo.workspace, InitRequest(command="python -m pkg.train"))
+    return repo
+
+
+def test_a_failed_repeat_shows_the_last_line_the_interpreter_and_the_log_to_look_at(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "r", "print('begun')\nimport a_module_of_nowhere\n")
+    events: list[ProgressEvent] = []
+    report = run(repo.workspace, RunRequest(repeats=3), tell=events.append)
+    last = "ModuleNotFoundError: No module named 'a_module_of_nowhere'"
+    assert any(event.message.endswith(last) for event in events)
+    text = run_text(report)
+    assert f"  {last}\n" in text
+    assert f"python      {report.python}\n" in text
+    assert report.python.startswith("/")
+    assert report.next_step == f"gitexp logs {report.recorded[0].run.id[:8]}"
+    assert f"a_module_of_nowhere is not installed for {report.python}" in text
+    assert "exploratory seeds 8-9 were not begun" in text
+    assert "--keep-going" in text
+
+
+def test_a_module_below_src_is_told_to_be_installed(tmp_path: Path) -> None:
+    report = run(src_layout(tmp_path / "r").workspace)
+    (said,) = (text for text in report.warnings if "pip install -e ." in text)
+    assert said.startswith("pkg is the project's own, below src/")
+
+
+def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failure(
+    tmp_path: Path,
+) -> None:
+    """A metric that is not there is no failure of the command: its last line says nothing."""
+    repo = plain(tmp_path / "r", "print('all is well')\n", outputs=(), dvc_init=False)
+    assert "all is well" not in run_text(run(repo.workspace))
+
+
+def left(report: RunReport) -> list[str]:
+    return [text for text in report.warnings if "thrown away" in text]
+
+
+def test_what_a_command_leaves_undeclared_is_named_once_with_what_to_type(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r", LEAVES)
+    repo.commit({".gitignore": "*.log\n"}, at=3)
+    (said,) = left(run(repo.workspace, RunRequest(repeats=2, jobs=2)))
+    assert "left checkpoints/, vocabulary.txt in its worktree" in said
+    assert "`outputs: [model.txt, checkpoints, vocabulary.txt]`" in said
+    typed = said.partition("`")[2].partition("`")[0]
+    config = repo.show(".gitexp/config.yaml")
+    lines = config.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("outputs:"))
+    end = next(i for i in range(start + 1, len(lines)) if not lines[i].startswith(("-", " ")))
+    repo.commit({".gitexp/config.yaml": "\n".join([*lines[:start], typed, *lines[end:], ""])}, at=4)
+    again = run(repo.workspace)
+    assert left(again) == []
+    assert {out.path for out in again.recorded[0].run.repeats[0].outputs} == {
+        "model.txt", "checkpoints", "vocabulary.txt"
+    }  # fmt: skip
+
+
+def test_what_lies_beside_a_metrics_file_is_named_alone(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = PLAIN_TRAIN.replace('"metrics.json"', '"out/m.json"').replace("model.txt", "out/m.bin")
+    repo.commit({"train.py": f"import os; os.makedirs('out')\n{train}",
+                 "params.yaml": "seed: 1\n"})  # fmt: skip
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("out/m.json",)))
+    (said,) = left(run(repo.workspace))
+    assert "left out/m.bin in" in said
+
+
+def test_init_says_that_undeclared_files_go_with_the_worktree(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})
+    asked = InitRequest(command="python train.py")
+    report = init(repo.workspace, asked)
+    assert any("a run keeps metrics.json alone" in note for note in report.notes)
+    again = init(repo.workspace, asked)
+    assert again.notes == (
+        "the options of this call were not used: edit .gitexp/config.yaml and commit it",
+    )
+    assert init(repo.workspace).notes == ()
+    kept = build_repository(tmp_path / "k")
+    kept.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})
+    request = InitRequest(command="python train.py", outputs=("model.txt",), dvc_init=True)
+    assert not any("thrown away" in note for note in init(kept.workspace, request).notes)
