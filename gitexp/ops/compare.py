@@ -17,6 +17,7 @@ from gitexp.git import refs, repository
 from gitexp.model.comparison import Comparison, Side, Verdict
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.ops import advice, sides
+from gitexp.ops.across import across
 from gitexp.ops.advice import Judged
 from gitexp.ops.detectable import detectable
 from gitexp.ops.draft import CompareOptions, draft
@@ -89,8 +90,12 @@ def compare(
     at = now or datetime.now(UTC)
     results = _over_candidates(drafts)
     family = sum(1 for item in results if _is_judged(item))
+    together = across(drafts)
     return tuple(
-        _finish(item, result, family=family, here=here, at=at, program=program)
+        replace(
+            _finish(item, result, family=family, here=here, at=at, program=program),
+            across=together,
+        )
         for item, result in zip(drafts, results, strict=True)
     )
 
@@ -222,6 +227,8 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         compared_at=at,
         program=program,
         detectable=power,
+        slices=draft.subgroups.slices,
+        categories=draft.subgroups.categories,
     )
 
 

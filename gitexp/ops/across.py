@@ -1,0 +1,183 @@
+"""More than two commits in one call: whether they differ at all, and which of them.
+
+The verdicts stay those of each candidate against the baseline, held together by `ops.compare`; what
+is said here stands before the pairs and decides none of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.model.across import Across, AcrossMetric, Group
+from gitexp.model.comparison import Role
+from gitexp.model.plan import Claim, Direction
+from gitexp.ops.designs.datasets import by_dataset
+from gitexp.ops.measure import LARGEST, mean, samples_of
+from gitexp.stats import several
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.run import Sample
+    from gitexp.ops.counting import Counted
+    from gitexp.ops.draft import Draft
+    from gitexp.ops.measure import Cell
+    from gitexp.stats.several import Found
+
+    Side = Mapping[int, Mapping[Cell, Sample]]
+
+ALPHA = 0.05  # of intervals and critical differences where no plan says another
+MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
+_FEWEST = 2
+
+
+def across(drafts: Sequence[Draft]) -> Across | None:
+    """Compare the baseline and all candidates of one call together; None for a single candidate.
+
+    Parameters
+    ----------
+    drafts : sequence of Draft
+        All against the same baseline.
+    """
+    if len(drafts) < _FEWEST:
+        return None
+    names = (drafts[0].baseline.name, *(item.candidate.name for item in drafts))
+    reason = _obstacle(drafts) if len(set(names)) == len(names) else "a commit is named twice"
+    if reason:
+        return Across(names, (), reason)
+    metrics = tuple(
+        found
+        for metric, direction in _asked(drafts).items()
+        if (found := _metric(drafts, names, metric, direction)) is not None
+    )
+    return Across(names, metrics, "" if metrics else "no metric was measured on all commits")
+
+
+def _obstacle(drafts: Sequence[Draft]) -> str:
+    for item in drafts:
+        if item.problem:
+            return f"{item.candidate.name}: {item.problem}"
+        if item.count.confounded or not item.evaluation.same:
+            what = item.count.confounded or "evaluation data"
+            return f"{item.candidate.name} differs from the baseline in its {what}"
+    grounds = {(item.count.baseline.environment, item.count.baseline.links) for item in drafts}
+    if len(grounds) > 1:
+        return "the commits have no environment and linked data that all of them ran in"
+    if any(item.claim is Claim.MODEL for item in drafts):
+        return "claims about single models are compared in pairs"
+    return ""
+
+
+def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
+    """Return the metrics of the plans, or else all that every candidate was compared by."""
+    planned: dict[str, Direction | None] = {
+        item.plan.metric: item.plan.direction for item in drafts if item.plan is not None
+    }
+    if planned:
+        return planned
+    directions = drafts[0].candidate.config.directions
+    common = [
+        item.metric
+        for item in drafts[0].metrics
+        if item.role is Role.WATCHED
+        and all(any(m.metric == item.metric for m in other.metrics) for other in drafts)
+    ]
+    return {metric: directions.get(metric) for metric in common[:MOST_METRICS]}
+
+
+def _metric(
+    drafts: Sequence[Draft], names: tuple[str, ...], metric: str, direction: Direction | None
+) -> AcrossMetric | None:
+    repeats = [drafts[0].count.baseline.repeats, *(d.count.candidate.repeats for d in drafts)]
+    sides: list[Side] = [samples_of(side, metric) for side in repeats]
+    if not all(sides):
+        return None
+    paired = all(item.paired for item in drafts)
+    if paired:
+        sides = _common(drafts, sides)
+    alpha = next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+    higher = direction is not Direction.MIN
+    datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
+    if any(len(found) > 1 for found in datasets):
+        if len(set(datasets)) > 1:
+            return _untested(metric, direction, alpha, "data sets", "they are not the same")
+        values = [tuple(by_dataset(side).values()) for side in sides]
+        design, blocked = "data sets", True
+    else:
+        values = [_by_seed(side) for side in sides]
+        design = "repeats blocked by seed" if paired else "repeats as independent groups"
+        blocked = paired
+    if min(map(len, values)) < _FEWEST:
+        return _untested(metric, direction, alpha, design, "fewer than two of all commits")
+    if max(abs(value) for side in values for value in side) > LARGEST:
+        return _untested(metric, direction, alpha, design, f"values beyond {LARGEST:g}")
+    if not blocked:
+        groups = dict(zip(names, values, strict=True))
+        found = several.independent_groups(groups, alpha=alpha)
+    else:
+        table = np.array(values, dtype=np.float64).T
+        test = several.over_datasets if design == "data sets" else several.blocked_by_seed
+        found = test(table, names, alpha=alpha, higher_is_better=higher)
+    return _built(metric, direction, design, alpha, names, values, found)
+
+
+def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
+    """Return the repeats of seeds that all sides have with the same folds and data sets.
+
+    The baseline's repeat has to be the same one for every candidate.
+    """
+    shared = set.intersection(*(set(side) for side in sides))
+    seeds = [
+        seed
+        for seed in sorted(shared)
+        if len({frozenset(side[seed]) for side in sides}) == 1
+        and len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) == 1
+    ]
+    return [{seed: side[seed] for seed in seeds} for side in sides]
+
+
+def _which(counted: Counted | None) -> str:
+    return "" if counted is None else counted.found.run.id
+
+
+def _by_seed(side: Side) -> tuple[float, ...]:
+    return tuple(
+        mean([sample.value for sample in cells.values()]) for _, cells in sorted(side.items())
+    )
+
+
+def _built(  # noqa: PLR0913, PLR0917  the parts of one value
+    metric: str,
+    direction: Direction | None,
+    design: str,
+    alpha: float,
+    names: tuple[str, ...],
+    values: Sequence[tuple[float, ...]],
+    found: Found,
+) -> AcrossMetric:
+    ranks: Sequence[float | None] = found.ranks or [None] * len(names)
+    return AcrossMetric(
+        metric=metric,
+        direction=direction,
+        design=design,
+        alpha=alpha,
+        groups=tuple(
+            Group(name, len(side), mean(side), rank)
+            for name, side, rank in zip(names, values, ranks, strict=True)
+        ),
+        omnibus=tuple(found.omnibus),
+        families=tuple(found.families),
+        sizes=tuple(found.sizes),
+        critical_difference=found.critical_difference,
+        notes=tuple(found.notes),
+    )
+
+
+def _untested(
+    metric: str, direction: Direction | None, alpha: float, design: str, why: str
+) -> AcrossMetric:
+    return AcrossMetric(
+        metric, direction, design, alpha, (), (), (), notes=(f"not tested together: {why}",)
+    )

@@ -1,0 +1,206 @@
+"""More than two commits: an omnibus test first, then each against the baseline and all pairs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from gitexp.formats import comparison as comparison_format
+from gitexp.model.plan import Direction
+from gitexp.model.run import Sample
+from gitexp.ops.compare import compare
+from tests.ops.records import START, Lab
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.across import AcrossMetric
+    from gitexp.model.comparison import Comparison
+    from tests.build import BuiltRepo
+
+A = (0.61, 0.63, 0.60, 0.64, 0.62, 0.615)
+B = (0.65, 0.66, 0.62, 0.69, 0.66, 0.63)
+C = (0.60, 0.64, 0.61, 0.63, 0.61, 0.62)
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def three(
+    lab: Lab, sides: Sequence[Mapping[int, float] | tuple[Sample, ...]]
+) -> tuple[Comparison, ...]:
+    """Record main and two branches without a plan, and compare them in one call."""
+    lab.init()
+    names = ["main", "b", "c"]
+    for letter, name, values in zip("bcd", names, sides, strict=True):
+        if name != "main":
+            lab.repo.switch("main")
+            lab.repo.switch(name, create=True)
+            lab.change(ord(letter))
+        if isinstance(values, tuple):
+            lab.record(letter, {}, samples=values)
+        else:
+            lab.record(letter, {"f1": values})
+    return compare(lab.repo.workspace, names, now=START)
+
+
+def only(comparisons: tuple[Comparison, ...]) -> AcrossMetric:
+    first, second = comparisons
+    assert first.across is not None
+    assert first.across == second.across
+    assert first.across.names == ("main", "b", "c")
+    assert comparison_format.load(comparison_format.dump(first), "c.json") == first
+    (metric,) = first.across.metrics
+    return metric
+
+
+def test_repeats_of_the_same_seeds_are_blocked_by_seed(lab: Lab) -> None:
+    metric = only(three(lab, [dict(enumerate(side)) for side in (A, B, C)]))
+    assert metric.design == "repeats blocked by seed"
+    first, second = metric.omnibus
+    table = np.array([A, B, C]).T
+    grand = table.mean()
+    between = 6 * ((table.mean(axis=0) - grand) ** 2).sum()
+    residual = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + grand
+    assert first.planned
+    assert first.statistic == pytest.approx((between / 2) / ((residual**2).sum() / 10))
+    assert first.df1 is not None
+    assert first.df2 is not None
+    assert first.p_value == pytest.approx(stats.f.sf(first.statistic, first.df1, first.df2))
+    chi = stats.friedmanchisquare(*table.T).statistic
+    assert second.test == "iman-davenport"
+    assert second.statistic == pytest.approx(5 * chi / (12 - chi))
+    assert [group.rank for group in metric.groups] == [
+        pytest.approx(rank) for rank in stats.rankdata(-table, axis=1).mean(axis=0)
+    ]
+    against, among = metric.families
+    assert [(p.first, p.second) for p in against.pairs] == [("b", "main"), ("c", "main")]
+    assert [(p.first, p.second) for p in among.pairs] == [
+        ("b", "main"), ("c", "main"), ("c", "b"),
+    ]  # fmt: skip
+
+    def flips(d: np.ndarray) -> float:
+        found = stats.permutation_test(
+            (d,), np.mean, permutation_type="samples", n_resamples=10_000
+        )
+        return float(found.pvalue)
+
+    raw = [flips(table[:, 1] - table[:, 0]), flips(table[:, 2] - table[:, 0])]
+    assert against.pairs[0].p_value == pytest.approx(min(1, 2 * raw[0]))
+    assert against.pairs[0].difference == pytest.approx(np.mean(B) - np.mean(A))
+    interval = against.pairs[0].interval
+    assert interval is not None
+    d = table[:, 1] - table[:, 0]
+    reach = stats.t.isf(0.0125, 5) * d.std(ddof=1) / np.sqrt(6)
+    assert interval.low == pytest.approx(d.mean() - reach)
+
+
+def test_repeats_of_other_seeds_are_independent_groups(lab: Lab) -> None:
+    sides = [
+        {10 * index + seed: value for seed, value in enumerate(side)}
+        for index, side in enumerate((A, B, C))
+    ]
+    metric = only(three(lab, sides))
+    assert metric.design == "repeats as independent groups"
+    welch, shuffled, kruskal = metric.omnibus
+    assert welch.planned
+    assert welch.p_value == pytest.approx(stats.f_oneway(A, B, C, equal_var=False).pvalue)
+    assert kruskal.p_value == pytest.approx(stats.kruskal(A, B, C).pvalue)
+    assert shuffled.statistic == pytest.approx(stats.f_oneway(A, B, C).statistic)
+    assert shuffled.p_value == pytest.approx(stats.f_oneway(A, B, C).pvalue, abs=0.01)
+    dunnett, howell, dunn = metric.families
+    found = stats.dunnett(B, C, control=A, random_state=np.random.default_rng(1))
+    assert [p.p_value for p in dunnett.pairs] == pytest.approx(list(found.pvalue), abs=2e-3)
+    tukey = stats.tukey_hsd(A, B, C, equal_var=False)
+    assert howell.pairs[0].p_value == pytest.approx(tukey.pvalue[1, 0], abs=1e-6)
+    assert howell.pairs[0].difference == pytest.approx(np.mean(B) - np.mean(A))
+    limits = tukey.confidence_interval(0.95)
+    assert howell.pairs[0].interval is not None
+    assert howell.pairs[0].interval.low == pytest.approx(np.asarray(limits.low)[1, 0], abs=1e-6)
+    assert len(dunn.pairs) == 3
+    assert [size.name for size in metric.sizes] == ["eta squared", "omega squared"]
+
+
+def test_data_sets_get_friedman_nemenyi_and_a_critical_difference(lab: Lab) -> None:
+    rng = np.random.default_rng(3)
+    base = rng.uniform(0.6, 0.9, 12)
+    values = [base, base + 0.03 + rng.normal(0, 0.01, 12), base + rng.normal(0, 0.02, 12)]
+    sides = [
+        tuple(Sample("f1", 0, float(v), dataset=f"d{i:02}") for i, v in enumerate(side))
+        for side in values
+    ]
+    metric = only(three(lab, sides))
+    assert metric.design == "data sets"
+    table = np.array(values).T
+    (friedman,) = metric.omnibus
+    chi = stats.friedmanchisquare(*table.T).statistic
+    statistic = 11 * chi / (24 - chi)
+    assert friedman.statistic == pytest.approx(statistic)
+    assert friedman.p_value == pytest.approx(stats.f.sf(statistic, 2, 22))
+    error = np.sqrt(3 * 4 / (6 * 12))
+    q = stats.studentized_range.isf(0.05, 3, np.inf) / np.sqrt(2)
+    assert metric.critical_difference == pytest.approx(q * error, rel=1e-6)
+    ranks = stats.rankdata(-table, axis=1).mean(axis=0)
+    control, nemenyi = metric.families
+    z = abs(ranks[1] - ranks[0]) / error
+    expected = stats.studentized_range.sf(z * np.sqrt(2), 3, np.inf)
+    assert nemenyi.pairs[0].p_value == pytest.approx(expected, rel=1e-4)
+    assert nemenyi.pairs[0].difference == pytest.approx(ranks[1] - ranks[0])
+    raw = [2 * stats.norm.sf(abs(ranks[i] - ranks[0]) / error) for i in (1, 2)]
+    assert control.pairs[0].p_value == pytest.approx(min(1, 2 * min(raw)))
+
+
+def test_a_call_of_two_says_nothing_about_all(lab: Lab) -> None:
+    lab.init()
+    lab.record("b", {"f1": dict(enumerate(A))})
+    lab.repo.switch("b", create=True)
+    lab.change()
+    lab.record("c", {"f1": dict(enumerate(B))})
+    (result,) = compare(lab.repo.workspace, ["main", "b"], now=START)
+    assert result.across is None
+
+
+def test_the_metric_of_the_plans_is_the_one_that_is_compared_together(lab: Lab) -> None:
+    lab.init()
+    lab.record("b", {"loss": dict(enumerate(A)), "f1": dict(enumerate(A))})
+    for letter, name, values in (("c", "deep", B), ("d", "wide", C)):
+        lab.repo.switch("main")
+        plan = lab.plan(name, metric="loss", direction=Direction.MIN, effect="<0", repeats=6)
+        lab.change(ord(letter))
+        lab.record(
+            letter, {"loss": dict(enumerate(values)), "f1": dict(enumerate(values))}, plan=plan
+        )
+    found = compare(lab.repo.workspace, ["main", "exp/deep", "exp/wide"], now=START)
+    across = found[0].across
+    assert across is not None
+    (metric,) = across.metrics
+    assert (metric.metric, metric.direction) == ("loss", Direction.MIN)
+    assert metric.groups[1].rank is not None
+    assert metric.groups[0].rank is not None
+    assert metric.groups[1].rank > metric.groups[0].rank, "a larger loss is worse"
+
+
+def test_commits_that_were_measured_on_other_data_are_not_compared_together(lab: Lab) -> None:
+    lab.init()
+    lab.record("b", {"f1": dict(enumerate(A))})
+    for letter, name, evaluation in (("c", "b", "e" * 64), ("d", "c", "f" * 64)):
+        lab.repo.switch("main")
+        lab.repo.switch(name, create=True)
+        lab.change(ord(letter))
+        lab.record(letter, {"f1": dict(enumerate(B))}, evaluation=evaluation)
+    found = compare(lab.repo.workspace, ["main", "b", "c"], now=START)
+    assert found[0].across is not None
+    assert found[0].across.metrics == ()
+    assert found[0].across.reason.startswith("c: the evaluation data differ")
+
+
+def test_groups_that_do_not_vary_leave_a_note(lab: Lab) -> None:
+    sides = [{10 * i + s: 0.5 + i / 10 for s in range(4)} for i in range(3)]
+    metric = only(three(lab, sides))
+    assert [item.test for item in metric.omnibus] == ["permutation-f", "kruskal-wallis"]
+    assert any("does not vary" in note for note in metric.notes)
