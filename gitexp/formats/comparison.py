@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadEffectError
-from gitexp.formats import honesty
+from gitexp.formats import honesty, subgroups
 from gitexp.formats import plan as plans
 from gitexp.formats.across import across_json, read_across
 from gitexp.formats.effects import effect_text, parse_effect
@@ -96,6 +96,8 @@ def read(fields: Fields) -> Comparison:
         missing=honesty.read_missing(fields.maybe_child("missing")),
         selection=honesty.read_selection(fields.maybe_child("selection")),
         ledger=honesty.read_ledger(fields.maybe_child("ledger")),
+        slices=subgroups.read_slices(fields.maybe_child("slices")),
+        categories=subgroups.read_categories(fields.maybe_child("categories")),
         across=read_across(fields),
     )
 
@@ -141,6 +143,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "program": comparison.program,
         **across_json(comparison.across),
         **honesty.to_json(comparison),
+        **subgroups.to_json(comparison),
     }
 
 

@@ -40,8 +40,8 @@ def read_metric(fields: Fields) -> MetricComparison:
         interval=read_interval(fields, "interval"),
         relative_interval=read_interval(fields, "relative_interval"),
         effects=read_sizes(fields, "effects"),
-        result=_result(result) if result else None,
-        beside=tuple(_result(item) for item in fields.children("beside")),
+        result=read_result(result) if result else None,
+        beside=tuple(read_result(item) for item in fields.children("beside")),
         p_adjusted=fields.maybe_number("p_adjusted"),
         baseline_values=_values(fields, "baseline_values"),
         candidate_values=_values(fields, "candidate_values"),
@@ -49,6 +49,7 @@ def read_metric(fields: Fields) -> MetricComparison:
         notes=fields.texts("notes", ()),
         posteriors=parts.read_posteriors(fields),
         parts=parts.read_parts(fields),
+        variance=parts.read_variance(fields.maybe_child("variance")),
     )
 
 
@@ -69,8 +70,8 @@ def metric_json(metric: MetricComparison) -> Json:
         "interval": interval_json(metric.interval),
         "relative_interval": interval_json(metric.relative_interval),
         "effects": sizes_json(metric.effects),
-        "result": _result_json(metric.result) if metric.result else None,
-        "beside": [_result_json(result) for result in metric.beside],
+        "result": result_json(metric.result) if metric.result else None,
+        "beside": [result_json(result) for result in metric.beside],
         "p_adjusted": _float(metric.p_adjusted),
         "baseline_values": [
             {"seed": seed, "value": float(value)} for seed, value in metric.baseline_values
@@ -133,7 +134,8 @@ def interval_json(interval: Interval | None) -> Json:
     }
 
 
-def _result(fields: Fields) -> SignificanceResult:
+def read_result(fields: Fields) -> SignificanceResult:
+    """Read a planned test and what came of it."""
     test = fields.child("test")
     return SignificanceResult(
         plan=PlannedTest(
@@ -156,7 +158,8 @@ def _result(fields: Fields) -> SignificanceResult:
     )
 
 
-def _result_json(result: SignificanceResult) -> Json:
+def result_json(result: SignificanceResult) -> Json:
+    """Turn a planned test and what came of it into JSON."""
     plan = result.plan
     return {
         "test": {

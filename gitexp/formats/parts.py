@@ -1,4 +1,4 @@
-"""Folds, data sets and Bayesian companions of a metric as JSON; absent where there are none."""
+"""Folds, data sets, variance and Bayesian companions of a metric as JSON; absent where none."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.parts import Part
 from gitexp.model.posterior import Posterior
+from gitexp.model.slices import VarianceShare
 
 if TYPE_CHECKING:
     from gitexp.formats.fields import Fields
@@ -47,6 +48,20 @@ def read_posteriors(fields: Fields) -> tuple[Posterior, ...]:
     )
 
 
+def read_variance(fields: Fields | None) -> VarianceShare | None:
+    """Read where the noise of a difference comes from."""
+    if fields is None:
+        return None
+    return VarianceShare(
+        repeats=fields.integer("repeats", least=1),
+        examples=fields.integer("examples", least=1),
+        standard_error=fields.number("standard_error"),
+        seeds_share=fields.number("seeds_share"),
+        examples_share=fields.number("examples_share"),
+        rest_share=fields.number("rest_share"),
+    )
+
+
 def parts_json(metric: MetricComparison) -> dict[str, Json]:
     """Return the keys that a metric has beside its numbers."""
     found: dict[str, Json] = {}
@@ -64,6 +79,16 @@ def parts_json(metric: MetricComparison) -> dict[str, Json]:
             }
             for item in metric.posteriors
         ]
+    if metric.variance is not None:
+        variance = metric.variance
+        found["variance"] = {
+            "repeats": variance.repeats,
+            "examples": variance.examples,
+            "standard_error": float(variance.standard_error),
+            "seeds_share": float(variance.seeds_share),
+            "examples_share": float(variance.examples_share),
+            "rest_share": float(variance.rest_share),
+        }
     return found
 
 

@@ -14,6 +14,7 @@ from gitexp.model import comparison as c
 from gitexp.model import honesty as h
 from gitexp.model import job as j
 from gitexp.model import run as r
+from gitexp.model import slices as g
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.endings import Tombstone
 from gitexp.model.ids import (
@@ -415,6 +416,17 @@ metrics = st.builds(
         ),
         1,
     ),
+    variance=maybe(
+        st.builds(
+            g.VarianceShare,
+            repeats=st.integers(1, 99),
+            examples=st.integers(1, 99),
+            standard_error=floats,
+            seeds_share=floats,
+            examples_share=floats,
+            rest_share=floats,
+        )
+    ),
 )
 sides = st.builds(
     c.Side,
@@ -549,6 +561,43 @@ comparisons = st.builds(
         )
     ),
     across=maybe(across),
+    slices=maybe(
+        st.builds(
+            g.SliceComparison,
+            column=texts,
+            metrics=tuples(texts),
+            slices=tuples(
+                st.builds(
+                    g.Slice,
+                    value=texts,
+                    examples=small,
+                    metric=texts,
+                    comparison=maybe(metrics),
+                    p_adjusted=maybe(rates),
+                    p_refute_adjusted=maybe(rates),
+                    note=texts,
+                ),
+                1,
+            ),
+            family=small,
+            hidden=small,
+            least=small,
+        )
+    ),
+    categories=maybe(
+        st.builds(
+            g.CategoryComparison,
+            column=texts,
+            seeds=st.tuples(integers, integers),
+            categories=tuples(
+                st.builds(g.Category, name=texts, baseline=small, candidate=small), 1
+            ),
+            result=maybe(results),
+            beside=tuples(results, 1),
+            cramers_v=maybe(floats),
+            note=texts,
+        )
+    ),
 )
 conclusions = st.builds(
     c.Conclusion,
