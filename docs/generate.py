@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp import errors
+from gitexp.cli import glossary
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import help_of, overview
 
@@ -172,7 +173,33 @@ def _kind(schema: Schema) -> str:
     return " or ".join(kind) if isinstance(kind, list) else kind
 
 
-PAGES = {"cli.md": command_line, "exit-codes.md": exit_codes, "formats/answers.md": answers}
+def words() -> str:
+    """Return docs/glossary.md: what ``gitexp help WORD`` says, for every word."""
+    lines = [
+        "# Glossary",
+        "",
+        "Made from `gitexp/cli/glossary.txt` by `make docs`; do not edit. `gitexp help WORD` says",
+        "the same. One thing, one name. README and default output get by with the seven in bold.",
+    ]
+    chapter = ""
+    for term in glossary.terms():
+        if term.chapter != chapter:
+            chapter = term.chapter
+            lines += ["", f"## {chapter}", "", "| word | meaning | also |", "|---|---|---|"]
+        name, *others = term.words
+        shown = f"**{name}**" if term.basic else name
+        first, *more = term.lines
+        text = f"{first}. {' '.join(more)}"
+        lines.append(f"| {shown} | {text} | {', '.join(others)} |".replace("  |", " |"))
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {
+    "cli.md": command_line,
+    "exit-codes.md": exit_codes,
+    "formats/answers.md": answers,
+    "glossary.md": words,
+}
 
 
 if __name__ == "__main__":

@@ -35,6 +35,13 @@ class BugWriter(Protocol):
         """Write down the exception that is being handled."""
 
 
+class Glossary(Protocol):
+    """What `gitexp.cli.glossary` offers."""
+
+    def help_of(self, word: str) -> str:
+        """Explain a word."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are errors of ours, so that they read and exit alike."""
 
@@ -208,12 +215,21 @@ def _command(name: str) -> Command:
 
 
 def _help(rest: Sequence[str], context: Context) -> int:
-    if rest and not rest[0].startswith("-"):
-        command = _command(rest[0])
-        context.printer.answer(help_of(command))
+    words = [word for word in rest if not word.startswith("-")]
+    if words:
+        context.printer.answer(_explained(" ".join(words)))
         return 0
     context.printer.answer(overview())
     return 0
+
+
+def _explained(word: str) -> str:
+    """Return the help of a command, else what a word of the output means."""
+    command = find(word)
+    if command is not None:
+        return help_of(command)
+    glossary: Glossary = importlib.import_module("gitexp.cli.glossary")  # not read for a command
+    return glossary.help_of(word)
 
 
 def help_of(command: Command) -> str:
@@ -237,7 +253,7 @@ def overview() -> str:
         ]
     lines += [
         "",
-        "gitexp help COMMAND tells more",
+        "gitexp help COMMAND tells more, gitexp help WORD explains a word of the output",
         "exit codes: 0 yes, 1 no, 2 usage, 3 something is missing, 4 the branch was moved,",
         "5 the project's command failed, 6 cannot say; docs/exit-codes.md lists every error",
     ]
