@@ -189,14 +189,29 @@ def test_finished_repeats_of_a_dead_run_are_named_with_the_command_that_records_
     (finding,) = found(killed_run, "repeats")
     assert "2 finished repeats" in finding.what
     assert finding.remedy == "gitexp run --resume --on main"
-    done = gitexp(killed_run, "doctor", "--fix")
-    assert done.code == 1
-    assert "cleared (worktrees)" in done.out
-    assert finding.remedy in done.out
     assert gitexp(killed_run, *finding.remedy.split()[1:]).code == 0
+    assert gitexp(killed_run, "doctor").out == "no problems; 9 checks\n"
+
+
+def test_finished_repeats_of_a_dead_run_are_recorded_by_fix(killed_run: BuiltRepo) -> None:
+    done = gitexp(killed_run, "doctor", "--fix")
+    assert done.code == 0, done.out
+    assert f"recorded {killed_run.hash()[:9]} on main" in done.out
+    (path,) = [path for path in killed_run.files() if path.endswith("run.json")]
+    assert [r["state"] for r in json.loads(killed_run.show(path))["repeats"]] == ["finished"] * 2
+    assert killed_run.status() == []
     again = gitexp(killed_run, "doctor", "--json")
     assert (again.code, again.json["left"], again.json["findings"]) == (0, 0, [])
-    assert gitexp(killed_run, "doctor").out == "no problems; 9 checks\n"
+
+
+def test_nothing_is_recorded_while_a_worker_is_at_work_for_it(killed_run: BuiltRepo) -> None:
+    before = killed_run.refs()
+    (slot,) = [p for p in (killed_run.path / ".gitexp/tmp/worktrees").iterdir() if p.is_dir()]
+    with FileLock(slot.with_name(f"{slot.name}.lock")):
+        (finding,) = found(killed_run, "repeats", fix=True)
+    assert not finding.cleared
+    assert "a worker is at work" in finding.said
+    assert killed_run.refs() == before
 
 
 def test_where_the_branch_is_gone_the_remedy_brings_it_back(killed_run: BuiltRepo) -> None:

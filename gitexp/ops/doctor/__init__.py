@@ -61,7 +61,8 @@ def doctor(
     ----------
     workspace : Workspace
     fix : bool
-        Clear what is known to be redundant; everything else is only named.
+        Record what had finished, and clear what is known to be redundant; everything else is only
+        named.
     environ : mapping of str to str
         Where DVC's settings outside the repository are named.
     now_s : callable

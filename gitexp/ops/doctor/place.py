@@ -81,6 +81,11 @@ class Place:
         """The runs in the tree of each tip."""
         return listings(self.repo, self.memory, [tip.commit for tip in self.tips])
 
+    def forget(self) -> None:
+        """Look again at what a check has changed: branches have moved."""
+        for fact in ("tips", "graph", "recorded", "listed"):
+            self.__dict__.pop(fact, None)
+
     def worktrees(self) -> tuple[Checkout, ...]:
         """Return all worktrees, the jobs' among them, as they are now."""
         return checkouts.listing(self.workspace)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, LockedError
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
+from gitexp.git.repository import open_repository
 from gitexp.model.care import Finding
 from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
+from gitexp.ops.run.resume import dead_calls, is_recorded, record
+from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +47,7 @@ def look(place: Place) -> Iterator[Found]:
                 partial(_note, workdir, state),
             )
         elif seeds := _finished(workdir, state):
+            there = tip_of(place, local(state.branch)) is not ABSENT
             yield Found(
                 Finding(
                     NAME,
@@ -50,7 +55,9 @@ def look(place: Place) -> Iterator[Found]:
                     "were never recorded: their coordinator died",
                     str(workdir.run(run)),
                     _resume(place, workspace, state),
-                )
+                    fixable=there,
+                ),
+                partial(_record, place, workspace, workdir, state) if there else None,
             )
     for _, workdir in place.workdirs():
         for run in states.abandoned(workdir):
@@ -96,6 +103,26 @@ def _resume(place: Place, workspace: Workspace, state: State) -> str:
         first = ""
     there = "" if workspace.top == place.workspace.top else f" -C {shlex.quote(str(workspace.top))}"
     return f"{first}gitexp run --resume{there} --on {shlex.quote(state.branch)}"
+
+
+def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:
+    """Record what is finished; a repeat that is under way would be recorded as lost."""
+    run = state.draft.id
+    for slot in workdir.slots(run):
+        lock = FileLock(slot.with_name(f"{slot.name}.lock"))
+        if not lock.try_acquire():
+            raise LockedError("a worker is at work for it", where=str(slot))
+        lock.release()
+    repo = open_repository(workspace)
+    if is_recorded(repo, state):  # with the other side of its call
+        return _note(workdir, state)
+    now = datetime.fromtimestamp(place.now_s, UTC).replace(microsecond=0)
+    for sides in dead_calls(repo, workdir, state.branch):
+        if any(ended.state.draft.id == run for ended in sides):
+            made = record(workspace, repo, workdir, sides, now)
+            place.forget()
+            return f"recorded {made.commit[:9]} on {state.branch}"
+    return "somebody else has"
 
 
 def _renounce(workdir: WorkDir, run: RunId) -> str:
