@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import effects
 from gitexp.model.comparison import Role, Verdict
-from gitexp.report import figures, words
+from gitexp.report import across, figures, words
 from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.figures import Room
 from gitexp.report.look import CSS
@@ -47,6 +47,9 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     room = Room()
     if several:
         body += _overview(comparisons)
+    together = across.of_call(comparisons)
+    if together is not None:
+        body += across.page(together, "all")
     for index, item in enumerate(comparisons):
         body += _article(item, room, key=f"c{index}", several=several)
     return "\n".join(

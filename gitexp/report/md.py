@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import words
+from gitexp.report import across, sheet, words
 from gitexp.report.escape import PROSE_LIMIT, markdown, prose
 
 if TYPE_CHECKING:
@@ -23,7 +23,11 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return one section a candidate."""
     if style.quiet:
         return "\n".join(_verdict(item) for item in comparisons) + "\n"
-    return "\n".join("\n".join(_lines(item, style)) + "\n" for item in comparisons)
+    parts = ["\n".join(_lines(item, style)) + "\n" for item in comparisons]
+    together = across.of_call(comparisons)
+    if together is not None:
+        parts.insert(0, sheet.markdown(across.sheet(together, style), style))
+    return "\n".join(parts)
 
 
 def _verdict(comparison: Comparison) -> str:

@@ -65,7 +65,8 @@ def text(sheet: Sheet, style: Style = PLAIN) -> str:
         return "".join(f"{line}\n" for line in lines)
     blocks = [head] if head else []
     for grid in sheet.grids:
-        lines = [grid.title] if grid.title and len(sheet.grids) > 1 else []
+        titled = bool(grid.title) and len(sheet.grids) > 1
+        lines = [escape.terminal(grid.title, limit=_LINE_LIMIT)] if titled else []
         blocks.append("\n".join([*lines, *_grid_text(grid), *_left_out(grid)]))
     if sheet.facts:
         blocks.append("\n".join(_facts_text(sheet.facts)))
@@ -85,7 +86,7 @@ def markdown(sheet: Sheet, style: Style = PLAIN) -> str:
     blocks = [head] if head else []
     for grid in sheet.grids:
         if grid.title and len(sheet.grids) > 1:
-            blocks.append(f"**{grid.title}**")
+            blocks.append(f"**{_span(grid.title)}**")
         blocks.append("\n".join(_grid_markdown(grid)))
         blocks += _left_out(grid)
     if sheet.facts:

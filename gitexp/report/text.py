@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import words
+from gitexp.report import across, sheet, words
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
 
@@ -32,9 +32,13 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """
     if style.quiet:
         return "".join(f"{_verdict(item, style)}\n" for item in comparisons)
-    return "\n".join(
+    parts = [
         "\n".join(_blocks(item, style, last=item is comparisons[-1])) + "\n" for item in comparisons
-    )
+    ]
+    together = across.of_call(comparisons)
+    if together is not None:
+        parts.insert(0, sheet.text(across.sheet(together, style), style))
+    return "\n".join(parts)
 
 
 def _blocks(comparison: Comparison, style: Style, *, last: bool) -> Iterator[str]:

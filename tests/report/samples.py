@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from gitexp.model.across import Across, AcrossMetric, Family, Group, Omnibus, Pairwise
 from gitexp.model.comparison import (
     Change,
     Comparison,
@@ -268,7 +269,59 @@ def undecidable() -> Comparison:
     )
 
 
+def across() -> Across:
+    """Return three commits on twelve data sets."""
+    names = ("main", "exp/engineered-features", "exp/deeper")
+    return Across(
+        names,
+        (
+            AcrossMetric(
+                metric="f1",
+                direction=Direction.MAX,
+                design="data sets",
+                alpha=0.05,
+                groups=(
+                    Group(names[0], 12, 0.7512, 2.75),
+                    Group(names[1], 12, 0.7803, 1.08),
+                    Group(names[2], 12, 0.7551, 2.17),
+                ),
+                omnibus=(
+                    Omnibus(
+                        "iman-davenport", "Friedman, by Iman and Davenport's F", 19.2, 1.5e-5,
+                        2.0, 22.0, planned=True,
+                    ),
+                ),
+                families=(
+                    Family(
+                        "friedman-control", "mean ranks, Holm", "each against the baseline",
+                        (
+                            Pairwise(names[1], names[0], -1.67, None, 9.1e-5),
+                            Pairwise(names[2], names[0], -0.58, None, 0.153),
+                        ),
+                    ),
+                    Family(
+                        "paired-permutation", "sign flips of the pairs, Holm", "all pairs",
+                        (
+                            Pairwise(
+                                names[1], names[0], 0.0291,
+                                Interval(0.021, 0.0372, 0.975, "t on paired differences"), 0.0009,
+                            ),
+                        ),
+                    ),
+                ),
+                sizes=(EffectSize("eta squared", 0.31, Interval(0.08, 0.52, 0.95, "F")),),
+                critical_difference=0.957,
+                notes=("a group does not vary",),
+            ),
+        ),
+    )  # fmt: skip
+
+
 ALL = {
+    "together": (
+        replace(supported(), across=across()),
+        replace(refuted(), across=across()),
+    ),
     "supported": (supported(),),
     "refuted": (refuted(),),
     "exploratory": (exploratory(),),

@@ -9,14 +9,19 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.formats import comparison as comparison_format
 from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
 from gitexp.report import RENDERERS, frame, renderer
+from gitexp.report.results import Comparisons
 from gitexp.report.style import Style
 from tests.report import samples
+
+if TYPE_CHECKING:
+    from gitexp.model.across import Across
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"text": "txt", "latex": "tex"}
@@ -81,6 +86,32 @@ def poisoned(text: str) -> Comparison:
         warnings=(text,),
         next_step=text,
         program=text,
+        across=across_of(text),
+    )
+
+
+def across_of(text: str) -> Across:
+    """Return what is said about all commits, with `text` for every name."""
+    base = samples.across()
+    (metric,) = base.metrics
+    return replace(
+        base,
+        names=(text,) * 3,
+        reason=text,
+        metrics=(
+            replace(
+                metric,
+                metric=text,
+                groups=tuple(replace(group, name=text) for group in metric.groups),
+                families=tuple(
+                    replace(
+                        family,
+                        pairs=tuple(replace(p, first=text, second=text) for p in family.pairs),
+                    )
+                    for family in metric.families
+                ),
+            ),
+        ),
     )
 
 
@@ -208,7 +239,7 @@ def test_several_comparisons_are_a_json_array() -> None:
 @pytest.mark.parametrize("case", sorted(samples.ALL))
 def test_the_page_has_five_headings_loads_nothing_and_runs_nothing(case: str) -> None:
     page = renderer("html").render(samples.ALL[case], Style())
-    level = 3 if case == "several" else 2
+    level = 3 if len(samples.ALL[case]) > 1 else 2
     headings = re.findall(rf"<h{level}[^>]*>([^<]*)</h{level}>", page)
     assert headings[:5] == ["Objective", "Hypothesis", "Method", "Results", "Conclusion"]
     policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
@@ -237,6 +268,9 @@ def test_frames_hold_the_same_numbers() -> None:
     table = frame.comparisons(samples.ALL["several"])
     assert list(table["verdict"].unique()) == ["supported", "refuted"]
     assert len(frame.samples(samples.ALL["supported"])) == 2 * (10 + 5 + 5)
+    several = Comparisons(samples.ALL["several"])
+    assert several.to_frame().equals(table)
+    assert several.samples_to_frame().equals(frame.samples(samples.ALL["several"]))
 
 
 def test_a_page_stays_small_whatever_was_measured() -> None:
