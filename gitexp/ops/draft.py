@@ -311,7 +311,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
         left_out = set(watched[MOST_METRICS:])
         asked = tuple(item for item in asked if item not in left_out)
     chosen = choose(situation)
-    warnings += chosen.warnings
+    warnings += (*chosen.warnings, *subgroups.idle_cluster(chosen, options.cluster))
     if chosen.problem:
         return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]

@@ -70,6 +70,13 @@ def compare(chosen: Chosen, questions: Sequence[Question], *, by: str, column: s
     )
 
 
+def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
+    """Say that ``--cluster`` was asked for where no examples are compared."""
+    if not asked or chosen.pair is not None or chosen.crossed:
+        return ()
+    return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
+
+
 def _slices(situation: Situation, questions: Sequence[Question], by: str) -> SliceComparison:
     if situation.claim is Claim.MODEL:
         pairs: tuple[Pair, ...] = (_one(situation, (by,)),)
