@@ -21,6 +21,7 @@ from gitexp.ops.across import across
 from gitexp.ops.advice import Judged
 from gitexp.ops.detectable import detectable
 from gitexp.ops.draft import CompareOptions, draft
+from gitexp.report.results import Comparisons
 from gitexp.stats.adjust import holm
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.index import open_index
@@ -48,7 +49,7 @@ def compare(
     *,
     now: datetime | None = None,
     program: str = PROGRAM,
-) -> tuple[Comparison, ...]:
+) -> Comparisons:
     """Test recorded hypotheses.
 
     Parameters
@@ -65,8 +66,8 @@ def compare(
 
     Returns
     -------
-    tuple of Comparison
-        One for each candidate, in the order of the names.
+    Comparisons
+        A tuple: one `Comparison` for each candidate, in the order of the names.
 
     Raises
     ------
@@ -91,7 +92,7 @@ def compare(
     results = _over_candidates(drafts)
     family = sum(1 for item in results if _is_judged(item))
     together = across(drafts)
-    return tuple(
+    return Comparisons(
         replace(
             _finish(item, result, family=family, here=here, at=at, program=program),
             across=together,

@@ -9,6 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from gitexp.model.comparison import Comparison
     from gitexp.report.style import Style
 
@@ -18,6 +20,16 @@ class Renderer(Protocol):
 
     def render(self, comparisons: tuple[Comparison, ...], style: Style) -> str:
         """Return the whole output, with its final newline."""
+
+
+class Frames(Protocol):
+    """What `gitexp.report.frame` offers for comparisons."""
+
+    def comparisons(self, values: tuple[Comparison, ...]) -> pd.DataFrame:
+        """Return one row for each metric of each candidate."""
+
+    def samples(self, values: tuple[Comparison, ...]) -> pd.DataFrame:
+        """Return one row for each metric, side and seed."""
 
 
 RENDERERS: dict[str, str] = {
@@ -39,4 +51,10 @@ def renderer(name: str) -> Renderer:
         If there is none; the command line offers only the keys of `RENDERERS`.
     """
     module: Renderer = importlib.import_module(f"gitexp.report.{RENDERERS[name]}")
+    return module
+
+
+def frames() -> Frames:
+    """Import and return what makes data frames: pandas comes with it."""
+    module: Frames = importlib.import_module("gitexp.report.frame")
     return module
