@@ -12,35 +12,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.cli import sharing
 from gitexp.ops.sync import sync
-from gitexp.report import together
 
 if TYPE_CHECKING:
     import argparse
 
     from gitexp.cli.context import Context
 
-EXIT_PARTED = 4
-
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
-    parser.add_argument("names", nargs="*", metavar="NAME", help="default: every experiment here")
-    parser.add_argument(
-        "--remote", metavar="NAME", help="Git remote; default: the branch's, origin"
-    )
-    parser.add_argument("--no-data", action="store_true", help="share only what Git holds")
+    sharing.add_places(parser)
+    sharing.add_no_data(parser)
 
 
 def execute(args: argparse.Namespace, context: Context) -> int:
-    """Do it."""
-    report = sync(
-        context.workspace(),
-        args.names,
-        remote_name=args.remote,
-        data=not args.no_data,
-        now=context.now(),
-        environ=context.environ,
-    )
-    context.printer.answer(together.json(report) if context.json else together.text(report))
-    return EXIT_PARTED if report.open else 0
+    """Share."""
+    return sharing.share(sync, args, context, data=not args.no_data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.git import remote
@@ -12,6 +11,7 @@ from gitexp.ops.together import lines, payload, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from gitexp.model.workspace import Workspace
 
@@ -53,8 +53,7 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     DvcFailedError, GitFailedError
         If a remote refuses.
     """
-    when = (now or datetime.now(UTC)).replace(microsecond=0)
-    shared = places.opened(workspace, remote_name, when)
+    shared = places.opened(workspace, remote_name, now)
     known = shared.archived()
     warnings = remote.fetch(workspace, shared.remote)
     branches = places.either(shared, names)

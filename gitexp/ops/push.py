@@ -6,7 +6,6 @@ import os
 import random
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import MovedRefError
@@ -18,6 +17,7 @@ from gitexp.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime
 
     from gitexp.git.absent import Absent
     from gitexp.model.ids import CommitHash
@@ -70,8 +70,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
     MovedRefError
         If others were faster for a minute.
     """
-    when = (now or datetime.now(UTC)).replace(microsecond=0)
-    shared = places.opened(workspace, remote_name, when)
+    shared = places.opened(workspace, remote_name, now)
     branches = places.mine(shared, names)
     depot = payload.depot_of(shared, tips_of(shared, branches), environ)
     if data:

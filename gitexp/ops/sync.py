@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.git import remote
@@ -16,6 +15,7 @@ from gitexp.store.failpoints import Point, reach
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime
 
     from gitexp.model.workspace import Workspace
 
@@ -63,8 +63,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     MovedRefError
         If others were faster for a minute; what is here is complete, and nothing was pushed.
     """
-    when = (now or datetime.now(UTC)).replace(microsecond=0)
-    shared = places.opened(workspace, remote_name, when)
+    shared = places.opened(workspace, remote_name, now)
     known = shared.archived()
     deadline = time.monotonic() + push.PATIENCE_S
     moves: dict[str, BranchMove] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BareRepositoryError, GitexpError, UnknownExperimentError
@@ -13,7 +14,6 @@ from gitexp.store import layout, owners, plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
-    from datetime import datetime
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
@@ -62,8 +62,10 @@ class Shared:
         )
 
 
-def opened(workspace: Workspace, wanted: str | None, now: datetime) -> Shared:
+def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Shared:
     """Open the repository and choose the remote; what dead processes left is cleared first.
+
+    Without a time it is now.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def opened(workspace: Workspace, wanted: str | None, now: datetime) -> Shared:
     repo = repository.open_repository(workspace)
     name = remote.choose(repo, refs.head(repo).branch, wanted)
     cleared = owners.clear_stale(repo)
-    return Shared(repo, name, identity.author(repo), identity.committer(repo), now, cleared)
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    return Shared(repo, name, identity.author(repo), identity.committer(repo), when, cleared)
 
 
 def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
