@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 ALPHA = 0.05  # of intervals and critical differences where no plan says another
 MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
+MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
 _FEWEST = 2
 
 
@@ -47,6 +48,8 @@ def across(drafts: Sequence[Draft]) -> Across | None:
     reason = _obstacle(drafts) if len(set(names)) == len(names) else "a commit is named twice"
     if reason:
         return Across(names, (), reason)
+    if drafts[0].claim is Claim.MODEL:
+        return _models(drafts, names)
     metrics = tuple(
         found
         for metric, direction in _asked(drafts).items()
@@ -65,8 +68,9 @@ def _obstacle(drafts: Sequence[Draft]) -> str:
     grounds = {(item.count.baseline.environment, item.count.baseline.links) for item in drafts}
     if len(grounds) > 1:
         return "the commits have no environment and linked data that all of them ran in"
-    if any(item.claim is Claim.MODEL for item in drafts):
-        return "claims about single models are compared in pairs"
+    models = [item.claim is Claim.MODEL for item in drafts]
+    if any(models) and not all(models):
+        return "some claims are about single models, others about a method"
     return ""
 
 
@@ -121,6 +125,31 @@ def _metric(
         test = several.over_datasets if design == "data sets" else several.blocked_by_seed
         found = test(table, names, alpha=alpha, higher_is_better=higher)
     return _built(metric, direction, design, alpha, names, values, found)
+
+
+def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
+    """Compare single models by which examples of the one evaluation set they have right."""
+    pairs = [item.pair for item in drafts if item.pair is not None]
+    if len(pairs) < len(drafts):
+        return Across(names, (), "some models have no predictions to be compared by")
+    first = pairs[0]
+    if any((one.ids, one.y_true) != (first.ids, first.y_true) for one in pairs):
+        return Across(names, (), "the models were not asked about the same examples")
+    if any(one.baseline.y_pred != first.baseline.y_pred for one in pairs):
+        return Across(names, (), "not every candidate is compared with the same baseline model")
+    guesses = [first.baseline.y_pred, *(one.candidate.y_pred for one in pairs)]
+    labels = set(first.y_true).union(*guesses)
+    if len(labels) > MOST_LABELS:
+        return Across(names, (), f"{len(labels)} different predictions are no classes")
+    alpha = next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+    found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
+    if first.cluster:
+        found.notes.append(f"examples are taken one by one, not by {first.cluster}")
+    right = [
+        tuple(float(a == b) for a, b in zip(first.y_true, side, strict=True)) for side in guesses
+    ]
+    metric = _built("share right", Direction.MAX, "examples", alpha, names, right, found)
+    return Across(names, (metric,))
 
 
 def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:

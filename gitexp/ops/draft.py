@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Evaluation, SideCount
+    from gitexp.ops.designs.pairs import Pair
     from gitexp.ops.measure import Answer, Question
     from gitexp.ops.sides import Named, Source
     from gitexp.store.index import Index
@@ -77,6 +78,8 @@ class Draft:
         Whether repeats were joined by seed.
     lost : tuple of bool
         For baseline and candidate: a source commit is gone, inputs and plan digest decided.
+    pair : Pair or None
+        The predictions of both sides, where the claim is about two models.
     """
 
     baseline: Source
@@ -94,6 +97,7 @@ class Draft:
     paired: bool
     lost: tuple[bool, bool]
     subgroups: Subgroups = field(default_factory=Subgroups)
+    pair: Pair | None = None
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -108,6 +112,7 @@ class _Measured:
     obstacle: str = ""
     warnings: tuple[str, ...] = ()
     subgroups: Subgroups = field(default_factory=Subgroups)
+    pair: Pair | None = None
 
 
 def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareOptions) -> Draft:
@@ -166,6 +171,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             candidate.lost or _is_lost(repo, counted.candidate),
         ),
         subgroups=measured.subgroups,
+        pair=measured.pair,
     )
 
 
@@ -319,7 +325,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
     problem, obstacle = _troubles(asked, answers)
     warnings += dict.fromkeys(text for item in answers for text in item.warnings)
     found = subgroups.compare(chosen, asked, by=options.by, column=options.categories)
-    return _Measured(metrics, problem, obstacle, tuple(warnings), found)
+    return _Measured(metrics, problem, obstacle, tuple(warnings), found, chosen.pair)
 
 
 def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:

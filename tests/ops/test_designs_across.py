@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,10 +11,12 @@ import pytest
 from scipy import stats
 
 from gitexp.formats import comparison as comparison_format
+from gitexp.model.config import Predictions
+from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction
-from gitexp.model.run import Sample
+from gitexp.model.run import Output, Sample
 from gitexp.ops.compare import compare
-from tests.ops.records import START, Lab
+from tests.ops.records import CONFIG, START, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,3 +208,41 @@ def test_groups_that_do_not_vary_leave_a_note(lab: Lab) -> None:
     metric = only(three(lab, sides))
     assert [item.test for item in metric.omnibus] == ["permutation-f", "kruskal-wallis"]
     assert any("does not vary" in note for note in metric.notes)
+
+
+def model(lab: Lab, wrong: Sequence[int], total: int = 60) -> Output:
+    """Put predictions into the cache that are wrong about some examples."""
+    lines = ["id,y_true,y_pred"]
+    lines += [f"{i:02},{i % 2},{1 - i % 2 if i in wrong else i % 2}" for i in range(total)]
+    data = ("\n".join(lines) + "\n").encode()
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+    return Output("pred.csv", Md5(md5), len(data))
+
+
+def test_several_models_are_compared_by_cochrans_q(lab: Lab) -> None:
+    lab.init(replace(CONFIG, predictions=Predictions("pred.csv")), {".dvc/config": ""})
+    sides = {"main": range(20), "b": range(5, 14), "c": range(3, 22)}
+    for letter, (name, wrong) in zip("bcd", sides.items(), strict=True):
+        if name != "main":
+            lab.repo.switch("main")
+            lab.repo.switch(name, create=True)
+            lab.change(ord(letter))
+        accuracy = {0: 1 - len(wrong) / 60}
+        lab.record(letter, {"accuracy": accuracy}, outputs={0: (model(lab, wrong),)})
+    found = compare(lab.repo.workspace, list(sides), now=START)
+    metric = only(found)
+    assert metric.design == "examples"
+    right = np.array([[i not in wrong for wrong in sides.values()] for i in range(60)], dtype=float)
+    columns, rows = right.sum(axis=0), right.sum(axis=1)
+    q = 2 * (3 * (columns**2).sum() - columns.sum() ** 2) / (3 * rows.sum() - (rows**2).sum())
+    (cochran,) = metric.omnibus
+    assert cochran.statistic == pytest.approx(q)
+    assert cochran.p_value == pytest.approx(stats.chi2.sf(q, 2))
+    against, among = metric.families
+    lone = (0, 11)  # examples that main, or b, alone has wrong
+    p = stats.binomtest(min(lone), sum(lone)).pvalue
+    assert among.pairs[0].p_value == pytest.approx(3 * p)
+    assert against.pairs[0].difference == pytest.approx(11 / 60)
