@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.critical import critical_difference
 from gitexp.report.escape import html
-from gitexp.report.sheet import Grid, Sheet, cell_text
+from gitexp.report.pagetable import page_table
+from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
 from gitexp.report.words import Fact
 
@@ -60,7 +61,7 @@ def page(across: Across, key: str) -> Iterator[str]:
     for index, metric in enumerate(across.metrics):
         yield from _diagram(metric, f"{key}-{index}")
         for grid in _grids(metric, PLAIN, most=_MOST_PAIRS):
-            yield from _table(grid)
+            yield from page_table(grid)
         for fact in _facts(metric):
             yield f"<p>{html(fact.label)}: {html(fact.text)}</p>"
     yield "</section>"
@@ -184,17 +185,3 @@ def _diagram(metric: AcrossMetric, key: str) -> Iterator[str]:
             "one bar are not told apart.</figcaption>"
         )
         yield "</figure>"
-
-
-def _table(grid: Grid) -> Iterator[str]:
-    yield '<div class="scroll"><table>'
-    yield f"<caption>{html(grid.title)}</caption><thead><tr>"
-    yield "".join(f'<th scope="col">{html(name)}</th>' for name in grid.header)
-    yield "</tr></thead><tbody>"
-    for row in grid.rows:
-        first, *others = (html(cell_text(cell)) for cell in row)
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        yield f'<tr><th scope="row" class="name">{first}</th>{cells}</tr>'
-    yield "</tbody></table></div>"
-    if grid.left_out:
-        yield f"<p>and {grid.left_out} more</p>"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import effects
 from gitexp.model.comparison import Role, Verdict
-from gitexp.report import across, figures, words
+from gitexp.report import across, figures, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.figures import Room
 from gitexp.report.look import CSS
@@ -187,6 +187,7 @@ def _results(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
         yield figures.pairs(comparison, main, room, f"{key}-p")
         yield from _table(comparison)
         yield figures.metrics(comparison, room, f"{key}-f")
+        yield from subgroups.page(comparison, room, f"{key}-g")
         yield figures.samples(comparison, main, room)
         yield from figures.others(comparison, main, room, key)
     facts = words.facts(comparison)

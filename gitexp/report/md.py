@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import across, sheet, words
+from gitexp.report import across, sheet, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, markdown, prose
 
 if TYPE_CHECKING:
@@ -46,6 +46,10 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
     if comparison.metrics:
         yield ""
         yield from _table(comparison)
+    groups = subgroups.sheet(comparison, style)
+    if groups is not None:
+        yield ""
+        yield sheet.markdown(groups, style).rstrip("\n")
     yield ""
     facts = words.facts(comparison)
     for fact in facts if style.verbose else words.shortened(facts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import across, sheet, words
+from gitexp.report import across, sheet, subgroups, words
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
 
@@ -46,6 +46,10 @@ def _blocks(comparison: Comparison, style: Style, *, last: bool) -> Iterator[str
     if comparison.metrics:
         yield ""
         yield from metric_table(comparison)
+    groups = subgroups.sheet(comparison, style)
+    if groups is not None:
+        yield ""
+        yield sheet.text(groups, style).rstrip("\n")
     yield ""
     yield from _facts(comparison, style)
     if comparison.next_step and last:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
     from gitexp.model.plan import Effect
+    from gitexp.model.slices import VarianceShare
 
 SHORT = 7  # characters of a hash that people read
 MANY = 6  # changed paths, parameters, ... of one kind that are named
@@ -220,6 +221,22 @@ def effect_sizes(metric: MetricComparison) -> list[str]:
     ]
 
 
+def noise_text(variance: VarianceShare) -> str:
+    """Return where the noise of a difference comes from, and what would make it smaller.
+
+    Examples
+    --------
+    >>> from gitexp.model.slices import VarianceShare
+    >>> noise_text(VarianceShare(10, 500, 0.0041, 0.2, 0.7, 0.1))
+    'variance: 20 % seeds, 70 % test set, 10 % neither alone; more examples would help most'
+    """
+    seeds, examples = variance.seeds_share, variance.examples_share
+    more = "more examples" if examples > seeds else "more seeds"
+    shares = ((seeds, "seeds"), (examples, "test set"), (variance.rest_share, "neither alone"))
+    text = ", ".join(f"{share * 100:.0f} % {name}" for share, name in shares)
+    return f"variance: {text}; {more} would help most"
+
+
 _KINDS = frozenset({"params", "code", "data", "environment"})
 
 
@@ -254,6 +271,8 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
     sizes = effect_sizes(main)
     if sizes:
         yield Fact("effect", "; ".join(sizes))
+    if main.variance is not None:
+        yield Fact("noise", noise_text(main.variance))
 
 
 def _design(comparison: Comparison) -> Iterator[Fact]:
