@@ -37,6 +37,13 @@ from gitexp.model.plan import (
     Person,
     Plan,
 )
+from gitexp.model.slices import (
+    Category,
+    CategoryComparison,
+    Slice,
+    SliceComparison,
+    VarianceShare,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BASELINE = (0.5712, 0.5689, 0.5803, 0.5751, 0.5660, 0.5778, 0.5721, 0.5699, 0.5742, 0.5735)
@@ -317,7 +324,42 @@ def across() -> Across:
     )  # fmt: skip
 
 
+def crossed() -> Comparison:
+    """Return a comparison whose noise is known, with subgroups and categories."""
+    base = supported()
+    first = replace(base.metrics[0], variance=VarianceShare(10, 704, 0.0021, 0.31, 0.62, 0.07))
+    part = replace(base.metrics[0], n_baseline=300, n_candidate=300)
+    result = base.metrics[0].result
+    assert result is not None
+    return replace(
+        base,
+        metrics=(first, *base.metrics[1:]),
+        slices=SliceComparison(
+            column="contract",
+            metrics=("f1",),
+            slices=(
+                Slice("month-to-month", 380, "f1", part, 0.0039, 1.0),
+                Slice("one-year", 214, "f1", replace(part, difference=0.002), 0.41, 0.62),
+                Slice("two-year", 110, "f1", None, None, None, "an area needs both classes"),
+            ),
+            family=2,
+            hidden=1,
+            least=10,
+        ),
+        categories=CategoryComparison(
+            column="y_pred",
+            seeds=(0, 0),
+            categories=(Category("0", 440, 402), Category("1", 264, 302)),
+            result=replace(result, p_value=0.0012, p_support=None, p_refute=None),
+            beside=(),
+            cramers_v=0.055,
+            note="categories below 10 examples are joined",
+        ),
+    )
+
+
 ALL = {
+    "crossed": (crossed(),),
     "together": (
         replace(supported(), across=across()),
         replace(refuted(), across=across()),

@@ -22,6 +22,7 @@ from tests.report import samples
 
 if TYPE_CHECKING:
     from gitexp.model.across import Across
+    from gitexp.model.slices import CategoryComparison, SliceComparison
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"text": "txt", "latex": "tex"}
@@ -87,7 +88,29 @@ def poisoned(text: str) -> Comparison:
         next_step=text,
         program=text,
         across=across_of(text),
+        slices=slices_of(text),
+        categories=categories_of(text),
     )
+
+
+def slices_of(text: str) -> SliceComparison:
+    """Return subgroups of which every name is `text`."""
+    base = samples.crossed().slices
+    assert base is not None
+    return replace(
+        base,
+        column=text,
+        metrics=(text,),
+        slices=tuple(replace(item, value=text, metric=text, note=text) for item in base.slices),
+    )
+
+
+def categories_of(text: str) -> CategoryComparison:
+    """Return categories of which every name is `text`."""
+    base = samples.crossed().categories
+    assert base is not None
+    named = tuple(replace(item, name=text) for item in base.categories)
+    return replace(base, column=text, categories=named, note=text)
 
 
 def across_of(text: str) -> Across:
