@@ -326,6 +326,46 @@ def obrien_fleming_boundary(
     )
 
 
+def crossing_probability(
+    critical: Sequence[float], *, times: Sequence[float] | None = None, two_sided: bool = False
+) -> float:
+    """Return the probability under the null that z leaves its limits at any look.
+
+    Parameters
+    ----------
+    critical : sequence of float
+        Limit of z at each look.
+    times : sequence of float, optional
+        Units (information) at each look, rising; equally spaced by default.
+    two_sided : bool
+        Whether the limits are on both sides.
+
+    Notes
+    -----
+    The sum over looks is carried as its density on the limits' inside (Armitage, McPherson and
+    Rowe 1969, :doi:`10.2307/2343787`).
+
+    Examples
+    --------
+    >>> round(crossing_probability([1.96] * 5, two_sided=True), 3)
+    0.142
+    """
+    x, w = _legendre()
+    inside, before = 1.0, 0.0
+    points, density, weight = np.zeros(1), np.ones(1), np.ones(1)
+    for time, z in zip(times or range(1, len(critical) + 1), critical, strict=True):
+        reach = REACH * math.sqrt(time)
+        high = max(-reach, min(z * math.sqrt(time), reach))
+        low = -high if two_sided else -reach
+        following = (high + low) / 2 + (high - low) / 2 * x
+        spread, before = time - before, float(time)
+        step = np.exp(-((following[:, None] - points[None, :]) ** 2) / (2 * spread))
+        density = step @ (density * weight) / math.sqrt(2 * math.pi * spread)
+        points, weight = following, (high - low) / 2 * w
+        inside = float((density * weight).sum())
+    return min(1.0, max(0.0, 1 - inside))
+
+
 def _group_sequential(
     shape: Callable[[int], float], n_looks: int, alpha: float, *, two_sided: bool
 ) -> GroupSequential:
@@ -335,34 +375,13 @@ def _group_sequential(
     shapes = [shape(look) for look in range(1, n_looks + 1)]
 
     def excess(constant: float) -> float:
-        return _crossing([constant * s for s in shapes], two_sided=two_sided) - alpha
+        return crossing_probability([constant * s for s in shapes], two_sided=two_sided) - alpha
 
     constant = crossing(excess, float(ndtri(1 - alpha)) * 0.5, 8.0)
     critical = [constant * s for s in shapes]
     sides = 2 if two_sided else 1
     nominal = tuple(float(sides * ndtr(-z)) for z in critical)
     return GroupSequential(constant, tuple(critical), nominal)
-
-
-def _crossing(critical: Sequence[float], *, two_sided: bool) -> float:
-    """Return the probability that z leaves its limits at any look.
-
-    The sum over looks is carried as its density on the limits' inside (Armitage, McPherson and
-    Rowe 1969, :doi:`10.2307/2343787`).
-    """
-    x, w = _legendre()
-    inside = 1.0
-    points, density, weight = np.zeros(1), np.ones(1), np.ones(1)
-    for look, z in enumerate(critical, start=1):
-        reach = REACH * math.sqrt(look)
-        high = min(z * math.sqrt(look), reach)
-        low = -high if two_sided else -reach
-        following = (high + low) / 2 + (high - low) / 2 * x
-        step = np.exp(-((following[:, None] - points[None, :]) ** 2) / 2) / math.sqrt(2 * math.pi)
-        density = step @ (density * weight)
-        points, weight = following, (high - low) / 2 * w
-        inside = float((density * weight).sum())
-    return 1 - inside
 
 
 @functools.cache

@@ -1,0 +1,335 @@
+"""P-values that may be looked at while repeats arrive, by a rule that the plan fixed beforehand.
+
+Group-sequential rules (O'Brien-Fleming, Pocock) test by permutation at planned looks and turn each
+p-value into that of all looks together. The always-valid rule bets on the sign of each paired
+difference, so it may be looked at after every repeat. Both rest on what the planned test of a
+single look rests on: symmetric differences, or exchangeable labels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import PlannedTest, SignificanceResult
+from gitexp.model.plan import StoppingRule
+from gitexp.stats import hypotheses
+from gitexp.stats.design import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS, smallest_p
+from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
+from gitexp.stats.roots import crossing
+from gitexp.stats.sequential import crossing_probability
+from gitexp.stats.values import finite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gitexp.model.plan import Effect, Stopping
+    from gitexp.stats.design import Design
+    from gitexp.stats.hypotheses import PValues
+    from gitexp.stats.values import Floats, Values
+
+BETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # on a difference of one root mean square
+HALF = 0.5
+FEWEST = 2  # units at the first look
+
+TITLES = {
+    StoppingRule.OBRIEN_FLEMING: "O'Brien-Fleming",
+    StoppingRule.POCOCK: "Pocock",
+    StoppingRule.ALWAYS_VALID: "always-valid",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """What a plan with a stopping rule has come to.
+
+    Attributes
+    ----------
+    result : SignificanceResult
+        Its p-values are those of all looks so far, so they are compared with alpha itself.
+    looks : tuple of int
+        Units at each look that was made, up to the one that decided.
+    planned : tuple of int
+        Units at each planned look; empty for the always-valid rule.
+    decided : bool
+        Whether one of them reached alpha: what comes after it changes nothing.
+    nominal : float
+        Level of the last look alone, one-sided; alpha for the always-valid rule.
+    """
+
+    result: SignificanceResult
+    looks: tuple[int, ...]
+    planned: tuple[int, ...]
+    decided: bool
+    nominal: float
+
+
+def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> PlannedTest:
+    """Return the test of a plan with a stopping rule.
+
+    Parameters
+    ----------
+    design : Design
+        Of the repeats that there are; it fixes pairing, effect and alpha.
+    stopping : Stopping
+    repeats : int
+        Planned: the units of the last look.
+
+    Returns
+    -------
+    PlannedTest
+        `smallest_p` is what the plan could still reach with all its repeats.
+    """
+    paired = design.paired
+    both = f"{design.n_baseline} repeats on both sides, joined by seed"
+    apart = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
+    if stopping.rule is StoppingRule.ALWAYS_VALID:
+        n = max(repeats, design.n_baseline)
+        return PlannedTest(
+            test="always-valid-signs",
+            title="always-valid p-value by bets on the sign of each difference",
+            why=f"{both if paired else f'{apart} but in order'}; looked at after every one",
+            n_baseline=design.n_baseline,
+            n_candidate=design.n_candidate,
+            paired=paired,
+            alpha=design.alpha,
+            resamples=0,
+            exact=True,
+            smallest_p=min(1.0, _sides(design) * 2.0 ** -min(n, 1_000)),
+        )
+    kind = "paired permutation of the mean" if paired else "permutation of the labels"
+    least = smallest_p(min(repeats, 1_000), min(repeats, 1_000), paired=paired, one_sided=True)
+    looks = stopping.at(repeats)
+    return PlannedTest(
+        test=f"{stopping.rule.value}-{'paired-permutation' if paired else 'permutation'}",
+        title=f"{TITLES[stopping.rule]} boundary over {len(looks)} looks, {kind} at each",
+        why=f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}",
+        n_baseline=design.n_baseline,
+        n_candidate=design.n_candidate,
+        paired=paired,
+        alpha=design.alpha,
+        resamples=0,
+        exact=repeats <= math.log2(MAX_SIGN_FLIPS) if paired else False,
+        smallest_p=min(1.0, _sides(design) * repeated_p(least, stopping, looks, len(looks))),
+    )
+
+
+def run_sequential(
+    design: Design, stopping: Stopping, repeats: int, baseline: Floats, candidate: Floats
+) -> Course:
+    """Test a hypothesis at every look that has been reached, until one decides.
+
+    Parameters
+    ----------
+    design : Design
+        With an effect.
+    stopping : Stopping
+    repeats : int
+        Planned.
+    baseline, candidate : sequence of float
+        One value a repeat *in the order of arrival*; by pairs if paired.
+
+    Raises
+    ------
+    DesignError
+        If values are missing or not finite, the first look is not reached, or a relative effect
+        meets a baseline value that is not positive.
+
+    References
+    ----------
+    .. [1] Jennison, C. and Turnbull, B. W. (1989). Interim analyses: the repeated confidence
+       interval approach. J. R. Stat. Soc. B 51, 305-361. :doi:`10.1111/j.2517-6161.1989.tb01433.x`
+       (the repeated p-value)
+    .. [2] Vovk, V. and Wang, R. (2024). Nonparametric e-tests of symmetry. arXiv:2208.08925,
+       section 4 (bets on signs; here on the sign given the sizes so far)
+    .. [3] Ville, J. (1939). Etude critique de la notion de collectif. Gauthier-Villars. (wealth
+       of 1 / alpha is reached with probability alpha at most, whenever one looks)
+    """
+    old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
+    effect = design.effect
+    if effect is None:
+        raise DesignError("a stopping rule is for a recorded hypothesis")
+    hypotheses.check_share(old, effect)
+    have = min(len(old), len(new))
+    always = stopping.rule is StoppingRule.ALWAYS_VALID
+    planned = () if always else stopping.at(repeats)
+    reached = tuple(range(FEWEST, have + 1)) if always else tuple(n for n in planned if n <= have)
+    if not reached:
+        first = FEWEST if always else planned[0]
+        raise DesignError(
+            "the first look is not reached", found=f"{have} repeats", expected=f"{first}"
+        )
+    shifted = hypotheses.with_margin(old, new, effect, design.direction)
+
+    @cache
+    def path(margin: float) -> tuple[Tails, ...]:
+        below, above = shifted(margin)
+        if always:
+            return _betting(above[:have] - below[:have], reached)
+        return _at_looks(below, above, planned, len(reached), stopping, paired=design.paired)
+
+    found, made = _until_decided(effect, path, len(reached), design.alpha)
+    decided = _smallest(found) <= design.alpha
+    return Course(
+        result=SignificanceResult(
+            plan=plan_sequential(design, stopping, repeats),
+            p_value=found.p_value,
+            p_support=found.p_support,
+            p_refute=found.p_refute,
+            statistic=float(new.mean() - old.mean()),
+        ),
+        looks=reached[:made],
+        planned=planned,
+        decided=decided,
+        nominal=design.alpha if always else nominal_level(stopping, planned, made, design.alpha),
+    )
+
+
+@lru_cache(maxsize=4_096)
+def repeated_p(p: float, stopping: Stopping, planned: tuple[int, ...], look: int) -> float:
+    """Return the smallest overall alpha at which a look with this p-value would have decided.
+
+    Parameters
+    ----------
+    p : float
+        One-sided p-value of the look alone.
+    stopping : Stopping
+        Group-sequential.
+    planned : tuple of int
+        Units at each planned look.
+    look : int
+        From 1.
+
+    Notes
+    -----
+    The boundary of the rule's shape that the look just touches is followed over all planned
+    looks; its crossing probability is the answer [1]_. At 0.5 and above nothing is gained by
+    being exact, and 1 is returned.
+
+    References
+    ----------
+    .. [1] Jennison and Turnbull (1989), see `run_sequential`.
+
+    Examples
+    --------
+    >>> from gitexp.model.plan import Stopping
+    >>> rule = Stopping(StoppingRule.POCOCK, 2)
+    >>> round(repeated_p(0.0304, rule, (5, 10), 1), 3)  # Pocock's one-sided level for two looks
+    0.05
+    """
+    if p >= HALF:
+        return 1.0
+    shapes = _shapes(stopping, planned)
+    constant = float(-ndtri(p)) / shapes[look - 1]
+    return max(p, crossing_probability([constant * each for each in shapes], times=planned))
+
+
+@lru_cache(maxsize=256)
+def nominal_level(stopping: Stopping, planned: tuple[int, ...], look: int, alpha: float) -> float:
+    """Return the one-sided level at which a look decides, so that all looks together hold alpha."""
+    shapes = _shapes(stopping, planned)
+
+    def excess(constant: float) -> float:
+        return crossing_probability([constant * each for each in shapes], times=planned) - alpha
+
+    constant = crossing(excess, float(-ndtri(alpha)) * 0.5, 8.0)
+    return float(ndtr(-constant * shapes[look - 1]))
+
+
+def _until_decided(
+    effect: Effect, path: Callable[[float], tuple[Tails, ...]], reached: int, alpha: float
+) -> tuple[PValues, int]:
+    """Go from look to look; what comes after the one that decides is not looked at."""
+    found = hypotheses.p_values(effect, lambda margin: path(margin)[0])
+    look = 1
+    while _smallest(found) > alpha and look < reached:
+        look += 1
+        found = hypotheses.p_values(effect, _at(path, look))
+    return found, look
+
+
+def _at(path: Callable[[float], tuple[Tails, ...]], look: int) -> Callable[[float], Tails]:
+    return lambda margin: path(margin)[look - 1]
+
+
+def _smallest(found: PValues) -> float:
+    return min(p for p in (found.p_support, found.p_refute, 1.0) if p is not None)
+
+
+def _at_looks(  # noqa: PLR0913  both sides, the plan, and how far it has come
+    below: Values,
+    above: Values,
+    planned: tuple[int, ...],
+    reached: int,
+    stopping: Stopping,
+    *,
+    paired: bool,
+) -> tuple[Tails, ...]:
+    """Return the p-values of all looks so far, after each look."""
+    least = Tails(1.0, 1.0, 1.0)
+    found = []
+    for look, n in enumerate(planned[:reached], 1):
+        alone = _permuted(below[:n], above[:n], paired=paired)
+        greater = repeated_p(alone.greater, stopping, planned, look)
+        less = repeated_p(alone.less, stopping, planned, look)
+        least = _joined(least, greater, less)
+        found.append(least)
+    return tuple(found)
+
+
+def _permuted(below: Values, above: Values, *, paired: bool) -> Tails:
+    n = len(below)
+    if paired:
+        return sign_flip_tails(below, above, draws=None if 2**n <= MAX_SIGN_FLIPS else FLIP_DRAWS)
+    few = math.comb(2 * n, n) <= MAX_ASSIGNMENTS
+    return label_tails(below, above, draws=None if few else LABEL_DRAWS)
+
+
+def _betting(differences: Values, reached: Sequence[int]) -> tuple[Tails, ...]:
+    """Return the always-valid p-values after each number of pairs.
+
+    Under symmetry the sign of a difference is a fair coin given its size, so wealth that was put
+    on the sign stays one on average, whatever the sizes tell about how much to put. Wealth is
+    spread over `BETS`, in units of the root mean square of the differences so far.
+    """
+    greater, less = _wealth(differences), _wealth(-differences)
+    least = Tails(1.0, 1.0, 1.0)
+    found = []
+    for n in range(1, len(differences) + 1):
+        least = _joined(least, min(1.0, 1 / greater[n - 1]), min(1.0, 1 / less[n - 1]))
+        if n in reached:
+            found.append(least)
+    return tuple(found)
+
+
+def _wealth(differences: Values) -> Values:
+    squares = np.cumsum(differences**2)
+    scale = np.sqrt(squares / np.arange(1, len(differences) + 1))
+    sizes = np.divide(differences, scale, out=np.zeros_like(differences), where=scale > 0)
+    stakes = sizes[:, None] * np.array(BETS)
+    # log(1 + tanh x), which is fair for a coin's sign of x
+    logs: Values = math.log(2) - np.logaddexp(0.0, -2 * stakes)
+    wealth: Values = np.exp(np.cumsum(logs, axis=0)).mean(axis=1)
+    return np.maximum(wealth, 1e-300)
+
+
+def _joined(before: Tails, greater: float, less: float) -> Tails:
+    """Return the smallest p-values so far; two-sided is twice the smaller tail."""
+    greater, less = min(before.greater, greater), min(before.less, less)
+    return Tails(greater, less, min(1.0, 2 * min(greater, less)))
+
+
+def _shapes(stopping: Stopping, planned: Sequence[int]) -> list[float]:
+    if stopping.rule is StoppingRule.OBRIEN_FLEMING:
+        return [math.sqrt(planned[-1] / n) for n in planned]
+    return [1.0] * len(planned)
+
+
+def _sides(design: Design) -> float:
+    return 1.0 if design.one_sided else 2.0
