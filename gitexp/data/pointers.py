@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gitexp.data.cache import CacheConfig
     from gitexp.formats.dvcfiles import HashedPath
+    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5, TreeId
     from gitexp.model.job import Stage
@@ -84,10 +85,20 @@ class _Declared:
     pointer: bool
 
 
-def files_in_tree(repo: Repo, tree: TreeId | CommitHash) -> dict[str, bytes]:
-    """Return the ``.dvc`` files, locks and pipelines in a tree, by path from its top."""
+def files_in_tree(
+    repo: Repo, tree: TreeId | CommitHash, walked: Iterable[Entry] | None = None
+) -> dict[str, bytes]:
+    """Return the ``.dvc`` files, locks and pipelines in a tree, by path from its top.
+
+    Parameters
+    ----------
+    repo : Repo
+    tree : TreeId or CommitHash
+    walked : iterable of Entry, optional
+        All of `tree`, where it has been walked already.
+    """
     found: dict[str, bytes] = {}
-    for entry in walk_tree(repo, tree):
+    for entry in walk_tree(repo, tree) if walked is None else walked:
         if entry.mode not in {MODE_BLOB, MODE_EXECUTABLE}:
             continue
         if not entry.path.endswith((b".dvc", b"dvc.lock", b"dvc.yaml")):

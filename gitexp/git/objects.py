@@ -204,13 +204,16 @@ def blob(repo: Repo, id_: BlobId, limit: int = DEFAULT_LIMIT, *, where: str = ""
     return bytes(load(repo, id_, pygit2.Blob).data) if data is None else bytes(data)
 
 
-def blob_size(repo: Repo, id_: BlobId) -> int:
-    """Return a blob's size in bytes without reading its content."""
+def blob_size(repo: Repo, id_: BlobId, *, fetch: bool = True) -> int:
+    """Return a blob's size in bytes without reading its content.
+
+    Of what a partial clone does not hold it is 0, unless git may `fetch` it, one by one.
+    """
     # A Blob object of libgit2 loads its content; the header of the object database does not.
     try:
         _, size = repo.git.odb.read_header(id_)
     except KeyError:
-        return int(load(repo, id_, pygit2.Blob).size)
+        return int(load(repo, id_, pygit2.Blob).size) if fetch or not repo.partial else 0
     return int(size)
 
 

@@ -69,7 +69,7 @@ def _file(state: State, path: str) -> Iterator[Beside]:
 def _data(state: State, deps: Sequence[Pattern]) -> Iterator[Beside]:
     """Yield the data that a dependency touches, whatever file of the repository declares them."""
     project = f"/{state.config.project}"
-    for entry in walk_tree(state.repo, state.tree):
+    for entry in state.walked or walk_tree(state.repo, state.tree):
         if not _declares(entry):
             continue
         path = entry.path.decode("utf-8", "surrogateescape")

@@ -20,8 +20,9 @@ from gitexp.store.parts import Part, collect, params_values
 from gitexp.store.state import State, made_by, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import ParamValue, TreeId
@@ -51,6 +52,7 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     overrides: Mapping[str, ParamValue] | None = None,
     swaps: Mapping[SwapKind, TreeId] | None = None,
     index: Index | None = None,
+    walked: Sequence[Entry] | None = None,
 ) -> InputsDigest:
     r"""Digest the inputs of a state.
 
@@ -67,6 +69,8 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
         Trees from which the parameters, the data or the code are taken instead.
     index : Index, optional
         Remembers digests.
+    walked : sequence of Entry, optional
+        All of `tree`, where it has been walked already.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     -----
     ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
     """
-    state = State(repo, tree, config)
+    state = State(repo, tree, config, walked)
     overrides, swaps = overrides or {}, swaps or {}
     key = _cache_key(state, overrides, swaps)
     if index is not None and key in (rows := index.get(Kind.INPUTS, [key])):

@@ -21,8 +21,6 @@ from gitexp.git.absent import Absent
 from gitexp.git.objects import (
     MODE_COMMIT,
     MODE_LINK,
-    tree_id,
-    walk_tree,
 )
 from gitexp.store import declared
 from gitexp.store.beside import beside
@@ -35,7 +33,7 @@ if TYPE_CHECKING:
     from gitexp.formats.text import Json
     from gitexp.git.objects import Entry
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import ParamValue, TreeId
+    from gitexp.model.ids import ParamValue
     from gitexp.store.declared import DeclaredStage
 
 PartKind = Literal["code", "params", "data", "config"]
@@ -108,14 +106,11 @@ def _files(
     state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
 ) -> Iterator[Part]:
     """Yield the files of the project folder, pointers among them."""
-    folder = tree_id(state.repo, state.tree, state.config.project)
-    if isinstance(folder, Absent):
-        return
     ignored = ignore.compile(state.config.inputs_ignore)
     apart = frozenset(state.config.params)
     below = tuple(f"{path}/" for path in outputs)
     named = _Named.of(state.config, stages)
-    for entry in walk_tree(state.repo, folder):
+    for entry in state.files():
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
         if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
@@ -217,10 +212,7 @@ def _locks(
     own = state.lock_path()
     inside = declared.executed(stages, state.config.targets)
     frozen = {stage.name for stage in stages if stage.frozen}
-    folder = tree_id(state.repo, state.tree, state.config.project)
-    if isinstance(folder, Absent):
-        return
-    for entry in _lock_files(state, folder):
+    for entry in _lock_files(state):
         path = entry.path.decode("utf-8", "surrogateescape")
         if path == own:
             continue
@@ -243,8 +235,8 @@ def _locked_part(path: str, stage: str, out: HashedPath) -> Part:
     return Part(f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out))
 
 
-def _lock_files(state: State, folder: TreeId) -> Iterator[Entry]:
-    for entry in walk_tree(state.repo, folder):
+def _lock_files(state: State) -> Iterator[Entry]:
+    for entry in state.files():
         if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
             path = entry.path.decode("utf-8", "surrogateescape")
             if not _is_internal(path, state.config.project):

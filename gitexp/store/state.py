@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import dvcfiles
 from gitexp.git.absent import Absent
-from gitexp.git.objects import read_blob, tree_id, walk_tree
+from gitexp.git.objects import Entry, read_blob, tree_id, walk_tree
 from gitexp.store import declared
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitexp.formats.dvcfiles import HashedPath
     from gitexp.git.repository import Repo
@@ -31,6 +31,22 @@ class State:
     repo: Repo
     tree: TreeId  # of a commit
     config: ProjectConfig
+    walked: Sequence[Entry] | None = None  # the whole tree, where the caller has walked it
+
+    def files(self) -> Iterator[Entry]:
+        """Yield all files of the project folder, their paths relative to it."""
+        project = self.config.project
+        if self.walked is None:
+            folder = tree_id(self.repo, self.tree, project)
+            if not isinstance(folder, Absent):
+                yield from walk_tree(self.repo, folder)
+            return
+        below = f"{project}/".encode("utf-8", "surrogateescape") if project else b""
+        for entry in self.walked:
+            if not below:
+                yield entry
+            elif entry.path.startswith(below):
+                yield Entry(entry.mode, entry.path.removeprefix(below), entry.id)
 
     def at(self, path: str) -> str:
         """Turn a path relative to the project folder into one relative to the tree's top."""
@@ -84,9 +100,8 @@ def made_by(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
     patterns = [
         out for stage in stages for out in stage.outs if not out.literal and out.says_something
     ]
-    folder = tree_id(state.repo, state.tree, state.config.project)
-    if patterns and not isinstance(folder, Absent):
-        for entry in walk_tree(state.repo, folder):
+    if patterns:
+        for entry in state.files():
             path = entry.path.decode("utf-8", "surrogateescape")
             if any(pattern.matches(path) for pattern in patterns):
                 found.add(path)

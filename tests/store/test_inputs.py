@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, UnknownParamError
-from gitexp.git.objects import commit_info
+from gitexp.git.objects import commit_info, walk_tree
 from gitexp.git.repository import open_repository
 from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, SeedRule
 from gitexp.model.ids import CommitHash
@@ -405,3 +405,13 @@ def test_the_rules_are_pinned(repo: BuiltRepo) -> None:
     assert inputs.compute(opened, tree, CONFIG) == (
         "2500c2f758446a04d76614a69476b5e1d9ee9d5871545dc4e4c2ba44b2eb3a31"
     )
+
+
+@pytest.mark.parametrize("project", ["", "app"])
+def test_a_tree_that_was_walked_already_has_the_same_inputs(project: str) -> None:
+    moved = {f"app/{path}": content for path, content in BASE.items()}
+    outside = {"app/dvc.yaml": moved["app/dvc.yaml"].replace("- raw.csv", "- ../raw.csv")}  # type: ignore[union-attr,arg-type]
+    repo, tree = tree_with({**moved, **outside})
+    config = replace(CONFIG, project=project, pipeline="dvc.yaml")
+    walked = tuple(walk_tree(repo, tree))
+    assert inputs.compute(repo, tree, config, walked=walked) == inputs.compute(repo, tree, config)

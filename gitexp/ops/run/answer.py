@@ -74,7 +74,8 @@ def report(  # noqa: PLR0913  the parts of the answer
         for each in published
         for state, record in each.records
     )
-    heard = [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
+    heard = [text for each in recorded for text in each.run.warnings]
+    heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
     return RunReport(
         branch=seen.branch,
         commit=published[-1].commit if published else None,

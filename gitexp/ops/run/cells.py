@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import PreflightError, UnknownParamError
@@ -17,6 +17,7 @@ from gitexp.store import plans
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
@@ -38,6 +39,8 @@ class Cell:
         Value of the seed parameter in the commit; 0 without one.
     params : Mapping of str to ParamValue
         Flat parameters of the composed tree, without the seed.
+    entries : tuple of Entry
+        All files of the tree.
     """
 
     side: str
@@ -49,6 +52,7 @@ class Cell:
     inputs: InputsDigest
     committed_seed: int
     params: Mapping[str, ParamValue]
+    entries: tuple[Entry, ...] = field(repr=False)
 
 
 def look(
@@ -92,6 +96,7 @@ def look(
                 expected=", ".join(sorted(str(k) for k in values)[:20]) or "a params file",
             )
     seed = _committed_seed(config, values, commit)
+    entries = tuple(objects.walk_tree(repo, tree))
     composed = {**values, **overrides}
     if config.seed.param is not None:
         composed.pop(config.seed.param, None)
@@ -103,10 +108,15 @@ def look(
         config_blob=blob,
         overrides=overrides,
         inputs=inputs_rules.compute(
-            repo, tree, config, overrides={str(k): v for k, v in overrides.items()}
+            repo,
+            tree,
+            config,
+            overrides={str(k): v for k, v in overrides.items()},
+            walked=entries,
         ),
         committed_seed=seed,
         params={str(key): value for key, value in composed.items()},
+        entries=entries,
     )
 
 

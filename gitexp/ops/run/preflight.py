@@ -20,10 +20,11 @@ from gitexp.model.job import LinkedPath
 from gitexp.store import inputs as inputs_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gitexp.data.pointers import DataState
+    from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.ids import TreeId
     from gitexp.model.job import Outcome, Stage
@@ -295,11 +296,14 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
         )
 
 
-def tree_bytes(repo: Repo, tree: TreeId) -> int:
-    """Return the size of all files of a tree, in bytes; submodules are not counted."""
+def tree_bytes(repo: Repo, entries: Iterable[Entry]) -> int:
+    """Return the size of all files of a tree, in bytes.
+
+    Submodules are not counted, nor what a partial clone has still to fetch.
+    """
     return sum(
-        objects.blob_size(repo, BlobId(entry.id))
-        for entry in objects.walk_tree(repo, tree)
+        objects.blob_size(repo, BlobId(entry.id), fetch=False)
+        for entry in entries
         if entry.mode != objects.MODE_COMMIT and not entry.path.startswith(b".gitexp/")
     )
 

@@ -143,7 +143,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     cache = cache_of(situation.top, config)
     links = preflight.links(situation.top, cell)
     data = pointers.data_state(
-        pointers.files_in_tree(situation.repo, cell.tree),
+        pointers.files_in_tree(situation.repo, cell.tree, cell.entries),
         stages,
         cache,
         project=config.project,
@@ -208,6 +208,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         samples_sha256=hashlib.sha256(samples_format.dump(())).hexdigest(),
         command=_command_line(stages),
         call=call.id,
+        warnings=tuple(f"what it names is in no repeat: {line}" for line in data.unread),
     )
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
@@ -265,7 +266,7 @@ def _check_space(situation: Situation, cell: Cell, slots: int) -> None:
     preflight.check_space(
         situation.workdir.root,
         cache.dir,
-        tree_bytes=preflight.tree_bytes(situation.repo, cell.tree),
+        tree_bytes=preflight.tree_bytes(situation.repo, cell.entries),
         data_bytes=0,
         slots=slots,
     )

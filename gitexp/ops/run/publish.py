@@ -293,7 +293,8 @@ def _snapshot(
 
 
 def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
-    return _inputs(repo, view.tree, ended) == ended.state.draft.inputs
+    draft = ended.state.draft  # without overrides
+    return view.tree == draft.source.tree or _inputs(repo, view.tree, ended) == draft.inputs
 
 
 def _inputs(repo: Repo, tree: TreeId, ended: Ended) -> InputsDigest:

@@ -15,6 +15,7 @@ from gitexp.data.workspace import ignore_files
 from gitexp.errors import DataMissingError
 from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.formats.dvcpaths import touches
+from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash, StageRecord
 
@@ -262,10 +263,13 @@ def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
 def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
     """Return the hashes of all outputs in the pipeline's dvc.lock."""
     data = read(lock_path(config))
-    if data is ABSENT:
+    where = posixpath.join(config.project, config.pipeline or "")
+    pipeline = read(where)
+    if data is ABSENT or pipeline is ABSENT:
         return frozenset()
     folder = posixpath.dirname(config.pipeline or "")
-    lock = dvcfiles.load_lock(data, lock_path(config), folder, None)
+    wdirs = stage_wdirs(pipeline, where, folder)
+    lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
     return frozenset(
         out.md5 for stage in lock.stages.values() for out in stage.outs if out.md5 is not None
     )
