@@ -17,7 +17,7 @@ from gitexp.formats.jsontext import json_dumps_compact
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import KeptFile
 from gitexp.model.run import Output
-from gitexp.staging import metrics
+from gitexp.staging import curves, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +53,7 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
     UnsafeInputError
         If a file leads out of the project or is too large.
     """
-    samples = metrics.read(project, job.metrics, seed=job.seed, expect=job.expect_metrics)
+    samples, unclear = _samples(job, project)
     evaluation, basis = _evaluation(job, project, memo)
     wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]
     covered = [out.path for stage in job.stages for out in stage.outs if out.cache]
@@ -67,7 +67,7 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
         if not any(path == out or path.startswith(f"{out}/") for out in covered):
             by_products.append(output(put(cache, project, path, memo=memo)))
     kept, warnings = _keep(job, project, out_dir)
-    return Measured(samples, evaluation, basis, tuple(by_products), kept, warnings)
+    return Measured(samples, evaluation, basis, tuple(by_products), kept, (*unclear, *warnings))
 
 
 def output(file: FileHash) -> Output:
@@ -79,6 +79,17 @@ def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
     """Return those outputs of a stage that the cache holds."""
     cached = {out.path for out in stage.outs if out.cache}
     return [output(file) for file in record.outs if file.path in cached]
+
+
+def _samples(job: Job, project: Path) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    """Return what the metrics files report and what the curves come to, and warnings."""
+    plain = [name for name in job.expect_metrics if not curves.is_curve(name)]
+    reported = metrics.read(project, job.metrics, seed=job.seed, expect=plain)
+    names = {sample.metric for sample in reported}
+    asked = [name for name in job.expect_metrics if curves.is_curve(name) and name not in names]
+    found = curves.read(project, job.curves, seed=job.seed, expect=asked)
+    more = tuple(sample for sample in found.samples if sample.metric not in names)
+    return (*reported, *more), found.warnings
 
 
 def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest | None, str]:

@@ -30,6 +30,7 @@ from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power
 from gitexp.ops.known import direction_of, known_metrics, last_duration
+from gitexp.staging import curves
 from gitexp.store import layout, plans, transaction
 from gitexp.store.index import open_index
 
@@ -241,7 +242,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
 ) -> Plan:
     known = known_metrics(repo, start, config)
     for name in (request.metric, *(guard.metric for guard in request.guards)):
-        _check_metric(name, known)
+        _check_metric(name, known, config)
     direction = request.direction or direction_of(request.metric, config)
     if direction is None:
         raise UsageError(
@@ -289,7 +290,17 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
     return BaselineRef(name or commit[:9], commit)
 
 
-def _check_metric(name: str, known: frozenset[str]) -> None:
+def _check_metric(name: str, known: frozenset[str], config: ProjectConfig) -> None:
+    if curves.is_curve(name) and name not in known:
+        curves.check_name(name)
+        if not config.curves:
+            raise UnknownMetricError(
+                "no file of learning curves is declared",
+                found=name,
+                where=".gitexp/config.yaml",
+                expected="curves: with the CSV files that have them",
+            )
+        return
     if not known or name in known:
         return
     nested = [each for each in sorted(known) if each.rpartition(".")[2] == name]

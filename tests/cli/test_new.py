@@ -49,6 +49,8 @@ def test_it_begins_a_branch_with_one_commit_and_switches_to_it(project: BuiltRep
         (["--metric", "f2:max"], 2, ["error[unknown-metric]", "f1, loss"]),
         (["--metric", "los"], 2, ["error[unknown-metric]", "--metric loss"]),
         (["--guard", "f3<=+5%"], 2, ["error[unknown-metric]", "f3"]),
+        (["--metric", "curve:val.max:max"], 2, ["luckiest of all steps", "curve:val.final"]),
+        (["--metric", "curve:val.final:max"], 2, ["no file of learning curves is declared"]),
         (["--guard", "nonsense"], 2, ["nonsense"]),
         (["--effect", "big"], 2, ["error[bad-effect]", "big", ">=5%"]),
         (["--effect", "<=-5%"], 2, ["error[bad-effect]"]),

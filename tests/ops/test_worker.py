@@ -320,3 +320,27 @@ def test_a_project_in_a_subfolder_is_run_there(repo: BuiltRepo, tmp_path: Path) 
     outcome = place.run(place.job(made, project="sub"))
     assert outcome.state is RepeatState.FINISHED, outcome.reason
     assert (place.slot / "sub/model.txt").exists()
+
+
+def test_curves_are_measured_beside_the_metrics(place: Bench) -> None:
+    lines = "name,step,value\\nval,1,0.5\\nval,2,0.7\\ntest,1,0.4\\ntest,2,0.6\\n"
+    made = stage(f"{GOOD}; printf '{lines}' > curves.csv")
+    asked = "curve:test.at-max:val"
+    outcome = place.run(
+        place.job(made, curves=("curves.csv",), expect_metrics=("f1", "curve:val.area", asked))
+    )
+    assert outcome.state is RepeatState.FINISHED, outcome.reason
+    values = {s.metric: s.value for s in outcome.samples if s.fold is None}
+    assert values["f1"] == 0.5
+    assert values["curve:val.final"] == 0.7
+    assert values["curve:val.area"] == pytest.approx(0.6)
+    assert values[asked] == 0.6
+    assert [item.path for item in outcome.outputs] == ["curves.csv"]
+
+
+def test_a_curve_that_the_plan_is_about_and_nobody_wrote_fails_the_repeat(place: Bench) -> None:
+    made = stage(f"{GOOD}; printf 'name,step,value\\nval,1,0.5\\n' > curves.csv")
+    job = place.job(made, curves=("curves.csv",), expect_metrics=("curve:loss.final",))
+    outcome = place.run(job)
+    assert outcome.state is RepeatState.FAILED
+    assert "curve:loss.final was not measured" in outcome.reason

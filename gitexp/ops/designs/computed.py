@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
+from gitexp.staging.curves import is_curve
 from gitexp.stats import metrics, pseudo, scored
 from gitexp.stats.metrics import Definition, classes
 from gitexp.stats.scored import Scoring
@@ -21,6 +22,8 @@ Computed = Definition | Scoring
 
 def is_known(metric: str) -> bool:
     """Whether a metric's name is that of one which predictions can give."""
+    if is_curve(metric):
+        return False
     words = (pattern for pattern, _ in metrics.WORDS)
     lowered = metric.lower()
     return scored.kind_of(metric) is not None or any(re.search(one, lowered) for one in words)
