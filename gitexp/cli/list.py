@@ -1,6 +1,7 @@
 """List experiments, or runs, of all branches, remotes and archive tags; nothing is checked out.
 
   gitexp list                              experiments, the newest first
+  gitexp list --runs -n 50                 the 50 newest runs
   gitexp list --runs --metric 'f1>0.6'     runs whose mean f1 is above 0.6
   gitexp list --group-by params            mean and sd of runs with the same parameters
   gitexp list --stale 90d                  branches that nobody touched for 90 days
@@ -10,6 +11,8 @@ Conditions of different kinds must all hold; --state and --author take several.
 
 from __future__ import annotations
 
+import argparse
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import print_view, style_of
@@ -20,8 +23,6 @@ from gitexp.ops.query import ListQuery, parse_condition, parse_since
 from gitexp.report import listed
 
 if TYPE_CHECKING:
-    import argparse
-
     from gitexp.cli.context import Context
     from gitexp.report.listed import Listed
 
@@ -42,6 +43,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("how")
     how.add_argument(
         "--sort", default="", metavar="NAME", help="column, metric or parameter; -NAME"
+    )
+    how.add_argument(
+        "-n", "--limit", type=_count, metavar="N", help="no more than the first N of them"
     )
     how.add_argument(
         "--group-by", metavar="NAME,...", help="runs: params, or columns and parameters"
@@ -69,6 +73,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         archived=args.archived,
         stale_before=None if args.stale is None else parse_since(args.stale, context.now()),
         sort=args.sort,
+        limit=args.limit,
     )
     value = _look(args, context, query)
     if args.csv:
@@ -80,13 +85,19 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     return 0
 
 
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) < 1 << 31:
+        raise argparse.ArgumentTypeError("a whole number from 1 on")
+    return int(text)
+
+
 def _look(args: argparse.Namespace, context: Context, query: ListQuery) -> Listed:
     workspace = context.workspace()
     if args.group_by is not None:
-        found = list_runs(workspace, query)
+        found = list_runs(workspace, replace(query, limit=None))
         _say_unreadable(found, context)
         by = [name.strip() for name in args.group_by.split(",") if name.strip()]
-        return group_runs(found.runs, by)
+        return group_runs(found.runs, by)[: query.limit]
     return list_runs(workspace, query) if args.runs else list_experiments(workspace, query)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
@@ -20,7 +21,7 @@ from gitexp.store.layout import DATA_BRANCH, tombstone_path
 from gitexp.store.lines import shown
 from gitexp.store.mergedlines import merged_lines
 from gitexp.store.plans import branch_prefix
-from gitexp.store.summaries import run_lines
+from gitexp.store.summaries import newest_lines, run_lines
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
@@ -130,7 +131,10 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
                 first = by_run.setdefault(run, tree)  # an edited copy elsewhere is not another run
                 trees[first] = run
                 holders.setdefault(first, []).append(tip.name)
-        lines = run_lines(repo, index, trees)
+        if query.limit is not None and replace(query, limit=None) == _EVERYTHING:
+            lines = newest_lines(repo, index, trees, query.limit)
+        else:
+            lines = run_lines(repo, index, trees)
     bad = tuple(
         UnreadableRecord(line.id, holders[tree][0], line.bad)
         for tree, line in lines.items()

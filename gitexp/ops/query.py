@@ -72,6 +72,8 @@ class ListQuery:
         Only experiments that were archived or removed.
     stale_before : datetime or None
         Only experiments whose branch is there and was not touched since.
+    limit : int or None
+        No more than so many, the first by the order that is asked for.
     sort : str
         "" for newest first; else a column, a metric or a parameter; "-" before it turns it round.
     """
@@ -84,6 +86,7 @@ class ListQuery:
     archived: bool = False
     stale_before: datetime | None = None
     sort: str = ""
+    limit: int | None = None
 
 
 def parse_condition(text: str) -> MetricCondition:
@@ -160,7 +163,8 @@ def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummar
         and all(condition.holds(run.metrics) for condition in query.metrics)
     ]
     newest = sorted(kept, key=lambda run: (run.started_at, run.id), reverse=True)
-    return _sorted(newest, query.sort, run_value) if query.sort else tuple(newest)
+    found = _sorted(newest, query.sort, run_value) if query.sort else tuple(newest)
+    return found[: query.limit]
 
 
 def select_experiments(
@@ -184,7 +188,8 @@ def select_experiments(
         )
     ]
     newest = sorted(kept, key=lambda item: (-_seconds(item.created_at), item.name, item.branch))
-    return _sorted(newest, query.sort, experiment_value) if query.sort else tuple(newest)
+    found = _sorted(newest, query.sort, experiment_value) if query.sort else tuple(newest)
+    return found[: query.limit]
 
 
 def run_value(run: RunSummary, name: str) -> ParamValue:

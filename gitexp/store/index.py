@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 3  # raise it when the meaning of any stored value changes
+SCHEMA = 4  # raise it when the meaning of any stored value changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
@@ -42,6 +42,7 @@ class Kind(enum.Enum):
     RUN = 4  # tree of one run's folder -> its line in `gitexp list --runs`
     INPUTS = 5  # tree and settings -> inputs digest
     MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
+    POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
 
 
 class Index:
@@ -256,11 +257,15 @@ def _asked(key: str) -> str:
 
 
 def _seal(key: str, value: bytes) -> bytes:
-    return zlib.crc32(value, zlib.crc32(key.encode())).to_bytes(_CHECKSUM_BYTES, "big") + value
+    return _checksum(key, value) + value
+
+
+def _checksum(key: str, value: bytes) -> bytes:
+    return zlib.crc32(value, zlib.crc32(key.encode())).to_bytes(_CHECKSUM_BYTES, "big")
 
 
 def _unseal(key: object, sealed: object) -> bytes | None:
     if not isinstance(key, str) or not isinstance(sealed, bytes):
         return None
     value = sealed[_CHECKSUM_BYTES:]
-    return value if _seal(key, value) == sealed else None
+    return value if _checksum(key, value) == sealed[:_CHECKSUM_BYTES] else None

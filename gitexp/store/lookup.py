@@ -21,7 +21,7 @@ from gitexp.store.index import open_index
 from gitexp.store.layout import RUNS, environment_dir
 from gitexp.store.lines import reason
 from gitexp.store.records import read_run
-from gitexp.store.summaries import run_lines
+from gitexp.store.summaries import lines_naming, run_lines
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
@@ -135,11 +135,12 @@ def runs_at(
         present = {} if runs is ABSENT else listing(repo, runs)
         if inputs is not None:
             trees = {item: present.get(item.run, item.tree) for item in additions}
-            lines = run_lines(repo, cache, {tree: item.run for item, tree in trees.items()})
+            runs_of = {tree: item.run for item, tree in trees.items()}
+            lines = lines_naming(repo, cache, runs_of, inputs)
             additions = tuple(
                 item
                 for item, tree in trees.items()
-                if lines[tree].inputs in inputs or lines[tree].bad
+                if tree in lines and (lines[tree].inputs in inputs or lines[tree].bad)
             )
         return _load(repo, graph, additions, present, lambda _: ())
 
@@ -185,7 +186,7 @@ def runs_by_inputs(
     def wanted(line: RunLine) -> bool:
         return line.inputs in inputs or (plan is not None and line.plan_digest == plan)
 
-    return _everywhere(repo, index, wanted)
+    return _everywhere(repo, index, wanted, {*inputs, *(() if plan is None else (plan,))})
 
 
 def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
@@ -250,14 +251,20 @@ def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> En
     return found
 
 
-def _everywhere(repo: Repo, index: Index | None, wanted: Callable[[RunLine], bool]) -> Lookup:
+def _everywhere(
+    repo: Repo, index: Index | None, wanted: Callable[[RunLine], bool], words: Collection[str]
+) -> Lookup:
     with _using(repo, index) as cache:
         every = tips(repo)
         graph = Graph(repo, cache, [tip.commit for tip in every])
         additions = graph.additions()
-        lines = run_lines(repo, cache, {item.tree: item.run for item in additions})
+        lines = lines_naming(repo, cache, {item.tree: item.run for item in additions}, words)
         # A record that even its line cannot be read of might be a wanted one: it is reported.
-        chosen = [item for item in additions if wanted(lines[item.tree]) or lines[item.tree].bad]
+        chosen = [
+            item
+            for item in additions
+            if item.tree in lines and (wanted(lines[item.tree]) or lines[item.tree].bad)
+        ]
         holders = _holders(repo, cache, every, {item.run for item in chosen})
         present = {run: next(iter(held.values())) for run, held in holders.items()}
         return _load(repo, graph, chosen, present, lambda run: tuple(holders.get(run, ())))

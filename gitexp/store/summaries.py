@@ -6,6 +6,7 @@ one query instead of three thousand Git objects.
 
 from __future__ import annotations
 
+import heapq
 import json
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -19,7 +20,7 @@ from gitexp.store.lines import RunLine, line_of, reason, unreadable
 from gitexp.store.records import read_run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.formats.text import Json
     from gitexp.git.repository import Repo
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     # A JSON array; its checksum was right, so it is what `_encode` wrote.
     _Row = tuple[
-        str, str, str, str, bool, str, str, str, str, Sequence[int], int, str, str,
+        str, str, str, str, str, bool, str, str, str, str, Sequence[int], int, str,
         Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]],
     ]  # fmt: skip
 
@@ -46,16 +47,30 @@ def run_lines(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[Tr
     runs : mapping of TreeId to RunId
         By the tree of the run's folder.
     """
-    found = _remembered(index, runs)
-    fresh: dict[str, bytes] = {}
-    for tree, run in runs.items():
-        if tree not in found:
-            line = found[tree] = run_line(repo, tree, run)
-            if not line.bad:  # a newer gitexp, or a fetch, may be able to read it
-                fresh[tree] = _encode(line)
-    if fresh:
-        index.put(Kind.RUN, fresh)
-    return found
+    rows, read = _rows(repo, index, runs)
+    return read | _decoded(repo, runs, rows)
+
+
+def newest_lines(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId], n: int
+) -> dict[TreeId, RunLine]:
+    """Return the lines of the `n` runs that started last, and of all that cannot be read.
+
+    There may be others among them, which the index did not know yet.
+    """
+    rows, read = _rows(repo, index, runs)
+    newest = heapq.nlargest(n, rows, key=rows.__getitem__)  # a row begins with the time and the id
+    return read | _decoded(repo, runs, {tree: rows[tree] for tree in newest})
+
+
+def lines_naming(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId], words: Iterable[str]
+) -> dict[TreeId, RunLine]:
+    """Return at least the lines that name one of these digests, and those that cannot be read."""
+    rows, read = _rows(repo, index, runs)
+    marks = [word.encode() for word in words]
+    named = {tree: row for tree, row in rows.items() if any(mark in row for mark in marks)}
+    return read | _decoded(repo, runs, named)
 
 
 def run_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine:
@@ -66,8 +81,22 @@ def run_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine:
         return unreadable(run, reason(error))
 
 
+def _rows(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId]
+) -> tuple[dict[TreeId, bytes], dict[TreeId, RunLine]]:
+    """Return what the index remembers, and the lines of the others; they are remembered now."""
+    rows = {TreeId(tree): row for tree, row in index.get(Kind.RUN, runs).items()}
+    read = {tree: run_line(repo, tree, run) for tree, run in runs.items() if tree not in rows}
+    # What cannot be read is not remembered: a newer gitexp, or a fetch, may be able to.
+    fresh: dict[str, bytes] = {tree: _encode(line) for tree, line in read.items() if not line.bad}
+    if fresh:
+        index.put(Kind.RUN, fresh)
+    return rows, read
+
+
 def _encode(line: RunLine) -> bytes:
     row: Json = [
+        line.started_at.isoformat(),
         line.id,
         line.inputs,
         line.plan_name,
@@ -80,26 +109,26 @@ def _encode(line: RunLine) -> bytes:
         line.seeds,
         line.repeats,
         line.author,
-        line.started_at.isoformat(),
         line.params,
         [(item.metric, item.n, item.mean, item.sd) for item in line.metrics],
     ]
     return _COMPACT(row).encode("ascii")
 
 
-def _remembered(index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
-    rows = index.get(Kind.RUN, runs)
+def _decoded(
+    repo: Repo, runs: Mapping[TreeId, RunId], rows: Mapping[TreeId, bytes]
+) -> dict[TreeId, RunLine]:
     try:  # one call of the decoder for all rows is several times as fast as one for each
         values: list[_Row] = json.loads(b"[" + b",".join(rows.values()) + b"]")
-        return {TreeId(tree): _decode(row) for tree, row in zip(rows, values, strict=True)}
+        return {tree: _decode(row) for tree, row in zip(rows, values, strict=True)}
     except (ValueError, TypeError):
-        return {}
+        return {tree: run_line(repo, tree, runs[tree]) for tree in rows}
 
 
 def _decode(row: _Row) -> RunLine:
     (
-        run, inputs, plan, digest, reported, commit, branch, environment,
-        state, seeds, repeats, author, started_at, params, metrics,
+        started_at, run, inputs, plan, digest, reported, commit, branch, environment,
+        state, seeds, repeats, author, params, metrics,
     ) = row  # fmt: skip
     return RunLine(
         run,

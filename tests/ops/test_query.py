@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.make_repos import make
 from gitexp.errors import UsageError
+from gitexp.git.discovery import discover
 from gitexp.model.comparison import MetricSummary, RunSummary
 from gitexp.model.summary import describe, pooled
-from gitexp.ops.list_runs import group_runs
+from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
 from gitexp.ops.query import (
     ListQuery,
     MetricCondition,
@@ -19,6 +22,9 @@ from gitexp.ops.query import (
     parse_since,
     select_runs,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 
@@ -150,3 +156,19 @@ def test_pooled_parts_describe_all_values_together(groups: list[list[float]]) ->
     assert found.n == whole.n
     assert found.mean == pytest.approx(whole.mean, abs=1e-9)
     assert found.sd == (whole.sd if whole.sd is None else pytest.approx(whole.sd, abs=1e-6))
+
+
+def test_a_limit_keeps_the_first_of_the_same_order(tmp_path: Path) -> None:
+    make(tmp_path / "r", 3, 12)
+    workspace = discover(tmp_path / "r")
+    few = ListQuery(limit=5)
+    cold = list_runs(workspace, few).runs
+    every = list_runs(workspace).runs
+    assert len(every) == 36
+    assert cold == list_runs(workspace, few).runs == every[:5]
+    lowest = list_runs(workspace, ListQuery(sort="id", limit=2)).runs
+    assert names(lowest) == sorted(names(every))[:2]
+    assert [item.name for item in list_experiments(workspace, ListQuery(limit=2)).experiments] == [
+        "e2",
+        "e1",
+    ]
