@@ -458,6 +458,41 @@ def test_places_that_a_run_writes_to_are_no_missing_files(tmp_path: Path) -> Non
     assert states(run(repo.workspace)) == [RepeatState.FINISHED]
 
 
+@pytest.mark.parametrize(
+    ("command", "params"),
+    [
+        ("python train.py --data results/x.csv", ""),
+        ("python train.py --data=results/x.csv", ""),
+        ("python train.py < results/x.csv", ""),
+        ("python train.py", "data:\n  input_file: results/x.csv\n"),
+    ],
+)
+def test_what_is_surely_read_is_missed_also_in_a_folder_named_like_an_output(
+    tmp_path: Path, command: str, params: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": f"lr: 1\n{params}seed: 7\n"})
+    init(repo.workspace, InitRequest(command=command, metrics=("metrics.json",)))
+    repo.write({"results/x.csv": "1\n"})
+    with pytest.raises(PreflightError) as refused:
+        run(repo.workspace)
+    assert refused.value.found == "results/x.csv"
+
+
+def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    reads = f"{PLAIN_TRAIN}open(sys.argv[1]).read()\n"
+    repo.commit({"train.py": reads, "params.yaml": "lr: 1\nseed: 7\n", ".gitignore": "/results\n"})
+    asked = InitRequest(command="python train.py results/x.csv", metrics=("metrics.json",))
+    init(repo.workspace, asked)
+    repo.write({"results/x.csv": "1\n"})
+    report = run(repo.workspace)
+    assert states(report) == [RepeatState.FAILED]
+    (said,) = (text for text in report.warnings if "results/x.csv" in text)
+    assert "no commit holds" in said
+    assert "git add -f results/x.csv" in said
+
+
 def test_data_that_are_not_in_the_cache_are_all_named(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     repo.write({"raw.csv": "1\n2\n"})

@@ -190,13 +190,13 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
 ) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...]]:
     """Execute what was prepared and publish what came out of it."""
     by_run = {each.setting.run: each for each in prepared}
-    thrown_away: list[str] = []
+    warnings: list[str] = []
 
     def accept_first(side: SideJobs, outcome: Outcome) -> None:
         setting = by_run[side.run].setting
         preflight.check_first(outcome, setting.expect_metrics)
-        if not thrown_away:  # said once, of whatever side
-            thrown_away.extend(leftovers.warnings(setting))
+        if not warnings:  # said once, of whatever side
+            warnings.extend(leftovers.warnings(setting))
 
     for each in prepared:
         states.write(seen.workdir, each.state)
@@ -230,11 +230,14 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     sides = [each for each in sides if each.outcomes]
     if not sides:
         return (), execution.interrupted, execution.problems
+    doubtful = [path for each in prepared for path in each.doubtful]
+    if doubtful and any(len(each.finished()) < len(each.outcomes) for each in sides):
+        warnings.append(preflight.doubt(list(dict.fromkeys(doubtful))))
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
         states.write(seen.workdir, replace(each.state, published=True))
-    return (published,), execution.interrupted, (*execution.problems, *thrown_away)
+    return (published,), execution.interrupted, (*execution.problems, *warnings)
 
 
 def _side_jobs(prepared: Prepared) -> SideJobs:

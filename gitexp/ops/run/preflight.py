@@ -52,6 +52,13 @@ _WRITTEN = frozenset(
         "tracking",
     )
 )
+# What such an option or parameter names is read, wherever it lies.
+_READ = frozenset(
+    (
+        *("corpus", "data", "dataset", "datasets", "features", "from", "init", "input", "inputs"),
+        *("load", "pretrained", "read", "source", "src", "vocab", "vocabulary"),
+    )
+)
 _WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
 _LETTERS = re.compile(r"[a-z]+")
 _SHOWN = 10
@@ -144,12 +151,13 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
 
 def check_mentions(
     repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
-) -> None:
+) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 
     A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
     is in none of them, and a run that fails after hours, or silently does without, is worse.
-    What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file.
+    What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file. What
+    lies in a folder named like an output (``results/features.csv``) may be either.
 
     Parameters
     ----------
@@ -160,6 +168,11 @@ def check_mentions(
     provided : collection of str
         Paths, relative to the project folder, that data pointers and links will fill.
 
+    Returns
+    -------
+    tuple of str
+        Files that a job would lack and that the run may read, or write.
+
     Raises
     ------
     PreflightError
@@ -167,8 +180,10 @@ def check_mentions(
     project = top / cell.config.project
     outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
     covered = outputs | set(cell.config.metrics) | set(provided)
-    lacking = []
-    for word in sorted(_mentioned(cell, stages)):
+    mentioned = _mentioned(cell, stages)
+    lacking: list[str] = []
+    doubtful: list[str] = []
+    for word in sorted(mentioned):
         path = word.strip("/")
         if not path or path.startswith(("..", "-")) or word.startswith("/"):
             continue
@@ -181,7 +196,7 @@ def check_mentions(
             continue
         full = f"{cell.config.project}/{path}" if cell.config.project else path
         if not _in_commit(repo, cell.tree, full):
-            lacking.append(path)
+            (lacking if mentioned[word] else doubtful).append(path)
     if lacking:
         raise PreflightError(
             "the run mentions files that are in no commit, so its jobs would not see them",
@@ -191,6 +206,7 @@ def check_mentions(
             next_step=f"git add {lacking[0]}, dvc add {lacking[0]}, or add it to run.link in "
             ".gitexp/config.yaml; delete it where the run itself makes it",
         )
+    return tuple(path for path in doubtful if (project / path).is_file())
 
 
 def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
@@ -205,27 +221,39 @@ def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
     return True
 
 
-def _mentioned(cell: Cell, stages: Sequence[Stage]) -> set[str]:
-    words = {
-        word for stage in stages for text in stage.commands for word in _read_words(text, stage)
-    }
+def _mentioned(cell: Cell, stages: Sequence[Stage]) -> dict[str, bool]:
+    """Return the words that may be paths, and whether the run surely reads them."""
+    found: dict[str, bool] = {}
+
+    def add(word: str, *, read: bool) -> None:
+        found[word] = read or found.get(word, False)
+
+    for stage in stages:
+        for text in stage.commands:
+            for word, read in _words(text, stage):
+                add(word, read=read)
     for key, value in cell.params.items():
-        if isinstance(value, str) and not _is_written(key.rpartition(".")[2]):
-            words.update(word for word in _WORDS.findall(value) if not _is_written(_folder(word)))
-    words |= {dep for stage in stages for dep in stage.deps}
-    words |= set(cell.config.evaluation)
-    return {word for word in words if "." in word or "/" in word or word in cell.config.evaluation}
+        name = key.rpartition(".")[2]
+        if isinstance(value, str) and not _is_written(name):
+            for word in _WORDS.findall(value):
+                add(word, read=_is_read(name) or not _is_written(_folder(word)))
+    for path in (*(dep for stage in stages for dep in stage.deps), *cell.config.evaluation):
+        add(path, read=True)
+    evaluation = cell.config.evaluation
+    return {w: read for w, read in found.items() if "." in w or "/" in w or w in evaluation}
 
 
-def _read_words(text: str, stage: Stage) -> Iterator[str]:
-    """Yield the words of a command from its project, but for those that it writes to."""
+def _words(text: str, stage: Stage) -> Iterator[tuple[str, bool]]:
+    """Yield the words of a command from its project, but for those that it surely writes to."""
     before, verb = "", ""
     for match in _WORDS.finditer(text):
         word = match.group()
-        redirected = text[: match.start()].rstrip().endswith(">")
-        asked = before.startswith("-") and _is_written(before)
-        if not (redirected or asked or verb in _WRITERS or _is_written(_folder(word))):
-            yield word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)  # noqa: PTH118
+        behind = text[: match.start()].rstrip()
+        option = before if before.startswith("-") else ""
+        written = behind.endswith(">") or _is_written(option) or verb in _WRITERS
+        if not written:
+            read = behind.endswith("<") or _is_read(option) or not _is_written(_folder(word))
+            yield (word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)), read  # noqa: PTH118
         if not word.startswith("-"):
             verb = word
         before = word
@@ -241,6 +269,20 @@ def _folder(word: str) -> str:
 def _is_written(name: str) -> bool:
     """Tell whether a name is one of what is made, not of what is read."""
     return not _WRITTEN.isdisjoint(_LETTERS.findall(name.lower()))
+
+
+def _is_read(name: str) -> bool:
+    """Tell whether a name is one of what is read."""
+    return not _READ.isdisjoint(_LETTERS.findall(name.lower())) and not _is_written(name)
+
+
+def doubt(paths: Sequence[str]) -> str:
+    """Return what to say of files that the run may have missed, once it has failed."""
+    return (
+        f"the run mentions {', '.join(paths[:_SHOWN])}, which no commit holds, so its jobs did not "
+        f"see it; if it is read: git add -f {paths[0]}, dvc add {paths[0]}, or run.link in "
+        ".gitexp/config.yaml"
+    )
 
 
 def check_data(data: DataState) -> None:

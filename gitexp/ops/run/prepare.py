@@ -40,6 +40,7 @@ class Prepared:
     setting: Setting
     state: State
     seeds: tuple[int, ...]
+    doubtful: tuple[str, ...] = ()  # files that it mentions and would not see
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         lock=snapshot.lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
-    preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
+    doubtful = preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
     preflight.check_data(data)
     # A lone command declares no params: it is executed for every seed.
     seed = config.seed.param if config.pipeline is not None else None
@@ -216,6 +217,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         setting,
         State(draft, cell.side, situation.branch, metric, once, _asked(request)),
         wanted,
+        doubtful,
     )
 
 
