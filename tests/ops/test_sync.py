@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -115,6 +114,26 @@ def test_a_second_sync_has_nothing_to_do(parted: Team) -> None:
     again = sync(parted.b.workspace)
     assert [move.way for move in again.branches] == [Way.SAME]
     assert (again.data.objects, again.attempts, parted.tip()) == (0, 1, tip)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["with a snapshot", "without"])
+def test_different_seeds_on_two_machines_end_with_every_record_once_and_dvc_clean(
+    team: Team, first: str
+) -> None:
+    seeds = {"with a snapshot": ("7-8", "20-21"), "without": ("20-21", "7-8")}[first]
+    for repo, some in zip((team.a, team.b), seeds, strict=True):
+        assert gitexp(repo, "run", "--seeds", some, "--jobs", "2").returncode == 0
+    for repo in (team.a, team.b, team.a):
+        done = gitexp(repo, "sync")
+        assert done.returncode == 0, done.stderr
+    assert team.tip() == team.tip(team.a) == team.tip(team.b)
+    for repo in (team.a, team.b):
+        clean(repo)
+        runs = [json.loads(repo.show(path)) for path in team.records(repo)]
+        assert sorted(seed for run in runs for seed in run["seeds"]) == [7, 8, 20, 21]
+        assert (repo.path / "model.txt").read_text().startswith("lr: 0.1\nseed: 7")
+    assert team.origin.git("rev-list", "--merges", BRANCH) == ""
 
 
 @pytest.mark.slow
@@ -298,23 +317,15 @@ def test_killed_at_any_point_the_next_sync_succeeds(
     assert not [ref for ref in team.b.refs() if ref.startswith("refs/gitexp/")]
 
 
-@pytest.mark.slow
-def test_a_hundred_runs_are_in_step_within_two_seconds(team: Team) -> None:
+def test_a_hundred_runs_are_put_onto_a_moved_tip(team: Team) -> None:
     record(team.a, 1)
     assert gitexp(team.a, "push").returncode == 0
     for number in range(2, 102):
         record(team.b, number, source=team.b.hash())
-    took = []
-    for _ in range(3):
-        tip, origin = team.b.hash(), team.tip()
-        began = time.perf_counter()
-        done = gitexp(team.b, "sync")
-        took.append(time.perf_counter() - began)
-        assert done.returncode == 0, done.stderr
-        assert len(team.records(team.origin)) == 101
-        team.b.git("reset", "--quiet", "--hard", tip)  # once more
-        team.origin.git("update-ref", f"refs/heads/{BRANCH}", origin)
-    assert min(took) <= 2, took
+    (move,) = sync(team.b.workspace).branches
+    assert (move.way, move.records) == (Way.REPLAYED, 100)
+    assert len(team.records(team.origin)) == 101
+    assert team.origin.git("rev-list", "--count", "--merges", BRANCH) == "0"
 
 
 def test_without_a_data_remote_it_says_so_before_anything_moves(team: Team) -> None:

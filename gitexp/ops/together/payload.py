@@ -180,13 +180,14 @@ def follow(
 ) -> tuple[str, ...]:
     """Bring outputs in work trees to what their branch says now; return what was left, and why.
 
-    Only outputs that are there and whose hash changed, with `everything` all of them. What a
-    person changed stays. Nothing is an error here: the branches have moved.
+    Only outputs whose hash changed, with `everything` all of them. What a person changed stays.
+    Nothing is an error here: the branches have moved.
 
     Parameters
     ----------
     fetch : bool
-        Whether bytes that are not in the cache may be fetched.
+        Whether bytes that are not in the cache may be fetched, and outputs appear that were not
+        there.
     """
     left: list[str] = []
     for move in moves if depot is not None else ():
@@ -234,7 +235,8 @@ def _follow(  # noqa: PLR0913 - as above, for one work tree
     wanted = [
         out
         for path, out in _by_path(reader, move.after).items()
-        if everything or ((path not in old or old[path].md5 != out.md5) and (top / path).exists())
+        if everything
+        or ((path not in old or old[path].md5 != out.md5) and (fetch or (top / path).exists()))
     ]
     if not wanted:
         return
