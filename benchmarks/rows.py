@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
@@ -23,6 +24,7 @@ TIMES = 10
 JOBS = 2
 ANSWERS = (0, 1, 6)  # exit codes of compare that are verdicts
 WRITER = Path(__file__).with_name("writer.py")
+LARGE = Path(__file__).with_name("large.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +214,33 @@ def writers(bench: Bench) -> Iterator[Row]:
     yield Row(what, f"{lost} lost", "0 lost", ok=lost == 0 and not any(codes))
 
 
+def statistics(bench: Bench) -> Iterator[Row]:
+    """Measure the tests on large inputs, without what their process costs."""
+    for task, what, most_s, most_mb in (
+        ("permutation", "exact paired permutation, 20 pairs", 0.05, None),
+        ("delong", "DeLong, 1,000,000 examples", 2.0, None),
+        ("bootstrap", "10,000 resamples of F1, 100,000 examples", 5.0, 500),
+        ("randomization", "10,000 randomizations of F1, 100,000 examples", 5.0, 500),
+        ("accuracy", "McNemar, 1,000,000 examples, from labels on", 5.0, None),
+    ):
+        found = [
+            json.loads(
+                subprocess.run(
+                    [sys.executable, LARGE, task],
+                    env=dict(bench.env),
+                    capture_output=True,
+                    check=True,
+                ).stdout
+            )
+            for _ in range(3)
+        ]
+        yield seconds(what, sorted(item["seconds"] for item in found)[1], most_s)
+        if most_mb is not None:
+            peak = max(item["peak_bytes"] for item in found) / MB
+            bar = f"<= {most_mb} MB"
+            yield Row(f"{what}, peak memory", f"{peak:.0f} MB", bar, ok=peak <= most_mb)
+
+
 def _cold_list(place: Place) -> float:
     """Return the seconds of ``list`` with the index deleted, the median of three."""
     found = []
@@ -227,6 +256,7 @@ ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "import": package,
     "status": status,
     "compare": compare,
+    "statistics": statistics,
     "overhead": overhead,
     "branches": many_branches,
     "runs": many_runs,
