@@ -26,8 +26,8 @@ MIN_CLASS = 10  # examples of either class that DeLong's normal approximation ne
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
 MIN_DRAWS = 999
 MAX_COUNTED = 1_000
-RANKED_WORK = 200_000_000  # examples times draws that are ranked in a few seconds
-DRAWN_WORK = 1_000_000_000
+RANKED_WORK = 100_000_000  # examples times draws that are counted by rank in some seconds
+DRAWN_WORK = 300_000_000  # and that are only summed
 
 
 def swap_draws(metric: str, n: int) -> int:
@@ -36,7 +36,7 @@ def swap_draws(metric: str, n: int) -> int:
     Examples
     --------
     >>> swap_draws("mae", 10**6), swap_draws("average_precision", 10**5)
-    (19999, 2000)
+    (19999, 1000)
     """
     if metric not in RANKED:
         return SWAP_DRAWS

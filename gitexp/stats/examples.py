@@ -260,7 +260,7 @@ def swap_tails(
 
 
 def resampled_scores(
-    cells: Cells, definition: Definition, *, draws: int, seed: int
+    cells: Cells, definition: Definition, *, draws: int, seed: int, stratified: bool = False
 ) -> tuple[Values, Values]:
     """Return the metric of both sides on bootstrap samples of the examples, drawn jointly.
 
@@ -271,6 +271,8 @@ def resampled_scores(
     draws : int
         Bootstrap samples, each as large as the evaluation set.
     seed : int
+    stratified : bool
+        Whether every sample has as many examples of each true class as the evaluation set.
 
     Returns
     -------
@@ -295,9 +297,16 @@ def resampled_scores(
     cand_hits = truth * (cells.truth == cells.candidate)[:, None]
     rng = np.random.default_rng(seed)
     share = cells.number / n
+    strata = [np.flatnonzero(cells.truth == one) for one in np.unique(cells.truth)]
     scores: list[tuple[Values, Values]] = []
     for rows in _chunks(draws, len(share) + 8 * k):
-        drawn = rng.multinomial(n, share, size=rows).astype(np.float64)
+        if stratified:
+            drawn = np.empty((rows, len(share)))
+            for rows_of in strata:
+                size = int(cells.number[rows_of].sum())
+                drawn[:, rows_of] = rng.multinomial(size, cells.number[rows_of] / size, size=rows)
+        else:
+            drawn = rng.multinomial(n, share, size=rows).astype(np.float64)
         actual = drawn @ truth
         scores.append(
             (

@@ -211,7 +211,7 @@ def predictions_interval(
     -------
     difference, relative : Interval or None
         Accuracy's (or the error rate's) by Newcombe's paired score method [1]_; all else is the
-        percentile interval of examples resampled jointly, None below
+        percentile interval of examples resampled jointly within their true class, None below
         `design.MIN_BOOTSTRAP_EXAMPLES`; the relative one also where a resampled baseline is 0.
 
     Raises
@@ -234,9 +234,13 @@ def predictions_interval(
     n = int(cells.number.sum())
     if n < MIN_BOOTSTRAP_EXAMPLES:
         return score, None
-    old, new = examples.resampled_scores(cells, definition, draws=BOOTSTRAP_DRAWS, seed=seed)
+    # the classes' shares are those of the evaluation set, as they are in the metric
+    old, new = examples.resampled_scores(
+        cells, definition, draws=BOOTSTRAP_DRAWS, seed=seed, stratified=score is None
+    )
     shares = [(1 - confidence) / 2, (1 + confidence) / 2]
-    method = f"bootstrap percentile over {n} examples"
+    within = "" if score is not None else ", stratified by class"
+    method = f"bootstrap percentile over {n} examples{within}"
     low, high = np.quantile(new - old, shares)
     difference = score or Interval(float(low), float(high), confidence, method)
     if not (old > 0).all():

@@ -188,7 +188,9 @@ def paired_areas(
                 np.bincount(unit[~hit], negative - area, number) / len(negative),
             )
         )
-    groups = [len(np.unique(unit[mask])) for mask in (hit, ~hit, np.ones_like(hit))]
+    groups = (int(hit.sum()), int((~hit).sum()), number)
+    if clusters is not None:
+        groups = (len(np.unique(unit[hit])), len(np.unique(unit[~hit])), number)
     if min(groups) < 2:  # noqa: PLR2004 - a variance needs two
         raise DesignError(
             "an area needs examples of both classes in two clusters at least",

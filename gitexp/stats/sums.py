@@ -171,23 +171,20 @@ def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Va
     ((1000, 1), True)
     """
     width = rows.shape[1]
+    columns = np.flatnonzero(rows.any(axis=0))  # what no row moves has no sum to look up
     bits = ((np.arange(2**BYTE)[:, None] >> np.arange(BYTE)) & 1).astype(np.float64)
-    padded = np.zeros((-(-len(rows) // BYTE) * BYTE, width))
-    padded[: len(rows)] = rows
-    blocks = padded.reshape(-1, BYTE, width)
-    at_once = max(1, CHUNK // (2**BYTE * width))  # blocks whose tables are held
-    size = max(1, CHUNK // (width * min(len(blocks), at_once)))
-    for start in range(0, draws, size):
-        number = min(size, draws - start)
-        sums = np.zeros((number, width))
-        for first in range(0, len(blocks), at_once):
-            some = blocks[first : first + at_once]
-            tables = np.einsum("vb,kbw->kvw", bits, some).reshape(-1, width)
-            picked = rng.integers(0, 2**BYTE, size=(number, len(some)), dtype=np.uint8)
-            index = picked + (np.arange(len(some)) * 2**BYTE)
-            for column in range(width):
-                sums[:, column] += tables[:, column][index].sum(axis=1)
-        yield sums
+    blocks = -(-len(rows) // BYTE)
+    padded = np.zeros((blocks * BYTE, len(columns)))
+    padded[: len(rows)] = rows[:, columns]
+    for start in range(0, draws, CHUNK // 4):
+        number = min(CHUNK // 4, draws - start)
+        sums = np.zeros((width, number))
+        for block in padded.reshape(blocks, BYTE, len(columns)):
+            picked = rng.integers(0, 2**BYTE, size=number, dtype=np.uint8)
+            tables = bits @ block
+            for index, column in enumerate(columns):
+                sums[column] += tables[:, index].take(picked)
+        yield sums.T
 
 
 def resampled(sums: Sums, *, draws: int, seed: int) -> tuple[Values, Values]:
@@ -201,20 +198,13 @@ def resampled(sums: Sums, *, draws: int, seed: int) -> tuple[Values, Values]:
     width, n = sums.baseline.shape[1], len(both)
     rng = np.random.default_rng(seed)
     found: list[tuple[Values, Values]] = []
-    for weights in drawn_weights(n, draws, rng):
-        totals = weights @ both
+    vary = np.flatnonzero(np.ptp(both, axis=0) > 0)  # the rest is n times one number
+    for index in _drawn(n, draws, rng):
+        totals = np.tile(n * both[0], (len(index), 1))
+        for column in vary:
+            totals[:, column] = both[:, column].take(index).sum(axis=1)
         found.append((sums.of(totals[:, :width]), sums.of(totals[:, width:])))
     return np.concatenate([one for one, _ in found]), np.concatenate([two for _, two in found])
-
-
-def drawn_weights(n: int, draws: int, rng: np.random.Generator) -> Iterator[Values]:
-    """Yield how often each of n units is in a bootstrap sample, rows of draws at a time."""
-    size = max(1, CHUNK // n)
-    for start in range(0, draws, size):
-        rows = min(size, draws - start)
-        index = rng.integers(0, n, size=(rows, n)) + np.arange(rows)[:, None] * n
-        counts = np.bincount(index.ravel(), minlength=rows * n).reshape(rows, n)
-        yield counts.astype(np.float64)
 
 
 def left_out(sums: Sums) -> tuple[Values, Values]:
@@ -224,6 +214,13 @@ def left_out(sums: Sums) -> tuple[Values, Values]:
     sides = (sums.baseline, sums.candidate)
     one, two = (sums.of(side.sum(axis=0) - side) for side in sides)
     return one, two
+
+
+def _drawn(n: int, draws: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Yield which units are in a bootstrap sample, rows of draws at a time."""
+    size = max(1, CHUNK // n)
+    for start in range(0, draws, size):
+        yield rng.integers(0, n, size=(min(size, draws - start), n))
 
 
 def _by_cluster(rows: Values, clusters: Places | None) -> Values:
