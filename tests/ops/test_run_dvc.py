@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.data.dvclock import main_lock
+from gitexp.errors import DataMissingError
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.ops.init import init
 from gitexp.ops.inputs import inputs
 from gitexp.ops.run import run
-from tests.build import BuiltRepo, dvc, repository
+from tests.build import DVC_FILES, BuiltRepo, dvc, repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -111,3 +113,35 @@ def test_outputs_follow_in_every_work_tree_on_the_branch_or_are_named(
         "model.txt",
         "prepared.csv",
     ]
+
+
+def test_a_linked_worktree_is_told_how_to_share_the_cache_that_has_the_data(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "main")
+    repo.write(DVC_FILES)
+    dvc(repo.path, "init", "-q")
+    dvc(repo.path, "add", "-q", "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace)
+    linked = repo.worktree(tmp_path / "linked tree", "-b", "exp/x")
+    with pytest.raises(DataMissingError) as refused:
+        run(linked.workspace)
+    cache = repo.path / ".dvc" / "cache"
+    assert refused.value.next_step == f"dvc cache dir --local {cache}, then dvc checkout"
+    # What is recorded from elsewhere names the outputs that it cannot bring, and how to.
+    report = run(repo.workspace, RunRequest(on="exp/x", at="exp/x", seeds=(1,)))
+    assert report.snapshot.startswith("written")
+    ending = f"there: {refused.value.next_step}"
+    assert report.not_updated
+    assert all(text.endswith(ending) for text in report.not_updated)
+    command, _, then = refused.value.next_step.partition(", then ")
+    for typed in (command, then):
+        dvc(linked.path, *shlex.split(typed)[1:])
+    assert json.loads(dvc(linked.path, "status", "--json")) == {}
+    linked.commit({"params.yaml": "lr: 0.8\nseed: 1\n"}, at=3)
+    report = run(linked.workspace)
+    assert (report.snapshot[:7], report.not_updated) == ("written", ())
+    assert not (linked.path / ".dvc" / "cache").exists()
+    assert json.loads(dvc(linked.path, "status", "--json")) == {}

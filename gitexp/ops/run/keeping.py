@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.data.cache import open_cache
+from gitexp.data.cache import has, open_cache
 from gitexp.data.objects import CacheConfig
 from gitexp.data.settings import has_dvc
-from gitexp.git import worktrees
+from gitexp.git import checkouts, worktrees
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import Md5
     from gitexp.model.workspace import Workspace
 
 
@@ -31,6 +33,30 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
     if not keeps and not has_dvc(top / config.project):
         return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
     return open_cache(top / config.project)
+
+
+def cache_beside(
+    workspace: Workspace, config: ProjectConfig, objects: Sequence[Md5]
+) -> Path | None:
+    """Return the cache of another worktree of this repository that holds all these objects.
+
+    DVC gives each worktree a cache of its own unless it is told to share one, so a linked worktree
+    begins without data.
+    """
+    own = None if workspace.top is None else cache_of(workspace.top, config).dir
+    for place in checkouts.listing(workspace):
+        project = place.top / config.project
+        if place.missing or not has_dvc(project):
+            continue
+        cache = open_cache(project)
+        if cache.dir != own and all(has(cache, each) for each in objects):
+            return cache.dir
+    return None
+
+
+def share(cache: Path) -> str:
+    """Return what to type in a worktree to let it use another one's cache."""
+    return f"dvc cache dir --local {shlex.quote(str(cache))}, then dvc checkout"
 
 
 def remove_slots(workspace: Workspace, paths: Iterable[Path]) -> None:

@@ -285,8 +285,14 @@ def doubt(paths: Sequence[str]) -> str:
     )
 
 
-def check_data(data: DataState) -> None:
+def check_data(data: DataState, *, bring: str = "") -> None:
     """Stop where bytes of tracked data are not in the cache.
+
+    Parameters
+    ----------
+    data : DataState
+    bring : str
+        What to type, where that is not `dvc pull`.
 
     Raises
     ------
@@ -304,7 +310,9 @@ def check_data(data: DataState) -> None:
         lines = listed(data.missing)
         more = f"\nand {len(lines) - _SHOWN} more" if len(lines) > _SHOWN else ""
         raise DataMissingError(
-            "data that the run needs are not here", found="\n".join(lines[:_SHOWN]) + more
+            "data that the run needs are not here",
+            found="\n".join(lines[:_SHOWN]) + more,
+            next_step=bring,
         )
 
 

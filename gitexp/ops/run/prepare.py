@@ -15,7 +15,7 @@ from gitexp.git import command, objects, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.run import preflight, snapshot
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
-from gitexp.ops.run.keeping import cache_of
+from gitexp.ops.run.keeping import cache_beside, cache_of, share
 from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
 from gitexp.staging import params as params_staging
@@ -157,7 +157,11 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
     doubtful = preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
-    preflight.check_data(data)
+    beside = None
+    if data.missing:
+        lacking = [md5 for one in data.missing for md5 in one.objects]
+        beside = cache_beside(situation.workspace, config, lacking)
+    preflight.check_data(data, bring="" if beside is None else share(beside))
     # A lone command declares no params: it is executed for every seed.
     seed = config.seed.param if config.pipeline is not None else None
     seeded = pipeline.seeded(stages, seed, config.once, named=mentions_seed(stages))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.data import dvclock
@@ -21,6 +21,7 @@ from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
+from gitexp.ops.run.keeping import share
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, lookup, transaction
 
@@ -315,13 +316,17 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
     for place in checkouts.on_branch(workspace, branch) if wanted else ():
         project = place.top / ended.config.project
         shown = "" if place.top == workspace.top else f"{place.top}/"
+        how = "dvc checkout"
         try:
+            cache = open_cache(project)
+            if cache.dir != (used := Path(ended.first.cache_dir)):
+                how = f"there: {share(used)}"
             with dvclock.main_lock(project):
-                result = refresh(project, wanted, open_cache(project))
+                result = refresh(project, wanted, cache)
         except GitexpError as error:  # DVC is at work there, or the disk is full
-            left += [f"{shown}{out.path}: {error.summary}; dvc checkout" for out in wanted]
+            left += [f"{shown}{out.path}: {error.summary}; {how}" for out in wanted]
         else:
-            left += [f"{shown}{each.path}: {each.why}; dvc checkout" for each in result.left]
+            left += [f"{shown}{each.path}: {each.why}; {how}" for each in result.left]
     return left
 
 
