@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import format_effect, told_apart
 from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, pairs_needed
+from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,6 +46,9 @@ class Judged:
     current_branch: str
     problem: str = ""  # why the sides are not comparable, or nothing could be tested
     prefix: str = ""  # what line 1 has to say before all else
+    swapped: str = ""  # the experiment that has the sides the other way round
+    same: bool = False  # both sides have the same inputs
+    concluded: bool = False
 
 
 def headline(judged: Judged) -> str:
@@ -76,15 +79,27 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 def next_step(judged: Judged) -> str:
     """Return the cheapest command that brings the comparison further."""
     plan, verdict = judged.plan, judged.verdict
+    base, candidate = quoted(judged.baseline.name), quoted(judged.candidate.name)
+    if judged.swapped:
+        return f"gitexp compare {quoted(judged.swapped)}"
+    if judged.same and (plan is None or judged.concluded):
+        return f"gitexp inputs {base} {candidate}"
+    if judged.same:
+        return "change code or parameters, commit, then gitexp run --with-baseline"
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
-        base = quoted(judged.baseline.name)
         return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
     if verdict is Verdict.NOT_COMPARABLE:
-        return f"gitexp diff {quoted(judged.baseline.name)} {quoted(judged.candidate.name)}"
+        return f"gitexp diff {base} {candidate}"
+    return _next_of_plan(judged, plan)
+
+
+def _next_of_plan(judged: Judged, plan: Plan) -> str:
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
-    if verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
+    if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         return run_command(judged)
+    if judged.concluded:
+        return f"gitexp show {plan.name}"
     here = judged.current_branch == plan.branch
     return "gitexp conclude" if here else f"git switch {quoted(plan.branch)} && gitexp conclude"
 
@@ -115,7 +130,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         return tuple(found)
     units, needed, repeats = _units(judged), _needed(judged), _repeats(judged)
     if units < needed:
-        planned = f"{plan.repeats} are planned, " if _by_repeats(judged) else ""
+        are = "is" if plan.repeats == 1 else "are"
+        planned = f"{plan.repeats} {are} planned, " if _by_repeats(judged) else ""
         found.append(
             f"{_amount(judged, needed)} would do to reach alpha = {plan.alpha:g}, "
             f"{planned}{units} {'is' if units == 1 else 'are'} there"
@@ -181,17 +197,6 @@ def p_words(p: float, alpha: float) -> str:
     return repr(p)
 
 
-def plural(number: int, noun: str) -> str:
-    """Return a number with its noun.
-
-    Examples
-    --------
-    >>> plural(1, "pair"), plural(2, "data set")
-    ('1 pair', '2 data sets')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def repeats_of(metric: MetricComparison) -> int:
     """Return the repeats a side that a metric was measured in, however many parts each had."""
     return min(len(metric.baseline_values), len(metric.candidate_values))
@@ -242,14 +247,14 @@ def _amount(judged: Judged, number: int) -> str:
     """Return a number of what `_units` and `_needed` count, with its noun."""
     result = judged.result
     if result is not None and result.plan.test in PARTED:
-        return plural(number, PARTED[result.plan.test])
+        return counted(number, PARTED[result.plan.test])
     if judged.plan is not None and judged.plan.claim is Claim.MODEL:
-        return plural(number, "example")
+        return counted(number, "example")
     return f"{number} {_repeat_word(judged, number)}"
 
 
 def _repeat_word(judged: Judged, number: int) -> str:
-    word = plural(number, "pair" if judged.paired else "repeat").split(" ", 1)[1]
+    word = counted(number, "pair" if judged.paired else "repeat").split(" ", 1)[1]
     return word if judged.paired else f"{word} a side"
 
 

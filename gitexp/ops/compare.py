@@ -197,6 +197,9 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         current_branch=here,
         problem=draft.problem or obstacle,
         prefix=draft.prefix,
+        swapped=draft.swapped,
+        same=draft.same,
+        concluded=draft.concluded,
     )
     metrics = draft.metrics
     if family > 1 and result is not None and _is_judged(result):

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import NoSamplesError
+from gitexp.git import objects
+from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
@@ -20,6 +22,7 @@ from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
 from gitexp.ops.subgroups import Subgroups
 from gitexp.stats.adjust import holm
+from gitexp.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,6 +83,12 @@ class Draft:
         For baseline and candidate: a source commit is gone, inputs and plan digest decided.
     pair : Pair or None
         The predictions of both sides, where the claim is about two models.
+    swapped : str
+        The experiment whose plan has the two sides the other way round; "" for none.
+    same : bool
+        Whether both sides have the same inputs.
+    concluded : bool
+        Whether the experiment has its conclusion already.
     """
 
     baseline: Source
@@ -98,6 +107,9 @@ class Draft:
     lost: tuple[bool, bool]
     subgroups: Subgroups = field(default_factory=Subgroups)
     pair: Pair | None = None
+    swapped: str = ""
+    same: bool = False
+    concluded: bool = False
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -121,6 +133,17 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
     baseline = sides.source(repo, base, named.commit, index)
     warnings: list[str] = []
     plan = named.plan
+    swapped = ""
+    if (
+        plan is None
+        and base.plan is not None
+        and _is_planned(repo, index, base.plan, base, candidate)
+    ):
+        swapped = base.plan.name
+        warnings.append(
+            f"the sides are swapped: {candidate.name} is the baseline of {swapped}; "
+            f"gitexp compare {swapped} gives its verdict"
+        )
     if plan is not None and not _is_planned(repo, index, plan, named, baseline):
         warnings.append(
             f"{baseline.name} is not the baseline of the plan {plan.name}, which is "
@@ -134,7 +157,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
     evaluation = evaluation_of(counted)
     same = baseline.inputs == candidate.inputs
     if not same:
-        _check_samples(baseline, candidate, counted, plan)
+        _check_samples(baseline, candidate, counted, plan, swapped)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
     cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
@@ -172,7 +195,14 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         ),
         subgroups=measured.subgroups,
         pair=measured.pair,
+        swapped=swapped,
+        same=same,
+        concluded=plan is not None and _is_concluded(repo, named, plan),
     )
+
+
+def _is_concluded(repo: Repo, named: Named, plan: Plan) -> bool:
+    return objects.blob_id(repo, named.commit, layout.conclusion_path(plan.name)) is not ABSENT
 
 
 def _is_lost(repo: Repo, side: SideCount) -> bool:
@@ -198,7 +228,9 @@ def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
     )
 
 
-def _check_samples(baseline: Source, candidate: Source, counted: Count, plan: Plan | None) -> None:
+def _check_samples(
+    baseline: Source, candidate: Source, counted: Count, plan: Plan | None, swapped: str
+) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
     Raises
@@ -221,6 +253,9 @@ def _check_samples(baseline: Source, candidate: Source, counted: Count, plan: Pl
             command = f"gitexp run --at {source.commit[:12]}"
             command += f" --seeds {seeds}" if seeds else ""
             expected = f"seeds {seeds}, as {candidate.name} has" if seeds else "finished repeats"
+        if swapped:
+            expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
+            command = f"gitexp compare {advice.quoted(swapped)}"
         raise NoSamplesError(
             "nothing to compare with",
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",

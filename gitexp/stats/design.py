@@ -194,6 +194,17 @@ def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -
     return n
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(2, "data set")
+    ('1 pair', '2 data sets')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _check(design: Design) -> None:
     _check_alpha(design.alpha)
     counts = f"{design.n_baseline} and {design.n_candidate}"
@@ -242,7 +253,7 @@ def _plan_paired(design: Design) -> PlannedTest:
         design,
         test="paired-permutation",
         title="exact paired permutation of the mean" if exact else drawn,
-        why=f"{design.n_baseline} repeats on both sides, joined by seed",
+        why=f"{counted(design.n_baseline, 'repeat')} on both sides, joined by seed",
         resamples=ways if exact else FLIP_DRAWS,
         exact=exact,
     )
@@ -252,7 +263,8 @@ def _plan_independent(design: Design) -> PlannedTest:
     ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
     exact = ways <= MAX_ASSIGNMENTS
     drawn = f"permutation of the labels, {LABEL_DRAWS:,} random assignments"
-    why = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
+    repeats = counted(design.n_candidate, "repeat")
+    why = f"{design.n_baseline} and {repeats}, not joined by seed"
     if design.n_baseline != design.n_candidate:
         why += "; unequal numbers: if the spreads differ too, see Welch's t beside"
     return _planned(
@@ -267,7 +279,7 @@ def _plan_independent(design: Design) -> PlannedTest:
 
 def _plan_examples(design: Design) -> PlannedTest:
     n = design.n_baseline
-    why = f"claim: model, {n} examples predicted by both sides"
+    why = f"claim: model, {counted(n, 'example')} predicted by both sides"
     metric = design.metric or "the metric"
     if design.effect is not None and design.effect.margin != 0:
         return _planned(
@@ -333,7 +345,7 @@ def _plan_datasets(design: Design) -> PlannedTest:
         design,
         test="signed-rank",
         title=f"Wilcoxon signed-rank, {ranked}",
-        why=f"{design.n_baseline} data sets, one value each on either side",
+        why=f"{counted(design.n_baseline, 'data set')}, one value each on either side",
         resamples=0,
         exact=True,
     )

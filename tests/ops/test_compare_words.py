@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,9 @@ from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard
 from gitexp.ops.compare import CompareOptions, compare, exit_code
-from gitexp.report import words
+from gitexp.ops.conclude import conclude
+from gitexp.report import renderer, words
+from gitexp.report.style import Style
 from tests.ops.records import CONFIG, START, Lab, experiment, one, scores
 from tests.ops.test_predicted import predictions
 
@@ -207,3 +210,46 @@ def test_the_p_values_of_the_verdict_are_called_what_they_are(
     experiment(lab, effect=effect)
     (line,) = [fact.text for fact in words.facts(one(lab)) if fact.label == "verdict by"]
     assert line.startswith(f"{what}: ")
+
+
+def test_swapped_sides_name_the_comparison_that_was_meant(lab: Lab) -> None:
+    experiment(lab)
+    with pytest.raises(NoSamplesError) as none:
+        compare(lab.repo.workspace, ["exp/deep", "main"])
+    assert none.value.next_step == "gitexp compare deep"
+    assert none.value.expected == "main is the baseline of deep: the sides are swapped"
+    lab.repo.switch("main")
+    lab.record("e", {"f1": scores(0.6, range(10))})
+    result = one(lab, "exp/deep", "main")
+    assert result.verdict is None
+    assert result.next_step == "gitexp compare deep"
+    assert any("the sides are swapped" in text for text in result.warnings)
+
+
+def test_after_the_conclusion_nobody_is_told_to_conclude(lab: Lab) -> None:
+    experiment(lab)
+    assert one(lab).next_step == "gitexp conclude"
+    conclude(lab.repo.workspace, words="It holds.", now=START)
+    assert one(lab).next_step == "gitexp show deep"
+
+
+def test_equal_inputs_are_to_be_changed_and_no_metric_is_invented(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan()
+    lab.record("b", {"f1": scores(0.6, range(3))}, plan=plan)
+    result = one(lab)
+    assert result.next_step.startswith("change code or parameters, commit")
+    lab.repo.git("branch", "twin", "main")
+    assert one(lab, "main", "twin").next_step == "gitexp inputs main twin"
+
+
+def test_one_is_singular(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(repeats=1)
+    lab.change()
+    lab.record("b", {"f1": {0: 0.6}}, of="main", plan=plan)
+    lab.record("c", {"f1": {0: 0.7}}, plan=plan)
+    result = one(lab)
+    assert result.headline == "no outcome of 1 pair reaches alpha = 0.05; 5 would do"
+    text = renderer("text").render((result,), Style())
+    assert not re.search(r"\b1 (pairs|repeats|folds|data sets|seeds|examples)\b", text), text
