@@ -11,6 +11,7 @@ from gitexp.errors import (
     ExistsError,
     NoPlanError,
     UnknownExperimentError,
+    UnsafeInputError,
     UsageError,
 )
 from gitexp.formats import conclusion as conclusion_format
@@ -84,6 +85,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         If there is a conclusion, and it was not asked to replace it.
     UsageError
         If there are no words.
+    UnsafeInputError
+        If it would be larger than anybody reads: thousands of repeats, or a book of words.
     NoSamplesError
         If nothing was measured yet.
     PreconditionError
@@ -120,12 +123,14 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         author_email=author.email,
         concluded_at=when,
     )
+    data = conclusion_format.dump(conclusion)
+    _check_size(data, path)
     if dry_run:
         return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
 
     def edit(view: TipView) -> Mapping[str, bytes]:
         del view
-        return {path: conclusion_format.dump(conclusion)}
+        return {path: data}
 
     verdict = comparison.verdict.value if comparison.verdict else "no verdict"
     published = transaction.publish(
@@ -147,6 +152,20 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         not_updated=published.not_updated,
         archived=archive(workspace, plan.name, push=push, now=when) if archived else None,
     )
+
+
+def _check_size(data: bytes, path: str) -> None:
+    """Refuse, before it is written, what nobody could read again."""
+    try:
+        conclusion_format.load(data, path)
+    except UnsafeInputError as error:
+        raise UnsafeInputError(
+            "this conclusion would be too large to be read again",
+            found=error.found,
+            where=path,
+            expected=error.expected,
+            next_step="gitexp conclude with fewer words, or for a plan with fewer repeats",
+        ) from error
 
 
 def _experiment(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:

@@ -13,6 +13,7 @@ from gitexp.errors import (
     NoPlanError,
     NoSamplesError,
     UnknownExperimentError,
+    UnsafeInputError,
     UsageError,
 )
 from gitexp.model.comparison import Verdict
@@ -108,3 +109,12 @@ def test_a_branch_whose_short_name_begins_like_a_run_is_shown_under_any_prefix(l
     shown = show(lab.repo.workspace, "cccc")
     assert isinstance(shown, ShownExperiment)
     assert shown.branch == "trial/cccc"
+
+
+def test_what_could_not_be_read_again_is_not_concluded(lab: Lab) -> None:
+    experiment(lab)
+    before = lab.repo.refs()
+    with pytest.raises(UnsafeInputError, match="too large to be read again") as caught:
+        conclude(lab.repo.workspace, words="-" * (17 << 20))
+    assert caught.value.where == ".gitexp/conclusions/deep.yaml"
+    assert lab.repo.refs() == before
