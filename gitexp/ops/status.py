@@ -21,6 +21,8 @@ from gitexp.store import lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
+from gitexp.store.pointed import unreadable as unreadable_pointers
+from gitexp.store.state import State
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
+        notes += unreadable_pointers(State(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
     except NotInitialisedError:
         facts.initialised = False

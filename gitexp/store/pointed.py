@@ -10,11 +10,13 @@ from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.formats import dvcfiles
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, tree_id, walk_tree
+from gitexp.store.index import Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.formats.dvcfiles import HashedPath
+    from gitexp.store.index import Index
     from gitexp.store.state import State
 
 LIMIT_BYTES = 16 << 20
@@ -62,6 +64,17 @@ def pointed(state: State) -> PointedData:
         for out in outs:
             found[out.path] = Pointed(out.path, path, out.md5, out.size, out.nfiles)
     return PointedData(found, tuple(bad))
+
+
+def unreadable(state: State, index: Index) -> tuple[str, ...]:
+    """Return `PointedData.unreadable` of a state, remembered by its tree."""
+    key = f"{state.tree}:{state.config.project}:{state.config.pipeline}"
+    if key in (rows := index.get(Kind.POINTERS, [key])):
+        return tuple(rows[key].decode("utf-8", "surrogateescape").splitlines())
+    # A name may hold what ends a line, and a line is only shown.
+    found = tuple(" ".join(line.splitlines()) for line in pointed(state).unreadable)
+    index.put(Kind.POINTERS, {key: "\n".join(found).encode("utf-8", "surrogateescape")})
+    return found
 
 
 def _files(state: State) -> Iterator[str]:

@@ -226,6 +226,14 @@ def test_a_record_that_cannot_be_read_is_listed_beside_the_others(begun: BuiltRe
     assert [item.what for item in status(begun.workspace).unreadable] == [run_id(2)]
 
 
+def test_a_data_pointer_that_cannot_be_read_is_named_by_status_and_diff(begun: BuiltRepo) -> None:
+    begun.commit({"data/a.csv.dvc": "outs: [", "data/b.csv.dvc": "outs:\n- path: b.csv\n"}, at=5)
+    for _ in range(2):  # the second answer comes from the index
+        (note,) = status(begun.workspace).notes
+        assert note.startswith("data/a.csv.dvc: ")
+    assert f"{note} (HEAD)" in diff(begun.workspace, "HEAD~", "HEAD").notes
+
+
 def test_show_finds_experiments_branches_runs_and_revisions(begun: BuiltRepo) -> None:
     record(begun, 1, [0.5, 0.7], "exp/better", 4)
     for name in (None, "better", "exp/better"):
