@@ -136,7 +136,7 @@ def _work_out(
 
     try:
         plan = (
-            plan_named(repo, tip.branch.partition("/")[2], tip.commit)
+            plan_named(repo, tip.name.partition("/")[2], tip.commit)
             if tip.archived
             else plan_of_branch(repo, tip.branch, tip.commit)
         )

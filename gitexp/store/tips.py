@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.store.layout import ARCHIVE_TAGS, DATA_BRANCH
+from gitexp.store.plans import branch_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ class Tip:
 
     ref: str  # "refs/heads/exp/a"
     commit: CommitHash
+    prefix: str = ""  # of experiments' branches; an archive tag does not tell it
 
     @property
     def name(self) -> str:
@@ -33,7 +35,9 @@ class Tip:
         """Return the branch's name without the remote's, or that of the archived branch."""
         if self.ref.startswith("refs/remotes/"):
             return self.ref.split("/", 3)[3]
-        return self.name.replace("exp-archive/", "exp/", 1) if self.archived else self.name
+        if self.archived:
+            return self.prefix + self.ref.removeprefix(ARCHIVE_TAGS)
+        return self.name
 
     @property
     def archived(self) -> bool:
@@ -48,7 +52,10 @@ class Tip:
 
 def tips(repo: Repo) -> tuple[Tip, ...]:
     """Return all local branches, remote-tracking branches and archive tags."""
-    return tuple([Tip(ref, commit) for ref, commit in refs.branches(repo)])
+    found = refs.branches(repo)
+    archived = found and found[-1][0].startswith(ARCHIVE_TAGS)  # the last, where there are any
+    prefix = branch_prefix(repo) if archived else ""
+    return tuple([Tip(ref, commit, prefix) for ref, commit in found])
 
 
 def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:

@@ -1,4 +1,4 @@
-"""Branches named exp/... without a plan, and plans that cannot be read."""
+"""Branches named as experiments without a plan, and plans that cannot be read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.model.care import Finding, Level
 from gitexp.ops.doctor.place import Found
 from gitexp.store.lines import reason
-from gitexp.store.plans import plan_of_branch
+from gitexp.store.plans import branch_prefix, plan_of_branch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,9 @@ NAME = "branches"
 
 def look(place: Place) -> Iterator[Found]:
     """Yield local branches that look like experiments and are none."""
+    prefix = branch_prefix(place.repo)
     for tip in place.tips:
-        if not tip.local or not tip.branch.startswith("exp/"):
+        if not tip.local or not tip.branch.startswith(prefix):
             continue
         try:
             plan = plan_of_branch(place.repo, tip.branch, tip.commit)

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Person
     from gitexp.model.workspace import Workspace
 
-PREFIX: Final = "exp/"
 TAGS: Final = "refs/tags/"
 
 
@@ -40,6 +39,11 @@ class Shared:
     def workspace(self) -> Workspace:
         """Where the command works."""
         return self.repo.workspace
+
+    @property
+    def prefix(self) -> str:
+        """Return what the names of experiments' branches begin with."""
+        return plans.branch_prefix(self.repo)
 
     def ours(self, branch: str) -> CommitHash | Absent:
         """Return where a branch is here."""
@@ -86,8 +90,9 @@ def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Sh
 def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """Return the local branches that are meant: the named ones, or every experiment's.
 
-    Without a name it is each ``exp/`` branch, and the current one where it has a plan; not one
-    that was archived and taken off the remote, which nobody wants to come back by accident.
+    Without a name it is each branch named as an experiment's, and the current one where it has a
+    plan; not one that was archived and taken off the remote, which nobody wants to come back by
+    accident.
 
     Raises
     ------
@@ -96,19 +101,20 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """
     if names:
         return tuple(dict.fromkeys(_local(shared, name) for name in names))
-    every = refs.branches(shared.repo, PREFIX)
+    prefix = shared.prefix
+    every = refs.branches(shared.repo, prefix)
     tags = {ref.removeprefix(layout.ARCHIVE_TAGS): tip for ref, tip in every}
     found = []
     for ref, tip in every:
         branch = ref.removeprefix("refs/heads/")
         if branch == ref:
             continue
-        tag = tags.get(branch.removeprefix(PREFIX))
+        tag = tags.get(branch.removeprefix(prefix))
         ended = tag is not None and objects.is_ancestor(shared.repo, tip, tag)
         if not ended or shared.theirs(branch) is not ABSENT:
             found.append(branch)
     head = refs.head(shared.repo)
-    if head.branch is None or head.commit is ABSENT or head.branch.startswith(PREFIX):
+    if head.branch is None or head.commit is ABSENT or head.branch.startswith(prefix):
         return tuple(found)
     with contextlib.suppress(GitexpError):  # a plan that cannot be read makes no experiment
         if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
@@ -126,11 +132,12 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """
     if not names:
         return mine(shared, names)
+    prefix = shared.prefix
     found = []
     for name in names:
         places = [
             branch
-            for branch in (f"{PREFIX}{name}", name)
+            for branch in (f"{prefix}{name}", name)
             if shared.ours(branch) is not ABSENT or shared.theirs(branch) is not ABSENT
         ]
         found.append(_one(places, name, f"here or on {shared.remote}"))
@@ -146,7 +153,8 @@ def new_commits(
 
 
 def _local(shared: Shared, name: str) -> str:
-    places = [branch for branch in (f"{PREFIX}{name}", name) if shared.ours(branch) is not ABSENT]
+    prefix = shared.prefix
+    places = [branch for branch in (f"{prefix}{name}", name) if shared.ours(branch) is not ABSENT]
     return _one(places, name, "here")
 
 

@@ -1,0 +1,53 @@
+"""The settings say what experiments' branches are called; nothing else is taken for one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.ops.archive import archive
+from gitexp.ops.doctor import doctor
+from gitexp.ops.list_runs import list_experiments
+from gitexp.ops.push import push
+from tests.build import repository
+from tests.ops.records import CONFIG, Lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    lab = Lab(repo)
+    lab.init(replace(CONFIG, branch_prefix="trial/"))
+    lab.plan(prefix="trial/")
+    repo.switch("main")
+    return lab
+
+
+def test_an_archived_experiment_is_listed_once_under_its_name(lab: Lab) -> None:
+    archive(lab.repo.workspace, "deep")
+    (found,) = list_experiments(lab.repo.workspace).experiments
+    assert (found.name, found.branch) == ("deep", "trial/deep")  # its records are there alone
+    lab.repo.git("branch", "-D", "trial/deep")
+    (found,) = list_experiments(lab.repo.workspace).experiments
+    assert (found.name, found.state) == ("deep", "archived")
+
+
+def test_doctor_looks_at_branches_of_that_name_only(lab: Lab) -> None:
+    lab.repo.git("branch", "exp/mine")
+    lab.repo.git("branch", "trial/empty")
+    found = doctor(lab.repo.workspace).findings
+    assert [item.where for item in found if item.check == "branches"] == ["trial/empty"]
+
+
+def test_push_without_a_name_sends_branches_of_that_name(lab: Lab, tmp_path: Path) -> None:
+    origin = repository(tmp_path / "origin")
+    lab.repo.git("remote", "add", "origin", str(origin.path))
+    lab.repo.git("branch", "exp/mine")
+    report = push(lab.repo.workspace)
+    assert [move.branch for move in report.branches] == ["trial/deep"]
