@@ -9,7 +9,7 @@ single look rests on: symmetric differences, or exchangeable labels.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -17,10 +17,11 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
-from gitexp.model.comparison import PlannedTest, SignificanceResult
+from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
 from gitexp.model.plan import StoppingRule
 from gitexp.stats import hypotheses
 from gitexp.stats.design import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS, smallest_p
+from gitexp.stats.intervals import difference_interval
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.roots import crossing
 from gitexp.stats.sequential import crossing_probability
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 BETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # on a difference of one root mean square
 HALF = 0.5
+FAR = 1e6  # standard deviations: a few pairs refute no difference at all, and the interval is open
 FEWEST = 2  # units at the first look
 
 TITLES = {
@@ -54,7 +56,8 @@ class Course:
     result : SignificanceResult
         Its p-values are those of all looks so far, so they are compared with alpha itself.
     looks : tuple of int
-        Units at each look that was made, up to the one that decided.
+        Units at each look that was made, up to the one that decided; none before the first, when
+        every p-value is 1.
     planned : tuple of int
         Units at each planned look; empty for the always-valid rule.
     decided : bool
@@ -66,8 +69,8 @@ class Course:
     result: SignificanceResult
     looks: tuple[int, ...]
     planned: tuple[int, ...]
-    decided: bool
-    nominal: float
+    decided: bool = False
+    nominal: float = 0.0
 
 
 def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> PlannedTest:
@@ -138,8 +141,8 @@ def run_sequential(
     Raises
     ------
     DesignError
-        If values are missing or not finite, the first look is not reached, or a relative effect
-        meets a baseline value that is not positive.
+        If values are missing or not finite, or a relative effect meets a baseline value that is
+        not positive.
 
     References
     ----------
@@ -160,11 +163,10 @@ def run_sequential(
     always = stopping.rule is StoppingRule.ALWAYS_VALID
     planned = () if always else stopping.at(repeats)
     reached = tuple(range(FEWEST, have + 1)) if always else tuple(n for n in planned if n <= have)
+    plan = plan_sequential(design, stopping, repeats)
+    statistic = float(new.mean() - old.mean())
     if not reached:
-        first = FEWEST if always else planned[0]
-        raise DesignError(
-            "the first look is not reached", found=f"{have} repeats", expected=f"{first}"
-        )
+        return Course(SignificanceResult(plan, 1.0, 1.0, 1.0, statistic), (), planned)
     shifted = hypotheses.with_margin(old, new, effect, design.direction)
 
     @cache
@@ -178,17 +180,75 @@ def run_sequential(
     decided = _smallest(found) <= design.alpha
     return Course(
         result=SignificanceResult(
-            plan=plan_sequential(design, stopping, repeats),
+            plan=plan,
             p_value=found.p_value,
             p_support=found.p_support,
             p_refute=found.p_refute,
-            statistic=float(new.mean() - old.mean()),
+            statistic=statistic,
         ),
         looks=reached[:made],
         planned=planned,
         decided=decided,
         nominal=design.alpha if always else nominal_level(stopping, planned, made, design.alpha),
     )
+
+
+def repeated_interval(
+    course: Course, stopping: Stopping, baseline: Floats, candidate: Floats
+) -> Interval | None:
+    """Return an interval of the difference that holds at all looks together.
+
+    Parameters
+    ----------
+    course : Course
+        Of the same values.
+    stopping : Stopping
+    baseline, candidate : sequence of float
+        In the order of arrival.
+
+    Returns
+    -------
+    Interval or None
+        Student's t at the level of the last look, or for the always-valid rule the differences
+        that the bets have not refuted (a confidence sequence). None before the first look, and
+        where nothing varies.
+    """
+    plan = course.result.plan
+    if not course.looks:
+        return None
+    confidence = 1 - plan.alpha
+    if course.planned:
+        level = 2 * nominal_level(stopping, course.planned, len(course.looks), plan.alpha / 2)
+        plain = difference_interval(
+            list(baseline), list(candidate), paired=plan.paired, confidence=1 - level
+        )
+        if plain is None:
+            return None
+        method = f"{plain.method}, repeated over {len(course.planned)} looks"
+        return replace(plain, confidence=confidence, method=method)
+    have = min(len(baseline), len(candidate))
+    old, new = finite(baseline[:have]), finite(candidate[:have])
+    differences: Values = new - old
+    spread = float(differences.std())
+    if spread == 0:
+        return None
+
+    def excess(margin: float) -> float:
+        # today's wealth, not the most that there ever was: early luck could empty the interval
+        apart = differences - margin
+        return math.log(2 / plan.alpha) - math.log(max(_wealth(apart)[-1], _wealth(-apart)[-1]))
+
+    middle = float(differences.mean())
+    if excess(middle) <= 0:
+        return None
+    limits: list[float | None] = []
+    for sign in (-1.0, 1.0):
+        reach = spread / math.sqrt(have)
+        while excess(middle + sign * reach) > 0 and reach < FAR * spread:
+            reach *= 2
+        edge = middle + sign * reach
+        limits.append(None if excess(edge) > 0 else crossing(excess, *sorted((middle, edge))))
+    return Interval(limits[0], limits[1], confidence, "confidence sequence, valid at every look")
 
 
 @lru_cache(maxsize=4_096)

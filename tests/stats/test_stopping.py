@@ -7,13 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from gitexp.errors import DesignError
 from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
 from gitexp.stats.design import Design, Unit
+from gitexp.stats.intervals import difference_interval
 from gitexp.stats.sequential import obrien_fleming_boundary, pocock_boundary
 from gitexp.stats.stopping import (
     nominal_level,
     plan_sequential,
+    repeated_interval,
     repeated_p,
     run_sequential,
 )
@@ -97,10 +98,29 @@ def test_a_clear_gain_is_seen_early_and_later_values_change_nothing() -> None:
         assert one.result.p_support == two.result.p_support
 
 
-def test_a_first_look_that_is_not_reached_says_so() -> None:
-    with pytest.raises(DesignError, match="first look") as caught:
-        run_sequential(design(3), POCOCK, 20, np.zeros(3), np.ones(3))
-    assert caught.value.expected == "5"
+def test_before_the_first_look_nothing_is_looked_at() -> None:
+    course = run_sequential(design(4), POCOCK, 20, np.zeros(4), np.ones(4))
+    assert (course.looks, course.decided, course.planned[0]) == ((), False, 5)
+    assert course.result.p_support == course.result.p_refute == 1.0
+    assert repeated_interval(course, POCOCK, np.zeros(4), np.ones(4)) is None
+
+
+@pytest.mark.parametrize("stopping", [ALWAYS, POCOCK, FLEMING], ids=lambda rule: rule.rule.value)
+def test_the_interval_of_all_looks_is_wider_than_that_of_one_and_covers(stopping: Stopping) -> None:
+    rng = np.random.default_rng(6)
+    simulations, missed = 100, 0
+    for _ in range(simulations):
+        base, other = rng.normal(size=12), 0.3 + rng.normal(size=12)
+        course = run_sequential(design(12), stopping, 12, base, other)
+        found = repeated_interval(course, stopping, base, other)
+        assert found is not None
+        low = -np.inf if found.low is None else found.low
+        high = np.inf if found.high is None else found.high
+        missed += not low <= 0.3 <= high
+        plain = difference_interval(list(base), list(other), paired=True, confidence=0.95)
+        assert plain is not None
+        assert high - low > plain.high - plain.low  # type: ignore[operator]
+    assert missed / simulations <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / simulations)
 
 
 def test_more_repeats_than_planned_make_no_further_look() -> None:
