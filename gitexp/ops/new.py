@@ -194,26 +194,25 @@ def check_hypothesis(text: str) -> None:
         )
 
 
-def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
-    if request.here:
-        if current is None:
-            raise DetachedHeadError(
-                "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
-            )
-        if request.start is not None:
-            raise UsageError("--here and --start contradict each other")
-        return current
-    branch = config.branch_prefix + request.name
-    for name, commit in refs.branches(repo):
-        if name == layout.archive_tag(request.name):
-            raise ExistsError(
-                "an experiment of this name was archived, or removed",
-                found=f"exp-archive/{request.name} at {commit[:9]}",
-                next_step=f"gitexp show {request.name}; then choose another name",
-            )
-        if not name.startswith("refs/heads/"):
-            continue
+def check_branch(repo: Repo, branch: str, *, instead_of: str = "") -> None:
+    """Refuse the name of a new branch that is another's, on whatever file system.
+
+    Parameters
+    ----------
+    repo : Repo
+    branch : str
+        Short name.
+    instead_of : str
+        The branch that goes, if one does.
+
+    Raises
+    ------
+    ExistsError
+    """
+    for name, _ in refs.branches(repo):
         short = name.removeprefix("refs/heads/")
+        if short in {name, instead_of}:
+            continue
         if short == branch:
             raise ExistsError(
                 f"the branch {branch} exists",
@@ -228,6 +227,26 @@ def _branch(repo: Repo, request: NewRequest, current: str | None, config: Projec
         if short.startswith(f"{branch}/") or branch.startswith(f"{short}/"):
             raise ExistsError(
                 f"the branch {short} stands where {branch} would", next_step="choose another name"
+            )
+
+
+def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
+    if request.here:
+        if current is None:
+            raise DetachedHeadError(
+                "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
+            )
+        if request.start is not None:
+            raise UsageError("--here and --start contradict each other")
+        return current
+    branch = config.branch_prefix + request.name
+    check_branch(repo, branch)
+    for name, commit in refs.branches(repo):
+        if name == layout.archive_tag(request.name):
+            raise ExistsError(
+                "an experiment of this name was archived, or removed",
+                found=f"exp-archive/{request.name} at {commit[:9]}",
+                next_step=f"gitexp show {request.name}; then choose another name",
             )
     return branch
 

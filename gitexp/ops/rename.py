@@ -22,7 +22,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.writing import DELETE
 from gitexp.model.endings import EndReport
 from gitexp.ops import ends
-from gitexp.ops.new import check_name
+from gitexp.ops.new import check_branch, check_name
 from gitexp.store import layout, plans, refmoves
 from gitexp.store.conclusions import conclusion_named
 
@@ -122,6 +122,7 @@ class _Task:
 
 
 def _check_absent(task: _Task) -> None:
+    check_branch(task.repo, task.branch, instead_of=task.standing.branch)
     for ref in (refs.local(task.branch), task.tag):
         there = refs.read_ref(task.repo, ref)
         if there is not ABSENT:

@@ -493,8 +493,9 @@ def test_a_name_that_is_taken_is_refused(lab: Lab) -> None:
     lab.plan("other")
     lab.repo.switch("main")
     lab.repo.git("tag", "-a", "-m", "x", "exp-archive/third", "exp/other")
+    lab.repo.branch("exp/Twin")
     before = lab.repo.refs()
-    for name in ("other", "third"):
+    for name in ("other", "third", "twin"):
         with pytest.raises(ExistsError):
             rename(lab.repo.workspace, "deep", name)
     for name in ("deep", "Deep", "a/b"):

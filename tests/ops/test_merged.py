@@ -111,6 +111,10 @@ def test_the_archive_tag_answers_first(button: str, mine: BuiltRepo, tmp_path: P
     for repo in (mine, fresh):
         (after,) = compare(repo.workspace, ["faster"])
         assert (after.verdict, after.candidate.source_lost) == (Verdict.SUPPORTED, False)
+        view = shown_(repo, "faster")
+        assert (len(view.runs), view.source_lost, view.notes) == (2, False, ())
+        seen = diff(repo.workspace, after.baseline.commit, "faster")
+        assert not any(MARK in note for note in seen.notes)
         (listed,) = list_experiments(repo.workspace).experiments
         assert (listed.state, listed.source_lost) == ("archived", False)
 
