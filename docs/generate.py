@@ -104,9 +104,9 @@ def answers() -> str:
         "Made from `gitexp/formats/schemas/answers/` by `make docs`; do not edit.",
         "",
         "What commands print with `--json`: one value a call, whatever the text shows of it, under",
-        "the name of its schema. An error is an answer, too. `gitexp compare --json` prints a",
-        "[comparison](comparison.md), an array of them for several candidates. Characters that a",
-        "terminal could act on are written as JSON's own escapes.",
+        "the name of its schema. An error is an answer, too. `gitexp compare --json` and",
+        "`gitexp test --json` print a [comparison](comparison.md), an array of them for several",
+        "candidates. Characters that a terminal could act on are written as JSON's own escapes.",
     ]
     shared = _schema("common")["$defs"]
     names = sorted(path.stem for path in ANSWERS.glob("*.json") if path.stem != "common")
