@@ -1,4 +1,4 @@
-"""DVC's cache of files by content: put, look up, materialise, verify; without DVC.
+"""DVC's cache of files by content: put, look up, verify; without DVC.
 
 Objects are read-only before they get their name, so that DVC neither doubts nor deletes them, and
 a folder's own object comes after its members, so that its presence means completeness. Nothing is
@@ -17,21 +17,21 @@ from typing import TYPE_CHECKING
 
 from gitexp.data import dvcignore, hashing, links, manifest, objects, settings
 from gitexp.data.objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
-from gitexp.errors import DamagedDataError, DataMissingError, ExistsError
+from gitexp.errors import DamagedDataError, DataMissingError
 from gitexp.model.ids import Md5
 from gitexp.model.job import FileHash
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.data.hashing import Memo
 
 __all__ = [
     "CacheConfig",
     "Damage",
-    "Placed",
+    "damaged",
     "has",
-    "materialise",
+    "listed",
     "missing",
     "object_path",
     "open_cache",
@@ -46,19 +46,6 @@ __all__ = [
 
 EMPTY = Md5("d41d8cd98f00b204e9800998ecf8427e")
 SHOWN = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Placed:
-    """What `materialise` made, and how: a linked file has to be verified after use."""
-
-    kinds: tuple[str, ...]  # sorted, of all files
-    nfiles: int
-
-    @property
-    def linked(self) -> bool:
-        """Whether something shares its bytes with the cache and a write would reach them."""
-        return "hardlink" in self.kinds or "symlink" in self.kinds
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,82 +170,8 @@ def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[manifest.Entry, ...]:
     have = hashing.manifest_md5(content)
     if have != md5:
         objects.quarantine(cache, md5)
-        raise _damaged((Damage(md5, have, ""),), file)
+        raise damaged((Damage(md5, have, ""),), file)
     return manifest.parse(content, where=file)
-
-
-def materialise(  # noqa: PLR0913 - four say what goes where, the others how
-    cache: CacheConfig,
-    md5: Md5,
-    root: Path,
-    path: str,
-    *,
-    types: Sequence[str] | None = None,
-    executable: bool = False,
-    replace: bool = False,
-    unchanged: Callable[[str], bool] | None = None,
-    check: bool = True,
-) -> Placed:
-    """Put a file or folder from the cache at `path` below `root`, all or nothing.
-
-    Parameters
-    ----------
-    cache : CacheConfig
-    md5 : Md5
-        Hash of a file, or of a folder (``.dir``).
-    root : Path
-        A trusted folder, e.g. a worktree. `path` is not trusted.
-    path : str
-        POSIX, relative to `root`.
-    types : sequence of str, optional
-        Ways to try, in order; those of `cache` by default.
-    executable : bool
-        Whether a single file gets its executable bits.
-    replace : bool
-        Whether something at `path` may be swapped for the new; its bytes are then gone.
-    unchanged : callable, optional
-        Asked with the name to which the old thing was moved, beside `path`; if it answers no,
-        the old thing is moved back and nothing was changed.
-    check : bool
-        Whether every byte is hashed on its way; an object with other bytes is set aside.
-
-    Raises
-    ------
-    UnsafeInputError
-        If the manifest or `path` would reach elsewhere; nothing was written.
-    DataMissingError
-        If objects are missing: all are named, nothing was written.
-    DamagedDataError
-        If an object has other bytes than its name says; nothing stays in the worktree.
-    ExistsError
-        If there is something at `path` and `replace` is false, or `unchanged` answered no.
-    """
-    manifest.check_path(path, where="an output's path")
-    manifest.check_md5(md5, where=path)
-    gone = missing(cache, md5)
-    if gone:
-        raise _missing(path, gone)
-    entries = read_manifest(cache, md5) if md5.endswith(".dir") else ()
-    parent, _, name = path.rpartition("/")
-    with links.explained(f"{root}/{path}"):
-        folder = links.open_folder(str(root), parent, create=True)
-        temporary = f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
-        try:
-            if not replace and _exists(name, folder):
-                raise ExistsError("something is in the way", found=path, where=str(root))
-            placer = links.placer(types or cache.types)
-            work = _Work(cache, placer, executable=executable, check=check)
-            if md5.endswith(".dir"):
-                work.fill(entries, temporary, folder)
-            else:
-                work.file(md5, "", temporary, folder)
-            if work.damage:
-                raise _damaged(tuple(work.damage), f"{root}/{path}")
-            _swap(temporary, name, folder, unchanged)
-        finally:
-            links.remove(temporary, folder)
-            os.close(folder)
-    return Placed(tuple(sorted(work.kinds)), len(entries) or 1)
 
 
 def verify(cache: CacheConfig, md5: Md5) -> tuple[Damage, ...]:
@@ -306,76 +219,6 @@ def sweep(cache: CacheConfig, *, older_than_s: float, now: float) -> int:
     return len(found)
 
 
-class _Work:
-    """One materialisation under way: what was used and what turned out bad."""
-
-    def __init__(
-        self, cache: CacheConfig, placer: links.Placer, *, executable: bool, check: bool
-    ) -> None:
-        self.cache = cache
-        self.placer = placer
-        self.executable = executable
-        self.check = check
-        self.kinds: set[str] = set()
-        self.damage: list[Damage] = []
-
-    def fill(self, entries: Sequence[manifest.Entry], name: str, folder: int) -> None:
-        """Make a folder; it is new and ours, so its sub-folders cannot be links."""
-        os.mkdir(name, dir_fd=folder)
-        top = os.open(name, links.FOLDER | links.NO_FOLLOW, dir_fd=folder)
-        made: set[str] = {""}
-        try:
-            for entry in entries:
-                parent = entry.path.rpartition("/")[0]
-                if parent not in made:
-                    links.make_folder(top, parent)
-                    made.add(parent)
-                self.file(entry.md5, entry.path, entry.path, top)
-        finally:
-            os.close(top)
-
-    def file(self, md5: Md5, shown: str, name: str, folder: int) -> None:
-        """Make one file and hash what the cache gave."""
-        source = objects.object_file(self.cache, md5)
-        kind, have = self.placer.place(
-            source, name, folder, executable=self.executable, check=self.check
-        )
-        self.kinds.add(kind)
-        if self.check and (have or hashing.hash_file(source).md5) != md5:
-            have = have or hashing.hash_file(source).md5
-            objects.quarantine(self.cache, md5)
-            self.damage.append(Damage(md5, have, shown))
-
-
-def _exists(name: str, folder: int) -> bool:
-    try:
-        os.lstat(name, dir_fd=folder)
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def _swap(temporary: str, name: str, folder: int, unchanged: Callable[[str], bool] | None) -> None:
-    """Give the new thing its name; the old one, moved aside first, goes last."""
-    aside = f"{temporary}-old"
-    try:
-        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
-    except FileNotFoundError:
-        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-        return
-    try:
-        edited = unchanged is not None and not unchanged(aside)
-        if not edited:
-            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-        raise
-    if edited:
-        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
-        raise ExistsError("it was changed meanwhile", found=name)
-    links.remove(aside, folder)
-
-
 def _children(folder: Path) -> tuple[Path, ...]:
     try:
         return tuple(folder.iterdir())
@@ -383,26 +226,19 @@ def _children(folder: Path) -> tuple[Path, ...]:
         return ()
 
 
-def _missing(path: str, gone: Sequence[Md5]) -> DataMissingError:
-    return DataMissingError(
-        "data are not in the cache",
-        found=f"{len(gone)} missing: {_listed(gone)}",
-        where=path,
-        next_step="dvc pull",
-    )
-
-
-def _damaged(damage: Sequence[Damage], where: str) -> DamagedDataError:
+def damaged(damage: Sequence[Damage], where: str) -> DamagedDataError:
+    """Return the error that names objects with other bytes than their names say."""
     shown = [f"{one.path or one.md5}: have {one.have}, want {one.md5}" for one in damage]
     return DamagedDataError(
         "data in the cache are damaged",
-        found=_listed(shown),
+        found=listed(shown),
         where=where,
         expected="bytes that have the hash of their name",
         next_step="dvc fetch (the damaged objects were set aside)",
     )
 
 
-def _listed(items: Sequence[str]) -> str:
+def listed(items: Sequence[str]) -> str:
+    """Return the first few of many names, and how many more there are."""
     more = len(items) - SHOWN
     return ", ".join(items[:SHOWN]) + (f" and {more} more" if more > 0 else "")

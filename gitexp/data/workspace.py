@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.data import cache as objects
 from gitexp.data import dvcignore, hashing, snapshot
 from gitexp.data.gitignore import ignore_files, ignore_line, ignore_lines
+from gitexp.data.placement import materialise
 from gitexp.errors import (
     ChangingFileError,
     DamagedDataError,
@@ -82,7 +83,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
     try:
         seen = place.lstat()
     except (FileNotFoundError, NotADirectoryError):
-        objects.materialise(cache, out.md5, project, out.path, executable=out.isexec)
+        materialise(cache, out.md5, project, out.path, executable=out.isexec)
         return True
     before = _state(place)
     now = snapshot.hash_path(project, out.path)
@@ -93,7 +94,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
     damage = objects.verify(cache, now.md5)
     if damage:
         raise UnsafeInputError("it has changes that the cache does not hold")
-    objects.materialise(
+    materialise(
         cache,
         out.md5,
         project,

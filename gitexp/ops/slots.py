@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.data import gitignore, settings
 from gitexp.data import links as data_links
-from gitexp.data.cache import materialise
+from gitexp.data.placement import materialise
 from gitexp.errors import LockedError, UnsafeInputError
 from gitexp.git import submodules
 from gitexp.git.command import clean_slot

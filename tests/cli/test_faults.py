@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import cache
+from gitexp.data import cache, placement
 from gitexp.data.objects import CacheConfig
 from gitexp.model.request import RunRequest
 from gitexp.ops.list_runs import list_experiments
@@ -118,7 +118,7 @@ def test_where_nothing_can_be_linked_outputs_are_copied(tmp_path: Path) -> None:
         config = CacheConfig(other / "cache", ("reflink", "hardlink", "copy"))
         (here / "data").write_text("1,2\n")
         stored = cache.put(config, here, "data")
-        placed = cache.materialise(config, stored.md5, here, "again")
+        placed = placement.materialise(config, stored.md5, here, "again")
         assert placed.kinds == ("copy",)
         assert not placed.linked
         assert (here / "again").read_text() == "1,2\n"

@@ -31,6 +31,7 @@ from gitexp.data.hashing import (
     manifest_md5,
     stat_key,
 )
+from gitexp.data.placement import materialise
 from gitexp.errors import (
     BadFormatError,
     ChangingFileError,
@@ -114,7 +115,7 @@ def test_objects_manifests_and_checkouts_are_those_of_dvc(tmp_path: Path) -> Non
     before = tree(repo.path / "ds")
     del before["keep.tmp"]
     for path in ("ds", "one.txt", "empty"):
-        objects.materialise(
+        materialise(
             ours, hashes[path].md5, repo.path, path, executable=path == "one.txt", replace=True
         )
     assert tree(repo.path / "ds") == before
@@ -140,7 +141,7 @@ def test_files_are_linked_only_where_the_settings_say_so(
     (tmp_path / "src/empty").write_text("")
     md5 = objects.put(cache, tmp_path, "src").md5
 
-    placed = objects.materialise(cache, md5, tmp_path, "out", types=types)
+    placed = materialise(cache, md5, tmp_path, "out", types=types)
 
     if "reflink" in placed.kinds:
         pytest.skip("this file system has reflinks")
@@ -155,7 +156,7 @@ def test_an_unknown_cache_type_is_refused(cache: CacheConfig, tmp_path: Path) ->
     (tmp_path / "a").write_text("hello")
     md5 = objects.put(cache, tmp_path, "a").md5
     with pytest.raises(BadFormatError):
-        objects.materialise(cache, md5, tmp_path, "b", types=("teleport",))
+        materialise(cache, md5, tmp_path, "b", types=("teleport",))
 
 
 @pytest.mark.parametrize(
@@ -189,9 +190,9 @@ def test_an_unsafe_manifest_is_refused_before_anything_is_written(
     (tmp_path / "w").mkdir()
 
     with pytest.raises(UnsafeInputError):
-        objects.materialise(cache, md5, tmp_path / "w", "sub/out")
+        materialise(cache, md5, tmp_path / "w", "sub/out")
     with pytest.raises(UnsafeInputError):
-        objects.materialise(cache, HELLO, tmp_path / "w", path)
+        materialise(cache, HELLO, tmp_path / "w", path)
 
     assert list((tmp_path / "w").iterdir()) == []
 
@@ -205,7 +206,7 @@ def test_a_manifest_whose_names_clash_is_refused(
 ) -> None:
     md5 = crafted(cache, [{"md5": HELLO, "relpath": name} for name in names])
     with pytest.raises(UnsafeInputError, match="contradicts itself"):
-        objects.materialise(cache, md5, tmp_path, "out")
+        materialise(cache, md5, tmp_path, "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -214,7 +215,7 @@ def test_a_manifest_of_another_shape_is_no_manifest(
     cache: CacheConfig, tmp_path: Path, rows: object
 ) -> None:
     with pytest.raises(BadFormatError):
-        objects.materialise(cache, crafted(cache, rows), tmp_path, "out")
+        materialise(cache, crafted(cache, rows), tmp_path, "out")
 
 
 @pytest.mark.parametrize("md5", ["../../x", "5D41402ABC4B2A76B9719D911017C592", "", "x" * 32])
@@ -222,9 +223,9 @@ def test_a_hash_that_is_none_never_becomes_a_path(
     cache: CacheConfig, tmp_path: Path, md5: str
 ) -> None:
     with pytest.raises(UnsafeInputError):
-        objects.materialise(cache, Md5(md5), tmp_path, "out")
+        materialise(cache, Md5(md5), tmp_path, "out")
     with pytest.raises(UnsafeInputError):
-        objects.materialise(cache, crafted(cache, [{"md5": md5, "relpath": "a"}]), tmp_path, "out")
+        materialise(cache, crafted(cache, [{"md5": md5, "relpath": "a"}]), tmp_path, "out")
 
 
 def test_a_symbolic_link_above_an_output_is_not_followed(
@@ -237,7 +238,7 @@ def test_a_symbolic_link_above_an_output_is_not_followed(
     (tmp_path / "w/data").symlink_to(tmp_path / "outside")
     for path in ("data/x", "data/y/x"):
         with pytest.raises(UnsafeInputError, match="symbolic link"):
-            objects.materialise(cache, md5, tmp_path / "w", path)
+            materialise(cache, md5, tmp_path / "w", path)
     assert list((tmp_path / "outside").iterdir()) == []
 
 
@@ -249,8 +250,8 @@ def test_a_link_at_the_output_itself_is_replaced_and_not_written_through(
     (tmp_path / "precious").write_text("precious")
     (tmp_path / "out").symlink_to("precious")
     with pytest.raises(ExistsError):
-        objects.materialise(cache, md5, tmp_path, "out")
-    objects.materialise(cache, md5, tmp_path, "out", replace=True)
+        materialise(cache, md5, tmp_path, "out")
+    materialise(cache, md5, tmp_path, "out", replace=True)
     assert (tmp_path / "precious").read_text() == "precious"
     assert (tmp_path / "out").read_text() == "hello"
     assert not (tmp_path / "out").is_symlink()
@@ -269,7 +270,7 @@ def test_all_missing_objects_are_named_and_nothing_is_written(
 
     assert objects.missing(cache, found.md5) == tuple(gone)
     with pytest.raises(DataMissingError) as caught:
-        objects.materialise(cache, found.md5, tmp_path, "new/out")
+        materialise(cache, found.md5, tmp_path, "new/out")
     assert all(md5 in caught.value.found for md5 in gone)
     assert not (tmp_path / "new").exists()
     assert objects.missing(cache, HELLO) == (HELLO,)
@@ -305,7 +306,7 @@ def test_damaged_bytes_never_reach_a_worktree_and_are_set_aside(
     (tmp_path / "w").mkdir()
 
     with pytest.raises(DamagedDataError) as caught:
-        objects.materialise(cache, md5, tmp_path / "w", "out", types=types)
+        materialise(cache, md5, tmp_path / "w", "out", types=types)
 
     assert bad in caught.value.found
     assert hashlib.md5(b"bbbX", usedforsecurity=False).hexdigest() in caught.value.found
