@@ -167,6 +167,15 @@ class Plan:
     stopping: Stopping | None = None
     on_failed: OnFailed = OnFailed.REFUSE
 
+    @property
+    def fewest(self) -> int:
+        """Repeats a side below which nothing is judged: the first look, else all planned ones."""
+        if self.stopping is None:
+            return self.repeats
+        if self.stopping.rule is StoppingRule.ALWAYS_VALID:
+            return min(2, self.repeats)
+        return self.stopping.at(self.repeats)[0]
+
     def covers(self, name: str, digest: str) -> bool:
         """Return whether a run that was recorded for such a plan is one of this plan.
 

@@ -114,6 +114,11 @@ def run_command(judged: Judged) -> str:
         seeds = seed_ranges(lacking)
         where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
         return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+    if plan.stopping is not None:
+        switch = (
+            "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+        )
+        return f"{switch}gitexp run --until-decided"
     target = _target(judged)
     count = f" --repeats {target}" if target > plan.repeats else ""
     switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
@@ -213,7 +218,7 @@ def _sentence(judged: Judged) -> str:
     if verdict is Verdict.UNDECIDABLE:
         there, needed = _amount(judged, _units(judged)), _needed(judged)
         return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed} would do"
-    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.repeats:
+    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.fewest:
         word = _repeat_word(judged, plan.repeats)
         return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
     family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""

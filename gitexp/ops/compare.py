@@ -246,7 +246,7 @@ def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict |
             kind=plan.effect.kind,
             result=result,
             comparable=not draft.problem,
-            planned=plan.repeats if plan.claim is Claim.METHOD else None,
+            planned=plan.fewest if plan.claim is Claim.METHOD else None,
             repeats=None if draft.primary is None else advice.repeats_of(draft.primary),
         )
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
+from gitexp.model.plan import StoppingRule
 from gitexp.model.run import Origin, RepeatState
 
 if TYPE_CHECKING:
@@ -225,6 +226,8 @@ def count_looks(
     for item in sorted(under, key=lambda item: item.order):
         calls.setdefault(item.run.call or item.run.id, []).append(item)
     seen: dict[InputsDigest, set[tuple[EnvironmentDigest | None, str, int]]] = {}
+    rule = None if plan.stopping is None else plan.stopping.rule
+    always = rule is StoppingRule.ALWAYS_VALID  # whose p-values are looked at without a price
     looks, open_for_more = 0, True
     for members in calls.values():
         items = [item for item in members if finished_seeds(item)]
@@ -240,7 +243,7 @@ def count_looks(
                 open_for_more = False
             have = seen.setdefault(item.run.inputs, set())
             have |= adds[item.run.id]
-            if len({seed for *_, seed in have}) >= plan.repeats:
+            if len({seed for *_, seed in have}) >= plan.repeats and not always:
                 open_for_more = False
     return looks, len(seen)
 

@@ -16,7 +16,7 @@ from gitexp.formats import samples as samples_format
 from gitexp.git import objects, repository
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, InputsDigest, RunId
-from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, Person
+from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, OnFailed, Person
 from gitexp.model.run import (
     Environment,
     Origin,
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Plan, Stopping
     from gitexp.ops.draft import CompareOptions
     from tests.build import BuiltRepo
 
@@ -86,6 +86,8 @@ class Lab:
         baseline: str = "main",
         hypothesis: str = "A deeper model raises F1 by at least 5 %.",
         prefix: str = "exp/",
+        stopping: Stopping | None = None,
+        on_failed: OnFailed = OnFailed.REFUSE,
     ) -> Plan:
         """Begin an experiment on a branch of its own, from the current commit."""
         branch = f"{prefix}{name}"
@@ -105,6 +107,8 @@ class Lab:
             author=ADA,
             created_at=START,
             guards=guards,
+            stopping=stopping,
+            on_failed=on_failed,
         )
         self.repo.commit(
             {layout.plan_path(name): plan_format.dump(plan)}, at=self.tick(), message="plan"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
-from gitexp.ops.designs import computed, crossed, datasets, folds, predictions, repeats
+from gitexp.ops.designs import computed, crossed, datasets, folds, looks, predictions, repeats
 
 if TYPE_CHECKING:
     from gitexp.ops.designs.pairs import Pair
@@ -40,6 +40,9 @@ class Chosen:
         count = self.situation.count
         if self.pair is not None:
             return predictions.measure(count, question, self.pair)
+        plan = self.situation.plan
+        if plan is not None and plan.stopping is not None:
+            return looks.measure(count, question, plan, paired=self.situation.paired)
         for measure in (datasets.measure, folds.measure):
             answer = measure(self.situation, question)
             if answer is not None:
@@ -59,7 +62,8 @@ def choose(situation: Situation) -> Chosen:
     DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
         If a recorded claim needs predictions that cannot be read.
     """
-    crossing = crossed.is_crossed(situation)
+    stopping = situation.plan is not None and situation.plan.stopping is not None
+    crossing = crossed.is_crossed(situation) and not stopping
     if situation.claim is not Claim.MODEL and not crossing:
         return Chosen(situation)
     plan = situation.plan

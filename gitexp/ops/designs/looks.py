@@ -1,0 +1,111 @@
+"""Repeats under a plan with a stopping rule: tested at each look, in the order of arrival.
+
+The order is that of the records, so whoever adds a repeat adds it at the end, whatever its seed.
+What was decided at a look stays decided: later repeats are shown and change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import DesignError
+from gitexp.model.plan import StoppingRule
+from gitexp.ops.designs import repeats
+from gitexp.ops.measure import Answer, Values, is_broken, values_of
+from gitexp.stats.design import Design, Unit
+from gitexp.stats.stopping import repeated_interval, run_sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.plan import Plan, Stopping
+    from gitexp.ops.counting import Count, Counted
+    from gitexp.ops.measure import Question
+    from gitexp.stats.stopping import Course
+
+
+def measure(count: Count, question: Question, plan: Plan, *, paired: bool) -> Answer:
+    """Compare one metric by the plan's stopping rule; one without an effect as if there were none.
+
+    Parameters
+    ----------
+    count : Count
+    question : Question
+    plan : Plan
+        With a stopping rule.
+    paired : bool
+        Whether repeats are joined by seed.
+    """
+    values = values_of(count, question.metric, paired=paired)
+    plain = repeats.compare(question, values, paired=paired)
+    stopping = plan.stopping
+    if question.effect is None or stopping is None or plain.comparison is None or plain.refused:
+        return plain
+    left, right = in_order(count, values, paired=paired)
+    design = Design(
+        unit=Unit.REPEAT,
+        paired=paired,
+        n_baseline=len(left),
+        n_candidate=len(right),
+        alpha=question.alpha,
+        effect=question.effect,
+        direction=question.direction,
+    )
+    try:
+        course = run_sequential(design, stopping, plan.repeats, left, right)
+    except DesignError as error:
+        why = ": ".join(part for part in (error.summary, error.found) if part)
+        return Answer(replace(plain.comparison, result=None), why)
+    comparison = plain.comparison
+    if comparison.result is not None:
+        single = replace(
+            comparison.result.plan, title=f"{comparison.result.plan.title}, as of a single look"
+        )
+        comparison = replace(
+            comparison, beside=(replace(comparison.result, plan=single), *comparison.beside)
+        )
+    comparison = replace(
+        comparison,
+        result=course.result,
+        interval=repeated_interval(course, stopping, left, right),
+        notes=(*comparison.notes, _said(course, stopping, min(len(left), len(right)))),
+    )
+    if question.guard is not None:
+        comparison = replace(comparison, broken=is_broken(comparison))
+    return Answer(comparison)
+
+
+def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float], list[float]]:
+    """Return both sides in the order in which the records came; pairs stay together."""
+    left, right = dict(values.baseline), dict(values.candidate)
+    old = {seed: _place(count.baseline.repeats, seed) for seed in left}
+    new = {seed: _place(count.candidate.repeats, seed) for seed in right}
+    if not paired:
+        return (
+            [left[seed] for seed in sorted(left, key=old.__getitem__)],
+            [right[seed] for seed in sorted(right, key=new.__getitem__)],
+        )
+    seeds = sorted(left, key=lambda seed: max(old[seed], new[seed]))
+    return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
+
+
+def _place(repeats: Mapping[int, Counted], seed: int) -> tuple[int, int]:
+    """Return where a repeat stands: its run among all, then its place in the run."""
+    run = repeats[seed].found
+    seeds = [repeat.seed for repeat in run.run.repeats]
+    return run.order, seeds.index(seed)
+
+
+def _said(course: Course, stopping: Stopping, have: int) -> str:
+    always = stopping.rule is StoppingRule.ALWAYS_VALID
+    if not course.looks:
+        return f"not looked at yet: the first look is planned at {course.planned[0]}"
+    last = course.looks[-1]
+    if course.decided:
+        later = f"; the {have - last} after it change nothing" if have > last else ""
+        number = "" if always else f", at look {len(course.looks)} of {len(course.planned)}"
+        return f"decided with {last} repeats{number}{later}"
+    if always:
+        return f"not decided with {last} repeats; it may be looked at after every further one"
+    return f"not decided after {len(course.looks)} of {len(course.planned)} looks"
