@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import DesignError
 from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction
-from gitexp.stats import examples, hypotheses, ttests
+from gitexp.stats import byranks, examples, hypotheses, ttests
 from gitexp.stats.permutation import Tails
 from gitexp.stats.values import finite
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def beside_repeats(
     plan: PlannedTest, design: Design, baseline: Floats, candidate: Floats
 ) -> tuple[SignificanceResult, ...]:
-    """Return the t test that belongs to a permutation test, against the same margins.
+    """Return the t test and the rank tests beside a permutation test, against the same margins.
 
     Parameters
     ----------
@@ -38,7 +38,8 @@ def beside_repeats(
     Returns
     -------
     tuple of SignificanceResult
-        Paired t or Welch's; empty where t does not exist (a single value, or no variation).
+        Paired t or Welch's, left out where t does not exist (a single value, or no variation);
+        then Wilcoxon's signed ranks, or Mann-Whitney and Brunner-Munzel.
 
     Raises
     ------
@@ -68,11 +69,12 @@ def beside_repeats(
             two_sided=ttests.p_of_t(t, mean.df, "two-sided"),
         )
 
+    ranked = byranks.beside(plan, design, old, new)
     try:
         found = hypotheses.p_values(design.effect, tails_at)
         mean = estimate(new, old)
     except DesignError:
-        return ()
+        return ranked
     name, title = ("paired-t", "paired t") if plan.paired else ("welch-t", "Welch's t")
     beside = replace(
         plan, test=name, title=title, why=f"beside: {plan.test}", resamples=0, smallest_p=0.0
@@ -81,6 +83,7 @@ def beside_repeats(
         SignificanceResult(
             beside, found.p_value, found.p_support, found.p_refute, mean.estimate / mean.error
         ),
+        *ranked,
     )
 
 

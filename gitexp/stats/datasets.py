@@ -13,14 +13,14 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.stats import bayes, hypotheses, permutation
 from gitexp.stats.design import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
-from gitexp.stats.permutation import Tails
-from gitexp.stats.ranks import differences, midranks, normal_p, subset_sums
+from gitexp.stats.ranks import differences, midranks, signed_rank_tails, subset_sums
 from gitexp.stats.values import Floats, Values, finite_pairs
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.bayes import Regions
     from gitexp.stats.design import Design
+    from gitexp.stats.permutation import Tails
 
 POSTERIOR_DRAWS = 20_000
 SAME = 1e-12  # relative: tail probabilities are sums of powers of 2, alpha / 2 is not
@@ -191,26 +191,6 @@ def dataset_posterior(
     return bayes.bayesian_signed_rank_test(
         new.tolist(), old.tolist(), rope=rope, n_samples=POSTERIOR_DRAWS, seed=seed
     )
-
-
-def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
-    """Return the p-values of the signed-rank test of differences, zeros dropped."""
-    d = d[d != 0]
-    if not len(d):
-        return Tails(1.0, 1.0, 1.0)
-    ranks = midranks(np.abs(d))
-    plus = float(ranks[d > 0].sum())
-    if exact:
-        ways = subset_sums(ranks, None)
-        doubled = round(2 * plus)
-        greater = min(1.0, float(ways[doubled:].sum()))
-        less = min(1.0, float(ways[: doubled + 1].sum()))
-        return Tails(greater, less, min(1.0, 2 * min(greater, less)))
-    centre, spread = float(ranks.sum()) / 2, math.sqrt(float((ranks**2).sum()) / 4)
-    greater, _ = normal_p(plus - centre, spread, "greater", correct=True)
-    less, _ = normal_p(plus - centre, spread, "less", correct=True)
-    both, _ = normal_p(plus - centre, spread, "two-sided", correct=True)
-    return Tails(greater, less, both)
 
 
 def _checked(

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from gitexp.errors import DesignError
+from gitexp.stats.permutation import Tails
 from gitexp.stats.values import Values, finite, finite_pairs, resolution
 
 if TYPE_CHECKING:
@@ -150,6 +151,26 @@ def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
     spread = math.sqrt(float((kept**2).sum()) / 4)
     p_value, z = normal_p(plus - centre, spread, alternative, correct=continuity_correction)
     return SignedRankTest(plus, plus, minus, n, p_value, z)
+
+
+def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
+    """Return the p-values of the signed-rank test of differences, zeros dropped."""
+    d = d[d != 0]
+    if not len(d):
+        return Tails(1.0, 1.0, 1.0)
+    ranks = midranks(np.abs(d))
+    plus = float(ranks[d > 0].sum())
+    if exact:
+        ways = subset_sums(ranks, None)
+        doubled = round(2 * plus)
+        greater = min(1.0, float(ways[doubled:].sum()))
+        less = min(1.0, float(ways[: doubled + 1].sum()))
+        return Tails(greater, less, min(1.0, 2 * min(greater, less)))
+    centre, spread = float(ranks.sum()) / 2, math.sqrt(float((ranks**2).sum()) / 4)
+    greater, _ = normal_p(plus - centre, spread, "greater", correct=True)
+    less, _ = normal_p(plus - centre, spread, "less", correct=True)
+    both, _ = normal_p(plus - centre, spread, "two-sided", correct=True)
+    return Tails(greater, less, both)
 
 
 def mann_whitney_u(

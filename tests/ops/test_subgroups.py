@@ -199,7 +199,9 @@ def test_repeats_on_one_test_set_are_crossed_with_its_examples(lab: Lab) -> None
     assert item.result.plan.test == "crossed-t"
     assert f"{N} examples" in item.result.plan.why
     assert result.verdict is Verdict.SUPPORTED, result.reasons
-    assert [beside.plan.test for beside in item.beside] == ["paired-permutation", "paired-t"]
+    assert [beside.plan.test for beside in item.beside] == [
+        *("paired-permutation", "paired-t", "signed-rank")
+    ]
     variance = item.variance
     assert variance is not None
     assert (variance.repeats, variance.examples) == (4, N)

@@ -144,7 +144,7 @@ def test_values_that_do_not_fit_the_plan_are_refused() -> None:
 def test_the_companion_is_scipys_t_test_against_the_same_margin(*, paired: bool) -> None:
     candidate = np.array(BASELINE) * 1.06 + NOISE
     design = design_of(Effect(SUPERIORITY, 0.05, relative=True), paired=paired)
-    (beside,) = companions.beside_repeats(plan_test(design), design, BASELINE, candidate)
+    beside, *_ = companions.beside_repeats(plan_test(design), design, BASELINE, candidate)
     scaled = 1.05 * np.array(BASELINE)
     test = stats.ttest_rel if paired else lambda *a, **k: stats.ttest_ind(*a, **k, equal_var=False)
     assert beside.p_support == pytest.approx(test(candidate, scaled, alternative="greater").pvalue)
@@ -152,10 +152,10 @@ def test_the_companion_is_scipys_t_test_against_the_same_margin(*, paired: bool)
     assert beside.p_value == pytest.approx(test(candidate, np.array(BASELINE)).pvalue)
 
 
-def test_where_nothing_varies_there_is_no_companion() -> None:
+def test_where_nothing_varies_ranks_alone_stand_beside() -> None:
     design = design_of(None, n=3)
     constant = companions.beside_repeats(plan_test(design), design, [0.1] * 3, [0.3] * 3)
-    assert constant == ()
+    assert [item.plan.test for item in constant] == ["signed-rank"]
 
 
 # --- predictions ----------------------------------------------------------------------------------
