@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.honesty import Detectable
 from gitexp.model.plan import Claim, Direction, HypothesisKind
+from gitexp.ops.advice import PARTED
 from gitexp.ops.measure import spread as spread_of
 from gitexp.stats import detectable as rules
 
@@ -43,7 +44,12 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     band = plan.effect.kind is HypothesisKind.EQUIVALENCE
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
-    of_repeats = plan.claim is Claim.METHOD and len(metric.candidate_values) == metric.n_candidate
+    part = PARTED.get(result.plan.test)
+    of_repeats = (
+        plan.claim is Claim.METHOD
+        and part is None
+        and len(metric.candidate_values) == metric.n_candidate
+    )
     if of_repeats:
         sd = _spread(metric, plan, paired=paired)
         if sd is None or sd <= 0:
@@ -64,6 +70,8 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         distance = rules.distance_found(error, power, alpha=alpha)
         sd = error * math.sqrt(units)
         enough = None
+        if part == "fold":
+            promised = None  # more folds of the same data share what they were trained on
         if promised is not None and promised > distance * math.sqrt(units / rules.MOST):
             enough = math.ceil(units * (distance / promised) ** 2)
     return Detectable(
@@ -71,7 +79,7 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
         power=POWER,
         units=units,
-        unit=("pairs" if paired else "repeats a side") if of_repeats else "examples",
+        unit=("pairs" if paired else "repeats a side") if of_repeats else f"{part or 'example'}s",
         spread=sd,
         promised=promised,
         needed=enough,

@@ -9,7 +9,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState
-from gitexp.report import endings, numbers, power
+from gitexp.report import endings, honesty, numbers, power
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
 from gitexp.report.words import verdict_line
@@ -85,7 +85,9 @@ def new_text(report: NewReport) -> str:
     lines += _fact(
         "metric", f"{terminal(plan.metric)} ({plan.direction.value}), claim {plan.claim.value}"
     )
-    lines += _fact("test", f"alpha {plan.alpha:g}, {plan.repeats} repeats a side")
+    lines += _fact("test", f"alpha {plan.alpha:g}, {numbers.amount(plan.repeats, 'repeat')} a side")
+    if plan.stopping is not None:
+        lines += _fact("looks", honesty.stopping_text(plan))
     for guard in plan.guards:
         unit = f"{guard.margin:+.4g}" if not guard.relative else f"{100 * guard.margin:+.4g} %"
         lines += _fact("guard", f"{terminal(guard.metric)} {guard.op} {unit}")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats import effects
 from gitexp.model.comparison import Role, Verdict
-from gitexp.report import across, figures, subgroups, words
+from gitexp.report import across, figures, numbers, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.figures import Room
 from gitexp.report.look import CSS
@@ -150,7 +150,7 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
     yield from _terms(
         ("promised", promise),
         ("error rate", f"{plan.alpha:g} (alpha)"),
-        ("planned", f"{plan.repeats} repeats a side"),
+        ("planned", f"{numbers.amount(plan.repeats, 'repeat')} a side"),
         ("guard-rails", guards),
         ("recorded", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
         ("plan", plan.digest[: words.SHORT]),

@@ -192,7 +192,7 @@ def _run(
         run.id[:SHORT],
         run.experiment or run.branch,
         run.state,
-        "exploratory" if run.exploratory else "",
+        "exploratory" if run.exploratory else "yes",
         *(summary_text(measured[name]) if name in measured else "" for name in metrics),
         *(shown_param(values.get(key)) for key in params),
         run.author,

@@ -81,6 +81,17 @@ def number(value: float, decimals: int, *, signed: bool = False) -> str:
     return text
 
 
+def amount(number: int, noun: str) -> str:
+    """Return a number with its noun.
+
+    Examples
+    --------
+    >>> amount(1, "repeat"), amount(2_000, "data set")
+    ('1 repeat', '2,000 data sets')
+    """
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def percent(value: float | None, *, signed: bool = True, decimals: int = 1) -> str:
     """Return a share in per cent, or "n/a".
 

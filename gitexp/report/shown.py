@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import format_effect, guard_text
 from gitexp.model.comparison import Verdict
+from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.report import lists, numbers
+from gitexp.report.honesty import stopping_text
 from gitexp.report.escape import prose
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
@@ -176,11 +178,19 @@ def plan_facts(plan: Plan) -> list[Fact]:
         Fact("hypothesis", prose(plan.hypothesis)),
         Fact("objective", prose(plan.objective)),
         Fact("promised", promise(plan)),
-        Fact("claim", f"{plan.claim.value}, alpha {plan.alpha:g}, {plan.repeats} repeats a side"),
+        Fact(
+            "claim",
+            f"{plan.claim.value}, alpha {plan.alpha:g}, "
+            f"{numbers.amount(plan.repeats, 'repeat')} a side",
+        ),
         Fact("against", f"{plan.baseline.name} at {plan.baseline.commit[:SHORT]}"),
         Fact("planned", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
     ]
     facts += [Fact("guard-rail", guard_text(guard)) for guard in plan.guards]
+    if plan.stopping is not None:
+        facts.append(Fact("looks", stopping_text(plan)))
+    if plan.on_failed is not OnFailed.REFUSE:
+        facts.append(Fact("failed", "the comparison goes on without failed repeats"))
     return [fact for fact in facts if fact.text]
 
 
@@ -200,7 +210,7 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
             item.id[:SHORT],
             item.state,
             item.inputs[:SHORT],
-            "exploratory" if item.exploratory else "",
+            "exploratory" if item.exploratory else "yes",
             numbers.ranges(item.seeds),
             *(
                 next((lists.summary_text(m) for m in item.metrics if m.metric == name), "")

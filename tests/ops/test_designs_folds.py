@@ -251,3 +251,12 @@ def test_watched_metrics_get_their_own_design(lab: Lab) -> None:
     assert second.role is Role.WATCHED
     assert second.result is not None
     assert second.result.plan.test == "paired-permutation"
+
+
+def test_more_folds_are_no_way_to_more_power(lab: Lab) -> None:
+    plan = begin(lab, effect=">=0.05")
+    record(lab, plan, folds(LOW), folds(HIGH))
+    found = one(lab).detectable
+    assert found is not None
+    assert found.unit == "folds"
+    assert found.needed is None

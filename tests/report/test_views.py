@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ from gitexp.model.views import (
     StatusView,
     ValueChange,
 )
-from gitexp.report import listed, logtext, viewjson, views
+from gitexp.report import listed, lists, logtext, viewjson, views
 from gitexp.report.style import Style
 from tests.formats import answers
 from tests.report import samples
@@ -252,3 +253,12 @@ def test_the_views_load_nothing_heavy() -> None:
 @pytest.mark.parametrize("kind", sorted(made("x")))
 def test_json_is_what_its_schema_says(kind: str) -> None:
     answers.check(json.loads(views.render(made("x")[kind], "json")))
+
+
+@pytest.mark.parametrize(("exploratory", "said"), [(True, "exploratory"), (False, "yes")])
+def test_whether_a_run_counts_is_said_either_way(*, exploratory: bool, said: str) -> None:
+    view = made("deep")["runs"]
+    assert isinstance(view, RunList)
+    run = replace(view.runs[0], exploratory=exploratory)
+    (grid,) = lists.runs(replace(view, runs=(run,))).grids
+    assert grid.rows[0][grid.header.index("counts")] == said
