@@ -664,6 +664,13 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     assert repo.git("log", "-1", "--format=%s").startswith("gitexp run")
 
 
+def test_a_data_pointer_that_cannot_be_read_is_a_warning_of_the_run(experiment: BuiltRepo) -> None:
+    experiment.commit({"raw.csv.dvc": "outs: ["}, at=5)
+    report = run(experiment.workspace, RunRequest(seeds=(1,)))
+    (said,) = [text for text in report.warnings if "raw.csv.dvc" in text]
+    assert said in report.recorded[0].run.warnings
+
+
 def test_two_runs_at_once_on_one_branch_are_both_recorded(experiment: BuiltRepo) -> None:
     results: list[RunReport] = []
 
