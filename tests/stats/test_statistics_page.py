@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from gitexp.stats import categories, design, exampleplans, reference, scored
+from gitexp.ops.designs import parts
+from gitexp.stats import categories, design, exampleplans, omnibus, reference, scored, several
+from gitexp.stats.design import Design, Splits, Unit, plan_test
 
 PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
+
+
+def folds(splits: Splits) -> Design:
+    return Design(Unit.FOLD, paired=True, n_baseline=10, n_candidate=10, alpha=0.05, splits=splits)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +28,11 @@ PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding
         f"{design.SWAP_DRAWS:,} random swaps",
         f"{design.BOOTSTRAP_DRAWS:,} resamples, from {design.MIN_BOOTSTRAP_EXAMPLES} examples on",
         f"DeLong, from {exampleplans.MIN_CLASS} examples of either class on",
+        plan_test(folds(Splits(1, 10, 90.0, 10.0))).title,
+        plan_test(folds(Splits(5, 2, 50.0, 50.0, balanced=True))).title,
+        f"Wilcoxon signed-rank, exact to {design.MAX_RANKED} data sets",
+        f"(exact to {design.MAX_ASSIGNMENTS:,} assignments, then {omnibus.LABEL_DRAWS:,} random",
+        f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
         f"crossed random factors, from {exampleplans.MIN_REPEATS} pairs on",
         f"at most {exampleplans.RANKED_WORK:.0e} / n".replace("+0", ""),
         f"equal the reported number within {scored.SAME:.0e}".replace("e-0", "e-"),
@@ -31,3 +43,30 @@ PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding
 )
 def test_the_page_states_the_limits_of_the_code(words: str) -> None:
     assert words in PAGE
+
+
+def test_the_page_names_every_test_of_several_commits_in_the_order_of_the_code() -> None:
+    rng = np.random.default_rng(1)
+    names = ["main", "b", "c"]
+    table = rng.normal(size=(8, 3))
+    groups = {name: column.tolist() for name, column in zip(names, table.T, strict=True)}
+    truth = ["0", "1"] * 10
+    guesses = {name: rng.permutation(truth).tolist() for name in names}
+    rows = {
+        "repeats of common seeds": several.blocked_by_seed(
+            table, names, alpha=0.05, higher_is_better=True
+        ),
+        "repeats without common seeds": several.independent_groups(groups, alpha=0.05),
+        "several data sets": several.over_datasets(table, names, alpha=0.05, higher_is_better=True),
+        "claim `model`, predictions of one evaluation set": several.over_examples(truth, guesses),
+    }
+    section = PAGE.split("More than two commits")[1]
+    for start, found in rows.items():
+        (row,) = [line for line in section.splitlines() if line.startswith(f"| {start} | ")]
+        _, _, planned, beside, then, _ = (cell.strip() for cell in row.split("|"))
+        assert [test.title for test in found.omnibus if test.planned] == [planned]
+        for test in found.omnibus:
+            if not test.planned:
+                assert test.title.split(",")[0] in beside, (start, test.title)
+        for family in found.families:
+            assert family.title.split(",")[0].lower() in then.lower(), (start, family.title)
