@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.parts import Part
 from gitexp.model.posterior import Posterior
-from gitexp.model.slices import VarianceShare
+from gitexp.model.variance import VarianceShare
 
 if TYPE_CHECKING:
     from gitexp.formats.fields import Fields

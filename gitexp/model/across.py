@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Direction
+    from gitexp.model.result import EffectSize, Interval
 
 
 @dataclass(frozen=True, slots=True)

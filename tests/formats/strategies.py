@@ -42,6 +42,7 @@ from gitexp.model.plan import (
     StoppingRule,
 )
 from gitexp.model.posterior import Posterior
+from gitexp.model.variance import VarianceShare
 
 T = TypeVar("T")
 
@@ -418,7 +419,7 @@ metrics = st.builds(
     ),
     variance=maybe(
         st.builds(
-            g.VarianceShare,
+            VarianceShare,
             repeats=st.integers(1, 99),
             examples=st.integers(1, 99),
             standard_error=floats,

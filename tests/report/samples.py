@@ -42,8 +42,8 @@ from gitexp.model.slices import (
     CategoryComparison,
     Slice,
     SliceComparison,
-    VarianceShare,
 )
+from gitexp.model.variance import VarianceShare
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BASELINE = (0.5712, 0.5689, 0.5803, 0.5751, 0.5660, 0.5778, 0.5721, 0.5699, 0.5742, 0.5735)
