@@ -1,55 +1,147 @@
-"""The planned tests reject a true null no more often than alpha, up to the chance of simulation."""
+"""The tests reject a true null no more often than alpha, up to the chance of simulation.
+
+The full tables are simulated by ``python -m benchmarks.calibration`` and committed; they are held
+against alpha here, and a quick simulation of each kind shows that the code still gives them.
+"""
 
 from __future__ import annotations
 
+import math
+import re
+
 import pytest
 
-from benchmarks.calibration import (
-    ALPHA,
-    LAWS,
-    POPULATIONS,
-    Rate,
-    independent_rows,
-    paired_rows,
-    predictions_rows,
-    predictions_under_null,
-    repeats_under_null,
-    superiority,
-)
+from benchmarks.calibration import page
+from benchmarks.calibration.__main__ import TABLES
+from benchmarks.calibration.groups import dataset_rows
+from benchmarks.calibration.predictions import POPULATIONS, predictions_under_null
+from benchmarks.calibration.rates import ALPHA, LAWS, Row, superiority
+from benchmarks.calibration.repeats import repeats_under_null
+from benchmarks.calibration.splits import STABLE, under_null
 from gitexp.stats.metrics import Definition
 
-F1 = Definition("f1", "binary", "1")
-# Documented exceptions: the mean is no centre of symmetry; the smaller side varies more.
-LOOSE = {
-    "exponential, candidate 3 x spread, 10 pairs, margin 0": 0.12,
-    "normal, 4 and 10 repeats, sd 3 and 1, margin 0": 0.13,
+RESULTS = page.load()
+NULLS = ("supported", "refuted")
+# Documented on the page and warned about at run time; part of a row's name, and the most it may be.
+EXCEPTIONS = {
+    "exponential, sd 1 and 3": 0.14,  # the mean is no centre of symmetry
+    "sd 1 and 3, 3 and 3": 0.09,
+    "sd 3 and 1, 4 and 10": 0.14,  # the smaller side varies more
+    "unstable": 0.25,
+    "exponential, one sd 3": 0.11,
+    "no rule": 0.16,
 }
 
 
-def holds(found: Rate, alpha: float = ALPHA) -> bool:
-    return max(found.support, found.refute) <= alpha + 4 * found.error
+def exceeds(row: Row, column: str, alpha: float = ALPHA, errors: float = 3) -> bool:
+    return row.shares[column] > alpha + errors * row.alpha_error
+
+
+def rows_of(*titles: str) -> list[Row]:
+    return [row for title in titles for row in RESULTS[title]]
+
+
+# --- the committed tables -------------------------------------------------------------------------
+
+
+def test_every_table_is_committed_and_on_the_page() -> None:
+    assert list(RESULTS) == list(TABLES)
+    text = page.PAGE.read_text("utf-8")
+    assert page.BEGIN + page.markdown(RESULTS) + page.END in text
+
+
+def test_alpha_is_kept_but_for_the_documented_exceptions() -> None:
+    over = {
+        (title, row.name, column): row.shares[column]
+        for title, rows in RESULTS.items()
+        if title not in {"Coverage of 95 % intervals", "Power"}
+        for row in rows
+        for column in (*NULLS, "planned", "Holm")
+        if column in row.shares and exceeds(row, column)
+    }
+    unexpected = {
+        key: share
+        for key, share in over.items()
+        if not any(word in key[1] and share <= most for word, most in EXCEPTIONS.items())
+    }
+    assert not unexpected
+
+
+def test_every_documented_exception_is_needed() -> None:
+    for word in EXCEPTIONS:
+        assert any(
+            word in row.name and exceeds(row, column)
+            for rows in RESULTS.values()
+            for row in rows
+            for column in (*NULLS, "planned")
+            if column in row.shares
+        ), word
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    for row in RESULTS["Coverage of 95 % intervals"]:
+        error = math.sqrt(0.95 * 0.05 / row.simulations)
+        assert row.shares["covered"] >= 0.95 - 3 * error, row.name
+
+
+def test_the_permutation_of_means_loses_no_power_against_t_from_ten_values_on() -> None:
+    for row in RESULTS["Power"]:
+        few = re.search(r", 5 (pairs|and 5)", row.name)
+        share = row.shares["planned"] / row.shares["t"]
+        # 5 pairs have 1/32 and 2/32 and nothing at 0.05 between them
+        assert share >= (0.75 if few and "pairs" in few[0] else 0.94), row.name
+
+
+def test_fold_based_tests_stay_far_below_the_naive_one() -> None:
+    for row in RESULTS["Folds of a cross-validation"]:
+        assert row.shares["planned"] < 0.6 * row.shares["naive"], row.name
+        if row.name.startswith("stable"):
+            assert not exceeds(row, "planned"), row.name
+        assert row.shares["planned"] < 0.25
+
+
+def test_looking_without_a_rule_costs_more_than_alpha_and_with_one_not() -> None:
+    for row in RESULTS["Looking early"]:
+        assert exceeds(row, "supported") == row.name.startswith("no rule"), row.name
+
+
+# --- quick simulations ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("margin", [superiority(0.0), superiority(0.05, relative=True)])
 def test_ten_pairs_keep_alpha(margin: object) -> None:
     found = repeats_under_null(LAWS["exponential"], 10, None, margin, simulations=600)
-    assert holds(found)
-    assert found.support > 0.02
+    assert not any(exceeds(found, column, errors=4) for column in NULLS)
+    assert found.shares["supported"] > 0.02
+
+
+def test_three_pairs_never_decide() -> None:
+    found = repeats_under_null(LAWS["normal"], 3, None, superiority(0.0), simulations=200)
+    assert [found.shares[column] for column in NULLS] == [0, 0]
 
 
 def test_independent_repeats_keep_alpha() -> None:
-    assert holds(repeats_under_null(LAWS["normal"], 6, 6, superiority(1.0), simulations=300))
+    found = repeats_under_null(LAWS["normal"], 6, 6, superiority(1.0), simulations=300)
+    assert not any(exceeds(found, column, errors=4) for column in NULLS)
 
 
 def test_swapped_predictions_keep_alpha() -> None:
     found = predictions_under_null(
-        POPULATIONS["27 % positive"], F1, 200, relative=None, simulations=300
+        POPULATIONS["27 % positive"],
+        Definition("f1", "binary", "1"),
+        200,
+        relative=None,
+        simulations=300,
     )
-    assert holds(found)
+    assert not any(exceeds(found, column, errors=4) for column in NULLS)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("rows", [paired_rows, independent_rows, predictions_rows])
-def test_every_row_of_the_table_keeps_alpha_or_is_a_documented_exception(rows: object) -> None:
-    over = {name: found for name, found in rows(1_000) if not holds(found, LOOSE.get(name, ALPHA))}
-    assert not over
+def test_the_corrected_test_of_folds_stays_far_below_the_naive_one() -> None:
+    found = under_null(STABLE, 10, 10, 60)
+    assert found.shares["naive"] > 0.3
+    assert found.shares["planned"] < 0.15
+
+
+def test_data_sets_keep_alpha() -> None:
+    for found in dataset_rows(200):
+        assert not any(exceeds(found, column, errors=4) for column in NULLS), found.name
