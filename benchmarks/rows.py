@@ -89,7 +89,8 @@ def ratio(what: str, ours: float, theirs: float, bar: float, note: str = "") -> 
 
 def seconds(what: str, value: float, bar: float, note: str = "") -> Row:
     """Return a row that holds seconds against the bar."""
-    return Row(what, f"{value:.2f} s", f"<= {bar:g} s", ok=value <= bar, note=note)
+    shown = f"{value:.2f} s" if bar >= 0.1 else f"{value * 1000:.1f} ms"  # noqa: PLR2004  ten of them
+    return Row(what, shown, f"<= {bar:g} s", ok=value <= bar, note=note)
 
 
 def version(bench: Bench) -> Iterator[Row]:
