@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from gitexp.ops.show import show
     from gitexp.ops.status import status
     from gitexp.ops.sync import sync
+    from gitexp.ops.until import until_decided
     from gitexp.report import frame
     from gitexp.staging.live import log_metric, params
 
@@ -77,6 +78,7 @@ _PLACES = {
     "show": "gitexp.ops.show",
     "status": "gitexp.ops.status",
     "sync": "gitexp.ops.sync",
+    "until_decided": "gitexp.ops.until",
 }
 
 __all__ = [
@@ -115,6 +117,7 @@ __all__ = [
     "show",
     "status",
     "sync",
+    "until_decided",
 ]
 
 

@@ -183,6 +183,13 @@ class NoPlanError(PreconditionError):
     hint = "gitexp new NAME"
 
 
+class NoStoppingRuleError(PreconditionError):
+    """The plan does not say how it may be looked at before all repeats are there."""
+
+    id = "no-stopping-rule"
+    hint = "gitexp new NAME --stopping always-valid"
+
+
 class NoSamplesError(PreconditionError):
     """There is nothing to compare with."""
 

@@ -17,7 +17,7 @@ from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft
-from gitexp.model.plan import MAX_REPEATS, Claim
+from gitexp.model.plan import MAX_REPEATS, Claim, OnFailed, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import TEMPLATE_HYPOTHESIS, check_name, new
 from gitexp.report import actions
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.model.proposal import NewReport
 
 DRAFT_LIMIT_BYTES = 1 << 20
+DEFAULT_LOOKS = 4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +46,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--repeats", type=int, metavar="N", help="planned repeats (10)")
     plan.add_argument(
         "--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%"
+    )
+    plan.add_argument(
+        "--stopping",
+        choices=[rule.value for rule in StoppingRule],
+        help="how it may be looked at before all repeats are there",
+    )
+    plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
+    plan.add_argument(
+        "--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)"
     )
     source = parser.add_argument_group("where the plan comes from")
     source.add_argument("--from", dest="file", metavar="FILE", help="a YAML file with these fields")
@@ -98,6 +108,8 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
         "alpha": args.alpha,
         "repeats": args.repeats,
         "baseline": args.baseline,
+        "stopping": _stopping(args),
+        "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
     }
     return replace(
         draft,
@@ -106,6 +118,20 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
         guards=guards,
         **{key: value for key, value in others.items() if value is not None},
     )
+
+
+def _stopping(args: argparse.Namespace) -> Stopping | None:
+    if args.stopping is None:
+        if args.looks is not None:
+            raise UsageError(
+                "--looks belongs to a stopping rule",
+                next_step=f"the same with --stopping {StoppingRule.OBRIEN_FLEMING.value}",
+            )
+        return None
+    rule = StoppingRule(args.stopping)
+    if rule is StoppingRule.ALWAYS_VALID:
+        return Stopping(rule, args.looks or 0)
+    return Stopping(rule, DEFAULT_LOOKS if args.looks is None else args.looks)
 
 
 def _read(path: Path) -> bytes:
@@ -160,6 +186,8 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
         baseline=draft.baseline or args.start or "HEAD",
         start=args.start,
         evaluation=draft.evaluation,
+        stopping=draft.stopping,
+        on_failed=draft.on_failed or OnFailed.REFUSE,
         params=tuple(parse_assignment(text) for text in args.param),
         here=args.here,
         checkout=args.checkout,

@@ -10,6 +10,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import gitexp
 from gitexp import __version__
 from gitexp.cli.interrupts import counted
 from gitexp.cli.progress import Reporter
@@ -38,6 +39,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter"
     )
     what.add_argument("--with-baseline", action="store_true", help="the baseline too, same seeds")
+    what.add_argument(
+        "--until-decided", action="store_true", help="both sides, look by look, as the plan allows"
+    )
+    what.add_argument(
+        "--max-repeats", type=_positive, metavar="N", help="with it: give up after N (the plan's)"
+    )
     what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
     what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
     what.add_argument("--on", metavar="BRANCH", help="record on this branch")
@@ -60,6 +67,11 @@ def execute(args: argparse.Namespace, context: Context) -> int:
             "--commit and -m MESSAGE belong together",
             next_step='gitexp run --commit -m "what changed"',
         )
+    if args.max_repeats is not None and not args.until_decided:
+        raise UsageError(
+            "--max-repeats belongs to --until-decided",
+            next_step=f"gitexp run --until-decided --max-repeats {args.max_repeats}",
+        )
     request = RunRequest(
         repeats=args.repeats,
         seeds=args.seeds,
@@ -78,30 +90,39 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         trust=args.trust,
     )
     try:
-        report = _run(request, context)
+        report = _run(request, args, context)
     except UntrustedSourceError as error:
         if not context.interactive:
             raise
         context.printer.error(error)
         if not context.ask("Execute it?"):
             return error.exit_code
-        report = _run(replace(request, trust=True), context)
+        report = _run(replace(request, trust=True), args, context)
     context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
     return exit_code(report)
 
 
-def _run(request: RunRequest, context: Context) -> RunReport:
+def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> RunReport:
     """Run with progress shown and Ctrl-C counted."""
     reporter = Reporter(context.printer, live=context.printer.err.isatty())
     with counted(context.printer.say) as interrupts:
-        try:
+
+        def once(asked: RunRequest) -> RunReport:
             return run(
                 context.workspace(),
-                request,
+                asked,
                 environ=context.environ,
                 tell=reporter,
                 interrupts=interrupts,
                 program=f"gitexp {__version__}",
+            )
+
+        try:
+            if not args.until_decided:
+                return once(request)
+            # by its name in the API, which is imported when it is used: statistics are slow to load
+            return gitexp.until_decided(
+                context.workspace(), request, run=once, most=args.max_repeats
             )
         finally:
             reporter.close()

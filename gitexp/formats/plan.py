@@ -178,7 +178,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
             "a plan cannot have so many repeats", found=str(repeats), expected=f"1 to {MAX_REPEATS}"
         )
     if stopping is not None:
-        _check_looks(stopping, repeats)
+        check_looks(stopping, repeats)
     plan = Plan(
         name=name,
         branch=branch,
@@ -201,6 +201,45 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         on_failed=on_failed,
     )
     return replace(plan, digest=digest(plan))
+
+
+def check_looks(stopping: Stopping, repeats: int) -> None:
+    """Raise `BadFormatError` if the looks of a rule do not fit its repeats."""
+    if stopping.rule is StoppingRule.ALWAYS_VALID:
+        if stopping.looks:
+            raise BadFormatError(
+                "always-valid p-values have no looks to plan", found=f"{stopping.looks} looks"
+            )
+        return
+    most = min(repeats, MAX_LOOKS)
+    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is no rule
+        raise BadFormatError(
+            "the looks of a stopping rule do not fit its repeats",
+            found=f"{stopping.looks} looks, {repeats} repeats",
+            expected=f"2 to {most} looks" if most > 1 else "at least 2 repeats",
+        )
+
+
+def _guards(fields: Fields) -> tuple[Guard, ...]:
+    try:
+        return tuple(parse_guard(text) for text in fields.texts("guards", ()))
+    except GitexpError as error:
+        if isinstance(error, BadFormatError):
+            raise
+        raise fields.bad("guards", error.expected) from error
+
+
+def _refuse_conflict(data: bytes, where: str) -> None:
+    lines = data.splitlines()
+    marker = next((i for i, line in enumerate(lines, 1) if line.startswith(b"<<<<<<< ")), None)
+    if marker is not None:
+        raise BadFormatError(
+            "the plan has two sides of a merge in it",
+            found="<<<<<<< of a merge conflict",
+            where=f"{where}, line {marker}",
+            expected="one plan",
+            next_step=f"keep one side: git checkout --ours -- {where} (or --theirs)",
+        )
 
 
 def digest(plan: Plan) -> PlanDigest:
@@ -307,41 +346,3 @@ def _stopping(fields: Fields) -> Stopping | None:
     found = Stopping(rule, child.integer("looks", 0, least=0, most=MAX_LOOKS))
     child.only_known()
     return found
-
-
-def _check_looks(stopping: Stopping, repeats: int) -> None:
-    if stopping.rule is StoppingRule.ALWAYS_VALID:
-        if stopping.looks:
-            raise BadFormatError(
-                "always-valid p-values have no looks to plan", found=f"{stopping.looks} looks"
-            )
-        return
-    most = min(repeats, MAX_LOOKS)
-    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is no rule
-        raise BadFormatError(
-            "the looks of a stopping rule do not fit its repeats",
-            found=f"{stopping.looks} looks, {repeats} repeats",
-            expected=f"2 to {most} looks" if most > 1 else "at least 2 repeats",
-        )
-
-
-def _guards(fields: Fields) -> tuple[Guard, ...]:
-    try:
-        return tuple(parse_guard(text) for text in fields.texts("guards", ()))
-    except GitexpError as error:
-        if isinstance(error, BadFormatError):
-            raise
-        raise fields.bad("guards", error.expected) from error
-
-
-def _refuse_conflict(data: bytes, where: str) -> None:
-    lines = data.splitlines()
-    marker = next((i for i, line in enumerate(lines, 1) if line.startswith(b"<<<<<<< ")), None)
-    if marker is not None:
-        raise BadFormatError(
-            "the plan has two sides of a merge in it",
-            found="<<<<<<< of a merge conflict",
-            where=f"{where}, line {marker}",
-            expected="one plan",
-            next_step=f"keep one side: git checkout --ours -- {where} (or --theirs)",
-        )

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model.plan import OnFailed
+
 if TYPE_CHECKING:
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import CommitHash, ParamValue
-    from gitexp.model.plan import Claim, Direction, Guard, Plan
+    from gitexp.model.plan import Claim, Direction, Guard, Plan, Stopping
     from gitexp.model.power import PowerReport, Price
 
 
@@ -49,6 +51,8 @@ class NewRequest:
     here: bool = False
     checkout: bool | None = None
     dry_run: bool = False
+    stopping: Stopping | None = None
+    on_failed: OnFailed = OnFailed.REFUSE
 
 
 @dataclass(frozen=True, slots=True)

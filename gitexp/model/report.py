@@ -64,6 +64,8 @@ class RunReport:
     next_step : str
     python : str
         The interpreter that the commands found first on their PATH.
+    verdict : str
+        Of the last look, where the run went on until the hypothesis was decided.
     """
 
     branch: str
@@ -78,6 +80,7 @@ class RunReport:
     warnings: tuple[str, ...]
     next_step: str
     python: str = ""
+    verdict: str = ""
 
     @property
     def failed(self) -> bool:

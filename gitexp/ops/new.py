@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
+    BadFormatError,
     BadHypothesisError,
     BadNameError,
     BareRepositoryError,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Plan, Stopping
     from gitexp.model.power import PowerReport
     from gitexp.model.workspace import Workspace
     from gitexp.store.transaction import TipView
@@ -299,7 +300,24 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         created_at=now.replace(microsecond=0),
         guards=request.guards,
         evaluation=declared,
+        stopping=_stopping(request, claim, repeats),
+        on_failed=request.on_failed,
     )
+
+
+def _stopping(request: NewRequest, claim: Claim, repeats: int) -> Stopping | None:
+    if request.stopping is None:
+        return None
+    if claim is Claim.MODEL:
+        raise UsageError(
+            "a stopping rule is for repeats, and a claim about two models has none",
+            next_step="the same with --claim method, or without --stopping",
+        )
+    try:
+        plan_format.check_looks(request.stopping, repeats)
+    except BadFormatError as error:
+        raise UsageError(error.summary, found=error.found, expected=error.expected) from error
+    return request.stopping
 
 
 def _baseline(repo: Repo, text: str) -> BaselineRef:

@@ -45,6 +45,8 @@ def run_text(report: RunReport) -> str:
         lines += _fact(
             "exploratory", "this branch has no plan; these repeats are shown, not counted"
         )
+    if report.verdict:
+        lines += ["", terminal(report.verdict, limit=1_000)]
     lines += ["", f"next: {report.next_step}"]
     return "\n".join(lines)
 
@@ -71,6 +73,7 @@ def run_json(report: RunReport) -> str:
             for each in report.recorded
         ],
         "snapshot": report.snapshot,
+        "verdict": report.verdict,
         "warnings": list(report.warnings),
     }
     return json_dumps(value).decode().rstrip("\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import told_apart
-from gitexp.model.plan import HypothesisKind, OnFailed
+from gitexp.model.plan import HypothesisKind, OnFailed, StoppingRule
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.honesty import Detectable, Ledger, Missing, Selection
+    from gitexp.model.plan import Plan
 
 _FEW = 4  # names of experiments
 
@@ -29,6 +30,18 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
             yield "power", text
     if comparison.ledger is not None:
         yield "ledger", ledger_text(comparison.ledger)
+
+
+def stopping_text(plan: Plan) -> str:
+    """Say when a plan with a stopping rule may be looked at."""
+    rule = plan.stopping
+    if rule is None:
+        return f"once, at {plan.repeats} repeats"
+    if rule.rule is StoppingRule.ALWAYS_VALID:
+        return f"after every repeat, by always-valid p-values; {plan.repeats} are planned"
+    looks = ", ".join(str(n) for n in rule.at(plan.repeats))
+    name = {StoppingRule.POCOCK: "Pocock"}.get(rule.rule, "O'Brien-Fleming")
+    return f"at {looks} repeats, by the boundary of {name}"
 
 
 def detectable_texts(comparison: Comparison, found: Detectable) -> Iterator[str]:

@@ -10,8 +10,8 @@ from gitexp.model.comparison import Verdict
 from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.report import lists, numbers
-from gitexp.report.honesty import stopping_text
 from gitexp.report.escape import prose
+from gitexp.report.honesty import stopping_text
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
 from gitexp.report.words import SHORT, Fact, is_good, shortened, verdict_word

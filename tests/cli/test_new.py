@@ -59,6 +59,11 @@ def test_it_begins_a_branch_with_one_commit_and_switches_to_it(project: BuiltRep
         (["--alpha", "x"], 2, ["--alpha"]),
         (["--repeats", "0"], 2, ["at least one repeat"]),
         (["--repeats", "99999999999"], 2, ["at most 100000"]),
+        (["--stopping", "peeking"], 2, ["--stopping"]),
+        (["--looks", "3"], 2, ["--looks belongs to a stopping rule", "--stopping"]),
+        (["--stopping", "pocock", "--looks", "1"], 2, ["2 to 10 looks"]),
+        (["--stopping", "pocock", "--claim", "model"], 2, ["a claim about two models has none"]),
+        (["--on-failed", "ignore"], 2, ["--on-failed"]),
         (["--param", "lrr=1"], 2, ["error[unknown-param]", "lr"]),
         (["--param", "lr"], 2, ["KEY=VALUE"]),
         (["--param", "other.yaml:lr=1"], 2, ["error[unknown-param]", "other.yaml"]),
@@ -207,3 +212,17 @@ def test_a_dry_run_makes_nothing(project: BuiltRepo) -> None:
     assert done.out.startswith("would begin exp/idea")
     assert gitexp(project, "new", "idea", *PLAN, "--dry-run", "--param", "x=1").code == 2
     assert project.refs() == before
+
+
+def test_a_plan_can_say_how_it_may_be_looked_at_and_what_failed_repeats_do(
+    project: BuiltRepo,
+) -> None:
+    rules = ("--stopping", "obrien-fleming", "--looks", "5", "--on-failed", "drop")
+    done = gitexp(project, "new", "idea", *PLAN, *rules)
+    assert done.code == 0, done.err
+    assert "looks       at 2, 4, 6, 8, 10 repeats, by the boundary of O'Brien-Fleming" in done.out
+    plan = project.show(layout.plan_path("idea"))
+    assert "stopping:\n  rule: obrien-fleming\n  looks: 5\n" in plan
+    assert "on_failed: drop" in plan
+    shown = gitexp(project, "show", "idea")
+    assert "by the boundary of O'Brien-Fleming" in shown.out
