@@ -13,6 +13,7 @@ from gitexp.report import numbers, svg, words
 from gitexp.report.escape import html
 from gitexp.report.forest import Row, forest
 from gitexp.report.slopes import slopes
+from gitexp.report.units import title, units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,8 +57,8 @@ def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str
     """Return the paired slopes of a metric, as a figure; nothing where repeats are not paired."""
     if metric.result is None or not metric.result.plan.paired:
         return ""
-    right = dict(metric.candidate_values)
-    joined = [(value, right[seed]) for seed, value in metric.baseline_values if seed in right]
+    left, right = units(metric)
+    joined = [(value, right[name]) for name, value in left.items() if name in right]
     picture = slopes(
         joined,
         names=(comparison.baseline.name, comparison.candidate.name),
@@ -101,30 +102,35 @@ def metrics(comparison: Comparison, room: Room, key: str) -> str:
 
 def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str:
     """Return the table of the samples of a metric, folded away."""
-    left, right = dict(metric.baseline_values), dict(metric.candidate_values)
-    seeds = sorted(left.keys() | right.keys())
-    if not seeds:
+    left, right = units(metric)
+    names = list(left | right) if metric.parts else sorted(left | right, key=int)
+    if not names:
         return ""
-    which = "All samples" if len(seeds) <= _MOST_SAMPLES else f"The first {_MOST_SAMPLES} samples"
+    which = "All samples" if len(names) <= _MOST_SAMPLES else f"The first {_MOST_SAMPLES} samples"
     digits = min(9, numbers.decimals_for(metric) + 1)
-    titles = ("seed", html(comparison.baseline.name), html(comparison.candidate.name), "difference")
+    titles = (
+        title(metric),
+        html(comparison.baseline.name),
+        html(comparison.candidate.name),
+        "difference",
+    )
     lines = [
         f"<details><summary>{which} of {html(metric.metric)}</summary>",
         '<div class="scroll" role="region" aria-label="All samples" tabindex="0"><table>',
         "<thead><tr>",
-        *(f'<th scope="col">{title}</th>' for title in titles),
+        *(f'<th scope="col">{word}</th>' for word in titles),
         "</tr></thead>",
         "<tbody>",
     ]
-    for seed in seeds[:_MOST_SAMPLES]:
-        both = seed in left and seed in right
+    for name in names[:_MOST_SAMPLES]:
+        both = name in left and name in right
         cells = (
-            numbers.number(left[seed], digits) if seed in left else "",
-            numbers.number(right[seed], digits) if seed in right else "",
-            numbers.number(right[seed] - left[seed], digits, signed=True) if both else "",
+            numbers.number(left[name], digits) if name in left else "",
+            numbers.number(right[name], digits) if name in right else "",
+            numbers.number(right[name] - left[name], digits, signed=True) if both else "",
         )
         row = "".join(f"<td>{cell}</td>" for cell in cells)
-        lines.append(f'<tr><th scope="row">{seed}</th>{row}</tr>')
+        lines.append(f'<tr><th scope="row">{html(name)}</th>{row}</tr>')
     lines.append("</tbody></table></div></details>")
     return room.take("\n".join(lines))
 

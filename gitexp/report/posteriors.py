@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import numbers
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -15,7 +13,7 @@ if TYPE_CHECKING:
 def posterior_texts(metric: MetricComparison) -> Iterator[str]:
     """Say how probable a difference below, within and above the region of equivalence is."""
     for item in metric.posteriors:
-        rope = numbers.number(item.rope, numbers.decimals(item.rope, None, None, largest=item.rope))
+        rope = f"{item.rope:.3g}"
         yield (
             f"{item.method}: {_share(item.above)} above +{rope}, {_share(item.within)} within, "
             f"{_share(item.below)} below -{rope}, decides nothing ({rope}: {item.rope_why})"

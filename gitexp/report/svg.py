@@ -20,6 +20,7 @@ from gitexp.report.axis import (
     short,
     text,
 )
+from gitexp.report.units import units
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,8 +62,9 @@ def figure(comparison: Comparison, metric: MetricComparison, *, key: str) -> str
     str
         Empty where nothing can be drawn.
     """
-    left = [value for _, value in metric.baseline_values] or [metric.mean_baseline]
-    right = [value for _, value in metric.candidate_values] or [metric.mean_candidate]
+    one, two = units(metric)
+    left, right = list(one.values()), list(two.values())
+    left, right = left or [metric.mean_baseline], right or [metric.mean_candidate]
     samples = scale_of([*left, *right])
     gap = gap_of(comparison, metric)
     limits = [] if gap.interval is None else [gap.interval.low, gap.interval.high]
@@ -106,12 +108,13 @@ def gap_of(comparison: Comparison, metric: MetricComparison) -> Gap:
 def _strip(comparison: Comparison, metric: MetricComparison, scale: Scale) -> Iterator[str]:
     digits = numbers.decimals_for(metric)
     yield from axis(scale, _AXIS, top=_ROW_BASELINE - 14)
+    left, right = (list(side.values()) for side in units(metric))
     for side, samples, mean, row in (
-        (comparison.baseline, metric.baseline_values, metric.mean_baseline, _ROW_BASELINE),
-        (comparison.candidate, metric.candidate_values, metric.mean_candidate, _ROW_CANDIDATE),
+        (comparison.baseline, left, metric.mean_baseline, _ROW_BASELINE),
+        (comparison.candidate, right, metric.mean_candidate, _ROW_CANDIDATE),
     ):
         which, mark = ("a", circle) if row == _ROW_BASELINE else ("b", diamond)
-        positions = [scale.x(value) for _, value in samples[:_MOST_POINTS]]
+        positions = [scale.x(value) for value in samples[:_MOST_POINTS]]
         for x, dy in _dodged(positions):
             yield mark(f"dot {which}", x, row + dy)
         x, y = scale.x(mean), row + _LABELS[row]

@@ -15,6 +15,8 @@ import pytest
 
 from gitexp.formats import comparison as comparison_format
 from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
+from gitexp.model.parts import Part
+from gitexp.model.posterior import Posterior
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.results import Comparisons
 from gitexp.report.style import Style
@@ -79,7 +81,9 @@ def poisoned(text: str) -> Comparison:
         candidate=replace(base.candidate, name=text),
         headline=f"{text} rises",
         reasons=(text,),
-        metrics=tuple(replace(item, metric=text, notes=(text,)) for item in base.metrics),
+        metrics=tuple(
+            replace(item, metric=text, notes=(text,), parts=parts_of(text)) for item in base.metrics
+        ),
         changes=tuple(
             Change(kind, text, text, text) for kind in ("code", "params", "data", "environment")
         ),
@@ -111,6 +115,14 @@ def categories_of(text: str) -> CategoryComparison:
     assert base is not None
     named = tuple(replace(item, name=text) for item in base.categories)
     return replace(base, column=text, categories=named, note=text)
+
+
+def parts_of(text: str) -> tuple[Part, ...]:
+    """Return two data sets, one of a name that somebody else chose."""
+    return (
+        Part(None, None, None, text, None, None, 0.5, 0.6),
+        Part(None, None, None, "iris", None, None, 0.7, 0.8),
+    )
 
 
 def across_of(text: str) -> Across:
@@ -340,3 +352,16 @@ def test_a_metric_in_brackets_is_no_option_of_the_line_before() -> None:
     page = renderer("latex").render((value,), Style())
     assert "\n{} [1cm] x" in page
     assert "\n{} *y" in page
+
+
+def test_folds_and_data_sets_are_shown_by_their_names_and_a_posterior_in_per_cent() -> None:
+    base = samples.supported()
+    regions = Posterior("Bayesian signed-rank", 0.01, "the margin", 0.0, 0.0712, 0.9288)
+    one = replace(base.metrics[0], parts=parts_of("wine"), posteriors=(regions,))
+    value = (replace(base, metrics=(one, *base.metrics[1:])),)
+    page = renderer("html").render(value, Style())
+    assert '<th scope="row">wine</th><td>0.50000</td><td>0.60000</td><td>+0.10000</td>' in page
+    assert '<th scope="col">data set</th>' in page
+    assert "it rises in 2 of 2" in page
+    said = "Bayesian signed-rank: 93 % above +0.01, 7 % within, <1 % below -0.01, decides nothing"
+    assert said in renderer("text").render(value, Style())
