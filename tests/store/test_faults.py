@@ -32,7 +32,7 @@ def project(repo: BuiltRepo) -> BuiltRepo:
 
 def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
     try:
-        out, err = process.communicate(timeout=50)
+        out, err = process.communicate(timeout=300)  # only a hang takes so long
     finally:
         process.kill()
     return process.returncode, out + err
