@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.data import graph, pipeline
 from gitexp.errors import NoPipelineError, PreflightError, UsageError
 from gitexp.formats import params as params_format
+from gitexp.formats.near import near
 from gitexp.git import status
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.job import OutKind
@@ -95,21 +96,28 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
         seed=seed,
         python=request.python,
     )
-    found = [
-        ("pipeline", f"{posixpath.join(project, PIPELINE)}, {len(resolved.executed)} stages"),
-        *describe(config),
-    ]
-    return Proposal(config, tuple(found), tuple(notes))
+    found = dict(describe(config))
+    found["pipeline"] += f", {len(resolved.executed)} stages"
+    return Proposal(config, tuple(found.items()), tuple(notes))
 
 
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
     folder = top / project
     if not folder.is_dir():
-        raise UsageError("the project's folder is not there", where=str(folder))
+        raise UsageError(
+            "the project's folder is not there",
+            where=str(folder),
+            expected="a folder below the repository's top",
+            next_step="the same without --project, for the top itself",
+        )
     params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
     for file in params:
         if not (folder / file).exists():
-            raise UsageError(f"the params file {file} is not there", where=str(folder))
+            raise UsageError(
+                f"the params file {file} is not there",
+                where=str(folder),
+                next_step="the same without --params, if the project has none",
+            )
     metrics = request.metrics or (METRICS,)
     _refuse_tracked(workspace, project, request.outputs)
     named = (*request.outputs, *filter(None, (request.predictions,)))
@@ -121,6 +129,13 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
             f"a run keeps {', '.join(metrics)} alone; whatever else the command writes, a model "
             "say, is thrown away with the run's worktree, unless outputs: in the settings names it"
         )
+    absent = [
+        word
+        for word in (request.command or "").split()
+        if word.endswith((".py", ".sh")) and not (folder / word).exists()
+    ]
+    if absent and " cd " not in f" {request.command}":
+        notes.append(f"the command names {', '.join(absent)}, which is not there")
     seed = _seed(request, folder, params, (), notes)
     predictions = _predictions(request, folder, request.outputs, notes)
     outputs = request.outputs
@@ -137,7 +152,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         seed=seed,
         python=request.python,
     )
-    return Proposal(config, (("command", request.command or ""), *describe(config)), tuple(notes))
+    return Proposal(config, tuple(describe(config)), tuple(notes))
 
 
 def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
@@ -171,7 +186,8 @@ def _refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) 
             "Git holds files that a run makes",
             found=", ".join(tracked[:10]),
             expected="outputs in the DVC cache, not in Git",
-            next_step=f"git rm --cached {tracked[0]}, commit, then gitexp init",
+            next_step=f"git rm --cached {tracked[0]}, commit, then gitexp init; or name other "
+            "outputs, if that is no output",
         )
 
 
@@ -216,9 +232,13 @@ def _seed(
     }
     if request.seed_param is not None:
         if request.seed_param not in values:
+            names = [str(key) for key in values]
+            likely = near(str(request.seed_param), names)
             raise UsageError(
                 f"there is no parameter {request.seed_param}",
-                expected=", ".join(str(key) for key in values) or "a params file",
+                where=", ".join(params),
+                expected=", ".join(names[:20]) or "a params file",
+                next_step=f"the same with --seed-param {likely[0]}" if likely else "",
             )
         return SeedRule(param=request.seed_param)
     named = [
@@ -295,6 +315,11 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
     """Return what the settings say, as (what, where) for people."""
     seed = config.seed.param or config.seed.arg or "GITEXP_SEED only"
     rows = [
+        ("command", config.command or ""),
+        (
+            "pipeline",
+            "" if config.pipeline is None else posixpath.join(config.project, config.pipeline),
+        ),
         ("params", ", ".join(config.params)),
         ("metrics", ", ".join(config.metrics)),
         ("outputs", ", ".join(config.outputs)),

@@ -90,9 +90,10 @@ def _init(
     present = top / layout.CONFIG
     if present.exists():
         return _existing(repo, present, request)
-    _check(request)
+    _check(request, top)
     proposal = detect.propose(workspace, top, request)
     files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
+    _refuse_unreadable(files[layout.CONFIG])
     if request.write_pipeline:
         path = "/".join(filter(None, (proposal.config.project, detect.PIPELINE)))
         files[path] = _pipeline(request, proposal.config)
@@ -143,6 +144,20 @@ def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]
     return files
 
 
+def _refuse_unreadable(data: bytes) -> None:
+    """Refuse settings that the next command would refuse, for a path outside the project, say.
+
+    Raises
+    ------
+    UnsafeInputError
+    """
+    try:
+        config_format.load(data, layout.CONFIG)
+    except UnsafeInputError as error:
+        error.next_step = "the same with paths below the project's folder"
+        raise
+
+
 def _refuse_links(top: Path, paths: Iterable[str]) -> None:
     """Refuse links that a branch put where we write: the bytes would go wherever they point.
 
@@ -175,15 +190,38 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
             raise translated(error, "the settings cannot be written", str(place)) from error
 
 
-def _check(request: InitRequest) -> None:
+def _check(request: InitRequest, top: Path) -> None:
+    if request.command is not None and not request.command.strip():
+        raise UsageError(
+            "the command is empty",
+            expected="what a run executes in the project's folder",
+            next_step='gitexp init --command "python train.py"',
+        )
     if request.write_pipeline and request.command is None:
-        raise UsageError("--write-pipeline turns a command into dvc.yaml; give --command")
+        raise UsageError(
+            "--write-pipeline turns a command into dvc.yaml; give --command",
+            next_step='gitexp init --write-pipeline --command "python train.py"',
+        )
     if request.seed_arg is not None and "{seed}" not in request.seed_arg:
         raise UsageError(
-            "--seed-arg needs a place for the seed", expected='a text such as "--seed {seed}"'
+            "--seed-arg needs a place for the seed",
+            found=request.seed_arg,
+            expected='a text such as "--seed {seed}"',
+            next_step=f'the same with --seed-arg "{request.seed_arg.rstrip()} {{seed}}"',
         )
     if request.seed_arg is not None and request.seed_param is not None:
-        raise UsageError("give --seed-param or --seed-arg, not both")
+        raise UsageError(
+            "give --seed-param or --seed-arg, not both", next_step="the same with one of the two"
+        )
+    if request.python is not None and "/" in request.python and not (top / request.python).exists():
+        raise UsageError(
+            "the interpreter is not there",
+            found=request.python,
+            where=str(top),
+            expected="the path of a Python, from the repository's top where it is relative",
+            next_step="the same with --python .venv/bin/python, or without: then that of the "
+            "active environment is used",
+        )
 
 
 def _existing(repo: Repo, path: Path, request: InitRequest) -> InitReport:

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from gitexp.errors import GitexpError
+from gitexp.model.config import ParamKey
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.ops.init import init
@@ -117,3 +121,85 @@ def test_init_says_that_undeclared_files_go_with_the_worktree(tmp_path: Path) ->
     kept.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})
     request = InitRequest(command="python train.py", outputs=("model.txt",), dvc_init=True)
     assert not any("thrown away" in note for note in init(kept.workspace, request).notes)
+
+
+def lr(value: str | float, name: str = "lr") -> tuple[tuple[ParamKey, str | float], ...]:
+    return ((ParamKey("params.yaml", name), value),)
+
+
+@pytest.mark.parametrize(
+    ("request_", "typed"),
+    [
+        (RunRequest(engine="slurm"), "the same with --engine local"),
+        (RunRequest(repeats=3, seeds=(1,)), "the same with one of the two"),
+        (RunRequest(trust=True), "the same without it"),
+        (RunRequest(at="HEAD", commit_message="x"), "the same without --at"),
+        (RunRequest(commit_message=" "), "gitexp run --commit -m"),
+        (RunRequest(commit_message="new"), "git add -- src/new.py"),
+        (RunRequest(params=lr(0.2, "lrr")), "the same with --param lr=0.2"),
+        (RunRequest(params=lr("abc")), "the same with --param lr=0.1"),
+        (RunRequest(with_baseline=True), "gitexp new NAME"),
+        (RunRequest(on="nowhere"), "git branch nowhere"),
+        (RunRequest(at="nowhere"), "git log"),
+        (RunRequest(resume=True), "gitexp run"),
+    ],
+)
+def test_each_wrong_call_of_run_says_what_to_type(
+    tmp_path: Path, request_: RunRequest, typed: str
+) -> None:
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    repo.write({"src/new.py": "x = 1\n"})
+    before = repo.hash()
+    with pytest.raises(GitexpError) as refused:
+        run(repo.workspace, request_)
+    assert refused.value.next_step.startswith(typed)
+    assert repo.hash() == before
+
+
+@pytest.mark.parametrize(
+    ("request_", "typed"),
+    [
+        (InitRequest(command=" "), "gitexp init --command"),
+        (InitRequest(command="x", project="nowhere"), "the same without --project"),
+        (InitRequest(command="x", metrics=("../m.json",)), "the same with paths below"),
+        (InitRequest(command="x", metrics=("/m.json",)), "the same with paths below"),
+        (InitRequest(command="x", params=("conf.yaml",)), "the same without --params"),
+        (InitRequest(command="x", python="/nowhere/python"), "the same with --python"),
+        (InitRequest(command="x", seed_arg="--seed"), 'the same with --seed-arg "--seed {seed}"'),
+        (
+            InitRequest(command="x", seed_param=ParamKey("params.yaml", "sed")),
+            "the same with --seed-param seed",
+        ),
+        (InitRequest(command="x", outputs=("train.py",)), "git rm --cached train.py"),
+        (InitRequest(command="x", outputs=("m",)), "the same with --dvc-init"),
+        (InitRequest(write_pipeline=True), "gitexp init --write-pipeline --command"),
+        (InitRequest(), "gitexp init --command"),
+    ],
+)
+def test_each_wrong_call_of_init_says_what_to_type(
+    tmp_path: Path, request_: InitRequest, typed: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 1\n"})
+    with pytest.raises(GitexpError) as refused:
+        init(repo.workspace, request_)
+    assert refused.value.next_step.startswith(typed)
+    assert repo.status() == []
+
+
+def test_a_file_that_the_command_names_and_nobody_wrote_is_a_note(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN})
+    report = init(repo.workspace, InitRequest(command="python trian.py", dry_run=True))
+    assert "the command names trian.py, which is not there" in report.notes
+
+
+@pytest.mark.parametrize("line", ["import pkg.new", "from pkg import new"])
+def test_a_module_that_was_never_committed_is_named(tmp_path: Path, line: str) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"pkg/__init__.py": "", "train.py": f"{line}\n"})
+    init(repo.workspace, InitRequest(command="python train.py"))
+    repo.write({"pkg/new.py": ""})
+    report = run(repo.workspace)
+    said = "pkg/new.py is in no commit, so the run did not see it: git add pkg/new.py"
+    assert said in report.warnings

@@ -100,10 +100,6 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     request = request or RunRequest()
     _check(request)
     variables = dict(os.environ if environ is None else environ)
-    if request.engine not in ENGINES:
-        raise UsageError(
-            "there is no such engine", found=request.engine, expected=", ".join(ENGINES)
-        )
     place = find_place(workspace, request)
     # First of all: a call that died when the branch had moved left a work tree that looks edited.
     cleared = () if request.dry_run else owners.clear_stale(place.repo)
@@ -164,6 +160,23 @@ def _check(request: RunRequest) -> None:
         raise UsageError(
             "--resume goes on with the commit that a dead call ran, and --commit makes another",
             next_step="gitexp run --resume, then gitexp run --commit -m MESSAGE",
+        )
+    if request.engine not in ENGINES:
+        raise UsageError(
+            "there is no such engine",
+            found=request.engine,
+            expected=", ".join(ENGINES),
+            next_step="the same with --engine local, which is the default",
+        )
+    if request.repeats is not None and request.seeds:
+        raise UsageError(
+            "--repeats says how many repeats shall count in the end, --seeds which are run now",
+            next_step="the same with one of the two",
+        )
+    if request.trust and request.at is None:
+        raise UsageError(
+            "--trust speaks of the commit that --at names",
+            next_step="the same without it: HEAD is your own",
         )
     if request.repeats is not None and not 1 <= request.repeats <= MAX_REPEATS:
         raise UsageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from gitexp.ops.run.publish import PublishedCall
     from gitexp.ops.run.situation import Situation
 
-_NO_MODULE = re.compile(r"No module named '([\w.]{1,100})'")
+_NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
+_NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
 def planned(seen: Situation) -> tuple[PlannedRun, ...]:
@@ -131,17 +133,28 @@ def _not_started(
 def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Say where modules come from if one was missing: the usual reason is another interpreter."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    names = [found[1] for line in lines if (found := _NO_MODULE.search(line))]
+    modules = {found[1]: None for line in lines if (found := _NO_MODULE.search(line))}
+    names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
+    cell = seen.sides[0][0]
+    home = seen.top / cell.config.project
+    held = {entry.path for entry in cell.entries}
     said = []
-    for name in dict.fromkeys(names):
-        package = name.partition(".")[0]
-        home = seen.top / seen.sides[0][0].config.project
-        if any((home / "src" / each).exists() for each in (package, f"{package}.py")):
+    for name in (*modules, *names):
+        path, package = name.replace(".", "/"), name.partition(".")[0]
+        places = [home / base / path for base in ("", "src")]
+        files = [file for at in places for file in (at.with_suffix(".py"), at / "__init__.py")]
+        own = [file.relative_to(seen.top) for file in files if file.exists()]
+        new = [file for file in own if os.fsencode(file) not in held]
+        if new:
+            said.append(f"{new[0]} is in no commit, so the run did not see it: git add {new[0]}")
+        elif name not in modules:
+            continue
+        elif any((home / "src" / each).exists() for each in (package, f"{package}.py")):
             said.append(
                 f"{package} is the project's own, below src/: {seen.python} -m pip install -e ., "
                 "and each run imports it from its own worktree"
             )
-        else:
+        elif not any((home / each).exists() for each in (package, f"{package}.py")):
             said.append(
                 f"{package} is not installed for {seen.python}; another interpreter is taken from "
                 "an active environment, or from python: PATH in .gitexp/config.yaml"

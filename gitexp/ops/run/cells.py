@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitexp.errors import PreflightError, UnknownParamError
+from gitexp.errors import PreflightError, UnknownParamError, UsageError
 from gitexp.formats import params as params_format
+from gitexp.formats.near import near
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.config import ParamKey
@@ -88,13 +89,8 @@ def look(
     if tree is ABSENT:
         raise PreflightError("the commit has no tree", found=commit)
     values = _params(repo, commit, config)
-    for key in overrides:
-        if key not in values:
-            raise UnknownParamError(
-                f"there is no parameter {key}",
-                where=f"{key.file} at {commit[:9]}",
-                expected=", ".join(sorted(str(k) for k in values)[:20]) or "a params file",
-            )
+    for key, value in overrides.items():
+        _check_override(key, value, values, commit)
     seed = _committed_seed(config, values, commit)
     entries = tuple(objects.walk_tree(repo, tree))
     composed = {**values, **overrides}
@@ -130,6 +126,30 @@ def _params(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[Param
         parsed = params_format.flatten(params_format.parse(data, f"{commit[:9]}:{path}"))
         values.update({ParamKey(file, key): value for key, value in parsed.items()})
     return values
+
+
+def _check_override(
+    key: ParamKey, value: ParamValue, values: Mapping[ParamKey, ParamValue], commit: CommitHash
+) -> None:
+    """Refuse an override that nothing reads, or that is a text where a number stands."""
+    names = sorted(str(each) for each in values)
+    if key not in values:
+        likely = near(str(key), names)
+        raise UnknownParamError(
+            f"there is no parameter {key}",
+            where=f"{key.file} at {commit[:9]}",
+            expected=", ".join(likely or names[:20]) or "a params file",
+            next_step=f"the same with --param {likely[0]}={value}" if likely else "",
+        )
+    old = values[key]
+    if isinstance(old, int | float) and not isinstance(old, bool) and isinstance(value, str):
+        raise UsageError(
+            f"the parameter {key} is a number, and this is none",
+            found=value,
+            where=f"{key.file} at {commit[:9]}",
+            expected=f"a number, such as {old}",
+            next_step=f"the same with --param {key}={old}; a text is written into {key.file}",
+        )
 
 
 def _committed_seed(

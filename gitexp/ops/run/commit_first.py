@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,9 @@ from gitexp.store import plans
 if TYPE_CHECKING:
     from gitexp.model.request import RunRequest
     from gitexp.ops.run.place import Place
+
+
+_SHOWN = 5
 
 
 def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
@@ -31,12 +35,15 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
     Raises
     ------
     UsageError
-        If ``--at`` names another state, or there is nothing to commit.
+        If ``--at`` names another state, or only files that Git does not track could be committed.
     GitFailedError
         If a hook refuses, or Git cannot commit.
     """
     if request.at is not None:
-        raise UsageError("--commit commits the work tree, and --at names another state")
+        raise UsageError(
+            "--commit commits the work tree, and --at names another state",
+            next_step="the same without --at, or without --commit -m",
+        )
     message = request.commit_message or ""
     if not message.strip():
         raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
@@ -46,7 +53,15 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
         path = project / file
         changes = {key.key: value for key, value in request.params if key.file == file}
         path.write_bytes(params_format.edit(path.read_bytes(), file, changes))
+    new = status.untracked(place.workspace)
     if status.dirty_tracked(place.workspace):
         usercommit.commit_tracked(place.workspace, message)
+    elif new:
+        raise UsageError(
+            "there is nothing to commit but files that Git does not track",
+            found=", ".join(new[:_SHOWN]),
+            expected="changes of tracked files, or of files that were added",
+            next_step=f"git add -- {shlex.quote(new[0])}, then the same; or without --commit",
+        )
     emptied = replace(request, params=(), commit_message=None)
     return find_place(place.workspace, emptied), emptied
