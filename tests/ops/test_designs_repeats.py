@@ -1,0 +1,39 @@
+"""Repeats: what is said of values on which tests of a mean are known to err."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitexp.model.comparison import Role
+from gitexp.ops.designs import repeats
+from gitexp.ops.measure import Question, Values
+
+NARROW = (0.50, 0.51, 0.52, 0.49, 0.48)
+WIDE = (0.40, 0.55, 0.62, 0.49, 0.44)
+
+
+def notes(left: tuple[float, ...], right: tuple[float, ...], *, paired: bool) -> tuple[str, ...]:
+    values = Values(tuple(enumerate(left)), tuple(enumerate(right)), paired)
+    question = Question("f1", Role.WATCHED, None, None, 0.05)
+    found = repeats.compare(question, values, paired=paired).comparison
+    assert found is not None
+    return found.notes
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_spread_that_the_candidate_changes_is_said_with_what_it_may_cost(*, paired: bool) -> None:
+    (text,) = notes(NARROW, WIDE, paired=paired)
+    assert text.startswith("the candidate varies 5.5 times as much as the baseline: if its values")
+    (text,) = notes(WIDE, NARROW, paired=paired)
+    assert text.startswith("the baseline varies 5.5 times as much as the candidate")
+
+
+def test_a_side_that_does_not_vary_is_said() -> None:
+    (text,) = notes((0.5,) * 5, WIDE, paired=True)
+    assert text.startswith("the candidate varies and not the baseline")
+
+
+def test_equal_spreads_and_single_values_are_no_remark() -> None:
+    assert notes(NARROW, tuple(v + 0.1 for v in NARROW), paired=True) == ()
+    assert notes((0.5,), (0.6,), paired=True) == ()
+    assert notes((0.5, 0.5), (0.6, 0.6), paired=True) == ()
