@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -85,10 +86,14 @@ JSON = b"""[{"id": 2, "y": 1, "y_pred": 0, "score": 0.25, "score_a": 1},
 
 def test_predictions_are_the_same_from_csv_and_json() -> None:
     table = predictions.load(CSV, SPEC, "p.csv")
-    assert table == predictions.PredictionTable(
+    assert table.header == ("id", "group", "y", "y_pred", "score", "score_a")
+    same = replace(table, header=())
+    assert same == predictions.PredictionTable(
         ("2", "1"), ("1", "0"), ("0", "0"), {"score": (0.25, 0.5), "score_a": (1.0, 2.0)}
     )
-    assert predictions.load(JSON, Predictions("p.json", y_true="y"), "p.json") == table
+    other = predictions.load(JSON, Predictions("p.json", y_true="y"), "p.json")
+    assert other.header == ("id", "y", "y_pred", "score", "score_a")
+    assert replace(other, header=()) == same
 
 
 def test_the_evaluation_digest_knows_ids_and_truth_and_no_order() -> None:
