@@ -35,7 +35,7 @@ class PredictionTable:
     y_pred: tuple[str, ...]
     scores: Mapping[str, tuple[float, ...]]  # column "score" or "score_<class>" -> values
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # asked for, and there
-    header: tuple[str, ...] = ()
+    header: tuple[str, ...] = field(default=(), compare=False)  # every column there is
 
 
 def load(

@@ -159,6 +159,7 @@ def _labels(y_true: Sequence[str], side: Guesses, column: str) -> tuple[str, ...
     if column not in side.columns:
         raise DesignError(
             f"the predictions have no column {column}",
+            found=", ".join(side.header)[:120],
             expected=f"{PREDICTED}, {ERRORS} or a column of the predictions file on both sides",
         )
     return side.columns[column]

@@ -40,6 +40,7 @@ class Guesses:
     y_pred: tuple[str, ...]
     scores: Mapping[str, tuple[float, ...]]
     columns: Mapping[str, tuple[str, ...]]
+    header: tuple[str, ...] = ()  # every column of the file
 
     def take(self, rows: Sequence[int]) -> Guesses:
         """Return what was said about some examples."""
@@ -47,6 +48,7 @@ class Guesses:
             tuple(self.y_pred[row] for row in rows),
             {name: tuple(part[row] for row in rows) for name, part in self.scores.items()},
             {name: tuple(part[row] for row in rows) for name, part in self.columns.items()},
+            self.header,
         )
 
 
@@ -98,6 +100,7 @@ class Pair:
         if left is None and right is None:
             raise DesignError(
                 f"the predictions have no column {column}",
+                found=", ".join(self.candidate.header)[:120],
                 expected="a column of the predictions file, the same on both sides",
             )
         if left is not None and right is not None and left != right:
@@ -190,7 +193,7 @@ def read_side(
 ) -> tuple[tuple[str, ...], Guesses]:
     """Read one repeat's predictions alone: true labels, and what was said; see `read_pair`."""
     table = _read(top, item, source, columns)
-    return table.y_true, Guesses(table.y_pred, table.scores, table.columns)
+    return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
 
 
 def has_recorded(item: Counted, source: Source) -> bool:
@@ -201,7 +204,9 @@ def has_recorded(item: Counted, source: Source) -> bool:
 
 def _ordered(table: PredictionTable, ids: tuple[str, ...]) -> Guesses:
     row = {key: index for index, key in enumerate(table.ids)}
-    return Guesses(table.y_pred, table.scores, table.columns).take([row[key] for key in ids])
+    return Guesses(table.y_pred, table.scores, table.columns, table.header).take(
+        [row[key] for key in ids]
+    )
 
 
 def _read(
