@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import format_effect, told_apart
 from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.report import numbers
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import MetricComparison, SignificanceResult
     from gitexp.model.honesty import Detectable
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Effect, Plan
     from gitexp.ops.counting import Count
     from gitexp.ops.sides import Source
 
@@ -49,6 +50,7 @@ class Judged:
     swapped: str = ""  # the experiment that has the sides the other way round
     same: bool = False  # both sides have the same inputs
     concluded: bool = False
+    configurations: int = 1  # to pick from: what p was multiplied by
 
 
 def headline(judged: Judged) -> str:
@@ -202,6 +204,18 @@ def p_words(p: float, alpha: float) -> str:
     return repr(p)
 
 
+def effect_words(metric: MetricComparison, effect: Effect) -> str:
+    """Return the effect with its interval, in the unit of the promise: no p stands without it."""
+    if effect.relative and metric.relative is not None:
+        interval = metric.relative_interval
+        decimals = numbers.percent_decimals(interval)
+        size = numbers.percent(metric.relative, decimals=decimals)
+        return f"{size} {numbers.interval_text(interval, decimals, share=True)}".rstrip()
+    decimals = numbers.decimals_for(metric)
+    size = numbers.number(metric.difference, decimals, signed=True)
+    return f"{size} {numbers.interval_text(metric.interval, decimals)}".rstrip()
+
+
 def repeats_of(metric: MetricComparison) -> int:
     """Return the repeats a side that a metric was measured in, however many parts each had."""
     return min(len(metric.baseline_values), len(metric.candidate_values))
@@ -222,11 +236,15 @@ def _sentence(judged: Judged) -> str:
         word = _repeat_word(judged, plan.repeats)
         return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
     family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""
+    if judged.configurations > 1:
+        family += f", times {judged.configurations} configurations"
     p = None
     if judged.result is not None:
         refuted = verdict is Verdict.REFUTED
         p = judged.result.p_refute if refuted else judged.result.p_support
-    shown = "" if p is None else f": p = {p_words(p, plan.alpha)}{family}, alpha = {plan.alpha:g}"
+    size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
+    shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
+    shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"
     before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
     return f"{before.get(verdict, '')}{promise}{shown}"
 
@@ -274,7 +292,7 @@ def _needed(judged: Judged) -> int:
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES
     return pairs_needed(
-        plan.alpha / max(1, judged.family),
+        plan.alpha / max(1, judged.family * judged.configurations),
         paired=judged.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )

@@ -16,7 +16,7 @@ from gitexp.errors import UsageError
 from gitexp.git import refs, repository
 from gitexp.model.comparison import Comparison, Side, Verdict
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.ops import advice, sides
+from gitexp.ops import advice, missing, selection, sides
 from gitexp.ops.across import across
 from gitexp.ops.advice import Judged
 from gitexp.ops.detectable import detectable
@@ -145,7 +145,7 @@ def _over_candidates(drafts: Sequence[Draft]) -> list[SignificanceResult | None]
     Each of the two one-sided families is adjusted by Holm's procedure, and so is what the designs
     could reach at best. A candidate without a hypothesis, or not comparable, is in no family.
     """
-    results = [None if item.primary is None else item.primary.result for item in drafts]
+    results = [_of_selection(item) for item in drafts]
     judged = [item for item in results if item is not None and _is_judged(item)]
     if len(judged) <= 1:
         return results
@@ -163,6 +163,13 @@ def _over_candidates(drafts: Sequence[Draft]) -> list[SignificanceResult | None]
         )
         for item in results
     ]
+
+
+def _of_selection(item: Draft) -> SignificanceResult | None:
+    """Return the planned test's numbers, as of the best of all configurations to pick from."""
+    if item.primary is None or item.primary.result is None:
+        return None
+    return selection.corrected(item.primary.result, selection.factor(item.selection))
 
 
 def _is_judged(result: SignificanceResult | None) -> bool:
@@ -183,7 +190,9 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
     program: str,
 ) -> Comparison:
     plan = draft.plan
-    verdict, obstacle = _verdict(draft, result)
+    lost = missing.missing(draft.count, draft.primary, plan, paired=draft.paired)
+    verdict, obstacle = _verdict(draft, result, draft.obstacle or missing.obstacle(lost))
+    configurations = selection.factor(draft.selection)
     judged = Judged(
         plan=plan,
         baseline=draft.baseline,
@@ -200,9 +209,10 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         swapped=draft.swapped,
         same=draft.same,
         concluded=draft.concluded,
+        configurations=configurations,
     )
     metrics = draft.metrics
-    if family > 1 and result is not None and _is_judged(result):
+    if max(family, configurations) > 1 and result is not None and _is_judged(result):
         metrics = tuple(
             replace(item, p_adjusted=result.p_support) if item is draft.primary else item
             for item in metrics
@@ -231,12 +241,16 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         compared_at=at,
         program=program,
         detectable=power,
+        missing=lost,
+        selection=draft.selection,
         slices=draft.subgroups.slices,
         categories=draft.subgroups.categories,
     )
 
 
-def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict | None, str]:
+def _verdict(
+    draft: Draft, result: SignificanceResult | None, obstacle: str
+) -> tuple[Verdict | None, str]:
     """Return the verdict, and what turned a yes into an open question."""
     plan = draft.plan
     if plan is None:
@@ -250,8 +264,8 @@ def _verdict(draft: Draft, result: SignificanceResult | None) -> tuple[Verdict |
             repeats=None if draft.primary is None else advice.repeats_of(draft.primary),
         )
     )
-    if draft.obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
-        return Verdict.INCONCLUSIVE, draft.obstacle
+    if obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+        return Verdict.INCONCLUSIVE, obstacle
     return verdict, ""
 
 

@@ -14,9 +14,9 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
-from gitexp.ops import advice, measure, sides, subgroups
+from gitexp.ops import advice, cautions, measure, selection, sides, subgroups
 from gitexp.ops.changes import changes
-from gitexp.ops.counting import UNPAIRED, count, evaluation_of
+from gitexp.ops.counting import count, evaluation_of
 from gitexp.ops.designs import choose, predictions
 from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Change, MetricComparison
+    from gitexp.model.honesty import Selection
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Evaluation, SideCount
     from gitexp.ops.designs.pairs import Pair
@@ -110,6 +111,7 @@ class Draft:
     swapped: str = ""
     same: bool = False
     concluded: bool = False
+    selection: Selection | None = None
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -155,6 +157,11 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
     )
     counted = count(gathered.found, plan, baseline.inputs, candidate.inputs, gathered.earlier)
     evaluation = evaluation_of(counted)
+    together = bool(counted.pairs) and evaluation.same
+    everything, counted = (
+        counted,
+        selection.without(counted, selection.late_seeds(counted, plan, paired=together)),
+    )
     same = baseline.inputs == candidate.inputs
     if not same:
         _check_samples(baseline, candidate, counted, plan, swapped)
@@ -165,6 +172,8 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation, cluster
     )
     measured = _Measured(()) if same else _measure(situation, options)
+    if plan is not None and everything is not counted:
+        warnings.append(cautions.grown(replace(situation, count=everything), plan))
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
     differ, more = changes(repo, baseline, candidate, counted)
@@ -178,13 +187,13 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         metrics=measured.metrics,
         problem=problem or measured.problem,
         obstacle=measured.obstacle,
-        prefix=_prefix(counted, evaluation, allowed=not problem),
+        prefix=cautions.prefix(counted, evaluation, allowed=not problem),
         changes=differ,
         warnings=(
             *warnings,
             *chosen_now,
             *gathered.warnings,
-            *_warnings(counted, evaluation),
+            *cautions.warnings(counted, evaluation),
             *measured.warnings,
             *more,
         ),
@@ -198,6 +207,8 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         swapped=swapped,
         same=same,
         concluded=plan is not None and _is_concluded(repo, named, plan),
+        selection=selection.of_variants(counted, plan)
+        or selection.of_sweep(repo, index, candidate, plan, gathered.found),
     )
 
 
@@ -276,65 +287,6 @@ def _problem(evaluation: Evaluation, options: CompareOptions, *, same: bool, cla
 
 def _untested(item: MetricComparison) -> MetricComparison:
     return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
-
-
-def _prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
-    parts = []
-    if counted.confounded:
-        parts.append(f"confounded: {counted.confounded}; ")
-    if not evaluation.same and allowed:
-        parts.append("on different evaluation data, as you allowed; ")
-    return "".join(parts)
-
-
-def _warnings(counted: Count, evaluation: Evaluation) -> list[str]:
-    found = list(counted.warnings)
-    if counted.confounded == "environment":
-        found.append("the two sides never ran in one environment: the effect may be that of it")
-    if counted.confounded == "data":
-        found.append("the two sides never ran on the same linked data: the effect may be theirs")
-    if evaluation.undeclared:
-        found.append("nothing declares the evaluation data: that both sides used the same is hoped")
-    if counted.looks:
-        times = "once" if counted.looks == 1 else f"{counted.looks} times"
-        found.append(
-            f"candidate samples were added {times} after the planned number was reached or the "
-            "inputs were changed: alpha holds for a single look"
-        )
-    if counted.variants > 1:
-        found.append(f"{counted.variants} different candidates were run under this plan")
-    lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
-    if counted.pairs and lone:
-        found.append(
-            f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
-        )
-    skipped = _skipped(counted)
-    if skipped:
-        found.append(
-            f"{len(skipped)} seeds of the baseline have no partner ({advice.seed_ranges(skipped)}):"
-            " whoever chose the candidate's seeds may have known what the baseline scored on them"
-        )
-    for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
-        if side.failed:
-            seeds = advice.seed_ranges(seed for seed, _ in side.failed)
-            found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
-    return found
-
-
-def _skipped(counted: Count) -> list[int]:
-    """Return seeds of the baseline that the candidate passed over, for no reason on record.
-
-    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
-    """
-    if not counted.pairs:
-        return []
-    known = {seed for item in counted.unused if item.why != UNPAIRED for seed in item.seeds}
-    known |= {seed for seed, _ in counted.candidate.failed}
-    return [
-        seed
-        for seed in counted.baseline.repeats
-        if seed < counted.pairs[-1] and seed not in counted.pairs and seed not in known
-    ]
 
 
 # --- measuring ----------------------------------------------------------------------------------

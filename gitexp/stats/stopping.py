@@ -302,6 +302,17 @@ def nominal_level(stopping: Stopping, planned: tuple[int, ...], look: int, alpha
     return float(ndtr(-constant * shapes[look - 1]))
 
 
+def inflated_alpha(alpha: float, sizes: Sequence[int]) -> float:
+    """Return the chance of at least one false yes when a test at alpha is run at all these sizes.
+
+    Examples
+    --------
+    >>> round(inflated_alpha(0.05, (10, 20)), 3)
+    0.081
+    """
+    return crossing_probability([float(-ndtri(alpha))] * len(sizes), times=sizes)
+
+
 def _until_decided(
     effect: Effect, path: Callable[[float], tuple[Tails, ...]], reached: int, alpha: float
 ) -> tuple[PValues, int]:

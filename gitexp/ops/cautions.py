@@ -1,0 +1,93 @@
+"""What a reader of a comparison has to be told: confounders, looks, choices, failures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.ops import advice, measure, selection
+from gitexp.ops.advice import p_words
+from gitexp.ops.counting import UNPAIRED
+from gitexp.ops.designs import choose
+from gitexp.stats.stopping import inflated_alpha
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
+    from gitexp.ops.counting import Count, Evaluation
+    from gitexp.ops.designs.situation import Situation
+
+
+def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
+    """Return what the first line has to say before all else."""
+    parts = []
+    if counted.confounded:
+        parts.append(f"confounded: {counted.confounded}; ")
+    if not evaluation.same and allowed:
+        parts.append("on different evaluation data, as you allowed; ")
+    return "".join(parts)
+
+
+def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
+    """Return what keeps a number from meaning what it seems to."""
+    found = list(counted.warnings)
+    if counted.confounded == "environment":
+        found.append("the two sides never ran in one environment: the effect may be that of it")
+    if counted.confounded == "data":
+        found.append("the two sides never ran on the same linked data: the effect may be theirs")
+    if evaluation.undeclared:
+        found.append("nothing declares the evaluation data: that both sides used the same is hoped")
+    grew = any(item.why == selection.LATE for item in counted.unused)  # said by `grown`
+    if counted.looks and not grew:
+        times = "once" if counted.looks == 1 else f"{counted.looks} times"
+        found.append(
+            f"{counted.looks + 1} looks, alpha is no longer that of one: candidate samples were "
+            f"added {times} after the planned number was reached or the inputs were changed"
+        )
+    if counted.variants > 1:
+        found.append(f"{counted.variants} different candidates were run under this plan")
+    lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
+    if counted.pairs and lone:
+        found.append(
+            f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
+        )
+    skipped = _skipped(counted)
+    if skipped:
+        found.append(
+            f"{len(skipped)} seeds of the baseline have no partner ({advice.seed_ranges(skipped)}):"
+            " whoever chose the candidate's seeds may have known what the baseline scored on them"
+        )
+    for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
+        if side.failed:
+            seeds = advice.seed_ranges(seed for seed, _ in side.failed)
+            found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
+    return found
+
+
+def grown(situation: Situation, plan: Plan) -> str:
+    """Say what repeats that were added after a look would do to p, and to alpha."""
+    question = measure.questions(situation.count, plan, {}, plan.alpha)[0]
+    answer = choose(situation).measure(question)
+    sizes = selection.sizes(situation.count, plan, paired=situation.paired)
+    result = None if answer.comparison is None else answer.comparison.result
+    p = None if result is None else result.p_support
+    with_them = "" if p is None else f"; with them p = {p_words(p, plan.alpha)}"
+    return (
+        f"{len(sizes)} looks, alpha is no longer {plan.alpha * 100:g} % but up to "
+        f"{inflated_alpha(plan.alpha, sizes) * 100:.0f} %: {sizes[-1] - sizes[0]} repeats came "
+        f"after the planned {plan.repeats} were there and do not count{with_them}"
+    )
+
+
+def _skipped(counted: Count) -> list[int]:
+    """Return seeds of the baseline that the candidate passed over, for no reason on record.
+
+    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
+    """
+    if not counted.pairs:
+        return []
+    known = {seed for item in counted.unused if item.why != UNPAIRED for seed in item.seeds}
+    known |= {seed for seed, _ in counted.candidate.failed}
+    return [
+        seed
+        for seed in counted.baseline.repeats
+        if seed < counted.pairs[-1] and seed not in counted.pairs and seed not in known
+    ]

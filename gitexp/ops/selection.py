@@ -1,0 +1,143 @@
+"""What choosing does to alpha: configurations to pick from, repeats added after a look.
+
+Whoever runs ten variants under one plan and keeps the best, or adds repeats until the answer
+pleases, has had more than one chance. Variants are paid for by Bonferroni's factor; repeats that
+came after the planned ones were there are shown and do not count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.model.honesty import Selection
+from gitexp.model.plan import Claim
+from gitexp.ops.eligible import finished_seeds, is_under, left_aside
+from gitexp.store import lookup
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.plan import Plan
+    from gitexp.ops.counting import Count, Counted, Found
+    from gitexp.ops.sides import Source
+    from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
+
+LATE = "added after a look at the planned repeats"
+
+
+def of_variants(count: Count, plan: Plan | None) -> Selection | None:
+    """Return how many variants were run under the plan; None for one.
+
+    They had the same seeds and the same evaluation data, so nothing is fresh.
+    """
+    if plan is None or count.variants <= 1:
+        return None
+    return _selection(count.variants, "under this plan", plan, fresh=False)
+
+
+def of_sweep(
+    repo: Repo, index: Index, candidate: Source, plan: Plan | None, found: Found
+) -> Selection | None:
+    """Return how many configurations a sweep had that ran the candidate outside the plan.
+
+    It has spent its seeds: what counts now was run afterwards, with others.
+    """
+    if plan is None:
+        return None
+    groups = {
+        item.run.group
+        for item in (*found.candidate, *found.baseline, *found.elsewhere)
+        if item.run.inputs == candidate.inputs and item.run.group and not is_under(item, plan)
+    }
+    if not groups:
+        return None
+    every = lookup.runs_at(repo, candidate.records, index)
+    members = {
+        item.run.inputs for item in every if item.run.group in groups and finished_seeds(item)
+    }
+    if len(members) <= 1:
+        return None
+    return _selection(len(members), f"in the sweep {min(groups)[:7]}", plan, fresh=True)
+
+
+def factor(found: Selection | None) -> int:
+    """Return what p-values are multiplied by."""
+    return 1 if found is None or found.fresh else found.configurations
+
+
+def corrected(result: SignificanceResult, by: int) -> SignificanceResult:
+    """Return a result whose p-values hold for the best of so many (Bonferroni)."""
+    if by <= 1:
+        return result
+    return replace(
+        result,
+        plan=replace(result.plan, smallest_p=min(1.0, by * result.plan.smallest_p)),
+        p_support=_times(result.p_support, by),
+        p_refute=_times(result.p_refute, by),
+    )
+
+
+def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, ...]:
+    """Return the candidate's seeds that were run after its planned repeats were there.
+
+    A call that itself reaches the planned number brings all its repeats: nobody had looked. A
+    plan with a stopping rule has its own looks, and a claim about two models has no repeats.
+    """
+    if plan is None or plan.stopping is not None or plan.claim is Claim.MODEL:
+        return ()
+    counting = [
+        item for seed, item in count.candidate.repeats.items() if not paired or seed in count.pairs
+    ]
+    calls: dict[str, list[Counted]] = {}
+    for item in sorted(counting, key=lambda item: item.found.order):
+        calls.setdefault(item.found.run.call or item.found.run.id, []).append(item)
+    have, late = 0, []
+    for members in calls.values():
+        if have >= plan.repeats:
+            late += [item.repeat.seed for item in members]
+        have += len(members)
+    return tuple(sorted(late))
+
+
+def without(count: Count, late: tuple[int, ...]) -> Count:
+    """Return what counts when these seeds of the candidate do not."""
+    if not late:
+        return count
+    kept = {seed: item for seed, item in count.candidate.repeats.items() if seed not in late}
+    gone = {seed: count.candidate.repeats[seed] for seed in late}
+    by_run: dict[str, tuple[FoundRun, list[int]]] = {}
+    for seed, item in gone.items():
+        by_run.setdefault(item.found.run.id, (item.found, []))[1].append(seed)
+    return replace(
+        count,
+        candidate=replace(count.candidate, repeats=kept),
+        pairs=tuple(seed for seed in count.pairs if seed not in late),
+        unused=(
+            *count.unused,
+            *(left_aside(LATE, found, tuple(seeds)) for found, seeds in by_run.values()),
+        ),
+    )
+
+
+def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
+    """Return the numbers of repeats at which somebody could have looked."""
+    late = late_seeds(count, plan, paired=paired)
+    first = (len(count.pairs) if paired else len(count.candidate.repeats)) - len(late)
+    calls: dict[str, int] = {}
+    for seed in sorted(late, key=lambda seed: count.candidate.repeats[seed].found.order):
+        run = count.candidate.repeats[seed].found.run
+        calls[run.call or run.id] = calls.get(run.call or run.id, 0) + 1
+    reached = [first]
+    for added in calls.values():
+        reached.append(reached[-1] + added)
+    return tuple(reached)
+
+
+def _selection(number: int, how: str, plan: Plan, *, fresh: bool) -> Selection:
+    return Selection(number, how, fresh=fresh, inflation=1 - (1 - plan.alpha) ** number)
+
+
+def _times(p: float | None, by: int) -> float | None:
+    return None if p is None else min(1.0, by * p)
