@@ -10,6 +10,7 @@ import hashlib
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,7 +43,7 @@ from gitexp.model.run import (
 from gitexp.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.ids import Md5
 
@@ -50,11 +51,12 @@ ADA = Person("Ada Lovelace", "ada@example.org")
 BEGIN = datetime(2024, 1, 1, tzinfo=UTC)
 REPEATS = 10
 RUNS_A_COMMIT = 100
+METRICS = ("f1", "roc_auc", "precision", "recall", "log_loss")
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 PIPELINE = """\
 stages:
   train:
-    cmd: python train.py
+    cmd: python -I -S train.py
     deps:
     - train.py
     params:
@@ -67,9 +69,18 @@ stages:
         cache: false
 """
 
+# Costs a bare interpreter: what is measured is what stands around it.
+TRAIN = """\
+import json
+values = dict(line.split(": ") for line in open("params.yaml").read().split("\\n") if line)
+noise = int(values["seed"]) * 7919 % 100 / 10000
+json.dump({"f1": float(values["lr"]) + noise}, open("metrics.json", "w"))
+open("model.bin", "w").write(str(values))
+"""
 
-def make(folder: Path, branches: int, runs: int, *, files: int = 0) -> None:
-    """Make a repository in an empty or new folder.
+
+def make(folder: Path, branches: int, runs: int, *, files: int = 0, commits: int = 0) -> None:
+    """Make a repository in an empty or new folder, whose pipeline can be run.
 
     Parameters
     ----------
@@ -80,15 +91,29 @@ def make(folder: Path, branches: int, runs: int, *, files: int = 0) -> None:
         Runs on each.
     files : int
         Further files in the project.
+    commits : int
+        Commits on main before the experiments begin.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    git = ("git", "-C", str(folder))
     subprocess.run(["git", "init", "-q", "-b", "main", str(folder)], check=True)
-    base = _project(files)
-    stream = b"".join(_commits(base, branches, runs))
-    subprocess.run(["git", "-C", str(folder), "fast-import", "--quiet"], input=stream, check=True)
-    subprocess.run(["git", "-C", str(folder), "reset", "-q", "--hard", "main"], check=True)
-    for key, value in (("user.name", ADA.name), ("user.email", ADA.email)):
-        subprocess.run(["git", "-C", str(folder), "config", key, value], check=True)
+    for key, value in (("user.name", ADA.name), ("user.email", ADA.email), ("gc.auto", "0")):
+        subprocess.run([*git, "config", key, value], check=True)
+    _import(git, _history(_project(files), commits))
+    start = subprocess.run([*git, "rev-parse", "main"], check=True, capture_output=True, text=True)
+    _import(git, _experiments(start.stdout.strip(), branches, runs))
+    subprocess.run([*git, "reset", "-q", "--hard", "main"], check=True)
+
+
+def _import(git: Sequence[str], stream: Iterable[bytes]) -> None:
+    argv = [*git, "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None  # noqa: S101  opened with PIPE above
+        process.stdin.writelines(stream)
+        process.stdin.close()
+        if process.wait():
+            message = "git fast-import failed"
+            raise RuntimeError(message)
 
 
 def _project(files: int) -> dict[str, bytes]:
@@ -100,21 +125,31 @@ def _project(files: int) -> dict[str, bytes]:
     )
     found = {
         layout.CONFIG: config_format.dump_template(config),
+        ".dvc/config": b"",
+        ".dvc/.gitignore": b"/config.local\n/tmp\n/cache\n",
+        ".gitignore": b"/model.bin\n",
         "dvc.yaml": PIPELINE.encode(),
         "params.yaml": b"lr: 0.1\nseed: 0\n",
-        "train.py": b"print(1)\n",
+        "train.py": TRAIN.encode(),
     }
     return found | {f"lib/m{n // 100}/f{n}.py": f"x = {n}\n".encode() for n in range(files)}
 
 
-def _commits(base: Mapping[str, bytes], branches: int, runs: int) -> Iterator[bytes]:
-    start = "0" * 40
+def _history(base: Mapping[str, bytes], commits: int) -> Iterator[bytes]:
     yield _commit("main", "", base, 0)
+    for number in range(commits):
+        yield _commit("main", "", {"docs/log.txt": f"entry {number}\n".encode()}, number)
+
+
+def _experiments(start: str, branches: int, runs: int) -> Iterator[bytes]:
     for number in range(branches):
         plan = _plan(number, start)
         branch = plan.branch
-        files = {layout.plan_path(plan.name): plan_format.dump(plan)}
-        yield _commit(branch, "main", files, number)
+        files = {
+            layout.plan_path(plan.name): plan_format.dump(plan),
+            "params.yaml": f"lr: 0.{200_000 + number}\nseed: 0\n".encode(),
+        }
+        yield _commit(branch, start, files, number)
         for first in range(0, runs, RUNS_A_COMMIT):
             files = {}
             for index in range(first, min(runs, first + RUNS_A_COMMIT)):
@@ -127,7 +162,7 @@ def _commit(branch: str, start: str, files: Mapping[str, bytes], minute: int) ->
     lines = [f"commit refs/heads/{branch}\ncommitter {ADA.name} <{ADA.email}> {when} +0000\n"]
     lines.append("data 4\nstep\n")
     if start:
-        lines.append(f"from refs/heads/{start}\n")
+        lines.append(f"from {start}\n")
     out = "".join(lines).encode()
     for path, data in files.items():
         out += f"M 100644 inline {path}\ndata {len(data)}\n".encode() + data + b"\n"
@@ -154,12 +189,7 @@ def _plan(number: int, baseline: str) -> Plan:
 
 
 def _record(plan: Plan, number: int) -> dict[str, bytes]:
-    samples = tuple(
-        Sample(metric, seed, round(0.5 + ((number * 7 + seed * 3) % 100) / 1000, 4))
-        for metric in ("f1", "roc_auc", "precision", "recall", "log_loss")
-        for seed in range(REPEATS)
-    )
-    table = samples_format.dump(samples)
+    table = _table(number % 100)
     begin = BEGIN + timedelta(minutes=number)
     run = Run(
         id=_run_id(number),
@@ -177,10 +207,21 @@ def _record(plan: Plan, number: int) -> dict[str, bytes]:
         repeats=tuple(_repeat(seed, begin) for seed in range(REPEATS)),
         params={"lr": (number % 10) / 10, "model.depth": number % 7, "features.engineered": True},
         program="gitexp 0.1.0",
-        sample_rows=len(samples),
+        sample_rows=len(METRICS) * REPEATS,
         samples_sha256=hashlib.sha256(table).hexdigest(),
     )
     return {layout.run_json(run.id): run_format.dump(run), layout.samples_csv(run.id): table}
+
+
+@lru_cache
+def _table(number: int) -> bytes:
+    return samples_format.dump(
+        tuple(
+            Sample(metric, seed, round(0.5 + ((number * 7 + seed * 3) % 100) / 1000, 4))
+            for metric in METRICS
+            for seed in range(REPEATS)
+        )
+    )
 
 
 def _repeat(seed: int, begin: datetime) -> Repeat:

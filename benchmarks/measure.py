@@ -28,6 +28,7 @@ class Cost:
     """What one process cost."""
 
     seconds: float
+    cpu_seconds: float  # on all processors, its children with it
     peak_bytes: int  # of the largest process among it and the children that it waited for
 
 
@@ -66,7 +67,8 @@ class Command:
                 tail = said.read()[-2000:].decode(errors="replace")
                 message = f"{' '.join(self.argv)}: exit code {process.returncode}\n{tail}"
                 raise RuntimeError(message)
-        return Cost(seconds, usage.ru_maxrss * MAXRSS_UNIT_BYTES)
+        cpu_seconds = usage.ru_utime + usage.ru_stime
+        return Cost(seconds, cpu_seconds, usage.ru_maxrss * MAXRSS_UNIT_BYTES)
 
 
 def median(command: Command, times: int) -> Cost:
@@ -87,5 +89,6 @@ def in_turns(ours: Command, theirs: Command, times: int) -> tuple[Cost, Cost]:
 def _median(costs: Sequence[Cost]) -> Cost:
     return Cost(
         statistics.median(cost.seconds for cost in costs),
+        statistics.median(cost.cpu_seconds for cost in costs),
         int(statistics.median(cost.peak_bytes for cost in costs)),
     )
