@@ -18,7 +18,7 @@ from gitexp.formats.effects import format_effect
 from gitexp.model.comparison import Comparison, Role, Side, Verdict
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.plan import Claim, Person
+from gitexp.model.plan import Claim, Effect, HypothesisKind, Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.ops import advice
@@ -37,12 +37,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.comparison import MetricComparison
-    from gitexp.model.plan import Direction, Effect
+    from gitexp.model.plan import Direction
     from gitexp.ops.designs.pairs import Pair
 
 ALPHA = 0.05
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
+NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
 TYPED = (
     "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
 )
@@ -338,7 +339,8 @@ def _headline(
         return refused or f"{metric.metric} was not tested"
     if verdict is None or question.effect is None or question.direction is None:
         p = advice.p_words(result.p_value, question.alpha)
-        return f"{metric.metric}: p = {p} against no difference, two-sided"
+        size = advice.effect_words(metric, NO_EFFECT)
+        return f"{metric.metric} changes by {size}: p = {p} against no difference, two-sided"
     promise = format_effect(question.effect, metric.metric, question.direction)
     if verdict is Verdict.UNDECIDABLE:
         n = min(result.plan.n_baseline, result.plan.n_candidate)
@@ -350,4 +352,5 @@ def _headline(
     refuted = verdict is Verdict.REFUTED
     p = advice.p_words((result.p_refute if refuted else result.p_support) or 0.0, question.alpha)
     before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
-    return f"{before.get(verdict, '')}{promise}: p = {p}, alpha = {question.alpha:g}"
+    size = advice.effect_words(metric, question.effect)
+    return f"{before.get(verdict, '')}{promise}: {size}, p = {p}, alpha = {question.alpha:g}"

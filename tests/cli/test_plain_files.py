@@ -38,7 +38,7 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> object:
 def test_paired_files_are_joined_by_seed_whatever_their_order(run: object) -> None:
     code, out, _ = run(BASELINE, CANDIDATE, "--design", "paired")
     assert code == 0
-    assert out.startswith("NO VERDICT  f1: p = 0.031 against no difference, two-sided\n")
+    assert out.startswith("NO VERDICT  f1 changes by +0.0432 [+0.0374, +0.0490]: p = 0.031 against ")
     assert "exact paired permutation of the mean, 64 relabellings" in out
     assert "same code" not in out  # nothing is known of it
 
@@ -176,7 +176,9 @@ def test_examples_support_a_hypothesis_about_two_models(run: object) -> None:
         "--effect", ">0",
     )  # fmt: skip
     assert code == 0
-    assert out.startswith("SUPPORTED  accuracy rises: p = 9.5e-07, alpha = 0.05")
+    said = out.splitlines()[0]
+    assert said.startswith("SUPPORTED  accuracy rises: +0.100 [")
+    assert said.endswith("p = 9.5e-07, alpha = 0.05")
 
 
 def test_examples_need_a_metric_and_the_same_examples(run: object) -> None:

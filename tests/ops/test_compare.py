@@ -29,7 +29,8 @@ def test_a_gain_beyond_the_promise_supports_it(lab: Lab) -> None:
     experiment(lab)
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
-    assert result.headline == "f1 rises by at least 5 %: p = 0.00098, alpha = 0.05"
+    assert result.headline.startswith("f1 rises by at least 5 %: +")
+    assert result.headline.endswith(" %, p = 0.00098, alpha = 0.05")
     assert exit_code([result]) == 0
     assert result.pairs == 10
     assert (result.baseline.name, result.candidate.name) == ("main", "exp/deep")
@@ -48,7 +49,8 @@ def test_a_real_gain_below_the_promise_refutes_it(lab: Lab) -> None:
     experiment(lab, gain=0.015)
     result = one(lab)
     assert result.verdict is Verdict.REFUTED
-    assert result.headline.startswith("rejected that f1 rises by at least 5 %: p = 0.00098")
+    assert result.headline.startswith("rejected that f1 rises by at least 5 %: +")
+    assert ", p = 0.00098" in result.headline
     assert result.metrics[0].result is not None
     assert result.metrics[0].result.p_value < 0.05, "the gain itself is beyond doubt"
     assert exit_code([result]) == 1
@@ -64,7 +66,7 @@ def test_noise_around_the_promise_is_inconclusive(lab: Lab) -> None:
     lab.record("c", {"f1": high}, plan=plan)
     result = one(lab)
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.headline.startswith("not shown that f1 rises by at least 5 %: p = 0.")
+    assert result.headline.startswith("not shown that f1 rises by at least 5 %: +")
     assert exit_code([result]) == 6
 
 
