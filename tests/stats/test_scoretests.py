@@ -10,7 +10,7 @@ from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import roc, scoretests, sums
 from gitexp.stats.design import Design, Unit
-from gitexp.stats.exampleplans import plan_examples
+from gitexp.stats.exampleplans import lacking, plan_examples
 from gitexp.stats.scored import Scoring, Terms
 
 
@@ -87,8 +87,13 @@ def test_clusters_of_one_example_give_delongs_error_and_copies_do_not_add_to_n()
 
 def test_few_examples_of_a_class_decide_nothing() -> None:
     ours = design("roc_auc", 100, margin=0.0)
-    assert plan_examples(ours, classes=(9, 91)).smallest_p == 1.0
-    assert plan_examples(ours, classes=(10, 90)).smallest_p == 0.0
+    few = plan_examples(ours, classes=(19, 81))
+    assert few.smallest_p == 1.0
+    assert "20 examples of either class" in lacking(few)
+    enough = plan_examples(ours, classes=(20, 80))
+    assert enough.smallest_p == 0.0
+    assert lacking(enough) == ""
+    assert plan_examples(ours, classes=(40, 60), clusters=19).smallest_p == 1.0
 
 
 def test_a_mean_loss_is_swapped_and_stands_beside_t() -> None:
@@ -146,3 +151,34 @@ def test_equal_models_are_no_evidence_and_have_no_interval() -> None:
         got = scoretests.run_on_scores(plan_examples(ours, classes=sides.classes), ours, sides)
         assert got.p_value == 1.0
         assert scoretests.intervals(sides, confidence=0.95)[0] is None
+
+
+@pytest.mark.parametrize("kind", ["roc_auc", "average_precision", "mae", "rmse"])
+def test_swapped_sides_mirror_and_the_order_of_examples_does_not_matter(kind: str) -> None:
+    one, two = pair(kind, 120)
+    ours = design(kind, 120, margin=0.0)
+    plan = plan_examples(ours, classes=scoretests.of_terms(one, two).classes)
+    there = scoretests.run_on_scores(plan, ours, scoretests.of_terms(one, two))
+    back = scoretests.run_on_scores(plan, ours, scoretests.of_terms(two, one))
+    order = np.random.default_rng(1).permutation(120).tolist()
+    mixed = scoretests.run_on_scores(
+        plan, ours, scoretests.of_terms(one.take(order), two.take(order))
+    )
+    assert there.statistic == pytest.approx(-(back.statistic or 0.0))
+    assert there.p_support == pytest.approx(back.p_refute, abs=0.02)
+    assert there.p_value == pytest.approx(mixed.p_value, abs=0.02)
+    for p in (there.p_value, there.p_support, there.p_refute):
+        assert p is not None
+        assert 0 < p <= 1
+
+
+def test_one_example_and_no_variation_break_nothing() -> None:
+    single = Terms(Scoring("mae"), np.zeros(1), np.array([1.0]))
+    other = Terms(Scoring("mae"), np.zeros(1), np.array([2.0]))
+    ours = design("mae", 1, margin=0.0)
+    plan = plan_examples(ours)
+    assert plan.smallest_p == 0.5
+    found = scoretests.run_on_scores(plan, ours, scoretests.of_terms(single, other))
+    assert 0 < found.p_value <= 1
+    with pytest.raises(DesignError, match="both classes"):
+        roc.paired_areas(np.ones(4), np.arange(4.0), np.arange(4.0))

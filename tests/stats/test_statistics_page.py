@@ -27,7 +27,10 @@ def folds(splits: Splits) -> Design:
         f"exact to {design.MAX_ASSIGNMENTS:,} assignments, then {design.LABEL_DRAWS:,} random",
         f"{design.SWAP_DRAWS:,} random swaps",
         f"{design.BOOTSTRAP_DRAWS:,} resamples, from {design.MIN_BOOTSTRAP_EXAMPLES} examples on",
-        f"DeLong, from {exampleplans.MIN_CLASS} examples of either class on",
+        (
+            f"DeLong, from {exampleplans.MIN_CLASS} examples of either class "
+            f"(and {exampleplans.MIN_CLUSTERS} clusters) on"
+        ),
         plan_test(folds(Splits(1, 10, 90.0, 10.0))).title,
         plan_test(folds(Splits(5, 2, 50.0, 50.0, balanced=True))).title,
         f"Wilcoxon signed-rank, exact to {design.MAX_RANKED} data sets",
