@@ -105,6 +105,24 @@ def make(folder: Path, branches: int, runs: int, *, files: int = 0, commits: int
     subprocess.run([*git, "reset", "-q", "--hard", "main"], check=True)
 
 
+def append(folder: Path, first: int, runs: int) -> None:
+    """Add runs to the first experiment, each in a commit of its own; the work tree stays."""
+    git = ("git", "-C", str(folder))
+    argv = [*git, "merge-base", "origin/main", "exp/e0"]
+    start = subprocess.run(argv, check=True, capture_output=True, text=True).stdout.strip()
+    plan = _plan(0, start)
+    commits = (
+        _commit(
+            plan.branch,
+            "" if number else f"refs/heads/{plan.branch}^0",
+            _record(plan, first + number),
+            number,
+        )
+        for number in range(runs)
+    )
+    _import(git, commits)
+
+
 def _import(git: Sequence[str], stream: Iterable[bytes]) -> None:
     argv = [*git, "-c", "fastimport.unpackLimit=0", "fast-import", "--quiet"]
     with subprocess.Popen(argv, stdin=subprocess.PIPE) as process:

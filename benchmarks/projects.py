@@ -41,6 +41,13 @@ values = dict(line.split(": ") for line in open("params.yaml").read().split("\\n
 noise = int(values["seed"]) * 7919 % 100 / 10000
 json.dump({"f1": float(values["lr"]) + noise}, open("metrics.json", "w"))
 """
+FIVE_METRICS = """\
+import json, random
+values = dict(line.split(": ") for line in open("params.yaml").read().split("\\n") if line)
+draw = random.Random(int(values["seed"])).random
+names = ("f1", "roc_auc", "precision", "recall", "log_loss")
+json.dump({name: float(values["lr"]) + draw() for name in names}, open("metrics.json", "w"))
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import make_repos
 import peers
 from measure import Command, in_turns, median
-from projects import Place, begin, dvc_branches, example, trivial
+from projects import FIVE_METRICS, Place, begin, dvc_branches, example, trivial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+KB = 1_000
 MB = 1_000_000
 PEAK_MB = 250
 TIMES = 10
@@ -196,9 +197,14 @@ def big_repository(bench: Bench) -> Iterator[Row]:
 
 
 def writers(bench: Bench) -> Iterator[Row]:
-    """Count what two processes lose that record on one branch at the same time."""
-    n_writers, n_recordings = 2, 100
-    place = bench.once("writers", lambda folder: trivial(folder, bench.env))
+    """Count what processes lose that record on one branch at the same time."""
+    yield _written(bench, 2, 100)
+    yield _written(bench, 8, 50)
+
+
+def _written(bench: Bench, n_writers: int, n_recordings: int) -> Row:
+    name = f"writers-{n_writers}"
+    place = bench.once(name, lambda folder: trivial(folder, bench.env))
     running = [
         subprocess.Popen(
             (sys.executable, str(WRITER), str(place.path), f"w{index}", str(n_recordings)),
@@ -211,8 +217,60 @@ def writers(bench: Bench) -> Iterator[Row]:
     history = place.output("git", "log", "--format=%s", "main").splitlines()
     n_commits = sum(subject.startswith("record ") for subject in history)
     lost = n_writers * n_recordings - min(len(kept), n_commits)
+    merges = place.output("git", "rev-list", "--merges", "main").split()
     what = f"{n_writers} writers x {n_recordings} recordings on one branch"
-    yield Row(what, f"{lost} lost", "0 lost", ok=lost == 0 and not any(codes))
+    note = f"{len(merges)} merges: the history is {'no' if merges else 'a'} line"
+    ok = lost == 0 and not merges and not any(codes)
+    return Row(what, f"{lost} lost", "0 lost", ok=ok, note=note)
+
+
+def synced(bench: Bench) -> Iterator[Row]:
+    """Measure ``sync`` of 100 runs to a branch that somebody else moved."""
+    n_runs, n_rounds = 100, 3
+    folder = bench.folder / "shared"
+    make_repos.make(folder / "start", 1, 0)
+    here = Place(bench.folder, bench.env)
+    here.run("git", "clone", "--quiet", "--bare", str(folder / "start"), str(folder / "remote"))
+    ours, theirs = (Place(folder / name, bench.env) for name in ("ours", "theirs"))
+    for place in (ours, theirs):
+        here.run("git", "clone", "--quiet", str(folder / "remote"), str(place.path))
+        place.run("git", "checkout", "--quiet", "exp/e0")
+    taken = []
+    for number in range(n_rounds):
+        theirs.run("git", "pull", "--quiet")
+        make_repos.append(theirs.path, 10_000 + number, 1)
+        theirs.run("git", "push", "--quiet")
+        make_repos.append(ours.path, n_runs * number, n_runs)
+        ours.run("git", "reset", "--quiet", "--hard")
+        taken.append(ours.gitexp("sync", "--no-data").once().seconds)
+    kept = theirs.output("git", "ls-remote", "origin", "exp/e0").split()[0]
+    if kept != ours.output("git", "rev-parse", "exp/e0").strip():
+        message = "sync left the remote's branch and ours apart"
+        raise RuntimeError(message)
+    yield seconds("gitexp sync, 100 runs to a moved tip", sorted(taken)[n_rounds // 2], 2.0)
+
+
+def stored(bench: Bench) -> Iterator[Row]:
+    """Measure what a run of ten repeats and five metrics adds to the repository."""
+    n_runs, n_repeats = 4, 10
+    place = bench.once("stored", lambda folder: trivial(folder, bench.env))
+    (place.path / "train.py").write_text(FIVE_METRICS, encoding="utf-8")
+    place.commit("five metrics")
+    begin(place, "idea", "lr=0.6")
+    place.gitexp("run", "--repeats", str(n_repeats)).once()
+    before = _packed_bytes(place)
+    for number in range(1, n_runs + 1):
+        these = f"{n_repeats * number}-{n_repeats * number + n_repeats - 1}"
+        place.gitexp("run", "--seeds", these).once()
+    added = (_packed_bytes(place) - before) / n_runs / KB
+    what = "bytes of a run, 10 repeats, 5 metrics, packed"
+    yield Row(what, f"{added:.1f} KB", "<= 8 KB", ok=added <= 8)  # noqa: PLR2004  the bar
+
+
+def _packed_bytes(place: Place) -> int:
+    place.run("git", "gc", "--quiet", "--prune=now")
+    packs = (place.path / ".git" / "objects" / "pack").iterdir()
+    return sum(path.stat().st_size for path in packs)
 
 
 def statistics(bench: Bench) -> Iterator[Row]:
@@ -264,4 +322,6 @@ ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "repeats": repeats,
     "files": big_repository,
     "writers": writers,
+    "sync": synced,
+    "stored": stored,
 }
