@@ -233,7 +233,7 @@ def _bytes(top: Path | None, project: str, md5: Md5, where: str) -> bytes:
         "the predictions are not in the local cache",
         found=md5,
         where=where,
-        next_step="dvc fetch --all-commits",
+        next_step="gitexp pull --data",  # dvc fetch knows the committed seed's alone
     )
     if top is None:
         raise missing
