@@ -8,6 +8,7 @@ from gitexp.ops import advice, measure, selection
 from gitexp.ops.advice import p_words
 from gitexp.ops.counting import UNPAIRED
 from gitexp.ops.designs import choose
+from gitexp.ops.measure import is_resource
 from gitexp.stats.stopping import inflated_alpha
 
 if TYPE_CHECKING:
@@ -60,6 +61,19 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             seeds = advice.seed_ranges(seed for seed, _ in side.failed)
             found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
     return found
+
+
+def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:
+    """Say where a resource that the plan is about was measured on machines that differ."""
+    if plan is None or not any(map(is_resource, (plan.metric, *(g.metric for g in plan.guards)))):
+        return []
+    left, right = (
+        {(r.repeat.resources.host, r.repeat.resources.cpu_model) for r in side.repeats.values()}
+        for side in (counted.baseline, counted.candidate)
+    )
+    if left == right:
+        return []
+    return ["time and memory of the two sides were measured on different machines"]
 
 
 def grown(situation: Situation, plan: Plan) -> str:

@@ -194,6 +194,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             *chosen_now,
             *gathered.warnings,
             *cautions.warnings(counted, evaluation),
+            *cautions.on_other_machines(counted, plan),
             *measured.warnings,
             *more,
         ),

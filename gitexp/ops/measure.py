@@ -7,22 +7,29 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Direction, Effect, HypothesisKind
+from gitexp.model.run import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Guard, Plan
-    from gitexp.model.run import Sample
+    from gitexp.model.run import Resources
     from gitexp.ops.counting import Count, Counted
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
 
 WHOLE: Cell = (None, None, "")
+RESOURCE: Final = "resource:"
+RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
+    "wall_s": lambda used: used.wall_s,
+    "cpu_s": lambda used: used.cpu_s,
+    "peak_memory_bytes": lambda used: used.peak_memory_bytes,
+}
 LARGEST = 1e150  # squares and sums of larger values leave the range of a float
 _FEWEST_FOR_SPREAD = 2
 
@@ -185,7 +192,28 @@ def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Ce
             cells = {WHOLE: cells[WHOLE]}
         if cells:
             found[seed] = cells
-    return found
+    return found or _resources(repeats, metric)
+
+
+def is_resource(metric: str) -> bool:
+    """Whether a name is that of a recorded resource: ``wall_s``, or ``resource:wall_s``.
+
+    A metric that the project reports under the plain name stands above the resource.
+    """
+    return metric.removeprefix(RESOURCE) in RESOURCES
+
+
+def _resources(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
+    """Return what each repeat used of a resource; those that did not tell are left out."""
+    read = RESOURCES.get(metric.removeprefix(RESOURCE))
+    if read is None:
+        return {}
+    used = {seed: read(item.repeat.resources) for seed, item in repeats.items()}
+    return {
+        seed: {WHOLE: Sample(metric, seed, float(value))}
+        for seed, value in used.items()
+        if value is not None
+    }
 
 
 def mean(values: Sequence[float]) -> float:

@@ -31,6 +31,7 @@ from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power
 from gitexp.ops.known import direction_of, known_metrics, last_duration
+from gitexp.ops.measure import is_resource
 from gitexp.staging import curves
 from gitexp.store import layout, plans, transaction
 from gitexp.store.index import open_index
@@ -338,7 +339,7 @@ def _check_metric(name: str, known: frozenset[str], config: ProjectConfig) -> No
                 expected="curves: with the CSV files that have them",
             )
         return
-    if not known or name in known:
+    if not known or name in known or is_resource(name):
         return
     nested = [each for each in sorted(known) if each.rpartition(".")[2] == name]
     near = nested[:1] or difflib.get_close_matches(name, known, n=1)

@@ -226,3 +226,9 @@ def test_a_plan_can_say_how_it_may_be_looked_at_and_what_failed_repeats_do(
     assert "on_failed: drop" in plan
     shown = gitexp(project, "show", "idea")
     assert "by the boundary of O'Brien-Fleming" in shown.out
+
+
+def test_a_recorded_resource_can_be_guarded(project: BuiltRepo) -> None:
+    done = gitexp(project, "new", "idea", *PLAN, "--guard", "wall_s<=+10%")
+    assert done.code == 0, done.err
+    assert "wall_s <= +10 %" in done.out

@@ -142,6 +142,7 @@ class Lab:
         outputs: Mapping[int, tuple[Output, ...]] | None = None,
         samples: tuple[Sample, ...] = (),
         commit: bool = True,
+        resources: Mapping[int, Resources] | None = None,
     ) -> Run:
         """Record a run of some revision's inputs on the current branch."""
         run, files = self.run_files(
@@ -157,6 +158,7 @@ class Lab:
             call=call,
             outputs=outputs,
             samples=samples,
+            resources=resources,
         )
         self.repo.write(files)
         self.repo.git("add", "--force", "--all", "--", *files)
@@ -179,6 +181,7 @@ class Lab:
         call: str,
         outputs: Mapping[int, tuple[Output, ...]] | None,
         samples: tuple[Sample, ...],
+        resources: Mapping[int, Resources] | None = None,
     ) -> tuple[Run, dict[str, bytes]]:
         """Return a run and its files."""
         digest = environment_format.digest(environment)
@@ -203,7 +206,7 @@ class Lab:
                 )
                 or None,
                 evaluation_basis="predictions" if evaluation else "",
-                resources=Resources(wall_s=3.0),
+                resources=(resources or {}).get(seed, Resources(wall_s=3.0)),
                 outputs=(outputs or {}).get(seed, ()),
             )
             for seed in seeds
