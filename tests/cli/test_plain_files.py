@@ -38,7 +38,9 @@ def run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> object:
 def test_paired_files_are_joined_by_seed_whatever_their_order(run: object) -> None:
     code, out, _ = run(BASELINE, CANDIDATE, "--design", "paired")
     assert code == 0
-    assert out.startswith("NO VERDICT  f1 changes by +0.0432 [+0.0374, +0.0490]: p = 0.031 against ")
+    assert out.startswith(
+        "NO VERDICT  f1 changes by +0.0432 [+0.0374, +0.0490]: p = 0.031 against "
+    )
     assert "exact paired permutation of the mean, 64 relabellings" in out
     assert "same code" not in out  # nothing is known of it
 
