@@ -12,6 +12,7 @@ from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import numbers
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
+from gitexp.stats.exampleplans import MIN_REPEATS, lacking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,6 +52,7 @@ class Judged:
     same: bool = False  # both sides have the same inputs
     concluded: bool = False
     configurations: int = 1  # to pick from: what p was multiplied by
+    adjustment: str = "holm"  # over several candidates
 
 
 def headline(judged: Judged) -> str:
@@ -230,12 +232,18 @@ def _sentence(judged: Judged) -> str:
     promise = format_effect(plan.effect, plan.metric, plan.direction)
     repeats = _repeats(judged)
     if verdict is Verdict.UNDECIDABLE:
+        lacks = "" if judged.result is None else lacking(judged.result.plan)
+        if lacks:
+            return f"no outcome reaches alpha = {plan.alpha:g}: {lacks}"
         there, needed = _amount(judged, _units(judged)), _needed(judged)
         return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed} would do"
     if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.fewest:
         word = _repeat_word(judged, plan.repeats)
         return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
-    family = f", adjusted for {judged.family} candidates" if judged.family > 1 else ""
+    by = "" if judged.adjustment == "holm" else f" by {judged.adjustment}"
+    family = f", adjusted for {judged.family} candidates{by}" if judged.family > 1 else ""
+    if judged.family > 1 and judged.adjustment == "none":
+        family = f", not adjusted for {judged.family} candidates"
     if judged.configurations > 1:
         family += f", times {judged.configurations} configurations"
     p = None
@@ -288,6 +296,8 @@ def _needed(judged: Judged) -> int:
         return 0
     if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
         return 0
+    if result is not None and result.plan.test == "crossed-t":
+        return MIN_REPEATS
     model = plan.claim is Claim.MODEL
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES

@@ -234,6 +234,14 @@ def test_repeats_on_their_own_splits_keep_their_permutation_and_have_subgroups(l
     assert any("--cluster has no effect" in text for text in joined.warnings)
 
 
+def test_two_pairs_on_one_test_set_decide_nothing_and_three_would(lab: Lab) -> None:
+    method(lab, "f1", seeds=2)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "need 3 pairs, 2 are there" in result.headline
+    assert any("3 pairs would do" in text for text in result.reasons), result.reasons
+
+
 def test_lost_predictions_of_a_crossed_design_are_fetched_and_no_other_test_is_taken(
     lab: Lab,
 ) -> None:
