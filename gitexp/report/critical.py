@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MOST_RANKS = 24
-_LEFT, _RIGHT = 122.0, 238.0
+_LEFT, _RIGHT = 132.0, 228.0
 _AXIS, _BAR_STEP, _LABEL_STEP = 52.0, 7.0, 17.0
-_NAME_LIMIT = 15
+_NAME_LIMIT = 14
 
 
 def critical_difference(
