@@ -233,7 +233,8 @@ def _not_run(report: RunReport) -> Iterator[str]:
         yield f"{each.side} {each.commit[:SHORT]}: {said}"
         if each.for_snapshot in each.seeds:
             yield from _fact(
-                "snapshot", f"seed {each.for_snapshot} is run for it and adds no sample"
+                "snapshot",
+                f"seed {each.for_snapshot} is run for it unless dvc.lock has one; it adds no sample",
             )
         if each.counting:
             yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
