@@ -35,6 +35,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="compare although the evaluation data differ; said on line 1",
     )
+    parser.add_argument(
+        "--adjust",
+        choices=["holm", "bonferroni", "hochberg", "bh", "by", "none"],
+        default="holm",
+        help="families of p-values: watched metrics, subgroups, candidates",
+    )
     parser.add_argument("--by", default="", metavar="COLUMN", help="also in each subgroup")
     parser.add_argument(
         "--cluster", default="", metavar="COLUMN", help="examples that go together, as one user's"
@@ -59,6 +65,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
             by=args.by,
             cluster=args.cluster,
             categories=args.categories,
+            adjust=args.adjust,
         ),
         now=context.now(),
         program=f"gitexp {__version__}",

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import format_effect, told_apart
-from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.verdict import Verdict
 from gitexp.report import numbers
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
 from gitexp.stats.exampleplans import MIN_REPEATS, lacking

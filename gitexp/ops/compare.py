@@ -2,7 +2,8 @@
 
 Which samples count is decided by `ops.counting` without looking at a value; the design follows
 from what counts; only then are values handed to the planned test. Several candidates are tested
-each against the first revision, and Holm's procedure holds alpha over them.
+each against the first revision, and alpha is held over them (by Holm's procedure, if not asked
+otherwise).
 """
 
 from __future__ import annotations
@@ -14,15 +15,16 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
 from gitexp.git import refs, repository
-from gitexp.model.comparison import Comparison, Side, Verdict
+from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.verdict import Verdict
 from gitexp.ops import advice, missing, selection, sides
 from gitexp.ops.across import across
 from gitexp.ops.advice import Judged
 from gitexp.ops.detectable import detectable
 from gitexp.ops.draft import CompareOptions, draft
 from gitexp.report.results import Comparisons
-from gitexp.stats.adjust import holm
+from gitexp.stats.adjust import SHORT_NAMES, family
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.index import open_index
 
@@ -81,6 +83,12 @@ def compare(
         If predictions are needed and not in the local cache.
     """
     options = options or CompareOptions()
+    if options.adjust not in SHORT_NAMES:
+        raise UsageError(
+            "unknown adjustment of p-values",
+            found=options.adjust,
+            expected=", ".join(SHORT_NAMES),
+        )
     repo = repository.open_repository(workspace)
     here = refs.head(repo).branch or ""
     with open_index(workspace) as index:
@@ -89,12 +97,12 @@ def compare(
             for base, candidate in _pairs(repo, index, names)
         ]
     at = now or datetime.now(UTC)
-    results = _over_candidates(drafts)
-    family = sum(1 for item in results if _is_judged(item))
+    results = _over_candidates(drafts, options.adjust)
+    judged = sum(1 for item in results if _is_judged(item))
     together = across(drafts)
     return Comparisons(
         replace(
-            _finish(item, result, family=family, here=here, at=at, program=program),
+            _finish(item, result, options.adjust, family=judged, here=here, at=at, program=program),
             across=together,
         )
         for item, result in zip(drafts, results, strict=True)
@@ -139,19 +147,19 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
     return [(baseline, candidate) for candidate in candidates]
 
 
-def _over_candidates(drafts: Sequence[Draft]) -> list[SignificanceResult | None]:
+def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceResult | None]:
     """Hold alpha over all candidates of one call: each had its chance to look good.
 
-    Each of the two one-sided families is adjusted by Holm's procedure, and so is what the designs
-    could reach at best. A candidate without a hypothesis, or not comparable, is in no family.
+    Each of the two one-sided families is adjusted, and so is what the designs could reach at
+    best. A candidate without a hypothesis, or not comparable, is in no family.
     """
     results = [_of_selection(item) for item in drafts]
     judged = [item for item in results if item is not None and _is_judged(item)]
     if len(judged) <= 1:
         return results
-    support = iter(holm([_or_one(item.p_support) for item in judged]))
-    refute = iter(holm([_or_one(item.p_refute) for item in judged]))
-    least = iter(holm([item.plan.smallest_p for item in judged]))
+    support = iter(family([_or_one(item.p_support) for item in judged], method))
+    refute = iter(family([_or_one(item.p_refute) for item in judged], method))
+    least = iter(family([item.plan.smallest_p for item in judged], method))
     return [
         item
         if item is None or not _is_judged(item)
@@ -183,6 +191,7 @@ def _or_one(p: float | None) -> float:
 def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
     draft: Draft,
     result: SignificanceResult | None,
+    method: str,
     *,
     family: int,
     here: str,
@@ -206,6 +215,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         current_branch=here,
         problem=draft.problem or obstacle,
         prefix=draft.prefix,
+        adjustment=method,
         swapped=draft.swapped,
         same=draft.same,
         concluded=draft.concluded,
@@ -240,6 +250,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         next_step=advice.next_step(judged),
         compared_at=at,
         program=program,
+        adjustment=method,
         detectable=power,
         missing=lost,
         selection=draft.selection,

@@ -21,7 +21,7 @@ from gitexp.ops.designs import choose, predictions
 from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
 from gitexp.ops.subgroups import Subgroups
-from gitexp.stats.adjust import holm
+from gitexp.stats.adjust import family
 from gitexp.store import layout
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class CompareOptions:
         Column of what examples depend on together; "": the one that the settings name, if any.
     categories : str
         ``y_pred``, ``errors`` or a column, whose counts are compared; "" for none.
+    adjust : str
+        How families of p-values are adjusted - watched metrics, subgroups, several candidates: a
+        key of `stats.adjust.SHORT_NAMES`.
     """
 
     allow_different_evaluation: bool = False
@@ -64,6 +67,7 @@ class CompareOptions:
     by: str = ""
     cluster: str = ""
     categories: str = ""
+    adjust: str = "holm"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +173,15 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
     problem = _problem(evaluation, options, same=same, claim=claim)
     cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
     situation = Situation(
-        repo.workspace.top, baseline, candidate, plan, claim, counted, evaluation, cluster
+        repo.workspace.top,
+        baseline,
+        candidate,
+        plan,
+        claim,
+        counted,
+        evaluation,
+        cluster,
+        options.adjust,
     )
     measured = _Measured(()) if same else _measure(situation, options)
     if plan is not None and everything is not counted:
@@ -309,7 +321,9 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
     if chosen.problem:
         return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]
-    metrics = _with_holm([item.comparison for item in answers if item.comparison is not None])
+    metrics = _adjusted(
+        [item.comparison for item in answers if item.comparison is not None], options.adjust
+    )
     problem, obstacle = _troubles(asked, answers)
     warnings += dict.fromkeys(text for item in answers for text in item.warnings)
     found = subgroups.compare(chosen, asked, by=options.by, column=options.categories)
@@ -332,17 +346,17 @@ def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str
     return problem, obstacle
 
 
-def _with_holm(metrics: Sequence[MetricComparison]) -> tuple[MetricComparison, ...]:
+def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
     """Adjust the watched metrics of one comparison, whose number nobody planned."""
-    family = [
+    watched = [
         (index, item.result.p_value)
         for index, item in enumerate(metrics)
         if item.role is Role.WATCHED and item.result is not None
     ]
     adjusted = dict(
         zip(
-            (index for index, _ in family),
-            holm([p for _, p in family]) if family else (),
+            (index for index, _ in watched),
+            family([p for _, p in watched], method),
             strict=True,
         )
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import told_apart
+from gitexp.model.comparison import Role
 from gitexp.model.plan import HypothesisKind, OnFailed, StoppingRule
 from gitexp.report import numbers
 
@@ -16,6 +17,13 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
 
 _FEW = 4  # names of experiments
+_METHODS = {
+    "holm": "Holm",
+    "bonferroni": "Bonferroni",
+    "hochberg": "Hochberg",
+    "bh": "Benjamini-Hochberg (the share of false discoveries, not their number)",
+    "by": "Benjamini-Yekutieli (the share of false discoveries, not their number)",
+}
 
 
 def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
@@ -28,8 +36,32 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     if comparison.detectable is not None:
         for text in detectable_texts(comparison, comparison.detectable):
             yield "power", text
+    family = family_text(comparison)
+    if family:
+        yield "family", family
     if comparison.ledger is not None:
         yield "ledger", ledger_text(comparison.ledger)
+
+
+def family_text(comparison: Comparison) -> str:
+    """Say which p-values are a family and how they are adjusted; "" for a single one."""
+    watched = sum(
+        1
+        for metric in comparison.metrics
+        if metric.role is Role.WATCHED and metric.p_adjusted is not None
+    )
+    if watched <= 1:
+        return ""
+    if comparison.adjustment == "none":
+        return f"{watched} watched metrics, not adjusted because you asked"
+    method = _METHODS.get(comparison.adjustment, comparison.adjustment)
+    return f"{watched} watched metrics, adjusted by {method}"
+
+
+def adjusted_p(method: str) -> str:
+    """Return what an adjusted p-value is called in a table."""
+    names = {"none": "plain p", "bh": "BH p", "by": "BY p"}
+    return names.get(method, f"{method.capitalize()} p")
 
 
 def stopping_text(plan: Plan) -> str:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import honesty, numbers
+from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.posteriors import posterior_texts
 
 if TYPE_CHECKING:
@@ -19,17 +20,6 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
     from gitexp.model.plan import Effect
     from gitexp.model.variance import VarianceShare
-
-SHORT = 7  # characters of a hash that people read
-MANY = 6  # changed paths, parameters, ... of one kind that are named
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A labelled line."""
-
-    label: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +90,7 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
             if metric.p_adjusted is None:
                 return "watched, no verdict"
             adjusted = numbers.p_text(metric.p_adjusted, _alpha(comparison))
-            return f"watched, no verdict; Holm p {adjusted}"
+            return f"watched, no verdict; {honesty.adjusted_p(comparison.adjustment)} {adjusted}"
 
 
 def confidence_title(comparison: Comparison) -> str:
@@ -321,25 +311,3 @@ def _code_word(baseline: str, candidate: str) -> str:
     if not baseline:
         return " (new)"
     return " (gone)" if not candidate else ""
-
-
-def is_good(verdict: Verdict | None) -> bool | None:
-    """Return how a verdict is coloured: True yes, False no, None neither."""
-    if verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
-        return True
-    return False if verdict is Verdict.REFUTED else None
-
-
-def shortened(items: list[Fact]) -> list[Fact]:
-    """Keep at most `MANY` facts of one label, and say how many are left out."""
-    kept: list[Fact] = []
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item.label] = counts.get(item.label, 0) + 1
-        if counts[item.label] <= MANY:
-            kept.append(item)
-    for label, number in counts.items():
-        if number > MANY:
-            place = max(index for index, item in enumerate(kept) if item.label == label)
-            kept.insert(place + 1, Fact(label, f"and {number - MANY} more; -v shows them"))
-    return kept

@@ -138,6 +138,39 @@ ADJUSTMENTS: dict[str, Callable[[Sequence[float]], tuple[float, ...]]] = {
 }
 
 
+SHORT_NAMES = {  # as `compare --adjust` calls them
+    "holm": "holm",
+    "bonferroni": "bonferroni",
+    "hochberg": "hochberg",
+    "bh": "benjamini-hochberg",
+    "by": "benjamini-yekutieli",
+    "none": "none",
+}
+
+
+def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
+    """Adjust a family, which may be empty, by a key of `SHORT_NAMES`.
+
+    Raises
+    ------
+    DesignError
+        If the method is unknown or a value is no probability.
+
+    Examples
+    --------
+    >>> family([0.02, 0.5], "none"), family([], "holm"), family([0.02, 0.5], "bonferroni")
+    ((0.02, 0.5), (), (0.04, 1.0))
+    """
+    if method not in SHORT_NAMES:
+        raise DesignError(
+            "unknown adjustment of p-values", found=method, expected=", ".join(SHORT_NAMES)
+        )
+    name = SHORT_NAMES[method]
+    if not p_values or name == "none":
+        return tuple(p_values)
+    return ADJUSTMENTS[name](p_values)
+
+
 def adjust(p_values: Sequence[float], method: str = "holm", *, alpha: float = 0.05) -> Adjusted:
     """Adjust a family by the named method.
 

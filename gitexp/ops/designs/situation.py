@@ -25,6 +25,8 @@ class Situation:
         Recorded, or what one repeat a side can speak of at most.
     cluster : str
         Column of the predictions whose examples depend on each other; "" for none.
+    adjust : str
+        How a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`.
     """
 
     top: Path | None
@@ -35,6 +37,7 @@ class Situation:
     count: Count
     evaluation: Evaluation
     cluster: str = ""
+    adjust: str = "holm"
 
     @property
     def paired(self) -> bool:

@@ -13,7 +13,7 @@ from gitexp.errors import DesignError
 from gitexp.model.slices import Slice, SliceComparison
 from gitexp.ops.designs import computed, crossed, predictions, repeats, scores
 from gitexp.ops.measure import Answer, Values, values_of
-from gitexp.stats.adjust import holm
+from gitexp.stats.adjust import family
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,7 +76,7 @@ def compare(
     return SliceComparison(
         column=column,
         metrics=tuple(one.question.metric for one in asked),
-        slices=_adjusted(cells, sizes),
+        slices=_adjusted(cells, sizes, situation.adjust),
         family=sum(1 for *_, item, _ in cells if item is not None and item.result is not None),
         hidden=len(names) - len(shown),
         least=least,
@@ -137,14 +137,16 @@ def _one(one: _Asked, parts: Sequence[Pair], *, crossing: bool, model: bool) -> 
 
 
 def _adjusted(
-    cells: Sequence[tuple[str, str, MetricComparison | None, str]], sizes: dict[str, int]
+    cells: Sequence[tuple[str, str, MetricComparison | None, str]],
+    sizes: dict[str, int],
+    method: str,
 ) -> tuple[Slice, ...]:
-    """Hold alpha over all that is shown, in either direction, by Holm's procedure."""
+    """Hold alpha over all that is shown, in either direction."""
     tested = [item.result for *_, item, _ in cells if item is not None and item.result is not None]
     toward = [one.p_value if one.p_support is None else one.p_support for one in tested]
     against = [1.0 if one.p_refute is None else one.p_refute for one in tested]
-    up = iter(holm(toward) if toward else ())
-    down = iter(holm(against) if against else ())
+    up = iter(family(toward, method))
+    down = iter(family(against, method))
     slices: list[Slice] = []
     for name, metric, item, why in cells:
         has = item is not None and item.result is not None
