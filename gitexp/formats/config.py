@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from gitexp.formats import enforcement
 from gitexp.formats.fields import Fields
 from gitexp.formats.keys import param_key, predictions_json, read_predictions
 from gitexp.formats.safepath import relative_path
@@ -71,6 +72,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         branch_prefix=_prefix(top),
         min_slice=_privacy(top),
         git_file_limit_bytes=_limits(top),
+        **enforcement.read(top),
     )
     top.only_known()
     return config
@@ -101,7 +103,7 @@ def results_part(config: ProjectConfig) -> Json:
 
 def dump_template(config: ProjectConfig) -> bytes:
     """Write the settings with a comment that explains every key."""
-    return _TEMPLATE.format(
+    text = _TEMPLATE.format(
         project=inline(config.project),
         pipeline=_pipeline_text(config),
         params=inline(list(config.params)),
@@ -120,7 +122,8 @@ def dump_template(config: ProjectConfig) -> bytes:
         prefix=inline(config.branch_prefix),
         git_file=inline(_size_text(config.git_file_limit_bytes)),
         min_slice=config.min_slice,
-    ).encode()
+    )
+    return (text + enforcement.template(config)).encode()
 
 
 def _folder(top: Fields) -> str:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.model.rules import Identity
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.model.plan import Direction
+    from gitexp.model.rules import Policy
 
 DEFAULT_INPUTS_IGNORE = (
     "/.github/",
@@ -85,3 +88,14 @@ class ProjectConfig:
     branch_prefix: str = "exp/"
     min_slice: int = 10
     git_file_limit_bytes: int = 5 * 1024 * 1024
+    rules: Mapping[str, Policy] = field(default_factory=dict)  # "R5" -> what it weighs here
+    rule_branches: str = ""  # pattern of experiments' branches, "" for those with the prefix
+    protected: tuple[str, ...] = ("main", "master")  # patterns of branches to merge into
+    auto_checkout: bool = False  # whether hooks bring outputs of DVC to what was checked out
+    witness_required: bool = False  # whether a run waits until somebody else saw the plan
+    identity: Identity = Identity.FULL
+
+    @property
+    def experiment_branches(self) -> str:
+        """Return the pattern of experiments' branches; ``*`` stands for any text."""
+        return self.rule_branches or f"{self.branch_prefix}*"

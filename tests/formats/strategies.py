@@ -9,6 +9,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 
 from gitexp.formats import plan as plan_format
+from gitexp.formats.enforcement import RULE_IDS
 from gitexp.model import across as a
 from gitexp.model import comparison as c
 from gitexp.model import honesty as h
@@ -42,6 +43,7 @@ from gitexp.model.plan import (
     StoppingRule,
 )
 from gitexp.model.posterior import Posterior
+from gitexp.model.rules import Identity, Policy
 from gitexp.model.variance import VarianceShare
 
 T = TypeVar("T")
@@ -639,6 +641,12 @@ configs = st.builds(
             "branch_prefix": words.filter(str.isalnum).map(lambda word: f"{word}/"),
             "min_slice": st.integers(1, 1000),
             "git_file_limit_bytes": st.integers(0, 10**15 - 1),  # what a person may write
+            "rules": st.dictionaries(st.sampled_from(RULE_IDS), st.sampled_from(Policy)),
+            "rule_branches": st.sampled_from(("", "exp/*", "*/try-*")),
+            "protected": st.sampled_from(((), ("main",), ("main", "release/*"))),
+            "auto_checkout": st.booleans(),
+            "witness_required": st.booleans(),
+            "identity": st.sampled_from(Identity),
         }
     ),
     maybe(paths),

@@ -8,6 +8,7 @@ from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.formats import config
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.plan import Direction
+from gitexp.model.rules import Identity, Policy
 
 HEAD = "$schema: gitexp/config@1\n"
 
@@ -38,6 +39,10 @@ inputs: {ignore: [/notes/]}
 branches: {prefix: try/}
 limits: {git_file: 2 MiB}
 privacy: {min_slice: 5}
+rules: {branches: try/*, protected: [main, release/*], R5: error, R8: off}
+hooks: {auto_checkout: true}
+plan: {witness: required}
+record: {identity: hash}
 """
     )
     assert found == ProjectConfig(
@@ -60,6 +65,12 @@ privacy: {min_slice: 5}
         branch_prefix="try/",
         min_slice=5,
         git_file_limit_bytes=2 << 20,
+        rules={"R5": Policy.ERROR, "R8": Policy.OFF},
+        rule_branches="try/*",
+        protected=("main", "release/*"),
+        auto_checkout=True,
+        witness_required=True,
+        identity=Identity.HASH,
     )
 
 
@@ -86,6 +97,11 @@ def test_short_forms_are_read() -> None:
         ("branches: {prefix: exp}\n", "branches.prefix", "exp/"),
         ("limits: {git_file: many}\n", "limits.git_file", "5 MiB"),
         ("privacy: {min_slice: 0}\n", "privacy.min_slice", "at least 1"),
+        ("rules: {R5: strict}\n", "rules.R5", "error, warn, off"),
+        ("rules: {R9: warn}\n", "config.yaml", "R10"),
+        ("rules: {branches: 'exp/(a+)+'}\n", "rules.branches", "exp/*"),
+        ("plan: {witness: maybe}\n", "plan.witness", "required"),
+        ("record: {identity: nobody}\n", "record.identity", "hash"),
         ("python: 3\n", "python", "a text"),
     ],
 )

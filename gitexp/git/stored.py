@@ -1,0 +1,49 @@
+"""Reads the objects of a repository for rules, with pygit2: `check` and `review` use it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pygit2
+
+from gitexp.git.objects import blob, blob_size, list_dir, load
+from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.rules import CommitObject, TreeEntry
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import BlobId
+
+
+class StoredObjects:
+    """The objects of an open repository; see `gitexp.model.rules.Objects`."""
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
+
+    def commit(self, id_: CommitHash) -> CommitObject:
+        """Return a commit."""
+        found = load(self._repo, id_, pygit2.Commit)
+        return CommitObject(
+            tree=TreeId(str(found.tree_id)),
+            parents=tuple(CommitHash(str(parent)) for parent in found.parent_ids),
+            message=found.raw_message.decode("utf-8", "backslashreplace"),
+        )
+
+    def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
+        """Return the entries of one folder by name, undecodable bytes as surrogates."""
+        if tree not in self._folders:
+            self._folders[tree] = {
+                entry.path.decode("utf-8", "surrogateescape"): TreeEntry(entry.mode, entry.id)
+                for entry in list_dir(self._repo, tree)
+            }
+        return self._folders[tree]
+
+    def size(self, blob: BlobId) -> int:
+        """Return the size of a blob in bytes, without its content."""
+        return blob_size(self._repo, blob)
+
+    def read(self, blob_: BlobId, limit: int) -> bytes:
+        """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
+        return blob(self._repo, blob_, limit)

@@ -1,0 +1,135 @@
+"""What a rule says: how much it weighs, what it found and where; and how sure an order is."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gitexp.model.ids import BlobId, CommitHash, Md5, TreeId
+
+
+class Policy(enum.Enum):
+    """What becomes of what a rule finds."""
+
+    ERROR = "error"  # refused
+    WARN = "warn"  # said, and let through
+    OFF = "off"  # not looked for
+
+
+class Grade(enum.Enum):
+    """How sure it is that a plan was there before its results; each is worth more than the last."""
+
+    NONE = "none"  # the plan is not before the runs, or there is none
+    HISTORY = "history"  # by ancestry alone: their author's own clock
+    SIGNED = "signed"  # the commits are signed: somebody stands in for them
+    WITNESSED = "witnessed"  # somebody else saw the plan, and says when
+
+
+class Identity(enum.Enum):
+    """How a record names the user, the host and paths."""
+
+    FULL = "full"
+    HASH = "hash"
+    DROP = "drop"
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """Where a rule is broken; "" for what does not apply."""
+
+    commit: str = ""  # full hash; "" for a commit that is not made yet
+    path: str = ""  # undecodable bytes as surrogates
+    branch: str = ""  # short name
+
+    def __str__(self) -> str:
+        """Return it as people read it: ``3fa9c1e12:params.yaml on exp/a``."""
+        place = ":".join(part for part in (self.commit[:9], self.path) if part)
+        return " on ".join(part for part in (place, self.branch) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that is broken, with what to type next."""
+
+    rule: str  # "R1"
+    policy: Policy  # ERROR or WARN
+    message: str
+    where: Where
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGrade:
+    """How sure it is that a plan came before its results.
+
+    Attributes
+    ----------
+    grade : Grade
+    why : str
+        What it rests on, in plain words.
+    time : datetime or None
+        When the plan was seen, by the witness's clock; never by that of a commit.
+    """
+
+    grade: Grade
+    why: str
+    time: datetime | None = None
+
+
+# --- Git objects, as rules see them: whoever reads them -----------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class TreeEntry:
+    """One entry of a tree."""
+
+    mode: int  # 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder), 0o160000 (submodule)
+    id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitObject:
+    """What a commit is made of."""
+
+    tree: TreeId
+    parents: tuple[CommitHash, ...]
+    message: str  # undecodable bytes escaped
+
+
+class Objects(Protocol):
+    """Reads Git's objects, and does nothing else: by pygit2, or by ``git cat-file --batch``.
+
+    What is missing or of another kind raises `DamagedDataError`.
+    """
+
+    def commit(self, id_: CommitHash) -> CommitObject:
+        """Return a commit."""
+
+    def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
+        """Return the entries of one folder by name, undecodable bytes as surrogates."""
+
+    def size(self, blob: BlobId) -> int:
+        """Return the size of a blob in bytes, without its content."""
+
+    def read(self, blob: BlobId, limit: int) -> bytes:
+        """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
+
+
+class Outside(Protocol):
+    """What a rule may ask of the world beyond one commit; None where it is not known here.
+
+    Only `check`, `review` and pre-push answer; a hook for a commit does not have the time.
+    """
+
+    def recomputed(self, experiment: str, tree: TreeId) -> str | None:
+        """Return how the conclusion in a tree differs from its records; "" where it does not."""
+
+    def archived(self, experiment: str) -> str | None:
+        """Return why its archive tag is not on the remote; "" where it is."""
+
+    def missing(self, objects: tuple[Md5, ...]) -> tuple[Md5, ...] | None:
+        """Return which data objects are not on the DVC remote."""

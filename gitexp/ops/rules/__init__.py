@@ -1,0 +1,48 @@
+"""The rules of the house, one file each; hooks, the server's gate, `check` and `review` share them.
+
+A rule is a pure function of `Facts`. Nothing here opens a repository, and nothing imports what a
+hook has no time to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.rules import Policy, Violation
+from gitexp.ops.rules.facts import place
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.config import ProjectConfig
+    from gitexp.ops.rules.facts import Facts, Rule
+
+__all__ = ["RULES", "check", "policies"]
+
+RULES: Final[dict[str, Rule]] = {}
+
+
+def policies(config: ProjectConfig) -> dict[str, Policy]:
+    """Return what each rule weighs: the project's word, else the rule's own."""
+    return {name: config.rules.get(name, rule.default) for name, rule in RULES.items()}
+
+
+def check(facts: Facts, weights: Mapping[str, Policy]) -> tuple[Violation, ...]:
+    """Return what is broken, in the order of the rules.
+
+    Parameters
+    ----------
+    facts : Facts
+    weights : mapping of str to Policy
+        From `policies`; a rule that is not named has its default.
+    """
+    found: list[Violation] = []
+    for name, rule in RULES.items():
+        policy = weights.get(name, rule.default)
+        if policy is Policy.OFF:
+            continue
+        found.extend(
+            Violation(name, policy, said.message, place(facts, said.path), said.next_step)
+            for said in rule.find(facts)
+        )
+    return tuple(found)
