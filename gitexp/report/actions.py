@@ -234,7 +234,7 @@ def _not_run(report: RunReport) -> Iterator[str]:
         if each.for_snapshot in each.seeds:
             yield from _fact(
                 "snapshot",
-                f"seed {each.for_snapshot} is run for it unless dvc.lock has one; it adds no sample",
+                f"seed {each.for_snapshot} is run for it if dvc.lock has none; it adds no sample",
             )
         if each.counting:
             yield from _fact("counting", f"seeds {numbers.ranges(each.counting)}")
