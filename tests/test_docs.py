@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
-from gitexp.model.comparison import Verdict
+from gitexp.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from types import ModuleType

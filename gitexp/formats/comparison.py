@@ -13,9 +13,10 @@ from gitexp.formats.fields import Fields, time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.metrics import metric_json, read_metric
 from gitexp.formats.versions import schema, schema_of
-from gitexp.model.comparison import Change, Comparison, Side, Unused, Verdict
+from gitexp.model.comparison import Change, Comparison, Side, Unused
 from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
 from gitexp.model.plan import Claim, Direction
+from gitexp.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Effect

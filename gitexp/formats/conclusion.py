@@ -9,7 +9,8 @@ from gitexp.formats.fields import Fields, time_text
 from gitexp.formats.versions import schema, schema_of
 from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
-from gitexp.model.comparison import Conclusion, Verdict
+from gitexp.model.comparison import Conclusion
+from gitexp.model.verdict import Verdict
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,39 +24,24 @@ if TYPE_CHECKING:
         EnvironmentDigest,
         EvaluationDigest,
         InputsDigest,
-        ParamValue,
     )
     from gitexp.model.plan import Claim, Effect, Plan
     from gitexp.model.slices import CategoryComparison, SliceComparison
+    from gitexp.model.verdict import Verdict
 
 __all__ = [
     "Change",
     "Comparison",
     "Conclusion",
     "EffectSize",
-    "ExperimentSummary",
     "Interval",
     "MetricComparison",
-    "MetricSummary",
     "PlannedTest",
     "Role",
-    "RunSummary",
     "Side",
     "SignificanceResult",
     "Unused",
-    "Verdict",
 ]
-
-
-class Verdict(enum.Enum):
-    """What a comparison says about the recorded hypothesis."""
-
-    SUPPORTED = "supported"
-    REFUTED = "refuted"  # "the effect is at least the promised one" is rejected
-    INCONCLUSIVE = "inconclusive"
-    EQUIVALENT = "equivalent"
-    UNDECIDABLE = "undecidable"  # no outcome of this design could reach alpha
-    NOT_COMPARABLE = "not comparable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,56 +123,3 @@ class Conclusion:
     author_name: str
     author_email: str
     concluded_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class MetricSummary:
-    """Mean and spread of one metric over the samples of a run or experiment."""
-
-    metric: str
-    n: int
-    mean: float
-    sd: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A line of `gitexp list --runs`."""
-
-    id: str
-    branch: str
-    experiment: str
-    inputs: str
-    environment: str
-    state: str  # "finished 10/10", ...
-    finished: int
-    repeats: int
-    author: str
-    started_at: datetime
-    params: tuple[tuple[str, ParamValue], ...]
-    metrics: tuple[MetricSummary, ...]
-    exploratory: bool
-    seeds: tuple[int, ...] = ()  # of finished repeats
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentSummary:
-    """A line of `gitexp list`."""
-
-    name: str
-    branch: str
-    commit: str
-    state: (
-        str  # "planned", "running", "run", "concluded", "merged", "archived", "removed", "no plan"
-    )
-    verdict: Verdict | None
-    hypothesis: str
-    metric: str
-    runs: int
-    finished: int  # repeats that finished under the plan
-    planned: int
-    primary: MetricSummary | None
-    author: str
-    created_at: datetime | None
-    baseline: str = ""  # as the plan's author typed it
-    source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)

@@ -87,6 +87,7 @@ class ProjectConfig:
     inputs_ignore: tuple[str, ...] = DEFAULT_INPUTS_IGNORE
     branch_prefix: str = "exp/"
     min_slice: int = 10
+    evaluation_budget: int | None = None  # decisions on the same evaluation data
     git_file_limit_bytes: int = 5 * 1024 * 1024
     rules: Mapping[str, Policy] = field(default_factory=dict)  # "R5" -> what it weighs here
     rule_branches: str = ""  # pattern of experiments' branches, "" for those with the prefix

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
+    from datetime import datetime
+
     from gitexp.model.ids import ParamValue
+    from gitexp.model.summary import MetricSummary
+    from gitexp.model.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +20,49 @@ class UnreadableRecord:
     what: str  # run id, or path of the file
     where: str  # branch or commit
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunSummary:
+    """A line of `gitexp list --runs`."""
+
+    id: str
+    branch: str
+    experiment: str
+    inputs: str
+    environment: str
+    state: str  # "finished 10/10", ...
+    finished: int
+    repeats: int
+    author: str
+    started_at: datetime
+    params: tuple[tuple[str, ParamValue], ...]
+    metrics: tuple[MetricSummary, ...]
+    exploratory: bool
+    seeds: tuple[int, ...] = ()  # of finished repeats
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentSummary:
+    """A line of `gitexp list`."""
+
+    name: str
+    branch: str
+    commit: str
+    state: (
+        str  # "planned", "running", "run", "concluded", "merged", "archived", "removed", "no plan"
+    )
+    verdict: Verdict | None
+    hypothesis: str
+    metric: str
+    runs: int
+    finished: int  # repeats that finished under the plan
+    planned: int
+    primary: MetricSummary | None
+    author: str
+    created_at: datetime | None
+    baseline: str = ""  # as the plan's author typed it
+    source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.run import Run, Sample
+    from gitexp.model.summary import MetricSummary
 
 
 @dataclass(frozen=True, slots=True)

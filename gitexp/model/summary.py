@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-from gitexp.model.comparison import MetricSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitexp.model.run import Sample
+
+
+@dataclass(frozen=True, slots=True)
+class MetricSummary:
+    """Mean and spread of one metric over the samples of a run or experiment."""
+
+    metric: str
+    n: int
+    mean: float
+    sd: float | None
 
 
 def summarise(samples: Iterable[Sample]) -> tuple[MetricSummary, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.comparison import Conclusion, MetricSummary, RunSummary
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import (
         CommitHash,
         EnvironmentDigest,
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
         ParamValue,
         RunId,
     )
-    from gitexp.model.listed import UnreadableRecord
+    from gitexp.model.listed import RunSummary, UnreadableRecord
     from gitexp.model.plan import Plan
     from gitexp.model.run import Environment, RepeatState, Run, Sample
+    from gitexp.model.summary import MetricSummary
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError
 from gitexp.formats import plainfile, predictions
 from gitexp.formats.effects import format_effect
-from gitexp.model.comparison import Comparison, Role, Side, Verdict
+from gitexp.model.comparison import Comparison, Role, Side
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.plan import Claim, Effect, HypothesisKind, Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
+from gitexp.model.verdict import Verdict
 from gitexp.ops import advice
 from gitexp.ops.counting import Count, Counted, Evaluation, SideCount
 from gitexp.ops.designs import Chosen, choose, computed, pairs

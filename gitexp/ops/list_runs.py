@@ -9,9 +9,16 @@ from typing import TYPE_CHECKING
 from gitexp.errors import UsageError
 from gitexp.git import objects, reach, repository
 from gitexp.git.absent import ABSENT
-from gitexp.model.comparison import ExperimentSummary, RunSummary, Verdict
-from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
+from gitexp.model.listed import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
 from gitexp.model.summary import pooled
+from gitexp.model.verdict import Verdict
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
@@ -28,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import CommitHash, ParamValue, RunId, TreeId
+    from gitexp.model.summary import MetricSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
     from gitexp.store.lines import RunLine

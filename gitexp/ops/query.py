@@ -18,8 +18,9 @@ from gitexp.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
     from gitexp.model.ids import ParamValue
+    from gitexp.model.listed import ExperimentSummary, RunSummary
+    from gitexp.model.summary import MetricSummary
 
 _Item = TypeVar("_Item")
 _CONDITION = re.compile(r"\s*(?P<metric>[^<>=!]+?)\s*(?P<op>>=|<=|==|!=|=|>|<)\s*(?P<value>\S+)\s*")

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
 from gitexp.git import refs, repository
-from gitexp.model.comparison import Verdict
 from gitexp.model.plan import StoppingRule
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
+from gitexp.model.verdict import Verdict
 from gitexp.ops import sides
 from gitexp.ops.compare import compare
 from gitexp.ops.run import run as run_once

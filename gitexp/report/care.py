@@ -8,7 +8,7 @@ from gitexp.formats.text import json_dumps
 from gitexp.model.care import Level
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
-from gitexp.report.json import escaped
+from gitexp.report.jsonescape import escaped
 from gitexp.report.table import table
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.report import lists, numbers
+from gitexp.report.facts import SHORT, Fact, shortened
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
-from gitexp.report.words import SHORT, Fact, shortened
 
 if TYPE_CHECKING:
     from gitexp.model.views import (

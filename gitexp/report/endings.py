@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.jsontext import json_dumps
 from gitexp.report.escape import terminal
-from gitexp.report.json import escaped
+from gitexp.report.jsonescape import escaped
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json

@@ -132,7 +132,7 @@ def ledger_text(found: Ledger) -> str:
     more = len(found.experiments) - len(names)
     listed = f" ({', '.join(names)}{f' and {more} more' if more else ''})" if names else ""
     times = {0: "not yet", 1: "once"}.get(len(found.experiments), f"{len(found.experiments)} times")
-    budget = "" if found.budget is None else f"; the budget is {found.budget} decisions"
+    budget = "" if found.budget is None else f"; {numbers.amount(found.budget, 'decision')} may be"
     return f"this evaluation data has decided {times} before{listed}{budget}"
 
 

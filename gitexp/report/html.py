@@ -9,9 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats import effects
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
+from gitexp.model.verdict import Verdict
 from gitexp.report import across, figures, numbers, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, html, prose
+from gitexp.report.facts import SHORT, is_good
 from gitexp.report.figures import Room
 from gitexp.report.look import CSS
 
@@ -19,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison
+    from gitexp.report.facts import Fact
     from gitexp.report.style import Style
-    from gitexp.report.words import Fact
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _MOST_METRICS = 60  # rows of the table
@@ -95,7 +97,7 @@ def _overview(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
 
 def _article(comparison: Comparison, room: Room, *, key: str, several: bool) -> Iterator[str]:
     level = 2 if several else 1
-    css, mark = _MARKS[words.is_good(comparison.verdict)]
+    css, mark = _MARKS[is_good(comparison.verdict)]
     yield f'<article id="{key}">'
     yield "<header>"
     yield f'<p class="kind">against {html(comparison.baseline.name)}</p>'
@@ -153,7 +155,7 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         ("planned", f"{numbers.amount(plan.repeats, 'repeat')} a side"),
         ("guard-rails", guards),
         ("recorded", f"{plan.created_at:%Y-%m-%d} by {plan.author.name}"),
-        ("plan", plan.digest[: words.SHORT]),
+        ("plan", plan.digest[:SHORT]),
     )
     yield "</dl>"
 

@@ -12,6 +12,7 @@ from tabulate import tabulate
 
 from gitexp.report import words
 from gitexp.report.escape import visible
+from gitexp.report.facts import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +34,7 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
     if style.quiet:
         return
     facts = words.facts(comparison)
-    for fact in facts if style.verbose else words.shortened(facts):
+    for fact in facts if style.verbose else shortened(facts):
         yield f"% {fact.label}: {visible(fact.text, limit=_TEXT_LIMIT)}"
     if comparison.metrics:
         yield from _table(comparison)

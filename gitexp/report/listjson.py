@@ -6,14 +6,21 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.fields import maybe_time_text, param_json, params_json, time_text
 from gitexp.formats.jsontext import json_dumps, json_dumps_compact
-from gitexp.report.json import escaped
+from gitexp.report.jsonescape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.formats.jsontext import Json
-    from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
-    from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
+    from gitexp.model.listed import (
+        ExperimentList,
+        ExperimentSummary,
+        RunGroup,
+        RunList,
+        RunSummary,
+        UnreadableRecord,
+    )
+    from gitexp.model.summary import MetricSummary
 
 
 def experiments(value: ExperimentList) -> str:

@@ -10,9 +10,9 @@ from gitexp.report.lists import shown_param
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import ParamValue
     from gitexp.model.listed import ExperimentList, RunGroup, RunList
+    from gitexp.model.summary import MetricSummary
     from gitexp.report.records import Cell
 
 

@@ -6,17 +6,24 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
+from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
-from gitexp.report.words import MANY, SHORT, Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from gitexp.model.comparison import ExperimentSummary, MetricSummary, RunSummary
     from gitexp.model.ids import ParamValue
-    from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
+    from gitexp.model.listed import (
+        ExperimentList,
+        ExperimentSummary,
+        RunGroup,
+        RunList,
+        RunSummary,
+        UnreadableRecord,
+    )
+    from gitexp.model.summary import MetricSummary
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

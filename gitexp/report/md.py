@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import across, sheet, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, markdown, prose
+from gitexp.report.facts import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +53,7 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
         yield sheet.markdown(groups, style).rstrip("\n")
     yield ""
     facts = words.facts(comparison)
-    for fact in facts if style.verbose else words.shortened(facts):
+    for fact in facts if style.verbose else shortened(facts):
         yield f"- {fact.label}: {markdown(fact.text, limit=_TEXT_LIMIT)}"
     if comparison.next_step:
         yield ""

@@ -15,9 +15,9 @@ from gitexp.report.table import table
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from gitexp.report.facts import Fact
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
-    from gitexp.report.words import Fact
 
 _CELL_LIMIT = 60  # characters of a cell on a terminal
 _LINE_LIMIT = 1_000

@@ -6,22 +6,24 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import format_effect, guard_text
-from gitexp.model.comparison import Verdict
 from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState
+from gitexp.model.verdict import Verdict
 from gitexp.report import lists, numbers
 from gitexp.report.escape import prose
+from gitexp.report.facts import SHORT, Fact, is_good, shortened
 from gitexp.report.honesty import stopping_text
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
-from gitexp.report.words import SHORT, Fact, is_good, shortened, verdict_word
+from gitexp.report.words import verdict_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from gitexp.model.comparison import MetricSummary, RunSummary
+    from gitexp.model.listed import RunSummary
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
+    from gitexp.model.summary import MetricSummary
     from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
     from gitexp.report.records import Cell
     from gitexp.report.style import Style

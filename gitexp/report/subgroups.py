@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
 from gitexp.report.escape import html
+from gitexp.report.facts import Fact
 from gitexp.report.forest import MOST_ROWS, Row, forest
 from gitexp.report.pagetable import page_table
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
-from gitexp.report.words import Fact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

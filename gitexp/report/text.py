@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import across, sheet, subgroups, words
 from gitexp.report.escape import terminal
+from gitexp.report.facts import is_good, shortened
 from gitexp.report.table import table
 
 if TYPE_CHECKING:
@@ -98,14 +99,14 @@ def metric_table(comparison: Comparison) -> list[str]:
 def _verdict(comparison: Comparison, style: Style) -> str:
     word = words.verdict_word(comparison)
     if style.color:
-        word = f"\x1b[1;{_COLORS[words.is_good(comparison.verdict)]}m{word}\x1b[0m"
+        word = f"\x1b[1;{_COLORS[is_good(comparison.verdict)]}m{word}\x1b[0m"
     return f"{word}  {terminal(comparison.headline, limit=_TEXT_LIMIT)}"
 
 
 def _facts(comparison: Comparison, style: Style) -> Iterator[str]:
     facts = words.facts(comparison)
     if not style.verbose:
-        facts = words.shortened(facts)
+        facts = shortened(facts)
     widest = max((len(fact.label) for fact in facts), default=0)
     before = ""
     for fact in facts:

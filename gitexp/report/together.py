@@ -8,7 +8,7 @@ from gitexp.formats.text import json_dumps
 from gitexp.model.together import Way
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
-from gitexp.report.json import escaped
+from gitexp.report.jsonescape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

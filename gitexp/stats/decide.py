@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gitexp.model.comparison import SignificanceResult, Verdict
 from gitexp.model.plan import HypothesisKind
+from gitexp.model.verdict import Verdict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import SignificanceResult
 
 FEWEST_UNITS = 2
 

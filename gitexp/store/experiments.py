@@ -12,16 +12,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.formats import verdict as verdict_format
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import commit_info, tree_id
-from gitexp.model.comparison import MetricSummary
+from gitexp.git.objects import commit_info, read_blob, tree_id
 from gitexp.model.ids import RunId, TreeId
-from gitexp.model.summary import describe, pooled, summarise
+from gitexp.model.summary import MetricSummary, describe, pooled, summarise
 from gitexp.store.ancestry import listings
-from gitexp.store.conclusions import conclusion_named
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
-from gitexp.store.layout import CONCLUSIONS
+from gitexp.store.layout import CONCLUSIONS, conclusion_path
 from gitexp.store.lines import reason
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
@@ -220,12 +219,14 @@ def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, s
     if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
         return False, "", ""
     try:
-        found = conclusion_named(repo, name, commit)
+        path = conclusion_path(name)
+        data = read_blob(repo, commit, path, verdict_format.LIMIT_BYTES)
+        if data is ABSENT:
+            return False, "", ""
+        found = verdict_format.load(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
         return True, "", reason(error)
-    if found is ABSENT:
-        return False, "", ""
-    return True, "" if found.verdict is None else str(found.verdict.value), ""
+    return True, "" if found is None else str(found.value), ""
 
 
 def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:

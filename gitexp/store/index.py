@@ -43,6 +43,7 @@ class Kind(enum.Enum):
     INPUTS = 5  # tree and settings -> inputs digest
     MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
     POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
+    USE = 8  # a conclusion's file -> what it decided, on which evaluation data
 
 
 class Index:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import RunSummary
+from gitexp.model.listed import RunSummary
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import summarise
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.errors import GitexpError
-    from gitexp.model.comparison import MetricSummary
     from gitexp.model.ids import ParamValue, RunId
     from gitexp.model.run import Run, Sample
+    from gitexp.model.summary import MetricSummary
 
 FINISHED = str(RepeatState.FINISHED.value)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.model.comparison import MetricSummary
 from gitexp.model.ids import TreeId
+from gitexp.model.summary import MetricSummary
 from gitexp.store.index import Kind
 from gitexp.store.lean import lean_line
 from gitexp.store.lines import RunLine, line_of, reason, unreadable

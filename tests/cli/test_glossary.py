@@ -9,7 +9,8 @@ import pytest
 
 from gitexp.cli import glossary
 from gitexp.cli.main import main
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
+from gitexp.model.verdict import Verdict
 
 ROOT = Path(__file__).parents[2]
 TERMS = glossary.terms()

@@ -10,9 +10,10 @@ import pytest
 from gitexp.errors import (
     NoSamplesError,
 )
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard
 from gitexp.model.run import Sample
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare, exit_code
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
 

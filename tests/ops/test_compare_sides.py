@@ -15,9 +15,10 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.formats import conclusion as conclusion_format
-from gitexp.model.comparison import Conclusion, Verdict
+from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import RunId
 from gitexp.model.run import Origin
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare
 from gitexp.store import layout
 from tests.build import clone

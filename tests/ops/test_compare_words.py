@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import NoSamplesError
-from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare, exit_code
 from gitexp.ops.conclude import conclude
 from gitexp.report import renderer, words

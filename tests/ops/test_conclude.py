@@ -16,7 +16,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.model.comparison import Verdict
+from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from gitexp.formats import comparison as comparison_format
-from gitexp.model.comparison import Verdict
 from gitexp.model.run import Sample
+from gitexp.model.verdict import Verdict
 from tests.ops.records import Lab, one
 
 if TYPE_CHECKING:

@@ -10,8 +10,9 @@ import pytest
 from scipy import stats
 
 from gitexp.formats import comparison as comparison_format
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
 from gitexp.model.run import Sample
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import exit_code
 from tests.ops.records import Lab, one
 

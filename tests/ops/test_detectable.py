@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.comparison import Verdict
+from gitexp.model.verdict import Verdict
 from gitexp.ops.detectable import detectable
 from gitexp.report import text
 from gitexp.report.style import PLAIN

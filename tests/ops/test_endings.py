@@ -26,8 +26,8 @@ from gitexp.formats import run as run_format
 from gitexp.formats import tombstone as tombstone_format
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
-from gitexp.model.comparison import Verdict
 from gitexp.model.proposal import NewRequest
+from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.archive import archive
 from gitexp.ops.conclude import conclude

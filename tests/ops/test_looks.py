@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Stopping, StoppingRule
+from gitexp.model.verdict import Verdict
 from tests.ops.records import Lab, one, scores
 
 if TYPE_CHECKING:

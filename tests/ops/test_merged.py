@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.comparison import Verdict
+from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.comparison import Verdict
 from gitexp.model.plan import Direction, OnFailed
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import exit_code
 from gitexp.report import text
 from gitexp.report.style import PLAIN

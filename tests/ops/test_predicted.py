@@ -11,11 +11,11 @@ import pytest
 from gitexp.errors import (
     DataMissingError,
 )
-from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim
 from gitexp.model.run import Output
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare
 from gitexp.store import layout
 from tests.ops.records import CONFIG, Lab, one

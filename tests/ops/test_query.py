@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.make_repos import make
 from gitexp.errors import UsageError
 from gitexp.git.discovery import discover
-from gitexp.model.comparison import MetricSummary, RunSummary
-from gitexp.model.summary import describe, pooled
+from gitexp.model.listed import RunSummary
+from gitexp.model.summary import MetricSummary, describe, pooled
 from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
 from gitexp.ops.query import (
     ListQuery,

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats.effects import parse_guard
-from gitexp.model.comparison import Role, Verdict
+from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction
 from gitexp.model.run import Resources
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import exit_code
 from tests.ops.records import Lab, one, scores
 

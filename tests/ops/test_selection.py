@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats import run as run_format
-from gitexp.model.comparison import Verdict
 from gitexp.model.run import Origin
+from gitexp.model.verdict import Verdict
 from gitexp.ops.selection import LATE
 from gitexp.report import text
 from gitexp.report.style import PLAIN

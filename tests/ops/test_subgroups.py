@@ -12,11 +12,11 @@ from sklearn import metrics as reference
 
 from gitexp.errors import DataMissingError, DesignError
 from gitexp.formats import comparison as comparison_format
-from gitexp.model.comparison import Verdict
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction
 from gitexp.model.run import Output
+from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions
 from tests.ops.records import CONFIG, Lab, one
 

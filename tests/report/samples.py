@@ -18,7 +18,6 @@ from gitexp.model.comparison import (
     Side,
     SignificanceResult,
     Unused,
-    Verdict,
 )
 from gitexp.model.ids import (
     CommitHash,
@@ -44,6 +43,7 @@ from gitexp.model.slices import (
     SliceComparison,
 )
 from gitexp.model.variance import VarianceShare
+from gitexp.model.verdict import Verdict
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BASELINE = (0.5712, 0.5689, 0.5803, 0.5751, 0.5660, 0.5778, 0.5721, 0.5699, 0.5742, 0.5735)

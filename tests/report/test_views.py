@@ -13,17 +13,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.comparison import (
-    Conclusion,
-    ExperimentSummary,
-    MetricSummary,
-    RunSummary,
-    Verdict,
-)
+from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.listed import ExperimentList, RunGroup, RunList, UnreadableRecord
+from gitexp.model.listed import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
 from gitexp.model.plan import Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
+from gitexp.model.summary import MetricSummary
+from gitexp.model.verdict import Verdict
 from gitexp.model.views import (
     DataChange,
     DataState,

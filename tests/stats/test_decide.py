@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from gitexp.model.comparison import PlannedTest, SignificanceResult, Verdict
+from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.plan import HypothesisKind
+from gitexp.model.verdict import Verdict
 from gitexp.stats import decide as module
 from gitexp.stats.decide import Evidence, decide
 
