@@ -119,11 +119,15 @@ def attempt(
     *,
     data: bytes | None = None,
     env: Mapping[str, str] | None = None,
+    settings: Sequence[str] = SAFE,
 ) -> tuple[int, bytes, bytes]:
-    """Run ``git ARGS`` as `run` does; return exit code, output and error output."""
+    """Run ``git ARGS`` as `run` does; return exit code, output and error output.
+
+    Other `settings` are for what asks after the user's own.
+    """
     try:
         done = subprocess.run(
-            ["git", *SAFE, *args],
+            ["git", *settings, *args],
             cwd=folder(where),
             input=data,
             stdin=subprocess.DEVNULL if data is None else None,
