@@ -71,6 +71,7 @@ def load(data: bytes, where: str) -> ProjectConfig:
         inputs_ignore=_ignore(top),
         branch_prefix=_prefix(top),
         min_slice=_privacy(top),
+        evaluation_budget=_budget(top),
         git_file_limit_bytes=_limits(top),
         **enforcement.read(top),
     )
@@ -122,6 +123,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         prefix=inline(config.branch_prefix),
         git_file=inline(_size_text(config.git_file_limit_bytes)),
         min_slice=config.min_slice,
+        budget=inline(config.evaluation_budget),
     )
     return (text + enforcement.template(config)).encode()
 
@@ -241,6 +243,13 @@ def _privacy(top: Fields) -> int:
     return least
 
 
+def _budget(top: Fields) -> int | None:
+    budget = top.maybe_integer("evaluation_budget")
+    if budget is not None and budget < 1:
+        raise top.bad("evaluation_budget", "a whole number above 0, or null")
+    return budget
+
+
 def _path(fields: Fields, key: str) -> str:
     return relative_path(fields.text(key), where=key)
 
@@ -305,6 +314,9 @@ curves: {curves}
 
 # Files whose content is the evaluation data, where there are no predictions to tell.
 evaluation: {evaluation}
+
+# How many experiments may be decided on the same evaluation data before compare warns; null: any.
+evaluation_budget: {budget}
 
 # How a repeat learns its seed: {{param: train.seed}} writes it into the params file,
 # {{arg: "--seed {{seed}}"}} appends it to the command; GITEXP_SEED is set in every case.

@@ -254,6 +254,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         detectable=power,
         missing=lost,
         selection=draft.selection,
+        ledger=draft.ledger,
         slices=draft.subgroups.slices,
         categories=draft.subgroups.categories,
     )

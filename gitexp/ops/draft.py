@@ -14,7 +14,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
-from gitexp.ops import advice, cautions, measure, selection, sides, subgroups
+from gitexp.ops import advice, cautions, ledger, measure, selection, sides, subgroups
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import count, evaluation_of
 from gitexp.ops.designs import choose, predictions
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Change, MetricComparison
-    from gitexp.model.honesty import Selection
+    from gitexp.model.honesty import Ledger, Selection
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Evaluation, SideCount
     from gitexp.ops.designs.pairs import Pair
@@ -116,6 +116,7 @@ class Draft:
     same: bool = False
     concluded: bool = False
     selection: Selection | None = None
+    ledger: Ledger | None = None
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -188,6 +189,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
+    used = ledger.ledger(repo, index, candidate, counted, plan)
     differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
         baseline=baseline,
@@ -208,6 +210,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             *cautions.warnings(counted, evaluation),
             *cautions.on_other_machines(counted, plan),
             *measured.warnings,
+            *ledger.warnings(used),
             *more,
         ),
         paired=situation.paired,
@@ -222,6 +225,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         concluded=plan is not None and _is_concluded(repo, named, plan),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
+        ledger=used,
     )
 
 

@@ -98,7 +98,7 @@ def test_short_forms_are_read() -> None:
         ("limits: {git_file: many}\n", "limits.git_file", "5 MiB"),
         ("privacy: {min_slice: 0}\n", "privacy.min_slice", "at least 1"),
         ("rules: {R5: strict}\n", "rules.R5", "error, warn, off"),
-        ("rules: {R9: warn}\n", "config.yaml", "R10"),
+        ("rules: {R9: warn}\n", "config.yaml", "R1"),
         ("rules: {branches: 'exp/(a+)+'}\n", "rules.branches", "exp/*"),
         ("plan: {witness: maybe}\n", "plan.witness", "required"),
         ("record: {identity: nobody}\n", "record.identity", "hash"),
@@ -142,3 +142,13 @@ def test_only_what_acts_on_results_is_in_the_results_part() -> None:
     assert config.results_part(base) != config.results_part(
         ProjectConfig(pipeline="dvc.yaml", once=("prepare",))
     )
+
+
+def test_an_evaluation_budget_is_a_number_of_decisions_or_none() -> None:
+    text = config.dump_template(ProjectConfig(pipeline="dvc.yaml", evaluation_budget=20))
+    assert config.load(text, "config.yaml").evaluation_budget == 20
+    none = text.replace(b"evaluation_budget: 20", b"evaluation_budget: null")
+    assert config.load(none, "config.yaml").evaluation_budget is None
+    with pytest.raises(BadFormatError) as caught:
+        config.load(text.replace(b"evaluation_budget: 20", b"evaluation_budget: 0"), "config.yaml")
+    assert caught.value.where == "config.yaml: evaluation_budget"

@@ -1,0 +1,113 @@
+"""How often the same evaluation data have decided: on branches, in archives, everywhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.model.ids import EvaluationDigest
+from gitexp.ops.archive import archive
+from gitexp.ops.conclude import conclude
+from gitexp.report import text
+from gitexp.report.style import PLAIN
+from tests.ops.records import CONFIG, START, Lab, one, scores
+
+if TYPE_CHECKING:
+    from gitexp.model.comparison import Comparison
+    from tests.build import BuiltRepo
+
+OTHER = EvaluationDigest("d" * 64)
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def decide(lab: Lab, name: str, letters: str, **record: object) -> None:
+    """Begin an experiment on main and conclude it."""
+    begin(lab, name, letters, **record)
+    conclude(lab.repo.workspace, words="it was so", now=START)
+
+
+def begin(lab: Lab, name: str, letters: str, **record: object) -> None:
+    lab.repo.switch("main")
+    plan = lab.plan(name, effect=">0", repeats=6)
+    lab.change(3 + int(letters, 36) % 17)
+    low = scores(0.6, range(6))
+    high = {seed: value + 0.05 for seed, value in low.items()}
+    lab.record(letters[0], {"f1": low}, of="main", plan=plan, **record)  # type: ignore[arg-type]
+    lab.record(letters[1], {"f1": high}, plan=plan, **record)  # type: ignore[arg-type]
+
+
+def test_the_first_decision_is_the_first(lab: Lab) -> None:
+    lab.init()
+    begin(lab, "one", "bc")
+    found = one(lab).ledger
+    assert found is not None
+    assert (found.experiments, found.budget, found.overdrawn) == ((), None, False)
+
+
+def test_conclusions_on_the_same_data_are_counted_once_an_experiment(lab: Lab) -> None:
+    lab.init()
+    decide(lab, "one", "bc")
+    conclude(lab.repo.workspace, words="said better", amend=True, now=START)
+    decide(lab, "two", "de")
+    decide(lab, "apart", "fg", evaluation=OTHER)
+    begin(lab, "three", "hi")
+    result = one(lab)
+    assert result.ledger is not None
+    assert result.ledger.experiments == ("one", "two")
+    said = text.render((result,), PLAIN)
+    assert "this evaluation data has decided 2 times before (one, two)" in said
+
+
+def test_an_archived_experiment_still_counts(lab: Lab) -> None:
+    lab.init()
+    decide(lab, "one", "bc")
+    lab.repo.switch("main")
+    archive(lab.repo.workspace, "one", abandon=True)
+    begin(lab, "two", "de")
+    found = one(lab).ledger
+    assert found is not None
+    assert found.experiments == ("one",)
+
+
+def test_its_own_conclusion_is_no_other_decision(lab: Lab) -> None:
+    lab.init()
+    decide(lab, "one", "bc")
+    found = one(lab).ledger
+    assert found is not None
+    assert found.experiments == ()
+
+
+def test_one_decision_too_many_is_warned_about(lab: Lab) -> None:
+    lab.init(replace(CONFIG, evaluation_budget=1))
+    decide(lab, "one", "bc")
+    begin(lab, "two", "de")
+    result: Comparison = one(lab)
+    assert result.ledger is not None
+    assert result.ledger.overdrawn
+    assert any(
+        said.startswith("the evaluation budget is spent: 1 of 1") for said in result.warnings
+    )
+    assert "once before (one); 1 decision may be" in text.render((result,), PLAIN)
+
+
+def test_seeds_with_test_sets_of_their_own_are_used_one_by_one(lab: Lab) -> None:
+    lab.init()
+    sets = {seed: f"{seed:064x}" for seed in range(6)}
+    decide(lab, "one", "bc", evaluation=sets)
+    begin(lab, "two", "de", evaluation=sets)
+    found = one(lab).ledger
+    assert found is not None
+    assert len(found.evaluation) == 6
+    assert found.experiments == ("one",)
+
+
+def test_without_known_data_there_is_no_ledger(lab: Lab) -> None:
+    lab.init()
+    begin(lab, "one", "bc", evaluation="")
+    assert one(lab).ledger is None
