@@ -14,7 +14,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
-from gitexp.ops import advice, cautions, ledger, measure, selection, sides, subgroups
+from gitexp.ops import advice, cautions, ledger, measure, replanned, selection, sides, subgroups
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import count, evaluation_of
 from gitexp.ops.designs import choose, predictions
@@ -31,11 +31,12 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.honesty import Ledger, Selection
     from gitexp.model.plan import Plan
-    from gitexp.ops.counting import Count, Evaluation, SideCount
+    from gitexp.ops.counting import Count, Evaluation, Found, SideCount
     from gitexp.ops.designs.pairs import Pair
     from gitexp.ops.measure import Answer, Question
     from gitexp.ops.sides import Named, Source
     from gitexp.store.index import Index
+    from gitexp.store.lookup import FoundRun
 
 ALPHA = 0.05  # of what is reported where there is no plan
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
@@ -209,6 +210,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             *gathered.warnings,
             *cautions.warnings(counted, evaluation),
             *cautions.on_other_machines(counted, plan),
+            *replanned.warnings(repo, plan, _every(gathered.found), candidate.config),
             *measured.warnings,
             *ledger.warnings(used),
             *more,
@@ -227,6 +229,10 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
     )
+
+
+def _every(found: Found) -> tuple[FoundRun, ...]:
+    return (*found.candidate, *found.baseline, *found.elsewhere)
 
 
 def _is_concluded(repo: Repo, named: Named, plan: Plan) -> bool:
