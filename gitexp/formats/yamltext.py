@@ -115,6 +115,9 @@ def scan(
             builder.take(event)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
+        if error.problem is not None and "nesting depth" in error.problem:
+            # libyaml's own limit, met ahead of ours: its scanner runs before its events
+            raise too_deep(_at(where, mark) if mark else where) from error
         raise BadFormatError(
             "this is not YAML",
             found=" ".join(filter(None, (error.context, error.problem))),
