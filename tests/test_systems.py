@@ -31,7 +31,7 @@ for name in FOREIGN:
 for name in ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty"):
     sys.modules[name] = None  # importing it fails
 for module, names in {
-    os: "O_CLOEXEC O_DIRECTORY O_NOFOLLOW O_NONBLOCK confstr copy_file_range fchmod fork forkpty "
+    os: "O_CLOEXEC O_DIRECTORY O_NOFOLLOW confstr copy_file_range fchmod fork forkpty "
     "getegid geteuid getgid getpgid getppgid getuid killpg mkfifo pidfd_open pread pwrite "
     "register_at_fork sched_getaffinity setsid statvfs sync sysconf uname",
     signal: "SIGALRM SIGCHLD SIGHUP SIGKILL SIGPIPE SIGQUIT SIGUSR1 SIGXCPU SIGXFSZ alarm",
