@@ -158,9 +158,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
             f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
         )
         plan = None
-    gathered = gather(
-        repo, index, baseline, candidate, None if plan is None else plan.digest, options.pool
-    )
+    gathered = gather(repo, index, baseline, candidate, plan, options.pool)
     counted = count(gathered.found, plan, baseline.inputs, candidate.inputs, gathered.earlier)
     evaluation = evaluation_of(counted)
     together = bool(counted.pairs) and evaluation.same

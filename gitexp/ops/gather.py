@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import PlanDigest, RunId
+    from gitexp.model.ids import RunId
+    from gitexp.model.plan import Plan
     from gitexp.ops.eligible import Earlier
     from gitexp.ops.sides import Source
     from gitexp.store.ancestry import Addition
@@ -40,14 +41,14 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     index: Index,
     baseline: Source,
     candidate: Source,
-    plan: PlanDigest | None,
+    plan: Plan | None,
     pool: tuple[str, ...],
 ) -> Gathered:
     """Look for the runs of two sides in all branches, remotes and archives.
 
     Parameters
     ----------
-    plan : PlanDigest or None
+    plan : Plan or None
         Also its runs of other inputs: they are looks.
     pool : tuple of str
         Revisions whose runs are to be taken in.
@@ -105,8 +106,9 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
 
 
-def _is_of(item: FoundRun, plan: PlanDigest | None) -> bool:
-    return plan is not None and item.run.plan is not None and item.run.plan.digest == plan
+def _is_of(item: FoundRun, plan: Plan | None) -> bool:
+    under = item.run.plan
+    return plan is not None and under is not None and plan.covers(under.name, under.digest)
 
 
 def _first_version(repo: Repo, place: Addition) -> FoundRun | None:

@@ -7,6 +7,7 @@ since "no samples" and "unknown" are not the same.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,10 +33,10 @@ if TYPE_CHECKING:
         CommitHash,
         EnvironmentDigest,
         InputsDigest,
-        PlanDigest,
         RunId,
         TreeId,
     )
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Environment, Run, Sample
     from gitexp.store.ancestry import Addition
     from gitexp.store.index import Index
@@ -166,7 +167,7 @@ def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
 def runs_by_inputs(
     repo: Repo,
     *inputs: InputsDigest,
-    plan: PlanDigest | None = None,
+    plan: Plan | None = None,
     index: Index | None = None,
 ) -> Lookup:
     """Return the runs of these inputs (or of this plan), wherever they are recorded.
@@ -178,15 +179,18 @@ def runs_by_inputs(
     ----------
     repo : Repo
     *inputs : InputsDigest
-    plan : PlanDigest, optional
-        Also every run that carries this plan's digest, of whatever inputs.
+    plan : Plan, optional
+        Also every run under this plan, of whatever inputs.
     index : Index, optional
     """
 
     def wanted(line: RunLine) -> bool:
-        return line.inputs in inputs or (plan is not None and line.plan_digest == plan)
+        under = plan is not None and plan.covers(line.plan_name, line.plan_digest)
+        return line.inputs in inputs or under
 
-    return _everywhere(repo, index, wanted, {*inputs, *(() if plan is None else (plan,))})
+    # By its names: thousands of experiments may promise the same, and so have the same digest.
+    names = () if plan is None else (plan.name, *plan.formerly)
+    return _everywhere(repo, index, wanted, {*inputs, *map(json.dumps, names)})
 
 
 def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:

@@ -66,7 +66,7 @@ def newest_lines(
 def lines_naming(
     repo: Repo, index: Index, runs: Mapping[TreeId, RunId], words: Iterable[str]
 ) -> dict[TreeId, RunLine]:
-    """Return at least the lines that name one of these digests, and those that cannot be read."""
+    """Return at least the lines that have one of these words, and those that cannot be read."""
     rows, read = _rows(repo, index, runs)
     marks = [word.encode() for word in words]
     named = {tree: row for tree, row in rows.items() if any(mark in row for mark in marks)}
