@@ -191,7 +191,13 @@ def main(argv: Sequence[str]) -> int:
     args.images.mkdir(parents=True, exist_ok=True)
     for axis, _ in axes:
         draw(axis, args.images)
-    args.out.write_text(page([axis for axis, _ in axes], together, argv), encoding="utf-8")
+    asked = [
+        f"--{name} {value}"
+        for name, value in vars(args).items()
+        if isinstance(value, int) and value != parser.get_default(name)
+    ]
+    text = page([axis for axis, _ in axes], together, asked)
+    args.out.write_text(text, encoding="utf-8")
     short = [name for axis, _ in axes for name in _worse(axis)]
     if together.seconds[FIRST] > FIRST_BAR_S:
         short.append(f"{FIRST} at full size")
@@ -219,27 +225,36 @@ def draw(axis: Axis, folder: Path) -> None:
         (folder / f"scale-{axis.name}-{kind}.svg").write_text(picture, encoding="utf-8")
 
 
-def page(axes: Sequence[Axis], together: Measured, argv: Sequence[str]) -> str:
-    """Return docs/scale.md."""
+def page(axes: Sequence[Axis], together: Measured, asked: Sequence[str]) -> str:
+    """Return docs/scale.md.
+
+    Parameters
+    ----------
+    axes : sequence of Axis
+    together : Measured
+        Large in every way.
+    asked : sequence of str
+        Options that are not the default.
+    """
     size = together.size
     lines = [
         "# Scale: what grows with a repository",
         "",
         "Written by `benchmarks/scale.py`; do not edit.",
         "",
-        f"Measured on {datetime.now(UTC):%Y-%m-%d} with {_machine()}. Each command is a whole",
-        "process: the median of several calls after one that filled the index, and the peak of its",
+        f"Measured on {datetime.now(UTC):%Y-%m-%d} with {_machine()}.",
+        "Each command is a whole process: the median of several calls after one that filled the index, and the peak of its",
         "memory. Seconds of a busy machine are too long, so growth is told by the time of the",
         "processors. To repeat:",
-        f"`{' '.join(['python benchmarks/scale.py', *argv])}`.",
+        f"`{' '.join(['python benchmarks/scale.py', *asked])}`.",
         "",
         "The growth is the power of the size by which a cost rose over the last step: 0 is none, 1",
         "is linear, and more than 1 would be worse than linear.",
         "",
         "## Large in every way",
         "",
-        f"{size.branches:,} experiments with {size.all_runs:,} runs of {make_repos.REPEATS}",
-        f"repeats, {size.commits:,} commits on main, {size.files:,} files.",
+        f"{size.branches:,} experiments with {size.all_runs:,} runs, of {make_repos.REPEATS} repeats",
+        f"each, {size.commits:,} commits on main, {size.files:,} files.",
         "",
         *_table(
             ["command", "seconds (of the processors)", "memory, MB"],
