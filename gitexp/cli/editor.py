@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadHypothesisError, ConfirmationError, GitexpError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.effects import guard_text
+from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
 from gitexp.git.faults import translated
-from gitexp.ops.new import TEMPLATE_HYPOTHESIS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING
 from gitexp.cli import editor
 from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
 from gitexp.formats import plan as plan_format
+from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft
 from gitexp.model.plan import MAX_REPEATS, Claim, OnFailed, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.new import TEMPLATE_HYPOTHESIS, check_name, new
+from gitexp.ops.new import check_name, new
 from gitexp.report import actions
 
 if TYPE_CHECKING:

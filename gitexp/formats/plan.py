@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, GitexpError
+from gitexp.formats import amendments
 from gitexp.formats.effects import (
     effect_text,
     format_effect,
@@ -31,6 +32,7 @@ from gitexp.model.ids import PlanDigest
 from gitexp.model.plan import (
     MAX_LOOKS,
     MAX_REPEATS,
+    Amendment,
     BaselineRef,
     Claim,
     Direction,
@@ -132,7 +134,14 @@ def load_draft(data: bytes, where: str) -> Draft:
         stopping=_stopping(fields),
         on_failed=fields.maybe_word("on_failed", OnFailed),
     )
-    for key in ("name", "branch", "author", "created_at", "formerly"):  # a recorded plan, again
+    for key in (
+        "name",
+        "branch",
+        "author",
+        "created_at",
+        "formerly",
+        "amended",
+    ):  # a recorded plan, again
         fields.raw(key)
     fields.only_known()
     return draft
@@ -163,6 +172,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
     formerly: tuple[str, ...] = (),
     stopping: Stopping | None = None,
     on_failed: OnFailed = OnFailed.REFUSE,
+    amended: tuple[Amendment, ...] = (),
 ) -> Plan:
     """Make a plan with its digest.
 
@@ -199,6 +209,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         formerly=formerly,
         stopping=stopping,
         on_failed=on_failed,
+        amended=amended,
     )
     return replace(plan, digest=digest(plan))
 
@@ -296,6 +307,7 @@ def read(fields: Fields) -> Plan:
         formerly=fields.texts("formerly", ()),
         stopping=_stopping(fields),
         on_failed=fields.maybe_word("on_failed", OnFailed) or OnFailed.REFUSE,
+        amended=amendments.read(fields),
     )
     for part in (fields, baseline, author):
         part.only_known()
@@ -325,6 +337,8 @@ def to_json(plan: Plan) -> dict[str, Json]:
     }
     if plan.formerly:
         value["formerly"] = list(plan.formerly)
+    if plan.amended:
+        value["amended"] = amendments.to_json(plan.amended)
     return value
 
 

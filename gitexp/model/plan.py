@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from datetime import datetime
 
-    from gitexp.model.ids import CommitHash, PlanDigest
+    from gitexp.model.ids import CommitHash, ParamValue, PlanDigest
 
 
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
@@ -137,6 +138,17 @@ class BaselineRef:
 
 
 @dataclass(frozen=True, slots=True)
+class Amendment:
+    """What bound in a plan before it was changed after its first run, and why it was."""
+
+    digest: PlanDigest  # of the plan before
+    why: str
+    by: Person
+    at: datetime  # UTC
+    old: Mapping[str, ParamValue]  # what bound otherwise, as the plan's file said it
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The recorded plan of one experiment.
 
@@ -144,7 +156,7 @@ class Plan:
     guard-rails and the declaration of evaluation, and where they are given the stopping rule and
     what failed repeats do. Prose may be mended without changing it.
     `formerly` are the names that the experiment had: what was run under them was run under this
-    plan.
+    plan. What was run before an amendment was run under another one.
     """
 
     name: str
@@ -166,6 +178,7 @@ class Plan:
     formerly: tuple[str, ...] = ()
     stopping: Stopping | None = None
     on_failed: OnFailed = OnFailed.REFUSE
+    amended: tuple[Amendment, ...] = ()  # the oldest first
 
     @property
     def fewest(self) -> int:

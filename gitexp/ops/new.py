@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import (
     BadFormatError,
-    BadHypothesisError,
     BadNameError,
     BareRepositoryError,
     DetachedHeadError,
@@ -24,6 +23,7 @@ from gitexp.errors import (
 )
 from gitexp.formats import params as params_format
 from gitexp.formats import plan as plan_format
+from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.git import command, identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
 from gitexp.model.plan import BaselineRef, Claim
@@ -47,11 +47,9 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.transaction import TipView
 
-TEMPLATE_HYPOTHESIS = "CHANGE raises METRIC by at least SIZE"  # what --edit offers
 DEFAULT_REPEATS = 10
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 _TWO_SIDES = 2
-_SHORTEST_HYPOTHESIS = 3  # words
 
 
 def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
@@ -176,24 +174,6 @@ def suggest_name(name: str) -> str:
     joined = re.sub(r"[^a-z0-9._]+", "-", plain)
     joined = re.sub(r"\.{2,}", ".", joined).strip("-._")[:100]
     return joined.removesuffix(".lock").strip("-._")
-
-
-def check_hypothesis(text: str) -> None:
-    """Refuse a hypothesis that says nothing.
-
-    Raises
-    ------
-    BadHypothesisError
-    """
-    said = " ".join(text.split())
-    template = {TEMPLATE_HYPOTHESIS.lower(), "todo", "tbd", "hypothesis", "..."}
-    if said.lower().rstrip(".") in template or len(said.split()) < _SHORTEST_HYPOTHESIS:
-        raise BadHypothesisError(
-            "the hypothesis says nothing yet",
-            found=repr(said),
-            expected="a sentence that a result can contradict",
-            next_step='--hypothesis "engineered features raise F1 by at least 5%"',
-        )
 
 
 def check_branch(repo: Repo, branch: str, *, instead_of: str = "") -> None:

@@ -31,6 +31,7 @@ from gitexp.model.ids import (
 )
 from gitexp.model.parts import Part
 from gitexp.model.plan import (
+    Amendment,
     BaselineRef,
     Claim,
     Direction,
@@ -45,6 +46,7 @@ from gitexp.model.plan import (
 from gitexp.model.posterior import Posterior
 from gitexp.model.rules import Identity, Policy
 from gitexp.model.variance import VarianceShare
+from gitexp.model.verdict import Verdict
 
 T = TypeVar("T")
 
@@ -323,6 +325,16 @@ plans = st.builds(
     formerly=tuples(words),
     stopping=st.none() | st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID)),
     on_failed=st.sampled_from(OnFailed),
+    amended=tuples(
+        st.builds(
+            Amendment,
+            digest=sha256s.map(PlanDigest),
+            why=texts.filter(str.strip),
+            by=persons,
+            at=times,
+            old=st.dictionaries(words, params, max_size=2),
+        )
+    ),
 )
 
 tombstones = st.builds(
@@ -507,7 +519,7 @@ comparisons = st.builds(
     plan=maybe(plans),
     claim=st.sampled_from(Claim),
     effect=maybe(effects),
-    verdict=maybe(st.sampled_from(c.Verdict)),
+    verdict=maybe(st.sampled_from(Verdict)),
     headline=texts,
     reasons=tuples(texts),
     metrics=tuples(metrics, 2),
@@ -605,7 +617,7 @@ comparisons = st.builds(
 conclusions = st.builds(
     c.Conclusion,
     experiment=texts,
-    verdict=maybe(st.sampled_from(c.Verdict)),
+    verdict=maybe(st.sampled_from(Verdict)),
     words=texts,
     comparison=comparisons,
     author_name=texts,

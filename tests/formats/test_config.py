@@ -130,6 +130,9 @@ def test_the_template_explains_every_key() -> None:
             "branches:",
             "limits:",
             "privacy:",
+            "hooks:",
+            "plan:",
+            "record:",
         }
 
 

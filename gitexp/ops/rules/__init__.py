@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy, Violation
+from gitexp.ops.rules import identities, large, order, plan, unchanged
 from gitexp.ops.rules.facts import place
 
 if TYPE_CHECKING:
@@ -19,7 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["RULES", "check", "policies"]
 
-RULES: Final[dict[str, Rule]] = {}
+RULES: Final[dict[str, Rule]] = {
+    rule.id: rule
+    for rule in (
+        plan.RULE,
+        order.RULE,
+        unchanged.RULE,
+        identities.RULE,
+        large.RULE,
+    )
+}
 
 
 def policies(config: ProjectConfig) -> dict[str, Policy]:

@@ -1,0 +1,124 @@
+"""R2: the plan comes before its runs, and what binds in it is not changed in silence.
+
+Ancestry decides, as far as one commit shows it: the plan that a run names has to be in a parent.
+How sure such an order is in the world's time is another question; `gitexp.ops.grade` answers it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.model.rules import Policy
+from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_paths, runs_in
+from gitexp.store.layout import PLANS, plan_path, run_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import PlanRef
+    from gitexp.ops.rules.facts import Facts, Tree
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at the runs that a commit adds, and at the plans that it changes."""
+    yield from _runs(facts)
+    yield from _plans(facts)
+
+
+def _runs(facts: Facts) -> Iterator[Finding]:
+    for file, run in new_runs(facts):
+        if isinstance(run, Unread) or run.plan is None:
+            continue  # R3 says what is unreadable; a run without a plan is exploratory
+        if any(_holds(parent, run.plan) for parent in facts.parents):
+            continue
+        here = _holds(facts.tree, run.plan)
+        if here and facts.branch != _branch(facts.tree, run.plan):
+            continue  # squashed into another branch: its own, or the archive tag, has the order
+        yield Finding(
+            f"run {file.run[:8]} names the plan {run.plan.name} ({run.plan.digest[:8]}), which "
+            + ("came in the same commit" if here else "is in no commit before it"),
+            "gitexp run records a run after its plan; drop this commit: git reset --soft HEAD^",
+            file.change.path,
+        )
+
+
+def _plans(facts: Facts) -> Iterator[Finding]:
+    for change in facts.below(PLANS):
+        after = plan_at(facts.tree, change.path)
+        if after is None or isinstance(after, Unread):
+            continue  # R1 says it of the branch's own
+        for parent in facts.parents:
+            before = plan_at(parent, change.path)
+            if before is not None and not isinstance(before, Unread):
+                yield from _change(facts, parent, before, after)
+
+
+def _change(facts: Facts, parent: Tree, before: Plan, after: Plan) -> Iterator[Finding]:
+    path = plan_path(after.name)
+    kept = after.amended[: len(before.amended)]
+    if kept != before.amended:
+        yield Finding(
+            f"the history of the plan {after.name} was rewritten",
+            f"git checkout HEAD -- {path}, then gitexp amend-plan --why TEXT",
+            path,
+        )
+        return
+    if before.digest == after.digest:
+        return
+    told = {item.digest for item in after.amended[len(before.amended) :]}
+    if before.digest in told or not _was_run(facts, parent, before):
+        return
+    yield Finding(
+        f"what binds in the plan {after.name} changed after its first run",
+        f"git checkout HEAD -- {path}, then gitexp amend-plan --why TEXT",
+        path,
+    )
+
+
+def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
+    """Return whether a run of this plan is in a tree; one that cannot be read might be one."""
+    digest = plan.digest.encode()
+    for run in runs_in(tree):
+        entry = tree.entry(run_json(run))
+        if entry is None:
+            continue
+        try:
+            if digest in facts.read(entry, RUN_LIMIT):
+                return True
+        except GitexpError:
+            return True
+    return False
+
+
+def _holds(tree: Tree, ref: PlanRef) -> bool:
+    return _plan(tree, ref) is not None
+
+
+def _branch(tree: Tree, ref: PlanRef) -> str:
+    plan = _plan(tree, ref)
+    return plan.branch if plan is not None else ""
+
+
+def _plan(tree: Tree, ref: PlanRef) -> Plan | None:
+    """Return the plan that a run names, as a tree has it: also renamed, or amended since."""
+    own = plan_path(ref.name)
+    for path in (own, *(path for path in plan_paths(tree) if path != own)):
+        plan = plan_at(tree, path)
+        if plan is None or isinstance(plan, Unread):
+            continue
+        if plan.name != ref.name and ref.name not in plan.formerly:
+            continue
+        if plan.digest == ref.digest or any(item.digest == ref.digest for item in plan.amended):
+            return plan
+    return None
+
+
+RULE: Final = Rule(
+    "R2",
+    "a plan comes before its runs, and is changed after the first only by amend-plan",
+    Policy.ERROR,
+    find,
+)

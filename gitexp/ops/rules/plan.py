@@ -1,0 +1,74 @@
+"""R1: what is on an experiment's branch stands on a plan with a real hypothesis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.formats.hypothesis import check_hypothesis
+from gitexp.model.rules import Policy
+from gitexp.ops.rules.branches import is_experiment
+from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.recorded import Unread, plan_of
+from gitexp.store.layout import plan_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.plan import Plan
+    from gitexp.ops.rules.facts import Facts
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look for the branch's plan, in what it holds and in what it held.
+
+    A commit that has none breaks the rule where the branch ends with it, or where a parent had
+    one: commits before the plan are what it was made on, and those of a line that was merged in
+    belong to that line.
+    """
+    branch = facts.branch
+    if not is_experiment(facts.config, branch):
+        return
+    name = branch.partition("/")[2] or branch
+    plan = plan_of(facts.tree, branch)
+    if isinstance(plan, Unread):
+        yield Finding(
+            f"the plan of {branch} cannot be read: {plan.why}",
+            f"mend {plan.path}, or git checkout COMMIT -- {plan.path}",
+            plan.path,
+        )
+    elif plan is not None:
+        yield from _real(plan)
+    elif any(plan_of(parent, branch) is not None for parent in facts.parents):
+        yield Finding(
+            f"the plan of {branch} is taken away",
+            f"git checkout HEAD -- {plan_path(name)}; an experiment ends by gitexp conclude",
+            plan_path(name),
+        )
+    elif facts.tip:
+        yield Finding(
+            f"{branch} has no plan: no hypothesis, no run",
+            f"gitexp new {name} --here --metric NAME:max --effect '>=5%' --hypothesis '...'",
+        )
+
+
+def _real(plan: Plan) -> Iterator[Finding]:
+    path = plan_path(plan.name)
+    try:
+        check_hypothesis(plan.hypothesis)
+    except GitexpError as error:
+        yield Finding(
+            f"{error.summary}: {error.found}",
+            f"write into {path} a sentence that a result can contradict",
+            path,
+        )
+    if not plan.metric.strip():
+        yield Finding("the plan names no primary metric", f"name it in {path}", path)
+
+
+RULE: Final = Rule(
+    "R1",
+    "an experiment's branch stands on a plan with a real hypothesis",
+    Policy.ERROR,
+    find,
+)

@@ -1,0 +1,114 @@
+"""R3: what was recorded stays as it was recorded, and is what its own digests say."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.model.rules import Policy
+from gitexp.ops.rules.facts import MODE_TREE, Finding, Rule
+from gitexp.ops.rules.recorded import Unread, new_runs, run_files, runs_in
+from gitexp.store.layout import ENVIRONMENTS, run_dir, samples_csv
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.run import Run
+    from gitexp.ops.rules.facts import Change, Facts
+
+SAMPLES_LIMIT: Final = 64 << 20
+ENVIRONMENT_LIMIT: Final = 4 << 20
+_PARTS = 2  # DIGEST/FILE
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at every record that a commit touches, and at those that a merge leaves out."""
+    said: set[RunId] = set()
+    for file in run_files(facts):
+        had = [parent.entry(file.change.path) for parent in facts.parents]
+        known = any(parent.entry(run_dir(file.run)) is not None for parent in facts.parents)
+        if known and file.run not in said:
+            said.add(file.run)
+            if file.change.new is None:
+                what = "is taken away"
+            else:
+                what = "was changed" if any(had) else "got a file that was not recorded"
+            yield _finding(facts, file.run, file.change.path, f"the record of run %s {what}")
+    yield from _left_out(facts, said)
+    for file, run in new_runs(facts):
+        if file.run not in said:
+            yield from _digests(facts, file.run, file.change.path, run)
+    for change in facts.below(ENVIRONMENTS):
+        yield from _environment(facts, change)
+
+
+def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
+    """Find the runs that a merge does not take from another parent than the first."""
+    if len(facts.parents) < 2:  # noqa: PLR2004  a merge
+        return
+    here = runs_in(facts.tree)
+    for parent in facts.parents[1:]:
+        for run in sorted(runs_in(parent) - here - said):
+            said.add(run)
+            yield _finding(
+                facts, run, f"{run_dir(run)}/run.json", "the merge leaves out the record of run %s"
+            )
+
+
+def _finding(facts: Facts, run: RunId, path: str, what: str) -> Finding:
+    before = "HEAD" if not facts.commit else f"{facts.commit[:12]}^"
+    return Finding(what % run[:8], f"git checkout {before} -- {run_dir(run)}", path)
+
+
+def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Iterator[Finding]:
+    again = "drop this commit; gitexp run --resume records it again"
+    if isinstance(record, Unread):
+        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", again, path)
+        return
+    if record.id != run:
+        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", again, path)
+    table = samples_csv(run)
+    try:
+        data = facts.tree.read(table, SAMPLES_LIMIT)
+    except GitexpError as error:
+        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", again, table)
+        return
+    if data is None:
+        yield Finding(f"run {run[:8]} has no samples.csv", again, table)
+    elif hashlib.sha256(data).hexdigest() != record.samples_sha256:
+        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", again, table)
+
+
+def _environment(facts: Facts, change: Change) -> Iterator[Finding]:
+    """Judge a file of a recorded environment: its folder's name is the digest of what is in it."""
+    parts = change.path.removeprefix(f"{ENVIRONMENTS}/").split("/")
+    if len(parts) != _PARTS or parts[1] != "environment.json":
+        return
+    back = f"git checkout {'HEAD' if not facts.commit else facts.commit[:12] + '^'} -- "
+    folder = change.path.rpartition("/")[0]
+    if change.new is None:
+        yield Finding(f"the environment {parts[0][:8]} is taken away", back + folder, change.path)
+        return
+    if change.new.mode == MODE_TREE or not change.is_file:
+        return
+    try:
+        found = hashlib.sha256(facts.read(change.new, ENVIRONMENT_LIMIT)).hexdigest()
+    except GitexpError as error:
+        yield Finding(f"an environment cannot be read: {error}", back + folder, change.path)
+        return
+    if found != parts[0]:
+        yield Finding(
+            f"the environment {parts[0][:8]} is not the one that its folder names",
+            back + folder,
+            change.path,
+        )
+
+
+RULE: Final = Rule(
+    "R3",
+    "a run's files are as they were recorded, and match their own digests",
+    Policy.ERROR,
+    find,
+)
