@@ -60,6 +60,8 @@ def main(argv: Sequence[str]) -> int:
         return 0
     if len(argv) == _WORKER_ARGUMENTS and argv[0] == "worker":
         return _worker(list(argv[1:]))
+    if len(argv) > 1 and argv[0] == "hook" and not argv[1].startswith("-"):
+        return _hook(argv[1:])
     return _dispatch(argv)
 
 
@@ -67,6 +69,12 @@ def _worker(argv: list[str]) -> int:
     from gitexp.cli import worker  # noqa: PLC0415  the command table is not needed for it
 
     return worker.fast(argv)
+
+
+def _hook(argv: Sequence[str]) -> int:
+    from gitexp.cli import hook  # noqa: PLC0415  a commit waits for it
+
+    return hook.fast(argv)
 
 
 def _dispatch(argv: Sequence[str]) -> int:

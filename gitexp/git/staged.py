@@ -20,7 +20,7 @@ from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
     from gitexp.model.ids import BlobId
@@ -58,6 +58,11 @@ class HookPlace:
     head: CommitHash | None
     branch: str
     merged: tuple[CommitHash, ...]
+
+    @property
+    def rebasing(self) -> bool:
+        """Whether a rebase is under way."""
+        return any((self.git_dir / name).exists() for name in _REBASES)
 
     @property
     def parents(self) -> tuple[CommitHash, ...]:
@@ -112,15 +117,66 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     """
     arguments = ["diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", place.head or EMPTY_TREE, "--"]  # fmt: skip
-    code, out, err = command.attempt(place.folder, arguments, env=place.env)
-    if code:
-        raise command.failure(arguments, code, err)
-    words = _text(out).split("\0")
+    words = _text(_run(place, arguments)).split("\0")
     found: list[Staged] = []
     for said, path in zip(words[::2], words[1::2], strict=False):
         old_mode, new_mode, old, new, _ = said.lstrip(":").split(" ")
         found.append((path, _entry(old_mode, old), _entry(new_mode, new)))
     return tuple(sorted(found, key=lambda item: item[0]))
+
+
+def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:
+    """Return the commits to which refs lead, by full name; a tag is followed.
+
+    Parameters
+    ----------
+    place : HookPlace
+    prefix : str
+        Of the full names, with a slash at its end.
+    """
+    pattern = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
+    arguments = ["for-each-ref", f"--format={pattern}", "--", prefix]
+    found: dict[str, CommitHash] = {}
+    for line in _text(_run(place, arguments)).splitlines():
+        name, *told = line.split("\0")
+        for kind, id_ in (told[:2], told[2:]):
+            if kind == "commit":
+                found[name] = CommitHash(id_)
+    return found
+
+
+def ref(place: HookPlace, name: str) -> str:
+    """Return the hash that a ref of the work tree holds (ORIG_HEAD); "" where there is none."""
+    arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", name]
+    return _text(command.attempt(place.folder, arguments, env=place.env)[1]).strip()
+
+
+def commit_of(place: HookPlace, id_: str) -> CommitHash | None:
+    """Return the commit to which a full hash leads; None where it is none, or is not here."""
+    if not _HASH.fullmatch(id_):
+        return None
+    arguments = ["rev-parse", "--verify", "--quiet", "--end-of-options", f"{id_}^{{commit}}"]
+    code, out, _ = command.attempt(place.folder, arguments, env=place.env)
+    return None if code else CommitHash(_text(out).strip())
+
+
+def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[CommitHash, ...]:
+    """Return the commits from which `tip` descends, itself included, and none of `hidden` does.
+
+    Parents before children. What is hidden need not be here.
+    """
+    lines = [tip, *(f"^{id_}" for id_ in hidden if _HASH.fullmatch(id_))]
+    arguments = ["rev-list", "--reverse", "--topo-order", "--ignore-missing", "--stdin"]
+    data = "".join(f"{line}\n" for line in lines).encode("ascii")
+    return tuple(CommitHash(line) for line in _text(_run(place, arguments, data)).splitlines())
+
+
+def is_ancestor(place: HookPlace, ancestor: str, commit: str) -> bool:
+    """Return whether a commit is another, or in its history."""
+    if not (_HASH.fullmatch(ancestor) and _HASH.fullmatch(commit)):
+        return False
+    arguments = ["merge-base", "--is-ancestor", ancestor, commit]
+    return command.attempt(place.folder, arguments, env=place.env)[0] == 0
 
 
 class CatFile:
@@ -253,6 +309,13 @@ class CatFile:
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _run(place: HookPlace, arguments: list[str], data: bytes | None = None) -> bytes:
+    code, out, err = command.attempt(place.folder, arguments, data=data, env=place.env)
+    if code:
+        raise command.failure(arguments, code, err)
+    return out
 
 
 def _branch(folder: Path, env: Mapping[str, str], git_dir: Path) -> str:

@@ -1,0 +1,99 @@
+"""`gitexp hook NAME [ARGS...]`: what Git, or a manager of hooks, calls.
+
+Exit code 0: Git may go on; 1: a rule refuses. Put in place by `gitexp hooks install`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gitexp.cli.output import safe
+from gitexp.errors import GitexpError, UsageError
+from gitexp.model.hooks import HookAnswer, HookCall
+from gitexp.model.rules import Policy
+from gitexp.report.violations import violations_text
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Sequence
+
+    from gitexp.cli.context import Context
+
+# Each is imported only when it is called: a commit waits for it.
+PLACES: Final = {
+    "pre-commit": ("commit", "answer"),
+    "pre-merge-commit": ("commit", "answer"),
+    "prepare-commit-msg": ("message", "prepare"),
+    "commit-msg": ("message", "judge"),
+    "post-checkout": ("outputs", "answer"),
+    "post-merge": ("outputs", "answer"),
+    "pre-push": ("push", "answer"),
+    "pre-receive": ("receive", "answer"),
+}
+HINTS: Final = frozenset({"prepare-commit-msg", "post-checkout", "post-merge"})  # refuse nothing
+_READS: Final = frozenset({"pre-push", "pre-receive"})
+
+
+class BugWriter(Protocol):
+    """What `gitexp.cli.bug` offers."""
+
+    def written_down(self, argv: Sequence[str]) -> GitexpError:
+        """Write down the exception that is being handled."""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's options."""
+    parser.add_argument("name", metavar="NAME", choices=tuple(PLACES), help="of the hook")
+    parser.add_argument("args", metavar="ARGS", nargs="*", help="as Git gave them")
+
+
+def execute(args: argparse.Namespace, context: Context) -> int:
+    """Answer Git."""
+    return _code(args.name, _answer(args.name, args.args, context.start))
+
+
+def fast(argv: Sequence[str]) -> int:
+    """Answer Git without building a parser."""
+    name, *args = argv
+    try:
+        return _code(name, _answer(name, args, Path.cwd()))  # noqa: TID251  Git says where
+    except GitexpError as error:
+        said = error
+    except KeyboardInterrupt:
+        return 130
+    except Exception:  # noqa: BLE001  the last net: a bug is written down, never shown raw
+        bug: BugWriter = importlib.import_module("gitexp.cli.bug")
+        said = bug.written_down(["hook", *argv])
+    fields = "".join(f"\n  {label:<8}  {text}" for label, text in said.lines())
+    _talk(f"error[{said.id}]: {said.summary}{fields}")
+    return 0 if name in HINTS else said.exit_code
+
+
+def _answer(name: str, args: Sequence[str], folder: Path) -> HookAnswer:
+    if name not in PLACES:
+        raise UsageError("there is no such hook", found=name, expected=", ".join(PLACES))
+    module, function = PLACES[name]
+    answer: Callable[[HookCall], HookAnswer] = getattr(
+        importlib.import_module(f"gitexp.ops.hooks.{module}"), function
+    )
+    given = b""
+    if name in _READS and not sys.stdin.isatty():
+        given = sys.stdin.buffer.read()
+    return answer(HookCall(name, tuple(args), folder, dict(os.environ), given))
+
+
+def _code(name: str, answer: HookAnswer) -> int:
+    refused = answer.refused or any(each.policy is Policy.ERROR for each in answer.violations)
+    text = violations_text(answer.violations)
+    for part in (text, "\n".join(answer.said)):
+        if part:
+            _talk(part)
+    return 1 if refused and name not in HINTS else 0
+
+
+def _talk(text: str) -> None:
+    sys.stderr.write(f"{safe(text)}\n")

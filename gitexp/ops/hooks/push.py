@@ -1,0 +1,44 @@
+"""pre-push: every commit that a push adds, so that what went past the other hooks is met here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.git import staged
+from gitexp.model.hooks import HookAnswer
+from gitexp.ops.hooks.pushed import Update, gated, judged, updates
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.hooks import HookCall
+    from gitexp.model.rules import Violation
+
+
+def answer(call: HookCall) -> HookAnswer:
+    """Judge what a push adds to experiments and protected branches; deletions are the server's.
+
+    Raises
+    ------
+    GitexpError
+        If Git cannot be asked.
+    """
+    place = staged.place(call.folder, call.environ)
+    remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
+    found: list[Violation] = []
+    with staged.CatFile(place.folder, place.env) as objects:
+        there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
+        heads = {
+            f"refs/heads/{ref.removeprefix(f'refs/remotes/{remote}/')}": tip
+            for ref, tip in there.items()
+        }
+        for update in updates(call.given) or _told(call.environ):
+            found += judged(place, objects, update, lambda config: gated(config, heads))
+    return HookAnswer(tuple(found))
+
+
+def _told(environ: Mapping[str, str]) -> tuple[Update, ...]:
+    """Return what the pre-commit framework passes on instead of standard input."""
+    ref = environ.get("PRE_COMMIT_REMOTE_BRANCH", "")
+    new, old = (environ.get(f"PRE_COMMIT_{end}_REF", "") for end in ("TO", "FROM"))
+    return (Update(ref, old, new),) if ref and new else ()

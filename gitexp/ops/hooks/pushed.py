@@ -1,0 +1,112 @@
+"""What a push changes, told in lines, and the rules over each commit of it; by git alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.git import staged
+from gitexp.ops.rules import check, policies
+from gitexp.ops.rules.branches import is_experiment, is_protected
+from gitexp.ops.rules.facts import Tree, of_commit, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gitexp.git.staged import CatFile, HookPlace
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Violation
+
+HEADS = "refs/heads/"
+_FIELDS_RECEIVED = 3  # old, new, ref
+_FIELDS_PUSHED = 4  # local ref, local hash, remote ref, remote hash
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """One ref that a push moves; zeros, or "", for what is not there."""
+
+    ref: str
+    old: str
+    new: str
+
+    @property
+    def branch(self) -> str:
+        """Its short name; "" for what is no branch."""
+        return self.ref.removeprefix(HEADS) if self.ref.startswith(HEADS) else ""
+
+    @property
+    def creates(self) -> bool:
+        """Whether the ref was not there."""
+        return not self.old.strip("0")
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the ref goes."""
+        return not self.new.strip("0")
+
+
+def updates(given: bytes) -> tuple[Update, ...]:
+    r"""Read what Git writes to pre-push, or to pre-receive.
+
+    Examples
+    --------
+    >>> updates(b"refs/heads/a 11 refs/heads/b 22\n") == updates(b"22 11 refs/heads/b\n")
+    True
+    """
+    found = []
+    for line in given.decode("utf-8", "surrogateescape").split("\n"):
+        words = line.split(" ")
+        if len(words) == _FIELDS_PUSHED:
+            found.append(Update(words[2], old=words[3], new=words[1]))
+        elif len(words) == _FIELDS_RECEIVED:
+            found.append(Update(words[2], old=words[0], new=words[1]))
+    return tuple(found)
+
+
+def gated(config: ProjectConfig, refs: Mapping[str, CommitHash]) -> tuple[CommitHash, ...]:
+    """Return the tips of branches that were judged when they came: what they hold is not new."""
+    return tuple(
+        tip
+        for ref, tip in refs.items()
+        if ref.startswith(HEADS) and _judges(config, ref.removeprefix(HEADS))
+    )
+
+
+def judged(
+    place: HookPlace,
+    objects: CatFile,
+    update: Update,
+    known: Callable[[ProjectConfig], tuple[CommitHash, ...]],
+    *,
+    config: ProjectConfig | None = None,
+) -> Iterator[Violation]:
+    """Hold what an update adds to an experiment or a protected branch against the rules.
+
+    Parameters
+    ----------
+    place : HookPlace
+    objects : CatFile
+    update : Update
+    known : callable
+        Returns, for the settings, the commits that were judged before.
+    config : ProjectConfig, optional
+        The settings to go by; those of the new tip where they are not given.
+    """
+    if update.deletes or not update.branch:
+        return
+    tip = staged.commit_of(place, update.new)
+    if tip is None:
+        return
+    rules = config or settings(Tree(objects, objects.commit(tip).tree))
+    if not _judges(rules, update.branch):
+        return
+    hidden = known(rules) if update.creates else (*known(rules), update.old)
+    for commit in staged.commits(place, tip, hidden):
+        facts = of_commit(objects, commit, branch=update.branch, tip=commit == tip, config=config)
+        yield from check(facts, policies(facts.config))
+
+
+def _judges(config: ProjectConfig, branch: str) -> bool:
+    return is_experiment(config, branch) or is_protected(config, branch)

@@ -1,0 +1,101 @@
+"""pre-receive: the gate of a server, which no client can go past.
+
+What was pushed lies in a quarantine that only git commands see. The settings that count are those
+of the server's own HEAD: what a push says of itself cannot loosen them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.git import staged
+from gitexp.model.config import ProjectConfig
+from gitexp.model.hooks import HookAnswer
+from gitexp.model.rules import Policy, Violation, Where
+from gitexp.ops.hooks.pushed import gated, judged, updates
+from gitexp.ops.rules.branches import is_experiment
+from gitexp.ops.rules.facts import Tree, settings
+from gitexp.store.layout import ARCHIVE_TAGS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.git.staged import HookPlace
+    from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
+    from gitexp.ops.hooks.pushed import Update
+
+RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
+
+
+def answer(call: HookCall) -> HookAnswer:
+    """Judge a push; Git takes all of it or nothing.
+
+    Raises
+    ------
+    GitexpError
+        If Git cannot be asked.
+    """
+    place = staged.place(call.folder, call.environ)
+    pushed = updates(call.given)
+    here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)
+    found: list[Violation] = []
+    with staged.CatFile(place.folder, place.env) as objects:
+        config = (
+            ProjectConfig()
+            if place.head is None
+            else settings(Tree(objects, objects.commit(place.head).tree))
+        )
+        after = here | {
+            update.ref: tip
+            for update in pushed
+            if (tip := staged.commit_of(place, update.new)) is not None
+        }
+        for update in pushed:
+            if update.ref.startswith(ARCHIVE_TAGS):
+                found += _archive(update)
+            elif is_experiment(config, update.branch):
+                found += _history(place, update, after)
+            found += judged(place, objects, update, lambda rules: gated(rules, here), config=config)
+    return HookAnswer(tuple(found))
+
+
+def _archive(update: Update) -> Iterator[Violation]:
+    if not update.creates and update.old != update.new:
+        yield _refused(
+            update,
+            f"{update.ref.removeprefix('refs/tags/')} keeps the order of a plan and its runs: it "
+            "is neither moved nor deleted",
+            "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW",
+        )
+
+
+def _history(
+    place: HookPlace, update: Update, after: Mapping[str, CommitHash]
+) -> Iterator[Violation]:
+    if update.creates:
+        return
+    if update.deletes:
+        kept = any(
+            staged.is_ancestor(place, update.old, tip)
+            for ref, tip in after.items()
+            if ref.startswith(ARCHIVE_TAGS)
+        )
+        if not kept:
+            name = update.branch.partition("/")[2] or update.branch
+            yield _refused(
+                update,
+                f"{update.branch} holds records that no archive tag contains",
+                f"gitexp archive {name}, git push REMOTE {ARCHIVE_TAGS}{name}, then delete it",
+            )
+    elif not staged.is_ancestor(place, update.old, update.new):
+        yield _refused(
+            update,
+            f"{update.branch} would lose commits: the history of an experiment is its evidence",
+            "git pull --rebase=false or gitexp sync, then push without force",
+        )
+
+
+def _refused(update: Update, message: str, next_step: str) -> Violation:
+    where = Where(branch=update.branch or update.ref)
+    return Violation(RULE, Policy.ERROR, message, where, next_step)
