@@ -268,8 +268,20 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
 def _design(comparison: Comparison) -> Iterator[Fact]:
     failed = comparison.baseline.failed + comparison.candidate.failed
     if comparison.claim is Claim.MODEL:
-        yield Fact("claim", "these two trained models; it does not speak about training again")
-    elif comparison.pairs:
+        yield Fact(
+            "claim",
+            "these two trained models, on this evaluation set; "
+            "what training again would give needs repeats and --claim method",
+        )
+    elif comparison.plan is not None:
+        yield Fact(
+            "claim",
+            "the method, over its seeds; which of two trained models is better "
+            "needs their recorded predictions and --claim model",
+        )
+    if comparison.claim is Claim.MODEL:
+        return
+    if comparison.pairs:
         planned = "" if comparison.planned_repeats is None else f" of {comparison.planned_repeats}"
         yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed} failed")
     elif comparison.metrics:
@@ -279,7 +291,10 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
 
 def _looks(comparison: Comparison) -> Iterator[Fact]:
     if comparison.plan is not None:
-        after = "" if not comparison.looks else " after the planned one: p is too small by that"
+        after = ""
+        if comparison.looks:
+            paid = "their variants are paid for" if comparison.selection else "they do not count"
+            after = f" after the planned one: {paid}"
         yield Fact("looks", f"{comparison.looks}{after}")
 
 
