@@ -68,6 +68,7 @@ COMMANDS: tuple[Command, ...] = (
         "plumbing",
         hidden=True,
     ),
+    Command("hook", "hook", "answer Git, before a commit or push", "plumbing", hidden=True),
     Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),
 )
 
