@@ -48,17 +48,14 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
         of_metric = (whole if is_whole else folds).setdefault(name, {})
         of_metric.setdefault(seed, []).append(value)
     return tuple(
-        describe(name, [_mean(values) for values in (whole.get(name) or folds[name]).values()])
+        describe(name, [mean(values) for values in (whole.get(name) or folds[name]).values()])
         for name in sorted({*whole, *folds})
     )
 
 
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:
     """Return n, mean and sample standard deviation (None below two values)."""
-    n = len(values)
-    mean = _mean(values)
-    sd = None if n < 2 else math.sqrt(math.fsum((v - mean) ** 2 for v in values) / (n - 1))  # noqa: PLR2004  Bessel
-    return MetricSummary(metric, n, mean, sd)
+    return MetricSummary(metric, len(values), mean(values), spread(values))
 
 
 def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
@@ -66,12 +63,44 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
     if len(parts) == 1:
         return parts[0]
     n = sum(part.n for part in parts)
-    mean = math.fsum(part.n * part.mean for part in parts) / n
-    squares = math.fsum(
-        (part.n - 1) * (part.sd or 0.0) ** 2 + part.n * (part.mean - mean) ** 2 for part in parts
-    )
-    return MetricSummary(parts[0].metric, n, mean, math.sqrt(squares / (n - 1)))
+    try:
+        middle = math.fsum(part.n * part.mean for part in parts) / n
+        squares = math.fsum(
+            (part.n - 1) * (part.sd or 0.0) ** 2 + part.n * (part.mean - middle) ** 2
+            for part in parts
+        )
+    except (OverflowError, ValueError):  # the latter: +inf and -inf
+        middle = squares = math.inf
+    if not math.isfinite(middle):
+        middle = math.fsum(part.n / n * part.mean for part in parts)
+    known = math.isfinite(squares) and all(part.sd is not None or part.n == 1 for part in parts)
+    sd = math.sqrt(squares / (n - 1)) if known else None
+    return MetricSummary(parts[0].metric, n, middle, sd)
 
 
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if len(values) > 1 else values[0]
+def mean(values: Sequence[float]) -> float:
+    """Return the mean, summed exactly; values whose sum is no float are divided first."""
+    n = len(values)
+    if n == 1:
+        return values[0]
+    try:
+        return math.fsum(values) / n
+    except OverflowError:
+        return math.fsum(value / n for value in values)
+
+
+def spread(values: Sequence[float]) -> float | None:
+    """Return the standard deviation (n - 1); None below two values, and where no float holds it."""
+    n = len(values)
+    if n < 2:  # noqa: PLR2004  Bessel
+        return None
+    middle = mean(values)
+    try:
+        found = math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (n - 1))
+    except OverflowError:
+        found = math.inf
+    if math.isfinite(found):
+        return found
+    largest = max(map(abs, values))  # a loss that ran away: 1e200 is finite, its square is not
+    scaled = (spread([value / largest for value in values]) or 0.0) * largest
+    return scaled if math.isfinite(scaled) else None

@@ -13,8 +13,9 @@ import numpy as np
 from gitexp.model.across import Across, AcrossMetric, Group
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, Direction
+from gitexp.model.summary import mean
 from gitexp.ops.designs.datasets import by_dataset
-from gitexp.ops.measure import LARGEST, mean, samples_of
+from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 
 if TYPE_CHECKING:

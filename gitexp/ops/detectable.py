@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.honesty import Detectable
 from gitexp.model.plan import Claim, Direction, HypothesisKind
+from gitexp.model.summary import spread as spread_of
 from gitexp.ops.advice import PARTED
-from gitexp.ops.measure import spread as spread_of
 from gitexp.stats import detectable as rules
 
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Final
 from gitexp.model.comparison import MetricComparison, Role
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
+from gitexp.model.summary import mean, spread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Guard, Plan
@@ -31,7 +32,6 @@ RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
     "peak_memory_bytes": lambda used: used.peak_memory_bytes,
 }
 LARGEST = 1e150  # squares and sums of larger values leave the range of a float
-_FEWEST_FOR_SPREAD = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,22 +214,6 @@ def _resources(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Ce
         for seed, value in used.items()
         if value is not None
     }
-
-
-def mean(values: Sequence[float]) -> float:
-    """Return the mean, summed exactly; values whose sum is no float are scaled first."""
-    try:
-        return math.fsum(values) / len(values)
-    except OverflowError:
-        return math.fsum(value / len(values) for value in values)
-
-
-def spread(values: Sequence[float]) -> float | None:
-    """Return the standard deviation (n - 1); None below two values."""
-    if len(values) < _FEWEST_FOR_SPREAD:
-        return None
-    middle = mean(values)
-    return math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (len(values) - 1))
 
 
 def guard_question(guard: Guard, alpha: float) -> Question:

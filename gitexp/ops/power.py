@@ -16,7 +16,8 @@ from gitexp.git import repository
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin, RepeatState
-from gitexp.ops import measure, sides
+from gitexp.model.summary import mean, spread
+from gitexp.ops import sides
 from gitexp.ops.known import direction_of, last_duration
 from gitexp.stats import detectable as rules
 from gitexp.store import lookup
@@ -136,8 +137,8 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
 def spread_of(repo: Repo, index: Index, inputs: InputsDigest, metric: str) -> Spread:
     """Return mean and spread of a metric over the observed repeats of some inputs, one a seed."""
     values = list(_by_seed(lookup.runs_by_inputs(repo, inputs, index=index), metric).values())
-    sd = measure.spread(values) if len(values) >= _FEWEST else None
-    return Spread(len(values), measure.mean(values) if values else None, sd)
+    sd = spread(values) if len(values) >= _FEWEST else None
+    return Spread(len(values), mean(values) if values else None, sd)
 
 
 def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
@@ -151,7 +152,7 @@ def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
             cells = [s for s in item.samples if s.metric == metric and s.seed == seed]
             whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
             if cells:
-                found[seed] = measure.mean([s.value for s in whole or cells])
+                found[seed] = mean([s.value for s in whole or cells])
     return found
 
 

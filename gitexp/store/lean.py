@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypedDict
 
@@ -31,10 +32,15 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue, RunId, TreeId
 
 _SCHEMA = schema("run")
-_HEADER = ",".join(COLUMNS)
 _ORIGINS = frozenset(item.value for item in Origin)
 _STATES = frozenset(item.value for item in RepeatState)
-_DIGEST_LENGTH = 64
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A whole table as we write it: integers without needless digits, numbers without spaces. A cell
+# begins and ends at a comma, so that nothing is tried twice.
+_INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
+_MAYBE = f"{_INTEGER}?,"
+_ROW = rf"[^,\n]+,{_INTEGER},{_MAYBE}{_MAYBE}[^,\n]*,{_MAYBE}{_MAYBE}-?[0-9][0-9.e+-]{{0,24}}\n"
+_TABLE = re.compile(f"{re.escape(','.join(COLUMNS))}\n(?:{_ROW})*+")
 
 
 class _Plan(TypedDict):
@@ -103,7 +109,7 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine
         return None
     try:
         return _line(_DECODE(data.decode("utf-8")), table, run, metric)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None  # not a record as we write it: the full reader says what is wrong
 
 
@@ -117,17 +123,22 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
     usual = (
         record["$schema"] == _SCHEMA
         and record["id"] == run
-        and len(record["inputs"]) == _DIGEST_LENGTH
         and record["origin"] in _ORIGINS
         and all(type(text) is str for text in texts)
+        and _SHA256.fullmatch(record["inputs"]) is not None
+        and (plan is None or _SHA256.fullmatch(plan["digest"]) is not None)
+        and type(repeats) is list
+        and type(record["params"]) is dict
         and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
         and hashlib.sha256(table).hexdigest() == samples["sha256"]
     )
     if not usual:
         return None
-    header, *rows = table.decode("utf-8").split("\n")
-    if header != _HEADER or rows.pop() or b'"' in table or b"\r" in table:
+    text = table.decode("utf-8")
+    started_at = datetime.fromisoformat(record["started_at"])
+    if _TABLE.fullmatch(text) is None or b'"' in table or b"\r" in table or not started_at.tzinfo:
         return None
+    rows = text.split("\n")[1:-1]
     if len(rows) != samples["rows"]:
         return None
     environments = (item["environment"] for item in repeats)
@@ -144,21 +155,24 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
         seeds=tuple([item["seed"] for item in repeats if item["state"] == FINISHED]),
         repeats=len(repeats),
         author=record["author"]["name"],
-        started_at=datetime.fromisoformat(record["started_at"]).astimezone(UTC),
+        started_at=started_at.astimezone(UTC),
         params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
         metrics=summarise_rows(_rows(rows, metric.partition("[")[0])),
     )
 
 
 def _rows(lines: Sequence[str], begin: str) -> Iterator[tuple[str, int, bool, float]]:
-    """Read rows that begin with a metric's name; ValueError where one has anything odd."""
+    """Read rows that begin with a metric's name; ValueError where one is there twice."""
+    seen: set[str] = set()
     for line in lines:
         if not line.startswith(begin):
             continue
-        metric, seed, rep, fold, dataset, _, _, cell = line.split(",")
+        key, _, _, cell = line.rsplit(",", 3)
+        metric, seed, rep, fold, dataset = key.split(",")
         value = float(cell)
-        if not metric or not math.isfinite(value):
+        if key in seen or not math.isfinite(value):
             raise ValueError
+        seen.add(key)
         yield f"{metric}[{dataset}]" if dataset else metric, int(seed), not rep and not fold, value
 
 

@@ -131,6 +131,14 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         ("repeats", [{"seed": 1, "state": "done", "environment": None}]),
         ("params", {"a": {"b": 1}}),
         ("started_at", "yesterday"),
+        ("started_at", "2026-01-01T00:00:00"),
+        ("started_at", "0001-01-01T00:00:00+14:00"),
+        ("started_at", "9999-12-31T23:59:59-14:00"),
+        ("inputs", "g" * 64),
+        ("plan", {"name": "x", "digest": "x"}),
+        ("params", [1]),
+        ("params", ""),
+        ("repeats", {}),
         ("samples", {"rows": 9, "sha256": "0" * 64}),
     ],
 )
@@ -141,6 +149,49 @@ def test_a_record_with_anything_odd_is_left_to_the_full_reader(
     name = layout.run_json(run_id(1))
     files[name] = json.dumps({**json.loads(files[name]), key: value}).encode()
     assert line(repo, files) is None
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        "a,0,,,,,,1\na,0,,,,,,2\n",
+        "a,-0,,,,,,1\n",
+        "a,01,,,,,,1\n",
+        "a, 0,,,,,,1\n",
+        "a,0_0,,,,,,1\n",
+        "a,\u0661,,,,,,1\n",
+        "a,99999999999999999999999,,,,,,1\n",
+        "a,0,x,,,,,1\n",
+        "a,0,,,,x,,1\n",
+        "a,0,,,,,,1_0\n",
+        "a,0,,,,,, 1\n",
+        "a,0,,,,,,\u0661\n",
+        "a,0,,,,,,1e999\n",
+        "a,0,,,,,,nan\n",
+        ",0,,,,,,1\n",
+        "a,0,,,,,,1\n\n",
+        "a,0,,,,,,1\r\n",
+    ],
+)
+def test_a_table_with_anything_odd_is_left_to_the_full_reader(repo: BuiltRepo, rows: str) -> None:
+    assert line(repo, table(rows)) is None
+
+
+@pytest.mark.parametrize(
+    "rows", ["a,0,,,,,,1\n", "a,0,0,1,b,3,4,-1.5e-07\n", "a b,-7,,,,,,1e+22\n"]
+)
+def test_a_table_as_we_write_it_takes_the_quick_way(repo: BuiltRepo, rows: str) -> None:
+    assert line(repo, table(rows)) is not None
+
+
+def table(rows: str) -> dict[str, bytes]:
+    """Return the files of a run whose table has these rows, and whose record vouches for it."""
+    files = run_files(*a_run(1))
+    name = layout.run_json(run_id(1))
+    data = (",".join(samples_format.COLUMNS) + "\n" + rows).encode()
+    record = json.loads(files[name])
+    record["samples"] = {"rows": rows.count("\n"), "sha256": hashlib.sha256(data).hexdigest()}
+    return {**files, name: json.dumps(record).encode(), layout.samples_csv(run_id(1)): data}
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b'{"a": NaN}', b"[" * 100_000])

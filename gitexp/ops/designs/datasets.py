@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
 from gitexp.model.parts import Part
+from gitexp.model.summary import mean
 from gitexp.ops.designs import parts
-from gitexp.ops.measure import LARGEST, Answer, Values, build, is_broken, mean, samples_of
+from gitexp.ops.measure import LARGEST, Answer, Values, build, is_broken, samples_of
 from gitexp.stats import datasets, effects
 from gitexp.stats.design import Design, Unit, plan_test
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
+from gitexp.model.summary import mean
 from gitexp.ops.designs import parts
-from gitexp.ops.measure import LARGEST, Answer, build, is_broken, mean, values_of
+from gitexp.ops.measure import LARGEST, Answer, build, is_broken, values_of
 from gitexp.stats import effects, folds
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.ops.measure import LARGEST, Answer, build, is_broken, mean, spread, values_of
+from gitexp.model.summary import mean, spread
+from gitexp.ops.measure import LARGEST, Answer, build, is_broken, values_of
 from gitexp.stats import companions, effects, intervals
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.planned import run_on_repeats
