@@ -244,7 +244,7 @@ def overview() -> str:
         "",
         "usage: gitexp [-C DIR] COMMAND [OPTIONS]",
     ]
-    for group in ("start", "work", "look", "share", "end", "care"):
+    for group in ("start", "work", "look", "share", "end", "rules", "care"):
         lines += ["", f"{group}:"]
         lines += [
             f"  {command.name:<11} {command.summary}"

@@ -7,7 +7,7 @@ merge merely took over are found here, once, so that all three agree.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -174,6 +174,8 @@ class Facts:
         What a merge takes over from another parent than the first.
     config : ProjectConfig
         The settings that the rules go by.
+    base : Tree or None
+        What the branch held before; None where it is new, or all of its history is looked at.
     outside : Outside or None
     """
 
@@ -188,6 +190,7 @@ class Facts:
     changes: tuple[Change, ...]
     taken: tuple[Change, ...] = ()
     config: ProjectConfig = field(default_factory=ProjectConfig)
+    base: Tree | None = None
     outside: Outside | None = None
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
@@ -241,8 +244,8 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
     tip : bool
         Whether the branch holds it, or a range ends with it.
     config : ProjectConfig, optional
-        The settings to go by; those in the commit's own tree where it is not given, which a
-        stranger may have written.
+        Says what is enforced: weights, branches, limits. Without it the commit's own tree says it,
+        which a stranger may have written; all other settings are the tree's in any case.
     outside : Outside, optional
 
     Raises
@@ -267,7 +270,8 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         parents=parents,
         changes=made,
         taken=taken,
-        config=config or settings(tree),
+        config=_governed(settings(tree), config),
+        base=parents[0] if parents else None,
         outside=outside,
     )
 
@@ -314,7 +318,8 @@ def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
         parents=trees,
         changes=made,
         taken=taken,
-        config=config or settings(tree),
+        config=_governed(settings(tree), config),
+        base=trees[0] if trees else None,
         outside=outside,
     )
 
@@ -348,6 +353,21 @@ def settings(tree: Tree) -> ProjectConfig:
         return ProjectConfig() if data is None else config_format.load(data, CONFIG)
     except GitexpError:
         return ProjectConfig()
+
+
+def _governed(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:
+    """Return a tree's settings with what another's say of rules: nobody weakens his own gate."""
+    if other is None:
+        return own
+    return replace(
+        own,
+        rules=other.rules,
+        rule_branches=other.rule_branches,
+        branch_prefix=other.branch_prefix,
+        protected=other.protected,
+        git_file_limit_bytes=other.git_file_limit_bytes,
+        witness_required=other.witness_required,
+    )
 
 
 def place(facts: Facts, path: str = "") -> Where:

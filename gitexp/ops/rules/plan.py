@@ -10,7 +10,7 @@ from gitexp.model.rules import Policy
 from gitexp.ops.rules.branches import is_experiment
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import Unread, plan_of
-from gitexp.store.layout import plan_path
+from gitexp.store.layout import PLANS, plan_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,14 +31,15 @@ def find(facts: Facts) -> Iterator[Finding]:
         return
     name = branch.partition("/")[2] or branch
     plan = plan_of(facts.tree, branch)
-    if isinstance(plan, Unread):
+    touched = facts.tip or any(facts.below(PLANS))
+    if isinstance(plan, Unread) and touched:
         yield Finding(
             f"the plan of {branch} cannot be read: {plan.why}",
             f"mend {plan.path}, or git checkout COMMIT -- {plan.path}",
             plan.path,
         )
     elif plan is not None:
-        yield from _real(plan)
+        yield from _real(plan) if touched and not isinstance(plan, Unread) else ()
     elif any(plan_of(parent, branch) is not None for parent in facts.parents):
         yield Finding(
             f"the plan of {branch} is taken away",

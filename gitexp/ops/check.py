@@ -1,0 +1,169 @@
+"""Holds commits against the rules after the fact: what a hook let pass, or never saw.
+
+A hook can be switched off, and a rebase, a cherry-pick or a fast-forward runs hardly any. This
+looks at the commits themselves, and executes nothing of what is in them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.git import objects, refs, repository
+from gitexp.git.absent import ABSENT
+from gitexp.git.stored import StoredObjects
+from gitexp.model.checked import CheckedPlan, CheckReport
+from gitexp.ops import grade, sides
+from gitexp.ops.rules.branches import is_protected, matches
+from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.ranges import check_range
+from gitexp.store import plans
+from gitexp.store.index import open_index
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Outside
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.index import Index
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Commits that a branch gained.
+
+    Attributes
+    ----------
+    branch : str
+        Short name; "" where none is known.
+    base : CommitHash or None
+        What it had before; None for all of its history.
+    commits : tuple of CommitHash
+        Parents before children.
+    others : frozenset of CommitHash
+        Those that came from a protected branch.
+    """
+
+    branch: str
+    base: CommitHash | None
+    tip: CommitHash
+    commits: tuple[CommitHash, ...]
+    others: frozenset[CommitHash]
+
+
+def check(
+    workspace: Workspace,
+    revisions: str | None = None,
+    *,
+    branch: str | None = None,
+    outside: Outside | None = None,
+) -> CheckReport:
+    """Return what is broken in a range of commits, and how sure the order of its plans is.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    revisions : str, optional
+        ``BASE..TIP``; or a branch, experiment or revision, which is held against the protected
+        branches. That of HEAD by default.
+    branch : str, optional
+        On which branch the commits are, where their name does not tell.
+    outside : Outside, optional
+        Answers what the commits do not say; without it nothing is asked.
+
+    Raises
+    ------
+    UnknownRevisionError, UnknownExperimentError, UnbornBranchError
+        If a revision names no commit.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        found = find(repo, index, revisions, branch)
+        violations, notes = check_range(
+            StoredObjects(repo),
+            found.commits,
+            branch=found.branch,
+            base=found.base,
+            others=found.others,
+            outside=outside,
+        )
+        return CheckReport(
+            branch=found.branch,
+            base=found.base,
+            tip=found.tip,
+            commits=len(found.commits),
+            violations=violations,
+            plans=tuple(_plans(repo, index, found)),
+            notes=notes,
+        )
+
+
+def find(
+    repo: Repo, index: Index, revisions: str | None = None, branch: str | None = None
+) -> Range:
+    """Return the commits that a person means.
+
+    Raises
+    ------
+    UnknownRevisionError, UnknownExperimentError, UnbornBranchError, UsageError
+    """
+    text = revisions or ""
+    left, dots, right = text.partition("..")
+    if dots and right.startswith("."):
+        raise UsageError(
+            "a range has two dots here: what the second has and the first has not",
+            found=text,
+            next_step=f"gitexp check {left}..{right[1:]}",
+        )
+    name = right if dots else text
+    named = sides.find(repo, index, name) if name else sides.current(repo)
+    tip = named.holder
+    where = branch if branch is not None else named.branch
+    config = settings(Tree(StoredObjects(repo), objects.commit_info(repo, tip).tree))
+    upstream = tuple(_protected(repo, config, where, tip))
+    base = objects.resolve(repo, left or "HEAD") if dots else _base(repo, tip, upstream)
+    hidden = (base,) if dots and base is not None else upstream
+    commits = [item.hash for item in objects.history(repo, [tip], hide=hidden)]
+    own = {item.hash for item in objects.history(repo, [tip], hide=(*hidden, *upstream))}
+    others = frozenset(commits) - own if tip in own else frozenset()
+    return Range(where, base, tip, tuple(reversed(commits)), others)
+
+
+def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) -> list[CommitHash]:
+    """Return the tips of protected branches, here and of remotes, other than the branch itself."""
+    found = []
+    for ref, commit in refs.branches(repo):
+        short = ref.split("/", 2)[2]
+        name = short.partition("/")[2] if ref.startswith("refs/remotes/") else short
+        known = any(matches(pattern, name) for pattern in config.protected)
+        if known and name != branch and not ref.startswith("refs/tags/"):
+            found.append(commit)
+        elif ref.startswith("refs/remotes/") and name == branch and is_protected(config, branch):
+            found.append(commit)  # what was shared already is not gained
+    return [] if tip in found and not is_protected(config, branch) else found
+
+
+def _base(repo: Repo, tip: CommitHash, upstream: tuple[CommitHash, ...]) -> CommitHash | None:
+    """Return the newest commit that a protected branch and the tip have in common."""
+    best: CommitHash | None = None
+    for commit in upstream:
+        common = objects.merge_base(repo, commit, tip)
+        if common is ABSENT:
+            continue
+        if best is None or objects.is_ancestor(repo, best, common):
+            best = common
+    return best
+
+
+def _plans(repo: Repo, index: Index, found: Range) -> list[CheckedPlan]:
+    """Return the plans that these commits brought or changed, and that of the branch."""
+    before = {plan.digest for plan in plans.plans(repo, found.base).plans} if found.base else set()
+    checked = []
+    for plan in plans.plans(repo, found.tip).plans:
+        if plan.digest in before and plan.branch != found.branch:
+            continue
+        order, runs = grade.grade(repo, index, plan, found.tip)
+        checked.append(CheckedPlan(plan.name, plan.digest, len(plan.amended), runs, order))
+    return checked

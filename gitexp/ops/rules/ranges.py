@@ -1,0 +1,109 @@
+"""The rules over all commits that a branch gained: for `check`, `review`, pre-push, the server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.ops.rules import check, policies
+from gitexp.ops.rules.branches import is_protected
+from gitexp.ops.rules.facts import Tree, of_commit, settings
+from gitexp.store.layout import CONFIG
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Objects, Outside, Violation
+
+
+def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be asked
+    objects: Objects,
+    commits: Sequence[CommitHash],
+    *,
+    branch: str,
+    base: CommitHash | None = None,
+    others: Collection[CommitHash] = (),
+    config: ProjectConfig | None = None,
+    outside: Outside | None = None,
+) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
+    """Return what is broken in the commits that a branch gained, and what could not be looked at.
+
+    Parameters
+    ----------
+    objects : Objects
+    commits : sequence of CommitHash
+        Parents before children; the last is what the branch holds now.
+    branch : str
+        Its short name; "" for none.
+    base : CommitHash, optional
+        What it held before.
+    others : collection of CommitHash
+        Those of `commits` that another branch brought: no rule about branches speaks of them.
+    config : ProjectConfig, optional
+        The settings to go by; else those of `base`, else those of the last commit.
+    outside : Outside, optional
+
+    Returns
+    -------
+    violations : tuple of Violation
+    notes : tuple of str
+        A shallow clone lacks the parents of some commits, for one.
+    """
+    if not commits:
+        return (), ()
+    tip = commits[-1]
+    before = None if base is None else Tree(objects, objects.commit(base).tree)
+    governing = config or _governing(objects, before, tip)
+    weights = policies(governing)
+    own = _first_parents(objects, commits) if is_protected(governing, branch) else None
+    found: list[Violation] = []
+    notes: list[str] = []
+    for commit in commits:
+        stranger = commit in others if own is None else commit not in own
+        try:
+            facts = of_commit(
+                objects,
+                commit,
+                branch="" if stranger else branch,
+                tip=commit == tip,
+                config=governing,
+                outside=outside,
+            )
+            if facts.tip:
+                facts = replace(facts, base=before)
+            found.extend(check(facts, weights))
+        except GitexpError as error:
+            notes.append(f"{commit[:9]} could not be checked: {error}")
+    return _once(found), tuple(notes)
+
+
+def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
+    """Return the settings that the commits themselves cannot change, where there are any."""
+    if before is not None and before.entry(CONFIG) is not None:
+        return settings(before)
+    return settings(Tree(objects, objects.commit(tip).tree))
+
+
+def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[CommitHash]:
+    """Return the commits of a range that were made on the branch itself, not merged into it."""
+    inside = set(commits)
+    found: set[CommitHash] = set()
+    commit: CommitHash | None = commits[-1]
+    while commit is not None and commit in inside and commit not in found:
+        found.add(commit)
+        parents = objects.commit(commit).parents
+        commit = parents[0] if parents else None
+    return found
+
+
+def _once(found: Sequence[Violation]) -> tuple[Violation, ...]:
+    """Drop what a later commit repeats of the same path; the first is the one to mend."""
+    kept: dict[tuple[str, str, str], Violation] = {}
+    for violation in found:
+        key = (violation.rule, violation.message, violation.where.path)
+        if key not in kept:
+            kept[key] = violation
+    return tuple(kept.values())
