@@ -253,8 +253,7 @@ def page(axes: Sequence[Axis], together: Measured, asked: Sequence[str]) -> str:
         "",
         "## Large in every way",
         "",
-        f"{size.branches:,} experiments with {size.all_runs:,} runs (of {make_repos.REPEATS}",
-        "repeats each),",
+        f"{size.branches:,} experiments with {size.all_runs:,} runs,",
         f"{size.commits:,} commits on main, {size.files:,} files.",
         "",
         *_table(

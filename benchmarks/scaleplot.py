@@ -56,7 +56,7 @@ def plot(curves: Sequence[Curve], *, title: str, x: str, y: str) -> str:
         f"<title>{escape(title)}</title>",
         "<style>text{font:12px sans-serif;fill:#222}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        _text(LEFT, 20, title),
+        _text(8, 14, title),
         _text((LEFT + RIGHT) / 2, HEIGHT - 10, x, "middle"),
         _text(8, TOP - 8, y),
     ]
