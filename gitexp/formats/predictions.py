@@ -10,6 +10,7 @@ import csv
 import hashlib
 import io
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -92,7 +93,14 @@ def _from_csv(
     try:
         header = next(reader, [])
         at = _columns(header, spec, f"{where}, line 1")
-        names = [name for name in header if _is_score(name)]
+        times = Counter(header)
+        names = [name for name in times if _is_score(name)]
+        twice = next((name for name in names if times[name] > 1), None)
+        if twice is not None:
+            raise BadFormatError("a column is there twice", found=twice[:60], where=where)
+        own = [name for name in columns if times[name] == 1]
+        place = {name: index for index, name in enumerate(header)}
+        kept = [*at, *(place[name] for name in (*names, *own))]  # no other cell stays in memory
         rows: list[Sequence[str]] = []
         for row in reader:
             if not row:
@@ -104,25 +112,22 @@ def _from_csv(
                     where=f"{where}, line {reader.line_num}",
                     expected=f"{len(header)} cells",
                 )
-            rows.append(row)
+            rows.append([row[index] for index in kept])
     except csv.Error as error:
         raise BadFormatError(
             "this is not CSV", found=str(error), where=f"{where}, line {reader.line_num}"
         ) from error
+    first_own = len(at) + len(names)
     return PredictionTable(
-        ids=tuple(_id(row[at[0]], n, where) for n, row in enumerate(rows, 1)),
-        y_true=_shared(row[at[1]] for row in rows),
-        y_pred=_shared(row[at[2]] for row in rows),
+        ids=tuple(_id(row[0], n, where) for n, row in enumerate(rows, 1)),
+        y_true=_shared(row[1] for row in rows),
+        y_pred=_shared(row[2] for row in rows),
         scores={
             name: tuple(_score(row[column], name, n, where) for n, row in enumerate(rows, 1))
-            for name in names
-            for column in [header.index(name)]
+            for column, name in enumerate(names, len(at))
         },
         columns={
-            name: _shared(row[column] for row in rows)
-            for name in columns
-            if header.count(name) == 1
-            for column in [header.index(name)]
+            name: _shared(row[column] for row in rows) for column, name in enumerate(own, first_own)
         },
         header=tuple(header),
     )

@@ -62,8 +62,9 @@ def places(names: Sequence[str]) -> tuple[Places, int]:
     number : int
         Clusters.
     """
-    _, index = np.unique(np.asarray(names), return_inverse=True)
-    return index.astype(np.intp), int(index.max(initial=-1)) + 1
+    # Not numpy's texts: each would take the room of the longest.
+    place = {name: index for index, name in enumerate(sorted(set(names)))}
+    return np.fromiter((place[name] for name in names), np.intp, len(names)), len(place)
 
 
 def of_terms(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Sums:

@@ -117,6 +117,7 @@ def test_the_evaluation_digest_knows_ids_and_truth_and_no_order() -> None:
         (b"id,y,y_pred\n1,0,0\n1,0,0\n", "p.csv"),
         (b"id,y,y_pred,score\n1,0,0,nan\n", "p.csv"),
         (b"id,y,y_pred,score\n1,0,0,\n", "p.csv"),
+        (b"id,y,y_pred,score,score\n1,0,0,0.5,0.6\n", "p.csv"),
         (b"{}", "p.json"),
         (b"[]", "p.json"),
         (b"[1]", "p.json"),
@@ -130,6 +131,15 @@ def test_bad_predictions_are_refused(data: bytes, path: str) -> None:
     with pytest.raises(BadFormatError) as caught:
         predictions.load(data, Predictions(path, y_true="y"), path)
     assert caught.value.where.startswith(path)
+
+
+def test_many_columns_are_looked_up_once() -> None:
+    n = 20_000  # each of them searched for among all would take seconds
+    names = ",".join(f"score_{index}" for index in range(n))
+    data = f"id,y,y_pred,{names}\n1,0,0{',0.5' * n}\n".encode()
+    table = predictions.load(data, SPEC, "p.csv", ("y_pred", "score_7", "none"))
+    assert len(table.scores) == n
+    assert table.columns == {"y_pred": ("0",), "score_7": ("0.5",)}
 
 
 def test_too_large_a_table_is_refused_unread() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.slices import Category, CategoryComparison
-from gitexp.stats import categories
+from gitexp.stats import categories, sums
 from gitexp.stats.contingency import chi_square_independence
 from gitexp.stats.design import SWAP_DRAWS
 
@@ -169,23 +169,24 @@ def _joined(
     left: Sequence[str], right: Sequence[str], least: int
 ) -> tuple[list[str], np.ndarray, np.ndarray]:
     """Return the categories and their numbers, the rare ones of either side as one."""
-    names, places = np.unique(np.asarray([*left, *right]), return_inverse=True)
+    names = sorted({*left, *right})
+    places = sums.places([*left, *right])[0]
     n = len(left)
     first, second = places[:n], places[n:]
     k = len(names)
     rarest = np.minimum(np.bincount(first, minlength=k), np.bincount(second, minlength=k))
     kept = np.flatnonzero(rarest >= least)
     if len(kept) == k:
-        return [str(name) for name in names], first, second
+        return names, first, second
     place = np.full(k, len(kept))
     place[kept] = np.arange(len(kept))
-    return [*(str(names[i]) for i in kept), OTHERS], place[first], place[second]
+    return [*(names[i] for i in kept), OTHERS], place[first], place[second]
 
 
 def _strata(
     first: np.ndarray, second: np.ndarray, by: Sequence[str], k: int
 ) -> list[list[list[int]]]:
-    groups = np.unique(np.asarray(by), return_inverse=True)[1]
+    groups = sums.places(by)[0]
     return [
         [
             [int(number) for number in np.bincount(side[groups == group], minlength=k)]
