@@ -18,9 +18,18 @@ from dvc.repo import Repo
 
 
 def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
-    """Move what the commits need, nothing of the work tree."""
+    """Move what the commits need, nothing of the work tree, to or from its remote of today.
+
+    DVC goes by the settings that each commit holds; one from before the remote was set would have
+    nowhere to send to, and DVC says nothing of that.
+    """
     try:
-        with Repo(root) as repo:
+        with Repo(root) as here:
+            today = {
+                "core": {"remote": here.config["core"].get("remote")},
+                "remote": dict(here.config["remote"]),
+            }
+        with Repo(root, config=today) as repo:
             move = repo.push if verb == "push" else repo.fetch
             return {"count": int(move(revs=revs, workspace=False))}
     except (DvcException, OSError) as error:

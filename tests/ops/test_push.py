@@ -239,6 +239,22 @@ def test_any_other_data_remote_is_left_to_dvc(team: Team) -> None:
 
 
 @pytest.mark.slow
+def test_dvc_sends_data_of_commits_from_before_the_remote_was_set(team: Team) -> None:
+    """Its push of a commit goes by that commit's own settings, and finds nowhere to send to."""
+    bare = team.a.path / ".dvc" / "config"
+    bare.write_text("")
+    team.a.git("commit", "--quiet", "--all", "-m", "no remote yet")
+    assert gitexp(team.a, "run", "--again", "--seeds", "7").returncode == 0
+    local = team.a.path / ".dvc" / "config.local"
+    local.unlink()
+    bare.write_text(
+        f"[core]\n    remote = store\n['remote \"store\"']\n    url = {team.store}\n    verify = true\n"
+    )
+    report = push(team.a.workspace)
+    assert (report.data.by, out_of(team.a) in team.objects()) == ("dvc", True)
+
+
+@pytest.mark.slow
 def test_where_dvc_cannot_push_nothing_is(team: Team, tmp_path: Path) -> None:
     config = team.a.path / ".dvc" / "config.local"
     (tmp_path / "file").touch()

@@ -106,6 +106,19 @@ def test_what_lies_beside_a_metrics_file_is_named_alone(tmp_path: Path) -> None:
     assert "left out/m.bin in" in said
 
 
+def test_what_git_is_told_to_ignore_beside_an_output_is_not_named(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = PLAIN_TRAIN.replace("model.txt", "out/model.txt")
+    train = f"import os; os.makedirs('out'); open('out/.gitignore', 'w').write('/x')\n{train}"
+    repo.commit({"train.py": train, "params.yaml": "seed: 1\n"})
+    asked = InitRequest(
+        command="python train.py", metrics=("metrics.json",), outputs=("out/model.txt",),
+        dvc_init=True,
+    )  # fmt: skip
+    init(repo.workspace, asked)
+    assert left(run(repo.workspace)) == []
+
+
 def test_init_says_that_undeclared_files_go_with_the_worktree(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
     repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})

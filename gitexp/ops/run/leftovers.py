@@ -62,11 +62,19 @@ def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:
     paths = [path for path in status.left_in(slot) if path.startswith(prefix)]
     found: list[str] = []
     for path in (path.removeprefix(prefix) for path in paths):
-        if any(part in _NOISE for part in path.split("/")):
+        if _is_noise(path):
             continue
         if not any(touches(path.rstrip("/"), other) for other in known):
             found.append(path)
         elif path.endswith("/"):  # a folder in which something is known
             inside = (each.removeprefix(prefix) for each in status.left_in(slot, f"{prefix}{path}"))
-            found += [e for e in inside if not any(touches(e, other) for other in known)]
+            found += [
+                each
+                for each in inside
+                if not _is_noise(each) and not any(touches(each, other) for other in known)
+            ]
     return found
+
+
+def _is_noise(path: str) -> bool:
+    return any(part in _NOISE for part in path.split("/"))
