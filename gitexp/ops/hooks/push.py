@@ -26,6 +26,7 @@ def answer(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ)
     remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
     found: list[Violation] = []
+    said: list[str] = []
     with staged.CatFile(place.folder, place.env) as objects:
         there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
         heads = {
@@ -33,8 +34,10 @@ def answer(call: HookCall) -> HookAnswer:
             for ref, tip in there.items()
         }
         for update in updates(call.given) or _told(call.environ):
-            found += judged(place, objects, update, lambda config: gated(config, heads))
-    return HookAnswer(tuple(found))
+            broken, notes = judged(place, objects, update, lambda config: gated(config, heads))
+            found += broken
+            said += (f"gitexp: {note}" for note in notes)
+    return HookAnswer(tuple(found), tuple(said))
 
 
 def _told(environ: Mapping[str, str]) -> tuple[Update, ...]:

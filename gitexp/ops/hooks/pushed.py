@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
-from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_experiment, is_protected
-from gitexp.ops.rules.facts import Tree, of_commit, settings
+from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.ranges import check_range
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from gitexp.git.staged import CatFile, HookPlace
     from gitexp.model.config import ProjectConfig
@@ -81,7 +81,7 @@ def judged(
     known: Callable[[ProjectConfig], tuple[CommitHash, ...]],
     *,
     config: ProjectConfig | None = None,
-) -> Iterator[Violation]:
+) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Hold what an update adds to an experiment or a protected branch against the rules.
 
     Parameters
@@ -92,20 +92,29 @@ def judged(
     known : callable
         Returns, for the settings, the commits that were judged before.
     config : ProjectConfig, optional
-        The settings to go by; those of the new tip where they are not given.
+        The settings to go by; else those of the old tip, or of the new one.
+
+    Returns
+    -------
+    violations : tuple of Violation
+    notes : tuple of str
+        What could not be looked at.
     """
-    if update.deletes or not update.branch:
-        return
     tip = staged.commit_of(place, update.new)
-    if tip is None:
-        return
+    if tip is None or not update.branch:
+        return (), ()
     rules = config or settings(Tree(objects, objects.commit(tip).tree))
     if not _judges(rules, update.branch):
-        return
-    hidden = known(rules) if update.creates else (*known(rules), update.old)
-    for commit in staged.commits(place, tip, hidden):
-        facts = of_commit(objects, commit, branch=update.branch, tip=commit == tip, config=config)
-        yield from check(facts, policies(facts.config))
+        return (), ()
+    base = staged.commit_of(place, update.old)
+    hidden = known(rules) if base is None else (*known(rules), base)
+    return check_range(
+        objects,
+        staged.commits(place, tip, hidden),
+        branch=update.branch,
+        base=base,
+        config=config,
+    )
 
 
 def _judges(config: ProjectConfig, branch: str) -> bool:

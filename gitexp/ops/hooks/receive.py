@@ -40,6 +40,7 @@ def answer(call: HookCall) -> HookAnswer:
     pushed = updates(call.given)
     here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)
     found: list[Violation] = []
+    unseen: list[str] = []
     with staged.CatFile(place.folder, place.env) as objects:
         config = (
             ProjectConfig()
@@ -56,8 +57,13 @@ def answer(call: HookCall) -> HookAnswer:
                 found += _archive(update)
             elif is_experiment(config, update.branch):
                 found += _history(place, update, after)
-            found += judged(place, objects, update, lambda rules: gated(rules, here), config=config)
-    return HookAnswer(tuple(found))
+            broken, notes = judged(
+                place, objects, update, lambda rules: gated(rules, here), config=config
+            )
+            found += broken
+            unseen += notes
+    # What the gate cannot look at does not go through it.
+    return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
 
 
 def _archive(update: Update) -> Iterator[Violation]:
