@@ -84,6 +84,10 @@ def detectable_texts(comparison: Comparison, found: Detectable) -> Iterator[str]
     effect = comparison.effect
     kind = None if effect is None else effect.kind
     spread = f"{found.units} {found.unit} of spread {rounded(found.spread)}"
+    for metric in comparison.metrics:
+        if metric.role is Role.PRIMARY and metric.variance is not None:
+            error = rounded(metric.variance.standard_error)
+            spread = f"{found.units} {found.unit}, standard error {error},"
     if kind is HypothesisKind.EQUIVALENCE:
         yield f"{spread} show equivalence within {size}{share} with {chance} power"
     else:
@@ -128,12 +132,15 @@ def selection_text(found: Selection, alpha: float) -> str:
 
 def ledger_text(found: Ledger) -> str:
     """Say how often the evaluation data have been used for a decision."""
+    budget = "" if found.budget is None else f"; {numbers.amount(found.budget, 'decision')} may be"
+    if not found.experiments:
+        return f"no other experiment was decided on these evaluation data{budget}"
     names = found.experiments[-_FEW:]
     more = len(found.experiments) - len(names)
-    listed = f" ({', '.join(names)}{f' and {more} more' if more else ''})" if names else ""
-    times = {0: "not yet", 1: "once"}.get(len(found.experiments), f"{len(found.experiments)} times")
-    budget = "" if found.budget is None else f"; {numbers.amount(found.budget, 'decision')} may be"
-    return f"this evaluation data has decided {times} before{listed}{budget}"
+    listed = f"{', '.join(names)}{f' and {more} more' if more else ''}"
+    others = numbers.amount(len(found.experiments), "other experiment")
+    verb = "was" if len(found.experiments) == 1 else "were"
+    return f"{others} {verb} decided on these evaluation data ({listed}){budget}"
 
 
 def rounded(value: float) -> str:

@@ -61,7 +61,7 @@ def test_conclusions_on_the_same_data_are_counted_once_an_experiment(lab: Lab) -
     assert result.ledger is not None
     assert result.ledger.experiments == ("one", "two")
     said = text.render((result,), PLAIN)
-    assert "this evaluation data has decided 2 times before (one, two)" in said
+    assert "2 other experiments were decided on these evaluation data (one, two)" in said
 
 
 def test_an_archived_experiment_still_counts(lab: Lab) -> None:
@@ -93,7 +93,10 @@ def test_one_decision_too_many_is_warned_about(lab: Lab) -> None:
     assert any(
         said.startswith("the evaluation budget is spent: 1 of 1") for said in result.warnings
     )
-    assert "once before (one); 1 decision may be" in text.render((result,), PLAIN)
+    assert (
+        "1 other experiment was decided on these evaluation data (one); 1 decision may be"
+        in text.render((result,), PLAIN)
+    )
 
 
 def test_seeds_with_test_sets_of_their_own_are_used_one_by_one(lab: Lab) -> None:
