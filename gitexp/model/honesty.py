@@ -25,10 +25,10 @@ class Detectable:
     units : int
         Of the smaller side.
     unit : str
-        "pairs", "repeats a side", "examples".
+        "pairs", "repeats a side", "examples", "pairs on the same 500 examples".
     spread : float
         Standard deviation of one unit, in the unit of the metric: of the paired differences, or
-        of one side's values.
+        of one side's values. Elsewhere the standard error times the root of the units.
     promised : float or None
         Distance that the plan is about, in the unit of the metric: between no gain and the
         promised one. None where the promise is any gain at all.

@@ -13,10 +13,12 @@ from gitexp.model.plan import Claim, Direction, HypothesisKind
 from gitexp.model.summary import spread as spread_of
 from gitexp.ops.advice import PARTED
 from gitexp.stats import detectable as rules
+from gitexp.stats import foreseen
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.plan import Plan
+    from gitexp.model.variance import VarianceShare
 
 POWER: Final = 0.8
 
@@ -34,8 +36,9 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
 
     Notes
     -----
-    Repeats: simulated or exact power of the planned test, see `stats.detectable`. Everything else
-    (examples, folds, data sets) by the standard error that the interval was made from.
+    Repeats: simulated or exact power of the planned test under the plan's rule, see
+    `stats.foreseen`. Everything else (examples, folds, data sets, repeats crossed with examples)
+    by the standard error that the interval was made from.
     """
     result = metric.result
     if result is None:
@@ -45,6 +48,8 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
     part = PARTED.get(result.plan.test)
+    if metric.variance is not None and result.plan.test == "crossed-t":
+        return _crossed(metric, metric.variance, plan, promised)
     of_repeats = (
         plan.claim is Claim.METHOD
         and part is None
@@ -54,20 +59,22 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         sd = _spread(metric, plan, paired=paired)
         if sd is None or sd <= 0:
             return None
-        smallest = rules.smallest_band if band else rules.smallest_size
-        size = smallest(units, POWER, alpha=alpha, paired=paired)
+        rule = (plan.stopping, plan.repeats)
+        size = foreseen.smallest(*rule, units, POWER, alpha=alpha, paired=paired, band=band)
         if size is None:
             return None
         distance, enough = size * sd, None
         if promised is not None:
-            needed = rules.repeats_needed_for_band if band else rules.repeats_needed
-            enough = needed(promised / sd, POWER, alpha=alpha, paired=paired)
+            enough = foreseen.needed(
+                *rule, promised / sd, POWER, alpha=alpha, paired=paired, band=band
+            )
     else:
         error = _error(metric, units)
         if error is None:
             return None
         power = (1 + POWER) / 2 if band else POWER
-        distance = rules.distance_found(error, power, alpha=alpha)
+        df = units - 1 if part is not None else math.inf
+        distance = rules.distance_found(error, power, alpha=alpha, df=df)
         sd = error * math.sqrt(units)
         enough = None
         if part == "fold":
@@ -81,6 +88,33 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         units=units,
         unit=("pairs" if paired else "repeats a side") if of_repeats else f"{part or 'example'}s",
         spread=sd,
+        promised=promised,
+        needed=enough,
+    )
+
+
+def _crossed(
+    metric: MetricComparison, noise: VarianceShare, plan: Plan, promised: float | None
+) -> Detectable | None:
+    """Return what repeats find on one evaluation set, whose noise more of them do not lessen."""
+    interval = metric.interval
+    if interval is None or interval.low is None or interval.high is None:
+        return None
+    alpha = one_sided(plan)
+    power = (1 + POWER) / 2 if plan.effect.kind is HypothesisKind.EQUIVALENCE else POWER
+    reach = (interval.high - interval.low) / 2
+    df = rules.degrees_behind(reach, noise.standard_error, confidence=interval.confidence)
+    distance = rules.distance_found(noise.standard_error, power, alpha=alpha, df=df)
+    enough = None
+    if promised is not None:
+        enough = rules.crossed_repeats_needed(noise, promised, power, alpha=alpha, df=df)
+    return Detectable(
+        distance=distance,
+        relative=distance / metric.mean_baseline if metric.mean_baseline > 0 else None,
+        power=POWER,
+        units=noise.repeats,
+        unit=f"pairs on the same {noise.examples} examples",
+        spread=noise.standard_error * math.sqrt(noise.repeats),
         promised=promised,
         needed=enough,
     )

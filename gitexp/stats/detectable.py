@@ -12,10 +12,11 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import ndtri, stdtridf, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import pairs_needed, smallest_p
+from gitexp.stats.exampleplans import MIN_REPEATS
 from gitexp.stats.power import (
     power_paired_t_test,
     power_tost_paired,
@@ -28,6 +29,7 @@ from gitexp.stats.values import rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitexp.model.variance import VarianceShare
     from gitexp.stats.values import Values
 
 FEW_REJECTING = 40  # relabellings: below, a t test at the attained level is off by up to 10 points
@@ -269,18 +271,63 @@ def error_behind(low: float, high: float, *, confidence: float, units: int) -> f
     return (high - low) / (2 * float(quantile))
 
 
-def distance_found(error: float, power: float, *, alpha: float) -> float:
-    """Return the distance from the null that a normal statistic with this error finds.
+def degrees_behind(reach: float, error: float, *, confidence: float) -> float:
+    """Return the degrees of freedom of an interval that reaches so far; infinite for a normal one.
+
+    Examples
+    --------
+    >>> round(degrees_behind(2.2622, 1.0, confidence=0.95))
+    9
+    """
+    rate(confidence, "confidence")
+    level = (1 + confidence) / 2
+    if reach <= error * float(ndtri(level)) * (1 + 1e-9):
+        return math.inf
+    return float(stdtridf(level, reach / error))
+
+
+def distance_found(error: float, power: float, *, alpha: float, df: float = math.inf) -> float:
+    """Return the distance from the null that a statistic with this error finds.
+
+    Parameters
+    ----------
+    error : float
+        Standard error.
+    power, alpha : float
+        One-sided.
+    df : float
+        Of Student's t; from `T_LIMIT` on the statistic is taken for normal.
 
     Examples
     --------
     >>> round(distance_found(1.0, 0.8, alpha=0.05), 2)
     2.49
     """
-    return (float(ndtri(1 - alpha)) + float(ndtri(power))) * error
+    return _quantiles(power, alpha, df) * error
+
+
+def crossed_repeats_needed(
+    noise: VarianceShare, promised: float, power: float, *, alpha: float, df: float
+) -> int | None:
+    """Return the repeats that find `promised` on the same examples.
+
+    None where no number does: what the test set adds to the error stays, however many there are.
+    """
+    wanted = (promised / _quantiles(power, alpha, df) / noise.standard_error) ** 2
+    left = wanted - noise.examples_share
+    if left <= 0:
+        return None
+    repeats = noise.repeats * (noise.seeds_share + noise.rest_share) / left
+    return math.ceil(max(repeats, MIN_REPEATS)) if repeats < MOST else None
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _quantiles(power: float, alpha: float, df: float) -> float:
+    """Return how many standard errors lie between the null and what is found."""
+    levels = (1 - alpha, power)
+    return sum(float(stdtrit(df, at) if df < T_LIMIT else ndtri(at)) for at in levels)
 
 
 def _fewest(

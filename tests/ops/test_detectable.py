@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.model.plan import Stopping, StoppingRule
+from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
-from gitexp.ops.detectable import detectable
+from gitexp.ops.detectable import POWER, detectable
 from gitexp.report import text
 from gitexp.report.style import PLAIN
+from gitexp.stats.detectable import crossed_repeats_needed
 from tests.ops.records import Lab, experiment, one, scores
 
 if TYPE_CHECKING:
@@ -86,6 +90,39 @@ def test_equivalence_is_about_the_band(lab: Lab) -> None:
     assert result.detectable.needed is not None
     assert result.detectable.needed > 60
     assert "show equivalence within" in text.render((result,), PLAIN)
+
+
+def test_more_repeats_do_not_make_up_for_a_small_test_set() -> None:
+    noise = VarianceShare(10, 100, 0.02, seeds_share=0.5, examples_share=0.5, rest_share=0.0)
+    few = crossed_repeats_needed(noise, 0.06, POWER, alpha=0.05, df=9.0)
+    assert few == math.ceil(10 * 0.5 / ((0.06 / (1.833 + 0.883) / 0.02) ** 2 - 0.5))
+    assert crossed_repeats_needed(noise, 0.03, POWER, alpha=0.05, df=9.0) is None
+
+
+@pytest.mark.parametrize("rule", [StoppingRule.POCOCK, StoppingRule.ALWAYS_VALID])
+def test_a_stopping_rule_finds_less_than_a_single_look_would(lab: Lab, rule: StoppingRule) -> None:
+    sizes = []
+    looks = 0 if rule is StoppingRule.ALWAYS_VALID else 2
+    noisy(lab, effect=">=1%", gain=0.005)
+    result = one(lab)
+    assert result.plan is not None
+    for stopping in (None, Stopping(rule, looks)):
+        plan = replace(result.plan, stopping=stopping)
+        found = detectable(result.metrics[0], plan, paired=True)
+        assert found is not None
+        assert found.needed is not None
+        sizes.append((found.distance, found.needed))
+    (single, few), (ruled, more) = sizes
+    assert ruled > 1.05 * single
+    assert more > few
+
+
+def test_before_the_first_look_of_a_rule_nothing_is_found(lab: Lab) -> None:
+    noisy(lab, effect=">=1%", n=6)
+    result = one(lab)
+    assert result.plan is not None
+    plan = replace(result.plan, repeats=20, stopping=Stopping(StoppingRule.POCOCK, 2))
+    assert detectable(result.metrics[0], plan, paired=True) is None
 
 
 def test_without_any_spread_nothing_is_said(lab: Lab) -> None:

@@ -18,6 +18,8 @@ from gitexp.model.plan import Claim, Direction
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions
+from gitexp.report import text
+from gitexp.report.style import PLAIN
 from tests.ops.records import CONFIG, Lab, one
 
 if TYPE_CHECKING:
@@ -213,6 +215,20 @@ def test_repeats_on_one_test_set_are_crossed_with_its_examples(lab: Lab) -> None
         assert slice_.comparison is not None
         assert slice_.comparison.result is not None
         assert slice_.comparison.result.plan.test == "crossed-t"
+
+
+def test_what_a_crossed_design_finds_has_the_noise_of_the_test_set_in_it(lab: Lab) -> None:
+    method(lab, "f1")
+    result = one(lab)
+    variance, found = result.metrics[0].variance, result.detectable
+    assert variance is not None
+    assert found is not None
+    assert found.unit == f"pairs on the same {N} examples"
+    z = 1.645 + 0.842  # what a normal statistic needs; t with few degrees of freedom needs more
+    assert found.distance > z * variance.standard_error
+    assert found.distance < 2 * z * variance.standard_error
+    said = text.render((result,), PLAIN)
+    assert f"4 pairs on the same {N} examples, standard error {variance.standard_error:.2g}" in said
 
 
 def test_repeats_on_their_own_splits_keep_their_permutation_and_have_subgroups(lab: Lab) -> None:
