@@ -150,11 +150,12 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         verb = "is" if repeats == 1 else "are"
         found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
     lacking, _, more = missing(judged)
-    price = _price(judged, len(lacking) + more, more)
+    left, right = judged.count.baseline.repeats, judged.count.candidate.repeats
+    ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
+    of_baseline = len(lacking) + max(0, more - ahead)
+    price = _price(judged, of_baseline, more)
     if (lacking or more) and repeats < _target(judged):
-        found.append(
-            f"missing: {len(lacking) + more} of the baseline, {more} of the candidate{price}"
-        )
+        found.append(f"missing: {of_baseline} of the baseline, {more} of the candidate{price}")
     return tuple(found)
 
 

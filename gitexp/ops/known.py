@@ -18,9 +18,12 @@ from gitexp.staging import metrics as metrics_staging
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
+    from gitexp.model.run import Run
 
 _HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
 _LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
@@ -57,8 +60,12 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> froz
 
 def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:
     """Return how long a repeat took in the latest run that these commits reach."""
-    found = [each.run for commit in commits for each in lookup.runs_at(repo, commit)]
-    for run in sorted(found, key=lambda run: run.started_at, reverse=True):
+    return duration_of(each.run for commit in commits for each in lookup.runs_at(repo, commit))
+
+
+def duration_of(runs: Iterable[Run]) -> Duration | None:
+    """Return how long a repeat took in the latest of some runs."""
+    for run in sorted(runs, key=lambda run: run.started_at, reverse=True):
         walls = [
             repeat.resources.wall_s
             for repeat in run.repeats

@@ -91,17 +91,18 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     config, _ = plans.config_of(repo, start)
     branch = _branch(repo, request, head.branch, config)
     plan = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
-    warnings = _warnings(repo, plan, start)
+    warnings = _warnings(repo, plan, start, config)
+    found = _power(repo, plan, start)
     report = NewReport(
         plan=plan,
         commit=None,
-        price=_price(repo, plan, start),
+        price=_price(repo, plan, start, found),
         checked_out=False,
         dry_run=request.dry_run,
         promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
         warnings=warnings,
         next_step=f"the same without --dry-run makes {branch}",
-        power=_power(repo, plan, start),
+        power=found,
     )
     files = _param_files(repo, request, start, config)
     if request.dry_run:
@@ -357,11 +358,14 @@ def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping
     return edit
 
 
-def _price(repo: Repo, plan: Plan, start: CommitHash) -> Price:
+def _price(repo: Repo, plan: Plan, start: CommitHash, found: PowerReport | None) -> Price:
     repeats = _TWO_SIDES * plan.repeats
     duration = last_duration(repo, start, plan.baseline.commit)
     if duration is None:
-        return Price(repeats, None, "no run is recorded yet")
+        known = None if found is None else found.price
+        if known is not None and known.seconds is not None:  # run on another branch
+            return Price(repeats, repeats * known.seconds / known.repeats, known.basis)
+        return Price(repeats, None, "no run of the baseline is recorded yet")
     return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
 
 
@@ -374,8 +378,13 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
         return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
-def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> tuple[str, ...]:
+def _warnings(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> tuple[str, ...]:
     said = []
+    if not is_resource(plan.metric) and not known_metrics(repo, start, config):
+        said.append(
+            f"nothing was measured here yet, so {plan.metric} is taken at its word: "
+            "the first repeat shows whether that metric is reported"
+        )
     if not plan.evaluation and plan.claim is Claim.MODEL:
         said.append(
             "claim model needs per-example predictions; name their file in .gitexp/config.yaml"

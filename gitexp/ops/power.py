@@ -18,7 +18,7 @@ from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import mean, spread
 from gitexp.ops import sides
-from gitexp.ops.known import direction_of, last_duration
+from gitexp.ops.known import direction_of, duration_of, last_duration
 from gitexp.stats import detectable as rules
 from gitexp.store import lookup
 from gitexp.store.index import open_index
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
@@ -50,11 +51,14 @@ class Spread:
         Repeats with the metric.
     mean : float or None
     sd : float or None
+    runs : tuple of Run
+        Observed ones of these inputs, wherever they are recorded.
     """
 
     n: int
     mean: float | None
     sd: float | None
+    runs: tuple[Run, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ def power(workspace: Workspace, request: PowerRequest | None = None) -> PowerRep
         side = sides.source(repo, base, named.commit, index)
         terms = _terms(request, named.plan, side.config)
         found = spread_of(repo, index, side.inputs, terms.metric)
-        seconds = last_duration(repo, base.holder, named.holder)
+        seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
     if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
         return _of_examples(request, terms, found)
     price = None if seconds is None else (seconds.seconds, f"run {seconds.run[:8]}")
@@ -119,7 +123,7 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     found = spread_of(repo, index, inputs, plan.metric)
     if not found.sd:
         return None
-    duration = last_duration(repo, start, plan.baseline.commit)
+    duration = last_duration(repo, start, plan.baseline.commit) or duration_of(found.runs)
     terms = _Terms(
         plan.metric,
         plan.direction,
@@ -136,9 +140,11 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
 
 def spread_of(repo: Repo, index: Index, inputs: InputsDigest, metric: str) -> Spread:
     """Return mean and spread of a metric over the observed repeats of some inputs, one a seed."""
-    values = list(_by_seed(lookup.runs_by_inputs(repo, inputs, index=index), metric).values())
+    runs = tuple(lookup.runs_by_inputs(repo, inputs, index=index))
+    values = list(_by_seed(runs, metric).values())
     sd = spread(values) if len(values) >= _FEWEST else None
-    return Spread(len(values), mean(values) if values else None, sd)
+    observed = tuple(each.run for each in runs if each.run.origin is Origin.OBSERVED)
+    return Spread(len(values), mean(values) if values else None, sd, observed)
 
 
 def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
@@ -342,7 +348,7 @@ def _in_units(effect: Effect, mean: float | None) -> float:
 def _price(repeats: int, seconds: tuple[float, str] | None) -> Price:
     both = _TWO_SIDES * repeats
     if seconds is None:
-        return Price(both, None, "no run is recorded yet")
+        return Price(both, None, "no run of the baseline is recorded yet")
     return Price(both, both * seconds[0], seconds[1])
 
 

@@ -78,7 +78,8 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         raise ConfirmationError(
             f"{standing.name} is not archived: its code and its data would be gone",
             found=f"{standing.branch} at {standing.commit[:9]}, and no tag",
-            next_step=f"gitexp archive {shlex.quote(standing.name)}; or gitexp rm --yes",
+            next_step=f"gitexp archive {shlex.quote(standing.name)}; or "
+            f"gitexp rm {shlex.quote(standing.name)} --yes",
         )
     ends.check_published(workspace, standing.branch)
     if standing.tip is not ABSENT:

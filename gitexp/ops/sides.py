@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
+    from gitexp.store.merged import Merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +167,22 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Sour
     )
 
 
+def of_records(name: str, found: Merged) -> Named:
+    """Return the candidate of an experiment as records say it that some commit holds."""
+    return Named(
+        name,
+        found.state,
+        found.plan.branch,
+        found.plan,
+        found.inputs,
+        found.source,
+        records=found.records,
+        where=found.where,
+        lost=found.lost,
+        exact=found.exact,
+    )
+
+
 def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
     """Return the baseline that a plan names, also when its commit is gone.
 
@@ -244,20 +261,7 @@ def _merged(repo: Repo, index: Index, name: str, bare: str) -> Named | None:
     if not bare or "/" in bare or bare.startswith("."):
         return None
     found = merged.find(repo, index, bare)
-    if found is None:
-        return None
-    return Named(
-        name,
-        found.state,
-        found.plan.branch,
-        found.plan,
-        found.inputs,
-        found.source,
-        records=found.records,
-        where=found.where,
-        lost=found.lost,
-        exact=found.exact,
-    )
+    return None if found is None else of_records(name, found)
 
 
 def _revision(repo: Repo, name: str) -> Named:
@@ -267,7 +271,7 @@ def _revision(repo: Repo, name: str) -> Named:
         raise UnknownExperimentError(
             "this names no branch, archive, conclusion or revision",
             found=ascii(name[:100])[1:-1],
-            where=error.where or ("this shallow clone" if error.next_step else ""),
+            where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
             next_step=error.next_step,
         ) from error
     head = refs.head(repo)

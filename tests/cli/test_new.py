@@ -39,6 +39,17 @@ def test_it_begins_a_branch_with_one_commit_and_switches_to_it(project: BuiltRep
     project.fsck()
 
 
+def test_a_metric_that_nothing_ever_reported_is_taken_at_its_word_and_that_is_said(
+    project: BuiltRepo,
+) -> None:
+    assert "taken at its word" not in gitexp(project, "new", "idea", *PLAN, "--dry-run").out
+    project.git("rm", "--quiet", "metrics.json")
+    project.git("commit", "--quiet", "-m", "no metrics yet")
+    done = gitexp(project, "new", "idea", *PLAN, "--metric", "acc:max", "--dry-run")
+    assert done.code == 0, done.err
+    assert "acc is taken at its word" in done.out + done.err
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [

@@ -9,6 +9,7 @@ import pytest
 
 from gitexp.errors import (
     NoSamplesError,
+    UnknownExperimentError,
 )
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard
@@ -131,6 +132,22 @@ def test_too_few_pairs_are_undecidable_and_the_cheapest_way_on_is_named(lab: Lab
     assert exit_code([result]) == 6
     assert result.next_step == f"gitexp run --at {lab.repo.hash('main')[:12]} --seeds 3-9"
     assert "missing: 7 of the baseline, 0 of the candidate, about 21 s" in result.reasons
+
+
+def test_repeats_that_the_baseline_has_already_are_not_called_missing(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan()
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(3))}, plan=plan)
+    assert "missing: 0 of the baseline, 7 of the candidate, about 21 s" in one(lab).reasons
+
+
+def test_a_name_that_is_nothing_speaks_of_a_shallow_clone_only_in_one(lab: Lab) -> None:
+    lab.init()
+    with pytest.raises(UnknownExperimentError) as caught:
+        compare(lab.repo.workspace, ["main", "nobody"])
+    assert caught.value.where == ""
 
 
 def test_fewer_pairs_than_planned_are_inconclusive_however_good(lab: Lab) -> None:

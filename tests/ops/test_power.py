@@ -128,3 +128,16 @@ def test_a_new_plan_says_what_its_repeats_find(lab: Lab) -> None:
     assert report.power is not None
     assert report.power.needed == 6
     assert "power       6 pairs tell no change" in actions.new_text(report)
+
+
+def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None:
+    lab.repo.git("reset", "--quiet", "--hard", "HEAD~1", "--")
+    lab.repo.git("branch", "elsewhere", "ORIG_HEAD")
+    found = power(lab.repo.workspace, ask(lab, effect=">=5%"))
+    assert found.price is not None
+    assert found.price.seconds is not None
+    wanted = NewRequest(
+        name="idea", hypothesis="it does more", metric="f1", effect=">=5%", baseline="main",
+        dry_run=True,
+    )  # fmt: skip
+    assert new(lab.repo.workspace, wanted).price.seconds == found.price.seconds / 12 * 20

@@ -247,9 +247,8 @@ def test_dvc_sends_data_of_commits_from_before_the_remote_was_set(team: Team) ->
     assert gitexp(team.a, "run", "--again", "--seeds", "7").returncode == 0
     local = team.a.path / ".dvc" / "config.local"
     local.unlink()
-    bare.write_text(
-        f"[core]\n    remote = store\n['remote \"store\"']\n    url = {team.store}\n    verify = true\n"
-    )
+    named = f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n"
+    bare.write_text(f"[core]\n    remote = store\n{named}")
     report = push(team.a.workspace)
     assert (report.data.by, out_of(team.a) in team.objects()) == ("dvc", True)
 
