@@ -23,6 +23,7 @@ class Enforcement(TypedDict):
     rules: dict[str, Policy]
     rule_branches: str
     protected: tuple[str, ...]
+    not_secret: tuple[str, ...]
     auto_checkout: bool
     witness_required: bool
     identity: Identity
@@ -37,12 +38,13 @@ def read(top: Fields) -> Enforcement:
         If there is an unknown key, or a value of the wrong kind.
     """
     defaults = ProjectConfig()
-    rules, branches, protected = _rules(top, defaults)
+    rules, branches, protected, not_secret = _rules(top, defaults)
     hooks, plan, record = (top.maybe_child(key) for key in ("hooks", "plan", "record"))
     found = Enforcement(
         rules=rules,
         rule_branches=branches,
         protected=protected,
+        not_secret=not_secret,
         auto_checkout=hooks.flag("auto_checkout", default=False) if hooks else False,
         witness_required=_witness(plan) if plan else False,
         identity=record.word("identity", Identity, Identity.FULL) if record else Identity.FULL,
@@ -61,26 +63,30 @@ def template(config: ProjectConfig) -> str:
         ),
         branches=inline(config.rule_branches or None),
         protected=inline(list(config.protected)),
+        not_secret=inline(list(config.not_secret)),
         auto_checkout=inline(config.auto_checkout),
         witness="required" if config.witness_required else "optional",
         identity=config.identity.value,
     )
 
 
-def _rules(top: Fields, defaults: ProjectConfig) -> tuple[dict[str, Policy], str, tuple[str, ...]]:
+def _rules(
+    top: Fields, defaults: ProjectConfig
+) -> tuple[dict[str, Policy], str, tuple[str, ...], tuple[str, ...]]:
     fields = top.maybe_child("rules")
     if fields is None:
-        return {}, "", defaults.protected
+        return {}, "", defaults.protected, ()
     given = {name: fields.maybe_word(name, Policy) for name in RULE_IDS}
     rules = {name: policy for name, policy in given.items() if policy is not None}
     branches = fields.maybe_text("branches") or ""
     protected = fields.texts("protected", defaults.protected)
+    not_secret = fields.texts("not_secret", ())
     fields.only_known()
     if branches and not _PATTERN.fullmatch(branches):
         raise fields.bad("branches", "a pattern of branch names, like exp/*")
     if not all(_PATTERN.fullmatch(pattern) for pattern in protected):
         raise fields.bad("protected", "patterns of branch names, like main or release/*")
-    return rules, branches, protected
+    return rules, branches, protected, not_secret
 
 
 def _witness(fields: Fields) -> bool:
@@ -99,6 +105,8 @@ rules:
   branches: {branches}
   # Branches into which only concluded experiments are merged.
   protected: {protected}
+  # Parameters whose values only look like secrets.
+  not_secret: {not_secret}
 {rules}
 hooks:
   # Whether a checkout or merge brings the outputs of DVC along.

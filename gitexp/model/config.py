@@ -92,6 +92,7 @@ class ProjectConfig:
     rules: Mapping[str, Policy] = field(default_factory=dict)  # "R5" -> what it weighs here
     rule_branches: str = ""  # pattern of experiments' branches, "" for those with the prefix
     protected: tuple[str, ...] = ("main", "master")  # patterns of branches to merge into
+    not_secret: tuple[str, ...] = ()  # parameters whose values only look like secrets
     auto_checkout: bool = False  # whether hooks bring outputs of DVC to what was checked out
     witness_required: bool = False  # whether a run waits until somebody else saw the plan
     identity: Identity = Identity.FULL

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.ids import BlobId, CommitHash, Md5, TreeId
+    from gitexp.model.comparison import Conclusion
+    from gitexp.model.ids import BlobId, CommitHash, TreeId
 
 
 class Policy(enum.Enum):
@@ -125,11 +126,11 @@ class Outside(Protocol):
     Only `check`, `review` and pre-push answer; a hook for a commit does not have the time.
     """
 
-    def recomputed(self, experiment: str, tree: TreeId) -> str | None:
-        """Return how the conclusion in a tree differs from its records; "" where it does not."""
+    def recomputed(self, conclusion: Conclusion) -> str | None:
+        """Return how a conclusion differs from what its records give; "" where it does not."""
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
 
-    def missing(self, objects: tuple[Md5, ...]) -> tuple[Md5, ...] | None:
-        """Return which data objects are not on the DVC remote."""
+    def unsent(self, commit: CommitHash) -> tuple[str, ...] | None:
+        """Return what a commit names of data that is not on the DVC remote, as paths."""

@@ -656,6 +656,7 @@ configs = st.builds(
             "rules": st.dictionaries(st.sampled_from(RULE_IDS), st.sampled_from(Policy)),
             "rule_branches": st.sampled_from(("", "exp/*", "*/try-*")),
             "protected": st.sampled_from(((), ("main",), ("main", "release/*"))),
+            "not_secret": tuples(texts),
             "auto_checkout": st.booleans(),
             "witness_required": st.booleans(),
             "identity": st.sampled_from(Identity),

@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy, Violation
-from gitexp.ops.rules import identities, large, order, plan, unchanged
+from gitexp.ops.rules import (
+    identities,
+    large,
+    merging,
+    order,
+    plan,
+    pointers,
+    remote,
+    secrets,
+    unchanged,
+)
 from gitexp.ops.rules.facts import place
 
 if TYPE_CHECKING:
@@ -28,6 +38,10 @@ RULES: Final[dict[str, Rule]] = {
         unchanged.RULE,
         identities.RULE,
         large.RULE,
+        pointers.RULE,
+        merging.RULE,
+        secrets.RULE,
+        remote.RULE,
     )
 }
 

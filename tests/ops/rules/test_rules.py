@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import hashlib
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
+from gitexp.formats import run as run_format
+from gitexp.git.repository import open_repository
+from gitexp.git.stored import StoredObjects
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Policy
-from gitexp.ops.rules import RULES
+from gitexp.ops.conclude import conclude
+from gitexp.ops.rules import RULES, check
+from gitexp.ops.rules.facts import of_commit
 from gitexp.store import layout
-from tests.ops.records import ADA, CONFIG, START, Lab
+from tests.ops.records import ADA, CONFIG, START, Lab, experiment
 from tests.ops.rules.world import World
 
 if TYPE_CHECKING:
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
     from tests.build import BuiltRepo
 
@@ -310,6 +318,243 @@ def test_declared_outputs_belong_to_dvc(world: World) -> None:
     world.repo.commit({layout.CONFIG: config_format.dump_template(config)})
     found = world.judge({"sub/model/weights.bin": "1", "model/weights.bin": "1"})
     assert [path for _, path, _ in found] == ["sub/model/weights.bin"]
+
+
+# --- R6 -----------------------------------------------------------------------------------------
+
+MD5 = hashlib.md5(b"print('train')\n", usedforsecurity=False).hexdigest()
+PIPELINE = """\
+stages:
+  train:
+    cmd: python train.py
+    deps:
+    - train.py
+    params:
+    - depth
+    outs:
+    - model.bin
+"""
+LOCK = f"""\
+schema: '2.0'
+stages:
+  train:
+    cmd: python train.py
+    deps:
+    - path: train.py
+      hash: md5
+      md5: {MD5}
+      size: 15
+    params:
+      params.yaml:
+        depth: 2
+    outs:
+    - path: model.bin
+      hash: md5
+      md5: 0123456789abcdef0123456789abcdef
+      size: 3
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("", "", ""),
+        ("depth: 2", "depth: 3", "depth of params.yaml"),
+        (MD5, "f" * 32, "train.py was otherwise"),
+        ("cmd: python train.py", "cmd: python other.py", "another command"),
+        (
+            "      md5: 0123456789abcdef0123456789abcdef\n      size: 3\n",
+            "",
+            "no hash of model.bin",
+        ),
+        ("0123456789abcdef0123456789abcdef", "0123456789abcdef", "that is none"),
+        (LOCK[LOCK.index("    outs:") :], "", "its end may be missing"),
+        (
+            "    cmd: python train.py\n",
+            "<<<<<<< HEAD\n    cmd: python train.py\n=======\n    cmd: x\n>>>>>>> exp/a\n",
+            "two sides of a merge",
+        ),
+        (LOCK[LOCK.index("0123") :], '"012', "cannot be read"),
+    ],
+)
+def test_a_lock_is_whole_and_true_of_its_commit(
+    world: World, old: str, new: str, said: str
+) -> None:
+    world.repo.commit({"dvc.yaml": PIPELINE})
+    found = world.judge({"dvc.lock": LOCK.replace(old, new)})
+    assert rules(found) == (["R6"] if said else [])
+    assert not said or said in found[0][2]
+
+
+def test_code_that_is_committed_before_it_is_run_makes_no_lock_untrue(world: World) -> None:
+    world.repo.commit({"dvc.yaml": PIPELINE, "dvc.lock": LOCK})
+    assert world.judge({"train.py": "print('better')\n", "params.yaml": "depth: 9\n"}) == []
+
+
+def test_a_dependency_with_windows_line_ends_is_the_same(world: World) -> None:
+    crlf = hashlib.md5(b"print('train')\r\n", usedforsecurity=False).hexdigest()
+    assert world.judge({"dvc.yaml": PIPELINE, "dvc.lock": LOCK.replace(MD5, crlf)}) == []
+
+
+def test_a_pointer_is_whole(world: World) -> None:
+    assert world.judge({"a.dvc": POINTER.format("a")}) == []
+    assert rules(world.judge({"b.dvc": "outs:\n"})) == ["R6"]
+    assert rules(world.judge({"c.dvc": "outs:\n- path: ../../c\n"})) == ["R6"]
+    assert rules(world.judge({"d.dvc": "outs:\n- path: d\n"})) == ["R6"]
+
+
+# --- R7 -----------------------------------------------------------------------------------------
+
+
+def concluded(world: World) -> Plan:
+    """Make an experiment with a conclusion; HEAD is main, where it is not merged yet."""
+    plan = experiment(world.lab, repeats=4, n=4)
+    conclude(world.repo.workspace, words="Deeper is better.", now=START)
+    world.repo.switch("main")
+    world.repo.commit({"other.py": "1\n"}, at=500)
+    return plan
+
+
+ONLY_R7 = {**dict.fromkeys(RULES, Policy.OFF), "R7": Policy.WARN}
+
+
+@pytest.mark.parametrize("how", ["--no-commit", "--squash"])
+def test_what_is_merged_was_concluded(world: World, how: str) -> None:
+    concluded(world)
+    world.repo.git("merge", "--quiet", how, "exp/deep")
+    assert world.judge_staged(ONLY_R7) == []
+    world.repo.git("reset", "-q", "--hard", "HEAD~1")
+    world.repo.git("merge", "--quiet", how, "exp/deep~1")
+    ((rule, path, message),) = world.judge_staged(ONLY_R7)
+    assert (rule, path) == ("R7", layout.conclusion_path("deep"))
+    assert "without a conclusion" in message
+
+
+def test_a_conclusion_is_about_the_plan_that_is_merged(world: World) -> None:
+    plan = concluded(world)
+    world.repo.switch("exp/deep")
+    path = layout.plan_path("deep")
+    after = amended(plan, 0.1)
+    world.repo.commit({path: plan_format.dump(after)}, at=501)
+    world.repo.switch("main")
+    world.repo.git("merge", "--quiet", "--no-commit", "exp/deep")
+    ((_, _, message),) = world.judge_staged(ONLY_R7)
+    assert "another plan" in message
+
+
+def test_a_verdict_that_was_written_over_is_said(world: World) -> None:
+    concluded(world)
+    world.repo.git("merge", "--quiet", "--no-commit", "exp/deep")
+    path = layout.conclusion_path("deep")
+    text = (world.repo.path / path).read_text()
+    verdict = re.search("^verdict: (.*)$", text, re.MULTILINE)
+    assert verdict is not None
+    other = "refuted" if verdict[1] == "supported" else "supported"
+    forged = text.replace(verdict[0], f"verdict: {other}", 1)
+    ((_, _, message),) = world.judge({path: forged}, ONLY_R7)
+    assert "not that of the comparison" in message
+
+
+@dataclass(frozen=True)
+class Known:
+    """Answers as a world would."""
+
+    differs: str | None = None
+    archive: str | None = None
+    lacking: tuple[str, ...] | None = None
+
+    def recomputed(self, conclusion: Conclusion) -> str | None:
+        assert conclusion.experiment == "deep"
+        return self.differs
+
+    def archived(self, experiment: str) -> str | None:
+        assert experiment == "deep"
+        return self.archive
+
+    def unsent(self, commit: str) -> tuple[str, ...] | None:
+        del commit
+        return self.lacking
+
+
+def asked(world: World, known: Known, weights: dict[str, Policy]) -> list[str]:
+    objects = StoredObjects(open_repository(world.repo.workspace))
+    facts = of_commit(objects, world.head, branch=world.branch, tip=True, outside=known)
+    return [item.message for item in check(facts, weights)]
+
+
+def test_the_world_is_asked_about_conclusion_and_archive(world: World) -> None:
+    concluded(world)
+    world.repo.git("merge", "--quiet", "--no-edit", "exp/deep")
+    assert asked(world, Known(), ONLY_R7) == []
+    assert asked(world, Known("", ""), ONLY_R7) == []
+    (message,) = asked(world, Known("p = 0.3 instead of 0.01", ""), ONLY_R7)
+    assert "0.3 instead" in message
+    (message,) = asked(world, Known("", "its archive tag is not on origin"), ONLY_R7)
+    assert "origin" in message
+
+
+# --- R8 -----------------------------------------------------------------------------------------
+
+TOKEN = "ghp_" + "a1B2" * 9
+RANDOM = "q9Zr4TxW8mKe2VbN6pLs1YdF3hJc7GaU"
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        (f"key: {TOKEN}", True),
+        (f"x: {RANDOM}", True),
+        ("db: postgres://me:pw12@host/x", True),
+        ("api: {password: hunter2hunter}", True),
+        ("max_tokens: 512", False),
+        ("tokenizer: bert-base-uncased-2024", False),
+        ("password: null", False),
+        (f"commit: {'3fa9c1e3' * 5}", False),
+        ("data: data/raw/customers-2025-01.parquet", False),
+        ("uuid: 123e4567-e89b-12d3-a456-426614174000", False),
+    ],
+)
+def test_a_parameter_that_looks_like_a_secret_is_named_not_shown(
+    world: World,
+    line: str,
+    secret: bool,  # noqa: FBT001
+) -> None:
+    world.repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
+    found = world.judge({"params.yaml": f"depth: 2\n{line}\n"})
+    assert rules(found) == (["R8"] if secret else [])
+    assert not any(part in str(found) for part in (TOKEN, RANDOM, "pw12", "hunter2"))
+
+
+def test_what_only_looks_like_a_secret_can_be_named(world: World) -> None:
+    config = replace(CONFIG, not_secret=("x",))
+    world.repo.commit({layout.CONFIG: config_format.dump_template(config)})
+    assert world.judge({"params.yaml": f"x: {RANDOM}\n"}) == []
+
+
+def test_a_secret_in_a_record_is_found(world: World) -> None:
+    plan = world.lab.plan()
+    folder = run_of(world, plan)
+    path = world.repo.path / folder / "run.json"
+    run = run_format.load(path.read_bytes(), "run.json")
+    repeat = replace(run.repeats[0], log_tail=f"login --token {TOKEN}")
+    dirty = replace(run, params={"net.key": TOKEN}, repeats=(repeat, *run.repeats[1:]))
+    found = world.judge({f"{folder}/run.json": run_format.dump(dirty)})
+    assert rules(found) == ["R8", "R8"]
+    assert TOKEN not in str(found)
+
+
+# --- R10 ----------------------------------------------------------------------------------------
+
+
+def test_data_that_a_pushed_commit_names_are_asked_for(world: World) -> None:
+    only = {**dict.fromkeys(RULES, Policy.OFF), "R10": Policy.WARN}
+    world.repo.commit({"a.dvc": POINTER.format("a")})
+    assert asked(world, Known(), only) == []
+    assert asked(world, Known(lacking=()), only) == []
+    (message,) = asked(world, Known(lacking=("a", "b")), only)
+    assert "a and 1 more" in message
+    world.repo.commit({"code.py": "1\n"})
+    assert asked(world, Known(lacking=("a",)), only) == []
 
 
 # --- all ----------------------------------------------------------------------------------------

@@ -1,0 +1,137 @@
+"""R8: no secrets in what was recorded. A finding names the place, never the value."""
+
+from __future__ import annotations
+
+import math
+import posixpath
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.formats.paramfiles import parse
+from gitexp.formats.paramkeys import flatten
+from gitexp.model.rules import Policy
+from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.recorded import Unread, new_runs
+from gitexp.staging.secrets import MASK, is_secret_name, mask
+from gitexp.store.layout import CONCLUSIONS, PLANS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.run import Run
+    from gitexp.ops.rules.facts import Change, Facts
+
+_SHORTEST: Final = 8  # characters of a value whose name says that it is a secret
+_RANDOM: Final = re.compile(r"[A-Za-z0-9+/=_-]{24,200}")
+_HEX: Final = re.compile(r"[0-9a-fA-F]+")
+_LEAST_ENTROPY: Final = 4.2  # bits a character; words and paths have 3 to 4
+_KINDS: Final = 3  # of upper case, lower case, digits: a random text has all
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at the runs, plans and conclusions that a commit adds, and at its params files."""
+    for file, run in new_runs(facts):
+        if not isinstance(run, Unread):
+            yield from _run(facts, file.change.path, run)
+    params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
+    for change in facts.changes:
+        if change.new is None or not change.is_file:
+            continue
+        if change.path in params:
+            yield from _params_file(facts, change)
+        elif change.path.startswith((f"{PLANS}/", f"{CONCLUSIONS}/")):
+            yield from _text(facts, change)
+
+
+def looks_random(text: str) -> bool:
+    """Return whether a text may be a key: long, of all kinds of characters, and of no words.
+
+    Hashes in hexadecimal are none, and neither are paths, numbers and names.
+
+    Examples
+    --------
+    >>> looks_random("q9Zr4TxW8mKe2VbN6pLs1YdF3hJc7GaU")
+    True
+    >>> [looks_random(text) for text in ("ab" * 20, "data/raw/customers-2025.csv", "1e-3")]
+    [False, False, False]
+    """
+    if not _RANDOM.fullmatch(text) or _HEX.fullmatch(text.replace("-", "")):
+        return False
+    kinds = sum(
+        any(test(letter) for letter in text) for test in (str.isupper, str.islower, str.isdigit)
+    )
+    if kinds < _KINDS:
+        return False
+    counts = Counter(text).values()
+    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts) >= _LEAST_ENTROPY
+
+
+def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
+    fine = frozenset(facts.config.not_secret)
+    for name, value in run.params.items():
+        if name not in fine and _is_secret(name, value):
+            yield _finding(f"parameter {name} of run {run.id[:8]}", path)
+    texts = {"its command": run.command, "its author's address": run.author.email}
+    for repeat in run.repeats:
+        texts[f"the log of seed {repeat.seed}"] = repeat.log_tail
+        texts[f"the reason of seed {repeat.seed}"] = repeat.reason
+        for name, value in repeat.resources.variables.items():
+            if name not in fine and _is_secret(name, value):
+                yield _finding(f"variable {name} of run {run.id[:8]}", path)
+    for place, text in texts.items():
+        names = [name for name in mask(text, {})[1] if name not in fine]
+        if names:
+            yield _finding(f"{names[0]} in {place}, run {run.id[:8]}", path)
+
+
+def _params_file(facts: Facts, change: Change) -> Iterator[Finding]:
+    fine = frozenset(facts.config.not_secret)
+    try:
+        data = b"" if change.new is None else facts.read(change.new)
+        values = flatten(parse(data, change.path))
+    except GitexpError:
+        return  # the run that reads it says what is wrong
+    for name, value in values.items():
+        if name not in fine and _is_secret(name, value):
+            yield _finding(f"parameter {name}", change.path)
+
+
+def _text(facts: Facts, change: Change) -> Iterator[Finding]:
+    try:
+        data = b"" if change.new is None else facts.read(change.new)
+    except GitexpError:
+        return
+    names = mask(data.decode("utf-8", "replace"), {})[1]
+    if names:
+        yield _finding(names[0], change.path)
+
+
+def _is_secret(name: str, value: ParamValue) -> bool:
+    if isinstance(value, tuple):
+        return any(_is_secret(name, item) for item in value)
+    if not isinstance(value, str) or value == MASK:
+        return False
+    if looks_random(value):
+        return True
+    named = len(value) >= _SHORTEST and is_secret_name(name.rpartition(".")[2])
+    return bool(mask(f"{name}: {value}" if named else value, {})[1])
+
+
+def _finding(what: str, path: str) -> Finding:
+    return Finding(
+        f"this looks like a secret: {what}",
+        "take it out, and change the secret if it was shared; if it is none, add its name to"
+        " rules.not_secret in .gitexp/config.yaml",
+        path,
+    )
+
+
+RULE: Final = Rule(
+    "R8",
+    "no values that look like secrets in parameters, environment and logs that are recorded",
+    Policy.WARN,
+    find,
+)
