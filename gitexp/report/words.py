@@ -276,7 +276,7 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
     elif comparison.plan is not None:
         yield Fact(
             "claim",
-            "the method, over its seeds; which of two trained models is better "
+            f"the method, {_over(comparison)}; which of two trained models is better "
             "needs their recorded predictions and --claim model",
         )
     if comparison.claim is Claim.MODEL:
@@ -287,6 +287,20 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
     elif comparison.metrics:
         left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
         yield Fact("repeats", f"{left} and {right} as independent groups, {failed} failed")
+
+
+def _over(comparison: Comparison) -> str:
+    """Return what the planned test lets vary, and what it takes as it is."""
+    main = primary(comparison)
+    test = "" if main is None or main.result is None else main.result.plan.test
+    if test == "crossed-t":
+        return "over its seeds and over examples like these"
+    if test in {"corrected-resampled-t", "combined-5x2cv-f"}:
+        return "over splits of these data"
+    if test == "signed-rank":
+        return "over data sets like these"
+    one = comparison.baseline.evaluation is not None
+    return "over its seeds, on this one evaluation set" if one else "over its seeds"
 
 
 def _looks(comparison: Comparison) -> Iterator[Fact]:

@@ -14,7 +14,7 @@ from gitexp.errors import DataMissingError, DesignError
 from gitexp.formats import comparison as comparison_format
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
-from gitexp.model.plan import Claim, Direction
+from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions
@@ -229,6 +229,20 @@ def test_what_a_crossed_design_finds_has_the_noise_of_the_test_set_in_it(lab: La
     assert found.distance < 2 * z * variance.standard_error
     said = text.render((result,), PLAIN)
     assert f"4 pairs on the same {N} examples, standard error {variance.standard_error:.2g}" in said
+    assert "the method, over its seeds and over examples like these; which of two" in said
+
+
+def test_a_stopping_rule_says_that_it_leaves_the_noise_of_the_test_set_out(lab: Lab) -> None:
+    plan = lab.plan(
+        repeats=6, metric="f1", effect=">0", stopping=Stopping(StoppingRule.ALWAYS_VALID)
+    )
+    lab.change()
+    record(lab, "b", dict.fromkeys(range(6), 0.4), shift=1, of="main", plan=plan)
+    record(lab, "c", dict.fromkeys(range(6), 1.0), shift=2, plan=plan)
+    result = one(lab)
+    assert any("the noise of the one test set left out" in said for said in result.warnings)
+    said = text.render((result,), PLAIN)
+    assert "the method, over its seeds, on this one evaluation set; which of two" in said
 
 
 def test_repeats_on_their_own_splits_keep_their_permutation_and_have_subgroups(lab: Lab) -> None:
