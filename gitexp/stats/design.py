@@ -45,7 +45,7 @@ class Splits:
     repetitions : int
         Of the whole division.
     folds : int
-        Of one repetition; 0 where they differ.
+        Of one repetition; 0 where they differ, or are random splits.
     n_train, n_test : float
         Examples in either part, mean over the splits.
     balanced : bool
@@ -317,10 +317,10 @@ def _plan_folds(design: Design) -> PlannedTest:
             "the sizes of the training and test parts are not recorded",
             expected="n_train and n_test of every fold",
         )
-    parts = f"{splits.folds} folds" if splits.folds else f"{design.n_baseline} folds"
     times = "once" if splits.repetitions == 1 else f"{splits.repetitions} times"
+    parts = f"{splits.folds} folds, {times}" if splits.folds else f"{design.n_baseline} splits"
     why = (
-        f"{parts}, {times}, n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}: "
+        f"{parts}, n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}: "
         "folds share training data"
     )
     five = splits.five_by_two

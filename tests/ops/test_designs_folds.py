@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,6 +162,24 @@ def test_five_times_two_folds_get_alpaydins_f_with_half_its_p_on_the_side_of_the
     assert dietterich.plan.title == "5 x 2 cv t (Dietterich)"
     assert dietterich.p_value == pytest.approx(2 * stats.t.sf(abs(t), 5))
     assert dietterich.p_support == pytest.approx(stats.t.sf(t, 5))
+
+
+def test_two_random_halves_of_five_seeds_are_no_five_times_two_folds(lab: Lab) -> None:
+    plan = begin(lab, repeats=5)
+
+    def halves(shift: float) -> tuple[Sample, ...]:
+        return tuple(
+            replace(sample, seed=sample.rep or 0, rep=sample.fold, fold=None)
+            for sample in five_by_two(shift)
+        )
+
+    record(lab, plan, halves(0.0), halves(0.04))
+    (metric,) = one(lab).metrics
+    assert metric.result is not None
+    assert metric.result.plan.test == "corrected-resampled-t"
+    assert metric.result.plan.why.startswith("10 splits, n_train 250 and n_test 250")
+    d = np.array([h.value - b.value for h, b in zip(halves(0.04), halves(0.0), strict=True)])
+    assert metric.result.p_support == pytest.approx(corrected(d, 1.0)[1])
 
 
 def test_swapped_sides_mirror_the_combined_f(lab: Lab) -> None:

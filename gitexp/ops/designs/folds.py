@@ -138,9 +138,10 @@ def _splits(scores: tuple[Part, ...]) -> Splits | None:
         (part.seed, part.rep if part.fold is not None else None) for part in scores
     )
     numbers = set(by_repetition.values())
+    random = any(part.fold is None for part in scores)  # two random halves may overlap
     return Splits(
         repetitions=len(by_repetition),
-        folds=numbers.pop() if len(numbers) == 1 else 0,
+        folds=numbers.pop() if len(numbers) == 1 and not random else 0,
         n_train=sum(train for train, _ in sizes) / len(sizes),
         n_test=sum(test for _, test in sizes) / len(sizes),
         balanced=all(abs(train - test) <= 1 for train, test in sizes),
