@@ -26,7 +26,8 @@ def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHa
     asked = list(dict.fromkeys(commits))
     absent = {commit for commit in asked if not objects.exists(repo, commit)}
     here = [commit for commit in asked if commit not in absent]
-    head = command.attempt(repo.workspace, ["rev-parse", "--verify", "--quiet", "HEAD"])[0] == 0
+    look = ["rev-parse", "--verify", "--quiet", "HEAD"]
+    head = bool(here) and command.attempt(repo.workspace, look)[0] == 0
     lone: set[str] = set()
     for start in range(0, len(here), _BATCH):
         # No reflog and no stash: what only these hold is gone for everybody else.
