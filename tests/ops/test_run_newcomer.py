@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.errors import GitexpError
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction
+from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.ops.init import init
+from gitexp.ops.new import new
 from gitexp.ops.run import run
 from gitexp.report.actions import run_text
 from tests.build import repository as build_repository
@@ -71,6 +75,27 @@ def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failur
     """A metric that is not there is no failure of the command: its last line says nothing."""
     repo = plain(tmp_path / "r", "print('all is well')\n", outputs=(), dvc_init=False)
     assert "all is well" not in run_text(run(repo.workspace))
+
+
+def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_promises_nothing(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    wanted = NewRequest(
+        name="wrong", hypothesis="it does more", metric="nonsense", direction=Direction.MAX,
+        effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
+    )  # fmt: skip
+    new(repo.workspace, wanted)
+    assert "gitexp new ANOTHER-NAME --metric" in run(repo.workspace).next_step
+    repo.switch("main")
+    new(repo.workspace, replace(wanted, name="right", metric="acc"))
+    asked = RunRequest(with_baseline=True)
+    assert run(repo.workspace, replace(asked, dry_run=True)).next_step.startswith(
+        "the same without"
+    )
+    run(repo.workspace, asked)
+    again = run(repo.workspace, replace(asked, dry_run=True))
+    assert again.next_step == "gitexp compare, or the same with --again"
 
 
 def left(report: RunReport) -> list[str]:

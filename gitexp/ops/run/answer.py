@@ -174,13 +174,15 @@ def _next_step(
     *,
     interrupted: bool,
 ) -> str:
+    if request.dry_run and not any(each.seeds for each in planned):
+        return "gitexp compare, or the same with --again" if seen.plan is not None else ""
     if request.dry_run:
         return "the same without --dry-run"
     if interrupted:
         return _go_on(planned, request, recorded)
     failed = [each.run.id[:8] for each in recorded if _unfinished(each)]
     if failed:
-        return f"gitexp logs {failed[-1]}"
+        return _after_failure(seen, recorded) or f"gitexp logs {failed[-1]}"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     sides = {each.side for each in planned} | {each.side for each in recorded}
@@ -191,6 +193,16 @@ def _next_step(
     else:
         step = "gitexp compare"
     return step
+
+
+def _after_failure(seen: Situation, recorded: Sequence[RecordedRun]) -> str:
+    """Return the way out where a log tells nothing: no run can satisfy this plan."""
+    if seen.plan is None:
+        return ""
+    wanted = f"metric {seen.plan.metric} was not reported"
+    if not all(r.reason.startswith(wanted) for each in recorded for r in _unfinished(each)):
+        return ""
+    return "write that metric; or gitexp new ANOTHER-NAME --metric ONE-THAT-IS-REPORTED"
 
 
 def _go_on(
