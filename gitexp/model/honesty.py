@@ -59,7 +59,7 @@ class Missing:
         Their seeds.
     best, worst : str
         The word of the verdict, were each missing value as good (as bad) for the candidate as any
-        value of either side; "" where nothing could be tested.
+        value of either side; "" where nothing could be tested, or not by the planned test.
     best_p, worst_p : float or None
         The one-sided p of the hypothesis in both cases.
     """

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from gitexp.ops.counting import Count
 
 
+IMPUTED = frozenset({"paired-permutation", "permutation"})
+
+
 def missing(
     count: Count, metric: MetricComparison | None, plan: Plan | None, *, paired: bool
 ) -> Missing | None:
@@ -34,7 +37,8 @@ def missing(
     -----
     In the worst case each missing value of the candidate is the worst value that either side
     ever had, and each of the baseline's the best; in the best case the other way round. A metric
-    has no bounds on record that would do better.
+    has no bounds on record that would do better. There are such cases for the tests of `IMPUTED`
+    alone: folds, predictions and looks of a value that never was cannot be made up.
     """
     if plan is None or plan.claim is Claim.MODEL:
         return None
@@ -44,7 +48,7 @@ def missing(
     if not left and not right:
         return None
     plain = Missing(plan.on_failed, left, right)
-    if metric is None or metric.result is None:
+    if metric is None or metric.result is None or metric.result.plan.test not in IMPUTED:
         return plain
     values = [value for _, value in (*metric.baseline_values, *metric.candidate_values)]
     low, high = min(values), max(values)

@@ -113,8 +113,9 @@ def missing_texts(found: Missing) -> Iterator[str]:
     yield f"seeds {' and '.join(sides)}; {policy}"
     if found.best and found.worst:
         yield (
-            f"at best for the candidate: {found.best}{_p(found.best_p)}; "
-            f"at worst: {found.worst}{_p(found.worst_p)}"
+            "were the missing as good for the candidate as the best value seen: "
+            f"{found.best}{_p(found.best_p)}; as bad as the worst seen: "
+            f"{found.worst}{_p(found.worst_p)}"
         )
 
 

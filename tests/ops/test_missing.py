@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.plan import Direction, OnFailed
+from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import exit_code
 from gitexp.report import text
@@ -59,7 +59,8 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert result.missing.best_p < result.missing.worst_p
     said = text.render((result,), PLAIN)
     assert "seeds 10 of the candidate; the plan says no yes without them" in said
-    assert "at best for the candidate: supported (p = " in said
+    assert "were the missing as good for the candidate as the best value seen: supported (p" in said
+    assert "as bad as the worst seen: supported (p = " in said
 
 
 def test_a_plan_can_go_on_without_and_shows_the_worst_case(lab: Lab) -> None:
@@ -97,6 +98,19 @@ def test_a_seed_that_finished_in_a_later_call_is_not_missing(lab: Lab) -> None:
     lab.record("d", {"f1": {9: high[9]}}, plan=plan)
     result = one(lab)
     assert (result.missing, result.verdict) == (None, Verdict.SUPPORTED)
+
+
+def test_a_rule_of_several_looks_has_no_case_by_the_test_of_a_single_one(lab: Lab) -> None:
+    lab.init()
+    rule = Stopping(StoppingRule.POCOCK, 2)
+    plan = lab.plan(effect=">0", repeats=10, on_failed=OnFailed.DROP, stopping=rule)
+    lab.change()
+    low = scores(0.6, range(11))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {s: low[s] + 0.01 for s in range(10)}}, plan=plan, failed=(10,))
+    found = one(lab).missing
+    assert found is not None
+    assert (found.candidate, found.best, found.worst) == ((10,), "", "")
 
 
 def test_of_a_loss_the_worst_is_the_largest(lab: Lab) -> None:
