@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.rules import Policy
 from gitexp.ops.check import check
+from gitexp.ops.outside import World
 from gitexp.report import checks
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--branch", metavar="NAME", help="on which branch the commits are")
     parser.add_argument(
+        "--remote", action="store_true", help="also ask the remotes for archive tags and data"
+    )
+    parser.add_argument(
         "--fail-on",
         choices=["error", "warn", "never"],
         default="error",
@@ -40,7 +44,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Check."""
-    report = check(context.workspace(), args.range, branch=args.branch)
+    workspace = context.workspace()
+    world = World(workspace, remote=args.remote, environ=context.environ)
+    report = check(workspace, args.range, branch=args.branch, outside=world)
     context.printer.answer(checks.json(report) if context.json else checks.text(report))
     broken = report.broken(Policy.ERROR) and args.fail_on != "never"
     broken = broken or (report.broken(Policy.WARN) and args.fail_on == "warn")

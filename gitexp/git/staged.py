@@ -223,19 +223,7 @@ class CatFile:
 
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
-        data = self._content(id_, "commit", HEADER_LIMIT)
-        head, _, message = data.partition(b"\n\n")
-        lines = [line.partition(b" ") for line in head.split(b"\n")]
-        trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
-        if not trees:
-            raise DamagedDataError("a commit without a tree", where=id_, next_step="git fsck")
-        return CommitObject(
-            tree=TreeId(trees[0]),
-            parents=tuple(
-                CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
-            ),
-            message=message.decode("utf-8", "backslashreplace"),
-        )
+        return parsed_commit(self._content(id_, "commit", HEADER_LIMIT), id_)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
@@ -306,6 +294,28 @@ class CatFile:
             except FileNotFoundError as error:
                 raise GitFailedError("cannot start git", found=str(error)) from error
         return self._running[mode]
+
+
+def parsed_commit(data: bytes, id_: str) -> CommitObject:
+    """Return what the bytes of a commit say, with the parents that a shallow clone lacks.
+
+    Raises
+    ------
+    DamagedDataError
+        If they name no tree.
+    """
+    head, _, message = data.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in head.split(b"\n")]
+    trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
+    if not trees:
+        raise DamagedDataError("a commit without a tree", where=id_, next_step="git fsck")
+    return CommitObject(
+        tree=TreeId(trees[0]),
+        parents=tuple(
+            CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
+        ),
+        message=message.decode("utf-8", "backslashreplace"),
+    )
 
 
 # --- inside -------------------------------------------------------------------------------------

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from gitexp.git.objects import blob, blob_size, list_dir, load
-from gitexp.model.ids import CommitHash, TreeId
-from gitexp.model.rules import CommitObject, TreeEntry
+from gitexp.git.staged import parsed_commit
+from gitexp.model.rules import TreeEntry
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import BlobId
+    from gitexp.model.ids import BlobId, CommitHash, TreeId
+    from gitexp.model.rules import CommitObject
 
 
 class StoredObjects:
@@ -24,12 +25,9 @@ class StoredObjects:
 
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
-        found = load(self._repo, id_, pygit2.Commit)
-        return CommitObject(
-            tree=TreeId(str(found.tree_id)),
-            parents=tuple(CommitHash(str(parent)) for parent in found.parent_ids),
-            message=found.raw_message.decode("utf-8", "backslashreplace"),
-        )
+        # As it is stored: libgit2 hides the parents that a shallow clone lacks, and a commit whose
+        # parents are unknown is not one that has none.
+        return parsed_commit(load(self._repo, id_, pygit2.Commit).read_raw(), id_)
 
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
