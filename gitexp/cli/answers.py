@@ -33,6 +33,7 @@ LIMIT_BYTES = 1 << 20
 _PUBLISHED = b'"published": true'
 _STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
            "--ignore-submodules=untracked")  # fmt: skip
+_PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._/-")
 _REFS = ("for-each-ref", "--format=%(objectname) %(refname)")
 
 
@@ -91,10 +92,13 @@ class Question:
 def ask(argv: Sequence[str]) -> Question | None:
     """Return the question that a command line is, or None for one that is not remembered.
 
-    Coloured answers are not: what goes to a terminal is worked out.
+    Coloured answers are not: what goes to a terminal is worked out. Nor are words that may mean
+    another commit while no ref moves: ``FETCH_HEAD``, ``@{-1}``, ``main@{yesterday}``.
     """
     start, rest = (argv[1], argv[2:]) if argv[:1] == ["-C"] and len(argv) > 1 else (".", argv)
     if not rest or rest[0] not in REMEMBERED or "-C" in rest or "--color" in rest:
+        return None
+    if any(not _PLAIN.issuperset(word) for word in rest):
         return None
     if sys.stdout is None or sys.stdout.isatty() or command.LOCAL_VARIABLES & os.environ.keys():
         return None

@@ -33,15 +33,27 @@ def style_of(context: Context, metrics: tuple[str, ...] = ()) -> Style:
     )
 
 
-def print_view(
+def print_view(  # noqa: PLR0913  what is shown, how, and whether it may be kept
     render: Callable[[_View, str, Style], str],
     view: _View,
     context: Context,
     style: Style,
     *,
     markdown: bool,
+    complete: bool = True,
 ) -> None:
     """Print a view as JSON, Markdown or text.
+
+    Parameters
+    ----------
+    render : callable
+    view : value of an operation
+    context : Context
+    style : Style
+    markdown : bool
+    complete : bool
+        Nothing was unreadable or doubtful. An answer with holes is not remembered: what fills
+        them - a fetch, a repaired disk - need not move a ref.
 
     Raises
     ------
@@ -54,5 +66,5 @@ def print_view(
     text = render(view, name, style).rstrip("\n")
     if text:
         context.printer.answer(text)
-        if context.question is not None:
+        if context.question is not None and complete:
             context.question.remember(text)

@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
+from gitexp.model.views import ShownExperiment
 from gitexp.ops.show import show
 from gitexp.report import views
 
@@ -32,5 +33,6 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     """Show it."""
     value = show(context.workspace(), args.what)
     style = replace(style_of(context), now=None)  # times, not ages: an answer stays true
-    print_view(views.render, value, context, style, markdown=args.md)
+    complete = not value.notes and not (isinstance(value, ShownExperiment) and value.unreadable)
+    print_view(views.render, value, context, style, markdown=args.md, complete=complete)
     return 0

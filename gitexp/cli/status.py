@@ -21,7 +21,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Say it."""
-    print_view(
-        views.render, status(context.workspace()), context, style_of(context), markdown=args.md
-    )
+    view = status(context.workspace())
+    complete = not view.unreadable and not view.notes
+    print_view(views.render, view, context, style_of(context), markdown=args.md, complete=complete)
     return 0

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gitexp
+from gitexp.model.proposal import NewRequest
+from gitexp.ops.new import new
 from tests.ops.test_run import plain
 
 if TYPE_CHECKING:
@@ -67,6 +69,37 @@ def test_a_ref_that_moves_elsewhere_is_seen(tmp_path: Path) -> None:
     repo.git("update-ref", "refs/heads/main", tip)
     assert tip[:7] in said(repo, "show")
     assert tip[:7] not in before
+
+
+def test_a_name_that_no_ref_holds_is_looked_up_anew(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    repo.switch("one", create=True)
+    tip = repo.commit({"a.txt": "a"})
+    repo.switch("main")
+    repo.git("fetch", "--quiet", ".", "one")
+    assert tip[:7] in said(repo, "show", "FETCH_HEAD")
+    assert tip[:7] in said(repo, "show", "@{-1}")
+    repo.git("fetch", "--quiet", ".", "main")
+    repo.git("switch", "--quiet", "--detach", "main")
+    repo.switch("main")
+    assert tip[:7] not in said(repo, "show", "FETCH_HEAD")
+    assert tip[:7] not in said(repo, "show", "@{-1}")
+
+
+def test_what_could_not_be_read_is_looked_for_again(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r")
+    words = "a higher learning rate raises accuracy"
+    new(repo.workspace, NewRequest(name="a", hypothesis=words, metric="acc:max", effect=">0"))
+    repo.switch("exp/a")
+    path = f".gitexp/runs/ab/{'ab' * 8}/run.json"
+    repo.commit({path: "no record"})
+    blob = repo.hash(f"HEAD:{path}")
+    place = repo.path / ".git" / "objects" / blob[:2] / blob[2:]
+    data = place.read_bytes()
+    place.unlink()
+    assert "missing" in said(repo, "show")
+    place.write_bytes(data)
+    assert "missing" not in said(repo, "show")
 
 
 def test_deleted_damaged_or_forged_answers_change_nothing(tmp_path: Path) -> None:
