@@ -118,6 +118,8 @@ def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
             "the pipeline is not there",
             found="no such file",
             where=posixpath.join(config.project, config.pipeline),
+            expected="the file that `pipeline:` of .gitexp/config.yaml names",
+            next_step="bring the file back, or mend that line and commit it",
         ) from error
     return dvcfiles.load_pipeline(data, *_where(config))
 

@@ -220,8 +220,9 @@ def test_a_pipeline_that_cannot_be_executed_is_refused_with_the_reason(
 def test_a_project_without_the_pipelines_file_says_so_and_one_with_a_command_has_no_stages(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(NoPipelineError):
+    with pytest.raises(NoPipelineError, match="not there") as caught:
         pipeline.resolve([(tmp_path, ProjectConfig(pipeline="ml/dvc.yaml"))])
+    assert "gitexp init" not in caught.value.next_step, "settings are there, and init changes none"
     assert pipeline.resolve([(tmp_path, ProjectConfig(command="python train.py"))]) == [()]
 
 
