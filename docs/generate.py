@@ -106,7 +106,8 @@ def answers() -> str:
         "What commands print with `--json`: one value a call, whatever the text shows of it, under",
         "the name of its schema. An error is an answer, too. `gitexp compare --json` and",
         "`gitexp test --json` print a [comparison](comparison.md), an array of them for several",
-        "candidates. Characters that a terminal could act on are written as JSON's own escapes.",
+        "candidates, `gitexp review --json` a [review](review.md). Characters that a terminal",
+        "could act on are written as JSON's own escapes.",
     ]
     shared = _schema("common")["$defs"]
     names = sorted(path.stem for path in ANSWERS.glob("*.json") if path.stem != "common")

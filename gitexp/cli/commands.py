@@ -60,6 +60,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("pull", "pull", "take what others shared", "share"),
     Command("sync", "sync", "both ways: what two machines recorded comes together", "share"),
     Command("check", "check", "hold commits against the rules", "rules"),
+    Command("review", "review", "say whether commits should be merged", "rules"),
     Command("hooks", "hooks", "Git's hooks, which hold commits against the rules", "rules"),
     Command("doctor", "doctor", "what crashes left behind; --fix clears it", "care"),
     Command("maintenance", "maintenance", "pack refs and objects, drop old job folders", "care"),

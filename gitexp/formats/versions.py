@@ -26,6 +26,7 @@ NEWEST: Mapping[str, int] = {
     "plan": 1,
     "points": 1,
     "predictions": 1,
+    "review": 1,
     "run": 1,
     "samples": 1,
     "tombstone": 1,

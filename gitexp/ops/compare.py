@@ -90,12 +90,34 @@ def compare(
             expected=", ".join(SHORT_NAMES),
         )
     repo = repository.open_repository(workspace)
-    here = refs.head(repo).branch or ""
     with open_index(workspace) as index:
-        drafts = [
-            draft(repo, index, base, candidate, options)
-            for base, candidate in _pairs(repo, index, names)
-        ]
+        pairs = _pairs(repo, index, names)
+        return judge(repo, index, pairs, options, now=now, program=program)
+
+
+def judge(  # noqa: PLR0913  the pairs, and what a call knows
+    repo: Repo,
+    index: Index,
+    pairs: Sequence[tuple[Named, Named]],
+    options: CompareOptions,
+    *,
+    now: datetime | None = None,
+    program: str = PROGRAM,
+) -> Comparisons:
+    """Test each candidate against its baseline, as `compare` does for names.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    pairs : sequence of (Named, Named)
+        Baseline and candidate.
+    options : CompareOptions
+    now : datetime, optional
+    program : str
+    """
+    here = refs.head(repo).branch or ""
+    drafts = [draft(repo, index, base, candidate, options) for base, candidate in pairs]
     at = now or datetime.now(UTC)
     results = _over_candidates(drafts, options.adjust)
     judged = sum(1 for item in results if _is_judged(item))

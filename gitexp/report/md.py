@@ -46,7 +46,7 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
         yield f"Hypothesis: {markdown(prose(plan.hypothesis), limit=PROSE_LIMIT)}"
     if comparison.metrics:
         yield ""
-        yield from _table(comparison)
+        yield from metric_table(comparison)
     groups = subgroups.sheet(comparison, style)
     if groups is not None:
         yield ""
@@ -60,7 +60,8 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
         yield f"Next: {markdown(comparison.next_step, limit=_TEXT_LIMIT)}"
 
 
-def _table(comparison: Comparison) -> Iterator[str]:
+def metric_table(comparison: Comparison) -> Iterator[str]:
+    """Yield the lines of the table of all metrics."""
     header = (
         "metric",
         "n",

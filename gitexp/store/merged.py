@@ -71,8 +71,43 @@ def find(repo: Repo, index: Index, name: str) -> Merged | None:
         except GitexpError:  # somewhere else it may be readable
             continue
         if plan is not ABSENT:
-            return _look(repo, index, plan, where, commit)
+            return held(repo, index, plan, where, commit)
     return None
+
+
+def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -> Merged:
+    """Return what the records of a commit say of an experiment.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    plan : Plan
+        In the tree of `commit`.
+    where : str
+        Name of what holds it.
+    commit : CommitHash
+    """
+    concluded = _concluded(repo, plan, commit)
+    graph = Graph(repo, index, [commit])
+    runs = objects.tree_id(repo, commit, layout.RUNS)
+    present = {} if runs is ABSENT else listing(repo, runs)
+    additions = graph.additions()
+    trees = {item.run: present.get(item.run, item.tree) for item in additions}
+    lines = run_lines(repo, index, {tree: run for run, tree in trees.items()})
+    asked = None if concluded is None else concluded.inputs
+    found = candidate(plan, [(item, lines[trees[item.run]]) for item in additions], asked)
+    if found is None:
+        return Merged(plan, where, commit, None, None, lost=False, state=commit, exact=True)
+    addition, line = found
+    source, wanted = CommitHash(line.commit), InputsDigest(line.inputs)
+    if concluded is not None and wanted == asked:
+        source = concluded.commit
+    lost = bool(reach.unreachable(repo, [source]))
+    for state in (addition.commit, *(() if lost else (source,))):
+        if _inputs(repo, index, state, commit) == wanted:
+            return Merged(plan, where, commit, wanted, source, lost, state, exact=True)
+    return Merged(plan, where, commit, wanted, source, lost, addition.commit, exact=False)
 
 
 def candidate(
@@ -96,29 +131,6 @@ def candidate(
     of_it = [pair for pair in mine if pair[1].inputs == concluded]
     chosen = of_it or mine
     return chosen[-1] if chosen else None
-
-
-def _look(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -> Merged:
-    concluded = _concluded(repo, plan, commit)
-    graph = Graph(repo, index, [commit])
-    runs = objects.tree_id(repo, commit, layout.RUNS)
-    present = {} if runs is ABSENT else listing(repo, runs)
-    additions = graph.additions()
-    trees = {item.run: present.get(item.run, item.tree) for item in additions}
-    lines = run_lines(repo, index, {tree: run for run, tree in trees.items()})
-    asked = None if concluded is None else concluded.inputs
-    found = candidate(plan, [(item, lines[trees[item.run]]) for item in additions], asked)
-    if found is None:
-        return Merged(plan, where, commit, None, None, lost=False, state=commit, exact=True)
-    addition, line = found
-    source, wanted = CommitHash(line.commit), InputsDigest(line.inputs)
-    if concluded is not None and wanted == asked:
-        source = concluded.commit
-    lost = bool(reach.unreachable(repo, [source]))
-    for state in (addition.commit, *(() if lost else (source,))):
-        if _inputs(repo, index, state, commit) == wanted:
-            return Merged(plan, where, commit, wanted, source, lost, state, exact=True)
-    return Merged(plan, where, commit, wanted, source, lost, addition.commit, exact=False)
 
 
 def _concluded(repo: Repo, plan: Plan, commit: CommitHash) -> Side | None:

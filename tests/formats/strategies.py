@@ -14,8 +14,10 @@ from gitexp.model import across as a
 from gitexp.model import comparison as c
 from gitexp.model import honesty as h
 from gitexp.model import job as j
+from gitexp.model import review as v
 from gitexp.model import run as r
 from gitexp.model import slices as g
+from gitexp.model.checked import CheckedPlan
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.endings import Tombstone
 from gitexp.model.ids import (
@@ -44,7 +46,7 @@ from gitexp.model.plan import (
     StoppingRule,
 )
 from gitexp.model.posterior import Posterior
-from gitexp.model.rules import Identity, Policy
+from gitexp.model.rules import Grade, Identity, OrderGrade, Policy, Violation, Where
 from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
 
@@ -623,6 +625,53 @@ conclusions = st.builds(
     author_name=texts,
     author_email=texts,
     concluded_at=times,
+)
+ends = st.builds(v.End, name=texts, commit=commits)
+places = st.builds(Where, commit=st.just("") | commits, path=texts, branch=texts)
+reviews = st.builds(
+    v.Review,
+    base=ends,
+    head=ends,
+    branch=texts,
+    commits=small,
+    violations=tuples(
+        st.builds(
+            Violation,
+            rule=st.sampled_from(RULE_IDS),
+            policy=st.sampled_from([Policy.ERROR, Policy.WARN]),
+            message=texts,
+            where=places,
+            next_step=texts,
+        )
+    ),
+    experiments=tuples(
+        st.builds(
+            v.ReviewedExperiment,
+            plan=st.builds(
+                CheckedPlan,
+                name=texts,
+                digest=sha256s.map(PlanDigest),
+                amended=small,
+                runs=small,
+                order=st.builds(
+                    OrderGrade, grade=st.sampled_from(Grade), why=texts, time=maybe(times)
+                ),
+            ),
+            hypothesis=texts,
+            comparison=maybe(comparisons),
+            problem=texts,
+            next_step=texts,
+            behind=maybe(st.builds(v.Behind, commits=small, other_inputs=maybe(st.booleans()))),
+            recorded_by=tuples(
+                st.builds(v.RecordedBy, who=texts, runs=st.integers(1, 9), seeds=tuples(integers))
+            ),
+            concluded=maybe(texts),
+        ),
+        1,
+    ),
+    notes=tuples(texts),
+    reviewed_at=times,
+    program=texts,
 )
 configs = st.builds(
     lambda config, pipeline, command: (

@@ -21,6 +21,7 @@ from gitexp.formats import (
     plan,
     points,
     predictions,
+    review,
     run,
     samples,
     tombstone,
@@ -41,6 +42,7 @@ RECORDS: dict[str, ModuleType] = {
     "job": job,
     "outcome": outcome,
     "plan": plan,
+    "review": review,
     "run": run,
     "tombstone": tombstone,
 }

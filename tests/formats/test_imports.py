@@ -18,6 +18,7 @@ REST = (
     "params",
     "plan",
     "predictions",
+    "review",
     "text",
 )
 

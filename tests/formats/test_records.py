@@ -22,6 +22,7 @@ from gitexp.formats import (
     job,
     outcome,
     plan,
+    review,
     run,
     samples,
     tombstone,
@@ -45,6 +46,7 @@ RECORDS: dict[str, tuple[ModuleType, st.SearchStrategy[object]]] = {
     "job": (job, strategies.jobs),
     "outcome": (outcome, strategies.outcomes),
     "plan": (plan, strategies.plans),
+    "review": (review, strategies.reviews),
     "run": (run, strategies.runs),
     "tombstone": (tombstone, strategies.tombstones),
 }

@@ -1,0 +1,135 @@
+"""What `review` answers: the rules over a range of commits, and each experiment against its base.
+
+It is made where the commits are and may be shown elsewhere: by a job that trusts neither.
+"""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.model.rules import Policy
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from gitexp.model.checked import CheckedPlan
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Violation
+    from gitexp.model.verdict import Verdict
+
+
+class FailOn(enum.Enum):
+    """What makes a review exit 1; each includes what stands before it."""
+
+    NEVER = "never"
+    RULES = "rules"  # a rule that weighs "error" is broken
+    NO = "no"  # or an answer is no: refuted, equivalent, a guard-rail broken
+    OPEN = "open"  # or an answer is missing
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One end of the range, as it was typed and as Git knows it."""
+
+    name: str
+    commit: CommitHash
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """How far the baseline of an experiment is behind what it would be merged into."""
+
+    commits: int
+    other_inputs: bool | None  # None: it cannot be said
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedBy:
+    """Who recorded repeats of the candidate under the plan."""
+
+    who: str
+    runs: int
+    seeds: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewedExperiment:
+    """An experiment that the commits touch.
+
+    Attributes
+    ----------
+    plan : CheckedPlan
+        With the grade of its order.
+    hypothesis : str
+    comparison : Comparison or None
+        With the planned baseline.
+    problem : str
+        Why there is no comparison; "" where there is one.
+    next_step : str
+        What to do about it.
+    behind : Behind or None
+        None where the baseline is not in the history of the base.
+    recorded_by : tuple of RecordedBy
+    concluded : str or None
+        The author's words; None without a conclusion.
+    """
+
+    plan: CheckedPlan
+    hypothesis: str
+    comparison: Comparison | None
+    problem: str = ""
+    next_step: str = ""
+    behind: Behind | None = None
+    recorded_by: tuple[RecordedBy, ...] = ()
+    concluded: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name, as the plan says it."""
+        return self.plan.name
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The verdict; None where nothing was tested."""
+        return None if self.comparison is None else self.comparison.verdict
+
+    @property
+    def broken_guards(self) -> tuple[str, ...]:
+        """Metrics whose guard-rail is broken."""
+        metrics = () if self.comparison is None else self.comparison.metrics
+        return tuple(item.metric for item in metrics if item.broken)
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """The rules over what `head` has and `base` has not, and every experiment that it touches."""
+
+    base: End
+    head: End
+    branch: str  # on which the commits are; "" where none is known
+    commits: int
+    violations: tuple[Violation, ...]
+    experiments: tuple[ReviewedExperiment, ...]
+    notes: tuple[str, ...]  # what could not be looked at, and why
+    reviewed_at: datetime
+    program: str
+
+    def broken(self, policy: Policy) -> tuple[Violation, ...]:
+        """Return the violations of one weight."""
+        return tuple(item for item in self.violations if item.policy is policy)
+
+    @property
+    def word(self) -> str:
+        """All of it in one word: a broken rule comes first, several verdicts are counted."""
+        if self.broken(Policy.ERROR):
+            return "rules broken"
+        words = dict.fromkeys(
+            "no verdict" if item.verdict is None else item.verdict.value
+            for item in self.experiments
+        )
+        if not words:
+            return "no experiment"
+        return next(iter(words)) if len(words) == 1 else "several verdicts"

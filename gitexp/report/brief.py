@@ -1,0 +1,247 @@
+"""What decides about an experiment, in three lines: verdict, price, what else changed.
+
+A line is a sequence of parts: ours as they are, and such as came from a branch, which each target
+escapes in its own way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.formats.effects import effect_text
+from gitexp.model.rules import Policy
+from gitexp.report import numbers, svg, words
+from gitexp.report.escape import PROSE_LIMIT, prose, terminal
+from gitexp.report.facts import MANY, SHORT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.review import Review, ReviewedExperiment
+
+_KINDS = (
+    ("params", "parameter"),
+    ("code", "file"),
+    ("data", "data file"),
+    ("environment", "part of the environment"),
+)
+_LONG = 300
+_SHORT = 80  # characters of a name in the lines that are always shown
+_MOST_GUARDS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A text that a branch controls."""
+
+    text: str
+    limit: int = 200
+
+
+Line = tuple["str | Foreign", ...]
+
+
+def joined(line: Line, foreign: Callable[[Foreign], str]) -> str:
+    """Return a line as text, with what is foreign as a target wants it."""
+    return "".join(part if isinstance(part, str) else foreign(part) for part in line)
+
+
+def text(review: Review) -> str:
+    """Return a review for a terminal: the broken rules, then each experiment."""
+
+    def plain(part: Foreign) -> str:
+        return terminal(part.text, limit=part.limit)
+
+    blocks = ["\n".join(joined(line, plain) for line in heading(review))]
+    for item in review.violations:
+        word = "error" if item.policy is Policy.ERROR else "warning"
+        where = str(item.where)
+        place = f"\n  where     {terminal(where, limit=_LONG)}" if where else ""
+        blocks.append(
+            f"{word}[{item.rule}]: {terminal(item.message, limit=_LONG)}{place}"
+            f"\n  next      {terminal(item.next_step, limit=_LONG)}"
+        )
+    blocks += [
+        "\n".join(joined(line, plain) for line in three(experiment))
+        for experiment in review.experiments
+    ]
+    if review.notes:
+        blocks.append("\n".join(f"note: {terminal(note, limit=_LONG)}" for note in review.notes))
+    return "\n\n".join(blocks) + "\n"
+
+
+def heading(review: Review) -> Iterator[Line]:
+    """Yield the line above all: what is broken, and in what."""
+    counts = [
+        numbers.amount(len(found), word)
+        for policy, word in ((Policy.ERROR, "broken rule"), (Policy.WARN, "warning"))
+        if (found := review.broken(policy))
+    ]
+    said = " and ".join(counts) or "No rule is broken"
+    word = "RULES BROKEN: " if review.broken(Policy.ERROR) else ""
+    yield (
+        f"{word}{said} in {numbers.amount(review.commits, 'commit')} of ",
+        Foreign(review.branch or review.head.name),
+        f" ({review.head.commit[:SHORT]}) against ",
+        Foreign(review.base.name),
+        f" ({review.base.commit[:SHORT]})",
+    )
+
+
+def three(item: ReviewedExperiment) -> tuple[Line, Line, Line]:
+    """Return the three lines that decide about an experiment."""
+    return (
+        tuple(_verdict(item)),
+        tuple(_price(item)),
+        tuple(_beside(item)),
+    )
+
+
+def word_of(item: ReviewedExperiment) -> str:
+    """Return the verdict in capitals."""
+    return "NO VERDICT" if item.comparison is None else words.verdict_word(item.comparison)
+
+
+def hypothesis(item: ReviewedExperiment) -> Line:
+    """Return what was promised, in its author's words."""
+    return ("Hypothesis: ", Foreign(prose(item.hypothesis), PROSE_LIMIT))
+
+
+def recorded(item: ReviewedExperiment) -> Line:
+    """Say who recorded it, and whether anybody else did."""
+    if not item.recorded_by:
+        return ("Reproduced by: nobody; no run of it counts",)
+    first, *others = item.recorded_by
+    said: list[str | Foreign] = ["Recorded by ", *_who(first.who, first.runs, first.seeds)]
+    said.append("; reproduced by: " + ("" if others else "nobody else yet"))
+    for index, other in enumerate(others[:MANY]):
+        said += [", " if index else "", *_who(other.who, other.runs, other.seeds)]
+    return tuple(said)
+
+
+def _who(name: str, runs: int, seeds: tuple[int, ...]) -> tuple[str | Foreign, ...]:
+    return (Foreign(name), f" ({numbers.amount(runs, 'run')}, seeds {numbers.ranges(seeds)})")
+
+
+def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
+    yield f"{word_of(item)} "
+    yield Foreign(item.name, _SHORT)
+    comparison = item.comparison
+    if comparison is None:
+        yield ": "
+        yield Foreign(item.problem, _LONG)
+    else:
+        yield from _effect(comparison)
+        for metric in item.broken_guards[:_MOST_GUARDS]:
+            yield "; guard-rail BROKEN: "
+            yield Foreign(metric, _SHORT)
+    yield f"; order: {item.plan.order.grade.value} ("
+    yield Foreign(item.plan.order.why, _LONG)
+    yield ")"
+    if item.plan.amended:
+        yield f"; the plan was amended {numbers.amount(item.plan.amended, 'time')} after runs"
+
+
+def _effect(comparison: Comparison) -> Iterator[str | Foreign]:
+    main = words.primary(comparison) or next(iter(comparison.metrics), None)
+    if main is None:
+        yield ": "
+        yield Foreign(comparison.headline, _LONG)
+        return
+    yield ": "
+    yield Foreign(main.metric, _SHORT)
+    yield f" {_change(comparison, main)}"
+    plan = comparison.plan
+    if plan is not None:
+        yield ", promised "
+        yield Foreign(effect_text(plan.effect, plan.direction))
+        yield f", alpha {plan.alpha:g}"
+
+
+def _change(comparison: Comparison, main: MetricComparison) -> str:
+    """Return the difference with its interval, in the unit of what was promised."""
+    gap = svg.gap_of(comparison, main)
+    if not gap.share:
+        digits = numbers.decimals_for(main)
+        shown = numbers.number(gap.estimate, digits, signed=True)
+        limits = numbers.interval_text(gap.interval, digits)
+    else:
+        digits = numbers.percent_decimals(gap.interval)
+        shown = numbers.percent(gap.estimate, decimals=digits)
+        limits = numbers.interval_text(gap.interval, digits, share=True)
+    if gap.interval is None:
+        return shown
+    return f"{shown}, {gap.interval.confidence * 100:g} % interval {limits}"
+
+
+def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:
+    comparison = item.comparison
+    if comparison is None:
+        yield f"Price: {numbers.amount(item.plan.runs, 'run')} recorded"
+        if item.next_step:
+            yield "; next: "
+            yield Foreign(item.next_step, _LONG)
+        return
+    sides = (comparison.baseline, comparison.candidate)
+    seconds = sum(side.wall_s for side in sides)
+    repeats = " and ".join(str(len(side.seeds)) for side in sides)
+    yield f"Price: {repeats} repeats (baseline and candidate)"
+    yield f", {numbers.duration(seconds)}" if seconds > 0 else ""
+    yield f", {sum(side.failed for side in sides)} failed"
+    if comparison.selection is not None:
+        yield f"; best of {comparison.selection.configurations} configurations"
+    if comparison.looks:
+        yield f"; {numbers.amount(comparison.looks, 'look')} after the planned one"
+
+
+def _beside(item: ReviewedExperiment) -> Iterator[str | Foreign]:
+    comparison = item.comparison
+    if comparison is None:
+        yield "Changed: not known without a comparison"
+    else:
+        yield "Changed: "
+        yield from _changed(comparison)
+    yield "; "
+    yield from _baseline(item)
+
+
+def _changed(comparison: Comparison) -> Iterator[str | Foreign]:
+    same: list[str] = []
+    told = False
+    for kind, noun in _KINDS:
+        names = [change.what for change in comparison.changes if change.kind == kind]
+        if not names:
+            same.append(kind)
+            continue
+        yield ", " if told else ""
+        yield f"{numbers.amount(len(names), noun) if noun != _KINDS[3][1] else kind} "
+        yield from _listed(names)
+        told = True
+    yield ("; same " if told else "same ") + ", ".join(same) if same else ""
+
+
+def _listed(names: Iterable[str]) -> Iterator[str | Foreign]:
+    every = list(names)
+    for index, name in enumerate(every[:3]):
+        yield ", " if index else "("
+        yield Foreign(name, _SHORT)
+    yield ", ...)" if len(every) > 3 else ")"  # noqa: PLR2004  as many as are named
+
+
+def _baseline(item: ReviewedExperiment) -> Iterator[str | Foreign]:
+    behind = item.behind
+    if behind is None:
+        yield "the baseline is not in the history of the base"
+    elif not behind.commits:
+        yield "the baseline is the base"
+    else:
+        yield f"the baseline is {numbers.amount(behind.commits, 'commit')} behind the base"
+        match behind.other_inputs:
+            case None:
+                yield ", whose inputs are not known"
+            case True:
+                yield ", WHICH HAS OTHER INPUTS"
+            case False:
+                yield ", which has the same inputs"

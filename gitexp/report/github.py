@@ -1,0 +1,296 @@
+"""A review as GitHub shows it: a comment or job summary in Markdown, and annotations.
+
+What decides stands in the first lines. What does not fit is left out section by section and named;
+nothing is ever cut in two. Everything that a branch controls is a code span or lies in a fence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.rules import Policy
+from gitexp.report import brief, honesty, intervalplot, md, words
+from gitexp.report.brief import Foreign, joined
+from gitexp.report.escape import markdown as span
+from gitexp.report.escape import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.review import Review, ReviewedExperiment
+    from gitexp.model.rules import Violation
+    from gitexp.report.brief import Line
+
+COMMENT_BYTES: Final = 60_000  # GitHub refuses more than 65,536 characters
+SUMMARY_BYTES: Final = 1_000_000  # more than 1 MiB is thrown away whole
+MOST_ANNOTATIONS: Final = 10  # of a kind and step; GitHub drops the others in silence
+_MOST_VIOLATIONS = 50
+_MOST_CHANGES = 40  # of a kind
+_MOST_METRICS = 40
+_POINTER_BYTES = 2_000
+_LONG = 1_000
+_LEGEND = (
+    "Made by `gitexp review`. A refuted hypothesis is a result, not a failure; only a broken rule "
+    "fails the check."
+)
+_FROM_FORK = (
+    "**These numbers were worked out by a job that the fork could change; only their shape was "
+    "checked here. The required check decides.**"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part that is shown whole or not at all; a lower rank goes last."""
+
+    title: str
+    body: str
+    rank: int
+
+
+def markdown(
+    review: Review, *, limit: int = COMMENT_BYTES, marker: str = "", untrusted: bool = False
+) -> str:
+    """Return the review as GitHub-flavoured Markdown of at most `limit` bytes.
+
+    Parameters
+    ----------
+    review : Review
+    limit : int
+        Bytes of UTF-8.
+    marker : str
+        Ours, in front of all: by it the comment is found again.
+    untrusted : bool
+        It was made by a job that a stranger could change; the text says so.
+    """
+    head = "\n".join([*([marker] if marker else []), *_head(review, limit // 2), ""])
+    tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])
+    sections = [*_rules(review), *_experiments(review.experiments), *_notes(review)]
+    room = limit - len(head.encode()) - len(tail.encode())
+    kept, dropped = _fitting(sections, room)
+    pointer = _pointer(dropped) if dropped else ""
+    return head + "".join(section.body for section in kept) + pointer + tail
+
+
+def workflow_commands(review: Review) -> str:
+    """Return the violations as workflow commands, at most `MOST_ANNOTATIONS` of a kind.
+
+    Examples
+    --------
+    A text cannot end its line, nor a property its value::
+
+        ::error title=gitexp R1,file=a%2Cb.yaml::100%25 sure
+    """
+    lines: list[str] = []
+    for policy, kind in ((Policy.ERROR, "error"), (Policy.WARN, "warning")):
+        found = review.broken(policy)
+        many = len(found) > MOST_ANNOTATIONS
+        shown = found[: MOST_ANNOTATIONS - 1] if many else found
+        lines += [_annotation(kind, item) for item in shown]
+        if many:
+            more = len(found) - len(shown)
+            lines.append(f"::{kind} title=gitexp::and {more} more; the job summary has all")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _annotation(kind: str, item: Violation) -> str:
+    path = f",file={_property(item.where.path)}" if item.where.path else ""
+    where = f" ({item.where.commit[:9]})" if item.where.commit else ""
+    message = f"{item.message}{where}; {item.next_step}"
+    return f"::{kind} title=gitexp {_property(item.rule)}{path}::{_message(message)}"
+
+
+def _message(text: str) -> str:
+    shown = visible(text, limit=_LONG)
+    return shown.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _message(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _line(line: Line) -> str:
+    return joined(line, _span)
+
+
+def _span(part: Foreign) -> str:
+    return span(part.text, limit=part.limit)
+
+
+def _head(review: Review, room: int) -> Iterator[str]:
+    """Yield three lines for each experiment, above them what is broken; in bold what decides."""
+    heading = [_line(line) for line in brief.heading(review)]
+    broken = bool(review.broken(Policy.ERROR))
+    if broken or not review.experiments:
+        yield from (f"**{text}**" if broken else text for text in heading)
+        yield ""
+    for index, item in enumerate(review.experiments):
+        verdict, price, beside = (_line(line) for line in brief.three(item))
+        word = brief.word_of(item)
+        block = f"**{word}**{verdict.removeprefix(word)}  \n{price}  \n{beside}\n"
+        room -= len(block.encode())
+        if room < 0 and index:
+            yield f"and {len(review.experiments) - index} more; the report in the artifact has them"
+            yield ""
+            break
+        yield block
+    if not broken and review.experiments:
+        yield from heading
+
+
+def _rules(review: Review) -> Iterator[Section]:
+    if not review.violations:
+        return
+    ordered = (*review.broken(Policy.ERROR), *review.broken(Policy.WARN))
+    lines = [
+        "",
+        "### Rules",
+        "",
+        "| rule | weight | what | where | next |",
+        "|---|---|---|---|---|",
+    ]
+    for item in ordered[:_MOST_VIOLATIONS]:
+        where = str(item.where)
+        cells = (
+            span(item.rule, cell=True),
+            item.policy.value,
+            span(item.message, limit=400, cell=True),
+            span(where, cell=True) if where else "",
+            span(item.next_step, limit=400, cell=True),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    left = len(ordered) - _MOST_VIOLATIONS
+    if left > 0:
+        lines += ["", f"and {left} more; `gitexp check` shows them"]
+    yield _section("the broken rules", lines, rank=0)
+
+
+def _experiments(items: Sequence[ReviewedExperiment]) -> Iterator[Section]:
+    for item in items:
+        name = span(item.name)
+        lines = ["", f"## {name}", "", _line(brief.hypothesis(item))]
+        if item.concluded:
+            lines += ["", f"Concluded: {span(item.concluded, limit=2_000)}"]
+        yield _section(f"hypothesis of {name}", lines, rank=1)
+        if item.comparison is None:
+            continue
+        comparison = item.comparison
+        if comparison.metrics:
+            lines = ["", "### Metrics", "", *_metrics(comparison)]
+            yield _section(f"metrics of {name}", lines, rank=1)
+        yield from _plot(item, name)
+        yield from _changes(item, name)
+        yield from _ledger(item, name)
+        yield _section(f"who recorded {name}", ["", _line(brief.recorded(item))], rank=3)
+        yield from _facts(item, name)
+
+
+def _metrics(comparison: Comparison) -> Iterator[str]:
+    yield from md.metric_table(replace(comparison, metrics=comparison.metrics[:_MOST_METRICS]))
+    more = len(comparison.metrics) - _MOST_METRICS
+    if more > 0:
+        yield ""
+        yield f"and {more} more, none of them with a verdict"
+
+
+def _plot(item: ReviewedExperiment, name: str) -> Iterator[Section]:
+    if item.comparison is None:
+        return
+    main = words.primary(item.comparison)
+    drawn = [] if main is None else intervalplot.lines(item.comparison, main)
+    if drawn:
+        yield _section(f"plot of {name}", ["", "```text", *drawn, "```"], rank=4)
+
+
+def _changes(item: ReviewedExperiment, name: str) -> Iterator[Section]:
+    if item.comparison is None or not item.comparison.changes:
+        return
+    lines = ["", "### Code, parameters, data, environment", ""]
+    lines += ["| kind | what | baseline | candidate |", "|---|---|---|---|"]
+    counts: dict[str, int] = {}
+    for change in item.comparison.changes:
+        counts[change.kind] = counts.get(change.kind, 0) + 1
+        if counts[change.kind] > _MOST_CHANGES:
+            continue
+        values = (change.baseline, change.candidate)
+        cells = (
+            span(change.kind, cell=True),
+            span(change.what, cell=True),
+            *(span(value, cell=True) if value else "" for value in values),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    more = [
+        f"{n - _MOST_CHANGES} more of {span(kind)}"
+        for kind, n in counts.items()
+        if n > _MOST_CHANGES
+    ]
+    lines += ["", f"and {', '.join(more)}"] if more else []
+    yield _section(f"changes of {name}", lines, rank=2)
+
+
+def _ledger(item: ReviewedExperiment, name: str) -> Iterator[Section]:
+    if item.comparison is None:
+        return
+    lines = [
+        f"- {label}: {span(text, limit=_LONG)}" for label, text in honesty.lines(item.comparison)
+    ]
+    if lines:
+        yield _section(f"ledger of {name}", ["", "### Ledger", "", *lines], rank=3)
+
+
+def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
+    if item.comparison is None:
+        return
+    told = {label for label, _ in honesty.lines(item.comparison)} | {"differs"}
+    lines = [
+        f"- {fact.label}: {span(fact.text, limit=_LONG)}"
+        for fact in words.facts(item.comparison)
+        if fact.label not in told
+    ]
+    body = ["", "<details><summary>How it was tested</summary>", "", *lines, "", "</details>"]
+    yield _section(f"details of {name}", body, rank=5)
+
+
+def _notes(review: Review) -> Iterator[Section]:
+    if review.notes:
+        lines = ["", "### Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
+        yield _section("notes", lines, rank=1)
+
+
+def _section(title: str, lines: Iterable[str], *, rank: int) -> Section:
+    return Section(title, "\n".join([*lines, ""]), rank)
+
+
+def _fitting(sections: Sequence[Section], room: int) -> tuple[list[Section], list[Section]]:
+    """Return what fits into so many bytes, the important first, in the order of the text."""
+    if sum(len(section.body.encode()) for section in sections) <= room:
+        return list(sections), []
+    left = room - _POINTER_BYTES
+    kept: set[int] = set()
+    for index, section in sorted(enumerate(sections), key=lambda pair: (pair[1].rank, pair[0])):
+        size = len(section.body.encode())
+        if size <= left:
+            left -= size
+            kept.add(index)
+    return (
+        [section for index, section in enumerate(sections) if index in kept],
+        [section for index, section in enumerate(sections) if index not in kept],
+    )
+
+
+def _pointer(dropped: Sequence[Section]) -> str:
+    """Name what was left out; the names are short, or not all of them are told."""
+    said = "\nLeft out, for the size of a comment: "
+    where = ". The job summary and the report in the artifact have all of it.\n"
+    room = _POINTER_BYTES - len(said.encode()) - len(where.encode()) - 40
+    told: list[str] = []
+    for section in dropped:
+        size = len(section.title.encode()) + 2
+        if size > room:
+            told.append(f"and {len(dropped) - len(told)} more")
+            break
+        room -= size
+        told.append(section.title)
+    return said + ", ".join(told) + where
