@@ -31,7 +31,7 @@ def test_a_spread_that_the_candidate_changes_is_said_with_what_it_may_cost(*, pa
 def test_fewer_values_that_vary_more_need_no_skew_to_mislead_the_labels() -> None:
     (text,) = notes(WIDE[:3], (*NARROW, *NARROW), paired=False)
     assert text.startswith("the baseline has fewer values and varies ")
-    assert "the permutation of the labels rejects up to 25 % of true nulls" in text
+    assert "the permutation of labels rejects up to 25 % of true nulls" in text
     assert text.endswith("go by Welch's t beside")
     (text,) = notes((*WIDE, *WIDE), NARROW[:3], paired=False)
     assert "if its values are skewed" in text, "more values that vary more: it is conservative"

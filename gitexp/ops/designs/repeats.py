@@ -94,10 +94,13 @@ def _spread_note(left: Sequence[float], right: Sequence[float]) -> tuple[str, ..
     how = f"{max(old, new) / min(old, new):.1f} times as much as" if min(old, new) else "and not"
     fewer = len(right) < len(left) if new > old else len(left) < len(right)
     if fewer:
-        return (
-            f"the {more} has fewer values and varies {how} the {less}: the permutation of the labels "
-            "rejects up to 25 % of true nulls then at alpha = 0.05 (3 and 30 values, 5 times the "
-            "spread), Welch's t about 5 % unless values are skewed: go by Welch's t beside",
+        first = (
+            f"the {more} has fewer values and varies {how} the {less}: the permutation of labels"
         )
+        second = (
+            "rejects up to 25 % of true nulls then at alpha = 0.05 (3 and 30 values, 5 times the"
+        )
+        third = "spread), Welch's t about 5 % unless values are skewed: go by Welch's t beside"
+        return (f"{first} {second} {third}",)
     what = f"the {more} varies {how} the {less}: if its values are skewed, tests of a mean reject"
     return (f"{what} up to 13 % of true nulls at alpha = 0.05",)
