@@ -20,7 +20,7 @@ from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from types import TracebackType
 
     from gitexp.model.ids import BlobId
@@ -123,6 +123,19 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
         old_mode, new_mode, old, new, _ = said.lstrip(":").split(" ")
         found.append((path, _entry(old_mode, old), _entry(new_mode, new)))
     return tuple(sorted(found, key=lambda item: item[0]))
+
+
+def write_tree(place: HookPlace) -> TreeId | None:
+    """Write what is staged as a tree and return it; None where Git cannot."""
+    code, out, _ = command.attempt(place.folder, ["write-tree"], env=place.env)
+    return None if code else TreeId(_text(out).strip())
+
+
+def files(place: HookPlace, patterns: Sequence[str]) -> list[str]:
+    """Return the staged files whose names match, by Git's patterns."""
+    env = {**place.env, "GIT_LITERAL_PATHSPECS": "0"}
+    _, out, _ = command.attempt(place.folder, ["ls-files", "-z", "--", *patterns], env=env)
+    return [path for path in _text(out).split("\0") if path]
 
 
 def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import staged
 from gitexp.model.hooks import HookAnswer
+from gitexp.ops.hooks import memory
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_experiment, is_protected
 from gitexp.ops.rules.facts import Change, of_staged
@@ -29,7 +30,11 @@ def answer(call: HookCall) -> HookAnswer:
     changes = [Change(*each) for each in staged.staged(place)]
     with staged.CatFile(place.folder, place.env) as objects:
         facts = of_staged(objects, place.parents, changes, branch=place.branch)
+        experiment = is_experiment(facts.config, place.branch)
         merging = bool(place.merged) and is_protected(facts.config, place.branch)
-        if not merging and not is_experiment(facts.config, place.branch):
+        if not merging and not experiment:
             return HookAnswer()
-        return HookAnswer(check(facts, policies(facts.config)))
+        violations = check(facts, policies(facts.config))
+        if experiment and not violations and not place.merged:
+            memory.remember(place, facts)
+        return HookAnswer(violations)

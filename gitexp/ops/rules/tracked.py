@@ -34,12 +34,12 @@ class Tracked:
         folder = path
         while folder:
             folder = folder.rpartition("/")[0]
-            for output, file in self._declared(folder).items():
+            for output, file in self.declared(folder).items():
                 if _within(path, output):
                     return file
         return None
 
-    def _declared(self, folder: str) -> Mapping[str, str]:
+    def declared(self, folder: str) -> Mapping[str, str]:
         """Return the outputs that a folder's files declare, with the file."""
         if folder not in self._folders:
             found: dict[str, str] = {}

@@ -1,0 +1,59 @@
+"""What pre-commit found in order, so that its sh part can let pass what no rule speaks of.
+
+Most commits of an experiment change code, and starting Python for them takes longer than Git does
+for the commit. The note holds for one tree, which the next commit has to start from; whatever else
+happened meanwhile makes it worthless, and deleting it costs time, never truth.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+from typing import TYPE_CHECKING, Final
+
+from gitexp.git import staged
+from gitexp.ops.rules.tracked import LOCK, PIPELINE, Tracked
+from gitexp.store.layout import FOLDER
+
+if TYPE_CHECKING:
+    from gitexp.git.staged import HookPlace
+    from gitexp.ops.rules.facts import Facts
+
+FILE: Final = "gitexp/judged"  # in the Git directory of the work tree; hooks/pre-commit reads it
+ALWAYS: Final = (FOLDER, "*.dvc", f"*{LOCK}", f"*{PIPELINE}", ".dvc", "*.gitignore")
+_MANY: Final = 200  # paths; more are not worth a command line
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # a word of sh, and no magic of Git's
+
+
+def remember(place: HookPlace, facts: Facts) -> None:
+    """Note that what is staged is in order, and which paths the rules speak of from here.
+
+    Where a path is no plain word, or there are too many, nothing is noted.
+    """
+    paths = _spoken_of(place, facts)
+    tree = staged.write_tree(place)
+    if tree is None or len(paths) > _MANY or not all(_PLAIN.fullmatch(path) for path in paths):
+        return
+    limit = facts.config.git_file_limit_bytes
+    text = f"refs/heads/{place.branch}:{tree} {limit}\n{' '.join((*ALWAYS, *paths))}\n"
+    file = place.git_dir / FILE
+    half = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        file.parent.mkdir(exist_ok=True)
+        half.write_bytes(text.encode("utf-8", "surrogateescape"))
+        half.replace(file)
+    except OSError:  # a note less
+        return
+
+
+def _spoken_of(place: HookPlace, facts: Facts) -> list[str]:
+    """Return the paths of parameters, metrics and outputs; other rules speak of kinds of files."""
+    config = facts.config
+    mine = (*config.params, *config.metrics, *config.curves, *config.outputs)
+    found = {posixpath.join(config.project, path) for path in mine}
+    tracked = Tracked(facts)
+    files = staged.files(place, ("*.dvc", f"*{LOCK}", f"*{PIPELINE}"))
+    for folder in {posixpath.dirname(file) for file in files}:
+        found.update(tracked.declared(folder))
+    return sorted(found)
