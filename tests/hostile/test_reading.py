@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -102,8 +103,13 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
     return repo
 
 
-def hostile(repo: BuiltRepo, name: str, files: Mapping[str, str | bytes]) -> None:
-    """Make exp/NAME from exp/a with other files, touching neither work tree nor index."""
+def hostile(
+    repo: BuiltRepo, name: str, files: Mapping[str, str | bytes], *, parent: str = "exp/a"
+) -> None:
+    """Make exp/NAME from exp/a with other files, touching neither work tree nor index.
+
+    With the parent main its commit is the one that adds the records.
+    """
     index = git_environment() | {"GIT_INDEX_FILE": str(repo.path / ".git" / "hostile-index")}
 
     def git(*argv: str) -> str:
@@ -116,7 +122,7 @@ def hostile(repo: BuiltRepo, name: str, files: Mapping[str, str | bytes]) -> Non
         data = content.encode() if isinstance(content, str) else content
         blob = repo.git("hash-object", "-w", "--stdin", data=data)
         git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
-    commit = git("commit-tree", git("write-tree"), "-p", "exp/a", "-m", ESCAPES)
+    commit = git("commit-tree", git("write-tree"), "-p", parent, "-m", ESCAPES)
     repo.git("update-ref", f"refs/heads/exp/{name}", commit)
 
 
@@ -214,4 +220,49 @@ def test_what_a_plan_says_is_checked(
     hostile(attacked, "says", {layout.plan_path("says"): "\n".join(lines) + "\n"})
     for argv in (*LOOKS, *LISTS):
         look(attacked, argv, capsys, "exp/says")
+    check_untouched(attacked, before)
+
+
+HEAD = "metric,seed,rep,fold,dataset,n_train,n_test,value\n"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("started_at", "0001-01-01T00:00:00+14:00"),
+        ("started_at", "9999-12-31T23:59:59-14:00"),
+        ("params", [1]),
+        ("params", {"lr": "\ud800"}),
+        ("params", {"lr": [[[[[]]]]]}),
+        ("repeats", {}),
+        ("seeds", [10**30]),
+        ("inputs", " " * 64),
+        ("author", {"name": ESCAPES, "email": "\ud800"}),
+        ("samples", HEAD + "acc,0,,,,,,1.7e308\nacc,1,,,,,,1.7e308\n"),
+        ("samples", HEAD + "acc,0,,,,,,1e200\nacc,1,,,,,,-1e200\n"),
+        ("samples", HEAD + "acc,0,0,0,,,,-1.7e308\nacc,0,0,1,,,,-1.7e308\n"),
+        ("samples", HEAD + f"acc,{'9' * 19},,,,,,1\n"),
+        ("samples", HEAD + f'"{ESCAPES}",0,,,"{ESCAPES}",,,1\n'),
+        ("samples", HEAD + "acc,0,,,,,,1\nacc,0,,,,,,2\n"),
+    ],
+    ids=lambda value: ascii(value)[:40],
+)
+def test_what_a_record_says_is_checked(
+    attacked: BuiltRepo, key: str, value: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in attacked.path.iterdir())
+    place = paths(attacked, "a")
+    record = json.loads(attacked.show(place["RUN"], "exp/a"))
+    files: dict[str, str | bytes] = {}
+    if key == "samples" and isinstance(value, str):
+        files[place["SAMPLES"]] = value
+        digest = hashlib.sha256(value.encode()).hexdigest()
+        record["samples"] |= {"rows": value.count("\n") - 1, "sha256": digest}
+    else:
+        record[key] = value
+    files[place["RUN"]] = json.dumps(record)
+    hostile(attacked, "a-record", files, parent="main")
+    for argv in (*LOOKS, *LISTS, ("show", str(record["id"])), ("power", "REF")):
+        look(attacked, argv, capsys, "exp/a-record")
+    attacked.git("update-ref", "-d", "refs/heads/exp/a-record")
     check_untouched(attacked, before)
