@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _MOST_METRICS = 60  # rows of the table
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+# Facts that other sections have; all others stand below "Method", so that none is forgotten.
+_ELSEWHERE = frozenset({"reason", "warning", "differs", "not used", "note"})
 _MARKS = {True: ("good", "\u2713"), False: ("bad", "\u2717"), None: ("open", "?")}
 _MEANINGS = {
     Verdict.SUPPORTED: "The data reject that the effect is smaller than promised.",
@@ -161,21 +163,13 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
 
 
 def _method(comparison: Comparison) -> Iterator[str]:
-    wanted = (
-        "test",
-        "why",
-        "verdict by",
-        "beside",
-        "claim",
-        "pairs",
-        "repeats",
-        "baseline",
-        "candidate",
-        "looks",
-    )
     yield "<dl>"
     yield from _terms(
-        *((fact.label, fact.text) for fact in words.facts(comparison) if fact.label in wanted)
+        *(
+            (fact.label, fact.text)
+            for fact in words.facts(comparison)
+            if fact.label not in _ELSEWHERE
+        )
     )
     yield "</dl>"
 

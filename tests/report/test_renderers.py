@@ -15,6 +15,7 @@ import pytest
 
 from gitexp.formats import comparison as comparison_format
 from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
+from gitexp.model.honesty import Ledger, Selection
 from gitexp.model.parts import Part
 from gitexp.model.posterior import Posterior
 from gitexp.report import RENDERERS, frame, renderer
@@ -159,6 +160,20 @@ def test_output_is_as_it_was_looked_at(name: str, case: str, *, update_golden: b
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, "utf-8")
     assert text == path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["html", "md", "text"])
+def test_what_qualifies_a_verdict_is_in_every_report_that_is_read(name: str) -> None:
+    """Also what was added last: a page that is passed on must not say less than the terminal."""
+    (base, *_) = samples.ALL["supported"]
+    item = replace(
+        base,
+        ledger=Ledger((), ("one-before",), None),
+        selection=Selection(3, how="under this plan", fresh=False, inflation=0.14),
+    )
+    said = renderer(name).render((item,), Style())
+    assert "one-before" in said
+    assert "3 configurations were run under this plan" in said
 
 
 @pytest.mark.parametrize("name", sorted(RENDERERS))
