@@ -22,6 +22,8 @@ from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
 from gitexp.ops.subgroups import Subgroups
 from gitexp.stats.adjust import family
+from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.exampleplans import lacking
 from gitexp.store import layout
 
 if TYPE_CHECKING:
@@ -342,16 +344,30 @@ def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str
     """Return why the primary metric is not comparable, and what else keeps it from a yes."""
     problem = obstacle = ""
     for question, answer in zip(asked, answers, strict=True):
-        lacking = answer.comparison is None or answer.comparison.result is None
         if question.role is Role.PRIMARY:
             if answer.comparison is None:
                 problem = answer.refused or f"{question.metric} was not measured on both sides"
             elif answer.refused:
                 problem = answer.refused
-        elif question.role is Role.GUARD and lacking and not obstacle:
-            why = answer.refused or "not measured on both sides"
-            obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}"
+        elif question.role is Role.GUARD and not obstacle:
+            why = _unjudged(answer)
+            obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}" if why else ""
     return problem, obstacle
+
+
+def _unjudged(answer: Answer) -> str:
+    """Return why a guard-rail could not have been shown to be broken; "" where it could."""
+    result = None if answer.comparison is None else answer.comparison.result
+    if result is None:
+        return answer.refused or "not measured on both sides"
+    plan = result.plan
+    if plan.smallest_p <= plan.alpha:
+        return ""
+    units = min(plan.n_baseline, plan.n_candidate)
+    if plan.test == "bootstrap-margin" and not lacking(plan):
+        return f"a bootstrap needs {MIN_BOOTSTRAP_EXAMPLES} examples, {units} are there"
+    number = f"{units} {'pairs' if plan.paired else 'values a side'}"
+    return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"
 
 
 def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:

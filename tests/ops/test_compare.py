@@ -238,6 +238,21 @@ def test_a_broken_guard_rail_is_a_no_although_the_promise_holds(lab: Lab) -> Non
     assert exit_code([result]) == 1
 
 
+def test_a_guard_rail_that_no_outcome_could_break_leaves_no_yes(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", guards=(Guard("ms", "<=", 0.05, relative=True),))
+    lab.change()
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low, "ms": scores(10.0, range(4))}, of="main", plan=plan)
+    high = {seed: value + 0.05 for seed, value in low.items()}
+    lab.record("c", {"f1": high, "ms": scores(20.0, range(4))}, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.headline == (
+        "the guard-rail on ms cannot be judged: no outcome of 4 pairs reaches alpha = 0.05"
+    )
+
+
 def test_a_kept_guard_rail_leaves_the_yes_and_a_missing_one_does_not(lab: Lab) -> None:
     lab.init()
     guards = (Guard("ms", "<=", 0.05, relative=True), Guard("recall", ">=", -0.01, relative=False))

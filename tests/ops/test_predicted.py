@@ -13,7 +13,7 @@ from gitexp.errors import (
 )
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, Guard
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare
@@ -59,6 +59,21 @@ def test_one_run_a_side_is_enough_for_a_claim_about_two_models(lab: Lab, metric:
     assert item.result.plan.test == {"accuracy": "mcnemar", "f1": "paired-randomization"}[metric]
     assert item.interval is not None
     assert result.claim is Claim.MODEL
+
+
+def test_a_guard_rail_with_too_few_examples_for_its_margin_leaves_no_yes(lab: Lab) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    guard = Guard("error_rate", "<=", 0.01, relative=False)
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0", guards=(guard,))
+    lab.change()
+    for letter, right, of in (("b", 80, "main"), ("c", 100, "HEAD")):
+        output, share = predictions(lab, right, total=120)
+        both = {"accuracy": {0: share}, "error_rate": {0: 1 - share}}
+        lab.record(letter, both, of=of, plan=plan, outputs={0: (output,)})
+    result = one(lab)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert "a bootstrap needs 200 examples, 120 are there" in result.headline
 
 
 def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:
