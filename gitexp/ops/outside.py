@@ -55,7 +55,7 @@ class World:
             (now,) = compare(self._workspace, [conclusion.experiment])
         except GitexpError:
             return None  # predictions that are not here, for one
-        return _difference(conclusion.comparison, now)
+        return difference(conclusion.comparison, now)
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
@@ -99,7 +99,8 @@ def _is_there(there: CacheConfig, md5: Md5) -> bool:
         return False
 
 
-def _difference(then: Comparison, now: Comparison) -> str:
+def difference(then: Comparison, now: Comparison) -> str:
+    """Return how a comparison differs from one made of the same records; "" where it does not."""
     if then.verdict != now.verdict:
         was = then.verdict.value if then.verdict else "no verdict"
         return f"{was} then, {now.verdict.value if now.verdict else 'no verdict'} now"

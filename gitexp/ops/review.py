@@ -11,35 +11,31 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, assert_never
 
-from gitexp.errors import DamagedDataError, DataMissingError, GitexpError, UsageError
-from gitexp.git import diff, objects, repository
+from gitexp.errors import DamagedDataError, UsageError
+from gitexp.git import objects, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.stored import StoredObjects
-from gitexp.model.checked import CheckedPlan
-from gitexp.model.review import Behind, End, FailOn, RecordedBy, Review, ReviewedExperiment
+from gitexp.model.review import End, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
-from gitexp.ops import compare, grade, sides
+from gitexp.ops import compare, sides
 from gitexp.ops.check import check
-from gitexp.ops.eligible import finished_seeds
+from gitexp.ops.reviewed import Asked
+from gitexp.ops.reviewed import experiments as reviewed_experiments
 from gitexp.ops.rules import check as check_facts
 from gitexp.ops.rules import policies
 from gitexp.ops.rules.facts import Tree, of_commit, settings
-from gitexp.store import conclusions, inputs, layout, lookup, merged, plans
+from gitexp.store import layout
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.checked import CheckReport
-    from gitexp.model.comparison import Comparison
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
+    from gitexp.model.review import ReviewedExperiment
     from gitexp.model.rules import Violation
     from gitexp.model.workspace import Workspace
-    from gitexp.ops.sides import Named
-    from gitexp.store.index import Index
 
 _MERGING = "R7"
 _DVC_CONFIG = ".dvc/config"
@@ -92,16 +88,17 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         base, head = target.holder, named.holder
     where = named.branch if branch is None else branch
     merged_into = target.branch if into is None else into
-    checked = check(workspace, f"{base}..{head}", branch=where)
     with open_index(workspace) as index:
-        asked = _Asked(repo, index, base, head, where, at, program)
-        reviewed = tuple(_experiments(asked, checked, experiments))
+        asked = Asked(repo, index, base, head, where, at, program)
+        checked = check(workspace, f"{base}..{head}", branch=where, outside=asked)
+        merging = _merge(asked, merged_into)
+        reviewed = tuple(reviewed_experiments(asked, checked, experiments))
     return Review(
         base=End(left, base),
         head=End(right, head),
         branch=where,
         commits=checked.commits,
-        violations=(*checked.violations, *_merge(repo, base, head, where, merged_into)),
+        violations=(*checked.violations, *merging),
         experiments=reviewed,
         notes=(*checked.notes, *_notes(repo, base, head)),
         reviewed_at=at,
@@ -136,30 +133,6 @@ def _is_no(item: ReviewedExperiment) -> bool:
     return item.comparison is not None and compare.exit_code((item.comparison,)) == 1
 
 
-class _Asked:
-    """A review in the making: what every part of it needs to know."""
-
-    __slots__ = ("at", "base", "branch", "head", "index", "program", "repo")
-
-    def __init__(  # noqa: PLR0913, PLR0917  what it knows
-        self,
-        repo: Repo,
-        index: Index,
-        base: CommitHash,
-        head: CommitHash,
-        branch: str,
-        at: datetime,
-        program: str,
-    ) -> None:
-        self.repo = repo
-        self.index = index
-        self.base = base
-        self.head = head
-        self.branch = branch
-        self.at = at
-        self.program = program
-
-
 def _ends(revisions: str) -> tuple[str, str]:
     left, dots, right = revisions.partition("...")
     if not dots:
@@ -173,151 +146,20 @@ def _ends(revisions: str) -> tuple[str, str]:
     return left, right
 
 
-def _merge(
-    repo: Repo, base: CommitHash, head: CommitHash, branch: str, into: str
-) -> tuple[Violation, ...]:
+def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
     """Return what a merge would break that no commit of the range does."""
-    if not into or into == branch:
+    if not into or into == asked.branch:
         return ()
-    stored = StoredObjects(repo)
-    before = Tree(stored, objects.commit_info(repo, base).tree)
+    stored = StoredObjects(asked.repo)
+    before = Tree(stored, objects.commit_info(asked.repo, asked.base).tree)
     config = settings(before) if before.entry(layout.CONFIG) is not None else None
     try:
-        facts = of_commit(stored, head, branch=into, tip=True, config=config)
+        facts = of_commit(stored, asked.head, branch=into, tip=True, config=config, outside=asked)
     except DamagedDataError:  # a parent is beyond the edge of a shallow clone: said already
         return ()
     weights = policies(facts.config)
     only = {name: weights[name] if name == _MERGING else Policy.OFF for name in weights}
     return check_facts(replace(facts, base=before), only)
-
-
-def _experiments(
-    asked: _Asked, checked: CheckReport, names: Sequence[str]
-) -> Iterator[ReviewedExperiment]:
-    known = {plan.name: plan for plan in checked.plans}
-    held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head).plans}
-    unknown = [name for name in names if name not in held]
-    if unknown:
-        raise UsageError(
-            "no such experiment in these commits",
-            found=ascii(unknown[0][:100])[1:-1],
-            where=asked.head[:9],
-            expected=", ".join(sorted(held)) or "a plan",
-        )
-    touched = _touched(asked, held)
-    for name, plan in held.items():
-        wanted = name in names if names else name in known or name in touched
-        if not wanted:
-            continue
-        judged = known.get(name)
-        if judged is None:
-            order, runs = grade.grade(asked.repo, asked.index, plan, asked.head)
-            judged = CheckedPlan(name, plan.digest, len(plan.amended), runs, order)
-        yield _experiment(asked, plan, judged)
-
-
-def _touched(asked: _Asked, held: dict[str, Plan]) -> set[str]:
-    """Return the experiments of which the range brings a conclusion, or runs."""
-    found: set[str] = set()
-    common = objects.merge_base(asked.repo, asked.base, asked.head)
-    before = asked.base if common is ABSENT else common
-    changed = {change.path for change in diff.changed_paths(asked.repo, before, asked.head)}
-    found |= {name for name in held if layout.conclusion_path(name) in changed}
-    runs = [path for path in changed if path.startswith(f"{layout.RUNS}/")]
-    if not runs:
-        return found
-    fresh = {path.split("/")[3] for path in runs if path.count("/") > 3}  # noqa: PLR2004  runs/ab/ID/file
-    for item in lookup.runs_at(asked.repo, asked.head, asked.index):
-        under = item.run.plan
-        if under is None or item.run.id not in fresh:
-            continue
-        found |= {name for name, plan in held.items() if plan.covers(under.name, under.digest)}
-    return found
-
-
-def _experiment(asked: _Asked, plan: Plan, checked: CheckedPlan) -> ReviewedExperiment:
-    comparison, problem, next_step = _compared(asked, plan)
-    concluded: str | None = None
-    try:
-        conclusion = conclusions.conclusion_named(asked.repo, plan.name, asked.head)
-        concluded = None if conclusion is ABSENT else conclusion.words
-    except GitexpError as error:
-        problem = problem or f"the conclusion cannot be read: {error}"
-    return ReviewedExperiment(
-        plan=checked,
-        hypothesis=plan.hypothesis,
-        comparison=comparison,
-        problem=problem,
-        next_step=next_step,
-        behind=_behind(asked, plan, comparison),
-        recorded_by=() if comparison is None else _recorded_by(asked, plan, comparison),
-        concluded=concluded,
-    )
-
-
-def _compared(asked: _Asked, plan: Plan) -> tuple[Comparison | None, str, str]:
-    """Return the comparison, or why there is none and what to do about it."""
-    repo, index = asked.repo, asked.index
-    try:
-        candidate = _candidate(asked, plan)
-        baseline = sides.planned_baseline(repo, plan, candidate.holder, index)
-        (found,) = compare.judge(
-            repo,
-            index,
-            [(baseline, candidate)],
-            compare.CompareOptions(),
-            now=asked.at,
-            program=asked.program,
-        )
-    except DataMissingError as error:
-        return None, f"it is judged by recorded predictions, and {error}", "pull-data: true"
-    except GitexpError as error:
-        return None, error.summary + (f": {error.found}" if error.found else ""), error.next_step
-    return found, "", ""
-
-
-def _candidate(asked: _Asked, plan: Plan) -> Named:
-    """Return the candidate: the head of its own branch, else what the records say was run."""
-    if plan.branch == asked.branch:
-        return sides.Named(plan.branch, asked.head, plan.branch, plan)
-    found = merged.held(asked.repo, asked.index, plan, asked.branch, asked.head)
-    return sides.of_records(plan.branch, found)
-
-
-def _behind(asked: _Asked, plan: Plan, comparison: Comparison | None) -> Behind | None:
-    commit = plan.baseline.commit
-    if not objects.exists(asked.repo, commit):
-        return None
-    if not objects.is_ancestor(asked.repo, commit, asked.base):
-        return None
-    newer = sum(1 for _ in objects.history(asked.repo, [asked.base], hide=[commit]))
-    other: bool | None = None
-    if comparison is not None:
-        try:
-            config, _ = plans.config_of(asked.repo, asked.base, asked.head)
-            tree = objects.commit_info(asked.repo, asked.base).tree
-            digest = inputs.compute(asked.repo, tree, config, index=asked.index)
-            other = digest != comparison.baseline.inputs
-        except GitexpError:  # what the base holds cannot be digested: nobody knows
-            other = None
-    return Behind(newer, other)
-
-
-def _recorded_by(asked: _Asked, plan: Plan, comparison: Comparison) -> tuple[RecordedBy, ...]:
-    """Return who recorded repeats of the candidate under its plan, in the order of the runs."""
-    found: dict[str, tuple[int, set[int]]] = {}
-    wanted = comparison.candidate.inputs
-    for item in lookup.runs_at(asked.repo, asked.head, asked.index, inputs={wanted}):
-        run = item.run
-        if run.plan is None or not plan.covers(run.plan.name, run.plan.digest):
-            continue
-        seeds = finished_seeds(item)
-        if seeds:
-            runs, known = found.get(run.author.name, (0, set()))
-            found[run.author.name] = (runs + 1, known | set(seeds))
-    return tuple(
-        RecordedBy(who, runs, tuple(sorted(seeds))) for who, (runs, seeds) in found.items()
-    )
 
 
 def _notes(repo: Repo, base: CommitHash, head: CommitHash) -> Iterator[str]:

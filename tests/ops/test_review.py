@@ -258,3 +258,17 @@ def test_what_was_reviewed_there_is_shown_here(
         file.write_text(json.dumps(spoilt))
         assert dispatch([*argv, "--from", str(file)]) == 3
     assert dispatch([*argv, "main...main", "--from", str(file)]) == 2
+
+
+def test_a_conclusion_that_its_records_do_not_give_is_found(lab: Lab) -> None:
+    experiment(lab, gain=-0.05)
+    conclude(lab.repo.workspace, "deep", words="Depth does not help.", now=START)
+    path = layout.conclusion_path("deep")
+    text = lab.repo.show(path, "exp/deep").replace("verdict: refuted", "verdict: supported")
+    lab.repo.switch("exp/deep")
+    lab.repo.git("reset", "-q", "--hard")
+    lab.repo.commit({path: text}, at=99, message="better so")
+    said = [item.message for item in looked(lab).violations if item.rule == "R7"]
+    assert said == [
+        "the conclusion of deep is not what its records give: supported then, refuted now"
+    ]

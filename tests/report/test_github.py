@@ -1,0 +1,139 @@
+"""A review as GitHub shows it: small enough, what decides first, and nothing of a branch acts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from markdown_it import MarkdownIt
+
+from gitexp.formats import comparison as comparison_format
+from gitexp.model.checked import CheckedPlan
+from gitexp.model.comparison import Change
+from gitexp.model.ids import CommitHash, PlanDigest
+from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
+from gitexp.model.rules import Grade, OrderGrade, Policy, Violation, Where
+from gitexp.report import brief, github
+from tests.formats import strategies
+from tests.formats.test_docs import example
+from tests.report.test_renderers import HOSTILE
+
+COMPARISON = comparison_format.load(example("comparison"), "comparison")
+HASH = CommitHash("b81e640" + "0" * 33)
+GFM = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
+
+
+def violation(text: str = "x", policy: Policy = Policy.ERROR) -> Violation:
+    return Violation("R5", policy, text, Where(HASH, text, text), text)
+
+
+def made(text: str = "deeper", *, violations: int = 2, changes: int = 2, items: int = 1) -> Review:
+    comparison = replace(
+        COMPARISON, changes=(Change("params", text, text, text),) * changes, headline=text
+    )
+    item = ReviewedExperiment(
+        CheckedPlan(text, PlanDigest("a" * 64), 1, 2, OrderGrade(Grade.HISTORY, text)),
+        text,
+        comparison,
+        behind=Behind(3, other_inputs=True),
+        recorded_by=(RecordedBy(text, 1, (1, 2)), RecordedBy("Bob", 1, (3,))),
+        concluded=text,
+    )
+    lost = replace(item, comparison=None, problem=text, next_step=text, behind=None)
+    return Review(
+        End(text, HASH),
+        End(text, HASH),
+        text,
+        7,
+        (violation(text),) * violations,
+        (item, lost) * items,
+        (text,),
+        datetime(2026, 1, 1, tzinfo=UTC),
+        "gitexp",
+    )
+
+
+def test_the_first_three_lines_decide() -> None:
+    first, second, third = github.markdown(made(violations=0)).split("\n")[:3]
+    assert first.startswith("**SUPPORTED** `deeper`: `auc` +0.0")
+    assert "promised `>=0.005`" in first
+    assert "order: history (`deeper`)" in first
+    assert second.startswith("Price: 8 and 8 repeats")
+    assert third.startswith("Changed: 2 parameters (`deeper`, `deeper`)")
+    assert third.endswith("3 commits behind the base, WHICH HAS OTHER INPUTS")
+
+
+def test_a_broken_rule_stands_above_the_verdict() -> None:
+    page = github.markdown(made())
+    assert page.startswith("**RULES BROKEN: 2 broken rules in 7 commits of `deeper`")
+    assert "| `R5` | error | `deeper` |" in page
+
+
+def test_the_marker_comes_first_and_a_stranger_s_numbers_are_called_so() -> None:
+    page = github.markdown(made(), marker="<!-- m -->", untrusted=True)
+    assert page.startswith("<!-- m -->\n**RULES BROKEN")
+    assert "a job that the fork could change" in page
+    assert "a job that the fork could change" not in github.markdown(made())
+
+
+@pytest.mark.parametrize("limit", [github.COMMENT_BYTES, 30_000])
+@pytest.mark.parametrize("text", ["deeper", "\u202e" * 2_000, "`|" * 1_000])
+def test_whole_sections_go_when_there_is_no_room_and_are_named(limit: int, text: str) -> None:
+    big = made(text, violations=60, changes=200, items=12)
+    page = github.markdown(big, limit=limit)
+    assert len(page.encode()) <= limit
+    assert "Left out, for the size of a comment: " in page
+    assert page.count("```text") == page.count("\n```\n")
+    assert page.count("<details>") == page.count("</details>")
+    whole = github.markdown(big, limit=10**9)
+    assert "Left out" not in whole
+    cut = [block for block in page.split("\n\n") if block.strip() not in whole]
+    assert all(block.lstrip().startswith(("and ", "Left out")) for block in cut), cut
+
+
+@pytest.mark.parametrize("text", [text for text in HOSTILE if text])
+def test_a_foreign_string_is_code_and_nothing_else(text: str) -> None:
+    def shape(page: str) -> list[str]:
+        tokens = GFM.parse(page)
+        inline = [child.type for token in tokens for child in token.children or ()]
+        kinds = [token.type for token in tokens] + inline
+        return [kind for kind in kinds if kind not in {"code_inline", "text"}]
+
+    page = github.markdown(made(text))
+    assert shape(page) == shape(github.markdown(made("plain")))
+    outside = re.sub(r"(`+)(?!`).+?(?<!`)\1(?!`)", "", page.replace("```", ""))
+    for sign in ("<img", "<script", "[click", "![", "@", "http", "&"):
+        assert sign not in outside, sign
+    assert all(char.isprintable() or char == "\n" for char in page)
+
+
+@pytest.mark.parametrize("text", [*HOSTILE, "a\nb", "a\r::error::x", "100%", "a,b:c"])
+def test_an_annotation_stays_on_its_line(text: str) -> None:
+    lines = github.workflow_commands(made(text, violations=1)).splitlines()
+    assert len(lines) == 1
+    match = re.fullmatch(r"::error title=([^,:]*)(?:,file=([^,:]*))?::(.*)", lines[0])
+    assert match is not None
+    assert match[1] == "gitexp R5"
+
+
+def test_no_more_annotations_than_github_shows() -> None:
+    review = replace(made(), violations=(violation(),) * 25 + (violation(policy=Policy.WARN),) * 3)
+    lines = github.workflow_commands(review).splitlines()
+    assert [line.split(" ")[0] for line in lines] == ["::error"] * 10 + ["::warning"] * 3
+    assert lines[9] == "::error title=gitexp::and 16 more; the job summary has all"
+
+
+def test_anything_that_can_be_read_can_be_shown() -> None:
+    @settings(
+        max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+    )
+    @given(strategies.reviews)
+    def check(review: Review) -> None:
+        assert len(github.markdown(review).encode()) <= github.COMMENT_BYTES
+        github.workflow_commands(review)
+        assert all(char.isprintable() or char == "\n" for char in brief.text(review))
+
+    check()
