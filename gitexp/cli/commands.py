@@ -41,6 +41,7 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("init", "init", "make this repository a gitexp project", "start"),
     Command("new", "new", "begin an experiment: a branch with a hypothesis", "work"),
+    Command("amend-plan", "amend_plan", "change what binds, keep what bound and why", "work"),
     Command("power", "power", "how many repeats a promise needs", "work"),
     Command("run", "run", "execute repeats and record them as a commit", "work"),
     Command("compare", "compare", "test the hypothesis, give the verdict", "work"),

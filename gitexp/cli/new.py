@@ -12,13 +12,13 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.cli import editor
+from gitexp.cli import editor, terms
 from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft
-from gitexp.model.plan import MAX_REPEATS, Claim, OnFailed, Stopping, StoppingRule
+from gitexp.model.plan import MAX_REPEATS, Claim, OnFailed
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import check_name, new
 from gitexp.report import actions
@@ -30,33 +30,12 @@ if TYPE_CHECKING:
     from gitexp.model.proposal import NewReport
 
 DRAFT_LIMIT_BYTES = 1 << 20
-DEFAULT_LOOKS = 4
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("name", metavar="NAME", help="a-z, 0-9, dot, underscore, hyphen")
-    plan = parser.add_argument_group("the plan")
-    plan.add_argument("--hypothesis", metavar="TEXT", help="a sentence a result can contradict")
-    plan.add_argument("--objective", metavar="TEXT", help="what it is good for")
-    plan.add_argument("--metric", metavar="NAME:max", help="primary metric with its direction")
-    plan.add_argument("--effect", metavar="EFFECT", help='promised gain: ">=5%%", ">0", ">=-2%%"')
-    plan.add_argument("--claim", choices=[claim.value for claim in Claim], help="default: method")
-    plan.add_argument("--baseline", metavar="REV", help="held against this (default: the start)")
-    plan.add_argument("--alpha", type=float, metavar="P", help="rate of false positives (0.05)")
-    plan.add_argument("--repeats", type=int, metavar="N", help="planned repeats (10)")
-    plan.add_argument(
-        "--guard", action="append", default=[], metavar="RULE", help="latency_ms<=+5%%"
-    )
-    plan.add_argument(
-        "--stopping",
-        choices=[rule.value for rule in StoppingRule],
-        help="how it may be looked at before all repeats are there",
-    )
-    plan.add_argument("--looks", type=int, metavar="N", help="with --stopping: how often (4)")
-    plan.add_argument(
-        "--on-failed", choices=[way.value for way in OnFailed], help="failed repeats (refuse)"
-    )
+    terms.configure(parser, "the plan", prose=True)
     source = parser.add_argument_group("where the plan comes from")
     source.add_argument("--from", dest="file", metavar="FILE", help="a YAML file with these fields")
     source.add_argument("--edit", action="store_true", help="write it in your editor")
@@ -109,7 +88,7 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
         "alpha": args.alpha,
         "repeats": args.repeats,
         "baseline": args.baseline,
-        "stopping": _stopping(args),
+        "stopping": terms.stopping(args),
         "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
     }
     return replace(
@@ -119,20 +98,6 @@ def _draft(args: argparse.Namespace, context: Context) -> Draft:
         guards=guards,
         **{key: value for key, value in others.items() if value is not None},
     )
-
-
-def _stopping(args: argparse.Namespace) -> Stopping | None:
-    if args.stopping is None:
-        if args.looks is not None:
-            raise UsageError(
-                "--looks belongs to a stopping rule",
-                next_step=f"the same with --stopping {StoppingRule.OBRIEN_FLEMING.value}",
-            )
-        return None
-    rule = StoppingRule(args.stopping)
-    if rule is StoppingRule.ALWAYS_VALID:
-        return Stopping(rule, args.looks or 0)
-    return Stopping(rule, DEFAULT_LOOKS if args.looks is None else args.looks)
 
 
 def _read(path: Path) -> bytes:

@@ -100,7 +100,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
             next_step='gitexp conclude -m "what was learned", or --edit',
         )
     repo = repository.open_repository(workspace)
-    branch, tip, plan = _experiment(repo, name)
+    branch, tip, plan = experiment_of(repo, name)
     if archived:
         ends.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)
@@ -168,7 +168,7 @@ def _check_size(data: bytes, path: str) -> None:
         ) from error
 
 
-def _experiment(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
+def experiment_of(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
     """Return branch, tip and plan of an experiment; only a branch here can be written to."""
     if name is None:
         head = refs.head(repo)

@@ -12,6 +12,7 @@ from gitexp.formats import effects
 from gitexp.model.comparison import Role
 from gitexp.model.verdict import Verdict
 from gitexp.report import across, figures, numbers, subgroups, words
+from gitexp.report.amended import in_short
 from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.facts import SHORT, is_good
 from gitexp.report.figures import Room
@@ -148,6 +149,8 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         )
         return
     yield f'<p class="lead">{html(prose(plan.hypothesis), limit=PROSE_LIMIT)}</p>'
+    for item in plan.amended:
+        yield f'<p class="none">Amended {html(in_short(item), limit=_TEXT_LIMIT)}</p>'
     promise = effects.format_effect(plan.effect, plan.metric, plan.direction)
     guards = "; ".join(effects.guard_text(guard) for guard in plan.guards)
     yield "<dl>"

@@ -10,6 +10,7 @@ from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.model.verdict import Verdict
 from gitexp.report import lists, numbers
+from gitexp.report.amended import in_short
 from gitexp.report.escape import prose
 from gitexp.report.facts import SHORT, Fact, is_good, shortened
 from gitexp.report.honesty import stopping_text
@@ -193,6 +194,7 @@ def plan_facts(plan: Plan) -> list[Fact]:
         facts.append(Fact("looks", stopping_text(plan)))
     if plan.on_failed is not OnFailed.REFUSE:
         facts.append(Fact("failed", "the comparison goes on without failed repeats"))
+    facts += [Fact("amended", in_short(item)) for item in plan.amended]
     return [fact for fact in facts if fact.text]
 
 

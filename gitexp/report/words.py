@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import honesty, numbers
+from gitexp.report.amended import in_short
 from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.posteriors import posterior_texts
 
@@ -112,6 +113,7 @@ def facts(comparison: Comparison) -> list[Fact]:
     return [
         *(Fact("reason", text) for text in comparison.reasons),
         *(Fact("warning", text) for text in comparison.warnings),
+        *_amended(comparison),
         *_tests(comparison),
         *_design(comparison),
         *(Fact(label, text) for label, text in honesty.lines(comparison)),
@@ -122,6 +124,12 @@ def facts(comparison: Comparison) -> list[Fact]:
         *_looks(comparison),
         *_notes(comparison),
     ]
+
+
+def _amended(comparison: Comparison) -> Iterator[Fact]:
+    """Yield what bound in the plan before it was amended, and why it was."""
+    for item in () if comparison.plan is None else comparison.plan.amended:
+        yield Fact("amended", in_short(item))
 
 
 def primary(comparison: Comparison) -> MetricComparison | None:

@@ -1,0 +1,149 @@
+"""Changes what binds in a plan, and keeps in it what bound before, who changed it and why.
+
+Runs that were made under the old terms are those of another plan: they are shown and do not count,
+and their seeds are spent. So nobody gains by moving a promise to where the results are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.formats import amendments
+from gitexp.formats import plan as plan_format
+from gitexp.git import identity, objects, repository
+from gitexp.model.amended import AmendReport, Term
+from gitexp.model.plan import Amendment, BaselineRef
+from gitexp.ops import grade
+from gitexp.ops.conclude import experiment_of
+from gitexp.store import layout, transaction
+from gitexp.store.index import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.amended import Terms
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.transaction import TipView
+
+
+def amend_plan(  # noqa: PLR0913  what is changed, why and when
+    workspace: Workspace,
+    name: str | None,
+    terms: Terms,
+    *,
+    why: str,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> AmendReport:
+    """Change what binds in a plan as a commit on its branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str or None
+        The experiment; None: that of the current branch.
+    terms : Terms
+    why : str
+        The reason; it stays in the plan's file, and reports show it.
+    dry_run : bool
+    now : datetime, optional
+
+    Raises
+    ------
+    NoPlanError, UnknownExperimentError, DetachedHeadError
+        If there is no such plan here.
+    UsageError, BadEffectError, BadFormatError
+        If there is no reason or no change, or the terms make no sense.
+    MovedRefError
+        If the branch moved meanwhile; nothing was written.
+    """
+    if not why.strip():
+        raise UsageError("an amendment needs its reason", next_step="gitexp amend-plan --why TEXT")
+    repo = repository.open_repository(workspace)
+    branch, tip, plan = experiment_of(repo, name)
+    changed = _changed(repo, plan, terms)
+    if changed.digest == plan.digest:
+        raise UsageError(
+            "nothing that binds would change",
+            found=f"plan {plan.digest[:9]}",
+            expected="another effect, alpha, number of repeats, ...",
+            next_step="gitexp amend-plan --help; prose is mended in the plan's file",
+        )
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    author = identity.author(repo)
+    before, after = amendments.binding(plan), amendments.binding(changed)
+    differing = [key for key in before if before[key] != after[key]]
+    kept = Amendment(
+        digest=plan.digest,
+        why=" ".join(why.split()),
+        by=author,
+        at=when,
+        old={key: before[key] for key in differing},
+    )
+    amended = replace(changed, amended=(*plan.amended, kept))
+    with open_index(workspace) as index:
+        order = grade.order_at(repo, index, plan, tip)
+    report = AmendReport(
+        plan=amended,
+        before=plan.digest,
+        terms=tuple(Term(key, before[key], after[key]) for key in differing),
+        runs=0 if order is None else len(order.runs) + len(order.early),
+        commit=None,
+        dry_run=dry_run,
+        not_updated=(),
+    )
+    if dry_run:
+        return report
+
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {layout.plan_path(plan.name): plan_format.dump(amended)}
+
+    published = transaction.publish(
+        workspace,
+        branch,
+        edit,
+        message=f"gitexp amend-plan: {plan.name}\n\n{kept.why}\n",
+        author=author,
+        now=when,
+        expected=tip,
+        retry=False,
+    )
+    return replace(report, commit=published.commit, not_updated=published.not_updated)
+
+
+def _changed(repo: Repo, plan: Plan, terms: Terms) -> Plan:
+    """Return the plan with its new terms, checked as a new one is, and its new digest."""
+    direction = terms.direction or plan.direction
+    effect = plan.effect
+    if terms.effect is not None:
+        effect = plan_format.parse_effect(terms.effect, direction)
+    baseline = plan.baseline
+    if terms.baseline is not None:
+        baseline = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
+    return plan_format.make(
+        name=plan.name,
+        branch=plan.branch,
+        objective=plan.objective,
+        hypothesis=plan.hypothesis,
+        claim=terms.claim or plan.claim,
+        metric=terms.metric or plan.metric,
+        direction=direction,
+        effect=effect,
+        alpha=plan.alpha if terms.alpha is None else terms.alpha,
+        repeats=plan.repeats if terms.repeats is None else terms.repeats,
+        guards=plan.guards if terms.guards is None else terms.guards,
+        baseline=baseline,
+        evaluation=plan.evaluation,
+        author=plan.author,
+        created_at=plan.created_at,
+        formerly=plan.formerly,
+        stopping=terms.stopping or plan.stopping,
+        on_failed=terms.on_failed or plan.on_failed,
+        amended=plan.amended,
+    )

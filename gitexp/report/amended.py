@@ -1,0 +1,75 @@
+"""What `gitexp amend-plan` answers, and how reports show what was amended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats import plan as plan_format
+from gitexp.formats.fields import param_json
+from gitexp.formats.text import json_dumps, json_dumps_compact
+from gitexp.report import numbers
+from gitexp.report.escape import terminal
+
+if TYPE_CHECKING:
+    from gitexp.formats.text import Json
+    from gitexp.model.amended import AmendReport
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.plan import Amendment
+
+_LONG = 400
+SHORT = 9
+
+
+def text(report: AmendReport) -> str:
+    """Return it for a terminal."""
+    verb = "would amend" if report.dry_run else "amended"
+    changes = ", ".join(
+        f"{item.name} {value_text(item.old)} -> {value_text(item.new)}" for item in report.terms
+    )
+    lines = [f"{verb} {terminal(report.plan.name)}: {terminal(changes, limit=_LONG)}", ""]
+    lines.append(f"why         {terminal(report.plan.amended[-1].why, limit=_LONG)}")
+    if report.runs:
+        lines.append(
+            f"before      {numbers.amount(report.runs, 'run')} under plan {report.before[:SHORT]}:"
+            " shown, not counted; their seeds are spent"
+        )
+    if report.commit is not None:
+        lines.append(f"recorded    {report.commit[:SHORT]}, plan {report.plan.digest[:SHORT]}")
+    lines += [f"left alone  {terminal(path, limit=_LONG)}" for path in report.not_updated]
+    lines += ["", f"next: {_next(report)}"]
+    return "\n".join(lines)
+
+
+def json(report: AmendReport) -> str:
+    """Return it as ``gitexp/amend-report@1``."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/amend-report@1",
+        "plan": plan_format.to_json(report.plan),
+        "digest": report.plan.digest,
+        "before": report.before,
+        "terms": [
+            {"name": item.name, "old": param_json(item.old), "new": param_json(item.new)}
+            for item in report.terms
+        ],
+        "runs": report.runs,
+        "commit": report.commit,
+        "dry_run": report.dry_run,
+        "not_updated": list(report.not_updated),
+        "next": _next(report),
+    }
+    return json_dumps(value).decode().rstrip("\n")
+
+
+def in_short(item: Amendment) -> str:
+    """Return one amendment in a line: what bound before, and why it was changed."""
+    old = ", ".join(f"{key} was {value_text(value)}" for key, value in item.old.items())
+    return f"{item.at:%Y-%m-%d}: {old}; {item.why} ({item.by.name})"
+
+
+def value_text(value: ParamValue) -> str:
+    """Return a term as people read it."""
+    return value if isinstance(value, str) else json_dumps_compact(param_json(value)).decode()
+
+
+def _next(report: AmendReport) -> str:
+    return "the same without --dry-run" if report.dry_run else "gitexp run --with-baseline"

@@ -1,0 +1,104 @@
+"""`gitexp amend-plan` from the command line, and what its readers say of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.formats import plan as plan_format
+from gitexp.store import layout
+from tests.cli.shell import gitexp
+from tests.ops.records import Lab, experiment
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
+    from tests.build import BuiltRepo
+
+WHY = "5 % of the old test set is 3 % of the new one"
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    """An experiment with runs."""
+    found = Lab(repo)
+    experiment(found, n=4, repeats=4)
+    return found
+
+
+def plan(lab: Lab) -> Plan:
+    return plan_format.load(lab.repo.show(layout.plan_path("deep")).encode(), "plan")
+
+
+def test_it_keeps_what_bound_before_who_changed_it_and_why(lab: Lab) -> None:
+    before = plan(lab)
+    done = gitexp(lab.repo, "amend-plan", "--effect", ">=3%", "--alpha", "0.01", "--why", WHY)
+    assert done.code == 0, done.err
+    assert done.out.startswith("amended deep: effect >=5% -> >=3%, alpha 0.05 -> 0.01\n")
+    assert "2 runs under plan" in done.out
+    after = plan(lab)
+    (kept,) = after.amended
+    assert kept.digest == before.digest != after.digest
+    assert dict(kept.old) == {"effect": ">=5%", "alpha": 0.05}
+    assert (kept.why, kept.by.name) == (WHY, "Ada Lovelace")
+    assert after.hypothesis == before.hypothesis
+    assert lab.repo.git("log", "-1", "--format=%s") == "gitexp amend-plan: deep"
+    assert lab.repo.status() == []
+
+
+def test_runs_from_before_are_those_of_another_plan_and_the_rules_let_it_through(lab: Lab) -> None:
+    assert gitexp(lab.repo, "amend-plan", "deep", "--alpha", "0.01", "--why", WHY).code == 0
+    compared = gitexp(lab.repo, "compare")
+    assert compared.code in {3, 6}
+    checked = gitexp(lab.repo, "check", "--json").json
+    assert [item for item in checked["violations"] if item["rule"] == "R2"] == []
+    (found,) = checked["plans"]
+    assert (found["amended"], found["runs"], found["order"]) == (1, 0, "history")
+
+
+def test_show_and_reports_say_that_it_was_amended(lab: Lab) -> None:
+    gitexp(lab.repo, "amend-plan", "--alpha", "0.01", "--why", WHY)
+    shown = gitexp(lab.repo, "show", "deep")
+    assert "alpha was 0.05" in shown.out
+    assert WHY in shown.out
+
+
+def test_a_dry_run_writes_nothing(lab: Lab) -> None:
+    before = lab.repo.hash()
+    done = gitexp(lab.repo, "amend-plan", "--repeats", "8", "--why", WHY, "--dry-run", "--json")
+    assert done.code == 0, done.err
+    assert done.json["terms"] == [{"name": "repeats", "old": 4, "new": 8}]
+    assert lab.repo.hash() == before
+
+
+def test_guard_rails_are_given_all_at_once_and_can_be_taken_away(lab: Lab) -> None:
+    arguments = ("amend-plan", "--why", WHY, "--guard")
+    assert gitexp(lab.repo, *arguments, "loss<=+5%").code == 0
+    assert len(plan(lab).guards) == 1
+    assert gitexp(lab.repo, *arguments, "none").code == 0
+    assert plan(lab).guards == ()
+    assert len(plan(lab).amended) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--alpha", "0.01"), "reason"),
+        (("--why", WHY), "nothing that binds"),
+        (("--why", WHY, "--alpha", "0.05"), "nothing that binds"),
+        (("--why", WHY, "--alpha", "7"), "alpha is not a rate"),
+        (("--why", WHY, "--effect", "good"), "effect"),
+        (("--why", WHY, "--looks", "3"), "stopping rule"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(lab: Lab, arguments: tuple[str, ...], said: str) -> None:
+    before = lab.repo.hash()
+    done = gitexp(lab.repo, "amend-plan", *arguments)
+    assert done.code in {2, 3}
+    assert said in done.err
+    assert lab.repo.hash() == before
+
+
+def test_without_a_plan_there_is_nothing_to_amend(lab: Lab) -> None:
+    lab.repo.switch("main")
+    assert gitexp(lab.repo, "amend-plan", "--alpha", "0.01", "--why", WHY).code == 3
