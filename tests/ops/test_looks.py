@@ -73,6 +73,29 @@ def test_what_was_decided_stays_decided_whatever_comes_after(lab: Lab) -> None:
     assert any("after it change nothing" in note for note in result.metrics[0].notes)
 
 
+def test_a_look_that_does_not_pay_for_its_variants_has_decided_nothing(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=12, stopping=Stopping(StoppingRule.POCOCK, 2))
+    low = scores(0.6, range(12))
+    lab.change(3)
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: low[seed] - 0.01 for seed in range(6)}}, plan=plan)
+    lab.change(4)
+    high = {seed: value + 0.005 + 0.001 * (seed % 3) for seed, value in low.items()}
+    lab.record("d", {"f1": {seed: high[seed] for seed in range(6)}}, plan=plan)
+    first = one(lab)
+    assert first.metrics[0].result is not None
+    assert first.metrics[0].result.p_support == pytest.approx(0.0265, abs=1e-3), "twice: 0.053"
+    assert first.verdict is Verdict.INCONCLUSIVE
+    assert "not decided after 1 of 2 looks" in first.metrics[0].notes
+    lab.record("e", {"f1": {seed: high[seed] for seed in range(6, 12)}}, plan=plan)
+    second = one(lab)
+    assert second.verdict is Verdict.SUPPORTED
+    assert second.metrics[0].result is not None
+    assert second.metrics[0].result.plan.alpha == 0.05
+    assert "decided with 12 repeats, at look 2 of 2" in second.metrics[0].notes
+
+
 def test_the_order_is_that_of_the_records_and_not_of_the_seeds(lab: Lab) -> None:
     grow(lab, ALWAYS, [(range(10, 18), 0.05), (range(8), -0.2)])
     result = one(lab)

@@ -10,7 +10,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
+from gitexp.model.comparison import Role
 from gitexp.model.plan import StoppingRule
+from gitexp.ops import selection
 from gitexp.ops.designs import repeats
 from gitexp.ops.measure import Answer, Values, is_broken, values_of
 from gitexp.stats.design import Design, Unit
@@ -48,7 +50,7 @@ def measure(count: Count, question: Question, plan: Plan, *, paired: bool) -> An
         paired=paired,
         n_baseline=len(left),
         n_candidate=len(right),
-        alpha=question.alpha,
+        alpha=question.alpha / _chances(count, question, plan),
         effect=question.effect,
         direction=question.direction,
     )
@@ -57,6 +59,9 @@ def measure(count: Count, question: Question, plan: Plan, *, paired: bool) -> An
     except DesignError as error:
         why = ": ".join(part for part in (error.summary, error.found) if part)
         return Answer(replace(plain.comparison, result=None), why)
+    # its p-values are multiplied later: they are held against alpha itself
+    tested = replace(course.result, plan=replace(course.result.plan, alpha=question.alpha))
+    course = replace(course, result=tested)
     comparison = plain.comparison
     if comparison.result is not None:
         single = replace(
@@ -88,6 +93,13 @@ def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float]
         )
     seeds = sorted(left, key=lambda seed: max(old[seed], new[seed]))
     return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
+
+
+def _chances(count: Count, question: Question, plan: Plan) -> int:
+    """Return how many variants a look has to pay for before it decides; see `ops.selection`."""
+    if question.role is not Role.PRIMARY:
+        return 1
+    return selection.factor(selection.of_variants(count, plan))
 
 
 def _place(repeats: Mapping[int, Counted], seed: int) -> tuple[int, int]:
