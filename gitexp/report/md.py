@@ -71,7 +71,7 @@ def metric_table(comparison: Comparison) -> Iterator[str]:
         "relative",
         words.confidence_title(comparison),
         words.size_title(comparison),
-        "p",
+        "two-sided p",
         "role",
     )
     yield f"| {' | '.join(header)} |"

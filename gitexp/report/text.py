@@ -69,7 +69,7 @@ def metric_table(comparison: Comparison) -> list[str]:
         "relative",
         words.confidence_title(comparison),
         words.size_title(comparison),
-        "p",
+        "two-sided p",
         "",
     ]
     rows = [words.metric_row(comparison, metric) for metric in comparison.metrics]
