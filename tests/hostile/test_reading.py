@@ -11,12 +11,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
+from gitexp.model.request import RunRequest
+from gitexp.model.run import RepeatState
 from gitexp.ops.new import new
 from gitexp.ops.run import run
 from gitexp.store import layout
 from tests.build import git_environment
-from tests.ops.test_run import plain
+from tests.ops.test_run import plain, states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +65,8 @@ LOOKS: tuple[tuple[str, ...], ...] = (
     ("inputs", "main", "REF"),
     ("compare", "main", "REF"),
     ("compare", "REF"),
+    ("review", "main...REF"),
+    ("review", "main...REF", "--json"),
     ("run", "--at", "REF", "--on", "REF", "--dry-run"),
 )
 LISTS: tuple[tuple[str, ...], ...] = (
@@ -89,13 +94,17 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
         NewRequest(
             name="a",
             hypothesis="a higher learning rate raises accuracy",
-            metric="acc:max",
+            metric="acc",
+            direction=Direction.MAX,
             effect=">0",
             repeats=2,
             baseline="main",
         ),
     )
-    run(repo.workspace)
+    repo.switch("exp/a")
+    repo.commit({"params.yaml": "lr: 0.2\nseed: 7\n"})
+    done = run(repo.workspace, RunRequest(with_baseline=True))
+    assert set(states(done)) == {RepeatState.FINISHED}
     repo.switch("main")
     for key in ("filter.evil.clean", "filter.evil.smudge", "diff.evil.textconv", "diff.external"):
         repo.git("config", key, f"touch {canary}/{key}; cat")
@@ -140,7 +149,7 @@ def paths(repo: BuiltRepo, name: str) -> dict[str, str]:
 def look(
     repo: BuiltRepo, argv: tuple[str, ...], capsys: pytest.CaptureFixture[str], ref: str = ""
 ) -> None:
-    code = dispatch(["-C", str(repo.path), *(ref if word == "REF" else word for word in argv)])
+    code = dispatch(["-C", str(repo.path), *(word.replace("REF", ref) for word in argv)])
     said = capsys.readouterr()
     assert 0 <= code <= 6, (argv, ref, code, said.err)
     for text in (said.out, said.err):
