@@ -133,6 +133,7 @@ def test_without_a_data_remote_git_alone_is_shared_only_when_asked(team: Team) -
         push(team.a.workspace)
     assert "--no-data" in caught.value.next_step
     assert "model.txt" in caught.value.found
+    assert caught.value.where == str(team.a.path / ".dvc" / "config")
     assert team.origin.refs() == before
     report = push(team.a.workspace, data=False)
     assert report.branches[0].pushed

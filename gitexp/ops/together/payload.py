@@ -85,7 +85,7 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
         raise PreconditionError(
             "there is no DVC remote that data could go to",
             found=f"{len(outs)} outputs in DVC's cache, {outs[0].path} for one" if outs else "",
-            where=str(depot.project / ".dvc" / "config"),
+            where=str(settings.find_dvc_dir(depot.project) / "config"),
             next_step="dvc remote add --default NAME URL, or give --no-data to share only what "
             "Git holds",
         )
@@ -151,7 +151,7 @@ def bring(
     if depot.remote is None:
         raise PreconditionError(
             "there is no DVC remote that data could come from",
-            where=str(depot.project / ".dvc" / "config"),
+            where=str(settings.find_dvc_dir(depot.project) / "config"),
             next_step="dvc remote add --default NAME URL",
         )
     found = Reader(shared.repo).needs(tips)
