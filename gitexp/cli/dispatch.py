@@ -38,6 +38,9 @@ class BugWriter(Protocol):
 class Glossary(Protocol):
     """What `gitexp.cli.glossary` offers."""
 
+    def find(self, word: str) -> object | None:
+        """Return a word's entry, if it has one."""
+
     def help_of(self, word: str) -> str:
         """Explain a word."""
 
@@ -224,12 +227,15 @@ def _help(rest: Sequence[str], context: Context) -> int:
 
 
 def _explained(word: str) -> str:
-    """Return the help of a command, else what a word of the output means."""
+    """Return the help of a command, what a word of the output means, or both."""
+    glossary: Glossary = importlib.import_module("gitexp.cli.glossary")  # read for this alone
     command = find(word)
-    if command is not None:
-        return help_of(command)
-    glossary: Glossary = importlib.import_module("gitexp.cli.glossary")  # not read for a command
-    return glossary.help_of(word)
+    if command is None:
+        return glossary.help_of(word)
+    said = [help_of(command)]
+    if glossary.find(word) is not None:
+        said.append(f"as a word of the output:\n{glossary.help_of(word)}")
+    return "\n\n".join(said)
 
 
 def help_of(command: Command) -> str:

@@ -41,9 +41,13 @@ def test_a_word_is_found_however_it_is_written(
     assert len(capsys.readouterr().out.splitlines()) == 4
 
 
-def test_a_command_goes_before_a_word(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_goes_before_a_word_of_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "run"]) == 0
-    assert "usage: gitexp run" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("usage: gitexp run")
+    assert "\nrun\n  one execution of the pipeline" in said
+    assert main(["help", "list"]) == 0
+    assert "as a word" not in capsys.readouterr().out
 
 
 def test_an_unknown_word_is_an_error_that_names_near_ones(
