@@ -6,6 +6,7 @@ draws it has follows from the number of examples, so that a large evaluation set
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
@@ -22,7 +23,9 @@ from gitexp.stats.scored import AREA, RANKED
 if TYPE_CHECKING:
     from gitexp.stats.design import Design
 
-MIN_CLASS = 20  # examples of either class, for DeLong's z: with 10 of 100 it rejects 6.3 %
+# Examples of either class. DeLong: with 10 of 100 z rejects 6.3 %. A bootstrap of recall against a
+# margin: with 5 to 8 positive ones of 400 it rejects 20 % to 49 %, with 20 of them 5 % to 9 %.
+MIN_CLASS = 20
 MIN_CLUSTERS = 20  # for the same: with 10 clusters it rejects 6.9 %, with 5 9.4 %
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
 MIN_DRAWS = 999
@@ -60,7 +63,8 @@ def plan_examples(
     design : Design
         `metric` is a kind of `scored` or of `metrics`; its numbers are examples.
     classes : pair of int
-        Examples of the positive class and others, as the evaluation data have them.
+        Examples of the positive class and others, as the evaluation data have them; zeros for a
+        metric that has no such class.
     clusters : int
         Clusters that are swapped and drawn whole; 0: every example is one.
     """
@@ -68,7 +72,8 @@ def plan_examples(
     checked = plan_test(design)  # refuses what makes no sense
     score = design.metric in RANKED or design.metric in {"log_loss", "brier", "mae", "mse", "rmse"}
     if not score and not clusters:
-        return checked
+        few = checked.test == "bootstrap-margin" and 0 < classes[0] < MIN_CLASS
+        return replace(checked, smallest_p=1.0) if few else checked
     why = f"claim: model, {design.n_baseline} examples predicted by both sides"
     if clusters:
         why += f" in {clusters} clusters"
@@ -78,6 +83,7 @@ def plan_examples(
     what = "clusters" if clusters else "examples"
     if margin:
         draws, usable = bootstrap_draws(design.metric, units), units >= MIN_BOOTSTRAP_EXAMPLES
+        usable = usable and (design.metric not in RANKED or min(classes) >= MIN_CLASS)
         title = f"paired bootstrap of {design.metric} against the margin, {draws:,} resamples"
         test, why = "bootstrap-margin", f"{why}; a margin other than zero"
     else:
@@ -153,11 +159,14 @@ def lacking(plan: PlannedTest) -> str:
         return (
             f"repeats crossed with examples need {MIN_REPEATS} pairs, {plan.n_baseline} are there"
         )
-    if plan.test == "bootstrap-margin" and "clusters" in plan.title:
+    few = plan.n_baseline < MIN_BOOTSTRAP_EXAMPLES
+    if plan.test == "bootstrap-margin" and "clusters" in plan.title and few:
         return (
             f"a bootstrap against a margin needs {MIN_BOOTSTRAP_EXAMPLES} clusters, "
             f"{plan.n_baseline} are there"
         )
+    if plan.test == "bootstrap-margin" and not few:
+        return f"a bootstrap against a margin needs {MIN_CLASS} examples of the positive class"
     return ""
 
 

@@ -29,16 +29,23 @@ def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
 
 
-def predictions(lab: Lab, right: int, total: int = 200) -> tuple[Output, float]:
-    """Put predictions into the cache and return their record and their accuracy."""
-    lines = ["id,y_true,y_pred"]
-    lines += [f"{i},{i % 2},{i % 2 if i < right else 1 - i % 2}" for i in range(total)]
+def cached(lab: Lab, truth: list[int], guesses: list[int]) -> Output:
+    """Put predictions into the cache and return their record."""
+    pairs = zip(truth, guesses, strict=True)
+    lines = ["id,y_true,y_pred", *(f"{i},{y},{guess}" for i, (y, guess) in enumerate(pairs))]
     data = ("\n".join(lines) + "\n").encode()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     place = lab.repo.path / ".dvc" / "cache" / "files" / "md5" / md5[:2] / md5[2:]
     place.parent.mkdir(parents=True, exist_ok=True)
     place.write_bytes(data)
-    return Output("pred.csv", Md5(md5), len(data)), right / total
+    return Output("pred.csv", Md5(md5), len(data))
+
+
+def predictions(lab: Lab, right: int, total: int = 200) -> tuple[Output, float]:
+    """Put predictions into the cache and return their record and their accuracy."""
+    truth = [i % 2 for i in range(total)]
+    guesses = [y if i < right else 1 - y for i, y in enumerate(truth)]
+    return cached(lab, truth, guesses), right / total
 
 
 @pytest.mark.parametrize("metric", ["accuracy", "f1"])
@@ -74,6 +81,26 @@ def test_a_guard_rail_with_too_few_examples_for_its_margin_leaves_no_yes(lab: La
     result = one(lab)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert "a bootstrap needs 200 examples, 120 are there" in result.headline
+
+
+@pytest.mark.parametrize(("positives", "verdict"), [(8, "undecidable"), (20, "supported")])
+def test_a_margin_of_a_class_metric_needs_examples_of_that_class(
+    lab: Lab, positives: int, verdict: str
+) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="recall", effect=">=-0.3")
+    lab.change()
+    truth = [int(i < positives) for i in range(400)]
+    for letter, of, hits in (("b", "main", positives - 3), ("c", "HEAD", positives - 2)):
+        guesses = [int(i < hits) for i in range(400)]
+        output = cached(lab, truth, guesses)
+        value = {"recall": {0: hits / positives}}
+        lab.record(letter, value, of=of, plan=plan, outputs={0: (output,)})
+    result = one(lab)
+    assert result.verdict is Verdict(verdict), result.headline
+    needs = "a bootstrap against a margin needs 20 examples of the positive class"
+    assert (needs in result.headline) == (positives < 20)
 
 
 def test_lost_predictions_stop_a_verdict_and_not_a_look(lab: Lab) -> None:

@@ -16,7 +16,7 @@ from gitexp.model.plan import Claim
 from gitexp.ops.measure import Answer, build, is_broken
 from gitexp.stats import companions, scored, scoretests, sums
 from gitexp.stats import intervals as between_labels
-from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.design import Design, Unit
 from gitexp.stats.exampleplans import plan_examples
 from gitexp.stats.examples import discordant, tabulate
 from gitexp.stats.metrics import classes, value
@@ -107,13 +107,22 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
         beside = scoretests.beside_scores(plan, design, sides)
         return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
     cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
-    result = run_on_predictions(plan_test(design), design, cells, computed)
+    plan = plan_examples(design, classes=_classes(pair, computed))
+    result = run_on_predictions(plan, design, cells, computed)
     return (
         result,
         companions.beside_predictions(result.plan, design, cells),
         between_labels.predictions_interval(cells, computed, confidence=1 - question.alpha),
         _cohens_g(*discordant(cells)),
     )
+
+
+def _classes(pair: Pair, definition: Definition) -> tuple[int, int]:
+    """Return the examples of the class that a metric is about, and others; zeros without one."""
+    if not definition.positive:
+        return 0, 0
+    positive = pair.y_true.count(definition.positive)
+    return positive, len(pair.y_true) - positive
 
 
 def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Sides:
