@@ -130,9 +130,14 @@ def _flags(python: str) -> str:
 
     -I also leaves out what ``pip install --user`` installed; then it is -P.
     """
-    done = subprocess.run(
-        [python, "-I", "-c", "import gitexp.cli.main"], capture_output=True, check=False
-    )
+    try:
+        done = subprocess.run(
+            [python, "-I", "-c", "import gitexp.cli.main"], capture_output=True, check=False
+        )
+    except OSError as error:
+        raise PreconditionError(
+            "the interpreter of the hooks cannot be started", found=str(error), where=python
+        ) from error
     return "-P" if done.returncode else "-I"
 
 

@@ -1,0 +1,256 @@
+"""The hooks in sh: they start Python where it is needed, and only there; they work by hand."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.cli.hook import PLACES
+from gitexp.formats import config as config_format
+from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS
+from gitexp.ops.hooks.install import install
+from gitexp.store import layout
+from tests.build import git_environment
+from tests.ops.hooks.world import PLAN, call, copied, template
+from tests.ops.records import CONFIG
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
+
+HOOKS = Path(__file__).parents[3] / "hooks"
+ALL = (*CLIENT_HOOKS, *SERVER_HOOKS)
+BLOCK = re.compile(r"^# --- (?P<title>.*)\n(?P<text>(?:(?!# --- [a-zA-Z]).*\n)*)", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
+    return template(tmp_path_factory.mktemp("hooks") / "repo")
+
+
+@pytest.fixture
+def repo(made: BuiltRepo, tmp_path: Path) -> BuiltRepo:
+    return copied(made, tmp_path / "repo")
+
+
+class Canary:
+    """A Python that notes each of its starts."""
+
+    def __init__(self, repo: BuiltRepo, folder: Path) -> None:
+        self.file = folder / "starts"
+        python = folder / "a python"  # with a space
+        python.write_text(f'#!/bin/sh\necho x >>"{self.file}"\nexec "{sys.executable}" "$@"\n')
+        python.chmod(0o755)
+        install(repo.workspace, python=str(python))
+        self.take()
+
+    def take(self) -> int:
+        """Return how often it was started since the last time."""
+        if not self.file.exists():
+            return 0
+        n = len(self.file.read_text().splitlines())
+        self.file.unlink()
+        return n
+
+
+@pytest.fixture
+def canary(repo: BuiltRepo, tmp_path: Path) -> Canary:
+    return Canary(repo, tmp_path)
+
+
+def hook(repo: BuiltRepo, name: str, *args: str, path: str | None = None) -> int:
+    """Run a hook as Git would, with another PATH; return its exit code."""
+    env = git_environment() | ({} if path is None else {"PATH": path})
+    script = repo.path / ".git" / "hooks" / name
+    done = subprocess.run([script, *args], cwd=repo.path, env=env, check=False, input=b"")
+    return done.returncode
+
+
+# --- the files ----------------------------------------------------------------------------------
+
+
+def test_every_hook_has_a_file_and_an_answer() -> None:
+    assert {path.name for path in HOOKS.iterdir()} == set(ALL) == set(PLACES)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_hook_is_plain_sh_that_git_can_start(name: str) -> None:
+    data = (HOOKS / name).read_bytes()
+    assert data.startswith(f"#!/bin/sh\n# gitexp-hook {name} v1\n".encode())
+    assert b"\r" not in data
+    assert data.isascii()
+    assert os.access(HOOKS / name, os.X_OK)
+    for shell in ("dash", "bash", "busybox"):
+        if shutil.which(shell):
+            argv = [shell, *(["sh"] if shell == "busybox" else []), "-n", str(HOOKS / name)]
+            subprocess.run(argv, check=True)
+
+
+def test_parts_that_several_hooks_have_are_the_same_in_all() -> None:
+    seen: dict[str, str] = {}
+    for name in ALL:
+        text = (HOOKS / name).read_text(encoding="utf-8").replace(name, "NAME")
+        for block in BLOCK.finditer(text):
+            part = block["text"].replace("said | ", "").partition("\n    code=$?\nfi\n[")[0]
+            part = part.removesuffix("exit 0\n").partition('if [ "$code" = 97 ] &&')[0].rstrip()
+            if block["title"].startswith(("the branch", "experiments' branches", "Python:")):
+                assert seen.setdefault(block["title"], part) == part, name
+    assert len(seen) == 3
+
+
+# --- when Python is started -----------------------------------------------------------------------
+
+
+def test_off_experiments_no_python_starts(repo: BuiltRepo, canary: Canary) -> None:
+    repo.switch("main")
+    for args in (
+        ("commit", "-q", "--allow-empty", "-m", "a"),
+        ("switch", "-q", "--create", "topic"),
+        ("switch", "-q", "--detach"),
+        ("commit", "-q", "--allow-empty", "-m", "b"),
+    ):
+        assert call(repo, *args).code == 0
+    assert canary.take() == 0
+
+
+def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
+    repo: BuiltRepo, canary: Canary
+) -> None:
+    def commit(*options: str) -> int:
+        said = call(repo, "commit", "-q", "-m", "a", *options)
+        assert said.code == 0, said.err
+        return canary.take()
+
+    assert commit("--allow-empty") == 1
+    for text in ("print(3)\n", "print(4)\n"):
+        repo.write({"train.py": text})
+        assert commit("-a") == 0
+    repo.write({"params.yaml": "depth: 9\n"})
+    assert commit("-a") == 1
+    repo.write({"new.py": "print(4)\n"})
+    repo.git("add", "new.py")
+    assert commit() == 1
+    assert commit("--amend") == 0
+    repo.write({"train.py": "#" * (6 << 20)})
+    assert commit("-a") == 1  # R5 warns
+    assert commit("--allow-empty") == 1
+    repo.write({"params.yaml": "depth: 8\n"})
+    call(repo, "commit", "-qa", "--no-verify", "-m", "x")
+    repo.write({"train.py": "print(5)\n"})
+    assert commit("-a") == 1
+    assert commit("--amend", "--no-verify") == 0
+    repo.switch("exp/deeper", create=True)
+    said = call(repo, "commit", "-q", "--allow-empty", "-m", "a")
+    assert "error[R1]" in said.err
+
+
+def test_what_is_spoken_of_is_judged_on_top_of_what_was_in_order(repo: BuiltRepo) -> None:
+    repo.write({"train.py": "print(3)\n"})
+    assert call(repo, "commit", "-qam", "a").code == 0
+    repo.git("rm", "-q", PLAN)
+    assert "error[R1]" in call(repo, "commit", "-qm", "a").err
+
+
+@pytest.mark.parametrize(
+    ("text", "branch", "starts"),
+    [
+        ("rules:\n  branches: try/*\n", "try/a", True),
+        ("rules:\n  branches: try/*\n", "exp/a", False),
+        ("rules:\n  branches: '*/try-*'  # ours\n", "ada/try-1", True),
+        ('rules:\n  branches: "try/*"\n', "try/a/b", True),
+        ("branches:\n  prefix: e/\n", "e/a", True),
+        ("branches:\n  prefix: e/\n", "exp/a", False),
+        ("rules: {branches: try/*}\n", "topic", True),  # only a reader of YAML can tell
+        ("branches: {prefix: e/}\n", "e/a", True),
+        ("rules:\n    branches: try/*\n", "try/a", True),
+        ("rules:\n  branches: null\n", "topic", False),
+        ("# branches and prefix: as always\n", "topic", True),
+        ("", "topic", False),
+        ("", "exp", False),
+        ("", "exp/ä", True),
+    ],
+)
+def test_the_branches_are_those_of_the_staged_settings(
+    repo: BuiltRepo, canary: Canary, text: str, branch: str, *, starts: bool
+) -> None:
+    repo.git("switch", "-q", "--orphan", branch)
+    repo.write({layout.CONFIG: f"$schema: gitexp/config@1\ncommand: python train.py\n{text}"})
+    repo.git("add", layout.CONFIG)
+    (repo.path / layout.CONFIG).unlink()  # the work tree is nobody's business
+    hook(repo, "pre-commit")
+    assert bool(canary.take()) is starts
+
+
+def test_the_settings_that_init_writes_are_read_in_sh(repo: BuiltRepo, canary: Canary) -> None:
+    repo.switch("topic", create=True)
+    repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
+    assert hook(repo, "pre-commit") == 0
+    assert canary.take() == 0
+
+
+def test_what_lies_at_the_top_of_a_branch_is_not_imported(repo: BuiltRepo) -> None:
+    evil = {"argparse.py": "raise SystemExit(0)\n", "gitexp/__init__.py": "raise SystemExit(0)\n"}
+    repo.write(evil)
+    repo.git("add", "--force", *evil)
+    repo.git("rm", "-q", PLAN)
+    assert "error[R1]" in call(repo, "commit", "-qm", "a", env={"PYTHONPATH": "."}).err
+
+
+# --- without Python, by hand ----------------------------------------------------------------------
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path) -> str:
+    """A PATH as programs with windows have it: git and the tools of sh."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("git", "sh", "cat", "grep", "cut", "mv"):
+        (folder / name).symlink_to(shutil.which(name) or name)
+    return str(folder)
+
+
+def test_without_python_an_experiment_is_refused_and_the_rest_passes(
+    repo: BuiltRepo, bare_path: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name in CLIENT_HOOKS:
+        shutil.copy(HOOKS / name, repo.path / ".git" / "hooks" / name)
+    assert hook(repo, "pre-commit", path=bare_path) == 1
+    err = capfd.readouterr().err
+    assert "no Python has gitexp" in err
+    assert "gitexp hooks install" in err
+    assert hook(repo, "prepare-commit-msg", "README", path=bare_path) == 0
+    assert hook(repo, "post-checkout", "0" * 40, "1" * 40, "1", path=bare_path) == 0
+    repo.switch("main")
+    for name in CLIENT_HOOKS:
+        (repo.path / "message").write_text("a message\n")
+        assert hook(repo, name, "message", path=bare_path) == 0, name
+    assert capfd.readouterr().err == ""
+
+
+def test_a_short_path_is_enough_where_the_hooks_are_installed(
+    repo: BuiltRepo, bare_path: str
+) -> None:
+    repo.git("rm", "-q", "--cached", PLAN)
+    assert hook(repo, "pre-commit", path=bare_path) == 1
+    repo.git("reset", "-q")
+    assert hook(repo, "pre-commit", path=bare_path) == 0
+
+
+def test_a_copy_by_hand_finds_the_command_on_the_path(repo: BuiltRepo) -> None:
+    shutil.copy(HOOKS / "pre-commit", repo.path / ".git" / "hooks" / "pre-commit")
+    repo.git("rm", "-q", PLAN)
+    assert "error[R1]" in call(repo, "commit", "-qm", "a").err
+
+
+def test_an_interpreter_that_lost_gitexp_is_passed_over(repo: BuiltRepo, tmp_path: Path) -> None:
+    venv = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(venv)], check=True)
+    install(repo.workspace, python=str(venv / "bin" / "python"))
+    repo.git("rm", "-q", PLAN)
+    assert "error[R1]" in call(repo, "commit", "-qm", "a").err  # by the command on PATH
