@@ -273,6 +273,13 @@ class ImportPathError(PreflightError):
     id = "import-path"
 
 
+class WitnessError(PreconditionError):
+    """Nobody else saw the plan, or a witness could not be asked."""
+
+    id = "not-witnessed"
+    hint = "gitexp witness --push, or --rfc3161"
+
+
 class NoSpaceError(PreconditionError):
     """The disk is full, or a limit on file sizes was met; nothing was recorded."""
 
@@ -329,6 +336,12 @@ class ResourceError(PreconditionError):
     """A job asks for more than the engine can ever give."""
 
     id = "resources"
+
+
+class CommentFailedError(PreconditionError):
+    """The comment on a pull request could not be written."""
+
+    id = "comment-failed"
 
 
 # --- 4: somebody else moved the ref -------------------------------------------------------------

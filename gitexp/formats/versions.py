@@ -30,6 +30,7 @@ NEWEST: Mapping[str, int] = {
     "run": 1,
     "samples": 1,
     "tombstone": 1,
+    "witness": 1,
 }
 
 _SCHEMA = re.compile(r"gitexp/([a-z]{1,40})@([1-9][0-9]{0,5})")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.ids import EnvironmentDigest, RunId
+    from gitexp.model.ids import EnvironmentDigest, PlanDigest, RunId
     from gitexp.model.workspace import Workspace
 
 FOLDER: Final = ".gitexp"
@@ -20,6 +20,7 @@ CONCLUSIONS: Final = ".gitexp/conclusions"
 TOMBSTONES: Final = ".gitexp/tombstones"
 RUNS: Final = ".gitexp/runs"
 ENVIRONMENTS: Final = ".gitexp/environments"
+WITNESSES: Final = ".gitexp/witness"
 TMP: Final = ".gitexp/tmp"
 
 DATA_BRANCH: Final = "gitexp/data"
@@ -71,6 +72,11 @@ def samples_csv(run: RunId) -> str:
 def environment_dir(digest: EnvironmentDigest) -> str:
     """Return the folder of a recorded environment."""
     return f"{ENVIRONMENTS}/{digest}"
+
+
+def witness_dir(plan: PlanDigest) -> str:
+    """Return the folder of what witnesses say of a plan."""
+    return f"{WITNESSES}/{plan}"
 
 
 def data_pointer(run: RunId, folder: str = "") -> str:

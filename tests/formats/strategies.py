@@ -49,6 +49,7 @@ from gitexp.model.posterior import Posterior
 from gitexp.model.rules import Grade, Identity, OrderGrade, Policy, Violation, Where
 from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
+from gitexp.model.witness import Receipt, Way
 
 T = TypeVar("T")
 
@@ -350,6 +351,18 @@ tombstones = st.builds(
     source=st.none() | commits,
     author=persons,
     removed_at=times,
+)
+
+receipts = st.builds(
+    Receipt,
+    way=st.sampled_from(Way),
+    plan=sha256s.map(PlanDigest),
+    commit=commits,
+    by=persons,
+    remote=texts,
+    url=texts,
+    ref=texts,
+    said=texts,
 )
 
 rates = st.floats(1e-300, 1.0)

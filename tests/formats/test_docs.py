@@ -25,6 +25,7 @@ from gitexp.formats import (
     run,
     samples,
     tombstone,
+    witness,
 )
 from gitexp.formats.text import json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
@@ -45,6 +46,7 @@ RECORDS: dict[str, ModuleType] = {
     "review": review,
     "run": run,
     "tombstone": tombstone,
+    "witness": witness,
 }
 
 

@@ -26,6 +26,7 @@ from gitexp.formats import (
     run,
     samples,
     tombstone,
+    witness,
 )
 from gitexp.formats.text import json_dumps, json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
@@ -49,6 +50,7 @@ RECORDS: dict[str, tuple[ModuleType, st.SearchStrategy[object]]] = {
     "review": (review, strategies.reviews),
     "run": (run, strategies.runs),
     "tombstone": (tombstone, strategies.tombstones),
+    "witness": (witness, strategies.receipts),
 }
 YAML_KINDS = ("conclusion", "plan", "tombstone")
 

@@ -1,0 +1,72 @@
+"""Who signed commits, as far as the reader's own settings vouch for the keys.
+
+Which program verifies, and whose keys count, comes from the settings of user and system: a
+repository's folder may be a stranger's, and could name a program of its own.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from gitexp.git import command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+
+_SCOPES: Final = frozenset(("system", "global", "command"))
+_OWN: Final = {
+    "gpg.program": "gpg",
+    "gpg.openpgp.program": "gpg",
+    "gpg.x509.program": "gpgsm",
+    "gpg.ssh.program": "ssh-keygen",
+    "gpg.ssh.allowedsignersfile": os.devnull,
+    "gpg.ssh.revocationfile": "",
+    "gpg.mintrustlevel": "",
+}
+
+
+def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitHash, str]:
+    """Return who signed each of these commits; those without a good signature are left out.
+
+    Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
+
+    Raises
+    ------
+    GitFailedError
+        If git cannot be asked.
+    """
+    if not commits:
+        return {}
+    chosen = {**_OWN, **settings(workspace, "gpg.")}
+    options = [part for key, value in chosen.items() if value for part in ("-c", f"{key}={value}")]
+    arguments = [*options, "log", "--no-walk=unsorted", "--no-show-signature", "--stdin",
+                 "--format=%H%x00%G?%x00%GS%x01"]  # fmt: skip
+    data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+    out = command.run(workspace, arguments, data=data).decode("utf-8", "backslashreplace")
+    found: dict[CommitHash, str] = {}
+    known = {str(commit): commit for commit in commits}
+    for record in out.split("\x01"):
+        commit, _, rest = record.strip("\n").partition("\0")
+        good, _, who = rest.partition("\0")
+        if good == "G" and commit in known:
+            found[known[commit]] = who
+    return found
+
+
+def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:
+    """Return the settings below a prefix that user and system gave, not the repository's own.
+
+    Keys as git prints them, section and name in lower case; the last value wins.
+    """
+    out = command.run(workspace, ["config", "--list", "-z", "--show-scope", "--includes"])
+    words = out.decode("utf-8", "surrogateescape").split("\0")
+    found: dict[str, str] = {}
+    for scope, record in zip(words[::2], words[1::2], strict=False):
+        key, separator, value = record.partition("\n")
+        if scope in _SCOPES and key.startswith(prefix):
+            found[key] = value if separator else "true"
+    return found

@@ -1,0 +1,86 @@
+"""What somebody else says of a plan: that it was there at a time, or that he agrees with it."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from gitexp.model.ids import CommitHash, PlanDigest
+    from gitexp.model.plan import Person
+
+
+class Way(enum.Enum):
+    """How a plan was witnessed."""
+
+    PUSH = "push"  # a server took it; its log has the time
+    RFC3161 = "rfc3161"  # a time-stamping authority signed a digest of it, with the time
+    APPROVAL = "approval"  # a second person signed it
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A witness's word, as it is kept in the repository.
+
+    Attributes
+    ----------
+    plan : PlanDigest
+        What was witnessed: the plan with all that binds in it.
+    commit : CommitHash
+        The commit of the experiment's branch that the witness saw.
+    by : Person
+        Who asked the witness; of an approval, who approves.
+    remote, url, ref : str
+        Of a push: Git's name of the remote, its address without credentials, the full ref. Of a
+        time stamp `url` is the authority's.
+    said : str
+        Of a push, what the server said of it; of an approval, its words.
+    """
+
+    way: Way
+    plan: PlanDigest
+    commit: CommitHash
+    by: Person
+    remote: str = ""
+    url: str = ""
+    ref: str = ""
+    said: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A receipt in a tree.
+
+    Attributes
+    ----------
+    path : str
+    receipt : Receipt or None
+        None where it cannot be read; `why` says why.
+    token : bytes
+        Of a time stamp, the authority's answer.
+    """
+
+    path: str
+    receipt: Receipt | None
+    token: bytes = b""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whom the reader believes, by his own settings; nothing of it comes from a branch.
+
+    Attributes
+    ----------
+    authorities : Path or None
+        Certificates of time-stamping authorities, PEM.
+    log : mapping of str to datetime
+        By commit: when a server took it, as the server's own log says.
+    """
+
+    authorities: Path | None = None
+    log: tuple[tuple[str, datetime], ...] = ()

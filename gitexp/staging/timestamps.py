@@ -1,0 +1,179 @@
+"""Time stamps by RFC 3161, through openssl: asked for, read, and verified.
+
+The time is the authority's. Nobody is believed by default: the certificates come from the
+reader's own settings.
+
+References
+----------
+Adams, C. et al. (2001). Internet X.509 PKI Time-Stamp Protocol. RFC 3161, doi:10.17487/RFC3161.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+import urllib.error
+import urllib.request
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import PreconditionError, WitnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from http.client import HTTPMessage
+    from typing import IO
+
+TOKEN_LIMIT: Final = 64 << 10  # bytes of an authority's answer
+TIMEOUT_S: Final = 20
+_TIME = re.compile(rb"^Time stamp: (.{10,40}?)(?:\.[0-9]+)? GMT\r?$", re.MULTILINE)
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows nobody to another place than the one that the user named."""
+
+    def redirect_request(  # noqa: PLR0913, PLR0917  as the base class has it
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """Refuse."""
+
+
+def request(statement: bytes, url: str) -> bytes:
+    """Ask an authority for a time stamp of a text; return its answer, DER.
+
+    Parameters
+    ----------
+    statement : bytes
+        Only its sha256 is sent.
+    url : str
+        ``https`` or ``http``, from the user's own settings; the answer is signed in either case.
+
+    Raises
+    ------
+    WitnessError
+        If the authority cannot be reached, or its answer is no time stamp of this text.
+    PreconditionError
+        If there is no openssl.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise WitnessError(
+            "this is no address of a time-stamping authority", found=url, expected="https://..."
+        )
+    with _folder() as folder:
+        query = folder / "query.tsq"
+        digest = hashlib.sha256(statement).hexdigest()
+        _openssl(folder, ["-query", "-digest", digest, "-sha256", "-cert", "-out", str(query)])
+        asked = urllib.request.Request(  # noqa: S310  the scheme is checked above
+            url, data=query.read_bytes(), headers={"Content-Type": "application/timestamp-query"}
+        )
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            with opener.open(asked, timeout=TIMEOUT_S) as answer:
+                token: bytes = answer.read(TOKEN_LIMIT + 1)
+        except (OSError, urllib.error.URLError, ValueError) as error:
+            raise WitnessError(
+                "the time-stamping authority did not answer", found=str(error), where=url
+            ) from error
+        if len(token) > TOKEN_LIMIT or stamped_at(token) is None:
+            raise WitnessError("the authority's answer is no time stamp", where=url)
+    return token
+
+
+def stamped_at(token: bytes) -> datetime | None:
+    """Return the time in a time stamp, by the authority's clock; None where it is none.
+
+    Nothing is verified by it.
+    """
+    if len(token) > TOKEN_LIMIT:
+        return None
+    with _folder() as folder:
+        (folder / "answer.tsr").write_bytes(token)
+        code, out, _ = _run(folder, ["-reply", "-in", "answer.tsr", "-text"])
+    found = _TIME.search(out)
+    if code or found is None:
+        return None
+    try:
+        # strptime's month names are the locale's; openssl was asked in C, and so are these.
+        month, day, clock, year = found[1].decode("ascii").split()
+        number = _MONTHS.index(month) + 1
+        hour, minute, second = (int(part) for part in clock.split(":"))
+        return datetime(int(year), number, int(day), hour, minute, min(second, 59), tzinfo=UTC)
+    except (ValueError, UnicodeDecodeError):
+        return None
+
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+                  "Dec")  # fmt: skip
+
+
+def refused(token: bytes, statement: bytes, authorities: Path) -> str:
+    """Return why a time stamp of a text is not to be believed; "" where it is.
+
+    Parameters
+    ----------
+    token, statement : bytes
+    authorities : Path
+        Certificates that the reader trusts, PEM. They have to hold at the time of the stamp, not
+        today: a stamp outlives its certificate.
+    """
+    when = stamped_at(token)
+    if when is None:
+        return "it is no time stamp"
+    with _folder() as folder:
+        (folder / "answer.tsr").write_bytes(token)
+        (folder / "statement").write_bytes(statement)
+        at = str(int(when.timestamp()))
+        arguments = ["-verify", "-data", "statement", "-in", "answer.tsr", "-attime", at]
+        arguments += ["-CAfile", str(authorities)]
+        code, _, said = _run(folder, arguments)
+    if not code:
+        return ""
+    lines = said.decode("utf-8", "backslashreplace").strip().splitlines()
+    reason = next((line for line in lines if "error:" in line or "rror" in line), "")
+    return reason.rpartition(":")[2].strip() or "openssl does not verify it"
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as name:
+        yield Path(name)
+
+
+def _openssl(folder: Path, arguments: Sequence[str]) -> None:
+    code, _, said = _run(folder, arguments)
+    if code:
+        text = said.decode("utf-8", "backslashreplace").strip()
+        raise PreconditionError("openssl failed", found=text[-500:])
+
+
+def _run(folder: Path, arguments: Sequence[str]) -> tuple[int, bytes, bytes]:
+    env = {key: os.environ[key] for key in ("PATH", "SYSTEMROOT") if key in os.environ}
+    try:
+        done = subprocess.run(
+            ["openssl", "ts", *arguments],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            # No settings of anybody's: they could load engines.
+            env=env | {"LC_ALL": "C", "OPENSSL_CONF": os.devnull},
+            check=False,
+            timeout=TIMEOUT_S,
+        )
+    except FileNotFoundError as error:
+        raise PreconditionError(
+            "cannot start openssl", found=str(error), next_step="install openssl, put it on PATH"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise PreconditionError("openssl does not end", found=str(error)) from error
+    return done.returncode, done.stdout, done.stderr
