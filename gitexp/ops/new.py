@@ -91,8 +91,9 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     config, _ = plans.config_of(repo, start)
     branch = _branch(repo, request, head.branch, config)
     plan = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
-    warnings = _warnings(repo, plan, start, config)
     found = _power(repo, plan, start)
+    warnings = [] if found is not None else _unseen(repo, plan, start, config)
+    warnings += _warnings(repo, plan, start)
     report = NewReport(
         plan=plan,
         commit=None,
@@ -100,7 +101,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         checked_out=False,
         dry_run=request.dry_run,
         promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
-        warnings=warnings,
+        warnings=tuple(warnings),
         next_step=f"the same without --dry-run makes {branch}",
         power=found,
     )
@@ -378,20 +379,25 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
         return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
-def _warnings(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> tuple[str, ...]:
+def _unseen(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> list[str]:
+    """Say that a metric's name could not be checked, where that is so."""
+    if is_resource(plan.metric) or known_metrics(repo, start, config):
+        return []
+    return [
+        f"no metrics file and no run of {start[:9]} tells which metrics there are, so {plan.metric} "
+        "is taken at its word: the first repeat shows whether it is reported"
+    ]
+
+
+def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     said = []
-    if not is_resource(plan.metric) and not known_metrics(repo, start, config):
-        said.append(
-            f"nothing was measured here yet, so {plan.metric} is taken at its word: "
-            "the first repeat shows whether that metric is reported"
-        )
     if not plan.evaluation and plan.claim is Claim.MODEL:
         said.append(
             "claim model needs per-example predictions; name their file in .gitexp/config.yaml"
         )
     if not objects.is_ancestor(repo, plan.baseline.commit, start):
         said.append("the baseline is no ancestor of the start; compare will list what else differs")
-    return tuple(said)
+    return said
 
 
 def _switch(workspace: Workspace, branch: str, *, checkout: bool | None) -> bool:
