@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.errors import UsageError
 from gitexp.formats.effects import format_effect, parse_effect
@@ -20,6 +20,7 @@ from gitexp.model.summary import mean, spread
 from gitexp.ops import sides
 from gitexp.ops.known import direction_of, duration_of, last_duration
 from gitexp.stats import detectable as rules
+from gitexp.stats import foreseen
 from gitexp.store import lookup
 from gitexp.store.index import open_index
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Plan, Stopping
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.store.index import Index
@@ -61,6 +62,12 @@ class Spread:
     runs: tuple[Run, ...] = ()
 
 
+class _How(TypedDict):
+    alpha: float
+    paired: bool
+    band: bool
+
+
 @dataclass(frozen=True, slots=True)
 class _Terms:
     """What is asked, with every default filled in."""
@@ -73,6 +80,7 @@ class _Terms:
     power: float
     design: PowerDesign
     units: int
+    stopping: Stopping | None = None
 
     @property
     def level(self) -> float:
@@ -133,6 +141,7 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
         PowerRequest().power,
         PowerDesign.PAIRED,
         plan.repeats,
+        plan.stopping,
     )
     price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
     return _of_repeats(terms, found, None, price)
@@ -199,6 +208,7 @@ def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _
         request.power,
         design,
         request.n or (_EXAMPLES if examples else planned),
+        mine.stopping if mine is not None and request.n is None else None,
     )
 
 
@@ -216,20 +226,20 @@ def _of_repeats(
     paired = terms.design is PowerDesign.PAIRED
     spread = one_side * math.sqrt(2) if paired else one_side
     band = terms.effect.kind is HypothesisKind.EQUIVALENCE
+    how = _How(alpha=terms.level, paired=paired, band=band)
     question, distance = _question(terms, found.mean)
     needed = reached = None
     if distance is not None:
         size = distance / spread
-        fewest = rules.repeats_needed_for_band if band else rules.repeats_needed
-        needed = fewest(size, terms.power, alpha=terms.level, paired=paired)
-        at = rules.power_of_band if band else rules.power_at
-        reached = at(terms.units, size, alpha=terms.level, paired=paired)
-    smallest = rules.smallest_band if band else rules.smallest_size
-    least = smallest(terms.units, terms.power, alpha=terms.level, paired=paired)
+        needed = foreseen.needed(terms.stopping, terms.units, size, terms.power, **how)
+        reached = foreseen.power_at(terms.stopping, terms.units, size, **how)
+    least = foreseen.smallest(terms.stopping, terms.units, terms.units, terms.power, **how)
     basis = "the spread as given" if sd is not None else f"the spread of {found.n} baseline repeats"
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:
         assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
+    if terms.stopping is not None:
+        assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
     unit = "pairs" if paired else "repeats a side"
     return PowerReport(
         metric=terms.metric,

@@ -125,6 +125,26 @@ def needed(  # noqa: PLR0913  as above
     return high
 
 
+def power_at(  # noqa: PLR0913  as above
+    stopping: Stopping | None,
+    repeats: int,
+    size: float,
+    *,
+    alpha: float,
+    paired: bool,
+    band: bool,
+) -> float:
+    """Return with which power all planned repeats find an effect of `size`; see `smallest`."""
+    if stopping is not None and stopping.rule is StoppingRule.ALWAYS_VALID:
+        n = min(repeats, MOST_PAIRS)
+        return power_of_bets(n, size, alpha=alpha, paired=paired, band=band)
+    if stopping is not None:
+        looks = stopping.at(repeats)
+        alpha = nominal_level(stopping, looks, len(looks), alpha)
+    at = rules.power_of_band if band else rules.power_at
+    return at(repeats, size, alpha=alpha, paired=paired)
+
+
 def power_of_bets(n: int, size: float, *, alpha: float, paired: bool, band: bool) -> float:
     """Return how often bets on signs decide within n repeats that are looked at all along."""
     noise = _noise(n)

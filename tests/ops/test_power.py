@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UsageError
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.power import PowerDesign, PowerRequest
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import new
@@ -141,3 +141,18 @@ def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None
         dry_run=True,
     )  # fmt: skip
     assert new(lab.repo.workspace, wanted).price.seconds == found.price.seconds / 12 * 20
+
+
+def test_a_stopping_rule_of_the_plan_has_its_price(lab: Lab) -> None:
+    lab.plan(effect=">=2%", repeats=10)
+    single = power(lab.repo.workspace)
+    lab.repo.switch("main")
+    lab.plan("early", effect=">=2%", repeats=10, stopping=Stopping(StoppingRule.ALWAYS_VALID))
+    early = power(lab.repo.workspace)
+    assert single.needed is not None
+    assert early.needed is not None
+    assert early.needed > 1.3 * single.needed
+    assert single.reached is not None
+    assert early.reached is not None
+    assert early.reached < single.reached
+    assert "the price of looking early, by the rule always-valid" in shown.text(early)
