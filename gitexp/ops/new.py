@@ -383,10 +383,11 @@ def _unseen(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) ->
     """Say that a metric's name could not be checked, where that is so."""
     if is_resource(plan.metric) or known_metrics(repo, start, config):
         return []
-    return [
-        f"no metrics file and no run of {start[:9]} tells which metrics there are, so {plan.metric} "
-        "is taken at its word: the first repeat shows whether it is reported"
-    ]
+    said = (
+        f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
+        f"{plan.metric} is taken at its word: the first repeat shows whether it is reported"
+    )
+    return [said]
 
 
 def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
