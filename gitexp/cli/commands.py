@@ -72,6 +72,7 @@ COMMANDS: tuple[Command, ...] = (
         "plumbing",
         hidden=True,
     ),
+    Command("comment", "comment", "put a review on its pull request", "plumbing", hidden=True),
     Command("hook", "hook", "answer Git, before a commit or push", "plumbing", hidden=True),
     Command("worker", "worker", "execute one job (used by engines)", "plumbing", hidden=True),
 )
