@@ -6,6 +6,7 @@ draws it has follows from the number of examples, so that a large evaluation set
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -152,22 +153,22 @@ def lacking(plan: PlannedTest) -> str:
     """
     if plan.smallest_p <= plan.alpha:
         return ""
+    there, clustered = f"{plan.n_baseline} are there", "clusters" in plan.title
+    few = plan.n_baseline < MIN_BOOTSTRAP_EXAMPLES
+    needs = ""
     if plan.test == "delong":
         clusters = f" in {MIN_CLUSTERS} clusters" if "clustered" in plan.title else ""
-        return f"an area needs {MIN_CLASS} examples of either class{clusters}"
-    if plan.test == "crossed-t":
-        return (
-            f"repeats crossed with examples need {MIN_REPEATS} pairs, {plan.n_baseline} are there"
-        )
-    few = plan.n_baseline < MIN_BOOTSTRAP_EXAMPLES
-    if plan.test == "bootstrap-margin" and "clusters" in plan.title and few:
-        return (
-            f"a bootstrap against a margin needs {MIN_BOOTSTRAP_EXAMPLES} clusters, "
-            f"{plan.n_baseline} are there"
-        )
-    if plan.test == "bootstrap-margin" and not few:
-        return f"a bootstrap against a margin needs {MIN_CLASS} examples of the positive class"
-    return ""
+        needs = f"an area needs {MIN_CLASS} examples of either class{clusters}"
+    elif plan.test == "crossed-t":
+        needs = f"repeats crossed with examples need {MIN_REPEATS} pairs, {there}"
+    elif plan.test == "paired-randomization" and clustered:
+        least = math.ceil(-math.log2(plan.alpha))
+        needs = f"whole clusters are swapped: it needs {least}, {there}"
+    elif plan.test == "bootstrap-margin" and not few:
+        needs = f"a bootstrap against a margin needs {MIN_CLASS} examples of the positive class"
+    elif plan.test == "bootstrap-margin" and clustered:
+        needs = f"a bootstrap against a margin needs {MIN_BOOTSTRAP_EXAMPLES} clusters, {there}"
+    return needs
 
 
 def _area(design: Design, units: int, why: str, classes: tuple[int, int]) -> PlannedTest:

@@ -170,6 +170,12 @@ def test_groups_of_any_size_are_answered(
         said(lab, capsys, "compare", option, "group", codes=range(7))
 
 
+def test_few_clusters_are_counted_as_clusters(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    models(lab, lambda i: "one" if i else "single")
+    text = said(lab, capsys, "compare", "--cluster", "group", codes=[6])
+    assert "whole clusters are swapped: it needs 5, 2 are there" in text.splitlines()[0]
+
+
 def test_one_long_label_takes_its_own_room_only(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
