@@ -55,7 +55,7 @@ def answer(call: HookCall) -> HookAnswer:
     names = _names([out.path for out in differing])
     return HookAnswer(
         said=(
-            f"gitexp: of another commit now: {names}",
+            f"gitexp: this commit has other outputs: {names}",
             "  next      dvc checkout; hooks.auto_checkout: true in .gitexp/config.yaml does it",
         )
     )

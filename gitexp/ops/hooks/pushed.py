@@ -110,7 +110,8 @@ def judged(
     hidden = known(rules) if base is None else (*known(rules), base)
     return check_range(
         objects,
-        staged.commits(place, tip, hidden),
+        # What holds no new commit is a branch of its own all the same.
+        staged.commits(place, tip, hidden) or (tip,),
         branch=update.branch,
         base=base,
         config=config,

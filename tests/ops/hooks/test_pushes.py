@@ -1,0 +1,193 @@
+"""What went past the hooks of a commit is met by those of a push, and by the gate of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.formats import config as config_format
+from gitexp.ops.hooks.install import install
+from gitexp.store import layout
+from tests.build import clone, repository
+from tests.cli.shell import gitexp
+from tests.ops.hooks.world import PLAN, call, template
+from tests.ops.records import CONFIG
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+OFF = ("-c", "core.hooksPath=/dev/null")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> BuiltRepo:
+    """A clone with hooks, of a server that has ``main`` and ``exp/deep`` and no gate yet."""
+    made = template(tmp_path / "made")
+    server = repository(tmp_path / "server.git", bare=True)
+    made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
+    repo = clone(server, tmp_path / "clone")
+    repo.switch("exp/deep")
+    install(repo.workspace)
+    return repo
+
+
+@pytest.fixture
+def server(repo: BuiltRepo) -> BuiltRepo:
+    """The same server, with its gate."""
+    server = type(repo)(repo.path.parent / "server.git")
+    install(server.workspace)
+    return server
+
+
+def drop_the_plan(repo: BuiltRepo) -> None:
+    repo.git("rm", "-q", PLAN)
+    repo.git(*OFF, "commit", "-qm", "bad")
+
+
+# --- pre-push -------------------------------------------------------------------------------------
+
+
+def test_a_push_is_refused_for_any_of_its_commits(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")  # the tip is as it should be again
+    said = call(repo, "push", "-q")
+    assert said.code == 1
+    assert "error[R1]: the plan of exp/deep is taken away" in said.err
+    assert repo.hash("HEAD^")[:9] in said.err
+
+
+def test_what_the_remote_has_already_is_not_judged_again(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git(*OFF, "push", "-q")
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    assert call(repo, "push", "-q").code == 0
+
+
+def test_other_branches_tags_and_deletions_pass(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git("tag", "v1")
+    assert call(repo, "push", "-q", "origin", "HEAD:topic", "v1").code == 0
+    assert call(repo, "push", "-q", "origin", ":topic", ":exp/deep").code == 0
+
+
+def test_a_new_experiment_is_judged_whole_but_for_what_experiments_and_main_have(
+    repo: BuiltRepo,
+) -> None:
+    repo.switch("exp/other", create=True)
+    said = call(repo, "push", "-q", "origin", "exp/other")
+    assert said.code == 1
+    assert "exp/other has no plan" in said.err
+
+
+def test_a_push_to_an_address_and_of_everything_is_judged(repo: BuiltRepo) -> None:
+    url = repo.git("remote", "get-url", "origin")
+    drop_the_plan(repo)
+    assert "error[R1]" in call(repo, "push", "-q", url, "exp/deep").err
+    assert "error[R1]" in call(repo, "push", "-q", "--all").err
+
+
+def test_the_framework_tells_it_by_variables(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    told = {
+        "PRE_COMMIT_REMOTE_NAME": "origin",
+        "PRE_COMMIT_REMOTE_BRANCH": "refs/heads/exp/deep",
+        "PRE_COMMIT_FROM_REF": repo.hash("HEAD^"),
+        "PRE_COMMIT_TO_REF": repo.hash(),
+    }
+    done = gitexp(repo, "hook", "pre-push", env=told)
+    assert done.code == 1
+    assert done.says("error[R1]")
+
+
+# --- pre-receive ----------------------------------------------------------------------------------
+
+
+def test_the_gate_refuses_what_no_client_refused_and_all_refs_of_that_push(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    before = server.refs()
+    drop_the_plan(repo)
+    said = call(repo, "push", "-q", "--no-verify", "origin", "exp/deep", "HEAD:topic")
+    assert said.code == 1
+    assert "remote: error[R1]" in said.err
+    assert server.refs() == before
+
+
+def test_the_gate_takes_what_is_in_order(repo: BuiltRepo, server: BuiltRepo) -> None:
+    repo.commit({"train.py": "print(7)\n"})
+    said = call(repo, "push", "-q", "origin", "exp/deep", "HEAD:topic")
+    assert (said.code, said.err) == (0, "")
+    assert server.hash("exp/deep") == repo.hash()
+
+
+def test_a_push_cannot_switch_the_gate_off_by_its_own_settings(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    text = config_format.dump_template(CONFIG).decode()
+    repo.write({layout.CONFIG: text.replace("rules:\n", "rules:\n  R1: 'off'\n")})
+    repo.git("add", layout.CONFIG)
+    drop_the_plan(repo)
+    assert "error[R1]" in call(repo, "push", "-q", "--no-verify").err
+    assert "exp/deep" in server.git("branch", "--list")
+
+
+def test_what_came_on_another_branch_is_judged_when_it_becomes_an_experiments(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    drop_the_plan(repo)
+    assert call(repo, "push", "-q", "origin", "HEAD:topic").code == 0
+    assert "error[R1]" in call(repo, "push", "-q", "--no-verify", "origin", "HEAD:exp/deep").err
+    assert server.hash("topic") == repo.hash()
+
+
+def test_an_experiment_is_not_rewritten(repo: BuiltRepo, server: BuiltRepo) -> None:
+    before = server.hash("exp/deep")
+    repo.git("commit", "-q", "--amend", "-m", "other words")
+    said = call(repo, "push", "-qf", "--no-verify")
+    assert "error[refs]: exp/deep would lose commits" in said.err
+    assert server.hash("exp/deep") == before
+    assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0
+    repo.git("commit", "-q", "--amend", "-m", "third words")
+    assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0  # no experiment
+
+
+def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
+    repo.git("tag", "-am", "kept", "exp-archive/deep", "HEAD^")
+    assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+    assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
+    repo.git("tag", "-am", "kept", "exp-archive/deep2")
+    said = call(repo, "push", "-q", "origin", "exp-archive/deep2", ":exp/deep")  # in one push
+    assert (said.code, said.err) == (0, "")
+    assert "exp/deep" not in server.git("branch", "--list")
+
+
+def test_an_archive_tag_is_neither_moved_nor_deleted(repo: BuiltRepo, server: BuiltRepo) -> None:
+    repo.git("tag", "-am", "kept", "exp-archive/deep")
+    call(repo, "push", "-q", "origin", "exp-archive/deep")
+    before = server.refs()
+    repo.git("tag", "-fam", "again", "exp-archive/deep", "HEAD^")
+    for args in (("-qf", "origin", "exp-archive/deep"), ("-q", "origin", ":exp-archive/deep")):
+        assert "error[refs]" in call(repo, "push", *args).err
+    assert server.refs() == before
+
+
+def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:
+    fresh = repository(tmp_path / "fresh.git", bare=True)
+    install(fresh.workspace)
+    assert call(repo, "push", "-q", str(fresh.path), "origin/main:refs/heads/main").code == 0
+    assert call(repo, "push", "-q", str(fresh.path), "exp/deep").code == 0
+
+
+def test_without_python_the_gate_is_shut(repo: BuiltRepo, server: BuiltRepo) -> None:
+    path = server.path / "hooks" / "pre-receive"
+    text = path.read_text().replace("command -v gitexp", "command -v no-gitexp")
+    path.write_text("\n".join("python=" if "python=" in x else x for x in text.split("\n")))
+    said = call(repo, "push", "-q", "origin", "HEAD:topic")
+    assert said.code == 1
+    assert "nothing is taken" in said.err
