@@ -60,6 +60,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("push", "push", "send experiments and their data to the remote", "share"),
     Command("pull", "pull", "take what others shared", "share"),
     Command("sync", "sync", "both ways: what two machines recorded comes together", "share"),
+    Command("witness", "witness", "let somebody else see a plan", "rules"),
     Command("check", "check", "hold commits against the rules", "rules"),
     Command("review", "review", "say whether commits should be merged", "rules"),
     Command("hooks", "hooks", "Git's hooks, which hold commits against the rules", "rules"),

@@ -13,7 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.cli import editor, terms
-from gitexp.errors import BadFormatError, BadHypothesisError, UsageError
+from gitexp.cli.commands import find
+from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.params import parse_assignment
@@ -47,6 +48,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--param", action="append", default=[], metavar="KEY=VALUE", help="set in the first commit"
     )
     where.add_argument("--dry-run", action="store_true", help="say what would be made")
+    seen = parser.add_argument_group("who else sees it")
+    seen.add_argument("--witness", choices=["push", "rfc3161"], help="as gitexp witness does")
+    seen.add_argument("--remote", metavar="NAME", help="with --witness push: Git remote")
 
 
 def execute(args: argparse.Namespace, context: Context) -> int:
@@ -61,8 +65,26 @@ def execute(args: argparse.Namespace, context: Context) -> int:
             report = _new(args, edited, context)
     else:
         report = _new(args, draft, context)
+    if args.witness and not args.dry_run:
+        _witness(args, context)
     context.printer.answer(actions.new_json(report) if context.json else actions.new_text(report))
     return 0
+
+
+def _witness(args: argparse.Namespace, context: Context) -> None:
+    """Call `gitexp witness` through the table: what pushes takes long to load."""
+    command = find("witness")
+    if command is None:  # pragma: no cover  a table without it
+        return
+    asked = argparse.Namespace(name=args.name, way=args.witness, remote=args.remote, message="")
+    aside = replace(context.printer, out=context.printer.err)
+    quiet = replace(context, json=False, printer=aside)
+    try:
+        command.load().execute(asked, quiet)
+    except GitexpError as error:
+        again = f"gitexp witness {args.name} --{args.witness}"
+        error.next_step = f"the plan is made; {again}"
+        raise
 
 
 def _new(args: argparse.Namespace, draft: Draft, context: Context) -> NewReport:

@@ -112,6 +112,12 @@ def is_ancestor(repo: Repo, ancestor: CommitHash, commit: CommitHash) -> bool:
         return False
 
 
+def is_signed(repo: Repo, commit: CommitHash) -> bool:
+    """Return whether a commit carries a signature; who made it, and whether it is good, is open."""
+    signature, _ = load(repo, commit, pygit2.Commit).gpg_signature
+    return signature is not None
+
+
 def exists(repo: Repo, commit: str) -> bool:
     """Return whether there is such a commit here (a full hash)."""
     return _is_commit(repo, commit)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Person
+    from gitexp.model.rules import OrderGrade
 
 
 class Way(enum.Enum):
@@ -84,3 +85,23 @@ class Trust:
 
     authorities: Path | None = None
     log: tuple[tuple[str, datetime], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """What `gitexp witness` wrote.
+
+    Attributes
+    ----------
+    order : OrderGrade
+        How sure the order of the plan is now, by the settings of who asks.
+    runs : int
+        Recorded under the plan already; for them a witness comes too late.
+    """
+
+    experiment: str
+    receipt: Receipt
+    path: str
+    commit: CommitHash
+    order: OrderGrade
+    runs: int

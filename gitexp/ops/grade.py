@@ -8,21 +8,33 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git import refs
+from gitexp.formats import witness as witness_format
+from gitexp.git import refs, signatures
 from gitexp.git.absent import ABSENT
+from gitexp.git.objects import is_signed
 from gitexp.model.rules import Grade, OrderGrade
-from gitexp.store import layout, plans
+from gitexp.model.witness import Way
+from gitexp.ops import believed
+from gitexp.staging import timestamps
+from gitexp.store import layout, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.summaries import lines_naming
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
+    from gitexp.model.witness import Receipt, Stored, Trust
     from gitexp.store.index import Index
+
+_ALONE: Final = "by ancestry alone: the author's own clock"
+_MOST: Final = 500  # commits whose signatures are verified at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,8 @@ class Order:
 
     Attributes
     ----------
+    tip : CommitHash
+        Whose history it is.
     plan : CommitHash
         The commit that added the plan as it binds now.
     runs : tuple of CommitHash
@@ -39,6 +53,7 @@ class Order:
         Runs under it that do not descend from `plan`.
     """
 
+    tip: CommitHash
     plan: CommitHash
     runs: tuple[CommitHash, ...]
     early: tuple[str, ...]
@@ -59,14 +74,19 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     order = _best(repo, index, plan, tip)
     if order is None:
         return OrderGrade(Grade.NONE, "no commit here shows when the plan was added"), 0
+    count = len(order.runs) + len(order.early)
     if order.early:
         few = ", ".join(run[:8] for run in order.early[:3])
-        return (
-            OrderGrade(Grade.NONE, f"the plan is not in a commit before run {few}"),
-            len(order.runs) + len(order.early),
-        )
-    said = "by ancestry alone: the author's own clock"
-    return OrderGrade(Grade.HISTORY, said), len(order.runs)
+        return OrderGrade(Grade.NONE, f"the plan is not in a commit before run {few}"), count
+    said: list[str] = []
+    stored = witnesses.receipts(repo, order.tip, plan.digest)
+    when = _witnessed(repo, order, stored, said)
+    if when is not None:
+        return OrderGrade(Grade.WITNESSED, "; ".join(said), when), count
+    signers = _signers(repo, plan, order, stored, said)
+    if signers:
+        return OrderGrade(Grade.SIGNED, "; ".join([f"signed by {signers}", *said])), count
+    return OrderGrade(Grade.HISTORY, "; ".join([_ALONE, *said])), count
 
 
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
@@ -96,7 +116,89 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
     ]
     early = [item.run for item in mine if not graph.is_before(added, item.commit)]
     return Order(
+        tip=tip,
         plan=added,
         runs=tuple(item.commit for item in mine if item.run not in early),
         early=tuple(early),
     )
+
+
+# --- evidence -----------------------------------------------------------------------------------
+
+
+def _witnessed(
+    repo: Repo, order: Order, stored: Sequence[Stored], said: list[str]
+) -> datetime | None:
+    """Return the earliest time that a witness vouches for; say what each of them is worth.
+
+    A receipt has to be in the history of every run: who adds one later proves nothing.
+    """
+    if not any(item.receipt is None or item.receipt.way is not Way.APPROVAL for item in stored):
+        return None
+    trust = believed.trust(repo)
+    good: list[tuple[datetime, str]] = []
+    for item in stored:
+        receipt = item.receipt
+        if receipt is None:
+            said.append(f"a receipt cannot be read: {item.why}")
+        elif receipt.way is not Way.APPROVAL:
+            when, why = _judged(item, receipt, trust)
+            late = when is not None and not all(
+                witnesses.before(repo, item.path, run) for run in order.runs
+            )
+            if when is None or late:
+                said.append(f"{why}, but a run was recorded before that" if late else why)
+            else:
+                good.append((when, why))
+    if not good:
+        return None
+    when, why = min(good)
+    said[:] = [why]
+    return when
+
+
+def _judged(item: Stored, receipt: Receipt, trust: Trust) -> tuple[datetime | None, str]:
+    """Return the time that a receipt proves, and in words what it is worth."""
+    if receipt.way is Way.PUSH:
+        when = dict(trust.log).get(receipt.commit)
+        if when is None:
+            return None, f"a receipt says that {receipt.remote} took it; only its log can tell"
+        return when, f"the log of a server has the push to {receipt.remote}"
+    if trust.authorities is None:
+        return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
+    try:
+        statement = witness_format.statement(receipt.plan, receipt.commit)
+        why = timestamps.refused(item.token, statement, trust.authorities)
+        when = None if why else timestamps.stamped_at(item.token)
+    except GitexpError as error:
+        why, when = error.summary, None
+    if when is None:
+        return None, f"the time stamp is not to be believed: {why}"
+    return when, f"a time stamp of {receipt.url or 'an authority'}"
+
+
+def _signers(
+    repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
+) -> str:
+    """Return who signed the plan and all its runs, "" where one is not signed; say who approves."""
+    approvals = {
+        item.path: commit
+        for item in stored
+        if item.receipt is not None
+        and item.receipt.way is Way.APPROVAL
+        and (commit := witnesses.added(repo, item.path, order.tip)) is not None
+    }
+    asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals.values())))
+    carrying = [commit for commit in asked if is_signed(repo, commit)]
+    found = signatures.signers(repo.workspace, carrying[:_MOST])
+    author = {plan.author.email, plan.author.name}
+    for commit in approvals.values():
+        who = found.get(commit, "")
+        if not who:
+            said.append("an approval is not signed by a key that is known here")
+        elif not any(part in who for part in author if part):
+            said.append(f"approved by {who}, signed")
+    if not all(commit in found for commit in (order.plan, *order.runs)):
+        return ""
+    names = dict.fromkeys(found[commit] for commit in (order.plan, *order.runs))
+    return ", ".join(names)

@@ -12,7 +12,7 @@ from gitexp.errors import GitexpError
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_paths, runs_in
-from gitexp.store.layout import PLANS, plan_path, run_json
+from gitexp.store.layout import PLANS, plan_path, run_json, witness_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,6 +33,12 @@ def _runs(facts: Facts) -> Iterator[Finding]:
         if isinstance(run, Unread) or run.plan is None:
             continue  # R3 says what is unreadable; a run without a plan is exploratory
         if any(_holds(parent, run.plan) for parent in facts.parents):
+            if facts.config.witness_required and not _seen(facts, run.plan):
+                yield Finding(
+                    f"run {file.run[:8]} was recorded before anybody else saw its plan",
+                    "gitexp witness --push, or --rfc3161, then gitexp run",
+                    file.change.path,
+                )
             continue
         here = _holds(facts.tree, run.plan)
         if here and facts.branch != _branch(facts.tree, run.plan):
@@ -91,6 +97,15 @@ def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
         except GitexpError:
             return True
     return False
+
+
+def _seen(facts: Facts, ref: PlanRef) -> bool:
+    """Return whether a receipt of a witness was there before; `gitexp.ops.grade` judges it."""
+    return any(
+        name.endswith(".json")
+        for parent in facts.parents
+        for name in parent.folder(witness_dir(ref.digest))
+    )
 
 
 def _holds(tree: Tree, ref: PlanRef) -> bool:

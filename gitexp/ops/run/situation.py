@@ -11,15 +11,17 @@ from gitexp.errors import (
     NotInitialisedError,
     PreflightError,
     UsageError,
+    WitnessError,
 )
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
+from gitexp.model.witness import Way
 from gitexp.ops import eligible
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.staging import linked
-from gitexp.store import layout, lookup, plans
+from gitexp.store import layout, lookup, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
 from gitexp.store.inputs import compute
@@ -98,6 +100,8 @@ def look(
         If the baseline is asked for and the branch has no plan.
     NoPipelineError
         If the settings name neither pipeline nor command.
+    WitnessError
+        If the settings ask for a witness of the plan, and there is none.
     PreflightError
         If the baseline is asked for and has the candidate's inputs.
     """
@@ -122,6 +126,8 @@ def look(
         if (place.top / layout.CONFIG).exists():
             error.next_step = f"git add {layout.CONFIG} && git commit: a run executes a commit"
         raise
+    if main.config.witness_required and known is not None:
+        _require_witness(repo, known, place.tip)
     if main.config.pipeline is None and main.config.command is None:
         raise NoPipelineError(
             "nothing says what a run executes", where=f".gitexp/config.yaml at {source[:9]}"
@@ -147,6 +153,24 @@ def look(
         plan=known,
         sides=sides,
         python=python,
+    )
+
+
+def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
+    """Refuse to run before somebody else saw the plan, where the project asks for that.
+
+    Raises
+    ------
+    WitnessError
+    """
+    for item in witnesses.receipts(repo, tip, plan.digest):
+        if item.receipt is not None and item.receipt.way is not Way.APPROVAL:
+            return
+    raise WitnessError(
+        "nobody else has seen the plan yet",
+        found=f"no receipt for plan {plan.digest[:9]}",
+        where=f"{layout.witness_dir(plan.digest)} at {tip[:9]}",
+        expected="plan.witness: required, says .gitexp/config.yaml",
     )
 
 

@@ -1,0 +1,67 @@
+"""What `gitexp witness` answers: whose word was kept, and what it makes of the order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.formats import witness as witness_format
+from gitexp.formats.fields import maybe_time_text
+from gitexp.formats.text import json_dumps
+from gitexp.model.witness import Way
+from gitexp.report import numbers
+from gitexp.report.escape import terminal
+
+if TYPE_CHECKING:
+    from gitexp.formats.text import Json
+    from gitexp.model.rules import OrderGrade
+    from gitexp.model.witness import Witnessed
+
+_LONG = 400
+_WORDS = {
+    Way.PUSH: "pushed to {}",
+    Way.RFC3161: "stamped by {}",
+    Way.APPROVAL: "approved by {}",
+}
+
+
+def text(found: Witnessed) -> str:
+    """Return it for a terminal."""
+    receipt = found.receipt
+    who = {Way.PUSH: receipt.remote, Way.RFC3161: receipt.url, Way.APPROVAL: receipt.by.name}
+    what = _WORDS[receipt.way].format(who[receipt.way])
+    lines = [f"{terminal(found.experiment)}: plan {receipt.plan[:9]} {terminal(what)}", ""]
+    lines.append(f"order     {terminal(order_words(found.order), limit=_LONG)}")
+    lines.append(f"recorded  {found.commit[:9]}, {terminal(found.path, limit=_LONG)}")
+    if found.runs:
+        amount = numbers.amount(found.runs, "run")
+        lines.append(f"warning   {amount} came before: for them it proves nothing")
+    return "\n".join([*lines, "", "next: gitexp run --with-baseline"])
+
+
+def json(found: Witnessed) -> str:
+    """Return it as ``gitexp/witness-report@1``."""
+    value: dict[str, Json] = {
+        "$schema": "gitexp/witness-report@1",
+        "experiment": found.experiment,
+        "receipt": witness_format.to_json(found.receipt),
+        "path": found.path,
+        "commit": found.commit,
+        "order": order_json(found.order),
+        "runs": found.runs,
+    }
+    return json_dumps(value).decode().rstrip("\n")
+
+
+def order_words(order: OrderGrade) -> str:
+    """Return how sure an order is, in a line: grade, time, and what it rests on."""
+    when = f" at {maybe_time_text(order.time)}" if order.time is not None else ""
+    return f"{order.grade.value}{when}: {order.why}"
+
+
+def order_json(order: OrderGrade) -> dict[str, Json]:
+    """Return how sure an order is, as JSON."""
+    return {
+        "grade": order.grade.value,
+        "why": order.why,
+        "time": maybe_time_text(order.time),
+    }
