@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
+from gitexp.cli.hook import PLACES
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
@@ -75,6 +76,20 @@ def test_status_and_list_load_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path)
         code, modules = loaded(dvc_repo.path, report, command)
         assert code == 0, command
         assert not modules & HEAVY, command
+
+
+@pytest.mark.parametrize("hook", PLACES)
+def test_a_hook_loads_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path, hook: str) -> None:
+    report = tmp_path / "report"
+    assert loaded(dvc_repo.path, report, "init")[0] == 0
+    dvc_repo.switch("exp/idea", create=True)
+    dvc_repo.write({"MESSAGE": "a message"})
+    first = dvc_repo.hash("HEAD^") if hook == "post-checkout" else "MESSAGE"
+    code, modules = loaded(dvc_repo.path, report, "hook", hook, first)
+    assert code == (1 if hook in {"pre-commit", "pre-merge-commit"} else 0)
+    assert not modules & (HEAVY | {"argparse"})
+    if hook not in {"pre-push", "post-checkout", "post-merge"}:
+        assert "pygit2" not in modules
 
 
 def test_a_worker_starts_without_anything_that_takes_time(tmp_path: Path) -> None:

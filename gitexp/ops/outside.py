@@ -10,20 +10,18 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from gitexp.data import cache, exchange
-from gitexp.data.needed import Reader
 from gitexp.errors import GitexpError
 from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
 from gitexp.ops.compare import compare
+from gitexp.ops.unsent import DataRemote
 from gitexp.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.data.cache import CacheConfig
     from gitexp.model.comparison import Comparison, Conclusion
-    from gitexp.model.ids import CommitHash, Md5
+    from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
@@ -46,8 +44,7 @@ class World:
     ) -> None:
         self._workspace = workspace
         self._remote = remote
-        self._environ = environ
-        self._reader: Reader | None = None
+        self._data = DataRemote(workspace, environ)
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -76,27 +73,7 @@ class World:
 
         None where only DVC could tell: a remote that is no plain folder.
         """
-        if not self._remote or self._workspace.top is None:
-            return None
-        try:
-            found = exchange.remote_of(self._workspace.top, self._environ)
-            if found is None or found.folder is None:
-                return None
-            there = exchange.folder_cache(found.folder)
-            if self._reader is None:
-                self._reader = Reader(repository.open_repository(self._workspace))
-            outs = self._reader.of(commit).outs
-        except GitexpError:
-            return None
-        return tuple(out.path for out in outs if out.push and not _is_there(there, out.md5))
-
-
-def _is_there(there: CacheConfig, md5: Md5) -> bool:
-    """Return whether an object is on the remote, of a folder all members as well."""
-    try:
-        return not cache.missing(there, md5)
-    except GitexpError:
-        return False
+        return self._data.unsent(commit) if self._remote else None
 
 
 def difference(then: Comparison, now: Comparison) -> str:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks.pushed import Update, gated, judged, updates
+from gitexp.ops.unsent import DataRemote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitexp.git.staged import HookPlace
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Violation
 
 
@@ -27,6 +32,7 @@ def answer(call: HookCall) -> HookAnswer:
     remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
     found: list[Violation] = []
     said: list[str] = []
+    world = _Remotes(place, call.environ)
     with staged.CatFile(place.folder, place.env) as objects:
         there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
         heads = {
@@ -34,10 +40,33 @@ def answer(call: HookCall) -> HookAnswer:
             for ref, tip in there.items()
         }
         for update in updates(call.given) or _told(call.environ):
-            broken, notes = judged(place, objects, update, lambda config: gated(config, heads))
+            broken, notes = judged(
+                place, objects, update, lambda config: gated(config, heads), outside=world
+            )
             found += broken
             said += (f"gitexp: {note}" for note in notes)
     return HookAnswer(tuple(found), tuple(said))
+
+
+class _Remotes:
+    """What pre-push asks of the world, as `gitexp.model.rules.Outside`; `check` asks more."""
+
+    def __init__(self, place: HookPlace, environ: Mapping[str, str]) -> None:
+        self._place = place
+        self._environ = environ
+        self._data: DataRemote | None = None
+
+    def recomputed(self, conclusion: Conclusion) -> None:
+        """Nothing: statistics take too long to load."""
+
+    def archived(self, experiment: str) -> None:
+        """Nothing: the network would be asked a second time."""
+
+    def unsent(self, commit: CommitHash) -> tuple[str, ...] | None:
+        """Return what a commit names of data that is not on the DVC remote."""
+        if self._data is None:
+            self._data = DataRemote(discover(self._place.folder), self._environ)
+        return self._data.unsent(commit)
 
 
 def _told(environ: Mapping[str, str]) -> tuple[Update, ...]:

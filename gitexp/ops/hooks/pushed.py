@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from gitexp.git.staged import CatFile, HookPlace
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.rules import Violation
+    from gitexp.model.rules import Outside, Violation
 
 HEADS = "refs/heads/"
 _FIELDS_RECEIVED = 3  # old, new, ref
@@ -74,13 +74,14 @@ def gated(config: ProjectConfig, refs: Mapping[str, CommitHash]) -> tuple[Commit
     )
 
 
-def judged(
+def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
     place: HookPlace,
     objects: CatFile,
     update: Update,
     known: Callable[[ProjectConfig], tuple[CommitHash, ...]],
     *,
     config: ProjectConfig | None = None,
+    outside: Outside | None = None,
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Hold what an update adds to an experiment or a protected branch against the rules.
 
@@ -93,6 +94,7 @@ def judged(
         Returns, for the settings, the commits that were judged before.
     config : ProjectConfig, optional
         The settings to go by; else those of the old tip, or of the new one.
+    outside : Outside, optional
 
     Returns
     -------
@@ -115,6 +117,7 @@ def judged(
         branch=update.branch,
         base=base,
         config=config,
+        outside=outside,
     )
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats import config as config_format
+from gitexp.model.config import ProjectConfig
 from gitexp.ops.hooks.install import install
 from gitexp.store import layout
-from tests.build import clone, repository
+from tests.build import clone, dvc, repository
 from tests.cli.shell import gitexp
 from tests.ops.hooks.world import PLAN, call, template
-from tests.ops.records import CONFIG
+from tests.ops.records import CONFIG, Lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,6 +101,27 @@ def test_the_framework_tells_it_by_variables(repo: BuiltRepo) -> None:
     done = gitexp(repo, "hook", "pre-push", env=told)
     assert done.code == 1
     assert done.says("error[R1]")
+
+
+def test_data_that_nobody_could_fetch_are_named(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
+    config = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",))
+    dvc_repo.commit({layout.CONFIG: config_format.dump_template(config)})
+    (tmp_path / "data").mkdir()
+    dvc(dvc_repo.path, "remote", "add", "--quiet", "--default", "there", str(tmp_path / "data"))
+    Lab(dvc_repo).plan()
+    dvc_repo.write({"raw.csv": "7\n"})
+    dvc(dvc_repo.path, "repro", "--quiet")
+    dvc_repo.git("commit", "-qam", "other data")
+    install(dvc_repo.workspace)
+    server = repository(tmp_path / "server.git", bare=True)
+    dvc_repo.git("remote", "add", "origin", str(server.path))
+    said = call(dvc_repo, "push", "-q", "origin", "exp/deep")
+    assert said.code == 0
+    assert (
+        "warning[R10]: prepared.csv and 1 more of this commit is not on the DVC remote" in said.err
+    )
+    dvc(dvc_repo.path, "push", "--quiet")
+    assert "R10" not in call(dvc_repo, "push", "-q", str(server.path), "exp/deep:exp/deep").err
 
 
 # --- pre-receive ----------------------------------------------------------------------------------
