@@ -1,0 +1,303 @@
+"""The GitHub Action, from the pull request to the comment, with everything but GitHub itself."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.build import BuiltRepo, clone, repository
+from tests.ops.fakegithub import REPOSITORY, FakeGitHub
+from tests.ops.records import Lab, experiment
+from tests.ops.runner import ROOT, Job, environment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.formats.jsontext import Json
+
+ACTION = ROOT / "action.yml"
+TOKEN = "ghs_secret0secret"  # noqa: S105  a token of nobody
+FOREIGN = "os.getenv = print\nopen('CANARY', 'w')\n"
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGitHub]:
+    yield from FakeGitHub("").serve()
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Do the step that installs once; what it made is linked into every job."""
+    folder = tmp_path_factory.mktemp("installed")
+    job = Job(folder, folder, {}, environment(folder, Path(sysconfig.get_paths()["purelib"])))
+    source = folder / "source"
+    kept = ("gitexp", "hooks", "pyproject.toml", "README.md", "LICENSE")
+    source.mkdir()
+    for name in kept:
+        ignored = shutil.ignore_patterns("__pycache__")
+        whole = ROOT / name
+        if whole.is_dir():
+            shutil.copytree(whole, source / name, ignore=ignored)
+        else:
+            shutil.copy(whole, source)
+    job.contexts = {
+        "github": {"action_path": str(source)},
+        "runner": {"temp": str(folder)},
+        "inputs": {},
+        "steps": {"python": {"outputs": {"python-path": sys.executable}}},
+    }
+    steps = [step for step in _steps() if step.get("name") == "Install gitexp"]
+    job.step(steps[0])
+    assert not job.failed, job.log
+    return folder / "gitexp"
+
+
+def _steps() -> list[dict[str, Json]]:
+    from gitexp.formats.text import yaml_loads  # noqa: PLC0415  for this reader alone
+
+    document = yaml_loads(ACTION.read_bytes(), where="action.yml")
+    assert isinstance(document, dict)
+    runs = document["runs"]
+    assert isinstance(runs, dict)
+    steps = runs["steps"]
+    assert isinstance(steps, (list, tuple))
+    return [step for step in steps if isinstance(step, dict)]
+
+
+def project(path: Path, **how: float) -> Lab:
+    """Make the repository at GitHub, which hands out any commit as GitHub does."""
+    lab = Lab(repository(path))
+    experiment(lab, **how)  # type: ignore[arg-type]  gain, n, repeats
+    lab.repo.git("config", "uploadpack.allowAnySHA1InWant", "true")
+    lab.repo.git("switch", "-q", "main")
+    return lab
+
+
+def job(
+    tmp_path: Path, checkout: BuiltRepo, installed: Path, fake: FakeGitHub, github: Json
+) -> Job:
+    """Return a job as GitHub starts it: event file, variables, an empty temporary folder."""
+    assert isinstance(github, dict)
+    temp = tmp_path / "temp"
+    (temp / "gitexp").mkdir(parents=True)
+    (temp / "gitexp" / "venv").symlink_to(installed / "venv")
+    event = temp / "event.json"
+    event.write_text(json.dumps(github["event"]))
+    found = Job(
+        checkout.path,
+        temp,
+        {"github": github, "runner": {"temp": str(temp), "os": "Linux"}},
+        {
+            **environment(tmp_path, Path(sysconfig.get_paths()["purelib"])),
+            "GITHUB_ACTIONS": "true",
+            "GITHUB_API_URL": fake.url,
+            "GITHUB_EVENT_PATH": str(event),
+            "GITHUB_REPOSITORY": REPOSITORY,
+            "RUNNER_TEMP": str(temp),
+        },
+    )
+    # Installing is a step like any other; it was done above, once for all tests.
+    found.ran.append("Install gitexp")
+    return found
+
+
+def without_install(tmp_path: Path) -> Path:
+    """Return the action without the step that was done."""
+    lines = ACTION.read_text().split("\n\n")
+    kept = [part for part in lines if "- name: Install gitexp" not in part]
+    assert len(kept) == len(lines) - 1
+    path = tmp_path / "action.yml"
+    path.write_text("\n\n".join(kept))
+    return path
+
+
+def pull_request(lab: Lab, *, branch: str = "exp/deep", source: str = REPOSITORY) -> Json:
+    """Return the github context of a pull request."""
+    head = lab.repo.hash(branch)
+    return {
+        "event_name": "pull_request",
+        "event": {
+            "repository": {"full_name": REPOSITORY, "default_branch": "main"},
+            "pull_request": {
+                "number": 7,
+                "base": {"sha": lab.repo.hash("main"), "ref": "main"},
+                "head": {
+                    "sha": head,
+                    "label": f"{source.partition('/')[0]}:{branch}",
+                    "repo": {"full_name": source},
+                },
+            },
+        },
+        "repository": REPOSITORY,
+        "sha": head,
+        "head_ref": branch,
+        "base_ref": "main",
+        "ref_name": "7/merge",
+        "server_url": "https://github.com",
+        "workflow": "gitexp review",
+        "token": TOKEN,
+        "action_path": str(ROOT),
+    }
+
+
+def checked_out(lab: Lab, tmp_path: Path, ref: str = "exp/deep") -> BuiltRepo:
+    """Check out as actions/checkout does: one commit, detached; a stranger's files among it."""
+    there = clone(lab.repo, tmp_path / "checkout", "--depth", "1", "--branch", ref)
+    there.git("checkout", "-q", "--detach")
+    canary = tmp_path / "canary"
+    for name in ("pip.py", "venv.py", "gitexp.py", "sitecustomize.py", "json.py"):
+        (there.path / name).write_text(FOREIGN.replace("CANARY", str(canary)))
+    return there
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_pull_request_gets_check_summary_artifact_and_one_comment(
+    tmp_path: Path, installed: Path, fake: FakeGitHub
+) -> None:
+    lab = project(tmp_path / "github")
+    fake.head = lab.repo.hash("exp/deep")
+    there = checked_out(lab, tmp_path)
+    action = without_install(tmp_path)
+    run = job(tmp_path, there, installed, fake, pull_request(lab))
+    outputs = run.run(action, {})
+    assert not run.failed, run.log
+    assert outputs["verdict"] == "supported"
+    (comment,) = fake.comments
+    body = str(comment["body"])
+    assert body.split("\n", maxsplit=1)[0] == "<!-- gitexp:review key=gitexp-review -->"
+    assert body.split("\n")[1].startswith("**SUPPORTED** `deep`: `f1` +8.")
+    assert "**SUPPORTED** `deep`" in run.summary
+    assert "::warning title=gitexp R7" in run.log
+    assert TOKEN not in run.log + run.summary + body
+    assert {path.name for path in run.artifacts["gitexp-review"].iterdir()} == {
+        "review.json",
+        "report.html",
+    }
+    assert not (tmp_path / "canary").exists()
+    assert "Fetch data" not in run.ran
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_fork_s_job_may_not_comment_and_the_trusted_one_shows_what_it_left(
+    tmp_path: Path, installed: Path, fake: FakeGitHub
+) -> None:
+    lab = project(tmp_path / "github", gain=-0.05)
+    fake.head, fake.label = lab.repo.hash("exp/deep"), "mallory:exp/deep"
+    there = checked_out(lab, tmp_path)
+    action = without_install(tmp_path)
+    first = job(tmp_path / "a", there, installed, fake, pull_request(lab, source="mallory/lab"))
+    assert first.run(action, {"comment": "false"})["verdict"] == "refuted"
+    assert not first.failed, first.log  # a result, not a failure
+    assert fake.requests == []
+    event = {
+        "repository": {"full_name": REPOSITORY},
+        "workflow_run": {
+            "event": "pull_request",
+            "head_sha": fake.head,
+            "head_branch": "exp/deep",
+            "head_repository": {"full_name": "mallory/lab", "owner": {"login": "mallory"}},
+            "pull_requests": [],
+        },
+    }
+    empty = repository(tmp_path / "empty")
+    github = {"event": event, "event_name": "workflow_run", "workflow": "gitexp comment"}
+    left = first.artifacts["gitexp-review"] / "review.json"
+    given = {"from": str(left), "fail-on": "never", "token": TOKEN}
+    second = job(tmp_path / "b", empty, installed, fake, github)
+    second.run(action, given)
+    assert not second.failed, second.log
+    assert not {"Fetch history", "Review", "Upload"} & set(second.ran)
+    assert str(fake.comments[0]["body"]).split("\n")[1].startswith("**REFUTED** `deep`")
+    assert "a job that the fork could change" in str(fake.comments[0]["body"])
+    left.write_text(left.read_text().replace('"refuted"', '"<img src=x>"'))
+    third = job(tmp_path / "c", empty, installed, fake, github)
+    third.run(action, given)
+    assert third.failed
+    assert len(fake.comments) == 1
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_a_broken_rule_fails_the_job_after_it_has_said_so(
+    tmp_path: Path, installed: Path, fake: FakeGitHub
+) -> None:
+    lab = project(tmp_path / "github")
+    lab.repo.switch("exp/deep")
+    samples = next(path for path in lab.repo.files() if path.endswith("samples.csv"))
+    lab.repo.commit({samples: lab.repo.show(samples).replace("0.6", "0.7", 1)}, at=99)
+    lab.repo.switch("main")
+    fake.head = lab.repo.hash("exp/deep")
+    there = checked_out(lab, tmp_path)
+    run = job(tmp_path, there, installed, fake, pull_request(lab))
+    assert run.run(without_install(tmp_path), {})["verdict"] == "rules broken"
+    assert run.failed
+    assert run.ran[-1] == "Decide"
+    assert "::error title=gitexp R3" in run.log
+    assert "RULES BROKEN" in str(fake.comments[0]["body"])
+
+
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("button", ["squash", "queue"])
+def test_what_is_merged_is_reviewed_without_a_pull_request(
+    tmp_path: Path, installed: Path, fake: FakeGitHub, button: str
+) -> None:
+    lab = project(tmp_path / "github")
+    before = lab.repo.hash("main")
+    if button == "squash":
+        lab.repo.git("merge", "-q", "--squash", "exp/deep")
+        lab.repo.commit(at=60, message="squash")
+    else:
+        lab.repo.git("merge", "-q", "--no-ff", "-m", "merge", "exp/deep", at=60)
+    lab.repo.git("branch", "-D", "exp/deep")
+    after = lab.repo.hash("main")
+    there = checked_out(lab, tmp_path, "main")
+    event: dict[str, Json] = {"repository": {"full_name": REPOSITORY, "default_branch": "main"}}
+    if button == "queue":
+        event["merge_group"] = {"base_sha": before, "head_sha": after}
+    else:
+        event |= {"before": before, "after": after}
+    github: dict[str, Json] = {
+        "event": event,
+        "event_name": "merge_group" if button == "queue" else "push",
+        "sha": after,
+        "ref_name": "gh-readonly-queue/main/pr-7" if button == "queue" else "main",
+        "server_url": "https://github.com",
+        "workflow": "w",
+        "token": TOKEN,
+    }
+    run = job(tmp_path, there, installed, fake, github)
+    assert run.run(without_install(tmp_path), {})["verdict"] == "supported"
+    assert not run.failed, run.log
+    assert "no pull request, no comment" in run.log
+    assert fake.requests == []
+
+
+def test_the_server_example_leaves_a_review_of_what_was_pushed(tmp_path: Path) -> None:
+    lab = project(tmp_path / "work")
+    bare = repository(tmp_path / "lab.git", bare=True)
+    shutil.copy(ROOT / "examples" / "server" / "post-receive", bare.path / "hooks")
+    gitexp = tmp_path / "gitexp"
+    gitexp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitexp "$@"\n')
+    gitexp.chmod(0o755)
+    lab.repo.git("push", "-q", str(bare.path), "main")
+    done = subprocess.run(
+        ["git", "push", "-q", str(bare.path), "exp/deep"],
+        cwd=lab.repo.path,
+        env={"PATH": environment(tmp_path, ROOT)["PATH"], "GITEXP": str(gitexp)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    report = bare.path / "reviews" / f"{lab.repo.hash('exp/deep')}.html"
+    assert "SUPPORTED" in report.read_text()
