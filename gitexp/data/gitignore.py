@@ -105,6 +105,22 @@ def protect(project: Path, paths: Iterable[str]) -> None:
         top = top.parent
     below = project.relative_to(top).as_posix()
     full = [posixpath.normpath(posixpath.join(below, path)) for path in paths]
+    for file, content in missing(top, full).items():
+        with contextlib.suppress(UnsafeInputError):  # behind a link it is not the worktree's
+            write(top, file, content)
+
+
+def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the ``.gitignore`` files of a work tree that lack a line, as they should be.
+
+    Parameters
+    ----------
+    top : Path
+        Of the work tree.
+    paths : iterable of str
+        Outputs, relative to it.
+    """
+    full = list(paths)
     existing: dict[str, bytes] = {}
     for folder in {above for path in full for above in _folders(path)}:
         file = posixpath.join(folder, NAME)
@@ -112,12 +128,17 @@ def protect(project: Path, paths: Iterable[str]) -> None:
             existing[file] = (top / file).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             continue
-    for file, content in ignore_files(existing, full).items():
-        with contextlib.suppress(UnsafeInputError):  # behind a link it is not the worktree's
-            _write(top, file, content)
+    return ignore_files(existing, full)
 
 
-def _write(top: Path, file: str, content: bytes) -> None:
+def write(top: Path, file: str, content: bytes) -> None:
+    """Replace a ``.gitignore`` of a work tree at one stroke.
+
+    Raises
+    ------
+    UnsafeInputError
+        If its folder lies behind a link.
+    """
     above, _, name = file.rpartition("/")
     folder = links.open_folder(str(top), above, create=False)
     temporary = f".gitexp-{os.getpid()}-ignore"

@@ -36,11 +36,18 @@ _PARAMS_LIMIT = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings, what they rest on, and what stays open."""
+    """Settings, what they rest on, and what stays open.
+
+    Attributes
+    ----------
+    ignored : tuple of str
+        What DVC will keep, from the repository's top: Git has to ignore it on every branch.
+    """
 
     config: ProjectConfig
     found: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
 
 
 def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
@@ -98,18 +105,13 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     )
     found = dict(describe(config))
     found["pipeline"] += f", {len(resolved.executed)} stages"
-    return Proposal(config, tuple(found.items()), tuple(notes))
+    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in cached)
+    return Proposal(config, tuple(found.items()), tuple(notes), ignored)
 
 
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
     folder = top / project
-    if not folder.is_dir():
-        raise UsageError(
-            "the project's folder is not there",
-            where=str(folder),
-            expected="a folder below the repository's top",
-            next_step="the same without --project, for the top itself",
-        )
+    _check_folder(folder)
     params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
     for file in params:
         if not (folder / file).exists():
@@ -152,12 +154,15 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         seed=seed,
         python=request.python,
     )
-    return Proposal(config, tuple(describe(config)), tuple(notes))
+    kept = [path for path in outputs if path not in metrics]
+    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in kept)
+    return Proposal(config, tuple(describe(config)), tuple(notes), ignored)
 
 
 def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
     if asked is not None:
         project = "" if asked in {".", "./"} else asked.strip("/")
+        _check_folder(top / project)
         if not (top / project / PIPELINE).exists():
             raise NoPipelineError(
                 f"there is no {PIPELINE} in that folder", where=str(top / project)
@@ -176,6 +181,16 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
             next_step=f"gitexp init --project {folders[0]}",
         )
     return folders[0]
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise UsageError(
+            "the project's folder is not there",
+            where=str(folder),
+            expected="a folder below the repository's top",
+            next_step="the same without --project, for the top itself",
+        )
 
 
 def _refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import shlex
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from gitexp.data import gitignore
 from gitexp.errors import (
     BareRepositoryError,
     ConfirmationError,
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
     from gitexp.store.transaction import TipView
 
 _CHANGED = "the settings have changes that are not committed"
-_UNUSED = f"the options of this call were not used: edit {layout.CONFIG} and commit it"
 MESSAGE = "gitexp init: settings of the project\n"
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
@@ -104,17 +105,27 @@ def _init(
             where=str(top),
             next_step="the same with --dvc-init, or run dvc init yourself first",
         )
-    _refuse_links(top, [*files, *(_DVC_FILES if needs_dvc and request.dvc_init else ())])
+    ignoring = gitignore.missing(top, (path for path in proposal.ignored if _inside(path)))
+    made = _DVC_FILES if needs_dvc and request.dvc_init else ()
+    _refuse_links(top, [*files, *ignoring, *made])
     if request.dry_run:
-        return _report(proposal, tuple(files), request, commit=None)
+        return _report(proposal, (*files, *ignoring), request, commit=None)
     author = identity.author(repo) if request.commit else None  # before anything is written
     notes = proposal.notes
     if needs_dvc and request.dvc_init:
         files.update(_dvc_init(top))
     elif needs_dvc:
         notes = (*notes, "without a DVC repository no output can be kept: dvc init")
+    edited = [file for file in ignoring if _is_edited(repo, head, top, file)]
+    if edited:
+        notes = (
+            *notes,
+            f"{', '.join(edited)} has changes of yours beside the new lines: commit it",
+        )
     _write(top, files)
-    proposal = detect.Proposal(proposal.config, proposal.found, notes)
+    _ignore(top, ignoring)
+    files.update((file, data) for file, data in ignoring.items() if file not in edited)
+    proposal = replace(proposal, notes=notes)
     if author is None or head.branch is None:
         return _report(proposal, tuple(files), request, commit=None)
     published = transaction.publish(
@@ -190,6 +201,31 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
             raise translated(error, "the settings cannot be written", str(place)) from error
 
 
+def _inside(path: str) -> bool:
+    """Tell whether an output lies in the repository; another one is not Git's to ignore."""
+    return not path.startswith(("/", "../"))
+
+
+def _is_edited(repo: Repo, head: refs.Head, top: Path, file: str) -> bool:
+    """Tell whether a file has changes that are not committed; they are not ours to commit."""
+    place = top / file
+    here = place.read_bytes() if place.exists() else ABSENT
+    return head.commit is ABSENT or here != objects.read_blob(repo, head.commit, file)
+
+
+def _ignore(top: Path, ignoring: Mapping[str, bytes]) -> None:
+    """Let Git ignore the outputs: a run writes the lines too, but on an experiment's branch only.
+
+    On the others the bytes that lie in the work tree would show as untracked.
+    """
+    for file, data in ignoring.items():
+        try:
+            (top / file).parent.mkdir(parents=True, exist_ok=True)
+            gitignore.write(top, file, data)
+        except OSError as error:
+            raise translated(error, "the outputs cannot be ignored", str(top / file)) from error
+
+
 def _check(request: InitRequest, top: Path) -> None:
     if request.command is not None and not request.command.strip():
         raise UsageError(
@@ -235,7 +271,7 @@ def _existing(repo: Repo, path: Path, request: InitRequest) -> InitReport:
         existed=True,
         files=(),
         found=tuple(detect.describe(config)),
-        notes=tuple(filter(None, (note, _UNUSED if _says_something(request) else ""))),
+        notes=tuple(filter(None, (note, _unused(request, config)))),
         commit=None,
         command=_commit_command([layout.CONFIG]) if note else "",
         dry_run=False,
@@ -243,15 +279,28 @@ def _existing(repo: Repo, path: Path, request: InitRequest) -> InitReport:
     )
 
 
-def _says_something(request: InitRequest) -> bool:
-    """Tell whether the call wanted settings of its own."""
-    plain = InitRequest(
-        dvc_init=request.dvc_init,
-        commit=request.commit,
-        merge_driver=request.merge_driver,
-        dry_run=request.dry_run,
+def _unused(request: InitRequest, config: ProjectConfig) -> str:
+    """Return a note on the options that ask for something else than the settings say."""
+    project = None if request.project is None else posixpath.normpath(request.project)
+    predictions = None if config.predictions is None else config.predictions.path
+    asked: tuple[tuple[str, object, object], ...] = (
+        ("--project", project and project.strip("/"), posixpath.normpath(config.project)),
+        ("--command", request.command, config.command),
+        ("--write-pipeline", request.write_pipeline, config.pipeline is not None),
+        ("--metrics", request.metrics, config.metrics),
+        ("--params", request.params, config.params),
+        ("--outs", request.outputs, config.outputs),
+        ("--predictions", request.predictions, predictions),
+        ("--seed-param", request.seed_param, config.seed.param),
+        ("--seed-arg", request.seed_arg, config.seed.arg),
+        ("--python", request.python, config.python),
     )
-    return request != plain
+    other = [option for option, wanted, there in asked if wanted and wanted != there]
+    if config.pipeline is not None and request.write_pipeline and "--command" in other:
+        other.remove("--command")  # it stands in the pipeline, which is the user's to edit
+    if not other:
+        return ""
+    return f"{', '.join(other)} not used: the settings say otherwise; edit {layout.CONFIG}"
 
 
 def _needs_dvc(top: Path, config: ProjectConfig) -> bool:

@@ -111,6 +111,63 @@ def test_a_project_that_is_one_command(tmp_path: Path) -> None:
     assert "dvc.yaml" not in repo.files()
 
 
+def test_outputs_are_ignored_on_every_branch_from_the_settings_on(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, ".gitignore": "*.pyc\n"})
+    command = ("--command", "python train.py", "--outs", "model.joblib,out/log.txt")
+    planned = gitexp(repo, "init", "--dvc-init", *command, "--dry-run")
+    assert ".gitignore, out/.gitignore" in planned.out
+    assert repo.status() == []
+    done = gitexp(repo, "init", "--dvc-init", *command)
+    assert done.code == 0, done.err
+    assert repo.show(".gitignore") == "*.pyc\n/model.joblib\n"
+    assert repo.show("out/.gitignore") == "/log.txt\n"
+    repo.write({"model.joblib": "bytes", "out/log.txt": "lines"})
+    assert repo.status() == []
+
+
+def test_outputs_of_a_pipeline_that_dvc_has_not_run_are_ignored_too(dvc_repo: BuiltRepo) -> None:
+    dvc_repo.git("rm", "--quiet", ".gitignore")
+    dvc_repo.commit({"note": "as before the first dvc repro"})
+    assert "?? model.txt" in dvc_repo.status()
+    done = gitexp(dvc_repo, "init")
+    assert done.code == 0, done.err
+    assert "/model.txt" in dvc_repo.show(".gitignore")
+    assert "metrics.json" not in dvc_repo.show(".gitignore")
+    assert dvc_repo.status() == []
+
+
+def test_an_edited_gitignore_gets_the_lines_and_stays_the_users_to_commit(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN})
+    repo.write({".gitignore": "mine\n"})
+    done = gitexp(repo, "init", "--dvc-init", "--command", "python train.py", "--outs", "m.pkl")
+    assert done.code == 0, done.err
+    assert ".gitignore has changes of yours" in done.out
+    assert ".gitignore" not in repo.files()
+    assert (repo.path / ".gitignore").read_text() == "mine\n/m.pkl\n"
+
+
+def test_options_of_a_second_call_are_noted_where_the_settings_say_otherwise(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"ml/train.py": TRAIN})
+    first = gitexp(repo, "init", "--project", "ml", "--command", "python train.py")
+    assert first.code == 0, first.err
+    again = gitexp(repo, "init", "--project", "ml/", "--command", "python train.py")
+    assert "not used" not in again.out
+    other = gitexp(repo, "init", "--project", "ml", "--command", "python other.py")
+    assert "--command not used" in other.out
+    assert "--project not used" not in other.out
+
+
+def test_a_folder_that_is_not_there_is_called_that(dvc_repo: BuiltRepo) -> None:
+    done = gitexp(dvc_repo, "init", "--project", "nowhere")
+    assert done.code == 2
+    assert done.says("the project's folder is not there")
+
+
 def test_without_an_identity_nothing_is_left_behind(tmp_path: Path) -> None:
     repo = repository(tmp_path / "plain")
     repo.commit({"train.py": TRAIN})
