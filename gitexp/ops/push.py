@@ -91,6 +91,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
         if parted or deliver(shared, moves, products):
             break
         pause(attempts, deadline, shared)
+    unlearnt = payload.unknown_remote(shared, depot, ends_of(moves)) if data and not parted else ""
     if not parted:
         moves = [_sent(move) for move in moves]
     return TogetherReport(
@@ -100,7 +101,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
         data=moved,
         attempts=attempts,
         not_updated=(),
-        warnings=(*shared.cleared, *warnings),
+        warnings=(*shared.cleared, *warnings, *filter(None, (unlearnt,))),
         next_step="gitexp sync"
         if parted
         else f"the others: gitexp pull, or git switch {_any(moves)}",

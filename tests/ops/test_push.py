@@ -125,6 +125,18 @@ def test_by_products_of_others_are_no_hindrance(team: Team) -> None:
     assert team.origin.git("rev-list", "--merges", "gitexp/data") == ""
 
 
+def test_a_data_remote_that_is_in_no_commit_is_sent_to_and_warned_of(team: Team) -> None:
+    file = team.a.path / ".dvc" / "config"
+    (team.a.path / ".dvc" / "config.local").unlink()
+    team.a.commit({".dvc/config": ""}, at=9)
+    file.write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {team.store}\n")
+    (warning,) = push(team.a.workspace).warnings
+    assert "the DVC remote store stands in .dvc/config of this work tree" in warning
+    assert team.objects() == {out_of(team.a)}
+    team.a.git("commit", "--quiet", "-m", "the remote", "--", ".dvc/config")
+    assert push(team.a.workspace).warnings == ()
+
+
 def test_without_a_data_remote_git_alone_is_shared_only_when_asked(team: Team) -> None:
     for name in ("config", "config.local"):
         (team.a.path / ".dvc" / name).write_text("")

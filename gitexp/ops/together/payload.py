@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import shlex
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from gitexp.data.cache import open_cache
 from gitexp.data.needed import Reader
 from gitexp.data.workspace import refresh
 from gitexp.errors import GitexpError, PreconditionError
-from gitexp.git import checkouts, objects
+from gitexp.git import checkouts, objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.together import DataMoved, Way
@@ -89,6 +90,43 @@ def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash
             next_step="dvc remote add --default NAME URL, or give --no-data to share only what "
             "Git holds",
         )
+
+
+def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:
+    """Return a warning where nobody who pulls would learn of the DVC remote; "" else.
+
+    A remote that only ``.dvc/config.local`` or the user's own settings name is meant to be known
+    here alone.
+    """
+    top = shared.workspace.top
+    if depot is None or depot.remote is None or top is None:
+        return ""
+    file = settings.find_dvc_dir(depot.project) / "config"
+    name = depot.remote.name
+    try:
+        here = _names(settings.parse(file.read_text("utf-8", "replace")), name)
+    except OSError:
+        return ""
+    if not any(here):
+        return ""
+    path = file.relative_to(top).as_posix()
+    head = refs.head(shared.repo).commit
+    for tip in (*(() if head is ABSENT else (head,)), *tips):
+        held = objects.read_blob(shared.repo, tip, path)
+        if held is not ABSENT:
+            there = _names(settings.parse(held.decode("utf-8", "replace")), name)
+            if all(theirs == ours for ours, theirs in zip(here, there, strict=True) if ours):
+                return ""
+    return (
+        f"the DVC remote {name} stands in {path} of this work tree and in no commit: who pulls "
+        f"does not learn where the data are; git commit -m 'DVC remote' -- {shlex.quote(path)}, and push"
+    )
+
+
+def _names(sections: settings.Sections, name: str) -> tuple[str, str]:
+    """Return what one file says of a remote: that it is the default one, and its address."""
+    default = sections.get("core", {}).get("remote", "").lower() == name
+    return name if default else "", sections.get(f'remote "{name}"', {}).get("url", "")
 
 
 def send(
