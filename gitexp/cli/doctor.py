@@ -2,9 +2,9 @@
 
 It looks at locks whose owner is dead, temporary refs and files, worktrees of jobs, repeats that
 finished and were never recorded, damaged records, lone by-products, branches without a plan, the
-index cache, and unfinished files in the DVC cache. --fix records what had finished, and clears
-only what is proved redundant; everything else is named with the command that mends it. Notes are
-harmless.
+index cache, unfinished files in the DVC cache, and hooks that nothing runs. --fix records what had
+finished, and clears only what is proved redundant; everything else is named with the command that
+mends it. Notes are harmless.
 
 Exit code 0: nothing found, or all of it cleared; 1: problems are left.
 """

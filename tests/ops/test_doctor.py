@@ -190,7 +190,7 @@ def test_finished_repeats_of_a_dead_run_are_named_with_the_command_that_records_
     assert "2 finished repeats" in finding.what
     assert finding.remedy == "gitexp run --resume --on main"
     assert gitexp(killed_run, *finding.remedy.split()[1:]).code == 0
-    assert gitexp(killed_run, "doctor").out == "no problems; 9 checks\n"
+    assert gitexp(killed_run, "doctor").out == "no problems; 10 checks\n"
 
 
 def test_finished_repeats_of_a_dead_run_are_recorded_by_fix(killed_run: BuiltRepo) -> None:

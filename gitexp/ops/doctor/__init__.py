@@ -19,6 +19,7 @@ from gitexp.ops.doctor import (
     byproducts,
     cached,
     datacache,
+    hooks,
     leftovers,
     locks,
     records,
@@ -45,6 +46,7 @@ CHECKS: dict[str, Callable[[Place], Iterator[Found]]] = {
     branches.NAME: branches.look,
     cached.NAME: cached.look,
     datacache.NAME: datacache.look,
+    hooks.NAME: hooks.look,
 }
 
 

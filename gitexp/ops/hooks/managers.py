@@ -17,13 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-_ARGUMENTS: Final = {
-    "prepare-commit-msg": 3,
-    "commit-msg": 1,
-    "post-checkout": 3,
-    "post-merge": 1,
-    "pre-push": 2,
-}
 _STAGE_ARGUMENTS: Final = ("prepare-commit-msg", "commit-msg")  # to which a file name is given
 
 
@@ -118,7 +111,8 @@ def _framework() -> str:
     lines = [f"default_install_hook_types: [{', '.join(CLIENT_HOOKS)}]", "repos:", "- repo: local"]
     lines.append("  hooks:")
     for name in CLIENT_HOOKS:
-        given = "" if name in _STAGE_ARGUMENTS else "pass_filenames: false, "
+        # What a hook that passes has to say is shown by verbose alone.
+        given = "" if name in _STAGE_ARGUMENTS else "pass_filenames: false, verbose: true, "
         lines.append(
             f"  - {{id: gitexp-{name}, name: gitexp {name}, entry: gitexp hook {name},\n"
             f"     language: system, always_run: true, {given}stages: [{name}]}}"
@@ -129,9 +123,8 @@ def _framework() -> str:
 def _lefthook() -> str:
     lines = []
     for name in CLIENT_HOOKS:
-        arguments = "".join(f" {{{n}}}" for n in range(1, _ARGUMENTS.get(name, 0) + 1))
         stdin = ", use_stdin: true" if name == "pre-push" else ""
-        run = f"gitexp hook {name}{arguments}"
+        run = f"gitexp hook {name} {{0}}"  # every argument there is
         lines.append(f'{name}: {{commands: {{gitexp: {{run: "{run}"{stdin}}}}}}}')
     return "\n".join(lines)
 

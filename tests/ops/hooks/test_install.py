@@ -13,7 +13,9 @@ import pytest
 
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git.discovery import discover
+from gitexp.model.care import Level
 from gitexp.model.hooks import CLIENT_HOOKS, HookState
+from gitexp.ops.doctor import doctor
 from gitexp.ops.hooks import managers, shims
 from gitexp.ops.hooks.install import install, status, uninstall
 from tests.build import repository
@@ -327,6 +329,28 @@ def test_ours_that_was_overwritten_is_said(repo: BuiltRepo) -> None:
 
 def test_every_manager_is_found_by_what_it_writes() -> None:
     assert set(WRITTEN) | {"husky"} == {manager.name for manager in managers.MANAGERS}
+
+
+# --- doctor ---------------------------------------------------------------------------------------
+
+
+def test_doctor_names_what_no_longer_runs_and_nothing_where_no_hook_was_wanted(
+    repo: BuiltRepo,
+) -> None:
+    def found() -> list[tuple[str, Level]]:
+        return [
+            (each.where, each.level)
+            for each in doctor(repo.workspace).findings
+            if each.check == "hooks"
+        ]
+
+    put(folder(repo) / "pre-push", "#!/bin/sh\n")
+    assert found() == []
+    install(repo.workspace)
+    assert found() == []
+    put(folder(repo) / "pre-push", "#!/bin/sh\n")
+    (folder(repo) / "post-merge").chmod(0o644)
+    assert found() == [("post-merge", Level.PROBLEM), ("pre-push", Level.NOTE)]
 
 
 # --- the command ----------------------------------------------------------------------------------
