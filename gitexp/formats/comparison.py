@@ -13,6 +13,7 @@ from gitexp.formats.fields import Fields, time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.metrics import metric_json, read_metric
 from gitexp.formats.versions import schema, schema_of
+from gitexp.formats.witness import order_json, read_order
 from gitexp.model.comparison import Change, Comparison, Side, Unused
 from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
 from gitexp.model.plan import Claim, Direction
@@ -99,6 +100,7 @@ def read(fields: Fields) -> Comparison:
         ledger=honesty.read_ledger(fields.maybe_child("ledger")),
         slices=subgroups.read_slices(fields.maybe_child("slices")),
         categories=subgroups.read_categories(fields.maybe_child("categories")),
+        order=read_order(fields.maybe_child("order")),
         across=read_across(fields),
     )
 
@@ -142,6 +144,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "plan": plans.to_json(plan) if plan else None,
         "compared_at": time_text(comparison.compared_at),
         "program": comparison.program,
+        **({} if comparison.order is None else {"order": order_json(comparison.order)}),
         **across_json(comparison.across),
         **honesty.to_json(comparison),
         **subgroups.to_json(comparison),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.formats.fields import Fields
+from gitexp.formats.fields import Fields, maybe_time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.versions import schema, schema_of
 from gitexp.model.ids import PlanDigest
 from gitexp.model.plan import Person
+from gitexp.model.rules import Grade, OrderGrade
 from gitexp.model.witness import Receipt, Way
 
 if TYPE_CHECKING:
@@ -68,3 +69,20 @@ def statement(plan: PlanDigest, commit: CommitHash) -> bytes:
     'gitexp witness 1'
     """
     return f"gitexp witness 1\nplan {plan}\ncommit {commit}\n".encode("ascii")
+
+
+def read_order(fields: Fields | None) -> OrderGrade | None:
+    """Read how sure an order is; None where nothing says it."""
+    if fields is None:
+        return None
+    time = fields.maybe_time("time")
+    return OrderGrade(fields.word("grade", Grade), fields.text("why"), time)
+
+
+def order_json(order: OrderGrade) -> Json:
+    """Turn how sure an order is into JSON."""
+    return {
+        "grade": order.grade.value,
+        "why": order.why,
+        "time": maybe_time_text(order.time),
+    }

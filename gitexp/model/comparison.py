@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         InputsDigest,
     )
     from gitexp.model.plan import Claim, Effect, Plan
+    from gitexp.model.rules import OrderGrade
     from gitexp.model.slices import CategoryComparison, SliceComparison
     from gitexp.model.verdict import Verdict
 
@@ -109,6 +110,7 @@ class Comparison:
     ledger: Ledger | None = None
     slices: SliceComparison | None = None
     categories: CategoryComparison | None = None
+    order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
     across: Across | None = None  # of a call with more than two commits, in each comparison alike
 
 

@@ -18,7 +18,7 @@ from gitexp.git import refs, repository
 from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.verdict import Verdict
-from gitexp.ops import advice, missing, selection, sides
+from gitexp.ops import advice, grade, missing, selection, sides
 from gitexp.ops.across import across
 from gitexp.ops.advice import Judged
 from gitexp.ops.detectable import detectable
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.rules import OrderGrade
     from gitexp.model.workspace import Workspace
     from gitexp.ops.counting import SideCount
     from gitexp.ops.draft import Draft
@@ -125,10 +126,19 @@ def judge(  # noqa: PLR0913  the pairs, and what a call knows
     return Comparisons(
         replace(
             _finish(item, result, options.adjust, family=judged, here=here, at=at, program=program),
+            order=_order(repo, index, item),
             across=together,
         )
         for item, result in zip(drafts, results, strict=True)
     )
+
+
+def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
+    """Return how sure it is that the plan came before its runs, by the side that has it."""
+    if draft.plan is None:
+        return None
+    side = draft.baseline if draft.swapped else draft.candidate
+    return grade.grade(repo, index, draft.plan, side.records)[0]
 
 
 def exit_code(comparisons: Sequence[Comparison]) -> int:

@@ -17,6 +17,7 @@ from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.facts import SHORT, is_good
 from gitexp.report.figures import Room
 from gitexp.report.look import CSS
+from gitexp.report.witnessed import order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -151,6 +152,9 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
     yield f'<p class="lead">{html(prose(plan.hypothesis), limit=PROSE_LIMIT)}</p>'
     for item in plan.amended:
         yield f'<p class="none">Amended {html(in_short(item), limit=_TEXT_LIMIT)}</p>'
+    if comparison.order is not None:
+        said = html(order_words(comparison.order), limit=_TEXT_LIMIT)
+        yield f'<p class="none">That it came before the runs: {said}.</p>'
     promise = effects.format_effect(plan.effect, plan.metric, plan.direction)
     guards = "; ".join(effects.guard_text(guard) for guard in plan.guards)
     yield "<dl>"

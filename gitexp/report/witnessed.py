@@ -46,7 +46,7 @@ def json(found: Witnessed) -> str:
         "receipt": witness_format.to_json(found.receipt),
         "path": found.path,
         "commit": found.commit,
-        "order": order_json(found.order),
+        "order": witness_format.order_json(found.order),
         "runs": found.runs,
     }
     return json_dumps(value).decode().rstrip("\n")
@@ -56,12 +56,3 @@ def order_words(order: OrderGrade) -> str:
     """Return how sure an order is, in a line: grade, time, and what it rests on."""
     when = f" at {maybe_time_text(order.time)}" if order.time is not None else ""
     return f"{order.grade.value}{when}: {order.why}"
-
-
-def order_json(order: OrderGrade) -> dict[str, Json]:
-    """Return how sure an order is, as JSON."""
-    return {
-        "grade": order.grade.value,
-        "why": order.why,
-        "time": maybe_time_text(order.time),
-    }

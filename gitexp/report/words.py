@@ -14,6 +14,7 @@ from gitexp.report import honesty, numbers
 from gitexp.report.amended import in_short
 from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.posteriors import posterior_texts
+from gitexp.report.witnessed import order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -113,7 +114,7 @@ def facts(comparison: Comparison) -> list[Fact]:
     return [
         *(Fact("reason", text) for text in comparison.reasons),
         *(Fact("warning", text) for text in comparison.warnings),
-        *_amended(comparison),
+        *_planned(comparison),
         *_tests(comparison),
         *_design(comparison),
         *(Fact(label, text) for label, text in honesty.lines(comparison)),
@@ -126,10 +127,12 @@ def facts(comparison: Comparison) -> list[Fact]:
     ]
 
 
-def _amended(comparison: Comparison) -> Iterator[Fact]:
-    """Yield what bound in the plan before it was amended, and why it was."""
+def _planned(comparison: Comparison) -> Iterator[Fact]:
+    """Yield what bound in the plan before it was amended, and how sure it is that it came first."""
     for item in () if comparison.plan is None else comparison.plan.amended:
         yield Fact("amended", in_short(item))
+    if comparison.order is not None:
+        yield Fact("order", order_words(comparison.order))
 
 
 def primary(comparison: Comparison) -> MetricComparison | None:

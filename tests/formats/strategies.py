@@ -548,6 +548,9 @@ comparisons = st.builds(
     compared_at=times,
     program=texts,
     adjustment=texts,
+    order=maybe(
+        st.builds(OrderGrade, grade=st.sampled_from(Grade), why=texts, time=st.none() | times)
+    ),
     detectable=maybe(
         st.builds(
             h.Detectable,

@@ -12,8 +12,11 @@ from gitexp.formats import config as config_format
 from gitexp.model.rules import Grade, Policy
 from gitexp.ops.archive import archive
 from gitexp.ops.check import check
+from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude
 from gitexp.ops.outside import World
+from gitexp.report.style import PLAIN
+from gitexp.report.text import render
 from gitexp.store import layout
 from tests.build import clone, repository
 from tests.ops.records import CONFIG, START, Lab, experiment
@@ -188,3 +191,13 @@ def test_a_shallow_clone_says_what_it_could_not_look_at(lab: Lab, tmp_path: Path
     report = check(shallow.workspace)
     assert report.commits == 1
     assert "could not be checked" in report.notes[0]
+
+
+def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:
+    experiment(lab, n=4, repeats=4)
+    (found,) = compare(lab.repo.workspace)
+    assert found.order is not None
+    assert found.order.grade is Grade.HISTORY
+    assert "order" in render((found,), PLAIN)
+    (swapped,) = compare(lab.repo.workspace, ["exp/deep", "main"])
+    assert swapped.order is None or swapped.order.grade is Grade.HISTORY
