@@ -119,7 +119,8 @@ def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHas
                 return ""
     return (
         f"the DVC remote {name} stands in {path} of this work tree and in no commit: who pulls "
-        f"does not learn where the data are; git commit -m 'DVC remote' -- {shlex.quote(path)}, and push"
+        f"does not learn where the data are; git commit -m 'DVC remote' -- {shlex.quote(path)}, "
+        "and push"
     )
 
 
