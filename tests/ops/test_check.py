@@ -199,5 +199,3 @@ def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:
     assert found.order is not None
     assert found.order.grade is Grade.HISTORY
     assert "order" in render((found,), PLAIN)
-    (swapped,) = compare(lab.repo.workspace, ["exp/deep", "main"])
-    assert swapped.order is None or swapped.order.grade is Grade.HISTORY

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -24,13 +26,12 @@ from tests.ops import authority
 from tests.ops.records import ADA, CONFIG, Lab
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from gitexp.model.plan import Plan
     from gitexp.model.rules import OrderGrade
     from tests.build import BuiltRepo
 
 pytestmark = pytest.mark.network
+ROOT = Path(__file__).parents[2]
 SCORES = {"f1": {0: 0.6, 1: 0.61}}
 
 
@@ -162,6 +163,21 @@ def test_a_push_is_a_witness_where_the_servers_log_says_so(
     setting(settings, "gitexp.witnessLog", log)
     assert order(lab).grade is Grade.WITNESSED
     assert order(lab).time == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_the_servers_hook_keeps_the_log_and_tells_the_client(
+    lab: Lab, tmp_path: Path, settings: Path
+) -> None:
+    host = repository(tmp_path / "host.git", bare=True)
+    shutil.copy(ROOT / "examples/server/receipts", host.path / "hooks/post-receive")
+    lab.repo.git("remote", "add", "origin", host.path.as_uri())
+    before = datetime.now(UTC).replace(microsecond=0)
+    found = witness(lab.repo.workspace, "deep", Way.PUSH)
+    assert found.receipt.said.startswith("gitexp-receipt 20")
+    assert found.receipt.commit in found.receipt.said
+    setting(settings, "gitexp.witnessLog", host.path / "gitexp-receipts.log")
+    assert order(lab).grade is Grade.WITNESSED
+    assert order(lab).time >= before  # type: ignore[operator]
 
 
 def test_credentials_of_a_remote_are_not_recorded(lab: Lab, tmp_path: Path) -> None:
