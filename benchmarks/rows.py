@@ -6,92 +6,26 @@ import json
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hookrows
 import make_repos
 import peers
 from measure import Command, in_turns, median
-from projects import FIVE_METRICS, Place, begin, dvc_branches, example, trivial
+from projects import FIVE_METRICS, Place, begin, dvc_branches, trivial
+from table import JOBS, Bench, Row, ratio, seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 KB = 1_000
 MB = 1_000_000
 PEAK_MB = 250
 TIMES = 10
-JOBS = 2
 ANSWERS = (0, 1, 6)  # exit codes of compare that are verdicts
 WRITER = Path(__file__).with_name("writer.py")
 LARGE = Path(__file__).with_name("large.py")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table."""
-
-    what: str
-    measured: str
-    bar: str
-    ok: bool
-    note: str = ""
-
-
-@dataclass
-class Bench:
-    """Where the repositories are; those that several rows use are made once."""
-
-    folder: Path
-    env: Mapping[str, str]
-    full: bool
-    made: dict[str, Place] = field(default_factory=dict)
-
-    def once(self, name: str, make: Callable[[Path], Place]) -> Place:
-        """Return the repository of that name, made when it is first asked for."""
-        if name not in self.made:
-            self.made[name] = make(self.folder / name)
-        return self.made[name]
-
-    def example(self) -> Place:
-        """Return the churn example with an experiment: ten repeats on both sides."""
-
-        def make(folder: Path) -> Place:
-            place = example(folder, self.env)
-            begin(place, "engineered-features", "features.engineered=true")
-            place.gitexp("run", "--repeats", "10", "--jobs", str(JOBS), "--with-baseline").once()
-            return place
-
-        return self.once("example", make)
-
-    def synthetic(self, name: str, n_branches: int, n_runs: int) -> Place:
-        """Return a repository of recorded experiments that nobody ran."""
-
-        def make(folder: Path) -> Place:
-            make_repos.make(folder, n_branches, n_runs)
-            return Place(folder, self.env)
-
-        return self.once(name, make)
-
-
-def ratio(what: str, ours: float, theirs: float, bar: float, note: str = "") -> Row:
-    """Return a row that holds ours / theirs against the bar."""
-    value = ours / theirs
-    timing = f"{ours * 1000:.0f} ms against {theirs * 1000:.0f} ms"
-    return Row(
-        what,
-        f"{value:.3f} x",
-        f"<= {bar:g} x",
-        ok=value <= bar,
-        note=f"{timing}; {note}" if note else timing,
-    )
-
-
-def seconds(what: str, value: float, bar: float, note: str = "") -> Row:
-    """Return a row that holds seconds against the bar."""
-    shown = f"{value:.2f} s" if bar >= 0.1 else f"{value * 1000:.1f} ms"  # noqa: PLR2004  ten of them
-    return Row(what, shown, f"<= {bar:g} s", ok=value <= bar, note=note)
 
 
 def version(bench: Bench) -> Iterator[Row]:
@@ -324,4 +258,6 @@ ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "writers": writers,
     "sync": synced,
     "stored": stored,
+    "hooks": hookrows.hooks,
+    "staged": hookrows.many_staged,
 }
