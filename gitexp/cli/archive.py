@@ -6,8 +6,8 @@
 
 The tag keeps plan and runs in their order when a code host squashes, and the data from dvc gc.
 Whether main has the records does not depend on how they came there: merged, squashed or rebased.
-Nothing is archived while finished repeats are not recorded, and no branch is removed that a
-worktree is on.
+Nothing is archived while finished repeats are not recorded, nor before anything was run or
+concluded, unless with --abandon; and no branch is removed that a worktree is on.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@
 
 The tag exp-archive/NAME leads to one commit afterwards: plan, runs, conclusion and a tombstone. So
 a refuted hypothesis stays on the list, and seeds that were seen stay seen. dvc gc frees the data.
+A plan of which nothing was run, concluded or archived goes without a trace: its name is free again.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.errors import ExistsError, GitexpError, MovedRefError
+from gitexp.errors import ExistsError, GitexpError, MovedRefError, PreconditionError
 from gitexp.git import identity, leases, objects, refs, repository, tags
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
@@ -69,7 +69,8 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     BusyBranchError
         If the branch would go and a worktree has it checked out.
     PreconditionError
-        If finished repeats of it are not recorded.
+        If finished repeats of it are not recorded, or nothing was run or concluded and it is not
+        abandoned.
     ExistsError
         If the tag is that of another experiment, or of one that was removed.
     MovedRefError
@@ -79,6 +80,15 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     repo = repository.open_repository(workspace)
     standing = ends.find(repo, name)
     ends.check_published(workspace, standing.branch)
+    if standing.archived is ABSENT and not abandon and ends.is_untried(repo, standing):
+        quoted = shlex.quote(standing.name)
+        raise PreconditionError(
+            f"nothing of {standing.name} was run or concluded",
+            found=f"a plan and no run of it on {standing.branch}",
+            expected="a run, or a conclusion, that is worth keeping",
+            next_step=f"gitexp run; or give it up with gitexp archive {quoted} --abandon; "
+            f"gitexp rm {quoted} --yes frees the name",
+        )
     remote = look(repo, standing, remote_name) if push else None
     base = ends.base_of(repo, standing) if standing.tip is not ABSENT else ""
     goes = standing.tip is not ABSENT and (abandon or bool(base))

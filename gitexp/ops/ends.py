@@ -12,13 +12,16 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.ops.live import live_runs
 from gitexp.store import layout, plans
 from gitexp.store.ancestry import listing
+from gitexp.store.conclusions import conclusion_named
+from gitexp.store.index import open_index
+from gitexp.store.summaries import run_lines
 from gitexp.store.tips import is_experiments, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.model.views import LiveRun
     from gitexp.model.workspace import Workspace
@@ -100,6 +103,30 @@ def find(repo: Repo, name: str) -> Standing:
 def is_removed(repo: Repo, name: str, commit: CommitHash) -> bool:
     """Return whether a commit is the tombstone of an experiment."""
     return objects.blob_id(repo, commit, layout.tombstone_path(name)) is not ABSENT
+
+
+def is_untried(repo: Repo, standing: Standing) -> bool:
+    """Return whether nothing was run or concluded: there is a plan, and nobody has seen a number.
+
+    Runs that lie on its branch without belonging to the plan count too, unless its base has them.
+    """
+    plan = standing.plan
+    if plan is None or conclusion_named(repo, plan.name, standing.commit) is not ABSENT:
+        return False
+    runs = objects.tree_id(repo, standing.commit, layout.RUNS)
+    if runs is ABSENT:
+        return True
+    mine = listing(repo, runs)
+    with open_index(repo.workspace) as index:
+        lines = run_lines(repo, index, {tree: run for run, tree in mine.items()})
+    if any(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()):
+        return False
+    return any(mine.keys() <= _runs(repo, commit).keys() for _, commit in _bases(repo, standing))
+
+
+def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
+    there = objects.tree_id(repo, commit, layout.RUNS)
+    return {} if there is ABSENT else listing(repo, there)
 
 
 def check_published(workspace: Workspace, branch: str) -> None:
@@ -197,9 +224,7 @@ def _has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | Non
     mine_runs = objects.tree_id(repo, tip, layout.RUNS)
     if mine_runs is ABSENT:
         return True
-    theirs_runs = objects.tree_id(repo, base, layout.RUNS)
-    theirs = {} if theirs_runs is ABSENT else listing(repo, theirs_runs)
-    if not listing(repo, mine_runs).items() <= theirs.items():
+    if not listing(repo, mine_runs).items() <= _runs(repo, base).items():
         return False
     return _names(repo, tip) <= _names(repo, base)
 

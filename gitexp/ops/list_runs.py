@@ -75,12 +75,18 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     with open_index(workspace) as index:
         there = tips(repo)
         every = _nearest(there)
-        chosen = _chosen(repo, every, query)
+        chosen = _chosen(repo, there, every, query)
         lines = experiment_lines(repo, index, chosen)
         merged: tuple[MergedLine, ...] = ()
-        if len(chosen) == len(every):
+        if chosen is every:
             names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
-            merged = merged_lines(repo, index, there, names, prefix)
+            # The same plan under the name that it had when it was merged, not another one of it.
+            before = {(name, line.created_at) for line in lines.values() for name in line.formerly}
+            merged = tuple(
+                item
+                for item in merged_lines(repo, index, there, names, prefix)
+                if (item.line.name, item.line.created_at) not in before
+            )
     bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
         for tip, line in lines.items()
@@ -198,10 +204,12 @@ def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
     return tuple(found.values())
 
 
-def _chosen(repo: Repo, every: tuple[Tip, ...], query: ListQuery) -> tuple[Tip, ...]:
+def _chosen(
+    repo: Repo, there: tuple[Tip, ...], every: tuple[Tip, ...], query: ListQuery
+) -> tuple[Tip, ...]:
     """Keep what a question about archives, or about stale branches, is about."""
-    if query.archived:
-        return tuple(tip for tip in every if tip.archived)
+    if query.archived:  # also those whose branch is still there
+        return tuple(tip for tip in there if tip.archived)
     if query.stale_before is None:
         return every
     seen = reach.touched(repo)

@@ -40,6 +40,8 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
 ) -> EndReport:
     """Remove an experiment: its branch, its history, its hold on data; its records stay.
 
+    One of which nothing was run, concluded or archived leaves nothing: its name is free again.
+
     The tag ``exp-archive/NAME`` leads to one commit afterwards, with the plan, the runs, the
     conclusion and the tombstone, and nothing else. So a refuted hypothesis stays on the list, and
     the seeds that were seen stay seen.
@@ -74,12 +76,14 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     """
     repo = repository.open_repository(workspace)
     standing = ends.find(repo, name)
+    untried = standing.archived is ABSENT and ends.is_untried(repo, standing)
     if standing.archived is ABSENT and not yes:
+        quoted = shlex.quote(standing.name)
+        keep = "" if untried else f"gitexp archive {quoted}; or "
         raise ConfirmationError(
             f"{standing.name} is not archived: its code and its data would be gone",
             found=f"{standing.branch} at {standing.commit[:9]}, and no tag",
-            next_step=f"gitexp archive {shlex.quote(standing.name)}; or "
-            f"gitexp rm {shlex.quote(standing.name)} --yes",
+            next_step=f"{keep}gitexp rm {quoted} --yes",
         )
     ends.check_published(workspace, standing.branch)
     if standing.tip is not ABSENT:
@@ -92,7 +96,7 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         when = (now or datetime.now(UTC)).replace(microsecond=0)
         commit = refmoves.carry_out(
             repo,
-            _Build(repo, standing, words.strip(), when),
+            _only_the_branch(standing) if untried else _Build(repo, standing, words.strip(), when),
             guard=lambda: ends.check_free(workspace, standing.branch),
             message=f"gitexp rm: {standing.name}",
             who=identity.committer(repo),
@@ -100,7 +104,9 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         ).commit
         done = (
             *((f"branch {standing.branch} removed",) if standing.tip is not ABSENT else ()),
-            f"tag exp-archive/{standing.name} at {commit[:9]}: records and tombstone",
+            f"nothing was run, so no record stays and the name {standing.name} is free"
+            if untried
+            else f"tag exp-archive/{standing.name} at {commit[:9]}: records and tombstone",
         )
     sent = () if remote is None else send(workspace, repo, standing, remote, remove=True)
     return EndReport(
@@ -110,8 +116,18 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
         done=done,
         sent=sent,
         notes=() if done else (f"{standing.name} was removed before",),
-        next_step="dvc gc -A frees its data; by-products that gitexp/data names stay",
+        next_step="gitexp list"
+        if untried
+        else "dvc gc -A frees its data; by-products that gitexp/data names stay",
     )
+
+
+def _only_the_branch(standing: Standing) -> refmoves.Build:
+    """Return what removes the branch of an experiment that nobody has tried, and writes nothing."""
+    moves: dict[str, tuple[refs.Target, refs.Target]] = {
+        refs.local(standing.branch): (standing.commit, ABSENT)
+    }
+    return lambda: refmoves.Moves(moves, standing.commit)
 
 
 @dataclass(frozen=True, slots=True)

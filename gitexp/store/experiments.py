@@ -56,6 +56,7 @@ class ExperimentLine:
     author: str
     created_at: datetime | None  # without a plan: of the tip's commit
     baseline: str = ""  # as the plan's author typed it
+    formerly: tuple[str, ...] = ()  # names it had before
     bad: str = ""  # the plan, or the conclusion, cannot be read
 
 
@@ -171,6 +172,7 @@ def line_of_plan(
         author=plan.author.name,
         created_at=plan.created_at,
         baseline=plan.baseline.name,
+        formerly=plan.formerly,
         bad=bad,
     )
 
@@ -263,6 +265,7 @@ def encode(line: ExperimentLine) -> bytes:
         line.author,
         None if line.created_at is None else line.created_at.isoformat(),
         line.baseline,
+        line.formerly,
     ]
     return _COMPACT(row).encode("ascii")
 
@@ -278,13 +281,13 @@ def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
 
 _Row = tuple[
     str, str, str, int, int, int, tuple[str, int, float, float | None] | None, bool, str, str,
-    str | None, str,
+    str | None, str, list[str],
 ]  # fmt: skip
 
 
 def _decode(row: _Row) -> ExperimentLine:
     name, hypothesis, metric, planned, runs, finished, primary = row[:7]
-    concluded, verdict, author, at, baseline = row[7:]
+    concluded, verdict, author, at, baseline, formerly = row[7:]
     return ExperimentLine(
         name,
         hypothesis,
@@ -298,4 +301,5 @@ def _decode(row: _Row) -> ExperimentLine:
         author,
         None if at is None else datetime.fromisoformat(at),
         baseline,
+        tuple(formerly),
     )

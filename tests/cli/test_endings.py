@@ -5,9 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.cli.shell import gitexp
+from tests.store.recorded import a_run, run_files
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
+
+
+def tried(experiment: BuiltRepo) -> None:
+    """Leave a run on the experiment's branch, and go to main."""
+    experiment.commit(run_files(*a_run(1, [0.5])), at=5)
+    experiment.switch("main")
 
 
 def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
@@ -16,7 +23,7 @@ def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
     done = gitexp(experiment, "archive", "faster", "--abandon")
     assert done.code == 3
     assert done.says("error[busy-branch]: exp/faster is checked out", "switch ANOTHER-BRANCH")
-    experiment.switch("main")
+    tried(experiment)
     done = gitexp(experiment, "archive", "faster")
     assert "note: exp/faster stays: its records are not all in main yet" in done.out
     done = gitexp(experiment, "archive", "faster", "--abandon", "--json")
@@ -43,7 +50,7 @@ def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
 
 
 def test_removing_what_is_not_archived_needs_yes(experiment: BuiltRepo) -> None:
-    experiment.switch("main")
+    tried(experiment)
     done = gitexp(experiment, "rm", "faster")
     assert done.code == 2
     assert done.says(

@@ -284,6 +284,19 @@ def test_concluding_can_archive_in_one_step(lab: Lab) -> None:
     assert "verdict: supported" in lab.repo.git("for-each-ref", "--format=%(contents)", TAG)
 
 
+def test_a_plan_that_nobody_tried_is_archived_only_when_it_is_abandoned(lab: Lab) -> None:
+    merge(lab)  # the runs of another experiment are no runs of this one
+    lab.plan("typo")
+    lab.repo.switch("main")
+    before = lab.repo.refs()
+    with pytest.raises(PreconditionError, match="nothing of typo was run") as caught:
+        archive(lab.repo.workspace, "typo")
+    assert "gitexp rm typo --yes" in caught.value.next_step
+    assert lab.repo.refs() == before
+    assert archive(lab.repo.workspace, "typo", abandon=True).done
+    assert "refs/tags/exp-archive/typo" in lab.repo.refs()
+
+
 # --- list ---------------------------------------------------------------------------------------
 
 
@@ -300,6 +313,13 @@ def test_a_list_of_archives_has_nothing_else_and_one_of_stale_branches_no_archiv
     assert states(lab.repo, stale) == {}
     assert states(lab.repo, ListQuery(archived=True)) == {"deep": "archived"}
     assert states(lab.repo) == {"deep": "archived", "other": "planned"}
+
+
+def test_an_archive_is_listed_as_one_while_its_branch_lives(lab: Lab) -> None:
+    archive(lab.repo.workspace, "deep")
+    assert BRANCH in lab.repo.refs()
+    assert states(lab.repo, ListQuery(archived=True)) == {"deep": "archived"}
+    assert states(lab.repo) == {"deep": "run"}
 
 
 # --- restore ------------------------------------------------------------------------------------
@@ -382,6 +402,26 @@ def test_the_name_of_a_removed_experiment_is_not_given_to_another(lab: Lab) -> N
     assert lab.repo.hash("exp-archive/deep^{commit}^") == first
 
 
+def test_the_name_of_a_plan_that_nobody_tried_is_free_after_its_removal(lab: Lab) -> None:
+    lab.plan("typo")
+    lab.repo.switch("main")
+    with pytest.raises(ConfirmationError) as caught:
+        remove(lab.repo.workspace, "typo")
+    assert caught.value.next_step == "gitexp rm typo --yes"
+    report = remove(lab.repo.workspace, "typo", yes=True)
+    assert "the name typo is free" in report.done[-1]
+    assert [ref for ref in lab.repo.refs() if "typo" in ref] == []
+    assert states(lab.repo) == {"deep": "run"}
+
+
+def test_runs_outside_the_plan_keep_a_removed_experiment_on_record(lab: Lab) -> None:
+    lab.plan("typo")
+    lab.record("t", {"f1": scores(0.6, [1, 2])})
+    lab.repo.switch("main")
+    remove(lab.repo.workspace, "typo", yes=True)
+    assert "refs/tags/exp-archive/typo" in lab.repo.refs()
+
+
 def test_seeds_that_a_removed_experiment_saw_stay_spent(repo: BuiltRepo) -> None:
     lab = Lab(repo)
     lab.init()
@@ -433,6 +473,13 @@ def test_a_renamed_experiment_is_the_same_experiment(lab: Lab) -> None:
     rename(lab.repo.workspace, "deeper", "deep")
     again = plan_of(lab.repo, "deep")
     assert again == ("deep", ("deeper",))
+
+
+def test_after_a_merge_a_renamed_experiment_is_listed_once(lab: Lab) -> None:
+    merge(lab)
+    rename(lab.repo.workspace, "deep", "deeper", now=START)
+    assert lab.repo.git("branch", "--show-current") == "main"
+    assert states(lab.repo) == {"deeper": "run"}
 
 
 def test_every_worktree_on_the_branch_follows_and_keeps_its_changes(
