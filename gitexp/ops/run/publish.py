@@ -19,8 +19,8 @@ from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
+from gitexp.ops.run import identity, snapshot
 from gitexp.ops.run import record as records
-from gitexp.ops.run import snapshot
 from gitexp.ops.run.keeping import share
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, lookup, transaction
@@ -110,7 +110,8 @@ def publish(
     NoSpaceError, ReadOnlyError, LockedError
         Nothing was written; the outcomes stay for ``--resume``.
     """
-    built = [(ended, _record(ended, now)) for ended in sides]
+    places = [str(workdir.root), "" if workspace.top is None else str(workspace.top)]
+    built = [(ended, _record(ended, now, places)) for ended in sides]
     for ended, made in built:
         _publish_by_products(workspace, ended, made, now)
     decided = _Snapshot()
@@ -157,7 +158,7 @@ def publish(
     return PublishedCall(published.commit, done, decided.said, tuple(left), published.cleared)
 
 
-def _record(ended: Ended, now: datetime) -> Record:
+def _record(ended: Ended, now: datetime, places: Sequence[str]) -> Record:
     finished = ended.finished()
     committed = ended.state.draft.committed_seed
     seeds = [outcome.seed for outcome in finished]
@@ -176,13 +177,14 @@ def _record(ended: Ended, now: datetime) -> Record:
         }
     else:
         outcomes = dict(ended.outcomes)
-    return records.build(
+    made = records.build(
         ended.state.draft,
         outcomes,
         by_products=frozenset(wanted),
         whole_seed=whole,
         ended_at=now,
     )
+    return replace(made, run=identity.applied(made.run, config.identity, places))
 
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
@@ -196,7 +198,7 @@ def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: 
             made.run.id, listed, [out for stage in ended.first.stages for out in stage.outs]
         ),
         source=made.run.source.commit,
-        author=made.run.author,
+        author=ended.state.draft.author,  # Git's to name
         now=now,
         folder=_dvc_folder(workspace, ended.config),
     )
