@@ -8,6 +8,7 @@ from gitexp.report import numbers
 from gitexp.report.escape import html
 from gitexp.report.facts import Fact
 from gitexp.report.forest import MOST_ROWS, Row, forest
+from gitexp.report.honesty import adjusted_p
 from gitexp.report.pagetable import page_table
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
@@ -30,7 +31,7 @@ def sheet(comparison: Comparison, style: Style = PLAIN) -> Sheet | None:
     facts: list[Fact] = []
     if comparison.slices is not None:
         grids.append(_slices(comparison, comparison.slices, style))
-        facts += _slice_facts(comparison.slices)
+        facts += _slice_facts(comparison.slices, comparison.adjustment)
     if comparison.categories is not None:
         grids.append(_categories(comparison, comparison.categories, style))
         facts += _category_facts(comparison.categories)
@@ -81,13 +82,24 @@ def _slices(comparison: Comparison, slices: SliceComparison, style: Style) -> Gr
             comparison.candidate.name,
             "effect",
             f"{confidence * 100:g} % interval",
-            "Holm p",
+            f"{adjusted_p(comparison.adjustment)}{_sides(slices)}",
             "",
         ),
         tuple(_slice_row(item) for item in rows),
         right=frozenset({2, 3, 4, 5, 6, 7}),
         left_out=len(slices.slices) - len(rows),
     )
+
+
+def _sides(slices: SliceComparison) -> str:
+    """Say whether the p-values of the table are against a promise, or against no difference."""
+    tested = [item for item in slices.slices if item.p_adjusted is not None]
+    promised = sum(1 for item in tested if item.p_refute_adjusted is not None)
+    if not tested:
+        return ""
+    if promised == len(tested):
+        return ", one-sided"
+    return ", one-sided where promised" if promised else ", two-sided"
 
 
 def _slice_row(item: Slice) -> tuple[Cell, ...]:
@@ -123,9 +135,10 @@ def _word(item: Slice, alpha: float | None) -> str:
     return "promise rejected" if item.p_refute_adjusted <= alpha else "not shown"
 
 
-def _slice_facts(slices: SliceComparison) -> Iterator[Fact]:
+def _slice_facts(slices: SliceComparison, method: str) -> Iterator[Fact]:
     tests = f"{slices.family} tests of subgroups" if slices.family != 1 else "1 test of a subgroup"
-    yield Fact("subgroups", f"{tests} are one family (Holm); none of them decides the verdict")
+    how = adjusted_p(method).removesuffix(" p")
+    yield Fact("subgroups", f"{tests} are one family ({how}); none of them decides the verdict")
     if slices.hidden:
         yield Fact(
             "not shown", f"{slices.hidden} with fewer than {slices.least} examples (min_slice)"
