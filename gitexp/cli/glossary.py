@@ -10,6 +10,7 @@ from gitexp.cli.commands import COMMANDS
 from gitexp.errors import UsageError
 
 _FILE = "glossary.txt"
+_SHOWN = 60  # characters of an unknown word
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ def help_of(word: str) -> str:
         meant = _near(word)
         raise UsageError(
             "there is no such command or word",
-            found=word,
+            found=word if len(word) <= _SHOWN else f"{word[:_SHOWN]}...",
             expected=" or ".join(meant),
             next_step=f'gitexp help "{meant[0]}"' if meant else "gitexp --help",
         )
@@ -78,7 +79,7 @@ def _near(word: str) -> list[str]:
     """Return commands and words that an unknown one may have meant."""
     known = {_plain(each): each for term in terms() for each in term.words}
     known |= {_plain(command.name): command.name for command in COMMANDS if not command.hidden}
-    return [known[key] for key in difflib.get_close_matches(_plain(word), known, n=2)]
+    return [known[key] for key in difflib.get_close_matches(_plain(word[:_SHOWN]), known, n=2)]
 
 
 def _plain(word: str) -> str:

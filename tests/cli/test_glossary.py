@@ -59,6 +59,13 @@ def test_an_unknown_word_is_an_error_that_names_near_ones(
     assert "compare" in capsys.readouterr().err
 
 
+def test_a_long_unknown_word_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["help", "x" * 5000]) == 2
+    said = capsys.readouterr().err
+    assert "x" * 60 + "..." in said
+    assert "x" * 61 not in said
+
+
 def test_every_verdict_and_role_is_explained() -> None:
     roles = {"primary metric" if role is Role.PRIMARY else role.value for role in Role}
     for word in {verdict.value for verdict in Verdict} | (roles - {"primary metric"}):
