@@ -19,7 +19,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft
-from gitexp.model.plan import MAX_REPEATS, Claim, OnFailed
+from gitexp.model.plan import ALPHA_BELOW, ALPHAS, MAX_REPEATS, Claim, OnFailed
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import check_name, new
 from gitexp.report import actions
@@ -154,8 +154,8 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
             next_step=f"gitexp new {args.name} --edit",
         )
     alpha = 0.05 if draft.alpha is None else draft.alpha
-    if not 0 < alpha < 1:
-        raise UsageError("alpha is a rate between 0 and 1", found=str(alpha))
+    if not 0 < alpha < ALPHA_BELOW:
+        raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
     if draft.repeats is not None and not 1 <= draft.repeats <= MAX_REPEATS:
         raise UsageError(
             f"a plan has at least one repeat, and at most {MAX_REPEATS}", found=str(draft.repeats)

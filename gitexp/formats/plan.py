@@ -30,6 +30,8 @@ from gitexp.formats.yamltext import yaml_loads
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.model.ids import PlanDigest
 from gitexp.model.plan import (
+    ALPHA_BELOW,
+    ALPHAS,
     MAX_LOOKS,
     MAX_REPEATS,
     Amendment,
@@ -181,8 +183,10 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
     BadFormatError
         If alpha is no rate, there is no repeat, or there are more looks than repeats.
     """
-    if not (math.isfinite(alpha) and 0 < alpha < 1):
-        raise BadFormatError("alpha is not a rate", found=str(alpha), expected="between 0 and 1")
+    if not (math.isfinite(alpha) and 0 < alpha < ALPHA_BELOW):
+        raise BadFormatError(
+            "alpha is no rate of false positives", found=str(alpha), expected=ALPHAS
+        )
     if not 1 <= repeats <= MAX_REPEATS:
         raise BadFormatError(
             "a plan cannot have so many repeats", found=str(repeats), expected=f"1 to {MAX_REPEATS}"
@@ -286,8 +290,8 @@ def read(fields: Fields) -> Plan:
     if not fields.text("name"):
         raise fields.bad("name", "a name")
     alpha = fields.number("alpha")
-    if not 0 < alpha < 1:
-        raise fields.bad("alpha", "a number between 0 and 1")
+    if not 0 < alpha < ALPHA_BELOW:
+        raise fields.bad("alpha", ALPHAS)
     plan = make(
         name=fields.text("name"),
         branch=fields.text("branch"),

@@ -318,7 +318,7 @@ plans = st.builds(
     metric=texts,
     direction=st.sampled_from(Direction),
     effect=effects,
-    alpha=st.floats(0.001, 0.5),
+    alpha=st.floats(0.001, 0.5, exclude_max=True),
     repeats=st.integers(1, 99),
     guards=tuples(guards),
     baseline=st.builds(BaselineRef, name=texts, commit=commits),

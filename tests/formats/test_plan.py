@@ -170,6 +170,8 @@ def test_a_draft_may_leave_out_anything_but_not_mistype_it() -> None:
     ("old", "new", "key"),
     [
         (b"alpha: 0.05", b"alpha: 5", "alpha"),
+        (b"alpha: 0.05", b"alpha: 0.6", "alpha"),
+        (b"alpha: 0.05", b"alpha: 0.5", "alpha"),
         (b"repeats: 8", b"repeats: 0", "repeats"),
         (b"repeats: 8", b"repeats: 100001", "repeats"),
         (b'">=0.005"', b'"<=0.005"', "effect"),
