@@ -18,6 +18,7 @@ from gitexp.model.amended import AmendReport, Term
 from gitexp.model.plan import Amendment, BaselineRef
 from gitexp.ops import grade
 from gitexp.ops.conclude import experiment_of
+from gitexp.ops.known import metric_named
 from gitexp.store import layout, transaction
 from gitexp.store.index import open_index
 
@@ -119,7 +120,10 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
 
 def _changed(repo: Repo, plan: Plan, terms: Terms) -> Plan:
     """Return the plan with its new terms, checked as a new one is, and its new digest."""
-    direction = terms.direction or plan.direction
+    metric, direction = plan.metric, terms.direction
+    if terms.metric is not None:
+        metric, direction = metric_named(terms.metric, terms.direction)
+    direction = direction or plan.direction
     effect = plan.effect
     if terms.effect is not None:
         effect = plan_format.parse_effect(terms.effect, direction)
@@ -132,7 +136,7 @@ def _changed(repo: Repo, plan: Plan, terms: Terms) -> Plan:
         objective=plan.objective,
         hypothesis=plan.hypothesis,
         claim=terms.claim or plan.claim,
-        metric=terms.metric or plan.metric,
+        metric=metric,
         direction=direction,
         effect=effect,
         alpha=plan.alpha if terms.alpha is None else terms.alpha,

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, BadMetricError
+from gitexp.errors import BadFormatError, BadMetricError, UsageError
+from gitexp.formats.effects import parse_metric
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.plan import Direction
@@ -35,6 +36,30 @@ class Duration:
 
     run: str
     seconds: float
+
+
+def metric_named(
+    name: str, direction: Direction | None, known: frozenset[str] = frozenset()
+) -> tuple[str, Direction | None]:
+    """Return a metric's name and direction; one given as ``acc:max`` is read as on a command line.
+
+    Raises
+    ------
+    UnknownMetricError
+        If there is no name.
+    UsageError
+        If the name says one direction and the caller another.
+    """
+    if name in known:  # a second file's metric may be called file:max
+        return name, direction
+    bare, said = parse_metric(name)
+    if said is not None and direction not in {None, said}:
+        raise UsageError(
+            "the metric has two directions",
+            found=f"{name[:60]} and {direction.value if direction else ''}",
+            expected=f"{bare[:60]}:max or {bare[:60]}:min",
+        )
+    return bare, said or direction
 
 
 def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> frozenset[str]:

@@ -30,7 +30,7 @@ from gitexp.model.plan import BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power
-from gitexp.ops.known import direction_of, known_metrics, last_duration
+from gitexp.ops.known import direction_of, known_metrics, last_duration, metric_named
 from gitexp.ops.measure import is_resource
 from gitexp.staging import curves
 from gitexp.store import layout, plans, transaction
@@ -244,13 +244,14 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     now: datetime,
 ) -> Plan:
     known = known_metrics(repo, start, config)
-    for name in (request.metric, *(guard.metric for guard in request.guards)):
+    metric, direction = metric_named(request.metric, request.direction, known)
+    for name in (metric, *(guard.metric for guard in request.guards)):
         _check_metric(name, known, config)
-    direction = request.direction or direction_of(request.metric, config)
+    direction = direction or direction_of(metric, config)
     if direction is None:
         raise UsageError(
-            f"it is not known which way {request.metric} is better",
-            next_step=f"--metric {request.metric}:max, or :min",
+            f"it is not known which way {metric} is better",
+            next_step=f"--metric {metric}:max, or :min",
         )
     claim = request.claim or Claim.METHOD
     repeats = request.repeats or (1 if claim is Claim.MODEL else DEFAULT_REPEATS)
@@ -273,7 +274,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         objective=" ".join(request.objective.split()),
         hypothesis=" ".join(request.hypothesis.split()),
         claim=claim,
-        metric=request.metric,
+        metric=metric,
         direction=direction,
         effect=plan_format.parse_effect(request.effect, direction),
         alpha=request.alpha,

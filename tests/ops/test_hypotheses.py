@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.errors import UsageError
 from gitexp.formats import plan as plan_format
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
@@ -44,6 +46,23 @@ def planned(lab: Lab, effect: str, direction: Direction) -> Plan:
     )
     new(lab.repo.workspace, request, now=START)
     return plan_format.load(lab.repo.show(layout.plan_path("idea")).encode(), "plan.yaml")
+
+
+def test_a_metric_with_its_direction_is_read_as_on_the_command_line(lab: Lab) -> None:
+    request = NewRequest(
+        name="idea",
+        hypothesis="the metric does as it is told",
+        metric="m:min",
+        effect=">0",
+        repeats=10,
+        baseline="main",
+    )
+    with pytest.raises(UsageError, match="two directions"):
+        new(lab.repo.workspace, replace(request, direction=Direction.MAX), now=START)
+    new(lab.repo.workspace, request, now=START)
+    name = f"exp/idea:{layout.plan_path('idea')}"
+    plan = plan_format.load(lab.repo.git("show", name).encode(), "plan.yaml")
+    assert (plan.metric, plan.direction) == ("m", Direction.MIN)
 
 
 @pytest.mark.parametrize(
