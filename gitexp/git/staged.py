@@ -88,7 +88,8 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
         If it is no hook's.
     """
     env = {key: environ[key] for key in command.LOCAL_VARIABLES if key in environ}
-    arguments = ["rev-parse", "--path-format=absolute", "--git-dir", "HEAD^{commit}"]
+    arguments = ["rev-parse", "--path-format=absolute", "--git-dir", "HEAD^{commit}",
+                 "--symbolic-full-name", "HEAD"]  # fmt: skip
     code, out, err = command.attempt(folder, arguments, env=env)
     lines = _text(out).split("\n")
     if not lines[0].startswith("/") and not Path(lines[0]).is_absolute():
@@ -98,12 +99,14 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
             where=str(folder),
         )
     git_dir = Path(lines[0])
+    head = None if code else CommitHash(lines[1])
+    ref = _unborn(folder, env) if head is None else lines[2]
     return HookPlace(
         folder=folder,
         env=env,
         git_dir=git_dir,
-        head=None if code else CommitHash(lines[1]),
-        branch=_branch(folder, env, git_dir),
+        head=head,
+        branch=_branch(ref, git_dir),
         merged=_merged(git_dir, environ if merging else {}),
     )
 
@@ -341,16 +344,19 @@ def _run(place: HookPlace, arguments: list[str], data: bytes | None = None) -> b
     return out
 
 
-def _branch(folder: Path, env: Mapping[str, str], git_dir: Path) -> str:
+def _unborn(folder: Path, env: Mapping[str, str]) -> str:
     _, out, _ = command.attempt(folder, ["symbolic-ref", "--quiet", "HEAD"], env=env)
-    ref = _text(out).rstrip("\n")
-    if not ref:  # a rebase detaches HEAD, and says in a file which branch it moves at its end
-        for name in _REBASES:
-            try:
-                data = (git_dir / name).read_bytes()
-            except OSError:
-                continue
-            ref = _text(data).rstrip("\n")
+    return _text(out).rstrip("\n")
+
+
+def _branch(ref: str, git_dir: Path) -> str:
+    """Return the short name of a branch; "HEAD" may be that of a rebase, which says in a file."""
+    for name in _REBASES if ref == "HEAD" else ():
+        try:
+            data = (git_dir / name).read_bytes()
+        except OSError:
+            continue
+        ref = _text(data).rstrip("\n")
     return ref.removeprefix("refs/heads/") if ref.startswith("refs/heads/") else ""
 
 
