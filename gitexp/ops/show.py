@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
+    from gitexp.model.listed import RunSummary
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.store.index import Index
+    from gitexp.store.lines import RunLine
     from gitexp.store.lookup import FoundRun
 
 _RUN_PREFIX = re.compile(r"[a-z2-7]{4,16}")
@@ -120,7 +123,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         plan=plan,
         plan_commit=added,
         inputs=state.inputs,
-        runs=tuple(shown(line, line.branch or branch or name) for line in lines),
+        runs=tuple(_shown(line, plan, line.branch or branch or name) for line in lines),
         conclusion=conclusion,
         unreadable=tuple(
             UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable
@@ -129,6 +132,14 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         notes=(*notes, *state.notes),
         source_lost=named.lost,
     )
+
+
+def _shown(line: RunLine, plan: Plan | None, branch: str) -> RunSummary:
+    """Return a run, which counts only if `compare` counts it: one under this very plan."""
+    found = shown(line, branch)
+    if plan is None or plan.covers(line.plan_name, line.plan_digest):
+        return found
+    return replace(found, exploratory=True)
 
 
 def _run(repo: Repo, found: FoundRun) -> ShownRun:

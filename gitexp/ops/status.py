@@ -14,7 +14,7 @@ from gitexp.model.run import RepeatState
 from gitexp.model.views import StatusView
 from gitexp.ops import sides
 from gitexp.ops.counting import Found, count
-from gitexp.ops.eligible import of_candidate
+from gitexp.ops.eligible import is_under, of_candidate
 from gitexp.ops.live import live_runs
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
@@ -26,6 +26,8 @@ from gitexp.store.state import State
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, InputsDigest
@@ -144,13 +146,13 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     unreadable += (
         UnreadableRecord(item.id, item.commit[:9], item.why) for item in anywhere.unreadable
     )
-    here = sum(
-        1
+    here = [
+        (item, repeat.seed)
         for item in anywhere
         if item.run.inputs == facts.inputs
         for repeat in item.run.repeats
         if repeat.state is RepeatState.FINISHED
-    )
+    ]
     if facts.plan is None:
         facts.exploratory = sum(
             1
@@ -176,16 +178,29 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     if baseline is None:  # its commit is not here, and no run of it: only one side can be counted
         mine_only = of_candidate(found.candidate, anywhere, facts.plan, facts.inputs, earlier, [])
         facts.counted = tuple(sorted({repeat.seed for _, repeat in mine_only.repeats()}))
-        facts.exploratory = max(0, here - len(facts.counted))
+        _rest(here, facts.plan, facts, notes)
         return
     facts.unchanged = baseline == facts.inputs
     counted = count(found, facts.plan, baseline, facts.inputs, earlier)
     facts.counted = tuple(sorted(counted.candidate.repeats))
     facts.baseline_counted = tuple(sorted(counted.baseline.repeats))
-    facts.exploratory = max(0, here - len(facts.counted))
+    _rest(here, facts.plan, facts, notes)
     notes += counted.warnings
     if counted.confounded:
         notes.append(f"confounded: {counted.confounded}")
+
+
+def _rest(
+    here: Sequence[tuple[FoundRun, int]], plan: Plan, facts: _Facts, notes: list[str]
+) -> None:
+    """Tell repeats that are outside the plan from those that repeat one that counts."""
+    counted = set(facts.counted)
+    same = [seed for item, seed in here if seed in counted and is_under(item, plan)]
+    again = len(same) - len(counted & set(same))
+    facts.exploratory = max(0, len(here) - len(counted) - again)
+    if again:
+        repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
+        notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
 
 
 def _baseline_inputs(  # noqa: PLR0913, PLR0917  as `_look`

@@ -108,6 +108,29 @@ def test_status_counts_repeats_and_says_what_comes_next(begun: BuiltRepo) -> Non
     assert found.next_step == 'gitexp run --commit -m "what changed"'
 
 
+def test_repeats_that_were_run_again_are_the_same_samples_and_not_exploratory(
+    begun: BuiltRepo,
+) -> None:
+    record(begun, 1, [0.5, 0.6], "exp/better", 4)
+    record(begun, 2, [0.5, 0.6], "exp/better", 5)
+    found = status(begun.workspace)
+    assert (found.counted, found.exploratory) == ((0, 1), 0)
+    assert "2 repeats were run again with the same seed" in " ".join(found.notes)
+
+
+def test_runs_of_a_plan_of_another_name_do_not_count_in_show(begun: BuiltRepo) -> None:
+    record(begun, 1, [0.5], "exp/better", 4)
+    other = replace(plan_of(begun), name="twin")
+    run, samples = a_run(2, [0.9], inputs=digest(begun, "exp/better"), plan=other)
+    begun.commit(run_files(run, samples), at=5)
+    found = show(begun.workspace, "better")
+    assert isinstance(found, ShownExperiment)
+    assert {line.experiment: line.exploratory for line in found.runs} == {
+        "better": False,
+        "twin": True,
+    }
+
+
 def test_status_sends_on_to_compare_when_both_sides_are_complete(begun: BuiltRepo) -> None:
     for number, side in enumerate(("exp/better", "main"), 1):
         run, samples = a_run(
