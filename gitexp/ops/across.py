@@ -14,6 +14,7 @@ from gitexp.model.across import Across, AcrossMetric, Group
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, Direction
 from gitexp.model.summary import mean
+from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import by_dataset
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
@@ -33,6 +34,7 @@ ALPHA = 0.05  # of intervals and critical differences where no plan says another
 MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
 MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
 _FEWEST = 2
+_SHOWN = 4  # commands of a message
 
 
 def across(drafts: Sequence[Draft]) -> Across | None:
@@ -100,7 +102,10 @@ def _metric(
     if not all(sides):
         return None
     paired = all(item.paired for item in drafts)
+    few = "fewer than two of all commits"
     if paired:
+        if separate := _separate(drafts, sides):
+            few += f": {separate}"
         sides = _common(drafts, sides)
     alpha = next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
     higher = direction is not Direction.MIN
@@ -115,7 +120,7 @@ def _metric(
         design = "repeats blocked by seed" if paired else "repeats as independent groups"
         blocked = paired
     if min(map(len, values)) < _FEWEST:
-        return _untested(metric, direction, alpha, design, "fewer than two of all commits")
+        return _untested(metric, direction, alpha, design, few)
     if max(abs(value) for side in values for value in side) > LARGEST:
         return _untested(metric, direction, alpha, design, f"values beyond {LARGEST:g}")
     if not blocked:
@@ -166,6 +171,21 @@ def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
         and len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) == 1
     ]
     return [{seed: side[seed] for seed in seeds} for side in sides]
+
+
+def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
+    """Say what to type where each plan has baseline repeats of its own; "" where they share."""
+    shared = set.intersection(*(set(side) for side in sides))
+    apart = [
+        seed
+        for seed in shared
+        if len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) > 1
+    ]
+    if not apart:
+        return ""
+    typed = "; ".join(f"gitexp compare {quoted(item.candidate.name)}" for item in drafts[:_SHOWN])
+    more = "" if len(drafts) <= _SHOWN else "; ..."
+    return f"each plan has baseline repeats of its own, so each is compared alone: {typed}{more}"
 
 
 def _which(counted: Counted | None) -> str:

@@ -189,6 +189,22 @@ def test_the_metric_of_the_plans_is_the_one_that_is_compared_together(lab: Lab) 
     assert metric.groups[1].rank > metric.groups[0].rank, "a larger loss is worse"
 
 
+def test_plans_with_baselines_of_their_own_say_what_to_type(lab: Lab) -> None:
+    lab.init()
+    for letters, name, values in (("bc", "deep", B), ("de", "wide", C)):
+        lab.repo.switch("main")
+        plan = lab.plan(name, effect=">0", repeats=6)
+        lab.change(ord(letters[0]))
+        lab.record(letters[0], {"f1": dict(enumerate(A))}, of="main", plan=plan)
+        lab.record(letters[1], {"f1": dict(enumerate(values))}, plan=plan)
+    found = compare(lab.repo.workspace, ["main", "exp/deep", "exp/wide"], now=START)
+    across = found[0].across
+    assert across is not None
+    (note,) = across.metrics[0].notes
+    assert "baseline repeats of its own" in note
+    assert "gitexp compare exp/deep; gitexp compare exp/wide" in note
+
+
 def test_commits_that_were_measured_on_other_data_are_not_compared_together(lab: Lab) -> None:
     lab.init()
     lab.record("b", {"f1": dict(enumerate(A))})
