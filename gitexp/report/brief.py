@@ -76,7 +76,7 @@ def heading(review: Review) -> Iterator[Line]:
     """Yield the line above all: what is broken, and in what."""
     counts = [
         numbers.amount(len(found), word)
-        for policy, word in ((Policy.ERROR, "broken rule"), (Policy.WARN, "warning"))
+        for policy, word in ((Policy.ERROR, "error"), (Policy.WARN, "warning"))
         if (found := review.broken(policy))
     ]
     said = " and ".join(counts) or "No rule is broken"

@@ -67,7 +67,9 @@ def markdown(
     """
     head = "\n".join([*([marker] if marker else []), *_head(review, limit // 2), ""])
     tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])
-    sections = [*_rules(review), *_experiments(review.experiments), *_notes(review)]
+    rules, experiments = list(_rules(review)), list(_experiments(review.experiments))
+    first = [*rules, *experiments] if review.broken(Policy.ERROR) else [*experiments, *rules]
+    sections = [*first, *_notes(review)]
     room = limit - len(head.encode()) - len(tail.encode())
     kept, dropped = _fitting(sections, room)
     pointer = _pointer(dropped) if dropped else ""

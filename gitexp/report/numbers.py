@@ -110,7 +110,9 @@ def percent_decimals(interval: Interval | None) -> int:
     if interval is None or interval.low is None or interval.high is None:
         return 1
     half = abs(interval.high - interval.low) * 50
-    return _clamp(1 - math.floor(math.log10(half)), most=4) if half > 0 else 1
+    if not 0 < half < math.inf:  # no width, or one that no number holds
+        return 1
+    return _clamp(1 - math.floor(math.log10(half)), most=4)
 
 
 def interval_text(interval: Interval | None, decimals: int, *, share: bool = False) -> str:

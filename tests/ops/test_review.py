@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -272,3 +274,13 @@ def test_a_conclusion_that_its_records_do_not_give_is_found(lab: Lab) -> None:
     assert said == [
         "the conclusion of deep is not what its records give: supported then, refuted now"
     ]
+
+
+def test_what_could_execute_a_branch_is_not_even_loaded() -> None:
+    script = "import sys, gitexp.cli.review; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    loaded = done.stdout.split()
+    forbidden = ("gitexp.engines", "gitexp.ops.run", "gitexp.ops.worker", "dvc", "joblib")
+    assert [name for name in loaded if name.startswith(forbidden)] == []

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from markdown_it import MarkdownIt
 
 from gitexp.formats import comparison as comparison_format
@@ -20,6 +23,9 @@ from gitexp.report import brief, github
 from tests.formats import strategies
 from tests.formats.test_docs import example
 from tests.report.test_renderers import HOSTILE
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMPARISON = comparison_format.load(example("comparison"), "comparison")
 HASH = CommitHash("b81e640" + "0" * 33)
@@ -68,7 +74,7 @@ def test_the_first_three_lines_decide() -> None:
 
 def test_a_broken_rule_stands_above_the_verdict() -> None:
     page = github.markdown(made())
-    assert page.startswith("**RULES BROKEN: 2 broken rules in 7 commits of `deeper`")
+    assert page.startswith("**RULES BROKEN: 2 errors in 7 commits of `deeper`")
     assert "| `R5` | error | `deeper` |" in page
 
 
@@ -110,6 +116,40 @@ def test_a_foreign_string_is_code_and_nothing_else(text: str) -> None:
     assert all(char.isprintable() or char == "\n" for char in page)
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="there is no browser")
+def test_in_a_browser_it_is_text_in_tables_that_fit(tmp_path: Path) -> None:
+    body = "".join(GFM.render(github.markdown(made(text))) for text in HOSTILE if text)
+    page = tmp_path / "comment.html"
+    page.write_text(_PAGE.format(body=body), encoding="utf-8", errors="replace")
+    done = subprocess.run(
+        [
+            "chromium",
+            *("--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={tmp_path}/b"),
+            *("--window-size=900,2000", "--dump-dom", page.as_uri()),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    seen = dict(re.findall(r"([a-z]+)=(\d+)", done.stdout.split("<title>")[1].split("</title>")[0]))
+    n_pages = sum(1 for text in HOSTILE if text)
+    assert seen == {"acts": "0", "tables": str(3 * n_pages), "folded": str(n_pages), "wide": "0"}
+
+
+_PAGE = """<!doctype html><meta charset=utf-8><title></title>
+<style>body {{ width: 800px }} table {{ display: block; overflow: auto }}
+p, li, h2 {{ overflow-wrap: break-word }}</style>
+<main>{body}</main>
+<script>
+  const n = (query) => document.querySelectorAll(`main ${{query}}`).length;
+  document.title = `acts=${{n(":is(img, a, script, iframe, form, svg, style)")}} ` +
+    `tables=${{n("table")}} folded=${{n("details")}} ` +
+    `wide=${{Number(document.documentElement.scrollWidth > 900)}}`;
+</script>"""
+
+
 @pytest.mark.parametrize("text", [*HOSTILE, "a\nb", "a\r::error::x", "100%", "a,b:c"])
 def test_an_annotation_stays_on_its_line(text: str) -> None:
     lines = github.workflow_commands(made(text, violations=1)).splitlines()
@@ -128,7 +168,11 @@ def test_no_more_annotations_than_github_shows() -> None:
 
 def test_anything_that_can_be_read_can_be_shown() -> None:
     @settings(
-        max_examples=30, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=30,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],  # to make such a value smaller takes minutes
     )
     @given(strategies.reviews)
     def check(review: Review) -> None:

@@ -7,6 +7,7 @@ import math
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitexp.model.result import Interval
 from gitexp.report import numbers
 from tests.report.samples import metric
 
@@ -27,3 +28,8 @@ def test_every_number_is_written_shortly(value: float, decimals: int) -> None:
     text = numbers.number(value, decimals, signed=True)
     assert len(text) <= 20
     assert math.isfinite(float(text))
+
+
+def test_an_interval_wider_than_any_number_has_decimals_all_the_same() -> None:
+    wide = Interval(low=-1e308, high=1e308, confidence=0.95, method="t")
+    assert numbers.percent_decimals(wide) == 1
