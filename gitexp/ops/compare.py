@@ -118,7 +118,10 @@ def judge(  # noqa: PLR0913  the pairs, and what a call knows
     program : str
     """
     here = refs.head(repo).branch or ""
-    drafts = [draft(repo, index, base, candidate, options) for base, candidate in pairs]
+    drafts = [
+        draft(repo, index, base, candidate, options, candidates=len(pairs))
+        for base, candidate in pairs
+    ]
     at = now or datetime.now(UTC)
     results = _over_candidates(drafts, options.adjust)
     judged = sum(1 for item in results if _is_judged(item))

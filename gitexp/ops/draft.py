@@ -137,7 +137,15 @@ class _Measured:
     pair: Pair | None = None
 
 
-def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareOptions) -> Draft:
+def draft(  # noqa: PLR0913  the two sides, and what the call knows
+    repo: Repo,
+    index: Index,
+    base: Named,
+    named: Named,
+    options: CompareOptions,
+    *,
+    candidates: int = 1,
+) -> Draft:
     """Find, count and test; see `ops.compare.compare` for what is raised."""
     candidate = sides.source(repo, named, named.commit, index)
     baseline = sides.source(repo, base, named.commit, index)
@@ -184,6 +192,7 @@ def draft(repo: Repo, index: Index, base: Named, named: Named, options: CompareO
         evaluation,
         cluster,
         options.adjust,
+        candidates,
     )
     measured = _Measured(()) if same else _measure(situation, options)
     if plan is not None and everything is not counted:

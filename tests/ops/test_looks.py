@@ -8,9 +8,11 @@ import pytest
 
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.verdict import Verdict
-from tests.ops.records import Lab, one, scores
+from gitexp.ops.compare import CompareOptions, compare
+from tests.ops.records import START, Lab, one, scores
 
 if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
     from tests.build import BuiltRepo
 
 POCOCK = Stopping(StoppingRule.POCOCK, 4)
@@ -93,6 +95,37 @@ def test_a_look_that_does_not_pay_for_its_variants_has_decided_nothing(lab: Lab)
     assert second.verdict is Verdict.SUPPORTED
     assert second.metrics[0].result is not None
     assert second.metrics[0].result.plan.alpha == 0.05
+    assert "decided with 12 repeats, at look 2 of 2" in second.metrics[0].notes
+
+
+def test_a_look_that_does_not_pay_for_all_candidates_of_the_call_has_decided_nothing(
+    lab: Lab,
+) -> None:
+    lab.init()
+    low = scores(0.6, range(12))
+    high = {seed: value + 0.005 + 0.001 * (seed % 3) for seed, value in low.items()}
+    same = {seed: value + 0.001 * (seed % 2) - 0.0005 for seed, value in low.items()}
+    plans: dict[str, Plan] = {}
+    for letters, name, values in (("bc", "better", high), ("de", "same", same)):
+        lab.repo.switch("main")
+        plan = lab.plan(name, effect=">0", repeats=12, stopping=Stopping(StoppingRule.POCOCK, 2))
+        lab.change(ord(letters[0]))
+        lab.record(letters[0], {"f1": low}, of="main", plan=plan)
+        lab.record(letters[1], {"f1": {seed: values[seed] for seed in range(6)}}, plan=plan)
+        plans[name] = plan
+    names = ["main", "exp/better", "exp/same"]
+    alone = compare(lab.repo.workspace, ["better"], now=START)[0]
+    assert alone.verdict is Verdict.SUPPORTED
+    first = compare(lab.repo.workspace, names, now=START)[0]
+    assert first.verdict is Verdict.INCONCLUSIVE
+    assert "not decided after 1 of 2 looks" in first.metrics[0].notes
+    free = compare(lab.repo.workspace, names, CompareOptions(adjust="none"), now=START)[0]
+    assert free.verdict is Verdict.SUPPORTED
+    lab.repo.switch("exp/better")
+    later = {seed: high[seed] for seed in range(6, 12)}
+    lab.record("f", {"f1": later}, plan=plans["better"])
+    second = compare(lab.repo.workspace, names, now=START)[0]
+    assert second.verdict is Verdict.SUPPORTED
     assert "decided with 12 repeats, at look 2 of 2" in second.metrics[0].notes
 
 

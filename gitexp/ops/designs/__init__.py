@@ -48,7 +48,7 @@ class Chosen:
             return predictions.measure(count, question, self.pair)
         plan = self.situation.plan
         if plan is not None and plan.stopping is not None:
-            return looks.measure(count, question, plan, paired=self.situation.paired)
+            return looks.measure(self.situation, question, plan)
         for measure in (datasets.measure, folds.measure):
             answer = measure(self.situation, question)
             if answer is not None:

@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     from gitexp.model.plan import Plan, Stopping
     from gitexp.ops.counting import Count, Counted
+    from gitexp.ops.designs.situation import Situation
     from gitexp.ops.measure import Question
     from gitexp.stats.stopping import Course
 
 
-def measure(count: Count, question: Question, plan: Plan, *, paired: bool) -> Answer:
+def measure(situation: Situation, question: Question, plan: Plan) -> Answer:
     """Compare one metric by the plan's stopping rule; one without an effect as if there were none.
 
     Parameters
     ----------
-    count : Count
+    situation : Situation
     question : Question
     plan : Plan
         With a stopping rule.
-    paired : bool
-        Whether repeats are joined by seed.
     """
+    count, paired = situation.count, situation.paired
     values = values_of(count, question.metric, paired=paired)
     plain = repeats.compare(question, values, paired=paired)
     stopping = plan.stopping
@@ -50,7 +50,7 @@ def measure(count: Count, question: Question, plan: Plan, *, paired: bool) -> An
         paired=paired,
         n_baseline=len(left),
         n_candidate=len(right),
-        alpha=question.alpha / _chances(count, question, plan),
+        alpha=question.alpha / _chances(situation, question, plan),
         effect=question.effect,
         direction=question.direction,
     )
@@ -95,11 +95,17 @@ def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float]
     return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
 
 
-def _chances(count: Count, question: Question, plan: Plan) -> int:
-    """Return how many variants a look has to pay for before it decides; see `ops.selection`."""
+def _chances(situation: Situation, question: Question, plan: Plan) -> int:
+    """Return how many chances a look has to pay for before it decides.
+
+    They are the plan's variants (see `ops.selection`), for each candidate of the call: Holm's
+    procedure multiplies by the number of candidates at most, so what a look has decided by this
+    stays decided after it. Unadjusted candidates are not paid for.
+    """
     if question.role is not Role.PRIMARY:
         return 1
-    return selection.factor(selection.of_variants(count, plan))
+    candidates = 1 if situation.adjust == "none" else situation.candidates
+    return candidates * selection.factor(selection.of_variants(situation.count, plan))
 
 
 def _place(repeats: Mapping[int, Counted], seed: int) -> tuple[int, int]:

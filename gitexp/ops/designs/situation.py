@@ -27,6 +27,8 @@ class Situation:
         Column of the predictions whose examples depend on each other; "" for none.
     adjust : str
         How a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`.
+    candidates : int
+        Of the call: each look of a stopping rule pays for all of them.
     """
 
     top: Path | None
@@ -38,6 +40,7 @@ class Situation:
     evaluation: Evaluation
     cluster: str = ""
     adjust: str = "holm"
+    candidates: int = 1
 
     @property
     def paired(self) -> bool:
