@@ -12,7 +12,7 @@ from gitexp.ops.doctor import doctor
 from gitexp.ops.list_runs import list_experiments
 from gitexp.ops.push import push
 from tests.build import repository
-from tests.ops.records import CONFIG, Lab
+from tests.ops.records import CONFIG, Lab, scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def lab(repo: BuiltRepo) -> Lab:
     lab = Lab(repo)
     lab.init(replace(CONFIG, branch_prefix="trial/"))
-    lab.plan(prefix="trial/")
+    plan = lab.plan(prefix="trial/")
+    lab.record("c", {"f1": scores(0.6, [1, 2])}, plan=plan)
     repo.switch("main")
     return lab
 
