@@ -63,7 +63,7 @@ def to_json(review: Review) -> dict[str, Json]:
         "head": _end_json(review.head),
         "branch": review.branch or None,
         "commits": review.commits,
-        "violations": [_violation_json(item) for item in review.violations],
+        "violations": [violation_json(item) for item in review.violations],
         "experiments": [_experiment_json(item) for item in review.experiments],
         "notes": list(review.notes),
         "reviewed_at": time_text(review.reviewed_at),
@@ -99,7 +99,8 @@ def _violation(fields: Fields) -> Violation:
     return found
 
 
-def _violation_json(item: Violation) -> Json:
+def violation_json(item: Violation) -> Json:
+    """Turn a violation into JSON."""
     return {
         "rule": item.rule,
         "policy": item.policy.value,

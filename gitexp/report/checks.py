@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats.fields import maybe_time_text
+from gitexp.formats.review import violation_json
 from gitexp.formats.text import json_dumps
 from gitexp.model.rules import Policy
 from gitexp.report import numbers
@@ -56,19 +57,6 @@ def json(report: CheckReport) -> str:
         "notes": list(report.notes),
     }
     return json_dumps(value).decode().rstrip("\n")
-
-
-def violation_json(item: Violation) -> dict[str, Json]:
-    """Return a violation as JSON."""
-    return {
-        "rule": item.rule,
-        "policy": item.policy.value,
-        "message": item.message,
-        "commit": item.where.commit or None,
-        "path": item.where.path or None,
-        "branch": item.where.branch or None,
-        "next": item.next_step,
-    }
 
 
 def plan_json(item: CheckedPlan) -> dict[str, Json]:
