@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gitexp.model.request import RunRequest
     from gitexp.model.setup import InitRequest
     from gitexp.ops.archive import archive
+    from gitexp.ops.check import check
     from gitexp.ops.compare import CompareOptions, compare
     from gitexp.ops.conclude import conclude
     from gitexp.ops.diff import diff
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from gitexp.ops.remove import remove
     from gitexp.ops.rename import rename
     from gitexp.ops.restore import restore
+    from gitexp.ops.review import review
     from gitexp.ops.run import run
     from gitexp.ops.show import show
     from gitexp.ops.status import status
@@ -53,6 +55,7 @@ _PLACES = {
     "PowerRequest": "gitexp.model.power",
     "RunRequest": "gitexp.model.request",
     "archive": "gitexp.ops.archive",
+    "check": "gitexp.ops.check",
     "compare": "gitexp.ops.compare",
     "conclude": "gitexp.ops.conclude",
     "diff": "gitexp.ops.diff",
@@ -74,6 +77,7 @@ _PLACES = {
     "remove": "gitexp.ops.remove",
     "rename": "gitexp.ops.rename",
     "restore": "gitexp.ops.restore",
+    "review": "gitexp.ops.review",
     "run": "gitexp.ops.run",
     "show": "gitexp.ops.show",
     "status": "gitexp.ops.status",
@@ -90,6 +94,7 @@ __all__ = [
     "RunRequest",
     "__version__",
     "archive",
+    "check",
     "compare",
     "conclude",
     "diff",
@@ -113,6 +118,7 @@ __all__ = [
     "remove",
     "rename",
     "restore",
+    "review",
     "run",
     "show",
     "status",
