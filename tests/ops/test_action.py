@@ -282,6 +282,33 @@ def test_what_is_merged_is_reviewed_without_a_pull_request(
     assert fake.requests == []
 
 
+@pytest.mark.slow
+@pytest.mark.network
+@pytest.mark.parametrize("source", [REPOSITORY, "mallory/lab"])
+def test_data_are_fetched_for_our_own_alone_and_a_restored_cache_is_looked_at(
+    tmp_path: Path, installed: Path, fake: FakeGitHub, source: str
+) -> None:
+    lab = project(tmp_path / "github")
+    lab.repo.commit({".dvc/config": "[core]\n    remote = ours\n"}, at=70)
+    lab.repo.switch("exp/deep")
+    lab.repo.commit({".dvc/config": "[core]\n    remote = theirs\n"}, at=71)
+    lab.repo.switch("main")
+    there = checked_out(lab, tmp_path)
+    good, bad = (there.path / ".dvc" / "cache" / "files" / "md5" / name for name in ("90", "ff"))
+    for folder in (good, bad):
+        folder.mkdir(parents=True)
+        (folder / "0150983cd24fb0d6963f7d28e17f72").write_text("abc")
+    run = job(tmp_path, there, installed, fake, pull_request(lab, source=source))
+    run.run(without_install(tmp_path), {"pull-data": "true", "comment": "false"})
+    assert not run.failed, run.log
+    config = (there.path / ".dvc" / "config").read_text()
+    ours = source == REPOSITORY
+    assert ("Fetch data" in run.ran) is ours
+    assert "remote = ours" in config if ours else "remote = theirs" in config
+    assert list(good.iterdir())
+    assert bool(list(bad.iterdir())) is not ours
+
+
 def test_the_server_example_leaves_a_review_of_what_was_pushed(tmp_path: Path) -> None:
     lab = project(tmp_path / "work")
     bare = repository(tmp_path / "lab.git", bare=True)
