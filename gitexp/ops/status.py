@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 
+_BARE = "git clone it: work is done in a clone; gitexp list shows what is in here"
+
+
 @dataclass(slots=True)
 class _Facts:
     """What is known of the branch's tip; filled step by step, as far as it can be read."""
@@ -89,7 +92,7 @@ def status(workspace: Workspace) -> StatusView:
         unreadable=tuple(unreadable),
         shallow=facts.shallow,
         notes=tuple(notes),
-        next_step=_next_step(head, facts, live, dirty),
+        next_step=_next_step(head, facts, live, dirty) if workspace.top is not None else _BARE,
     )
 
 

@@ -265,6 +265,26 @@ def test_commit_first_makes_the_override_a_commit(experiment: BuiltRepo) -> None
     assert experiment.git("log", "-1", "--format=%s", "HEAD~1") == "try a higher rate"
 
 
+def test_a_dry_run_that_would_commit_first_says_so_and_asks_for_nothing(
+    experiment: BuiltRepo,
+) -> None:
+    experiment.write({"params.yaml": experiment.show("params.yaml") + "more: 1\n"})
+    before = experiment.hash()
+    report = run(experiment.workspace, RunRequest(repeats=1, commit_message="m", dry_run=True))
+    assert any("params.yaml would be committed first" in text for text in report.warnings)
+    assert report.next_step == "the same without --dry-run"
+    assert experiment.hash() == before
+
+
+def test_repeats_after_the_planned_number_are_said_not_to_count(experiment: BuiltRepo) -> None:
+    planned = status(experiment.workspace).planned
+    first = run(experiment.workspace, RunRequest(repeats=planned + 1, dry_run=True))
+    assert not any("will not count" in text for text in first.warnings), "nobody has looked"
+    run(experiment.workspace, RunRequest(jobs=2))
+    report = run(experiment.workspace, RunRequest(repeats=planned + 2, dry_run=True))
+    assert any(text.startswith("these 2 repeats will not count") for text in report.warnings)
+
+
 def test_the_baseline_can_be_run_by_its_revision(experiment: BuiltRepo) -> None:
     report = run(experiment.workspace, RunRequest(at="main", repeats=2))
     assert [each.side for each in report.recorded] == ["baseline"]

@@ -173,6 +173,7 @@ def test_status_without_commit_plan_or_settings_says_what_is_missing(
     assert (found.branch, found.next_step) == (None, "git switch BRANCH")
     bare = clone(repo, tmp_path / "bare", "--bare")
     assert status(replace(bare.workspace)).dirty == ()
+    assert status(bare.workspace).next_step.startswith("git clone")
 
 
 def test_a_plan_with_conflict_markers_is_named_and_stops_nothing(begun: BuiltRepo) -> None:

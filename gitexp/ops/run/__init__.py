@@ -110,7 +110,9 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         recovered, request, continued = resumed.recovered, resumed.request, resumed.call
         cleared = (*cleared, *resumed.said)
         place = find_place(workspace, request)
-    if request.commit_message is not None and not request.dry_run:
+    if request.commit_message is not None and request.dry_run:
+        cleared = (*cleared, *filter(None, (commit_first.announced(place),)))
+    elif request.commit_message is not None:
         place, request = commit_first.commit(place, request)
     elif request.at is None:
         check_clean(place)

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gitexp.model.plan import Claim
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.ops.advice import seed_ranges
@@ -91,6 +92,7 @@ def report(  # noqa: PLR0913  the parts of the answer
         warnings=(
             *warnings,
             *(text for each in published for text in each.cleared),
+            *filter(None, (_beyond(seen),)),
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
@@ -99,6 +101,33 @@ def report(  # noqa: PLR0913  the parts of the answer
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
         python=seen.python,
     )
+
+
+def _beyond(seen: Situation) -> str:
+    """Say which repeats of this call will not count, being more than the plan has asked for.
+
+    As `compare` will: what comes after a look at the planned number, or after a stopping rule's
+    last look. A call that reaches the planned number itself brings all that it runs.
+    """
+    plan = seen.plan
+    if plan is None or plan.claim is Claim.MODEL:
+        return ""
+    for cell, choice in seen.sides:
+        have = len(choice.counting)
+        more = len(choice.together) - max(have, plan.repeats)
+        if cell.side != situation.CANDIDATE or more <= 0:
+            continue
+        if plan.stopping is not None:
+            return (
+                f"{more} of these repeats will not count: the last look of the plan's stopping "
+                f"rule is at {plan.repeats} repeats"
+            )
+        if have >= plan.repeats:
+            return (
+                f"these {more} repeats will not count: the planned {plan.repeats} were there, and "
+                "may have been looked at; more of them need a new plan, with fresh seeds"
+            )
+    return ""
 
 
 def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:

@@ -65,3 +65,15 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
         )
     emptied = replace(request, params=(), commit_message=None)
     return find_place(place.workspace, emptied), emptied
+
+
+def announced(place: Place) -> str:
+    """Return what a dry run says of the commit that it does not make; "" where there is none."""
+    dirty = status.dirty_tracked(place.workspace)
+    if not dirty:
+        return ""
+    names = ", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else "")
+    return (
+        f"{names} would be committed first; what is said here is of the commit before, and a "
+        "new state starts with none of the repeats that count"
+    )
