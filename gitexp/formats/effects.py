@@ -112,7 +112,7 @@ def told_apart(plan: Plan) -> str:
     promise = format_effect(plan.effect, plan.metric, plan.direction)
     if plan.effect.kind is HypothesisKind.EQUIVALENCE or plan.effect.margin < 0:
         return f"show, if nothing changes, that {promise}"
-    return f"tell no change at all from the promise that {promise}"
+    return f"refute, if nothing changes, the promise that {promise}"
 
 
 def parse_guard(text: str) -> Guard:

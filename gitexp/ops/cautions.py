@@ -35,7 +35,10 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     if counted.confounded == "data":
         found.append("the two sides never ran on the same linked data: the effect may be theirs")
     if evaluation.undeclared:
-        found.append("nothing declares the evaluation data: that both sides used the same is hoped")
+        found.append(
+            "nothing declares the evaluation data, so nobody checks that both sides used the same: "
+            "name them under evaluation: in .gitexp/config.yaml"
+        )
     grew = any(item.why == selection.LATE for item in counted.unused)  # said by `grown`
     if counted.looks and not grew:
         times = "once" if counted.looks == 1 else f"{counted.looks} times"

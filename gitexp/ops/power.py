@@ -335,7 +335,7 @@ def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
             return f"show that {promise}", None
         if margin < 0:
             return f"show, if nothing changes, that {promise}", -margin
-        return f"tell no change at all from the promise that {promise}", margin
+        return f"refute, if nothing changes, the promise that {promise}", margin
     gain = _in_units(terms.gain, mean)
     true = format_effect(terms.gain, terms.metric, terms.direction)
     if gain <= margin:

@@ -45,7 +45,7 @@ def test_a_promise_needs_the_repeats_that_tell_it_from_nothing(lab: Lab) -> None
     assert found.reached > 0.99
     text = shown.text(found)
     assert text.startswith(
-        "6 pairs tell no change at all from the promise that f1 rises by at least 5 %, "
+        "6 pairs refute, if nothing changes, the promise that f1 rises by at least 5 %, "
         "with 80 % power\n"
     )
     assert "12 repeats on both sides, about 36 s one after another" in text
@@ -127,7 +127,7 @@ def test_a_new_plan_says_what_its_repeats_find(lab: Lab) -> None:
     report = new(lab.repo.workspace, request, now=START)
     assert report.power is not None
     assert report.power.needed == 6
-    assert "power       6 pairs tell no change" in actions.new_text(report)
+    assert "power       6 pairs refute, if nothing changes" in actions.new_text(report)
 
 
 def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None:
