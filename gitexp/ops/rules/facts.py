@@ -41,7 +41,7 @@ class Tree:
         Paths that are otherwise than in `root`; None where the file is gone.
     """
 
-    __slots__ = ("_objects", "_over", "_root")
+    __slots__ = ("_objects", "_over", "_root", "_thinned", "_trees")
 
     def __init__(
         self,
@@ -52,6 +52,8 @@ class Tree:
         self._objects = objects
         self._root = root
         self._over = _nested(over or {})
+        self._thinned = _thinned(over or {})
+        self._trees: dict[str, TreeId | None] = {}
 
     def entry(self, path: str) -> TreeEntry | None:
         """Return mode and id of what lies at a path; a folder's id is "" where it is staged."""
@@ -60,28 +62,35 @@ class Tree:
 
     def folder(self, path: str = "") -> dict[str, TreeEntry]:
         """Return the entries of one folder by name; empty where there is none."""
-        found = self._stored(path)
-        over = self._over.get(path)
-        if not over:
+        found = self._merged(path)
+        if path not in self._thinned:
             return found
-        merged = {**found}
-        for name, entry in over.items():
-            if entry is not None:
-                merged[name] = entry
-            else:
-                merged.pop(name, None)
         return {
             name: entry
-            for name, entry in merged.items()
-            if entry.mode != MODE_TREE or entry.id or self.folder(_join(path, name))
+            for name, entry in found.items()
+            if entry.mode != MODE_TREE or self._has_files(_join(path, name))
         }
+
+    def _has_files(self, path: str) -> bool:
+        """Return whether a folder is there: with its last file it goes from Git's index."""
+        return path not in self._thinned or next(self.files(path), None) is not None
+
+    def _merged(self, path: str) -> dict[str, TreeEntry]:
+        """Return the entries of a folder, those of folders that were emptied among them."""
+        merged = dict(self._stored(path))
+        for name, entry in self._over.get(path, {}).items():
+            if entry is None:
+                merged.pop(name, None)
+            elif entry.id or name not in merged or merged[name].mode != MODE_TREE:
+                merged[name] = entry  # a staged file, or a folder that leads to one
+        return merged
 
     def files(self, path: str = "") -> Iterator[tuple[str, TreeEntry]]:
         """Yield every file, link and submodule below a folder with its whole path."""
         pending = [path]
         while pending:
             folder = pending.pop()
-            for name, entry in sorted(self.folder(folder).items()):
+            for name, entry in sorted(self._merged(folder).items()):
                 below = _join(folder, name)
                 if entry.mode == MODE_TREE:
                     pending.append(below)
@@ -103,31 +112,57 @@ class Tree:
 
     def _stored(self, path: str) -> dict[str, TreeEntry]:
         """Return a folder as `root` has it; a file that is staged hides a folder of its name."""
-        if self._root is None:
-            return {}
-        tree = self._root
-        folder = ""
-        for name in path.split("/") if path else ():
-            staged = self._over.get(folder, {}).get(name)
-            entry = self._objects.entries(tree).get(name)
-            if entry is None or entry.mode != MODE_TREE:
-                return {}
-            if staged is not None and staged.mode != MODE_TREE:
-                return {}
-            tree, folder = TreeId(entry.id), _join(folder, name)
-        return self._objects.entries(tree)
+        tree = self._tree_of(path)
+        return {} if tree is None else self._objects.entries(tree)
+
+    def _tree_of(self, path: str) -> TreeId | None:
+        """Return the tree of a stored folder; what leads to it is remembered, for deep paths."""
+        names = path.split("/") if path else []
+        known = len(names)
+        while known and "/".join(names[:known]) not in self._trees:
+            known -= 1
+        folder = "/".join(names[:known])
+        tree = self._trees.get(folder, self._root) if known else self._root
+        for name in names[known:]:
+            tree = self._below(tree, folder, name)
+            folder = _join(folder, name)
+            self._trees[folder] = tree
+        return tree
+
+    def _below(self, tree: TreeId | None, folder: str, name: str) -> TreeId | None:
+        staged = self._over.get(folder, {}).get(name)
+        entry = None if tree is None else self._objects.entries(tree).get(name)
+        if entry is None or entry.mode != MODE_TREE:
+            return None
+        return None if staged is not None and staged.mode != MODE_TREE else TreeId(entry.id)
 
 
 def _nested(over: Mapping[str, TreeEntry | None]) -> dict[str, dict[str, TreeEntry | None]]:
     """Return folder -> name -> entry, with every folder that leads to a staged file."""
     found: dict[str, dict[str, TreeEntry | None]] = {}
-    for path, entry in over.items():
+    # What is gone first: a file may have made room for a folder of its name.
+    for path, entry in sorted(over.items(), key=lambda item: item[1] is not None):
         folder, _, name = path.rpartition("/")
         found.setdefault(folder, {})[name] = entry
         while folder and entry is not None:
             folder, _, name = folder.rpartition("/")
-            found.setdefault(folder, {})[name] = TreeEntry(MODE_TREE, "")
+            above = found.setdefault(folder, {})
+            if above.get(name) is None:
+                above[name] = TreeEntry(MODE_TREE, "")
     return found
+
+
+def _thinned(over: Mapping[str, TreeEntry | None]) -> frozenset[str]:
+    """Return the folders that lead to a file that is gone: they may be empty."""
+    found: set[str] = set()
+    for path, entry in over.items():
+        folder = path
+        while folder and entry is None:
+            folder = folder.rpartition("/")[0]
+            if folder in found:
+                break
+            found.add(folder)
+    return frozenset(found)
 
 
 def _join(folder: str, name: str) -> str:

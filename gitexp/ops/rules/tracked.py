@@ -10,8 +10,6 @@ from gitexp.formats import dvcfiles
 from gitexp.ops.rules.facts import FILE_MODES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from gitexp.ops.rules.facts import Facts
 
 LOCK = "dvc.lock"
@@ -23,38 +21,32 @@ class Tracked:
 
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
-        self._folders: dict[str, dict[str, str]] = {}
+        self._outputs: dict[str, str] = {
+            posixpath.join(facts.config.project, output): "outputs: in .gitexp/config.yaml"
+            for output in facts.config.outputs
+        }
+        self._read_folders: set[str] = set()
 
     def by(self, path: str) -> str | None:
         """Return which file says that DVC tracks a path, or a folder above it; None if none."""
-        config = self._facts.config
-        for output in config.outputs:
-            if _within(path, posixpath.join(config.project, output)):
-                return "outputs: in .gitexp/config.yaml"
-        folder = path
-        while folder:
-            folder = folder.rpartition("/")[0]
-            for output, file in self.declared(folder).items():
-                if _within(path, output):
-                    return file
-        return None
+        above = [path]
+        while above[-1]:
+            above.append(above[-1].rpartition("/")[0])
+        for folder in above[1:]:
+            if folder not in self._read_folders:
+                self._read_folders.add(folder)
+                self._declare(folder)
+        return next((self._outputs[part] for part in above if part in self._outputs), None)
 
-    def declared(self, folder: str) -> Mapping[str, str]:
-        """Return the outputs that a folder's files declare, with the file."""
-        if folder not in self._folders:
-            found: dict[str, str] = {}
-            names = self._facts.tree.folder(folder)
-            for name, entry in names.items():
+    def _declare(self, folder: str) -> None:
+        """Take over the outputs that a folder's files declare."""
+        names = self._facts.tree.folder(folder)
+        for name, entry in names.items():
+            if name.endswith(".dvc") and name != ".dvc" and entry.mode in FILE_MODES:
                 file = posixpath.join(folder, name)
-                pointer = name.endswith(".dvc") and name != ".dvc"
-                if entry.mode not in FILE_MODES or not (pointer or name in {LOCK, PIPELINE}):
-                    continue
-                data = self._read(file)
-                outs = _pointer(data, file) if pointer else ()
-                found.update(dict.fromkeys(outs, file))
-            found.update(self._pipeline(folder) if PIPELINE in names or LOCK in names else {})
-            self._folders[folder] = found
-        return self._folders[folder]
+                self._outputs.update(dict.fromkeys(_pointer(self._read(file), file), file))
+        if PIPELINE in names or LOCK in names:
+            self._outputs.update(self._pipeline(folder))
 
     def _pipeline(self, folder: str) -> dict[str, str]:
         """Return what a pipeline declares; of a templated one what its lock recorded."""
@@ -89,7 +81,3 @@ def _pointer(data: bytes, file: str) -> tuple[str, ...]:
     except GitexpError:
         return ()
     return tuple(out.path for out in pointer.outs)
-
-
-def _within(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")

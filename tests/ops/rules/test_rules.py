@@ -573,3 +573,14 @@ def test_names_that_are_no_text_are_judged_as_others(world: World) -> None:
     world.repo.git("add", "--force", "--all")
     ((rule, path, _),) = world.judge_staged()
     assert (rule, path) == ("R5", "data/caf\udce9\n.csv")
+
+
+def test_deep_paths_and_many_files_are_no_trouble(world: World) -> None:
+    deep = "/".join("d" * 900)
+    pointers = {f"x{number}.dvc": POINTER.format(f"x{number}") for number in range(50)}
+    world.repo.commit(pointers)
+    blob = world.repo.git("hash-object", "-w", "--stdin", data=b"1")
+    names = [f"{deep}/{number}" for number in range(3)] + [f"many/{n}.csv" for n in range(2000)]
+    lines = [f"100644 {blob}\t{name}" for name in names]
+    world.repo.git("update-index", "--add", "--index-info", data="\n".join(lines).encode())
+    assert world.judge_staged() == []
