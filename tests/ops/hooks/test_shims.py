@@ -16,8 +16,9 @@ from gitexp.cli.hook import PLACES
 from gitexp.formats import config as config_format
 from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS
 from gitexp.ops.hooks.install import install
+from gitexp.ops.hooks.memory import FILE
 from gitexp.store import layout
-from tests.build import git_environment
+from tests.build import git_environment, repository
 from tests.ops.hooks.world import PLAN, call, copied, template
 from tests.ops.records import CONFIG
 
@@ -127,6 +128,7 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
         assert said.code == 0, said.err
         return canary.take()
 
+    (repo.path / ".git" / FILE).unlink()
     assert commit("--allow-empty") == 1
     for text in ("print(3)\n", "print(4)\n"):
         repo.write({"train.py": text})
@@ -202,6 +204,26 @@ def test_what_lies_at_the_top_of_a_branch_is_not_imported(repo: BuiltRepo) -> No
     assert "error[R1]" in call(repo, "commit", "-qm", "a", env={"PYTHONPATH": "."}).err
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["$(touch${IFS}canary)", "`touch${IFS}canary`", "a;touch${IFS}canary", "a|b", "'q'", '"q"',
+     "&b", "<b>", "%s%n", "\u202e", "\udcff"],
+)  # fmt: skip
+def test_a_branch_of_whatever_name_is_judged_and_obeyed_nowhere(
+    repo: BuiltRepo, tmp_path: Path, name: str
+) -> None:
+    call(repo, "update-ref", f"refs/heads/exp/{name}", "HEAD")
+    call(repo, "symbolic-ref", "HEAD", f"refs/heads/exp/{name}")
+    said = call(repo, "commit", "-q", "--allow-empty", "-m", "a")
+    assert said.code == 1
+    assert "error[R1]" in said.err
+    server = repository(tmp_path / "server.git", bare=True)
+    assert (
+        "error[R1]" in call(repo, "push", "-q", str(server.path), f"HEAD:refs/heads/exp/{name}").err
+    )
+    assert not list(tmp_path.rglob("canary"))
+
+
 # --- without Python, by hand ----------------------------------------------------------------------
 
 
@@ -220,7 +242,9 @@ def test_without_python_an_experiment_is_refused_and_the_rest_passes(
 ) -> None:
     for name in CLIENT_HOOKS:
         shutil.copy(HOOKS / name, repo.path / ".git" / "hooks" / name)
+    repo.git("rm", "-q", "--cached", PLAN)
     assert hook(repo, "pre-commit", path=bare_path) == 1
+    repo.git("reset", "-q")
     err = capfd.readouterr().err
     assert "no Python has gitexp" in err
     assert "gitexp hooks install" in err

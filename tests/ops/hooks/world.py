@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.ops.hooks.install import install
+from gitexp.ops.hooks.memory import FILE
 from gitexp.store import layout
 from tests.build import BuiltRepo, git_environment, repository
 from tests.ops.records import Lab
@@ -59,6 +60,8 @@ def template(folder: Path) -> BuiltRepo:
     repo.commit({PLAN: None, "train.py": "print(3)\n"}, at=lab.tick(), message="bad")
     repo.switch("exp/deep")
     install(repo.workspace)
+    call(repo, "commit", "-q", "--amend", "--no-edit")
+    assert (repo.path / ".git" / FILE).exists()  # pre-commit would let pass what nobody speaks of
     return repo
 
 
