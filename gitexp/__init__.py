@@ -15,10 +15,13 @@ __version__ = "0.1.0"
 TYPE_CHECKING = False  # as type checkers read it; importing typing costs a third of --version
 if TYPE_CHECKING:
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
+    from gitexp.model.amended import Terms
     from gitexp.model.power import PowerRequest
     from gitexp.model.proposal import NewRequest
     from gitexp.model.request import RunRequest
     from gitexp.model.setup import InitRequest
+    from gitexp.model.witness import Way
+    from gitexp.ops.amend_plan import amend_plan
     from gitexp.ops.archive import archive
     from gitexp.ops.check import check
     from gitexp.ops.compare import CompareOptions, compare
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from gitexp.ops.status import status
     from gitexp.ops.sync import sync
     from gitexp.ops.until import until_decided
+    from gitexp.ops.witness import witness
     from gitexp.report import frame
     from gitexp.staging.live import log_metric, params
 
@@ -54,6 +58,9 @@ _PLACES = {
     "NewRequest": "gitexp.model.proposal",
     "PowerRequest": "gitexp.model.power",
     "RunRequest": "gitexp.model.request",
+    "Terms": "gitexp.model.amended",
+    "Way": "gitexp.model.witness",
+    "amend_plan": "gitexp.ops.amend_plan",
     "archive": "gitexp.ops.archive",
     "check": "gitexp.ops.check",
     "compare": "gitexp.ops.compare",
@@ -83,6 +90,7 @@ _PLACES = {
     "status": "gitexp.ops.status",
     "sync": "gitexp.ops.sync",
     "until_decided": "gitexp.ops.until",
+    "witness": "gitexp.ops.witness",
 }
 
 __all__ = [
@@ -92,7 +100,10 @@ __all__ = [
     "NewRequest",
     "PowerRequest",
     "RunRequest",
+    "Terms",
+    "Way",
     "__version__",
+    "amend_plan",
     "archive",
     "check",
     "compare",
@@ -124,6 +135,7 @@ __all__ = [
     "status",
     "sync",
     "until_decided",
+    "witness",
 ]
 
 
