@@ -11,8 +11,9 @@ from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.versions import schema, schema_of
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.ids import PlanDigest
+from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
-from gitexp.model.rules import Grade, OrderGrade, Policy, Violation, Where
+from gitexp.model.rules import Policy, Violation, Where
 
 LIMIT_BYTES: Final = 16 << 20
 _RULE = re.compile(r"R[0-9]{1,2}")

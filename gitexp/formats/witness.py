@@ -8,8 +8,8 @@ from gitexp.formats.fields import Fields, maybe_time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.versions import schema, schema_of
 from gitexp.model.ids import PlanDigest
+from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.plan import Person
-from gitexp.model.rules import Grade, OrderGrade
 from gitexp.model.witness import Receipt, Way
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.rules import Grade, Policy
+from gitexp.model.order import Grade
 
 if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, PlanDigest
-    from gitexp.model.rules import OrderGrade, Violation
+    from gitexp.model.order import OrderGrade
+    from gitexp.model.rules import Policy, Violation
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
         EvaluationDigest,
         InputsDigest,
     )
+    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Claim, Effect, Plan
-    from gitexp.model.rules import OrderGrade
     from gitexp.model.slices import CategoryComparison, SliceComparison
     from gitexp.model.verdict import Verdict
 

@@ -1,4 +1,4 @@
-"""What a rule says: how much it weighs, what it found and where; and how sure an order is."""
+"""What a rule says: how much it weighs, what it found and where; and what it may look at."""
 
 from __future__ import annotations
 
@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
 
@@ -19,15 +17,6 @@ class Policy(enum.Enum):
     ERROR = "error"  # refused
     WARN = "warn"  # said, and let through
     OFF = "off"  # not looked for
-
-
-class Grade(enum.Enum):
-    """How sure it is that a plan was there before its results; each is worth more than the last."""
-
-    NONE = "none"  # the plan is not before the runs, or there is none
-    HISTORY = "history"  # by ancestry alone: their author's own clock
-    SIGNED = "signed"  # the commits are signed: somebody stands in for them
-    WITNESSED = "witnessed"  # somebody else saw the plan, and says when
 
 
 class Identity(enum.Enum):
@@ -61,24 +50,6 @@ class Violation:
     message: str
     where: Where
     next_step: str
-
-
-@dataclass(frozen=True, slots=True)
-class OrderGrade:
-    """How sure it is that a plan came before its results.
-
-    Attributes
-    ----------
-    grade : Grade
-    why : str
-        What it rests on, in plain words.
-    time : datetime or None
-        When the plan was seen, by the witness's clock; never by that of a commit.
-    """
-
-    grade: Grade
-    why: str
-    time: datetime | None = None
 
 
 # --- Git objects, as rules see them: whoever reads them -----------------------------------------

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.ids import CommitHash, PlanDigest
+    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Person
-    from gitexp.model.rules import OrderGrade
 
 
 class Way(enum.Enum):

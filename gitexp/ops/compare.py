@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import SignificanceResult
-    from gitexp.model.rules import OrderGrade
+    from gitexp.model.order import OrderGrade
     from gitexp.model.workspace import Workspace
     from gitexp.ops.counting import SideCount
     from gitexp.ops.draft import Draft

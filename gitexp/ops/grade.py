@@ -15,7 +15,7 @@ from gitexp.formats import witness as witness_format
 from gitexp.git import refs, signatures
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import is_signed
-from gitexp.model.rules import Grade, OrderGrade
+from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
 from gitexp.staging import timestamps

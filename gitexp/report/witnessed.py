@@ -13,7 +13,7 @@ from gitexp.report.escape import terminal
 
 if TYPE_CHECKING:
     from gitexp.formats.text import Json
-    from gitexp.model.rules import OrderGrade
+    from gitexp.model.order import OrderGrade
     from gitexp.model.witness import Witnessed
 
 _LONG = 400

@@ -31,6 +31,7 @@ from gitexp.model.ids import (
     RunId,
     TreeId,
 )
+from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.parts import Part
 from gitexp.model.plan import (
     Amendment,
@@ -46,7 +47,7 @@ from gitexp.model.plan import (
     StoppingRule,
 )
 from gitexp.model.posterior import Posterior
-from gitexp.model.rules import Grade, Identity, OrderGrade, Policy, Violation, Where
+from gitexp.model.rules import Identity, Policy, Violation, Where
 from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
 from gitexp.model.witness import Receipt, Way

@@ -9,7 +9,8 @@ import pytest
 
 from gitexp.errors import UnknownRevisionError, UsageError
 from gitexp.formats import config as config_format
-from gitexp.model.rules import Grade, Policy
+from gitexp.model.order import Grade
+from gitexp.model.rules import Policy
 from gitexp.ops.archive import archive
 from gitexp.ops.check import check
 from gitexp.ops.compare import compare

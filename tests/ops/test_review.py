@@ -15,9 +15,10 @@ from gitexp.errors import UsageError
 from gitexp.formats import config as config_format
 from gitexp.formats import review as review_format
 from gitexp.model.config import Predictions
+from gitexp.model.order import Grade
 from gitexp.model.plan import Claim, Person
 from gitexp.model.review import Behind, FailOn
-from gitexp.model.rules import Grade, Policy
+from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
 from gitexp.ops.conclude import conclude
 from gitexp.ops.review import exit_code, review

@@ -15,7 +15,7 @@ from gitexp.errors import PreconditionError, UsageError, WitnessError
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats import witness as witness_format
-from gitexp.model.rules import Grade
+from gitexp.model.order import Grade
 from gitexp.model.witness import Receipt, Way
 from gitexp.ops.check import check
 from gitexp.ops.witness import witness
@@ -26,8 +26,8 @@ from tests.ops import authority
 from tests.ops.records import ADA, CONFIG, Lab
 
 if TYPE_CHECKING:
+    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Plan
-    from gitexp.model.rules import OrderGrade
     from tests.build import BuiltRepo
 
 pytestmark = pytest.mark.network

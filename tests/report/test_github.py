@@ -17,8 +17,9 @@ from gitexp.formats import comparison as comparison_format
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.comparison import Change
 from gitexp.model.ids import CommitHash, PlanDigest
+from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
-from gitexp.model.rules import Grade, OrderGrade, Policy, Violation, Where
+from gitexp.model.rules import Policy, Violation, Where
 from gitexp.report import brief, github
 from tests.formats import strategies
 from tests.formats.test_docs import example

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from gitexp.formats.enforcement import RULE_IDS
-from gitexp.model.rules import Grade
+from gitexp.model.order import Grade
 from gitexp.ops.rules import RULES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "enforcement.md").read_text("utf-8")

@@ -1,0 +1,37 @@
+"""How sure it is that a plan came before its results."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+
+class Grade(enum.Enum):
+    """How sure it is that a plan was there before its results; each is worth more than the last."""
+
+    NONE = "none"  # the plan is not before the runs, or there is none
+    HISTORY = "history"  # by ancestry alone: their author's own clock
+    SIGNED = "signed"  # the commits are signed: somebody stands in for them
+    WITNESSED = "witnessed"  # somebody else saw the plan, and says when
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGrade:
+    """How sure it is that a plan came before its results.
+
+    Attributes
+    ----------
+    grade : Grade
+    why : str
+        What it rests on, in plain words.
+    time : datetime or None
+        When the plan was seen, by the witness's clock; never by that of a commit.
+    """
+
+    grade: Grade
+    why: str
+    time: datetime | None = None
