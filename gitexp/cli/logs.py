@@ -1,11 +1,12 @@
-"""Print what the commands of a run printed.
+r"""Print what the commands of a run printed.
 
   gitexp logs                    the newest run of this work tree
   gitexp logs RUN --seed 3       one repeat
   gitexp logs --follow           as it is printed, until the run has ended
 
 On a terminal control characters are shown instead of obeyed; a pipe or a file gets the text as it
-was. Of a run whose job folders are gone, the tails of repeats that did not finish are recorded.
+was, but for bytes that are no UTF-8: they become \xff and so on, and --json names the file that has
+them. Of a run whose job folders are gone, the tails of repeats that did not finish are recorded.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 import time
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 TAIL_BYTES = 256 << 10  # of each repeat, unless the caller asks for another length
 CHUNK_BYTES = 64 << 10
 POLL_S = 0.2
+_UTF8 = codecs.getincrementaldecoder("utf-8")
 _ATTEMPT = re.compile(r"attempt-([0-9]{1,6})")
 
 
@@ -46,7 +48,7 @@ def logs(
     seed: int | None = None,
     tail_bytes: int = TAIL_BYTES,
 ) -> LogView:
-    """Return the logs of a run.
+    r"""Return the logs of a run.
 
     Parameters
     ----------
@@ -62,7 +64,8 @@ def logs(
     -------
     LogView
         A finished repeat of a run whose job folder is gone has no log; a failed one has the tail
-        that was recorded.
+        that was recorded. Bytes that are no UTF-8 are written as in Python, ``\xff``; the file
+        at `path` has them as they were.
 
     Raises
     ------
@@ -81,7 +84,7 @@ def follow(
     *,
     wait: Callable[[float], None] = time.sleep,
 ) -> Iterator[LogPiece]:
-    """Yield what the repeats of a run print, until its coordinator has ended.
+    r"""Yield what the repeats of a run print, until its coordinator has ended.
 
     Parameters
     ----------
@@ -90,6 +93,11 @@ def follow(
         As for `logs`.
     wait : callable
         Called with seconds between two looks.
+
+    Yields
+    ------
+    LogPiece
+        Bytes that are no UTF-8 are written as in Python, ``\xff``.
 
     Raises
     ------
@@ -100,6 +108,7 @@ def follow(
     if folder is None:
         raise _unknown(run)
     offsets: dict[Path, int] = {}
+    decoders: dict[Path, codecs.IncrementalDecoder] = {}
     going = True
     while going:
         # Asked first: what was written before the end is read after the question.
@@ -110,9 +119,16 @@ def follow(
             if data:
                 quiet = False
                 offsets[path] = offsets.get(path, 0) + len(data)
-                yield LogPiece(RunId(folder.name), seed, data.decode("utf-8", "backslashreplace"))
+                # What was read may end within a character, of which the rest comes later.
+                decoder = decoders.setdefault(path, _UTF8("backslashreplace"))
+                yield LogPiece(RunId(folder.name), seed, decoder.decode(data))
         if going and quiet:
             wait(POLL_S)
+        going = going or not quiet
+    for seed, path in _log_files(folder):
+        rest = decoders[path].decode(b"", final=True) if path in decoders else ""
+        if rest:
+            yield LogPiece(RunId(folder.name), seed, rest)
 
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:

@@ -12,7 +12,7 @@ from gitexp.formats import run as run_format
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LogSource
 from gitexp.ops.live import live_runs
-from gitexp.ops.logs import follow, logs
+from gitexp.ops.logs import CHUNK_BYTES, follow, logs
 from gitexp.store import locks
 from tests.store.recorded import a_run, config_file, run_files, run_id
 
@@ -66,6 +66,14 @@ def test_a_dead_coordinators_log_is_shown_and_ends(project: BuiltRepo) -> None:
     assert found.repeats[0].reason == "the coordinator has ended"
     pieces = list(follow(project.workspace, run_id(1)[:4], wait=pytest.fail))
     assert [(piece.seed, piece.text) for piece in pieces] == [(1, "step 1\n\\xff\n")]
+
+
+def test_following_keeps_characters_whole_where_a_chunk_ends_in_one(project: BuiltRepo) -> None:
+    folder = coordinator(project, 1, alive=False)
+    said = "a" * (CHUNK_BYTES - 1) + "\u00e9\n" * CHUNK_BYTES
+    (folder / "jobs/1/attempt-1/log").write_bytes(said.encode() + b"\xc3")
+    pieces = list(follow(project.workspace, wait=pytest.fail))
+    assert "".join(piece.text for piece in pieces) == said + "\\xc3"
 
 
 def test_following_gives_what_is_written_meanwhile_and_ends_with_the_run(
