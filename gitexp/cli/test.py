@@ -29,6 +29,15 @@ if TYPE_CHECKING:
     from gitexp.cli.context import Context
 
 
+DESIGNS = {
+    FileDesign.PAIRED: "the same seeds, or rows in the same order, on both sides",
+    FileDesign.INDEPENDENT: "repeats of both sides that have nothing to do with each other",
+    FileDesign.FOLDS: "folds of one cross-validation: columns fold, n_train, n_test",
+    FileDesign.DATASETS: "one value for each of several data sets: column dataset",
+    FileDesign.EXAMPLES: "predictions of one evaluation set: columns id, y_true, y_pred",
+}
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the command's options."""
     parser.add_argument("baseline", metavar="BASELINE", help="CSV or JSON file")
@@ -36,7 +45,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--design",
         choices=[design.value for design in FileDesign],
-        required=True,
         help="what a row is, and how those of both files belong together",
     )
     parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
@@ -49,6 +57,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Test and render."""
     reports.format_of(args, context)
+    if args.design is None:
+        raise UsageError(
+            "--design is missing: how the rows belong together decides the test",
+            expected="\n".join(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
+            next_step="the same with --design and one of these",
+        )
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)
     effect = None
     if args.effect is not None:

@@ -155,7 +155,9 @@ def test_text(result: SignificanceResult) -> str:
 
 def side_text(side: Side) -> str:
     """Return where a side stands: commit, name, inputs, runs, repeats, price."""
-    parts = [f"{side.commit[:SHORT]} {side.name}", f"inputs {side.inputs[:SHORT]}"]
+    parts = [f"{side.commit[:SHORT]} {side.name}"]
+    if side.runs or not side.seeds:  # repeats that no run brought are those of a plain file
+        parts.append(f"inputs {side.inputs[:SHORT]}")
     if side.environment is not None:
         parts.append(f"environment {side.environment[:SHORT]}")
     if side.seeds:

@@ -11,6 +11,7 @@ import pytest
 
 from gitexp.cli.main import main
 from gitexp.formats import comparison as comparison_format
+from gitexp.ops.adhoc import FileDesign
 from gitexp.report import RENDERERS
 
 if TYPE_CHECKING:
@@ -43,6 +44,20 @@ def test_paired_files_are_joined_by_seed_whatever_their_order(run: object) -> No
     )
     assert "exact paired permutation of the mean, 64 relabellings" in out
     assert "same code" not in out  # nothing is known of it
+
+
+def test_nothing_speaks_of_inputs_that_a_file_does_not_have(run: object) -> None:
+    _, out, _ = run(BASELINE, CANDIDATE, "--design", "paired")
+    assert "inputs" not in out
+    assert "a.csv, seeds 0-5" in out
+
+
+def test_without_a_design_each_is_named_with_what_it_is_for(run: object) -> None:
+    code, out, err = run(BASELINE, CANDIDATE)
+    assert (code, out) == (2, "")
+    for design in FileDesign:
+        assert any(design.value in line.split() for line in err.splitlines()), design
+    assert "columns fold, n_train, n_test" in err
 
 
 @pytest.mark.parametrize(
@@ -191,3 +206,17 @@ def test_examples_need_a_metric_and_the_same_examples(run: object) -> None:
     assert (code, "not asked about the same examples" in err) == (3, True)
     code, _, err = run(other, other, "--design", "examples", "--metric", "happiness")
     assert (code, "cannot be computed" in err) == (3, True)
+
+
+def test_thousands_of_classes_are_right_or_wrong_and_no_table(run: object) -> None:
+    head = "id,y_true,y_pred\n"
+    low, high = (
+        head + "".join(f"{i},{i},{i if i % 10 < right else i + 1}\n" for i in range(1200))
+        for right in (6, 8)
+    )
+    code, out, _ = run(low, high, "--design", "examples", "--metric", "accuracy:max")
+    assert code == 0
+    assert "accuracy changes by +0.2" in out
+    code, out, _ = run(low, high, "--design", "examples", "--metric", "f1_macro:max")
+    assert "1201 classes" in out
+    assert "with 1000 classes" in out
