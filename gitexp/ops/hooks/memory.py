@@ -50,10 +50,7 @@ def remember(place: HookPlace, facts: Facts) -> None:
 def _spoken_of(place: HookPlace, facts: Facts) -> list[str]:
     """Return the paths of parameters, metrics and outputs; other rules speak of kinds of files."""
     config = facts.config
-    mine = (*config.params, *config.metrics, *config.curves, *config.outputs)
-    found = {posixpath.join(config.project, path) for path in mine}
-    tracked = Tracked(facts)
+    mine = (*config.params, *config.metrics, *config.curves)
     files = staged.files(place, ("*.dvc", f"*{LOCK}", f"*{PIPELINE}"))
-    for folder in {posixpath.dirname(file) for file in files}:
-        found.update(tracked.declared(folder))
-    return sorted(found)
+    tracked = Tracked(facts).declared({posixpath.dirname(file) for file in files})
+    return sorted(tracked.union(posixpath.join(config.project, path) for path in mine))

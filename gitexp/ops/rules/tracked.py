@@ -10,6 +10,8 @@ from gitexp.formats import dvcfiles
 from gitexp.ops.rules.facts import FILE_MODES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.ops.rules.facts import Facts
 
 LOCK = "dvc.lock"
@@ -33,13 +35,20 @@ class Tracked:
         while above[-1]:
             above.append(above[-1].rpartition("/")[0])
         for folder in above[1:]:
-            if folder not in self._read_folders:
-                self._read_folders.add(folder)
-                self._declare(folder)
+            self._declare(folder)
         return next((self._outputs[part] for part in above if part in self._outputs), None)
+
+    def declared(self, folders: Iterable[str]) -> frozenset[str]:
+        """Return every path that the settings, or the files in these folders, declare."""
+        for folder in folders:
+            self._declare(folder)
+        return frozenset(self._outputs)
 
     def _declare(self, folder: str) -> None:
         """Take over the outputs that a folder's files declare."""
+        if folder in self._read_folders:
+            return
+        self._read_folders.add(folder)
         names = self._facts.tree.folder(folder)
         for name, entry in names.items():
             if name.endswith(".dvc") and name != ".dvc" and entry.mode in FILE_MODES:
