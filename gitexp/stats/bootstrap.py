@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Label = int | str
 
 StatisticName = Literal["mean", "plugin_variance", "pearson_correlation"]
-CHUNK = 4_000_000
+CHUNK = 500_000  # numbers held at a time: 4 MB
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 Places = NDArray[np.intp]
 Numbers = NDArray[np.int64]
 
-CHUNK = 4_000_000  # counts held at a time: 32 MB
+CHUNK = 500_000  # counts held at a time, 4 MB; a step has several such tables
 TIE = 1e-12  # metrics are ratios of integers; their rounding errors are far below
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Counted = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.intp]
 
-CHUNK = 2_000_000  # counts held at a time
+CHUNK = 500_000  # counts held at a time, 4 MB; a step has several such tables
 TIE = 1e-12
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 Places = NDArray[np.intp]
 
 BYTE = 8  # units whose swaps one random byte decides
-CHUNK = 4_000_000  # numbers held at a time: 32 MB
+CHUNK = 500_000  # numbers held at a time, 4 MB; a step has several such tables
 TIE = 1e-12
 
 
@@ -177,8 +177,9 @@ def half_sums(rows: Values, draws: int, rng: np.random.Generator) -> Iterator[Va
     blocks = -(-len(rows) // BYTE)
     padded = np.zeros((blocks * BYTE, len(columns)))
     padded[: len(rows)] = rows[:, columns]
-    for start in range(0, draws, CHUNK // 4):
-        number = min(CHUNK // 4, draws - start)
+    size = max(1, CHUNK // max(8, width))
+    for start in range(0, draws, size):
+        number = min(size, draws - start)
         sums = np.zeros((width, number))
         for block in padded.reshape(blocks, BYTE, len(columns)):
             picked = rng.integers(0, 2**BYTE, size=number, dtype=np.uint8)
@@ -200,7 +201,7 @@ def resampled(sums: Sums, *, draws: int, seed: int) -> tuple[Values, Values]:
     rng = np.random.default_rng(seed)
     found: list[tuple[Values, Values]] = []
     vary = np.flatnonzero(np.ptp(both, axis=0) > 0)  # the rest is n times one number
-    for index in _drawn(n, draws, rng):
+    for index in _drawn(n, draws, width, rng):
         totals = np.tile(n * both[0], (len(index), 1))
         for column in vary:
             totals[:, column] = both[:, column].take(index).sum(axis=1)
@@ -217,9 +218,9 @@ def left_out(sums: Sums) -> tuple[Values, Values]:
     return one, two
 
 
-def _drawn(n: int, draws: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+def _drawn(n: int, draws: int, width: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Yield which units are in a bootstrap sample, rows of draws at a time."""
-    size = max(1, CHUNK // n)
+    size = max(1, CHUNK // max(n, width))
     for start in range(0, draws, size):
         yield rng.integers(0, n, size=(min(size, draws - start), n))
 

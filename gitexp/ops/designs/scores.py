@@ -18,10 +18,13 @@ from gitexp.stats import companions, scored, scoretests, sums
 from gitexp.stats import intervals as between_labels
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.exampleplans import plan_examples
-from gitexp.stats.examples import discordant, tabulate
+from gitexp.stats.examples import discordant, relevant, tabulate
 from gitexp.stats.metrics import classes, value
 from gitexp.stats.planned import run_on_predictions
 from gitexp.stats.scored import Scoring
+
+MOST_CLASSES = 1_000
+MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Interval, SignificanceResult
@@ -107,6 +110,8 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
         beside = scoretests.beside_scores(plan, design, sides)
         return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
     cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
+    told_apart = relevant(cells, computed)
+    _check_classes(computed, len(told_apart.labels), len(told_apart.number))
     plan = plan_examples(design, classes=_classes(pair, computed))
     result = run_on_predictions(plan, design, cells, computed)
     return (
@@ -142,9 +147,29 @@ def _label_sides(pair: Pair, definition: Definition, clusters: sums.Places) -> S
     truth, base, cand = (
         np.array([place[label] for label in column], dtype=np.intp) for column in columns
     )
+    if definition.kind in {"accuracy", "error_rate"}:  # right or wrong, whatever the classes are
+        labels = ("right", "wrong")
+        base, cand = ((side != truth).astype(np.intp) for side in (base, cand))
+        truth = np.zeros_like(truth)
+    _check_classes(definition, len(labels), int(clusters.max()) + 1)
     data = sums.of_labels(truth, (base, cand), labels, definition, clusters)
     scores = (value(definition, columns[0], columns[1]), value(definition, columns[0], columns[2]))
     return scoretests.Sides(definition.kind, scores, data, None, clusters)
+
+
+def _check_classes(definition: Definition, number: int, rows: int) -> None:
+    """Refuse a table of every class for each row that a resampling would hold in memory.
+
+    Accuracy tells right from wrong only, however many classes there are.
+    """
+    if number <= MOST_CLASSES and number * rows <= MOST_COUNTS:
+        return
+    raise DesignError(
+        f"{definition} is tested with {MOST_CLASSES} classes, and {MOST_COUNTS} classes times "
+        "rows that differ, at most",
+        found=f"{number} classes, {rows} rows",
+        next_step="test accuracy, which has no such limit, or merge rare classes",
+    )
 
 
 def _cohens_g(only_baseline: int, only_candidate: int) -> tuple[EffectSize, ...]:
