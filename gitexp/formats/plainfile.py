@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json
 
 LIMIT = 64 * MIB
+MOST_NUMBERS = 250_000  # rows times columns of numbers
 _COUNTS = ("seed", "rep", "fold", "n_train", "n_test")
 _CONTEXT = frozenset((*_COUNTS, "dataset"))
 _PARTS = frozenset(("rep", "fold", "dataset"))
@@ -61,16 +62,21 @@ def load(data: bytes, where: str) -> tuple[Sample, ...]:
     if len(set(header)) < len(header):
         twice = Counter(header).most_common(1)[0][0]
         raise BadFormatError("a column is there twice", found=twice[:_SHOWN], where=where)
+    _check_number(len(rows), 1, where)
     metrics = None if set(header) >= _LONG else _metrics(header, rows, where)
+    _check_number(len(rows), 1 if metrics is None else len(metrics), where)
     alone = metrics is not None and _PARTS.isdisjoint(header)
     samples: dict[tuple[object, ...], Sample] = {}
     for number, row in enumerate(rows):
         here = f"{where}, row {number + 1}"
         cells = dict(zip(header, row, strict=True))
         names = (cells["metric"],) if metrics is None else metrics
+        counts = {key: _count(cells.get(key, ""), key, here) for key in _COUNTS}
+        if counts["seed"] is None:
+            counts["seed"] = number if alone else 0
         for name in names:
             value = _number(cells["value" if metrics is None else name], name, here)
-            sample = _sample(name, value, cells, number if alone else 0, here)
+            sample = _sample(name, value, counts, cells.get("dataset", ""))
             key = (name, sample.seed, sample.rep, sample.fold, sample.dataset)
             if key in samples:
                 raise BadFormatError(
@@ -102,16 +108,25 @@ def _metrics(header: Sequence[str], rows: Sequence[Sequence[str]], where: str) -
     return tuple(found)
 
 
-def _sample(name: str, value: float, cells: Mapping[str, str], number: int, where: str) -> Sample:
-    counts = {key: _count(cells.get(key, ""), key, where) for key in _COUNTS}
-    seed = counts["seed"]
+def _check_number(rows: int, columns: int, where: str) -> None:
+    if rows * columns > MOST_NUMBERS:
+        raise BadFormatError(
+            "there are too many numbers in the file",
+            found=f"{rows} rows, {columns} columns of numbers",
+            where=where,
+            expected=f"at most {MOST_NUMBERS} numbers",
+            next_step="leave out the columns and rows that the question is not about",
+        )
+
+
+def _sample(name: str, value: float, counts: Mapping[str, int | None], dataset: str) -> Sample:
     return Sample(
         metric=name,
-        seed=number if seed is None else seed,
+        seed=counts["seed"] or 0,
         value=value,
         rep=counts["rep"],
         fold=counts["fold"],
-        dataset=cells.get("dataset", ""),
+        dataset=dataset,
         n_train=counts["n_train"],
         n_test=counts["n_test"],
     )

@@ -15,7 +15,7 @@ from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, Direction
 from gitexp.model.summary import mean
 from gitexp.ops.advice import quoted
-from gitexp.ops.designs.datasets import by_dataset
+from gitexp.ops.designs.datasets import MOST, by_dataset
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 
@@ -113,6 +113,8 @@ def _metric(
     if any(len(found) > 1 for found in datasets):
         if len(set(datasets)) > 1:
             return _untested(metric, direction, alpha, "data sets", "they are not the same")
+        if max(map(len, datasets)) > MOST:
+            return _untested(metric, direction, alpha, "data sets", f"more than {MOST} data sets")
         values = [tuple(by_dataset(side).values()) for side in sides]
         design, blocked = "data sets", True
     else:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from gitexp.ops.designs.pairs import Pair
 
 ALPHA = 0.05
+MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
 NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
@@ -135,6 +136,8 @@ def compare_files(
         for file in files:
             _check_shape(file, question.design)
     metric = _metric(files, question)
+    for file in files:
+        _check_values(file, metric)
     counted = _count(*files, question.design, now)
     situation = Situation(
         top=None,
@@ -226,6 +229,18 @@ def _metric(files: Sequence[_File], question: FileQuestion) -> str:
             next_step="gitexp test --metric NAME:max ...",
         )
     return metric
+
+
+def _check_values(file: _File, metric: str) -> None:
+    number = sum(1 for item in file.samples if item.metric == metric)
+    if number > MOST_VALUES:
+        raise DesignError(
+            f"too many values of {metric[:60]} to be tested",
+            found=f"{number} rows",
+            where=file.name,
+            expected=f"at most {MOST_VALUES} repeats, folds or data sets",
+            next_step="gitexp test --design examples, if a row is an example",
+        )
 
 
 def _check_shape(file: _File, design: FileDesign) -> None:

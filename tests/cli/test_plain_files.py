@@ -220,3 +220,15 @@ def test_thousands_of_classes_are_right_or_wrong_and_no_table(run: object) -> No
     code, out, _ = run(low, high, "--design", "examples", "--metric", "f1_macro:max")
     assert "1201 classes" in out
     assert "with 1000 classes" in out
+
+
+def test_there_is_a_limit_of_data_sets_and_of_values(run: object) -> None:
+    sets = "dataset,f1\n" + "".join(f"d{i},0.{i}\n" for i in range(501))
+    code, _, err = run(sets, sets, "--design", "datasets")
+    assert code != 0
+    assert "501 data sets, and at most 500" in err
+    rows = "f1\n" + "0.5\n" * 20_001
+    code, _, err = run(rows, rows, "--design", "paired")
+    assert code != 0
+    assert "20001 rows" in err
+    assert "at most 20000" in err

@@ -102,3 +102,17 @@ def test_json_of_another_shape_is_refused(text: str) -> None:
 def test_a_file_without_end_is_refused() -> None:
     with pytest.raises(UnsafeInputError):
         plainfile.load(b"f1\n" + b"0.5\n" * (plainfile.LIMIT // 4), "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("f1\n" + "0.5\n" * 250_001, "250001 rows, 1 columns"),
+        (",".join(f"m{i}" for i in range(20_000)) + ("\n" + "1," * 19_999 + "1") * 13, "13 rows"),
+    ],
+)
+def test_more_numbers_than_can_be_tested_are_refused(text: str, found: str) -> None:
+    with pytest.raises(BadFormatError, match="too many numbers") as caught:
+        load(text)
+    assert found in caught.value.found
+    assert "250000" in caught.value.expected

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Side = Mapping[int, Mapping[Cell, Sample]]
 
 FEWEST = 2
+MOST = 500  # whose averages by pairs, a pseudo-median and a posterior, take seconds
 _NAMED = 5  # data sets in a message
 
 
@@ -43,6 +44,9 @@ def measure(situation: Situation, question: Question) -> Answer | None:
     names = [_names(side) for side in sides]
     if max(map(len, names)) < FEWEST or not all(names) or not situation.evaluation.same:
         return None
+    if max(map(len, names)) > MOST:
+        found = max(map(len, names))
+        return Answer(None, f"{metric} has {found} data sets, and at most {MOST} are compared")
     if names[0] != names[1]:
         return Answer(None, _differ(names[0], names[1]))
     left, right, lacking = _joined(count, metric, sides)
