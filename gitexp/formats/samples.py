@@ -13,7 +13,7 @@ import math
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, DamagedDataError
+from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
 from gitexp.formats.jsontext import MIB, Json, decode
 from gitexp.model.run import Sample
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
+MOST_ROWS = 250_000  # of one run: read in seconds, and far below the bytes that are read
 
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
@@ -98,6 +99,8 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
                     where=here,
                     expected=f"{len(COLUMNS)} cells",
                 )
+            if len(samples) >= MOST_ROWS:
+                raise _too_many(f"more than {MOST_ROWS} rows", where)
             samples.append(_sample(row, here))
     except csv.Error as error:
         raise BadFormatError(
@@ -117,10 +120,12 @@ def dump(samples: Iterable[Sample]) -> bytes:
 
     Raises
     ------
-    BadFormatError
-        If a value is not finite, or a sample is there twice.
+    BadFormatError, UnsafeInputError
+        If a value is not finite, a sample is there twice, or there are more than can be read.
     """
     ordered = sorted(samples, key=_key)
+    if len(ordered) > MOST_ROWS:
+        raise _too_many(f"{len(ordered)} rows", "samples.csv")
     lines = [",".join(COLUMNS)]
     before: Sample | None = None
     for sample in ordered:
@@ -134,7 +139,20 @@ def dump(samples: Iterable[Sample]) -> bytes:
             )
         lines.append(",".join(_cells(sample)))
         before = sample
-    return ("\n".join(lines) + "\n").encode()
+    data = ("\n".join(lines) + "\n").encode()
+    if len(data) > LIMIT:
+        raise _too_many(f"{len(data) // MIB} MiB", "samples.csv")
+    return data
+
+
+def _too_many(found: str, where: str) -> UnsafeInputError:
+    return UnsafeInputError(
+        "a run has more samples than can be read",
+        found=found,
+        where=where,
+        expected=f"at most {MOST_ROWS} rows and {LIMIT // MIB} MiB",
+        next_step="fewer repeats in one call, or declare what belongs to steps as a curve",
+    )
 
 
 def to_json(sample: Sample) -> Json:

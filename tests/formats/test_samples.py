@@ -142,6 +142,17 @@ def test_many_columns_are_looked_up_once() -> None:
     assert table.columns == {"y_pred": ("0",), "score_7": ("0.5",)}
 
 
+@pytest.mark.slow
+def test_a_run_has_no_more_samples_than_can_be_read() -> None:
+    many = [Sample("f1", seed, 0.5) for seed in range(samples.MOST_ROWS + 1)]
+    with pytest.raises(UnsafeInputError, match="more samples than can be read"):
+        samples.dump(many)
+    whole = samples.dump(many[1:])
+    with pytest.raises(UnsafeInputError, match="more samples than can be read") as caught:
+        samples.parse(whole + whole.splitlines(keepends=True)[-1], "samples.csv")
+    assert "at most 250000 rows" in caught.value.expected
+
+
 def test_too_large_a_table_is_refused_unread() -> None:
     with pytest.raises(UnsafeInputError):
         predictions.load(bytes(predictions.LIMIT + 1), SPEC, "p.csv")

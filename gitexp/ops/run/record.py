@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from gitexp.model.run import Environment, Run, Sample
 
 LOST_REASON = "the worker was killed, or its machine went away, without a word"
+TOO_MANY = (
+    f"the repeats of one call report more than {samples_format.MOST_ROWS} numbers: "
+    "fewer repeats in one call, or declare what belongs to steps as a curve"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,11 @@ def build(
         if outcome is None:
             repeats.append(Repeat(seed, RepeatState.LOST, LOST_REASON))
             continue
+        if (
+            outcome.state is RepeatState.FINISHED
+            and len(samples) + len(outcome.samples) > samples_format.MOST_ROWS
+        ):  # the others are kept: a table of all could not be read again
+            outcome = replace(outcome, state=RepeatState.FAILED, reason=TOO_MANY)  # noqa: PLW2901  what is recorded of it
         digest = None
         if outcome.environment is not None:
             digest = environment_format.digest(outcome.environment)
