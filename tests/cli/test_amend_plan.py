@@ -86,7 +86,7 @@ def test_guard_rails_are_given_all_at_once_and_can_be_taken_away(lab: Lab) -> No
         (("--alpha", "0.01"), "reason"),
         (("--why", WHY), "nothing that binds"),
         (("--why", WHY, "--alpha", "0.05"), "nothing that binds"),
-        (("--why", WHY, "--alpha", "7"), "alpha is not a rate"),
+        (("--why", WHY, "--alpha", "7"), "alpha is no rate of false positives"),
         (("--why", WHY, "--effect", "good"), "effect"),
         (("--why", WHY, "--looks", "3"), "stopping rule"),
     ],
