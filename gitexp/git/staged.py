@@ -87,7 +87,11 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
     NoRepositoryError
         If it is no hook's.
     """
-    env = {key: environ[key] for key in command.LOCAL_VARIABLES if key in environ}
+    env = {
+        key: environ[key]
+        for key in command.LOCAL_VARIABLES
+        if key in environ and not key.endswith("_PATHSPECS")  # how a program likes to be asked
+    }
     arguments = ["rev-parse", "--path-format=absolute", "--git-dir", "HEAD^{commit}",
                  "--symbolic-full-name", "HEAD"]  # fmt: skip
     code, out, err = command.attempt(folder, arguments, env=env)

@@ -152,6 +152,18 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
     assert "error[R1]" in said.err
 
 
+def test_a_program_that_takes_patterns_literally_changes_nothing(
+    repo: BuiltRepo, canary: Canary
+) -> None:
+    repo.commit({"sub/dvc.lock": "schema: '2.0'\nstages: {}\n"})
+    repo.write({"sub/dvc.lock": "schema: '2.0'\nstages: {}\n\n"})
+    env = {"GIT_LITERAL_PATHSPECS": "1"}  # as git --literal-pathspecs sets it
+    assert call(repo, "commit", "-q", "--allow-empty", "-m", "a", env=env).code == 0
+    canary.take()
+    assert call(repo, "commit", "-qam", "a", env=env).code == 0
+    assert canary.take() == 1
+
+
 def test_what_is_spoken_of_is_judged_on_top_of_what_was_in_order(repo: BuiltRepo) -> None:
     repo.write({"train.py": "print(3)\n"})
     assert call(repo, "commit", "-qam", "a").code == 0
