@@ -217,7 +217,8 @@ def _bytes(path: Path) -> bytes:
 
 
 def _metric(files: Sequence[_File], question: FileQuestion) -> str:
-    both = [name for name in files[0].metrics if name in files[1].metrics]
+    others = frozenset(files[1].metrics)
+    both = [name for name in files[0].metrics if name in others]
     where = " and ".join(file.name for file in files)
     metric = question.metric or (both[0] if len(both) == 1 else "")
     if metric not in both:
