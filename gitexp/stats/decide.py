@@ -6,10 +6,10 @@ Neither a confidence interval nor an effect size is an argument here, on purpose
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.model.plan import HypothesisKind
 from gitexp.model.verdict import Verdict
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult
