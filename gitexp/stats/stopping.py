@@ -308,7 +308,7 @@ def inflated_alpha(alpha: float, sizes: Sequence[int]) -> float:
     Examples
     --------
     >>> round(inflated_alpha(0.05, (10, 20)), 3)
-    0.081
+    0.08
     """
     return crossing_probability([float(-ndtri(alpha))] * len(sizes), times=sizes)
 
