@@ -171,13 +171,7 @@ def run_on_crossed(
         )
 
     found = hypotheses.p_values(design.effect, tails_at)
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=float(candidate.mean() - baseline.mean()),
-    )
+    return found.of(plan, float(candidate.mean() - baseline.mean()))
 
 
 def intervals(

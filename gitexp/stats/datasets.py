@@ -98,13 +98,7 @@ def run_on_datasets(
 
     found = hypotheses.p_values(design.effect, tails_at)
     d = differences(new, old)
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=float(midranks(np.abs(d[d != 0]))[d[d != 0] > 0].sum()),
-    )
+    return found.of(plan, float(midranks(np.abs(d[d != 0]))[d[d != 0] > 0].sum()))
 
 
 def beside_datasets(
@@ -127,11 +121,7 @@ def beside_datasets(
         resamples=draws or 2**plan.n_baseline,
         exact=draws is None,
     )
-    return (
-        SignificanceResult(
-            beside, found.p_value, found.p_support, found.p_refute, float(new.mean() - old.mean())
-        ),
-    )
+    return (found.of(beside, float(new.mean() - old.mean())),)
 
 
 def zeros_and_ties(design: Design, baseline: Floats, candidate: Floats) -> tuple[int, int]:

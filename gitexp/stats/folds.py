@@ -74,13 +74,7 @@ def run_on_folds(
     else:
         raise DesignError("the plan is not for folds", found=plan.test)
     found = hypotheses.p_values(design.effect, _at_margins(design, old, new, test))
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=_statistic(plan, splits, old, new),
-    )
+    return found.of(plan, _statistic(plan, splits, old, new))
 
 
 def beside_folds(
@@ -99,7 +93,7 @@ def beside_folds(
     except DesignError:
         return ()
     beside = replace(plan, test="5x2cv-t", title="5 x 2 cv t (Dietterich)", why="beside: F")
-    return (SignificanceResult(beside, found.p_value, found.p_support, found.p_refute, t),)
+    return (found.of(beside, t),)
 
 
 def fold_intervals(

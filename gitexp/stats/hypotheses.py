@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
+from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gitexp.model.comparison import PlannedTest
     from gitexp.stats.permutation import Tails
     from gitexp.stats.values import Values
 
@@ -28,6 +30,10 @@ class PValues:
     p_value: float
     p_support: float | None
     p_refute: float | None
+
+    def of(self, plan: PlannedTest, statistic: float | None) -> SignificanceResult:
+        """Return them as what the planned test came to."""
+        return SignificanceResult(plan, self.p_value, self.p_support, self.p_refute, statistic)
 
 
 def p_values(effect: Effect | None, tails_at: TailsAt) -> PValues:

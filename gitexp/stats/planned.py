@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
-from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, permutation
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import PlannedTest
+    from gitexp.model.comparison import PlannedTest, SignificanceResult
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.metrics import Definition
@@ -88,13 +87,7 @@ def run_on_repeats(
         return tests[plan.test](*shifted(margin), draws=draws, seed=plan.seed)
 
     found = hypotheses.p_values(design.effect, tails_at)
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=float(new.mean() - old.mean()),
-    )
+    return found.of(plan, float(new.mean() - old.mean()))
 
 
 def run_on_predictions(
@@ -156,10 +149,4 @@ def run_on_predictions(
         return examples.bootstrap_tails(beyond(margin, *many), float(gain[0]))
 
     found = hypotheses.p_values(design.effect, tails_at)
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=new - old,
-    )
+    return found.of(plan, new - old)

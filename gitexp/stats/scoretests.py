@@ -119,13 +119,7 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
             return examples.bootstrap_tails(high - low, float((two - one)[0]))
 
         found = hypotheses.p_values(design.effect, tails_at)
-    return SignificanceResult(
-        plan=plan,
-        p_value=found.p_value,
-        p_support=found.p_support,
-        p_refute=found.p_refute,
-        statistic=new - old,
-    )
+    return found.of(plan, new - old)
 
 
 def intervals(
@@ -203,7 +197,7 @@ def beside_scores(
         resamples=0,
         smallest_p=0.0,
     )
-    return (SignificanceResult(beside, found.p_value, found.p_support, found.p_refute),)
+    return (found.of(beside, None),)
 
 
 def _swaps(plan: PlannedTest) -> int:

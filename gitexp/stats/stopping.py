@@ -179,13 +179,7 @@ def run_sequential(
     found, made = _until_decided(effect, path, len(reached), design.alpha)
     decided = _smallest(found) <= design.alpha
     return Course(
-        result=SignificanceResult(
-            plan=plan,
-            p_value=found.p_value,
-            p_support=found.p_support,
-            p_refute=found.p_refute,
-            statistic=statistic,
-        ),
+        result=found.of(plan, statistic),
         looks=reached[:made],
         planned=planned,
         decided=decided,
