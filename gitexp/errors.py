@@ -46,6 +46,11 @@ class GitexpError(Exception):
         """Return all of it on one line: what a traceback of the Python API shows."""
         return "; ".join([self.summary, *(f"{label}: {text}" for label, text in self.lines())])
 
+    @property
+    def brief(self) -> str:
+        """What cannot be done and what was met, for a line within other output."""
+        return ": ".join(part for part in (self.summary, self.found) if part)
+
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Return the filled fields as (label, text), in the order in which they are shown."""
         fields = (

@@ -16,6 +16,7 @@ from gitexp.model.plan import Claim, Direction
 from gitexp.model.summary import mean
 from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import MOST, by_dataset
+from gitexp.ops.draft import ALPHA
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
     Side = Mapping[int, Mapping[Cell, Sample]]
 
-ALPHA = 0.05  # of intervals and critical differences where no plan says another
 MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
 MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
 _FEWEST = 2
@@ -77,6 +77,11 @@ def _obstacle(drafts: Sequence[Draft]) -> str:
     return ""
 
 
+def _alpha(drafts: Sequence[Draft]) -> float:
+    """Return that of the first plan: of intervals and critical differences."""
+    return next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+
+
 def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
     """Return the metrics of the plans, or else all that every candidate was compared by."""
     planned: dict[str, Direction | None] = {
@@ -107,7 +112,7 @@ def _metric(
         if separate := _separate(drafts, sides):
             few += f": {separate}"
         sides = _common(drafts, sides)
-    alpha = next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+    alpha = _alpha(drafts)
     higher = direction is not Direction.MIN
     datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
     if any(len(found) > 1 for found in datasets):
@@ -149,7 +154,7 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
     labels = set(first.y_true).union(*guesses)
     if len(labels) > MOST_LABELS:
         return Across(names, (), f"{len(labels)} different predictions are no classes")
-    alpha = next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+    alpha = _alpha(drafts)
     found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
     if first.cluster:
         found.notes.append(f"examples are taken one by one, not by {first.cluster}")

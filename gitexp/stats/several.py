@@ -48,7 +48,7 @@ class Found:
             try:
                 step(self)
             except DesignError as error:
-                why = ": ".join(part for part in (error.summary, error.found) if part)
+                why = error.brief
                 if why not in self.notes:
                     self.notes.append(why)
 

@@ -21,7 +21,6 @@ from gitexp.store.ancestry import listings
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
 from gitexp.store.layout import CONCLUSIONS, conclusion_path
-from gitexp.store.lines import reason
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import read_run
 from gitexp.store.summaries import run_line, run_lines
@@ -141,7 +140,7 @@ def _work_out(
             else plan_of_branch(repo, tip.branch, tip.commit)
         )
     except GitexpError as error:
-        return _without_plan(repo, tip, 0, reason(error))
+        return _without_plan(repo, tip, 0, error.brief)
     if plan is ABSENT:
         mine = sum(1 for line in lines("").values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
@@ -227,7 +226,7 @@ def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, s
             return False, "", ""
         found = verdict_format.load(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return True, "", reason(error)
+        return True, "", error.brief
     return True, "" if found is None else str(found.value), ""
 
 

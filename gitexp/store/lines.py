@@ -13,7 +13,6 @@ from gitexp.model.summary import summarise
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.errors import GitexpError
     from gitexp.model.ids import ParamValue, RunId
     from gitexp.model.run import Run, Sample
     from gitexp.model.summary import MetricSummary
@@ -118,8 +117,3 @@ def unreadable(run: RunId, why: str) -> RunLine:
         metrics=(),
         bad=why,
     )
-
-
-def reason(error: GitexpError) -> str:
-    """Return why a record cannot be read, in one line."""
-    return ": ".join(part for part in (error.summary, error.found) if part)

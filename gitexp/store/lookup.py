@@ -20,7 +20,6 @@ from gitexp.git.objects import read_blob, tree_id
 from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
 from gitexp.store.index import open_index
 from gitexp.store.layout import RUNS, environment_dir
-from gitexp.store.lines import reason
 from gitexp.store.records import read_run
 from gitexp.store.summaries import lines_naming, run_lines
 from gitexp.store.tips import tips
@@ -302,7 +301,7 @@ def _load(
         try:
             run, samples = read_run(repo, tree, item.run)
         except GitexpError as error:
-            bad.append(Unreadable(item.run, reason(error), item.commit))
+            bad.append(Unreadable(item.run, error.brief, item.commit))
             continue
         found.append(
             FoundRun(

@@ -21,7 +21,6 @@ from gitexp.store.ancestry import listings
 from gitexp.store.experiments import ExperimentLine, decoded, encode, line_of_plan, newest_of
 from gitexp.store.index import Kind
 from gitexp.store.layout import CONCLUSIONS, PLANS, RUNS, conclusion_path
-from gitexp.store.lines import reason
 from gitexp.store.plans import plan_named
 from gitexp.store.summaries import run_lines
 from gitexp.store.tips import is_experiments, places
@@ -170,7 +169,7 @@ def _row(
     try:
         plan = plan_named(repo, name, commit)
     except GitexpError as error:
-        return b"", reason(error)
+        return b"", error.brief
     if plan is ABSENT or plan.name != name:
         return b"", "the file's name is not the plan's"
     line = line_of_plan(repo, plan, commit, lines)

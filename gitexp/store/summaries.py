@@ -16,7 +16,7 @@ from gitexp.model.ids import TreeId
 from gitexp.model.summary import MetricSummary
 from gitexp.store.index import Kind
 from gitexp.store.lean import lean_line
-from gitexp.store.lines import RunLine, line_of, reason, unreadable
+from gitexp.store.lines import RunLine, line_of, unreadable
 from gitexp.store.records import read_run
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def run_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine:
     try:
         return lean_line(repo, tree, run, metric) or line_of(*read_run(repo, tree, run))
     except GitexpError as error:
-        return unreadable(run, reason(error))
+        return unreadable(run, error.brief)
 
 
 def _rows(

@@ -86,7 +86,7 @@ def choose(situation: Situation) -> Chosen:
             cluster=situation.cluster,
         )
     except GitexpError as error:
-        why = ": ".join(part for part in (error.summary, error.found) if part)
+        why = error.brief
         if plan is None or (crossing and not computed.is_known(plan.metric)):
             # nothing hangs on it: the recorded numbers are shown instead
             return Chosen(situation, warnings=(f"predictions are not compared: {why}",))

@@ -135,7 +135,7 @@ def compare(
         between, relative = crossed.intervals(left, right, confidence=1 - question.alpha)
         variance = crossed.variance_share(left, right)
     except DesignError as error:
-        why = ": ".join(part for part in (error.summary, error.found) if part)
+        why = error.brief
         comparison = replace(plain.comparison, result=None, beside=())
         return Answer(replace(comparison, notes=(*comparison.notes, why)), why)
     first = plain.comparison.result

@@ -115,7 +115,7 @@ def _tested(
             beside=datasets.beside_datasets(planned, design, old, new),
         )
     except DesignError as error:
-        refused = ": ".join(part for part in (error.summary, error.found) if part)
+        refused = error.brief
         return Answer(replace(full, notes=(*full.notes, refused)), refused)
     if question.role is Role.PRIMARY:
         full = _with_posterior(question, full, old, new)

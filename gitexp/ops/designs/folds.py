@@ -121,7 +121,7 @@ def _tested(
     try:
         result = folds.run_on_folds(planned, design, left, right)
     except DesignError as error:
-        refused = ": ".join(part for part in (error.summary, error.found) if part)
+        refused = error.brief
         return Answer(replace(full, notes=(*full.notes, refused)), refused, (UNSTABLE,))
     full = replace(full, result=result, beside=folds.beside_folds(planned, design, left, right))
     if question.guard is not None:

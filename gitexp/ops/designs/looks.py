@@ -57,7 +57,7 @@ def measure(situation: Situation, question: Question, plan: Plan) -> Answer:
     try:
         course = run_sequential(design, stopping, plan.repeats, left, right)
     except DesignError as error:
-        why = ": ".join(part for part in (error.summary, error.found) if part)
+        why = error.brief
         return Answer(replace(plain.comparison, result=None), why)
     # its p-values are multiplied later: they are held against alpha itself
     tested = replace(course.result, plan=replace(course.result.plan, alpha=question.alpha))

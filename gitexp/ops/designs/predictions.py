@@ -76,7 +76,7 @@ def measure(count: Count, question: Question, pair: Pair) -> Answer:
     try:
         definition = computed.identify(question.metric, [pair], [reported])
     except DesignError as error:
-        why = ": ".join(part for part in (error.summary, error.found) if part)
+        why = error.brief
         plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
         return Answer(replace(plain, notes=(*plain.notes, f"not tested: {why}")), why)
     return scores.compare(question, values, reported, pair, definition)

@@ -62,7 +62,7 @@ def compare(question: Question, values: Values, *, paired: bool) -> Answer:
         result = run_on_repeats(planned, design, left, right)
         beside = companions.beside_repeats(planned, design, left, right)
     except DesignError as error:
-        refused = ": ".join(part for part in (error.summary, error.found) if part)
+        refused = error.brief
     confidence = 1 - question.alpha
     sizes = effects.paired_effects if paired else effects.independent_effects
     comparison = build(

@@ -66,7 +66,7 @@ def compare(
     try:
         result, beside, (between, relative), sizes = _found(question, pair, computed)
     except DesignError as error:
-        why = ": ".join(part for part in (error.summary, error.found) if part)
+        why = error.brief
         plain = build(question, values, reported, interval=None, relative_interval=None, sizes=())
         return Answer(replace(plain, notes=(*plain.notes, f"not tested: {why}")), why)
     full = build(

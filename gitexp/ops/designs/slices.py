@@ -102,7 +102,7 @@ def _computable(
         try:
             definition = computed.identify(question.metric, pairs, reported)
         except DesignError as error:
-            why = ": ".join(part for part in (error.summary, error.found) if part)
+            why = error.brief
             continue
         found.append(_Asked(question, definition))
     if not found:

@@ -9,7 +9,6 @@ from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
 from gitexp.model.care import Finding, Level
 from gitexp.ops.doctor.place import Found
-from gitexp.store.lines import reason
 from gitexp.store.plans import branch_prefix, plan_of_branch
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def look(place: Place) -> Iterator[Found]:
             yield Found(
                 Finding(
                     NAME,
-                    f"the plan of this branch cannot be read: {reason(error)}",
+                    f"the plan of this branch cannot be read: {error.brief}",
                     tip.branch,
                     error.next_step or f"git log {tip.branch} -- .gitexp/experiments",
                 )

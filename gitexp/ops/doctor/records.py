@@ -11,7 +11,6 @@ from gitexp.model.care import Finding, Level
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.ops.doctor.place import Found
 from gitexp.store import layout, lookup
-from gitexp.store.lines import reason
 from gitexp.store.records import read_run
 
 if TYPE_CHECKING:
@@ -41,12 +40,12 @@ def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
         read_run(place.repo, tree, run)
     except NewerFormatError as error:
         yield Found(
-            Finding(NAME, f"run {run[:8]}: {reason(error)}", where, error.next_step,
+            Finding(NAME, f"run {run[:8]}: {error.brief}", where, error.next_step,
                     level=Level.NOTE)
         )  # fmt: skip
         return
     except GitexpError as error:
-        what = f"the record of run {run[:8]} is damaged: {reason(error)}"
+        what = f"the record of run {run[:8]} is damaged: {error.brief}"
     else:
         if tree == added.tree:
             return
@@ -85,7 +84,7 @@ def _environments(place: Place) -> Iterator[Found]:
                 yield Found(
                     Finding(
                         NAME,
-                        f"a recorded environment is damaged: {reason(error)}",
+                        f"a recorded environment is damaged: {error.brief}",
                         f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
                         f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
                         "and check the first version out",
