@@ -1,14 +1,16 @@
 """Read a plan as gitexp itself lays it out, line by line; for lists of thousands.
 
 A YAML parser costs most of the time of listing fresh branches. A file in just the layout that
-`formats.plan.dump` writes needs none. What has any other line - a folded text, an escape, a
-comment, a flow mapping - is left to the full reader, so the two can only differ in speed.
+`formats.plan.dump` writes needs none, and what the plans of a project share is read once. What has
+any other line - a folded text, an escape, a comment, a flow mapping - is left to the full reader,
+so the two can only differ in speed.
 """
 
 from __future__ import annotations
 
 import enum
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -23,8 +25,14 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
 
 LIMIT_BYTES = 1 << 20
+_USUAL_BYTES = 1 << 14  # larger ones are not worth keeping either
 _LONG = 1_000  # characters; longer lines are not worth keeping
 _SCHEMA = schema("plan")
+# What is each plan's own and in no digest; a template has these lines instead.
+_OWN = {
+    **{key: f"{key}: own" for key in ("name", "branch", "objective", "hypothesis")},
+    "created_at": 'created_at: "2000-01-01T00:00:00Z"',
+}
 # `key: value`, at most one level deep. A plain text here begins with a letter or digit and has
 # neither ": " nor " #" nor a colon at its end; a quoted one has neither quotes nor escapes inside.
 _QUOTED = r'"(?P<quoted>[^"\\]*)"'
@@ -44,12 +52,45 @@ def lean_plan(data: bytes, where: str) -> Plan:
         As `formats.plan.load`, which is asked in every doubt.
     """
     try:
-        value = usual(data)
-        if value is not None and value.get("$schema") == _SCHEMA:
-            return plan_format.read(Fields(value, where))
-    except GitexpError:
-        pass  # the full reader finds the same, and says in which line
-    return plan_format.load(data, where)
+        plan = _from_template(data, where)
+    except (GitexpError, ValueError):  # the full reader finds the same, and says in which line
+        plan = None
+    return plan_format.load(data, where) if plan is None else plan
+
+
+def _from_template(data: bytes, where: str) -> Plan | None:
+    """Read what is a plan's own, and the rest once for all plans that have it in common."""
+    if len(data) > _USUAL_BYTES:
+        return None
+    own: dict[str, Json] = {}
+    lines = data.decode("utf-8").split("\n")
+    for number, line in enumerate(lines):
+        key = line.partition(":")[0]
+        if key in _OWN:
+            kind, _, own[key] = _line(line)
+            if kind is not _Kind.TOP or type(own[key]) is not str:
+                return None
+            lines[number] = _OWN[key]  # in its place, so that the lines around it mean the same
+    template = _template("\n".join(lines))
+    if template is None or own.keys() != _OWN.keys() or not own["name"]:
+        return None
+    fields = Fields(own, where)
+    return replace(
+        template,
+        name=fields.text("name"),
+        branch=fields.text("branch"),
+        objective=fields.text("objective"),
+        hypothesis=fields.text("hypothesis"),
+        created_at=fields.time("created_at"),
+    )
+
+
+@lru_cache(maxsize=256)
+def _template(text: str) -> Plan | None:
+    value = usual(text.encode())
+    if value is None or value.get("$schema") != _SCHEMA:
+        return None
+    return plan_format.read(Fields(value, ""))
 
 
 def usual(data: bytes) -> dict[str, Json] | None:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gitexp.errors import GitexpError
 from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
@@ -27,6 +28,9 @@ from gitexp.store.lines import line_of
 from tests.store.recorded import a_plan, a_run, run_files, run_id
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitexp.model.plan import Plan
     from gitexp.store.lines import RunLine
     from tests.build import BuiltRepo
 
@@ -50,17 +54,15 @@ def test_a_plan_read_line_by_line_is_the_plan(
     assert lean_plan(data, "x") == plan_format.load(data, "x") == plan
 
 
-LINES = st.lists(
-    st.one_of(
-        st.sampled_from(
-            ["name: x", "  name: y", "author:", "author: ", "- a", "- 1", "x: []", "y: null",
-             'z: "a: b"', "n: 1e3", "t: 1:30", "d: 2024-01-01", "u: yes", "  k: a", "---", "# c",
-             "e: a #b", "f: a#b", "g: a: b", "h: a:", "i: a ", "", "  - a", "j: .inf", "$s: 0o17"]
-        ),
-        st.tuples(st.sampled_from("abc"), WORDS).map(lambda pair: f"{pair[0]}: {pair[1]}"),
+LINE = st.one_of(
+    st.sampled_from(
+        ["name: x", "  name: y", "author:", "author: ", "- a", "- 1", "x: []", "y: null",
+         'z: "a: b"', "n: 1e3", "t: 1:30", "d: 2024-01-01", "u: yes", "  k: a", "---", "# c",
+         "e: a #b", "f: a#b", "g: a: b", "h: a:", "i: a ", "", "  - a", "j: .inf", "$s: 0o17"]
     ),
-    max_size=6,
+    st.tuples(st.sampled_from("abc"), WORDS).map(lambda pair: f"{pair[0]}: {pair[1]}"),
 )  # fmt: skip
+LINES = st.lists(LINE, max_size=6)
 
 
 @settings(max_examples=500, deadline=None)
@@ -71,6 +73,39 @@ def test_lines_of_the_usual_kind_mean_what_yaml_says(lines: list[str]) -> None:
     found = usual(data)
     if found:
         assert found == yaml_loads(data, where="x")
+
+
+def outcome(read: Callable[[bytes, str], Plan], data: bytes) -> Plan | str:
+    try:
+        return read(data, "x")
+    except GitexpError as error:
+        return str(error)
+
+
+PLAN_LINES = plan_format.dump(a_plan("x", "0" * 40)).decode().splitlines()
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, len(PLAN_LINES) - 1),
+            st.sampled_from(["before", "instead", "gone"]),
+            st.one_of(LINE, st.sampled_from(PLAN_LINES), st.just('created_at: "soon"')),
+        ),
+        min_size=1,
+        max_size=3,
+    )
+)
+@example([(8, "instead", "name: 7")])
+def test_a_plan_with_changed_lines_is_what_the_full_reader_says(
+    changes: list[tuple[int, str, str]],
+) -> None:
+    lines = list(PLAN_LINES)
+    for at, how, line in sorted(changes, reverse=True):
+        lines[at : at + (how != "before")] = [] if how == "gone" else [line]
+    data = ("\n".join(lines) + "\n").encode()
+    assert outcome(lean_plan, data) == outcome(plan_format.load, data)
 
 
 def test_the_usual_plan_takes_the_quick_way() -> None:
