@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import posixpath
 import re
+import struct
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +17,7 @@ from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import Unread, new_runs
 from gitexp.staging.secrets import MASK, is_secret_name, mask
-from gitexp.store.layout import CONCLUSIONS, PLANS
+from gitexp.store.layout import CONCLUSIONS, ENVIRONMENTS, PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,15 +26,19 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run
     from gitexp.ops.rules.facts import Change, Facts
 
+_TEXTS: Final = tuple(f"{folder}/" for folder in (PLANS, CONCLUSIONS, ENVIRONMENTS))
 _SHORTEST: Final = 8  # characters of a value whose name says that it is a secret
-_RANDOM: Final = re.compile(r"[A-Za-z0-9+/=_-]{24,200}")
-_HEX: Final = re.compile(r"[0-9a-fA-F]+")
-_LEAST_ENTROPY: Final = 4.2  # bits a character; words and paths have 3 to 4
-_KINDS: Final = 3  # of upper case, lower case, digits: a random text has all
+_RANDOM: Final = re.compile(r"(?!md5-|sha[0-9]{1,3}-)[A-Za-z0-9+/=_-]{24,200}")
+_PART: Final = re.compile(r"[A-Za-z0-9]{16,}")  # what a name or a path has between its signs
+_KINDS: Final = (re.compile("[A-Z]"), re.compile("[a-z]"), re.compile("[0-9]"))
+_WORDS: Final = re.compile(r"[a-z]{3,}")
+_MOST_WORDS: Final = 0.4  # of the characters: 0.16 by chance, in names more than a half
+_LEAST_ENTROPY: Final = 3.4  # bits a character; 16 by chance have 3.8
+_SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once in 30 times
 
 
 def find(facts: Facts) -> Iterator[Finding]:
-    """Look at the runs, plans and conclusions that a commit adds, and at its params files."""
+    """Look at the runs, environments, plans and conclusions of a commit, and its params files."""
     for file, run in new_runs(facts):
         if not isinstance(run, Unread):
             yield from _run(facts, file.change.path, run)
@@ -42,14 +48,14 @@ def find(facts: Facts) -> Iterator[Finding]:
             continue
         if change.path in params:
             yield from _params_file(facts, change)
-        elif change.path.startswith((f"{PLANS}/", f"{CONCLUSIONS}/")):
+        elif change.path.startswith(_TEXTS):
             yield from _text(facts, change)
 
 
 def looks_random(text: str) -> bool:
     """Return whether a text may be a key: long, of all kinds of characters, and of no words.
 
-    Hashes in hexadecimal are none, and neither are paths, numbers and names.
+    Hashes are none, and neither are paths, names, and numbers that are packed as base64.
 
     Examples
     --------
@@ -58,15 +64,31 @@ def looks_random(text: str) -> bool:
     >>> [looks_random(text) for text in ("ab" * 20, "data/raw/customers-2025.csv", "1e-3")]
     [False, False, False]
     """
-    if not _RANDOM.fullmatch(text) or _HEX.fullmatch(text.replace("-", "")):
+    if not _RANDOM.fullmatch(text) or not all(kind.search(text) for kind in _KINDS):
         return False
-    kinds = sum(
-        any(test(letter) for letter in text) for test in (str.isupper, str.islower, str.isdigit)
-    )
-    if kinds < _KINDS:
+    return any(_is_random(part) for part in _PART.findall(text)) and not _packs_numbers(text)
+
+
+def _is_random(part: str) -> bool:
+    """Return whether letters and digits follow each other as no word has them."""
+    if sum(map(len, _WORDS.findall(part))) > _MOST_WORDS * len(part):
         return False
-    counts = Counter(text).values()
-    return -sum(n / len(text) * math.log2(n / len(text)) for n in counts) >= _LEAST_ENTROPY
+    counts = Counter(part).values()
+    return -sum(n / len(part) * math.log2(n / len(part)) for n in counts) >= _LEAST_ENTROPY
+
+
+def _packs_numbers(text: str) -> bool:
+    """Return whether a text is the base64 of floating-point numbers of usual sizes."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    for letter, size in (("d", 8), ("f", 4)):
+        if data and len(data) % size == 0:
+            numbers = struct.unpack(f"<{len(data) // size}{letter}", data)
+            if all(not n or _SIZES[0] < abs(n) < _SIZES[1] for n in numbers):
+                return True
+    return False
 
 
 def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
@@ -77,7 +99,7 @@ def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
     texts = {"its command": run.command, "its author's address": run.author.email}
     for repeat in run.repeats:
         texts[f"the log of seed {repeat.seed}"] = repeat.log_tail
-        texts[f"the reason of seed {repeat.seed}"] = repeat.reason
+        texts[f"the reason of seed {repeat.seed}"] = "\n".join((repeat.reason, *repeat.warnings))
         for name, value in repeat.resources.variables.items():
             if name not in fine and _is_secret(name, value):
                 yield _finding(f"variable {name} of run {run.id[:8]}", path)

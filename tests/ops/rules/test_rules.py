@@ -543,6 +543,15 @@ def test_a_secret_in_a_record_is_found(world: World) -> None:
     assert TOKEN not in str(found)
 
 
+def test_a_secret_beside_a_recorded_environment_is_found(world: World) -> None:
+    recorded(world)
+    (path,) = [path for path in world.repo.files() if path.endswith("environment.json")]
+    lock = path.replace("environment.json", "requirements.txt")
+    found = world.judge({lock: "--index-url https://me:hunter2hunter@pypi.example.org/simple\n"})
+    assert [(rule, where) for rule, where, _ in found] == [("R8", lock)]
+    assert "hunter2" not in str(found)
+
+
 # --- R10 ----------------------------------------------------------------------------------------
 
 
