@@ -76,6 +76,7 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     env["LC_ALL"] = "C"  # messages are matched below
     env["GIT_LITERAL_PATHSPECS"] = "1"  # a path is a path: `:(top)x` and `*` mean themselves
     env["GIT_OPTIONAL_LOCKS"] = "0"  # reading must not write the user's index
+    env["GIT_NO_REPLACE_OBJECTS"] = "1"  # pygit2 knows no refs/replace: both read what was hashed
     env.update(extra or {})
     return env
 

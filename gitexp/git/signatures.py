@@ -45,16 +45,31 @@ def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitH
     options = [part for key, value in chosen.items() if value for part in ("-c", f"{key}={value}")]
     arguments = [*options, "log", "--no-walk=unsorted", "--no-show-signature", "--stdin",
                  "--format=%H%x00%G?%x00%GS%x01"]  # fmt: skip
-    data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
-    out = command.run(workspace, arguments, data=data).decode("utf-8", "backslashreplace")
     found: dict[CommitHash, str] = {}
+    _verify(workspace, arguments, commits, found)
+    return found
+
+
+def _verify(
+    workspace: Workspace,
+    arguments: Sequence[str],
+    commits: Sequence[CommitHash],
+    found: dict[CommitHash, str],
+) -> None:
+    """Fill in who signed; git dies of a signature of no known kind, so that one is left out."""
+    data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+    code, out, _ = command.attempt(workspace, arguments, data=data)
+    if code:
+        middle = len(commits) // 2
+        for half in (commits[:middle], commits[middle:]) if middle else ():
+            _verify(workspace, arguments, half, found)
+        return
     known = {str(commit): commit for commit in commits}
-    for record in out.split("\x01"):
+    for record in out.decode("utf-8", "backslashreplace").split("\x01"):
         commit, _, rest = record.strip("\n").partition("\0")
         good, _, who = rest.partition("\0")
         if good == "G" and commit in known:
             found[known[commit]] = who
-    return found
 
 
 def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.formats import witness as witness_format
-from gitexp.git import refs, signatures
+from gitexp.git import objects, refs, signatures
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import is_signed
 from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
@@ -80,7 +79,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
         return OrderGrade(Grade.NONE, f"the plan is not in a commit before run {few}"), count
     said: list[str] = []
     stored = witnesses.receipts(repo, order.tip, plan.digest)
-    when = _witnessed(repo, order, stored, said)
+    when = _witnessed(repo, plan, order, stored, said)
     if when is not None:
         return OrderGrade(Grade.WITNESSED, "; ".join(said), when), count
     signers = _signers(repo, plan, order, stored, said)
@@ -127,7 +126,7 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
 
 
 def _witnessed(
-    repo: Repo, order: Order, stored: Sequence[Stored], said: list[str]
+    repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
 ) -> datetime | None:
     """Return the earliest time that a witness vouches for; say what each of them is worth.
 
@@ -142,7 +141,7 @@ def _witnessed(
         if receipt is None:
             said.append(f"a receipt cannot be read: {item.why}")
         elif receipt.way is not Way.APPROVAL:
-            when, why = _judged(item, receipt, trust)
+            when, why = _judged(repo, plan, item, receipt, trust)
             late = when is not None and not all(
                 witnesses.before(repo, item.path, run) for run in order.runs
             )
@@ -157,12 +156,16 @@ def _witnessed(
     return when
 
 
-def _judged(item: Stored, receipt: Receipt, trust: Trust) -> tuple[datetime | None, str]:
+def _judged(
+    repo: Repo, plan: Plan, item: Stored, receipt: Receipt, trust: Trust
+) -> tuple[datetime | None, str]:
     """Return the time that a receipt proves, and in words what it is worth."""
     if receipt.way is Way.PUSH:
         when = dict(trust.log).get(receipt.commit)
         if when is None:
             return None, f"a receipt says that {receipt.remote} took it; only its log can tell"
+        if not _held(repo, plan, receipt.commit):
+            return None, f"a receipt names {receipt.commit[:9]}, which does not hold this plan"
         return when, f"the log of a server has the push to {receipt.remote}"
     if trust.authorities is None:
         return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
@@ -177,6 +180,13 @@ def _judged(item: Stored, receipt: Receipt, trust: Trust) -> tuple[datetime | No
     return when, f"a time stamp of {receipt.url or 'an authority'}"
 
 
+def _held(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
+    """Return whether a commit that a server took has the plan as it binds now."""
+    if not objects.exists(repo, commit):
+        return False
+    return any(plan.covers(each.name, each.digest) for each in plans.plans(repo, commit).plans)
+
+
 def _signers(
     repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
 ) -> str:
@@ -189,9 +199,9 @@ def _signers(
         and (commit := witnesses.added(repo, item.path, order.tip)) is not None
     }
     asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals.values())))
-    carrying = [commit for commit in asked if is_signed(repo, commit)]
+    carrying = [commit for commit in asked if objects.is_signed(repo, commit)]
     found = signatures.signers(repo.workspace, carrying[:_MOST])
-    author = {plan.author.email, plan.author.name}
+    author = {plan.author.email, plan.author.name, found.get(order.plan, "")}
     for commit in approvals.values():
         who = found.get(commit, "")
         if not who:

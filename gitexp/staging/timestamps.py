@@ -93,13 +93,18 @@ def request(statement: bytes, url: str) -> bytes:
 def stamped_at(token: bytes) -> datetime | None:
     """Return the time in a time stamp, by the authority's clock; None where it is none.
 
-    Nothing is verified by it.
+    Nothing is verified by it. Only the signed part of an answer is looked at: the status beside it
+    has room for a text of anybody's, which may look like a time.
     """
     if len(token) > TOKEN_LIMIT:
         return None
     with _folder() as folder:
         (folder / "answer.tsr").write_bytes(token)
-        code, out, _ = _run(folder, ["-reply", "-in", "answer.tsr", "-text"])
+        signed = ["-reply", "-in", "answer.tsr", "-token_out", "-out", "token.der"]
+        code, _, _ = _run(folder, signed)
+        if code:
+            return None
+        code, out, _ = _run(folder, ["-reply", "-in", "token.der", "-token_in", "-text"])
     found = _TIME.search(out)
     if code or found is None:
         return None

@@ -27,7 +27,7 @@ def receipts(repo: Repo, commit: CommitHash, plan: PlanDigest) -> tuple[Stored, 
         entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, folder)
     )
     chosen = [name for name in names if name.endswith(_SUFFIX)][:_MOST]
-    return tuple(_read(repo, commit, f"{folder}/{name}") for name in chosen)
+    return tuple(_read(repo, commit, f"{folder}/{name}", plan) for name in chosen)
 
 
 def next_path(repo: Repo, commit: CommitHash, plan: PlanDigest, way: Way) -> str:
@@ -73,12 +73,14 @@ def added(repo: Repo, path: str, tip: CommitHash) -> CommitHash | None:
     return min(found)
 
 
-def _read(repo: Repo, commit: CommitHash, path: str) -> Stored:
+def _read(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored:
     try:
         data = read_blob(repo, commit, path)
         if data is ABSENT:
             return Stored(path, None, why="it is no regular file")
         receipt = witness_format.load(data, path)
+        if receipt.plan != plan:
+            return Stored(path, None, why="it is one of another plan")
         token: bytes = b""
         if receipt.way is Way.RFC3161:
             found = read_blob(repo, commit, token_path(path), TOKEN_LIMIT)
