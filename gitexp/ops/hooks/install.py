@@ -18,6 +18,7 @@ from gitexp.ops.hooks import found, shims
 if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.ops.hooks.found import Place
+    from gitexp.ops.hooks.managers import Manager
 
 
 def install(
@@ -43,8 +44,8 @@ def install(
         If a hook that was set aside is still there, and another is in its place.
     """
     place = found.find(workspace)
-    if place.manager is not None:
-        return _managed(place)
+    if place.manager is not None and place.top is not None:
+        return _managed(place, place.manager, place.top)
     if not place.own and not anywhere:
         raise PreconditionError(
             "core.hooksPath names a folder outside of the repository's Git directory",
@@ -106,16 +107,15 @@ def status(workspace: Workspace) -> HooksReport:
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _managed(place: Place) -> HooksReport:
-    manager, hooks = place.manager, found.look(place)
-    assert manager is not None  # noqa: S101 - see `install`
+def _managed(place: Place, manager: Manager, top: Path) -> HooksReport:
+    hooks = found.look(place)
     complete = all(hook.runs for hook in hooks)
     return HooksReport(
         verb="install",
         folder=str(place.folder),
         manager=manager.name,
         hooks=hooks,
-        entry="" if complete else manager.entry(),
+        entry="" if complete else manager.entry(top),
         next_step="" if complete else f"{manager.activate}, then gitexp hooks status",
     )
 

@@ -6,10 +6,12 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git.discovery import discover
@@ -274,6 +276,42 @@ def test_a_manager_stays_in_charge_and_is_told_what_to_call(
     report = install(repo.workspace)
     assert (report.entry, report.next_step) == ("", "")
     assert {hook.state for hook in report.hooks} == {HookState.MANAGED}
+
+
+def test_an_entry_is_in_the_language_of_the_settings_it_goes_into(repo: BuiltRepo) -> None:
+    def entry(path: str) -> str:
+        put(repo.path / path, "")
+        text = install(repo.workspace).entry
+        (repo.path / path).unlink()
+        return text
+
+    told = [tomllib.loads(entry("prek.toml")), yaml.safe_load(entry(".pre-commit-config.yaml"))]
+    assert told[0] == told[1]
+    assert {hook["stages"][0] for hook in told[0]["repos"][0]["hooks"]} == set(CLIENT_HOOKS)
+    assert set(yaml.safe_load(entry("lefthook.yml"))) == set(CLIENT_HOOKS)
+    simple = json.loads(f"{{{entry('.simple-git-hooks.json')}}}")["simple-git-hooks"]
+    assert set(simple) == set(CLIENT_HOOKS)
+
+
+def test_lefthook_finds_a_file_to_commit_or_to_push_in_whatever_is_done(
+    repo: BuiltRepo, tmp_path: Path
+) -> None:
+    put(repo.path / "lefthook.yml", "")
+    told = yaml.safe_load(install(repo.workspace).entry)
+    for name in ("pre-commit", "pre-push"):  # lefthook passes over others never
+        command = told[name]["commands"]["gitexp"]
+        assert command["run"].endswith(" {files}")
+        for top in (repo.path, repo.worktree(tmp_path / name, "--detach", "main").path):
+            found = subprocess.check_output(["sh", "-c", command["files"]], cwd=top, text=True)
+            assert sum((top / line).is_file() for line in found.splitlines()) == 1
+
+
+def test_prek_is_told_in_toml_by_the_name_of_a_shipped_hook(repo: BuiltRepo) -> None:
+    ids = "".join(f'  {{id = "gitexp-{name}"}},\n' for name in CLIENT_HOOKS)
+    put(repo.path / "prek.toml", f'[[repos]]\nrepo = "https://example.org/x"\nhooks = [\n{ids}]')
+    for name in CLIENT_HOOKS:
+        put(folder(repo) / name, WRITTEN["prek"])
+    assert {hook.state for hook in status(repo.workspace).hooks} == {HookState.MANAGED}
 
 
 def test_husky_is_told_and_looked_at_by_its_own_files(repo: BuiltRepo) -> None:
