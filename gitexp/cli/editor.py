@@ -16,6 +16,7 @@ from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
 from gitexp.git.faults import translated
+from gitexp.model.plan import ALPHA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +128,7 @@ def edit_draft(
         "metric": metric or "f1:max",
         "effect": draft.effect or ">0",
         "claim": draft.claim.value if draft.claim else "method",
-        "alpha": draft.alpha or 0.05,
+        "alpha": draft.alpha or ALPHA,
         "repeats": draft.repeats or 10,
         "guards": [guard_text(guard) for guard in draft.guards],
         "baseline": draft.baseline or "HEAD",

@@ -18,8 +18,8 @@ from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, Usage
 from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.params import parse_assignment
-from gitexp.formats.plan import Draft
-from gitexp.model.plan import ALPHA_BELOW, ALPHAS, MAX_REPEATS, Claim, OnFailed
+from gitexp.formats.plan import Draft, check_alpha
+from gitexp.model.plan import ALPHA, MAX_REPEATS, Claim, OnFailed
 from gitexp.model.proposal import NewRequest
 from gitexp.ops.new import check_name, new
 from gitexp.report import actions
@@ -153,9 +153,7 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
             expected='the primary metric and the promised gain: --metric f1:max --effect ">=5%"',
             next_step=f"gitexp new {args.name} --edit",
         )
-    alpha = 0.05 if draft.alpha is None else draft.alpha
-    if not 0 < alpha < ALPHA_BELOW:
-        raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
+    alpha = check_alpha(ALPHA if draft.alpha is None else draft.alpha)
     if draft.repeats is not None and not 1 <= draft.repeats <= MAX_REPEATS:
         raise UsageError(
             f"a plan has at least one repeat, and at most {MAX_REPEATS}", found=str(draft.repeats)

@@ -31,7 +31,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
     what.add_argument("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
     what.add_argument("--power", type=_rate, default=0.8, metavar="P", help="0.8")
-    what.add_argument("--alpha", type=_rate, metavar="P", help="the plan's, else 0.05")
+    what.add_argument("--alpha", type=_number, metavar="P", help="the plan's, else 0.05")
     what.add_argument("--n", type=_count, metavar="N", help="repeats or examples to judge")
     how = parser.add_argument_group("by which design")
     how.add_argument("--design", choices=[each.value for each in PowerDesign], help="paired")

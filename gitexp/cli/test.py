@@ -20,7 +20,8 @@ from gitexp.cli import reports
 from gitexp.errors import UsageError
 from gitexp.formats.effects import parse_effect, parse_metric
 from gitexp.model.config import Predictions
-from gitexp.ops.adhoc import ALPHA, FileDesign, FileQuestion, compare_files
+from gitexp.model.plan import ALPHA
+from gitexp.ops.adhoc import FileDesign, FileQuestion, compare_files
 from gitexp.ops.compare import exit_code
 
 if TYPE_CHECKING:

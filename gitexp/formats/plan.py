@@ -9,11 +9,10 @@ hypothesis, names and layout may be mended without changing it.
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, GitexpError
+from gitexp.errors import BadFormatError, GitexpError, UsageError
 from gitexp.formats import amendments
 from gitexp.formats.effects import (
     effect_text,
@@ -180,13 +179,12 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
 
     Raises
     ------
+    UsageError
+        If alpha is no rate of false positives.
     BadFormatError
-        If alpha is no rate, there is no repeat, or there are more looks than repeats.
+        If there is no repeat, or there are more looks than repeats.
     """
-    if not (math.isfinite(alpha) and 0 < alpha < ALPHA_BELOW):
-        raise BadFormatError(
-            "alpha is no rate of false positives", found=str(alpha), expected=ALPHAS
-        )
+    check_alpha(alpha)
     if not 1 <= repeats <= MAX_REPEATS:
         raise BadFormatError(
             "a plan cannot have so many repeats", found=str(repeats), expected=f"1 to {MAX_REPEATS}"
@@ -216,6 +214,19 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
         amended=amended,
     )
     return replace(plan, digest=digest(plan))
+
+
+def check_alpha(alpha: float) -> float:
+    """Return alpha if it can be that of a test.
+
+    Raises
+    ------
+    UsageError
+        If it is no rate of false positives.
+    """
+    if not 0 < alpha < ALPHA_BELOW:  # nor is nan
+        raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
+    return alpha
 
 
 def check_looks(stopping: Stopping, repeats: int) -> None:

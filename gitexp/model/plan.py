@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
+ALPHA: Final = 0.05  # where nobody names another
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
 

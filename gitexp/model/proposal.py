@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import OnFailed
+from gitexp.model.plan import ALPHA, OnFailed
 
 if TYPE_CHECKING:
     from gitexp.model.config import ParamKey
@@ -41,7 +41,7 @@ class NewRequest:
     objective: str = ""
     direction: Direction | None = None
     claim: Claim | None = None
-    alpha: float = 0.05
+    alpha: float = ALPHA
     repeats: int | None = None
     guards: tuple[Guard, ...] = ()
     baseline: str = "HEAD"

@@ -12,11 +12,10 @@ import numpy as np
 
 from gitexp.model.across import Across, AcrossMetric, Group
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Claim, Direction
+from gitexp.model.plan import ALPHA, Claim, Direction
 from gitexp.model.summary import mean
 from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import MOST, by_dataset
-from gitexp.ops.draft import ALPHA
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError
 from gitexp.formats import plainfile, predictions
 from gitexp.formats.effects import format_effect
+from gitexp.formats.plan import check_alpha
 from gitexp.model.comparison import Comparison, Role, Side
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.plan import Claim, Effect, HypothesisKind, Person
+from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.model.verdict import Verdict
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Direction
     from gitexp.ops.designs.pairs import Pair
 
-ALPHA = 0.05
 MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
 MANY = 6  # metrics that a message names
 NO_FILE = Predictions("")
@@ -128,7 +128,10 @@ def compare_files(
         If the metric is not in both files, or which of several is meant is not said.
     DesignError
         If the rows do not fit the design.
+    UsageError
+        If alpha is no rate of false positives.
     """
+    check_alpha(question.alpha)
     if question.design is FileDesign.EXAMPLES:
         files, pair = _examples(baseline, candidate, question)
     else:

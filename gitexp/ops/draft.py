@@ -13,7 +13,7 @@ from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Claim
+from gitexp.model.plan import ALPHA, Claim
 from gitexp.ops import advice, cautions, ledger, measure, replanned, selection, sides, subgroups
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import count, evaluation_of
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
-ALPHA = 0.05  # of what is reported where there is no plan
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
 

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.errors import UsageError
 from gitexp.formats.effects import format_effect, parse_effect
+from gitexp.formats.plan import check_alpha
 from gitexp.git import repository
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import ALPHA, Claim, Direction, Effect, HypothesisKind
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import mean, spread
@@ -198,7 +199,9 @@ def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _
     )
     examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
     planned = mine.repeats if mine is not None else DEFAULT_REPEATS
-    alpha = request.alpha or (mine.alpha if mine is not None else 0.05)
+    alpha = mine.alpha if mine is not None else ALPHA
+    if request.alpha is not None:
+        alpha = check_alpha(request.alpha)
     return _Terms(
         metric,
         direction,

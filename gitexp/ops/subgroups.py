@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Claim
+from gitexp.model.plan import ALPHA, Claim
 from gitexp.ops.designs import categories, crossed, predictions, slices
 from gitexp.ops.designs.pairs import read_side
 
@@ -94,7 +94,7 @@ def _slices(situation: Situation, questions: Sequence[Question], by: str) -> Sli
 def _categories(situation: Situation, column: str, by: str) -> CategoryComparison:
     own = column not in {categories.PREDICTED, categories.ERRORS}
     wanted = (*((column,) if own else ()), *((by,) if by else ()))
-    alpha = 0.05 if situation.plan is None else situation.plan.alpha
+    alpha = ALPHA if situation.plan is None else situation.plan.alpha
     least = situation.candidate.config.min_slice
     if situation.evaluation.same:
         pair = _one(situation, wanted)

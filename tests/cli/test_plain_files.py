@@ -114,7 +114,9 @@ def test_folds_of_unknown_size_are_not_tested_and_how_to_record_them_is_said(run
         ("fold,f1\n1,1\n", "fold,f1\n1,1\n", ("--design", "paired"), "not the rows of"),
         ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--effect", ">0"), "which way is better"),
         ("f1\nnan\n", "f1\n1\n", ("--design", "paired"), "not finite"),
-        ("f1\n1\n2\n", "f1\n1\n2\n", ("--design", "paired", "--alpha", "2"), "alpha is not a rate"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--alpha", "2"), "alpha is no rate of"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--alpha", "0.5"), "alpha is no rate of"),
+        ("f1\n1\n", "f1\n1\n", ("--design", "paired", "--alpha", "nan"), "alpha is no rate of"),
     ],
 )
 def test_what_makes_no_sense_is_refused(

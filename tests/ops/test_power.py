@@ -156,3 +156,9 @@ def test_a_stopping_rule_of_the_plan_has_its_price(lab: Lab) -> None:
     assert early.reached is not None
     assert early.reached < single.reached
     assert "the price of looking early, by the rule always-valid" in shown.text(early)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 2.0, float("nan")])
+def test_an_alpha_that_is_no_rate_is_refused(lab: Lab, alpha: float) -> None:
+    with pytest.raises(UsageError, match="alpha is no rate of false positives"):
+        power(lab.repo.workspace, ask(lab, effect=">=5%", alpha=alpha))
