@@ -38,6 +38,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--param", action="append", default=[], metavar="KEY=VALUE", help="override a parameter"
     )
+    what.add_argument(
+        "--group", default="", metavar="NAME", help="the sweep that these runs are part of"
+    )
     what.add_argument("--with-baseline", action="store_true", help="the baseline too, same seeds")
     what.add_argument(
         "--until-decided", action="store_true", help="both sides, look by look, as the plan allows"
@@ -77,6 +80,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         seeds=args.seeds,
         jobs=args.jobs,
         params=tuple(parse_assignment(text) for text in args.param),
+        group=args.group,
         with_baseline=args.with_baseline,
         at=args.at,
         on=args.on,

@@ -25,6 +25,9 @@ class RunRequest:
         Repeats that run at the same time.
     params : tuple of (ParamKey, ParamValue)
         Overrides; they belong to the run's source, not to a commit (but see `commit_message`).
+    group : str
+        Name of the sweep that these runs are part of, "" for the default: runs with overrides over
+        one state of the project belong together, others stand alone. A baseline is in none.
     with_baseline : bool
         Run the plan's baseline too, with the same seeds.
     at : str or None
@@ -54,6 +57,7 @@ class RunRequest:
     seeds: tuple[int, ...] = ()
     jobs: int = 1
     params: tuple[tuple[ParamKey, ParamValue], ...] = ()
+    group: str = ""
     with_baseline: bool = False
     at: str | None = None
     on: str | None = None

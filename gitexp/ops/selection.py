@@ -7,11 +7,12 @@ came after the planned ones were there are shown and do not count.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.model.honesty import Selection
-from gitexp.model.plan import Claim
+from gitexp.model.plan import ALPHA, Claim
 from gitexp.ops.eligible import finished_seeds, is_under, left_aside
 from gitexp.store import lookup
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
+_DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
 LATE = "added after a look at the planned repeats"
 
 
@@ -42,28 +44,32 @@ def of_sweep(
 ) -> Selection | None:
     """Return how many configurations a sweep had that ran the candidate outside the plan.
 
-    It has spent its seeds: what counts now was run afterwards, with others.
+    It has spent its seeds: what counts under a plan was run afterwards, with others. Without a
+    plan its own repeats are all there is, and nothing pays for the choice.
     """
-    if plan is None:
-        return None
     groups = {
         item.run.group
         for item in (*found.candidate, *found.baseline, *found.elsewhere)
-        if item.run.inputs == candidate.inputs and item.run.group and not is_under(item, plan)
+        if item.run.inputs == candidate.inputs
+        and item.run.group
+        and (plan is None or not is_under(item, plan))
     }
     if not groups:
         return None
-    every = lookup.runs_at(repo, candidate.records, index)
     members = {
-        item.run.inputs for item in every if item.run.group in groups and finished_seeds(item)
+        item.run.inputs
+        for item in lookup.runs_in_groups(repo, groups, index)
+        if finished_seeds(item)
     }
     if len(members) <= 1:
         return None
-    return _selection(len(members), f"in the sweep {min(groups)[:7]}", plan, fresh=True)
+    name = min(groups)
+    how = f"over the state {name[:7]}" if _DIGEST.fullmatch(name) else f"in the sweep {name}"
+    return _selection(len(members), how, plan, fresh=plan is not None)
 
 
 def factor(found: Selection | None) -> int:
-    """Return what p-values are multiplied by."""
+    """Return what p-values are multiplied by, where a plan has any that decide."""
     return 1 if found is None or found.fresh else found.configurations
 
 
@@ -135,8 +141,9 @@ def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
     return tuple(reached)
 
 
-def _selection(number: int, how: str, plan: Plan, *, fresh: bool) -> Selection:
-    return Selection(number, how, fresh=fresh, inflation=1 - (1 - plan.alpha) ** number)
+def _selection(number: int, how: str, plan: Plan | None, *, fresh: bool) -> Selection:
+    alpha = ALPHA if plan is None else plan.alpha
+    return Selection(number, how, fresh=fresh, inflation=1 - (1 - alpha) ** number)
 
 
 def _times(p: float | None, by: int) -> float | None:

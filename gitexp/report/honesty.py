@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import told_apart
 from gitexp.model.comparison import Role
-from gitexp.model.plan import HypothesisKind, OnFailed, StoppingRule
+from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -29,7 +29,11 @@ _METHODS = {
 def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
     """Return label and text of each line; nothing where there is nothing to say."""
     if comparison.selection is not None:
-        yield "selection", selection_text(comparison.selection, _alpha(comparison))
+        planned = comparison.plan is not None
+        yield (
+            "selection",
+            selection_text(comparison.selection, _alpha(comparison), planned=planned),
+        )
     if comparison.missing is not None:
         for text in missing_texts(comparison.missing):
             yield "failed", text
@@ -119,16 +123,19 @@ def missing_texts(found: Missing) -> Iterator[str]:
         )
 
 
-def selection_text(found: Selection, alpha: float) -> str:
+def selection_text(found: Selection, alpha: float, *, planned: bool) -> str:
     """Say how many configurations there were to pick from, and what that does to alpha."""
     picked = f"{found.configurations} configurations were run {found.how}"
     if found.fresh:
         return f"{picked}; what counts here is fresh, so alpha holds"
-    return (
+    luck = (
         f"{picked}: the best of them looks good by luck in up to "
         f"{numbers.percent(found.inflation, signed=False, decimals=0)} instead of "
-        f"{alpha * 100:g} %; p is multiplied by {found.configurations}"
+        f"{alpha * 100:g} %"
     )
+    if not planned:
+        return f"{luck}, and no p here pays for that; a plan with fresh seeds would"
+    return f"{luck}; p is multiplied by {found.configurations}"
 
 
 def ledger_text(found: Ledger) -> str:
@@ -160,4 +167,4 @@ def _p(p: float | None) -> str:
 
 
 def _alpha(comparison: Comparison) -> float:
-    return 0.05 if comparison.plan is None else comparison.plan.alpha
+    return ALPHA if comparison.plan is None else comparison.plan.alpha

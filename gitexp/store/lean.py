@@ -79,6 +79,7 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_c
         "source": _Source,
         "repeats": list[_Repeat],
         "author": _Person,
+        "group": str,
         "started_at": str,
         "params": dict[str, "Json"],
         "samples": _Samples,
@@ -118,6 +119,7 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
     repeats = record["repeats"]
     texts = (
         *(record["inputs"], record["author"]["name"], source["commit"], source["branch"]),
+        record["group"],
         *((plan["name"], plan["digest"]) if plan is not None else ()),
     )
     usual = (
@@ -155,6 +157,7 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
         seeds=tuple([item["seed"] for item in repeats if item["state"] == FINISHED]),
         repeats=len(repeats),
         author=record["author"]["name"],
+        group=record["group"],
         started_at=started_at.astimezone(UTC),
         params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
         metrics=summarise_rows(_rows(rows, metric.partition("[")[0])),

@@ -37,6 +37,7 @@ class RunLine:
     seeds: tuple[int, ...]  # of finished repeats
     repeats: int
     author: str
+    group: str  # of a sweep, "" where alone
     started_at: datetime
     params: tuple[tuple[str, ParamValue], ...]
     metrics: tuple[MetricSummary, ...]  # over seeds: folds of one seed are averaged first
@@ -60,6 +61,7 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         seeds=done,
         repeats=len(run.repeats),
         author=run.author.name,
+        group=run.group,
         started_at=run.started_at,
         params=tuple(sorted(run.params.items())),
         metrics=summarise(samples),
@@ -112,6 +114,7 @@ def unreadable(run: RunId, why: str) -> RunLine:
         seeds=(),
         repeats=0,
         author="",
+        group="",
         started_at=_EPOCH,
         params=(),
         metrics=(),

@@ -192,6 +192,11 @@ def runs_by_inputs(
     return _everywhere(repo, index, wanted, {*inputs, *map(json.dumps, names)})
 
 
+def runs_in_groups(repo: Repo, groups: Collection[str], index: Index | None = None) -> Lookup:
+    """Return the runs of these sweeps, wherever they are recorded."""
+    return _everywhere(repo, index, lambda line: line.group in groups, set(map(json.dumps, groups)))
+
+
 def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
     """Return the run whose id begins with `prefix`, wherever it is recorded.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     # A JSON array; its checksum was right, so it is what `_encode` wrote.
     _Row = tuple[
         str, str, str, str, str, bool, str, str, str, str, Sequence[int], int, str,
-        Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]],
+        str, Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]],
     ]  # fmt: skip
 
 
@@ -109,6 +109,7 @@ def _encode(line: RunLine) -> bytes:
         line.seeds,
         line.repeats,
         line.author,
+        line.group,
         line.params,
         [(item.metric, item.n, item.mean, item.sd) for item in line.metrics],
     ]
@@ -128,7 +129,7 @@ def _decoded(
 def _decode(row: _Row) -> RunLine:
     (
         started_at, run, inputs, plan, digest, reported, commit, branch, environment,
-        state, seeds, repeats, author, params, metrics,
+        state, seeds, repeats, author, group, params, metrics,
     ) = row  # fmt: skip
     return RunLine(
         run,
@@ -143,6 +144,7 @@ def _decode(row: _Row) -> RunLine:
         tuple(seeds),
         repeats,
         author,
+        group,
         datetime.fromisoformat(started_at),
         tuple([(key, _param(value)) for key, value in params]),
         tuple([MetricSummary(*item) for item in metrics]),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.situation import Situation
 
 PROGRAM_NAME = "gitexp"
+_GROUP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 
 def _silent(_: ProgressEvent) -> None:
@@ -185,6 +187,12 @@ def _check(request: RunRequest) -> None:
             "there cannot be so many repeats",
             found=str(request.repeats),
             expected=f"1 to {MAX_REPEATS}",
+        )
+    if request.group and not _GROUP.fullmatch(request.group):
+        raise UsageError(
+            "a sweep cannot have this name",
+            found=ascii(request.group[:60]),
+            expected="up to 64 letters, digits, dots, underscores, hyphens; no hyphen first",
         )
     if len(request.seeds) > MAX_REPEATS or any(not 0 <= seed <= MAX_SEED for seed in request.seeds):
         raise UsageError(

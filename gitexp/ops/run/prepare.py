@@ -16,9 +16,11 @@ from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.run import preflight, snapshot
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
+from gitexp.ops.run.situation import BASELINE
 from gitexp.ops.run.state import Asked, State
 from gitexp.staging import imports
 from gitexp.staging import params as params_staging
+from gitexp.store import inputs as inputs_rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -199,7 +201,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         ),
         inputs=cell.inputs,
         plan=None if plan is None else PlanRef(plan.name, plan.digest),
-        group="",
+        group=_group(situation, request, cell),
         engine=request.engine,
         author=situation.author,
         started_at=call.started_at,
@@ -223,6 +225,15 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         wanted,
         doubtful,
     )
+
+
+def _group(situation: Situation, request: RunRequest, cell: Cell) -> str:
+    """Return what joins the variants of one state, so that `compare` knows how many were tried."""
+    if cell.side == BASELINE:
+        return ""
+    if request.group or not cell.overrides:
+        return request.group
+    return inputs_rules.compute(situation.repo, cell.tree, cell.config, walked=cell.entries)
 
 
 def _without_snapshot(

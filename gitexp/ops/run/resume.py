@@ -140,6 +140,7 @@ def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) ->
         with_baseline=request.with_baseline or asked.with_baseline,
         at=at,
         params=tuple((param_key(key), value) for key, value in overrides.items()),
+        group=draft.group,
         again=again,
         timeout_s=request.timeout_s or asked.timeout_s,
     )
