@@ -110,6 +110,7 @@ def publish(
     NoSpaceError, ReadOnlyError, LockedError
         Nothing was written; the outcomes stay for ``--resume``.
     """
+    sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top)]
     built = [(ended, _record(ended, now, places)) for ended in sides]
     for ended, made in built:

@@ -48,6 +48,25 @@ class Record:
         return files
 
 
+def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None]:
+    """Return the outcomes, those as failed whose numbers find no room in the run's table.
+
+    The others are kept: a table of all could not be read again. What failed here makes no
+    snapshot, so this comes before anything else is decided.
+    """
+    rows = 0
+    found: dict[int, Outcome | None] = {}
+    for seed, outcome in outcomes.items():
+        found[seed] = outcome
+        if outcome is None or outcome.state is not RepeatState.FINISHED:
+            continue
+        if rows + len(outcome.samples) > samples_format.MOST_ROWS:
+            found[seed] = replace(outcome, state=RepeatState.FAILED, reason=TOO_MANY)
+        else:
+            rows += len(outcome.samples)
+    return found
+
+
 def build(
     draft: Run,
     outcomes: Mapping[int, Outcome | None],
@@ -63,7 +82,8 @@ def build(
     draft : Run
         Without repeats.
     outcomes : Mapping of int to Outcome or None
-        By seed, in the order of execution; None where a started repeat left nothing.
+        By seed, in the order of execution, as `that_fit` gives them; None where a started repeat
+        left nothing.
     by_products : frozenset of str
         Paths of which every repeat's bytes are kept: predictions and curves.
     whole_seed : int or None
@@ -81,11 +101,6 @@ def build(
         if outcome is None:
             repeats.append(Repeat(seed, RepeatState.LOST, LOST_REASON))
             continue
-        if (
-            outcome.state is RepeatState.FINISHED
-            and len(samples) + len(outcome.samples) > samples_format.MOST_ROWS
-        ):  # the others are kept: a table of all could not be read again
-            outcome = replace(outcome, state=RepeatState.FAILED, reason=TOO_MANY)  # noqa: PLW2901  what is recorded of it
         digest = None
         if outcome.environment is not None:
             digest = environment_format.digest(outcome.environment)
