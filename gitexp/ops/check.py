@@ -118,7 +118,7 @@ def find(
             next_step=f"gitexp check {left}..{right[1:]}",
         )
     name = right if dots else text
-    named = sides.find(repo, index, name) if name else sides.current(repo)
+    named = sides.tip(repo, index, name) if name else sides.checked_out(repo)
     tip = named.holder
     where = branch if branch is not None else named.branch
     config = settings(Tree(StoredObjects(repo), objects.commit_info(repo, tip).tree))

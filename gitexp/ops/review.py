@@ -83,8 +83,8 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     left, right = _ends(revisions)
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
-        target = sides.find(repo, index, left)
-        named = sides.find(repo, index, right)
+        target = sides.tip(repo, index, left)
+        named = sides.tip(repo, index, right)
         base, head = target.holder, named.holder
     where = named.branch if branch is None else branch
     merged_into = target.branch if into is None else into

@@ -7,7 +7,7 @@ hashes go on from here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -88,12 +88,23 @@ def current(repo: Repo) -> Named:
     ------
     UnbornBranchError
     """
+    return _planned(repo, checked_out(repo))
+
+
+def checked_out(repo: Repo) -> Named:
+    """Return what is checked out; as in `tip`, a branch's plan is not read.
+
+    Raises
+    ------
+    UnbornBranchError
+    """
     head = refs.head(repo)
     if head.commit is ABSENT:
         raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
-    plan = _plan_of(repo, head.branch or "", head.commit)
-    branch = head.branch or ("" if plan is None else plan.branch)
-    return Named(head.branch or "HEAD", head.commit, branch, plan)
+    if head.branch:
+        return Named(head.branch, head.commit, head.branch)
+    plan = _plan_around(repo, head.commit)
+    return Named("HEAD", head.commit, "" if plan is None else plan.branch, plan)
 
 
 def no_plan(named: Named) -> NoPlanError:
@@ -114,24 +125,26 @@ def find(repo: Repo, index: Index, name: str) -> Named:
     ------
     UnknownExperimentError
         If it is none of these.
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If its plan cannot be read.
     """
-    prefix = plans.branch_prefix(repo)
-    wanted = (name, f"{prefix}{name}")
-    for branch in wanted:
-        commit = refs.read_ref(repo, refs.local(branch))
-        if commit is not ABSENT:
-            return Named(name, commit, branch, _plan_of(repo, branch, commit))
-    every = refs.branches(repo)
-    for ref, commit in every:
-        short = _of_remote(ref)
-        if short and (short in wanted or ref == f"refs/remotes/{name}"):
-            return Named(name, commit, short, _plan_of(repo, short, commit))
-    bare = name.removeprefix(prefix)
-    for ref, commit in every:
-        if ref == f"{layout.ARCHIVE_TAGS}{bare}":
-            return _archived(repo, name, bare, commit)
-    found = _merged(repo, index, name, bare)
-    return found if found is not None else _revision(repo, name)
+    found = _branch(repo, name)
+    if found is None:
+        kept = _kept(repo, index, name)
+        if kept is not None:
+            return kept
+        found = _revision(repo, name)
+    return _planned(repo, found)
+
+
+def tip(repo: Repo, index: Index, name: str) -> Named:
+    """Return the same without reading a branch's plan, which may be what is wrong with it.
+
+    Raises
+    ------
+    UnknownExperimentError
+    """
+    return _branch(repo, name) or _kept(repo, index, name) or _revision(repo, name)
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:
@@ -208,6 +221,35 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
         raise
 
 
+def _planned(repo: Repo, named: Named) -> Named:
+    if named.plan is not None:
+        return named
+    return replace(named, plan=_plan_of(repo, named.branch, named.commit))
+
+
+def _branch(repo: Repo, name: str) -> Named | None:
+    """Return a branch, here or of a remote, by its name with or without the prefix."""
+    wanted = (name, f"{plans.branch_prefix(repo)}{name}")
+    for branch in wanted:
+        commit = refs.read_ref(repo, refs.local(branch))
+        if commit is not ABSENT:
+            return Named(name, commit, branch)
+    for ref, commit in refs.branches(repo):
+        short = _of_remote(ref)
+        if short and (short in wanted or ref == f"refs/remotes/{name}"):
+            return Named(name, commit, short)
+    return None
+
+
+def _kept(repo: Repo, index: Index, name: str) -> Named | None:
+    """Return an experiment whose branch is gone, by its archive tag or by merged records."""
+    bare = name.removeprefix(plans.branch_prefix(repo))
+    for ref, commit in refs.branches(repo):
+        if ref == f"{layout.ARCHIVE_TAGS}{bare}":
+            return _archived(repo, name, bare, commit)
+    return _merged(repo, index, name, bare)
+
+
 def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
     if not branch:
         return _plan_around(repo, commit)
@@ -276,4 +318,4 @@ def _revision(repo: Repo, name: str) -> Named:
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""
-    return Named(name, commit, branch, _plan_of(repo, branch, commit))
+    return Named(name, commit, branch)

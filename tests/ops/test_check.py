@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import UnknownRevisionError, UsageError
+from gitexp.errors import BadFormatError, UnknownRevisionError, UsageError
 from gitexp.formats import config as config_format
 from gitexp.model.order import Grade
 from gitexp.model.rules import Policy
@@ -15,11 +15,11 @@ from gitexp.ops.archive import archive
 from gitexp.ops.check import check
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude
-from gitexp.ops.outside import World
+from gitexp.ops.review import review
 from gitexp.report.style import PLAIN
 from gitexp.report.text import render
 from gitexp.store import layout
-from tests.build import clone, repository
+from tests.build import clone
 from tests.ops.records import CONFIG, START, Lab, experiment
 
 if TYPE_CHECKING:
@@ -77,6 +77,17 @@ def test_a_range_says_what_one_end_has_and_the_other_has_not(lab: Lab) -> None:
         check(lab.repo.workspace, "main...HEAD")
     with pytest.raises(UnknownRevisionError):
         check(lab.repo.workspace, "nowhere..HEAD")
+
+
+def test_a_plan_that_cannot_be_read_is_a_broken_rule_and_hides_no_other(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.commit({layout.plan_path("deep"): "no: plan\n", "data.csv": "1" * (6 << 20)}, at=90)
+    for revisions in (None, "deep", "main..exp/deep", "HEAD"):
+        assert rules(lab, revisions) == ["R1", "R5"]
+    found = review(lab.repo.workspace, "main...exp/deep").violations
+    assert {"R1", "R5"} <= {item.rule for item in found}
+    with pytest.raises(BadFormatError):
+        compare(lab.repo.workspace)
 
 
 def test_the_branch_of_a_bare_commit_can_be_said(lab: Lab) -> None:
@@ -144,46 +155,6 @@ def test_after_a_squash_the_archive_tag_still_shows_the_order(lab: Lab) -> None:
     (plan,) = check(lab.repo.workspace, f"{before}..main").plans
     assert plan.order.grade is Grade.HISTORY
     assert rules(lab, f"{before}..main") == []
-
-
-def test_a_conclusion_is_computed_again_from_its_records(lab: Lab) -> None:
-    experiment(lab, n=4, repeats=4)
-    conclude(lab.repo.workspace, words="Deeper is better.", now=START)
-    before = lab.repo.hash("main")
-    path = layout.conclusion_path("deep")
-    forged = lab.repo.show(path).replace("p_value: 0.", "p_value: 0.0", 1)
-    assert forged != lab.repo.show(path)
-    workspace = lab.repo.workspace
-    for text, expected in ((lab.repo.show(path), []), (forged, ["R7"])):
-        lab.repo.git("switch", "-q", "-C", "main", before)
-        lab.repo.git("merge", "-q", "--squash", "exp/deep")
-        lab.repo.commit({path: text}, at=70)
-        found = check(workspace, f"{before}..main", outside=World(workspace)).violations
-        assert [item.rule for item in found if item.rule != "R4"] == expected
-
-
-def test_the_remote_is_asked_for_the_archive_tag_only_where_that_is_wanted(
-    lab: Lab, tmp_path: Path
-) -> None:
-    experiment(lab, n=4, repeats=4)
-    conclude(lab.repo.workspace, words="Deeper is better.", now=START)
-    before = lab.repo.hash("main")
-    host = repository(tmp_path / "host.git", bare=True)
-    lab.repo.git("remote", "add", "origin", host.path.as_uri())
-    lab.repo.switch("main")
-    lab.repo.git("merge", "-q", "--no-edit", "exp/deep")
-    workspace = lab.repo.workspace
-
-    def found(*, remote: bool) -> list[str]:
-        world = World(workspace, remote=remote)
-        report = check(workspace, f"{before}..main", outside=world)
-        return [item.message for item in report.violations if item.rule == "R7"]
-
-    assert found(remote=False) == []
-    (message,) = found(remote=True)
-    assert "exp-archive/deep is not on origin" in message
-    archive(workspace, "deep", push=True, now=START)
-    assert found(remote=True) == []
 
 
 def test_a_shallow_clone_says_what_it_could_not_look_at(lab: Lab, tmp_path: Path) -> None:
