@@ -78,6 +78,14 @@ def test_status_and_list_load_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path)
         assert not modules & HEAVY, command
 
 
+def test_a_run_loads_no_numerics(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    assert loaded(dvc_repo.path, report, "init")[0] == 0
+    code, modules = loaded(dvc_repo.path, report, "run", "--seeds", "1")
+    assert code == 0
+    assert not modules & {"numpy", "scipy", "pandas", "sklearn"}
+
+
 @pytest.mark.parametrize("hook", PLACES)
 def test_a_hook_loads_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path, hook: str) -> None:
     report = tmp_path / "report"

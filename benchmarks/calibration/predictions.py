@@ -15,7 +15,8 @@ from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.exampleplans import plan_examples
 from gitexp.stats.metrics import Definition, Measured
 from gitexp.stats.planned import run_on_predictions
-from gitexp.stats.scored import RANKED, Scoring, terms
+from gitexp.stats.scored import Scoring, terms
+from gitexp.stats.scorekinds import RANKED
 from gitexp.stats.scoretests import of_terms, run_on_scores
 
 if TYPE_CHECKING:

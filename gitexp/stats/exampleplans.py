@@ -19,7 +19,7 @@ from gitexp.stats.design import (
     plan_test,
     smallest_p,
 )
-from gitexp.stats.scored import AREA, RANKED
+from gitexp.stats.scorekinds import AREA, MEANS, RANKED, ROOT
 
 if TYPE_CHECKING:
     from gitexp.stats.design import Design
@@ -71,7 +71,7 @@ def plan_examples(
     """
     units = clusters or design.n_baseline
     checked = plan_test(design)  # refuses what makes no sense
-    score = design.metric in RANKED or design.metric in {"log_loss", "brier", "mae", "mse", "rmse"}
+    score = design.metric in RANKED | MEANS | {ROOT}
     if not score and not clusters:
         few = checked.test == "bootstrap-margin" and 0 < classes[0] < MIN_CLASS
         return replace(checked, smallest_p=1.0) if few else checked

@@ -12,6 +12,7 @@ import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.stats import metrics, ranked, scored
+from gitexp.stats.scorekinds import MEANS, RANKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +34,10 @@ def of_terms(terms: Terms) -> Values:
     >>> [float(number) for number in of_terms(one)]
     [1.0, 3.0]
     """
-    if terms.scoring.kind in scored.MEANS:
+    if terms.scoring.kind in MEANS:
         return terms.values
     whole, n = scored.value(terms), len(terms.values)
-    if terms.scoring.kind in scored.RANKED:
+    if terms.scoring.kind in RANKED:
         return _pseudo(whole, ranked.left_out(terms))
     if n < 2:  # noqa: PLR2004 - nothing would be left
         raise DesignError("a jackknife needs two examples", found=str(n))

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import Tails
-from gitexp.stats.scored import AREA, value
+from gitexp.stats.scored import value
+from gitexp.stats.scorekinds import AREA
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

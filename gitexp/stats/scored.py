@@ -7,7 +7,6 @@ recorded predictions; testing another quantity under the same name would be a li
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.stats.metrics import classes
 from gitexp.stats.ranks import midranks
+from gitexp.stats.scorekinds import AREA, PRECISION, RANKED, ROOT, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,21 +25,6 @@ if TYPE_CHECKING:
 
 SAME = 1e-7  # relative; scores are written with fewer digits than labels
 SMALLEST = float(np.finfo(np.float64).eps)  # a probability of 0 is read as this, as elsewhere
-
-AREA, PRECISION = "roc_auc", "average_precision"
-RANKED = frozenset({AREA, PRECISION})
-ROOT = "rmse"
-MEANS = frozenset({"log_loss", "brier", "mae", "mse"})
-# What projects call them; an area under another curve must not be read as that of the ROC curve.
-WORDS = (
-    (r"(average|avg)_?prec|pr_?auc|auc_?prc?|auprc|(^|[^a-z])ap($|[^a-z])", PRECISION),
-    (r"auc|auroc|area_under", AREA),
-    (r"log_?loss|cross_?entropy|(^|[^a-z])(nll|bce|ce|xent)($|[^a-z])", "log_loss"),
-    (r"brier", "brier"),
-    (r"rmse|root_mean_sq", ROOT),
-    (r"(^|[^a-z])mae($|[^a-z])|mean_abs\w*_err|abs_err", "mae"),
-    (r"(^|[^a-z])mse($|[^a-z])|mean_sq\w*_err|squared_err", "mse"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,18 +71,6 @@ class Terms:
     def take(self, rows: Sequence[int]) -> Terms:
         """Return the terms of some examples."""
         return Terms(self.scoring, self.truth[rows], self.values[rows])
-
-
-def kind_of(name: str) -> str | None:
-    """Return the kind that a metric's name says; None for a metric of labels, or of nothing.
-
-    Examples
-    --------
-    >>> kind_of("val.roc_auc"), kind_of("pr_auc"), kind_of("f1"), kind_of("error_rate")
-    ('roc_auc', 'average_precision', None, None)
-    """
-    lowered = name.lower()
-    return next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)
 
 
 def match(name: str, measured: Sequence[Measured], *, positive: str | None = None) -> Scoring:

@@ -17,7 +17,8 @@ from gitexp.stats.bootstrap import bca_limits
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.exampleplans import bootstrap_draws
 from gitexp.stats.permutation import Tails
-from gitexp.stats.scored import AREA, RANKED, value
+from gitexp.stats.scored import value
+from gitexp.stats.scorekinds import AREA, RANKED
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import PlannedTest

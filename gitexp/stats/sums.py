@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from gitexp.errors import DesignError
 from gitexp.stats.metrics import Counts, evaluate
 from gitexp.stats.permutation import Tails
-from gitexp.stats.scored import ROOT
+from gitexp.stats.scorekinds import ROOT
 from gitexp.stats.values import noise
 
 if TYPE_CHECKING:

@@ -25,4 +25,4 @@ def test_not_even_the_table_of_all_tests_needs_scipy_stats() -> None:
 
 
 def test_planning_and_deciding_need_no_numpy() -> None:
-    assert not {"numpy", "scipy"} & loaded(("design", "decide"))
+    assert not {"numpy", "scipy"} & loaded(("design", "decide", "exampleplans"))

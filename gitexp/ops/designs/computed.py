@@ -10,6 +10,7 @@ from gitexp.staging.curves import is_curve
 from gitexp.stats import metrics, pseudo, scored
 from gitexp.stats.metrics import Definition, classes
 from gitexp.stats.scored import Scoring
+from gitexp.stats.scorekinds import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +27,7 @@ def is_known(metric: str) -> bool:
         return False
     words = (pattern for pattern, _ in metrics.WORDS)
     lowered = metric.lower()
-    return scored.kind_of(metric) is not None or any(re.search(one, lowered) for one in words)
+    return kind_of(metric) is not None or any(re.search(one, lowered) for one in words)
 
 
 def identify(
@@ -52,7 +53,7 @@ def identify(
         for one in pair.measured(*numbers)
     ]
     positive = pairs[0].positive
-    if scored.kind_of(metric) is not None:
+    if kind_of(metric) is not None:
         return scored.match(metric, measured, positive=positive)
     return metrics.match_metric(metric, measured, positive=positive)
 
