@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -138,32 +139,44 @@ def trivial(folder: Path, env: Mapping[str, str], n_files: int = 0) -> Place:
     return place
 
 
-def dvc_branches(folder: Path, env: Mapping[str, str], n_branches: int) -> Place:
-    """Make the trivial project with as many branches, each with its own params, lock and metrics.
+def dvc_branches(place: Place, assignment: str, n_branches: int) -> Place:
+    """Add as many branches to a project, each with its own params, lock and metrics.
 
-    As the snapshots of so many experiments would look to DVC, without any file of gitexp.
+    As the snapshots of so many experiments look to DVC, without any file of gitexp; `assignment`
+    is the text of the parameter in which they differ, like ``lr: 0.5``.
     """
-    place = trivial(folder, env)
-    lock = (folder / "dvc.lock").read_text(encoding="utf-8")
-    old = _md5((folder / "metrics.json").read_bytes())
+    texts = {
+        name: (place.path / name).read_text(encoding="utf-8")
+        for name in ("params.yaml", "metrics.json", "dvc.lock")
+    }
+    key = assignment.partition(":")[0]
+    metrics = json.loads(texts["metrics.json"])
+    old = _md5(texts["metrics.json"].encode())
     stream = b""
     for number in range(n_branches):
-        value = f"0.{100_000 + number}"
-        result = f'{{"f1": {value}}}'.encode()
+        value = 0.100_000 + number / 1_000_000
+        result = json.dumps(metrics | {"f1": value})
         files = {
-            "params.yaml": PARAMS_YAML.replace("0.5", value).encode(),
+            "params.yaml": texts["params.yaml"].replace(assignment, f"{key}: {value}"),
             "metrics.json": result,
-            "dvc.lock": lock.replace("lr: 0.5", f"lr: {value}").replace(old, _md5(result)).encode(),
+            "dvc.lock": texts["dvc.lock"]
+            .replace(assignment, f"{key}: {value}")
+            .replace(old, _md5(result.encode())),
         }
         stream += (
             f"commit refs/heads/exp/e{number}\n"
             f"committer bench <bench@example.invalid> {1_700_000_000 + number} +0000\n"
             "data 4\nstep\nfrom refs/heads/main\n"
         ).encode()
-        for name, data in files.items():
+        for name, text in files.items():
+            data = text.encode()
             stream += f"M 100644 inline {name}\ndata {len(data)}\n".encode() + data + b"\n"
     subprocess.run(
-        ("git", "fast-import", "--quiet"), cwd=folder, env=dict(env), input=stream, check=True
+        ("git", "fast-import", "--quiet"),
+        cwd=place.path,
+        env=dict(place.env),
+        input=stream,
+        check=True,
     )
     return place
 
