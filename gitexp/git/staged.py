@@ -118,12 +118,15 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
 def staged(place: HookPlace) -> tuple[Staged, ...]:
     """Return what the index has otherwise than HEAD, by path; nothing of the work tree.
 
+    What is only intended to be added is not committed either, and so not there.
+
     Raises
     ------
     GitFailedError
     """
     arguments = ["diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
-                 "--ignore-submodules=dirty", place.head or EMPTY_TREE, "--"]  # fmt: skip
+                 "--ignore-submodules=dirty", "--ita-invisible-in-index",
+                 place.head or EMPTY_TREE, "--"]  # fmt: skip
     words = _text(_run(place, arguments)).split("\0")
     found: list[Staged] = []
     for said, path in zip(words[::2], words[1::2], strict=False):

@@ -74,6 +74,16 @@ def test_the_staged_content_counts_and_not_the_work_tree(repo: BuiltRepo, seen: 
     assert files(seen) == {"a": "staged"}
 
 
+def test_what_is_only_intended_to_be_added_is_not_there(repo: BuiltRepo, seen: Path) -> None:
+    repo.commit({"a": "1", "b": "1"})
+    repo.git("rm", "-q", "--cached", "a")
+    repo.write({"new": "1"})
+    repo.git("add", "--intent-to-add", "a", "new")
+    repo.git("commit", "-qm", "m")
+    assert repo.files() == ["b"]
+    assert files(seen) == {"a": None}
+
+
 def test_commit_all_and_commit_file_are_seen_as_they_will_be(repo: BuiltRepo, seen: Path) -> None:
     repo.commit({"a": "1", "b": "1"})
     repo.write({"a": "2", "b": "2"})
