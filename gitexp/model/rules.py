@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
+    from gitexp.model.run import Output
 
 
 class Policy(enum.Enum):
@@ -103,5 +106,8 @@ class Outside(Protocol):
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
 
-    def unsent(self, commit: CommitHash) -> tuple[str, ...] | None:
-        """Return what a commit names of data that is not on the DVC remote, as paths."""
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+        """Return what a commit, and the runs in it, name of data that is not on the DVC remote."""
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return what was asked and could not be told, with the reason."""

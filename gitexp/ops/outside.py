@@ -10,7 +10,7 @@ import math
 import os
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError
 from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
 from gitexp.ops.compare import compare
@@ -18,10 +18,11 @@ from gitexp.ops.unsent import DataRemote
 from gitexp.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from gitexp.model.comparison import Comparison, Conclusion
+    from gitexp.model.comparison import Comparison, Conclusion, MetricComparison
     from gitexp.model.ids import CommitHash
+    from gitexp.model.run import Output
     from gitexp.model.workspace import Workspace
 
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
@@ -45,13 +46,18 @@ class World:
         self._workspace = workspace
         self._remote = remote
         self._data = DataRemote(workspace, environ)
+        self._unknown: list[str] = []
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
         try:
             (now,) = compare(self._workspace, [conclusion.experiment])
-        except GitexpError:
-            return None  # predictions that are not here, for one
+        except (NoSamplesError, UnknownExperimentError) as error:
+            return error.brief
+        except GitexpError as error:  # predictions that are not here, for one
+            what = f"the conclusion of {conclusion.experiment} was not computed again"
+            self._unknown.append(f"{what}: {error.brief}")
+            return None
         return difference(conclusion.comparison, now)
 
     def archived(self, experiment: str) -> str | None:
@@ -63,17 +69,24 @@ class World:
             repo = repository.open_repository(self._workspace)
             remote = remote_git.choose(repo, None)
             there = leases.seen(self._workspace, remote, [tag])
-        except GitexpError:
+        except GitexpError as error:
+            self._unknown.append(
+                f"the archive tag of {experiment} was not looked for: {error.brief}"
+            )
             return None
         short = tag.removeprefix("refs/tags/")
         return "" if tag in there else f"its archive tag {short} is not on {remote}"
 
-    def unsent(self, commit: CommitHash) -> tuple[str, ...] | None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote, as paths.
 
         None where only DVC could tell: a remote that is no plain folder.
         """
-        return self._data.unsent(commit) if self._remote else None
+        return self._data.unsent(commit, recorded) if self._remote else None
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return what was asked and could not be told, with the reason."""
+        return (*self._unknown, *self._data.unanswered())
 
 
 def difference(then: Comparison, now: Comparison) -> str:
@@ -81,11 +94,41 @@ def difference(then: Comparison, now: Comparison) -> str:
     if then.verdict != now.verdict:
         was = then.verdict.value if then.verdict else "no verdict"
         return f"{was} then, {now.verdict.value if now.verdict else 'no verdict'} now"
-    for old, new in zip(then.metrics[:1], now.metrics[:1], strict=False):
-        pairs = [("difference", old.difference, new.difference)]
-        if old.result is not None and new.result is not None:
-            pairs.append(("p", old.result.p_value, new.result.p_value))
-        for what, one, other in pairs:
-            if not math.isclose(one, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
-                return f"{what} of {old.metric} {one:.6g} then, {other:.6g} now"
+    there = {metric.metric: metric for metric in now.metrics}
+    for old in then.metrics:
+        new = there.get(old.metric)
+        if new is None:
+            return f"{old.metric} then, and nothing of it now"
+        for (what, one), other in zip(_numbers(old).items(), _numbers(new).values(), strict=True):
+            if not _same(one, other):
+                return f"{what} of {old.metric} {_text(one)} then, {_text(other)} now"
     return ""
+
+
+def _numbers(metric: MetricComparison) -> dict[str, float | None]:
+    """Return what a reader of a conclusion goes by, in words."""
+    interval, result = metric.interval, metric.result
+    return {
+        "samples of the baseline": metric.n_baseline,
+        "samples of the candidate": metric.n_candidate,
+        "baseline's mean": metric.mean_baseline,
+        "candidate's mean": metric.mean_candidate,
+        "difference": metric.difference,
+        "relative difference": metric.relative,
+        "lower limit": None if interval is None else interval.low,
+        "upper limit": None if interval is None else interval.high,
+        "p": None if result is None else result.p_value,
+        "p of the promise": None if result is None else result.p_support,
+        "p against the promise": None if result is None else result.p_refute,
+        "alpha": None if result is None else result.plan.alpha,
+    }
+
+
+def _same(one: float | None, other: float | None) -> bool:
+    if one is None or other is None:
+        return one is other
+    return math.isclose(one, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)
+
+
+def _text(number: float | None) -> str:
+    return "unknown" if number is None else f"{number:.6g}"

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, Conclusion
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Output
     from gitexp.ops.sides import Named
     from gitexp.store.index import Index
 
@@ -77,9 +78,13 @@ class Asked:
         """Return that it is not known."""
         del experiment
 
-    def unsent(self, commit: CommitHash) -> None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> None:
         """Return that it is not known."""
-        del commit
+        del commit, recorded
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return nothing: what cannot be compared stands in its place in the review."""
+        return ()
 
 
 def experiments(

@@ -11,13 +11,14 @@ from gitexp.ops.hooks.pushed import Update, gated, judged, updates
 from gitexp.ops.unsent import DataRemote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.git.staged import HookPlace
     from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Violation
+    from gitexp.model.run import Output
 
 
 def answer(call: HookCall) -> HookAnswer:
@@ -62,11 +63,15 @@ class _Remotes:
     def archived(self, experiment: str) -> None:
         """Nothing: the network would be asked a second time."""
 
-    def unsent(self, commit: CommitHash) -> tuple[str, ...] | None:
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""
         if self._data is None:
             self._data = DataRemote(discover(self._place.folder), self._environ)
-        return self._data.unsent(commit)
+        return self._data.unsent(commit, recorded)
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return of which data it could not be told."""
+        return () if self._data is None else self._data.unanswered()
 
 
 def _told(environ: Mapping[str, str]) -> tuple[Update, ...]:

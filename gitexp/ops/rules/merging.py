@@ -6,6 +6,7 @@ makes no commit that could be asked.
 
 from __future__ import annotations
 
+import posixpath
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -21,21 +22,27 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
-    from gitexp.ops.rules.facts import Facts
+    from gitexp.ops.rules.facts import Facts, Tree
 
 
 def find(facts: Facts) -> Iterator[Finding]:
-    """Look at the experiments that a protected branch gained."""
+    """Look at the experiments that a protected branch gained, and at conclusions that changed."""
     if not (facts.tip and is_protected(facts.config, facts.branch)):
         return
     for path in plan_paths(facts.tree):
-        if facts.base is not None and facts.base.entry(path) is not None:
+        if facts.base is not None and not _is_news(path, facts.base, facts.tree):
             continue
         plan = plan_at(facts.tree, path)
         if isinstance(plan, Unread):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None and plan.branch != facts.branch:
             yield from _merged(facts, plan)
+
+
+def _is_news(path: str, before: Tree, after: Tree) -> bool:
+    """Return whether a plan, or the conclusion that goes with it, was not there before."""
+    end = conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
+    return before.entry(path) is None or before.entry(end) != after.entry(end)
 
 
 def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:

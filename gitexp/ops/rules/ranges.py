@@ -77,6 +77,8 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
             found.extend(check(facts, weights))
         except GitexpError as error:
             notes.append(f"{commit[:9]} could not be checked: {error}")
+    if outside is not None:
+        notes += outside.unanswered()
     return _once(found), tuple(notes)
 
 

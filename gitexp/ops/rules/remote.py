@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Final
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.recorded import Unread, new_runs
 from gitexp.ops.rules.tracked import LOCK
 from gitexp.store.layout import RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.model.run import Output
     from gitexp.ops.rules.facts import Facts
 
 
@@ -21,12 +23,23 @@ def find(facts: Facts) -> Iterator[Finding]:
     """Ask about a commit that names data otherwise than its parents; one to be is not pushed."""
     if facts.outside is None or not facts.commit or not any(map(_names_data, _paths(facts))):
         return
-    lacking = facts.outside.unsent(CommitHash(facts.commit))
+    lacking = facts.outside.unsent(CommitHash(facts.commit), _made(facts))
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
         yield Finding(
             f"{lacking[0]}{more} of this commit is not on the DVC remote", "gitexp push", lacking[0]
         )
+
+
+def _made(facts: Facts) -> list[Output]:
+    """Return what the runs made that a commit adds."""
+    return [
+        output
+        for _, run in new_runs(facts)
+        if not isinstance(run, Unread)
+        for repeat in run.repeats
+        for output in repeat.outputs
+    ]
 
 
 def _paths(facts: Facts) -> Iterator[str]:

@@ -26,8 +26,11 @@ from tests.ops.records import ADA, CONFIG, START, Lab, experiment
 from tests.ops.rules.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Output
     from tests.build import BuiltRepo
 
 SCORES = {"f1": {0: 0.6, 1: 0.61}}
@@ -471,9 +474,12 @@ class Known:
         assert experiment == "deep"
         return self.archive
 
-    def unsent(self, commit: str) -> tuple[str, ...] | None:
-        del commit
+    def unsent(self, commit: str, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+        del commit, recorded
         return self.lacking
+
+    def unanswered(self) -> tuple[str, ...]:
+        return ()
 
 
 def asked(world: World, known: Known, weights: dict[str, Policy]) -> list[str]:
