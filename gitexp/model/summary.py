@@ -63,8 +63,9 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
     if len(parts) == 1:
         return parts[0]
     n = sum(part.n for part in parts)
+    same = all(part.mean == parts[0].mean for part in parts)
     try:
-        middle = math.fsum(part.n * part.mean for part in parts) / n
+        middle = parts[0].mean if same else math.fsum(part.n * part.mean for part in parts) / n
         squares = math.fsum(
             (part.n - 1) * (part.sd or 0.0) ** 2 + part.n * (part.mean - middle) ** 2
             for part in parts
@@ -79,9 +80,15 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean, summed exactly; values whose sum is no float are divided first."""
+    """Return the mean, summed exactly; values whose sum is no float are divided first.
+
+    Examples
+    --------
+    >>> mean([0.84] * 10) == 0.84  # where the rounded quotient of the sum is another float
+    True
+    """
     n = len(values)
-    if n == 1:
+    if min(values) == max(values):
         return values[0]
     try:
         return math.fsum(values) / n

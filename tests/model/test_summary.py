@@ -50,3 +50,11 @@ def test_summaries_put_together_are_that_of_all_values() -> None:
     assert found.mean == pytest.approx(whole.mean)
     assert found.sd == pytest.approx(whole.sd)
     assert pooled([MetricSummary("f1", 1, 0.5, None)]).sd is None
+
+
+@pytest.mark.parametrize("n", [5, 10, 20])
+def test_repeats_that_all_gave_one_value_have_that_mean_and_no_spread(n: int) -> None:
+    part = describe("f1", [0.84] * n)
+    assert (part.mean, part.sd) == (0.84, 0.0)
+    whole = pooled([part, part, part])
+    assert (whole.mean, whole.sd) == (0.84, 0.0)
