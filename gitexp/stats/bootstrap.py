@@ -13,7 +13,7 @@ from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
 from gitexp.stats import examples
-from gitexp.stats.metrics import KINDS, WHOLE, Definition
+from gitexp.stats.metrics import KINDS, WHOLE, Definition, kind_of
 from gitexp.stats.permutation import one_tail
 from gitexp.stats.values import Values, finite, finite_pairs, rate
 
@@ -285,6 +285,8 @@ def _classified(
     """Return the cells with `b` as the baseline, and the metric's definition."""
     average = next((word for word in ("macro", "micro", "weighted") if word in metric), "")
     kind = metric.replace(average, "").strip("_") if average else metric
+    if kind not in KINDS:  # "mcc", "kappa", "f1_score"
+        kind = kind_of(kind)
     if kind not in KINDS or (average and kind in WHOLE):
         raise DesignError(
             "unknown metric of labels",

@@ -60,8 +60,8 @@ class MantelHaenszel:
     df: int
     p_value: float
     common_odds_ratio: float
-    ci_low: float
-    ci_high: float
+    ci_low: float | None  # no interval belongs to a ratio of 0 or infinity
+    ci_high: float | None
 
 
 def mcnemar_test(
@@ -175,7 +175,7 @@ def chi_square_independence(table: Table, *, continuity_correction: bool = False
     """
     counts = _counts(table, "table")
     total = counts.sum()
-    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / total
+    expected = counts.sum(axis=1, keepdims=True) * counts.sum(axis=0, keepdims=True) / max(1, total)
     if (expected == 0).any() or min(counts.shape) < 2:  # noqa: PLR2004 - nothing to depend on
         raise DesignError(
             "the table has an empty or a single row or column", found=str(counts.tolist())
@@ -231,11 +231,14 @@ def cochran_mantel_haenszel(
     distance = abs(float((a - row * column / n).sum()))
     spread = float((row * (n - row) * column * (n - column) / (n**2 * (n - 1))).sum())
     r, s = a * d / n, b * c / n
-    if spread <= 0 or r.sum() == 0 or s.sum() == 0:
+    if spread <= 0:
         raise DesignError("no stratum varies in both directions, so there is no odds ratio")
     if continuity_correction and distance >= 0.5:  # noqa: PLR2004 - half a count
         distance -= 0.5
     statistic = distance**2 / spread
+    p_value = float(chdtrc(1, statistic))
+    if r.sum() == 0 or s.sum() == 0:
+        return MantelHaenszel(statistic, 1, p_value, math.inf if r.sum() else 0.0, None, None)
     ratio = float(r.sum() / s.sum())
     p, q = (a + d) / n, (b + c) / n
     variance = (
@@ -247,7 +250,7 @@ def cochran_mantel_haenszel(
     return MantelHaenszel(
         statistic,
         1,
-        float(chdtrc(1, statistic)),
+        p_value,
         ratio,
         ratio * math.exp(-reach),
         ratio * math.exp(reach),

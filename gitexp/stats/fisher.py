@@ -29,7 +29,7 @@ SAME = 1e-7  # relative: probabilities that differ by less are equal, as in R
 
 @dataclass(frozen=True, slots=True)
 class FisherTest:
-    """P-value and, for 2 x 2 tables, the conditional maximum-likelihood odds ratio if finite."""
+    """P-value and, for 2 x 2 tables, the conditional maximum-likelihood odds ratio."""
 
     p_value: float
     conditional_odds_ratio: float | None = None
@@ -71,11 +71,11 @@ def fisher_exact(
     counts = finite(np.asarray(table, dtype=np.float64), "table")
     if counts.ndim != 2 or (counts < 0).any() or (counts != np.rint(counts)).any():  # noqa: PLR2004
         raise DesignError("the table does not hold counts", expected="whole numbers, 0 or more")
-    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if counts.shape == (2, 2):
         return _two_by_two(counts, alternative)
     if alternative != "two-sided":
         raise DesignError("only a 2 x 2 table has sides", found=str(counts.shape))
+    counts = counts[counts.sum(axis=1) > 0][:, counts.sum(axis=0) > 0]
     if min(counts.shape) < 2:  # noqa: PLR2004 - a single row fits its margins in one way
         return FisherTest(1.0)
     return FisherTest(_two_sided(counts if counts.shape[0] <= counts.shape[1] else counts.T))
@@ -100,12 +100,12 @@ def _two_by_two(counts: Values, alternative: str) -> FisherTest:
     return FisherTest(min(1.0, p_value), _odds_ratio(support, weights, observed))
 
 
-def _odds_ratio(support: Values, weights: Values, observed: int) -> float | None:
-    """Return the ratio at which the observed count is the expected one; None where infinite."""
+def _odds_ratio(support: Values, weights: Values, observed: int) -> float:
+    """Return the ratio at which the observed count is the expected one."""
     if observed == support[0]:
         return 0.0
     if observed == support[-1]:
-        return None
+        return math.inf
 
     def excess(log_ratio: float) -> float:
         tilted = weights + support * log_ratio

@@ -309,11 +309,23 @@ def _same(reported: float, computed: float) -> bool:
     return math.isclose(reported, computed, rel_tol=SAME, abs_tol=1e-15)
 
 
+def kind_of(name: str) -> str:
+    """Return the kind that a metric's name speaks of, "" for none.
+
+    Examples
+    --------
+    >>> kind_of("test.mcc"), kind_of("auc")
+    ('matthews_corrcoef', '')
+    """
+    lowered = name.lower()
+    return next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), "")
+
+
 def candidates(name: str, labels: Sequence[str], positive: str | None) -> tuple[Definition, ...]:
     """Return the definitions that a metric's name may mean, the likeliest first."""
     lowered = name.lower()
-    kind = next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)
-    if kind is None:
+    kind = kind_of(lowered)
+    if not kind:
         return ()
     if kind in WHOLE:
         return (Definition(kind),)

@@ -286,11 +286,13 @@ def power_tost_paired(
     if not (sd_of_differences > 0 and margin > 0):
         raise DesignError("spread and margin have to be positive")
     error = sd_of_differences / math.sqrt(n_pairs)
-    ratio, weight = standard_deviations(n_pairs - 1)
+    critical = float(stdtrit(n_pairs - 1, 1 - alpha))
+    # beyond this spread no mean rejects both: a kink, at which the quadrature has to end
+    ratio, weight = standard_deviations(n_pairs - 1, at_most=margin / error / critical)
     # both reject if the mean lies this far inside the margins, in standard errors
-    room = margin / error - float(stdtrit(n_pairs - 1, 1 - alpha)) * ratio
+    room = margin / error - critical * ratio
     shift = true_difference / error
-    inside = np.maximum(0.0, ndtr(room - shift) - ndtr(-room - shift))
+    inside = ndtr(room - shift) - ndtr(-room - shift)
     return Power(float((weight * inside).sum()))
 
 
@@ -333,7 +335,7 @@ def _size(power_at: Callable[[float], float], power: float) -> SampleSize:
     if gap(start) >= 0:
         return SampleSize(2.0, 2)
     n = crossing(gap, *bracket(gap, start, 1.0))
-    return SampleSize(max(n, 2.0), max(2, math.ceil(n - 1e-9)))
+    return SampleSize(n, max(2, math.ceil(n - 1e-9)))
 
 
 def _discordant(p_a_only: float, p_b_only: float) -> tuple[float, float]:

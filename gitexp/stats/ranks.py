@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 Method = Literal["exact", "normal_approximation"]
 ZeroMethod = Literal["wilcox", "pratt"]
+METHODS = ("exact", "normal_approximation")
+ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,7 @@ def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
     Raises
     ------
     DesignError
-        If a value is not finite or the sides differ in length.
+        If a value is not finite, the sides differ in length, or an option is unknown.
 
     References
     ----------
@@ -133,6 +135,9 @@ def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
     >>> wilcoxon_signed_rank([2.0, 3.0, 5.0], [1.0, 1.0, 1.0], alternative="greater").p_value
     0.125
     """
+    _known(method, METHODS)
+    _known(zero_method, ("wilcox", "pratt"))
+    _known(alternative, ALTERNATIVES)
     d = differences(*finite_pairs(a, b))
     if zero_method == "wilcox":
         d = d[d != 0]
@@ -196,7 +201,7 @@ def mann_whitney_u(
     Raises
     ------
     DesignError
-        If a side is empty, a value is not finite, or the alternative is unknown.
+        If a side is empty, a value is not finite, or an option is unknown.
 
     References
     ----------
@@ -209,6 +214,8 @@ def mann_whitney_u(
     >>> mann_whitney_u([3.0, 4.0], [1.0, 2.0], alternative="greater").p_value
     0.16666666666666666
     """
+    _known(method, METHODS)
+    _known(alternative, ALTERNATIVES)
     first, second = finite(a), finite(b)
     n, m = len(first), len(second)
     pooled = np.concatenate([first, second])
@@ -298,8 +305,11 @@ def _exact_rank_sum(ranks: Values, n: int, rank_sum: float, alternative: Alterna
         extreme = np.abs(sums - centre) >= abs(rank_sum - centre) - 1e-9  # quarters at the finest
     elif alternative == "greater":
         extreme = sums >= rank_sum
-    elif alternative == "less":
-        extreme = sums <= rank_sum
     else:
-        raise DesignError("unknown alternative", found=str(alternative))
+        extreme = sums <= rank_sum
     return min(1.0, float(ways[extreme].sum()))
+
+
+def _known(option: str, options: tuple[str, ...]) -> None:
+    if option not in options:
+        raise DesignError("unknown option", found=str(option), expected=", ".join(options))

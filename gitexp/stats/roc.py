@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from gitexp.errors import DesignError
-from gitexp.stats.ranks import midranks, normal_p
+from gitexp.stats.ranks import ALTERNATIVES, midranks, normal_p
 from gitexp.stats.values import Values, finite, rate
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def delong_test(
     Raises
     ------
     DesignError
-        If a class has fewer than two examples, lengths differ, or a score is not finite.
+        If a class has fewer than two examples, lengths differ, a score is not finite, or the
+        alternative is unknown.
 
     Notes
     -----
@@ -94,6 +95,8 @@ def delong_test(
     (1.0, 0.75)
     """
     rate(alpha)
+    if alternative not in ALTERNATIVES:
+        raise DesignError("unknown alternative", found=str(alternative))
     first, second = _placements(labels, scores_a), _placements(labels, scores_b)
     auc_a, auc_b = float(first[0].mean()), float(second[0].mean())
     difference = auc_a - auc_b

@@ -215,8 +215,9 @@ def bernoulli_confidence_sequence(
     share = successes / n
     edge = 1e-12
     inner = min(max(share, 1e-9), 1 - 1e-9)
-    low = 0.0 if successes == 0 else crossing(evidence, edge, inner)
-    high = 1.0 if successes == n else crossing(evidence, inner, 1 - edge)
+    # a success or a failure or two may leave no proportion on their side to be ruled out
+    low = 0.0 if evidence(edge) <= 0 else crossing(evidence, edge, inner)
+    high = 1.0 if evidence(1 - edge) <= 0 else crossing(evidence, inner, 1 - edge)
     return ProportionSequence(share, low, high)
 
 

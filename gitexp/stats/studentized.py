@@ -12,7 +12,7 @@ import math
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import chdtri, gammaln, ndtr
+from scipy.special import chdtr, chdtri, gammaln, ndtr
 
 from gitexp.stats.roots import crossing
 
@@ -93,18 +93,23 @@ def many_to_one_sf(
     return float(min(1.0, max(0.0, (weight * (1 - density @ inside)).sum())))
 
 
-def standard_deviations(df: float) -> tuple[Values, Values]:
-    """Return nodes and weights over s / sigma with `df` degrees of freedom; weights sum to 1."""
+def standard_deviations(df: float, *, at_most: float = math.inf) -> tuple[Values, Values]:
+    """Return nodes and weights over s / sigma with `df` degrees of freedom.
+
+    Weights sum to the probability of an s / sigma of at most `at_most`.
+    """
     if math.isinf(df):
         return np.ones(1), np.ones(1)
     low = math.sqrt(float(chdtri(df, 1 - TAIL)) / df)
-    high = math.sqrt(float(chdtri(df, TAIL)) / df)
+    high = min(at_most, math.sqrt(float(chdtri(df, TAIL)) / df))
+    if high <= low:
+        return np.ones(1), np.zeros(1)
     x, w = _legendre()
     s = (high + low) / 2 + (high - low) / 2 * x
     log_density = (df - 1) * np.log(s) - df * s * s / 2
     log_density += df / 2 * math.log(df / 2) - float(gammaln(df / 2)) + math.log(2)
     weight = (high - low) / 2 * w * np.exp(log_density)
-    return s, weight / weight.sum()
+    return s, weight / weight.sum() * float(chdtr(df, df * high * high))
 
 
 @functools.cache

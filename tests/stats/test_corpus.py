@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,8 @@ def differences(
 def same_leaf(expected: object, actual: object, tolerance: Mapping[str, object]) -> bool:
     if isinstance(expected, (bool, str)) or not isinstance(actual, (int, float)):
         return expected == actual
+    if actual == expected:  # infinities too
+        return True
     return abs(actual - expected) <= max(tolerance["abs"], tolerance["rel"] * abs(expected))
 
 
@@ -91,14 +94,16 @@ def test_an_option_that_is_not_implemented_fails() -> None:
 
 def test_the_comparison_sees_each_kind_of_difference() -> None:
     tolerance = {"abs": 0.1, "rel": 0.0, "per_key": {"p": {"abs": 0.5, "rel": 0.0}}}
-    expected = {"x": 1.0, "p": 1.0, "ok": True, "inner": {"list": [1.0, 2.0]}}
-    same = {"x": 1.05, "p": 1.4, "ok": True, "inner": {"list": [1.0, 2.05]}, "more": 1}
+    expected = {"x": 1.0, "p": 1.0, "ok": True, "inner": {"list": [1.0, 2.0]}, "far": math.inf}
+    same = {**expected, "x": 1.05, "p": 1.4, "inner": {"list": [1.0, 2.05]}, "more": 1}
     assert not list(differences(expected, same, tolerance))
     for change in (
         {"x": 1.2},
         {"x": float("nan")},
         {"p": 1.6},
         {"ok": False},
+        {"far": -math.inf},
+        {"far": 1e300},
         {"inner": {"list": [1.0]}},
         {"inner": {"list": [1.0, 2.0], "more": 1}},
         {"inner": {}},
