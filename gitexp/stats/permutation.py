@@ -267,11 +267,10 @@ def _drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]
     signs = 2.0 * ((np.arange(2**_BYTE)[:, None] >> np.arange(_BYTE)) & 1) - 1.0
     padded = np.zeros((-(-len(differences) // _BYTE), _BYTE))
     padded.flat[: len(differences)] = differences
-    tables = padded @ signs.T
     for rows in _chunks(draws, _BYTE):
         sums = np.zeros(rows)
-        for table in tables:
-            sums += table.take(rng.integers(0, 2**_BYTE, size=rows, dtype=np.uint8))
+        for block in padded:
+            sums += (signs @ block).take(rng.integers(0, 2**_BYTE, size=rows, dtype=np.uint8))
         yield sums
 
 

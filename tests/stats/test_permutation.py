@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.special import ndtr
 
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import label_tails, sign_flip_tails
@@ -176,3 +177,12 @@ def test_pairs_of_different_length_are_refused() -> None:
         sign_flip_tails(np.ones(2), np.ones(3))
     with pytest.raises(DesignError, match="too few"):
         label_tails(np.ones(0), np.ones(3))
+
+
+def test_many_drawn_flips_follow_the_normal_law_that_they_tend_to() -> None:
+    rng = np.random.default_rng(5)
+    for n in (1_001, 8_000):  # not all a multiple of what one random byte decides
+        differences = rng.normal(loc=1 / np.sqrt(n), size=n)
+        drawn = sign_flip_tails(np.zeros(n), differences, draws=20_000, seed=n).greater
+        tends_to = ndtr(-differences.sum() / np.sqrt((differences**2).sum()))
+        assert drawn == pytest.approx(tends_to, abs=0.015)
