@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -40,6 +41,8 @@ def hooks_dir(workspace: Workspace) -> HooksDir:
     """
     arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"]
     code, out, err = command.attempt(workspace, arguments, settings=_SETTINGS)
+    if b"empty string" in err:  # core.hooksPath without a value: Git comes to no hook
+        return HooksDir(Path(os.devnull), own=False)
     if code:
         raise command.failure(arguments, code, err)
     path = Path(out.decode("utf-8", "surrogateescape").rstrip("\n"))

@@ -91,7 +91,7 @@ def is_unchanged(data: bytes, name: str) -> bool:
 def read(path: Path) -> bytes | None:
     """Return what is at a path, as Git would run it; None where there is nothing.
 
-    A link that leads nowhere is something.
+    A link that leads nowhere is something; below core.hooksPath=/dev/null there is nothing.
     """
     with translating("the hooks cannot be read", str(path)):
         try:
@@ -99,6 +99,8 @@ def read(path: Path) -> bytes | None:
                 return stream.read(LIMIT_BYTES)
         except FileNotFoundError:
             return b"" if path.is_symlink() else None
+        except NotADirectoryError:
+            return None
 
 
 def is_executable(path: Path) -> bool:

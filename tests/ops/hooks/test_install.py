@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from gitexp.errors import ExistsError, PreconditionError
+from gitexp.errors import ExistsError, GitexpError, PreconditionError
 from gitexp.git.discovery import discover
 from gitexp.model.care import Level
 from gitexp.model.hooks import CLIENT_HOOKS, HookState
@@ -223,6 +223,25 @@ def test_hooks_where_git_no_longer_looks_are_dead_and_are_removed_all_the_same(
     assert set(states(repo).values()) == {HookState.DEAD}
     uninstall(repo.workspace)
     assert picture(folder(repo)) == {}
+
+
+@pytest.mark.parametrize("value", ["/dev/null", ""])
+def test_where_hooks_are_switched_off_it_is_said_and_nothing_fails(
+    repo: BuiltRepo, value: str
+) -> None:
+    install(repo.workspace)
+    repo.git("config", "core.hooksPath", value)
+    assert set(states(repo).values()) == {HookState.DEAD}
+    assert {each.level for each in doctor(repo.workspace).findings if each.check == "hooks"} == {
+        Level.PROBLEM
+    }
+    with pytest.raises(PreconditionError):
+        install(repo.workspace)
+    with pytest.raises(GitexpError):
+        install(repo.workspace, anywhere=True)
+    uninstall(repo.workspace)
+    assert picture(folder(repo)) == {}
+    assert set(states(repo).values()) == {HookState.ABSENT}
 
 
 def test_a_bare_repository_gets_the_gate_of_a_server(tmp_path: Path) -> None:
