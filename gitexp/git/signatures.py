@@ -10,6 +10,7 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import command
+from gitexp.model.order import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
+_PARTS: Final = 5  # of a line that git is asked for
 _SCOPES: Final = frozenset(("system", "global", "command"))
 _OWN: Final = {
     "gpg.program": "gpg",
@@ -29,7 +31,7 @@ _OWN: Final = {
 }
 
 
-def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitHash, str]:
+def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitHash, Signer]:
     """Return who signed each of these commits; those without a good signature are left out.
 
     Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
@@ -44,8 +46,8 @@ def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitH
     chosen = {**_OWN, **settings(workspace, "gpg.")}
     options = [part for key, value in chosen.items() if value for part in ("-c", f"{key}={value}")]
     arguments = [*options, "log", "--no-walk=unsorted", "--no-show-signature", "--stdin",
-                 "--format=%H%x00%G?%x00%GS%x01"]  # fmt: skip
-    found: dict[CommitHash, str] = {}
+                 "--format=%H%x00%G?%x00%GS%x00%GF%x00%GP%x01"]  # fmt: skip
+    found: dict[CommitHash, Signer] = {}
     _verify(workspace, arguments, commits, found)
     return found
 
@@ -54,7 +56,7 @@ def _verify(
     workspace: Workspace,
     arguments: Sequence[str],
     commits: Sequence[CommitHash],
-    found: dict[CommitHash, str],
+    found: dict[CommitHash, Signer],
 ) -> None:
     """Fill in who signed; git dies of a signature of no known kind, so that one is left out."""
     data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
@@ -66,10 +68,12 @@ def _verify(
         return
     known = {str(commit): commit for commit in commits}
     for record in out.decode("utf-8", "backslashreplace").split("\x01"):
-        commit, _, rest = record.strip("\n").partition("\0")
-        good, _, who = rest.partition("\0")
+        parts = record.strip("\n").split("\0")
+        if len(parts) != _PARTS:
+            continue
+        commit, good, who, key, primary = parts
         if good == "G" and commit in known:
-            found[known[commit]] = who
+            found[known[commit]] = Signer(who, primary or key)
 
 
 def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:

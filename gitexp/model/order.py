@@ -35,3 +35,15 @@ class OrderGrade:
     grade: Grade
     why: str
     time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who made a good signature."""
+
+    name: str  # as the reader's keyring, or list of allowed signers, has it
+    key: str  # the primary key's fingerprint: the same under whatever name
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name

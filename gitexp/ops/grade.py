@@ -8,6 +8,7 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -23,12 +24,13 @@ from gitexp.store.ancestry import Graph
 from gitexp.store.summaries import lines_naming
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
+    from gitexp.model.order import Signer
+    from gitexp.model.plan import Person, Plan
     from gitexp.model.witness import Receipt, Stored, Trust
     from gitexp.store.index import Index
 
@@ -191,24 +193,38 @@ def _signers(
     repo: Repo, plan: Plan, order: Order, stored: Sequence[Stored], said: list[str]
 ) -> str:
     """Return who signed the plan and all its runs, "" where one is not signed; say who approves."""
-    approvals = {
-        item.path: commit
+    approvals = [
+        commit
         for item in stored
         if item.receipt is not None
         and item.receipt.way is Way.APPROVAL
         and (commit := witnesses.added(repo, item.path, order.tip)) is not None
-    }
-    asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals.values())))
+    ]
+    asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals)))
     carrying = [commit for commit in asked if objects.is_signed(repo, commit)]
     found = signatures.signers(repo.workspace, carrying[:_MOST])
-    author = {plan.author.email, plan.author.name, found.get(order.plan, "")}
-    for commit in approvals.values():
-        who = found.get(commit, "")
-        if not who:
-            said.append("an approval is not signed by a key that is known here")
-        elif not any(part in who for part in author if part):
-            said.append(f"approved by {who}, signed")
+    said.extend(_approved(plan, found.get(order.plan), [found.get(each) for each in approvals]))
     if not all(commit in found for commit in (order.plan, *order.runs)):
         return ""
-    names = dict.fromkeys(found[commit] for commit in (order.plan, *order.runs))
+    names = dict.fromkeys(found[commit].name for commit in (order.plan, *order.runs))
     return ", ".join(names)
+
+
+def _approved(plan: Plan, first: Signer | None, found: Sequence[Signer | None]) -> Iterator[str]:
+    """Say what approvals are worth: only those of a second person, by name and by key."""
+    seen = {first.key} if first is not None else set()
+    for who in found:
+        if who is None:
+            yield "an approval is not signed by a key that is known here"
+        elif (first is not None and who.key == first.key) or _names(who, plan.author):
+            yield f"an approval is signed by {who}, who may be the plan's author"
+        elif who.key not in seen:
+            seen.add(who.key)
+            yield f"approved by {who}, signed"
+
+
+def _names(who: Signer, person: Person) -> bool:
+    """Return whether a key's owner may be a person; a pattern of allowed signers may be anybody."""
+    known, email = who.name.casefold(), person.email.casefold()
+    address = known.rpartition("<")[2].rstrip(">")
+    return fnmatchcase(email, address) or known in {email, person.name.casefold()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.formats import plan as plan_format
 from gitexp.formats import witness as witness_format
 from gitexp.model.order import Grade
 from gitexp.model.witness import Receipt, Way
@@ -171,3 +173,45 @@ def test_a_signature_of_no_kind_takes_none_from_the_others(
     repo.git("update-ref", "refs/heads/exp/deep", commit)
     assert order(lab).grade is Grade.SIGNED
     assert "approval is not signed" in order(lab).why
+
+
+def approved(repo: BuiltRepo, key_file: Path, email: str) -> str:
+    """Approve as somebody; return what is said of the order."""
+    sign_as(repo, key_file, email)
+    witness(repo.workspace, None, Way.APPROVAL, words="A fair test.")
+    return order(Lab(repo)).why
+
+
+def test_an_approval_by_the_authors_key_or_by_anybody_is_none(
+    lab: Lab, tmp_path: Path, settings: Path
+) -> None:
+    ada, bob, any_ = (key(tmp_path / "keys", name) for name in ("ada", "bob", "any"))
+    allowed = tmp_path / "allowed"
+    known = {"ada@example.org": ada, "bob@example.org": bob, "*@example.org": any_}
+    # The key of the plan's author stands here under a second name that comes first.
+    lines = [("carol@example.org", ada), *known.items()]
+    allowed.write_text(
+        "".join(f"{name} {file.with_suffix('.pub').read_text()}" for name, file in lines)
+    )
+    setting(settings, "gpg.ssh.allowedSignersFile", allowed)
+    sign_as(lab.repo, ada, "ada@example.org")
+    lab.plan()
+    assert "carol@example.org, who may be the plan's author" in approved(
+        lab.repo, ada, "carol@example.org"
+    )
+    assert "*@example.org, who may be" in approved(lab.repo, any_, "dave@example.org")
+    why = approved(lab.repo, bob, "bob@example.org")
+    assert why.count("approved by") == 1
+    assert approved(lab.repo, bob, "bob@example.org").count("approved by bob@example.org") == 1
+
+
+def test_an_approver_whose_name_has_the_authors_in_it_is_another(
+    lab: Lab, tmp_path: Path, settings: Path
+) -> None:
+    lab.repo.git("config", "user.name", "Bo")
+    plan = replace(lab.plan(), author=replace(ADA, name="Bo", email="bo@example.org"))
+    path = layout.plan_path(plan.name)
+    lab.repo.commit({path: plan_format.dump(plan)}, at=lab.tick())
+    known_key(lab.repo, tmp_path, settings, "bonnie")
+    witness(lab.repo.workspace, None, Way.APPROVAL)
+    assert "approved by bonnie@example.org, signed" in order(lab).why
