@@ -98,11 +98,12 @@ class Graph:
 def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
     """Return the runs in a ``.gitexp/runs`` tree with the tree of each one's folder.
 
-    Folders whose name is no run id are none of ours.
+    Folders whose name is no run id are none of ours, and neither are those that lie elsewhere than
+    a run of their name does: no rule speaks of them.
     """
     found: dict[RunId, TreeId] = {}
-    for prefix in _folders(repo, runs).values():
-        found.update(_runs_below(repo, prefix))
+    for name, prefix in _folders(repo, runs).items():
+        found.update(_runs_below(repo, name, prefix))
     return found
 
 
@@ -192,9 +193,9 @@ class _Reader:
             beside = [other[name] for other in others if name in other]
             if prefix in beside:
                 continue
-            runs = _runs_below(self._repo, prefix)
+            runs = _runs_below(self._repo, name, prefix)
             for tree in beside:
-                for run in _runs_below(self._repo, tree):
+                for run in _runs_below(self._repo, name, tree):
                     runs.pop(run, None)
             found.update(runs)
         return found
@@ -208,11 +209,11 @@ def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
     }
 
 
-def _runs_below(repo: Repo, prefix: TreeId) -> dict[RunId, TreeId]:
+def _runs_below(repo: Repo, prefix: str, folder: TreeId) -> dict[RunId, TreeId]:
     return {
         RunId(name): tree
-        for name, tree in _folders(repo, prefix).items()
-        if _RUN_ID.fullmatch(name)
+        for name, tree in _folders(repo, folder).items()
+        if _RUN_ID.fullmatch(name) and prefix == name[:2]
     }
 
 

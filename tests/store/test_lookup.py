@@ -89,7 +89,8 @@ def test_a_half_written_record_is_reported_and_others_are_shown(repo: BuiltRepo)
 
 def test_a_record_in_the_folder_of_another_run_is_not_believed(repo: BuiltRepo) -> None:
     files = run_files(*a_run(1))
-    moved = {name.replace(run_id(1), run_id(2)): data for name, data in files.items()}
+    ours, theirs = layout.run_dir(run_id(1)), layout.run_dir(run_id(2))
+    moved = {name.replace(ours, theirs): data for name, data in files.items()}
     tip = CommitHash(repo.commit(moved))
     found = lookup.runs_at(open_repository(repo.workspace), tip)
     assert not found.runs

@@ -52,14 +52,23 @@ def _runs(facts: Facts) -> Iterator[Finding]:
 
 
 def _plans(facts: Facts) -> Iterator[Finding]:
-    for change in facts.below(PLANS):
-        after = plan_at(facts.tree, change.path)
+    for path in _plan_paths(facts):
+        after = plan_at(facts.tree, path)
         if after is None or isinstance(after, Unread):
             continue  # R1 says it of the branch's own
         for parent in facts.parents:
-            before = plan_at(parent, change.path)
+            if parent.entry(path) == facts.tree.entry(path):
+                continue
+            before = plan_at(parent, path)
             if before is not None and not isinstance(before, Unread):
                 yield from _change(facts, parent, before, after)
+
+
+def _plan_paths(facts: Facts) -> list[str]:
+    """Return the plans that a commit changes; a merge may drop what either of its sides says."""
+    if len(facts.parents) > 1:
+        return plan_paths(facts.tree)
+    return [change.path for change in facts.below(PLANS)]
 
 
 def _change(facts: Facts, parent: Tree, before: Plan, after: Plan) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from gitexp.store.layout import PLANS, RUNS, plan_path
 from gitexp.store.leanplan import lean_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run
@@ -77,9 +77,9 @@ def plan_of(tree: Tree, branch: str) -> Plan | Unread | None:
     return first if isinstance(first, Unread) else None
 
 
-def run_files(facts: Facts) -> Iterator[RunFile]:
-    """Yield the changed files in folders of runs."""
-    for change in facts.below(RUNS):
+def run_files(changes: Iterable[Change]) -> Iterator[RunFile]:
+    """Yield those of some changes that are files in folders of runs."""
+    for change in changes:
         found = _RUN.fullmatch(change.path)
         if found is not None and found[2].startswith(found[1]):
             yield RunFile(RunId(found[2]), found[3], change)
@@ -87,7 +87,7 @@ def run_files(facts: Facts) -> Iterator[RunFile]:
 
 def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | Unread]]:
     """Yield the runs that a commit adds: each run.json, and what it says."""
-    for file in run_files(facts):
+    for file in run_files(facts.changes):
         change = file.change
         if file.name == "run.json" and change.new is not None and change.old is None:
             yield file, _run(facts, change)
@@ -102,12 +102,13 @@ def _run(facts: Facts, change: Change) -> Run | Unread:
         return Unread(change.path, str(error))
 
 
-def runs_in(tree: Tree) -> set[RunId]:
-    """Return the runs in a tree."""
+def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
+    """Return the runs in a tree, without folders that another tree has just so."""
+    others = {} if unlike is None else unlike.folder(RUNS)
     return {
         RunId(name)
         for prefix, folder in tree.folder(RUNS).items()
-        if folder.mode == MODE_TREE
+        if folder.mode == MODE_TREE and others.get(prefix) != folder
         for name, entry in tree.folder(f"{RUNS}/{prefix}").items()
-        if entry.mode == MODE_TREE and _ID.fullmatch(name)
+        if entry.mode == MODE_TREE and _ID.fullmatch(name) and name.startswith(prefix)
     }

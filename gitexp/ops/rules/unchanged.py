@@ -26,7 +26,7 @@ _PARTS = 2  # DIGEST/FILE
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at every record that a commit touches, and at those that a merge leaves out."""
     said: set[RunId] = set()
-    for file in run_files(facts):
+    for file in run_files(facts.changes):
         had = [parent.entry(file.change.path) for parent in facts.parents]
         known = any(parent.entry(run_dir(file.run)) is not None for parent in facts.parents)
         if known and file.run not in said:
@@ -45,16 +45,22 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 
 def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
-    """Find the runs that a merge does not take from another parent than the first."""
+    """Find the runs that a merge does not hold as each of its parents does."""
     if len(facts.parents) < 2:  # noqa: PLR2004  a merge
         return
-    here = runs_in(facts.tree)
-    for parent in facts.parents[1:]:
-        for run in sorted(runs_in(parent) - here - said):
+    first, *others = facts.parents
+    theirs = {file.run for file in run_files(facts.taken)}
+    asked = [(first, {run for run in theirs if first.entry(run_dir(run)) is not None})]
+    asked += [(parent, runs_in(parent, unlike=facts.tree)) for parent in others]
+    for parent, runs in asked:
+        for run in sorted(runs - said):
+            folder = run_dir(run)
+            kept = dict(facts.tree.files(folder))
+            if kept == dict(parent.files(folder)):
+                continue
             said.add(run)
-            yield _finding(
-                facts, run, f"{run_dir(run)}/run.json", "the merge leaves out the record of run %s"
-            )
+            what = "has another record of run %s" if kept else "leaves out the record of run %s"
+            yield _finding(facts, run, f"{folder}/run.json", f"the merge {what}")
 
 
 def _finding(facts: Facts, run: RunId, path: str, what: str) -> Finding:
