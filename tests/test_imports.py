@@ -98,6 +98,7 @@ def test_a_hook_loads_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path, hook: s
     assert not modules & (HEAVY | {"argparse"})
     if hook not in {"pre-push", "post-checkout", "post-merge"}:
         assert "pygit2" not in modules
+        assert "gitexp.model.comparison" not in modules
 
 
 def test_a_worker_starts_without_anything_that_takes_time(tmp_path: Path) -> None:

@@ -6,11 +6,10 @@ makes no commit that could be asked.
 
 from __future__ import annotations
 
+import importlib
 import posixpath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from gitexp.errors import GitexpError
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.branches import is_protected
 from gitexp.ops.rules.facts import Finding, Rule
@@ -20,9 +19,15 @@ from gitexp.store.layout import conclusion_path
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
     from gitexp.ops.rules.facts import Facts, Tree
+
+
+class Concluded(Protocol):
+    """What `gitexp.ops.rules.concluded` offers."""
+
+    def merged(self, facts: Facts, plan: Plan) -> Iterator[Finding]:
+        """Hold the conclusion of a merged experiment against it."""
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -36,58 +41,15 @@ def find(facts: Facts) -> Iterator[Finding]:
         if isinstance(plan, Unread):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None and plan.branch != facts.branch:
-            yield from _merged(facts, plan)
+            # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.
+            module: Concluded = importlib.import_module("gitexp.ops.rules.concluded")
+            yield from module.merged(facts, plan)
 
 
 def _is_news(path: str, before: Tree, after: Tree) -> bool:
     """Return whether a plan, or the conclusion that goes with it, was not there before."""
     end = conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
     return before.entry(path) is None or before.entry(end) != after.entry(end)
-
-
-def _merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
-    path = conclusion_path(plan.name)
-    try:
-        data = facts.tree.read(path, conclusion_format.LIMIT_BYTES)
-        found = None if data is None else conclusion_format.load(data, path)
-    except GitexpError as error:
-        again = f"gitexp conclude {plan.name} --amend -m TEXT"
-        yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
-        return
-    if found is None:
-        yield Finding(
-            f"{plan.name} is merged into {facts.branch} without a conclusion",
-            f"git switch {plan.branch} && gitexp conclude -m TEXT, then merge again",
-            path,
-        )
-        return
-    yield from _concluded(facts, plan, found, path)
-    missing = facts.outside.archived(plan.name) if facts.outside is not None else None
-    if missing:
-        yield Finding(
-            f"{plan.name} is merged, and {missing}",
-            f"gitexp archive {plan.name} --push",
-        )
-
-
-def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:
-    again = f"git switch {plan.branch} && gitexp conclude --amend -m TEXT"
-    judged = found.comparison.plan
-    if judged is None or judged.digest != plan.digest:
-        yield Finding(
-            f"the conclusion of {plan.name} is about another plan than the one merged", again, path
-        )
-        return
-    if found.verdict != found.comparison.verdict:
-        yield Finding(
-            f"the verdict on {plan.name} is not that of the comparison it rests on", again, path
-        )
-        return
-    differs = facts.outside.recomputed(found) if facts.outside is not None else None
-    if differs:
-        yield Finding(
-            f"the conclusion of {plan.name} is not what its records give: {differs}", again, path
-        )
 
 
 RULE: Final = Rule(

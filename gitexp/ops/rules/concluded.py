@@ -1,0 +1,66 @@
+"""What R7 asks of the conclusion of a merged experiment.
+
+Loaded where an experiment is merged, and at no other commit: see `gitexp.ops.rules.merging`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.formats import conclusion as conclusion_format
+from gitexp.ops.rules.facts import Finding
+from gitexp.store.layout import conclusion_path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Conclusion
+    from gitexp.model.plan import Plan
+    from gitexp.ops.rules.facts import Facts
+
+
+def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
+    """Say what the conclusion of an experiment lacks to be merged."""
+    path = conclusion_path(plan.name)
+    try:
+        data = facts.tree.read(path, conclusion_format.LIMIT_BYTES)
+        found = None if data is None else conclusion_format.load(data, path)
+    except GitexpError as error:
+        again = f"gitexp conclude {plan.name} --amend -m TEXT"
+        yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
+        return
+    if found is None:
+        yield Finding(
+            f"{plan.name} is merged into {facts.branch} without a conclusion",
+            f"git switch {plan.branch} && gitexp conclude -m TEXT, then merge again",
+            path,
+        )
+        return
+    yield from _concluded(facts, plan, found, path)
+    missing = facts.outside.archived(plan.name) if facts.outside is not None else None
+    if missing:
+        yield Finding(
+            f"{plan.name} is merged, and {missing}",
+            f"gitexp archive {plan.name} --push",
+        )
+
+
+def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:
+    again = f"git switch {plan.branch} && gitexp conclude --amend -m TEXT"
+    judged = found.comparison.plan
+    if judged is None or judged.digest != plan.digest:
+        yield Finding(
+            f"the conclusion of {plan.name} is about another plan than the one merged", again, path
+        )
+        return
+    if found.verdict != found.comparison.verdict:
+        yield Finding(
+            f"the verdict on {plan.name} is not that of the comparison it rests on", again, path
+        )
+        return
+    differs = facts.outside.recomputed(found) if facts.outside is not None else None
+    if differs:
+        yield Finding(
+            f"the conclusion of {plan.name} is not what its records give: {differs}", again, path
+        )
