@@ -16,7 +16,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.git import identity, objects, repository
 from gitexp.model.amended import AmendReport, Term
 from gitexp.model.plan import Amendment, BaselineRef
-from gitexp.ops import grade
+from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
 from gitexp.ops.known import metric_named
 from gitexp.store import layout, transaction
@@ -76,13 +76,12 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
             next_step="gitexp amend-plan --help; prose is mended in the plan's file",
         )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    author = identity.author(repo)
     before, after = amendments.binding(plan), amendments.binding(changed)
     differing = [key for key in before if before[key] != after[key]]
     kept = Amendment(
         digest=plan.digest,
         why=" ".join(why.split()),
-        by=author,
+        by=private.author(repo, tip),
         at=when,
         old={key: before[key] for key in differing},
     )
@@ -110,7 +109,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         branch,
         edit,
         message=f"gitexp amend-plan: {plan.name}\n\n{kept.why}\n",
-        author=author,
+        author=identity.author(repo),
         now=when,
         expected=tip,
         retry=False,

@@ -18,7 +18,7 @@ from gitexp.formats import conclusion as conclusion_format
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.model.comparison import Conclusion
-from gitexp.ops import ends
+from gitexp.ops import ends, private
 from gitexp.ops.archive import archive
 from gitexp.ops.compare import compare
 from gitexp.store import layout, plans, transaction
@@ -113,14 +113,14 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
     comparison = compare(workspace, [branch], now=when, program=program)[0]
-    author = identity.author(repo)
+    named = private.author(repo, tip)
     conclusion = Conclusion(
         experiment=plan.name,
         verdict=comparison.verdict,
         words=words.strip(),
         comparison=comparison,
-        author_name=author.name,
-        author_email=author.email,
+        author_name=named.name,
+        author_email=named.email,
         concluded_at=when,
     )
     data = conclusion_format.dump(conclusion)
@@ -138,7 +138,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         branch,
         edit,
         message=f"gitexp conclude: {plan.name}: {verdict}\n\n{words.strip()}\n",
-        author=author,
+        author=identity.author(repo),
         now=when,
         expected=tip,
         retry=False,

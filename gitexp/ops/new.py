@@ -29,7 +29,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.model.plan import BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
-from gitexp.ops import power
+from gitexp.ops import power, private
 from gitexp.ops.known import direction_of, known_metrics, last_duration, metric_named
 from gitexp.ops.measure import is_resource
 from gitexp.staging import curves
@@ -113,7 +113,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         branch,
         _edit(plan, files),
         message=f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n",
-        author=plan.author,
+        author=identity.author(repo),
         now=plan.created_at,
         expected=start if request.here else ABSENT,
         parent_if_absent=ABSENT if request.here else start,
@@ -280,7 +280,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         alpha=request.alpha,
         repeats=repeats,
         baseline=_baseline(repo, request.baseline),
-        author=identity.author(repo),
+        author=private.person(identity.author(repo), config.identity),
         created_at=now.replace(microsecond=0),
         guards=request.guards,
         evaluation=declared,

@@ -13,7 +13,7 @@ from gitexp.git import identity, objects, refs, repository, tags, writing
 from gitexp.git.absent import ABSENT
 from gitexp.model.endings import EndReport, Tombstone
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.ops import ends
+from gitexp.ops import ends, private
 from gitexp.ops.archive import check_tag, look, send
 from gitexp.store import layout, refmoves
 from gitexp.store.ancestry import listing
@@ -187,7 +187,7 @@ class _Build:
             tree=objects.commit_info(repo, standing.commit).tree,
             inputs=None if newest is None else InputsDigest(newest.inputs),
             source=None if newest is None else CommitHash(newest.commit),
-            author=identity.author(repo),
+            author=private.author(repo, standing.commit),
             removed_at=self.when,
         )
 

@@ -16,10 +16,10 @@ from gitexp.git import remote as remote_git
 from gitexp.git.refs import local
 from gitexp.model.ids import CommitHash
 from gitexp.model.witness import Receipt, Way, Witnessed
-from gitexp.ops import grade
+from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
 from gitexp.staging import secrets, timestamps
-from gitexp.store import transaction, witnesses
+from gitexp.store import plans, transaction, witnesses
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         branch,
         edit,
         message=f"gitexp witness: {plan.name} by {way.value}\n",
-        author=receipt.by,
+        author=identity.author(repo),
         now=(now or datetime.now(UTC)).replace(microsecond=0),
         expected=tip,
         retry=False,
@@ -126,7 +126,7 @@ def _pushed(
         way=Way.PUSH,
         plan=plan.digest,
         commit=tip,
-        by=identity.author(repo),
+        by=private.author(repo, tip),
         remote=remote,
         url=secrets.mask(url.strip(), {})[0],
         ref=ref,
@@ -143,18 +143,19 @@ def _stamped(repo: Repo, plan: Plan, tip: CommitHash) -> tuple[Receipt, bytes]:
             next_step="git config --global gitexp.witnessUrl https://AUTHORITY",
         )
     token = timestamps.request(witness_format.statement(plan.digest, tip), url)
-    by = identity.author(repo)
+    by = private.author(repo, tip)
     shown = secrets.mask(url, {})[0]
     return Receipt(Way.RFC3161, plan.digest, tip, by, url=shown), token
 
 
 def _approved(repo: Repo, plan: Plan, tip: CommitHash, words: str) -> Receipt:
-    by = identity.author(repo)
-    if by.email == plan.author.email:
+    by, who = private.author(repo, tip), identity.author(repo)
+    added = objects.commit_info(repo, plans.plan_commit(repo, plan, tip)).author
+    if who.email in {added.email, plan.author.email}:
         raise WitnessError(
             "a plan is approved by a second person",
-            found=by.email,
-            expected=f"somebody else than {plan.author.name}",
+            found=who.email,
+            expected=f"somebody else than {added.name}",
             next_step="ask a colleague for: gitexp witness NAME --approve",
         )
     if not repo.setting_is_true("commit.gpgsign"):

@@ -39,6 +39,12 @@ _GPUS = Path("/proc/driver/nvidia/gpus")
 _HEAD = 4096  # bytes: the first processor's lines
 
 
+def account(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the names of the user's account, and his home folders, as variables have them."""
+    names, homes = ("USER", "LOGNAME", "USERNAME"), ("HOME", "USERPROFILE")
+    return tuple(env.get(key, "") for key in names), tuple(env.get(key, "") for key in homes)
+
+
 def resources(env: Mapping[str, str]) -> Resources:
     """Return host, processor, GPUs and the variables that change numbers; no times.
 

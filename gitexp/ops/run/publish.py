@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -19,9 +20,11 @@ from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
-from gitexp.ops.run import identity, snapshot
+from gitexp.ops import private
 from gitexp.ops.run import record as records
+from gitexp.ops.run import snapshot
 from gitexp.ops.run.keeping import share
+from gitexp.staging import system
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, lookup, transaction
 
@@ -111,8 +114,9 @@ def publish(
         Nothing was written; the outcomes stay for ``--resume``.
     """
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
-    places = [str(workdir.root), "" if workspace.top is None else str(workspace.top)]
-    built = [(ended, _record(ended, now, places)) for ended in sides]
+    people, homes = system.account(os.environ)
+    places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
+    built = [(ended, _record(ended, now, places, people)) for ended in sides]
     for ended, made in built:
         _publish_by_products(workspace, ended, made, now)
     decided = _Snapshot()
@@ -159,7 +163,7 @@ def publish(
     return PublishedCall(published.commit, done, decided.said, tuple(left), published.cleared)
 
 
-def _record(ended: Ended, now: datetime, places: Sequence[str]) -> Record:
+def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]) -> Record:
     finished = ended.finished()
     committed = ended.state.draft.committed_seed
     seeds = [outcome.seed for outcome in finished]
@@ -185,7 +189,7 @@ def _record(ended: Ended, now: datetime, places: Sequence[str]) -> Record:
         whole_seed=whole,
         ended_at=now,
     )
-    return replace(made, run=identity.applied(made.run, config.identity, places))
+    return replace(made, run=private.run(made.run, config.identity, places, people))
 
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:

@@ -1,0 +1,138 @@
+"""Takes users, hosts and folders out of what is recorded, where the project asks for that.
+
+It acts on what would be written: runs, plans, conclusions, receipts, tombstones. A digest lets the
+same person or machine be recognised and does not name it; whoever has a list of names can still try
+them, so `drop` is the stronger word. The author of a commit is Git's to name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import NotInitialisedError
+from gitexp.git import identity
+from gitexp.model.plan import Person
+from gitexp.model.rules import Identity
+from gitexp.store import plans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.run import Repeat, Run
+
+WITHHELD: Final = "withheld"
+_SHORTEST: Final = 2  # characters of a name that is looked for as a word of its own
+# Accounts that many have name nobody, and are words of other meaning: a root mean square.
+_ANYBODY: Final = frozenset(
+    ("admin", "docker", "jenkins", "localhost", "nobody", "root", "runner", "ubuntu", "user")
+)
+# The name of a user's home; linear, as all of these, since a log may be long.
+_HOME: Final = re.compile(
+    r"(?P<before>/home/|/Users/|[A-Za-z]:[\\/]+Users[\\/]+)(?P<user>[^/\\\s\"':;,<>]{1,64})"
+)
+_PART: Final = r"[^/\\\s\"':;,<>()]+"
+# The folders of an absolute path, but for those that every system has.
+_FOLDERS: Final = re.compile(
+    rf"(?:(?<=file://)|(?<![\w.<>/~-]))/(?!(?:usr|lib\w*|s?bin|etc|proc|dev|sys)/)(?:{_PART}/)+"
+    rf"|(?<!\w)[A-Za-z]:[\\]+(?:{_PART}[\\]+)+|(?<![\w\\])\\\\+(?:{_PART}[\\]+)+"
+)
+
+
+def author(repo: Repo, commit: CommitHash) -> Person:
+    """Return who is at work, as records behind a commit name him by the settings in it.
+
+    Raises
+    ------
+    PreconditionError
+        If Git knows no name or address.
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If the settings cannot be read.
+    """
+    who = identity.author(repo)
+    try:
+        return person(who, plans.config_of(repo, commit)[0].identity)
+    except NotInitialisedError:
+        return who
+
+
+def person(who: Person, way: Identity) -> Person:
+    """Return a person as the project's records name him."""
+    if way is Identity.FULL:
+        return who
+    return Person(_name(who.email or who.name, way), "")
+
+
+def run(record: Run, way: Identity, places: Iterable[str] = (), people: Iterable[str] = ()) -> Run:
+    """Return a record as the project wants it to name people and machines.
+
+    Parameters
+    ----------
+    record : Run
+    way : Identity
+    places : iterable of str
+        Absolute paths on this machine, like the project's: they are replaced whole.
+    people : iterable of str
+        Names of the user's account.
+    """
+    if way is Identity.FULL:
+        return record
+    longest = sorted({place for place in places if len(place) > 1}, key=len, reverse=True)
+    who = record.author
+    mask = _Mask(way, tuple(longest), frozenset((*people, who.name, who.email)))
+    return replace(
+        record,
+        author=person(who, way),
+        command=mask.text(record.command),
+        repeats=tuple(mask.repeat(item) for item in record.repeats),
+        warnings=tuple(mask.text(text) for text in record.warnings),
+    )
+
+
+def _name(value: str, way: Identity) -> str:
+    if not value or way is Identity.DROP:
+        return value and WITHHELD
+    return hashlib.sha256(f"gitexp identity {value}".encode()).hexdigest()[:12]
+
+
+class _Mask:
+    def __init__(self, way: Identity, places: tuple[str, ...], people: frozenset[str]) -> None:
+        self._way = way
+        self._places = places
+        self._people = people
+
+    def repeat(self, repeat: Repeat) -> Repeat:
+        used = repeat.resources
+        host = used.host
+        return replace(
+            repeat,
+            reason=self.text(repeat.reason, host),
+            log_tail=self.text(repeat.log_tail, host),
+            warnings=tuple(self.text(text, host) for text in repeat.warnings),
+            resources=replace(
+                used,
+                host=_name(host, self._way),
+                variables={key: self.text(value, host) for key, value in used.variables.items()},
+            ),
+        )
+
+    def text(self, text: str, host: str = "") -> str:
+        for place in self._places:
+            text = text.replace(place, self._covered(place))
+        names = {*self._people, host, host.partition(".")[0]}
+        for name in sorted(names - _ANYBODY, key=len, reverse=True):
+            if len(name) >= _SHORTEST:
+                found = rf"(?<!\w){re.escape(name)}(?!\w)"
+                text = re.sub(found, self._covered(name), text)
+        text = _HOME.sub(lambda hit: hit["before"] + self._covered(hit["user"]), text)
+        return _FOLDERS.sub(self._folders, text)
+
+    def _folders(self, hit: re.Match[str]) -> str:
+        return self._covered(hit[0][:-1]) + hit[0][-1]
+
+    def _covered(self, value: str) -> str:
+        return f"<{_name(value, self._way)}>"
