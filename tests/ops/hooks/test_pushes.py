@@ -176,6 +176,27 @@ def test_an_experiment_is_not_rewritten(repo: BuiltRepo, server: BuiltRepo) -> N
     assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0  # no experiment
 
 
+def test_replacements_that_were_pushed_tell_no_other_history(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    """Both would look as if they went on from what is there, and the first without a bad commit."""
+    before, tree = server.hash("exp/deep"), repo.tree()
+    drop_the_plan(repo)
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    later = repo.hash()
+    repo.git("replace", later, repo.git("commit-tree", tree, "-p", before, "-m", "a"))
+    other = repo.git("commit-tree", tree, "-p", f"{before}^", "-m", "b")
+    repo.git("replace", other, repo.git("commit-tree", tree, "-p", before, "-m", "c"))
+    assert (
+        call(repo, "push", "-q", "--no-verify", "origin", "refs/replace/*:refs/replace/*").code == 0
+    )
+    assert "error[R1]" in call(repo, "push", "-q", "origin", f"{later}:exp/deep").err
+    for commit, rule in ((later, "R1"), (other, "refs")):
+        said = call(repo, "push", "-qf", "--no-verify", "origin", f"{commit}:exp/deep")
+        assert f"error[{rule}]" in said.err
+    assert server.hash("exp/deep") == before
+
+
 def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
     repo: BuiltRepo, server: BuiltRepo
 ) -> None:
