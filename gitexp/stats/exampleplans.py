@@ -31,8 +31,8 @@ MIN_CLUSTERS = 20  # for the same: with 10 clusters it rejects 6.9 %, with 5 9.4
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
 MIN_DRAWS = 999
 MAX_COUNTED = 1_000
-RANKED_WORK = 100_000_000  # examples times draws that are counted by rank in some seconds
-DRAWN_WORK = 300_000_000  # and that are only summed
+SWAPPED_WORK = 1_000_000_000  # examples times swaps that are counted by rank in some seconds
+DRAWN_WORK = 300_000_000  # examples times bootstrap samples that are
 
 
 def swap_draws(metric: str, n: int) -> int:
@@ -41,17 +41,16 @@ def swap_draws(metric: str, n: int) -> int:
     Examples
     --------
     >>> swap_draws("mae", 10**6), swap_draws("average_precision", 10**5)
-    (19999, 1000)
+    (19999, 10000)
     """
     if metric not in RANKED:
         return SWAP_DRAWS
-    return min(SWAP_DRAWS, max(MIN_DRAWS, RANKED_WORK // n))
+    return min(SWAP_DRAWS, max(MIN_DRAWS, SWAPPED_WORK // n))
 
 
-def bootstrap_draws(metric: str, n: int) -> int:
+def bootstrap_draws(n: int) -> int:
     """Return how many bootstrap samples of n units are drawn."""
-    work = RANKED_WORK if metric in RANKED else DRAWN_WORK
-    return min(BOOTSTRAP_DRAWS, max(MIN_DRAWS, work // n))
+    return min(BOOTSTRAP_DRAWS, max(MIN_DRAWS, DRAWN_WORK // n))
 
 
 def plan_examples(
@@ -83,7 +82,7 @@ def plan_examples(
     margin = design.effect is not None and design.effect.margin != 0
     what = "clusters" if clusters else "examples"
     if margin:
-        draws, usable = bootstrap_draws(design.metric, units), units >= MIN_BOOTSTRAP_EXAMPLES
+        draws, usable = bootstrap_draws(units), units >= MIN_BOOTSTRAP_EXAMPLES
         usable = usable and (design.metric not in RANKED or min(classes) >= MIN_CLASS)
         title = f"paired bootstrap of {design.metric} against the margin, {draws:,} resamples"
         test, why = "bootstrap-margin", f"{why}; a margin other than zero"

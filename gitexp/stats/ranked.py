@@ -1,6 +1,7 @@
 """Metrics of the order of scores (average precision, ROC area): swapped, resampled, left out.
 
-Scores are ranked once; a draw counts examples by rank and sorts nothing again.
+Scores are ranked once; a draw counts examples by rank and sorts nothing again. Of the average
+precision only those ranks are kept that a positive example has: at no other can it change.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from gitexp.errors import DesignError
 from gitexp.stats.permutation import Tails
 from gitexp.stats.scored import value
-from gitexp.stats.scorekinds import AREA
+from gitexp.stats.scorekinds import AREA, PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitexp.stats.values import Values
 
 Counted = NDArray[np.float64] | NDArray[np.int64] | NDArray[np.intp]
+Pair = tuple[Counted, Counted]  # of the positive examples, and of the others
 
 CHUNK = 500_000  # counts held at a time, 4 MB; a step has several such tables
 TIE = 1e-12
@@ -40,7 +42,8 @@ class Ranking:
     truth : ndarray of float, shape (n_examples,)
         1 for the positive class, else 0.
     baseline, candidate : ndarray of int, shape (n_examples,)
-        Rank of the score among those of both sides, 0 for the highest; ties share one.
+        Rank of the score among those of both sides, 0 for the highest; ties share one, see
+        `_places`.
     ranks : int
         Different ranks.
     clusters : ndarray of int, shape (n_examples,), or None
@@ -62,12 +65,25 @@ class Ranking:
 
 def ranking(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Ranking:
     """Rank the scores of both sides."""
+    kind, hit, n = baseline.scoring.kind, baseline.truth > 0, len(baseline.values)
     both = -np.concatenate([baseline.values, candidate.values])
-    distinct, place = np.unique(both, return_inverse=True)
-    n = len(baseline.values)
-    return Ranking(
-        baseline.scoring.kind, baseline.truth, place[:n], place[n:], len(distinct), clusters
-    )
+    place, ranks = _places(kind, both, np.concatenate([hit, hit]))
+    return Ranking(kind, baseline.truth, place[:n], place[n:], ranks, clusters)
+
+
+def _places(kind: str, keys: Values | Places, hit: NDArray[np.bool_]) -> tuple[Places, int]:
+    """Return the rank of each key and how many there are, the smallest key first.
+
+    For the average precision the ranks between two positive examples are one with that of the
+    later, and those behind the last one are one.
+    """
+    distinct, place = np.unique(keys, return_inverse=True)
+    if kind != PRECISION:
+        return place, len(distinct)
+    is_threshold = np.zeros(len(distinct), dtype=np.intp)
+    is_threshold[place[hit]] = 1
+    merged = np.cumsum(is_threshold) - is_threshold
+    return merged[place], int(is_threshold.sum()) + 1
 
 
 def swap_tails(
@@ -78,25 +94,32 @@ def swap_tails(
     See `sums.swap_tails`. The counts of both sides together stay as they are, so a draw counts
     one side only.
     """
-    n, k = len(one.truth), one.ranks
-    if (one.baseline == one.candidate).all():
-        return Tails(1.0, 1.0, 1.0)
     hit = one.truth > 0
-    whole = _counts(np.concatenate([one.baseline, one.candidate]), np.concatenate([hit, hit]), k)
+    order = np.concatenate([np.flatnonzero(hit), np.flatnonzero(~hit)])  # positive ones first
+    base, change = one.baseline[order], (one.candidate - one.baseline)[order]
+    clusters = None if one.clusters is None else one.clusters[order]
+    n, m, k = len(order), int(hit.sum()), one.ranks
+    if not change.any():
+        return Tails(1.0, 1.0, 1.0)
+    whole = [
+        np.bincount(part, minlength=k) + np.bincount(part + moved, minlength=k)
+        for part, moved in ((base[:m], change[:m]), (base[m:], change[m:]))
+    ]
     gain = sign * (observed[1] - observed[0])
     greater = less = outside = 0
     rng = np.random.default_rng(seed)
     size = max(1, CHUNK // (2 * k + 2 * n))
     for start in range(0, draws, size):
         rows = min(size, draws - start)
-        swapped = rng.integers(0, 2, size=(rows, one.units), dtype=np.int8).astype(bool)
-        mask = swapped if one.clusters is None else swapped[:, one.clusters]
-        place = np.where(mask, one.candidate, one.baseline) + np.arange(rows)[:, None] * k
-        seen = np.bincount(place.ravel(), minlength=rows * k).reshape(rows, k)
-        hits = np.bincount(place[:, hit].ravel(), minlength=rows * k).reshape(rows, k)
-        base = _metric(one.kind, hits, seen)
-        cand = _metric(one.kind, whole[0] - hits, whole[1] - seen)
-        gains = sign * (cand - base)
+        swapped = _coins(rows, one.units, rng)
+        place = change * (swapped if clusters is None else swapped[:, clusters])
+        place += base + np.arange(rows)[:, None] * k  # no branches: a coin cannot be foreseen
+        hits, misses = (
+            np.bincount(part.ravel(), minlength=rows * k).reshape(rows, k)
+            for part in (place[:, :m], place[:, m:])
+        )
+        low = _metric(one.kind, hits, misses)
+        gains = sign * (_metric(one.kind, whole[0] - hits, whole[1] - misses) - low)
         greater += int((gains >= gain - TIE).sum())
         less += int((gains <= gain + TIE).sum())
         outside += int((np.abs(gains) >= abs(gain) - TIE).sum())
@@ -112,9 +135,14 @@ def resampled(one: Ranking, *, draws: int, seed: int) -> tuple[Values, Values]:
     """
     rng = np.random.default_rng(seed)
     found: list[tuple[Values, Values]] = []
-    sides = [_Sorted.of(side, one.truth) for side in (one.baseline, one.candidate)]
+    hit = one.truth > 0
+    sides = []
+    for side in (one.baseline, one.candidate):
+        place, k = _places(one.kind, side, hit)
+        sides.append(((place[hit], place[~hit]), k))
     for weights in drawn_weights(one, draws, rng):
-        found.append((sides[0].metric(one.kind, weights), sides[1].metric(one.kind, weights)))  # noqa: PERF401  read twice
+        low, high = (_weighted(one.kind, places, k, weights) for places, k in sides)
+        found.append((low, high))
     return np.concatenate([one for one, _ in found]), np.concatenate([two for _, two in found])
 
 
@@ -172,38 +200,34 @@ def _areas_left_out(
     return without
 
 
-@dataclass(frozen=True, slots=True)
-class _Sorted:
-    """One side in the order of its scores."""
-
-    order: Places
-    truth: Values
-    last: Places  # of each group of equal scores
-
-    @classmethod
-    def of(cls, side: Places, truth: Values) -> _Sorted:
-        order = np.argsort(side, kind="stable")
-        last = np.flatnonzero(np.append(np.diff(side[order]) != 0, True))
-        return cls(order, truth[order], last)
-
-    def metric(self, kind: str, weights: Values) -> Values:
-        drawn = weights[:, self.order]
-        hits = np.cumsum(drawn * self.truth, axis=1)[:, self.last]
-        seen = np.cumsum(drawn, axis=1)[:, self.last]
-        return _metric(kind, np.diff(hits, axis=1, prepend=0.0), np.diff(seen, axis=1, prepend=0.0))
+def _weighted(kind: str, places: Pair, k: int, weights: Pair) -> Values:
+    """Compute one side's metric of examples that are there so often; rows of weights."""
+    counts = []
+    for place, often in zip(places, weights, strict=True):
+        rows = len(often)
+        codes = (place + np.arange(rows)[:, None] * k).ravel()
+        counts.append(np.bincount(codes, often.ravel(), minlength=rows * k).reshape(rows, k))
+    return _metric(kind, counts[0], counts[1])
 
 
-def _metric(kind: str, hits: Counted, seen: Counted) -> Values:
-    """Compute the metric from the examples of each rank, positive ones and all; rows of them."""
-    gained = hits.astype(np.float64)
-    before = np.cumsum(gained, axis=-1)
-    total = before[..., -1]
+def _metric(kind: str, hits: Counted, misses: Counted) -> Values:
+    """Compute the metric from the positive and the other examples of each rank; rows of them."""
+    before = np.cumsum(hits, axis=-1, dtype=np.float64)
+    total = before[..., -1].copy()
     if kind == AREA:
-        misses = seen - gained
-        pairs = ((before - gained / 2) * misses).sum(axis=-1)
-        return _ratio(pairs, total * misses.sum(axis=-1))
-    rows = np.cumsum(seen, axis=-1, dtype=np.float64)
-    return _ratio((gained * _ratio(before, rows)).sum(axis=-1), total)
+        pairs = ((before - hits / 2) * misses).sum(axis=-1)
+        return _ratio(pairs, total * misses.sum(axis=-1, dtype=np.float64))
+    rows = np.cumsum(misses, axis=-1, dtype=np.float64)
+    rows += before
+    before /= np.maximum(rows, 1.0, out=rows)  # above the first example there is no hit either
+    before *= hits
+    return _ratio(before.sum(axis=-1), total)
+
+
+def _coins(rows: int, n: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return fair coins, 0 or 1: each random byte is eight of them."""
+    drawn = rng.integers(0, 256, size=(rows, -(-n // 8)), dtype=np.uint8)
+    return np.unpackbits(drawn, axis=1, count=n)
 
 
 def _ratio(top: Values, bottom: Values) -> Values:
@@ -219,23 +243,24 @@ def _rows(counts: tuple[Values, Values]) -> tuple[Values, Values]:
     return counts[0][None], counts[1][None]
 
 
-def drawn_weights(one: Ranking, draws: int, rng: np.random.Generator) -> Iterator[Values]:
-    """Yield how often each example is in a bootstrap sample, rows of draws at a time."""
+def drawn_weights(one: Ranking, draws: int, rng: np.random.Generator) -> Iterator[Pair]:
+    """Yield how often each example is in a bootstrap sample, rows of draws at a time.
+
+    The positive examples, then the others, each in their order.
+    """
     n = len(one.truth)
     size = max(1, CHUNK // n)
-    groups: tuple[NDArray[np.intp], ...]
-    groups = (np.flatnonzero(one.truth > 0), np.flatnonzero(one.truth == 0))
+    hit = one.truth > 0
+    numbers = int(hit.sum()), int((~hit).sum())
+
+    def drawn(rows: int, units: int) -> Counted:
+        index = rng.integers(0, units, size=(rows, units)) + np.arange(rows)[:, None] * units
+        return np.bincount(index.ravel(), minlength=rows * units).reshape(rows, units)
+
     for start in range(0, draws, size):
         rows = min(size, draws - start)
-        shift = np.arange(rows)[:, None]
-        if one.clusters is not None:
-            index = rng.integers(0, one.units, size=(rows, one.units)) + shift * one.units
-            counts = np.bincount(index.ravel(), minlength=rows * one.units)
-            yield counts.reshape(rows, -1)[:, one.clusters].astype(np.float64)
-            continue
-        picked = [
-            group[rng.integers(0, len(group), size=(rows, len(group)))] + shift * n
-            for group in groups
-        ]
-        index = np.concatenate(picked, axis=1)
-        yield np.bincount(index.ravel(), minlength=rows * n).reshape(rows, n).astype(np.float64)
+        if one.clusters is None:
+            yield drawn(rows, numbers[0]), drawn(rows, numbers[1])
+        else:
+            often = drawn(rows, one.units)
+            yield often[:, one.clusters[hit]], often[:, one.clusters[~hit]]

@@ -142,7 +142,7 @@ def intervals(
     if sides.units < MIN_BOOTSTRAP_EXAMPLES:
         return None, None
     old, new = sides.both
-    draws = bootstrap_draws(sides.metric, sides.units)
+    draws = bootstrap_draws(sides.units)
     low, high = _resample(sides, draws, seed)
     base, cand = _influence(sides)
     what = "examples" if sides.clusters is None else "clusters"
