@@ -17,9 +17,8 @@ from gitexp.errors import BadFormatError, UsageError
 from gitexp.formats import review as review_format
 from gitexp.model.review import FailOn
 from gitexp.ops.review import exit_code, review
-from gitexp.report import brief, github, renderer
+from gitexp.report import brief, github, reviewpage
 from gitexp.report.jsonescape import escaped
-from gitexp.report.style import PLAIN
 
 if TYPE_CHECKING:
     import argparse
@@ -104,8 +103,7 @@ def render(found: Review, name: str) -> str:
         case "annotations":
             return github.workflow_commands(found)
         case "html":
-            every = [item.comparison for item in found.experiments]
-            return renderer("html").render(tuple(item for item in every if item), PLAIN)
+            return reviewpage.render(found)
         case _:
             return brief.text(found)
 

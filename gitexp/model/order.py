@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
+
+ALONE: Final = "by ancestry alone: the author's own clock"  # what `Grade.HISTORY` rests on
 
 
 class Grade(enum.Enum):

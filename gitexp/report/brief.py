@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import effect_text
+from gitexp.model.order import ALONE
 from gitexp.model.rules import Policy
 from gitexp.report import numbers, svg, words
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal
@@ -137,8 +138,9 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
         for metric in item.broken_guards[:_MOST_GUARDS]:
             yield "; guard-rail BROKEN: "
             yield Foreign(metric, _SHORT)
+    why = item.plan.order.why
     yield f"; order: {item.plan.order.grade.value} ("
-    yield Foreign(item.plan.order.why, _LONG)
+    yield why if why == ALONE else Foreign(why, _LONG)
     yield ")"
     if item.plan.amended:
         yield f"; the plan was amended {numbers.amount(item.plan.amended, 'time')} after runs"

@@ -32,8 +32,8 @@ _MOST_METRICS = 40
 _POINTER_BYTES = 2_000
 _LONG = 1_000
 _LEGEND = (
-    "Made by `gitexp review`. A refuted hypothesis is a result, not a failure; only a broken rule "
-    "fails the check."
+    "Made by `gitexp review`. A refuted hypothesis is a result, not a failure: only a broken rule "
+    "fails the check, unless `fail-on` asks for more."
 )
 _FROM_FORK = (
     "**These numbers were worked out by a job that the fork could change; only their shape was "
@@ -190,7 +190,17 @@ def _experiments(items: Sequence[ReviewedExperiment]) -> Iterator[Section]:
 
 
 def _metrics(comparison: Comparison) -> Iterator[str]:
-    yield from md.metric_table(replace(comparison, metrics=comparison.metrics[:_MOST_METRICS]))
+    """Yield the table that fits the width of a comment; `_facts` has what decides nothing."""
+    sides = (comparison.baseline.name, comparison.candidate.name)
+    names = " | ".join(span(name, cell=True) for name in sides)
+    yield f"| metric | {names} | change | {words.confidence_title(comparison)} | role |"
+    yield "|---|---:|---:|---:|---:|---|"
+    for metric in comparison.metrics[:_MOST_METRICS]:
+        row = words.metric_row(comparison, metric)
+        change = f"{row.effect} ({row.relative})"
+        role = row.note.partition(";")[0].removesuffix(", no verdict")
+        cells = (row.baseline, row.candidate, change, row.interval, role)
+        yield f"| {span(row.metric, cell=True)} | {' | '.join(cells)} |"
     more = len(comparison.metrics) - _MOST_METRICS
     if more > 0:
         yield ""
@@ -251,6 +261,9 @@ def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
         for fact in words.facts(item.comparison)
         if fact.label not in told
     ]
+    shown = replace(item.comparison, metrics=item.comparison.metrics[:_MOST_METRICS])
+    if shown.metrics:
+        lines += ["", *md.metric_table(shown)]
     body = ["", "<details><summary>How it was tested</summary>", "", *lines, "", "</details>"]
     yield _section(f"details of {name}", body, rank=5)
 
@@ -284,8 +297,8 @@ def _fitting(sections: Sequence[Section], room: int) -> tuple[list[Section], lis
 
 def _pointer(dropped: Sequence[Section]) -> str:
     """Name what was left out; the names are short, or not all of them are told."""
-    said = "\nLeft out, for the size of a comment: "
-    where = ". The job summary and the report in the artifact have all of it.\n"
+    said = "\nLeft out, for the size: "
+    where = ". The artifact gitexp-review has all of it.\n"
     room = _POINTER_BYTES - len(said.encode()) - len(where.encode()) - 40
     told: list[str] = []
     for section in dropped:

@@ -20,7 +20,7 @@ from gitexp.report.look import CSS
 from gitexp.report.witnessed import order_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gitexp.model.comparison import Comparison
     from gitexp.report.facts import Fact
@@ -46,18 +46,26 @@ _MEANINGS = {
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return the whole page."""
     del style
-    several = len(comparisons) > 1
     names = ", ".join(item.candidate.name for item in comparisons)
     title = f"{names} against {comparisons[0].baseline.name}" if comparisons else "nothing"
-    body: list[str] = []
+    return page(title, articles(comparisons))
+
+
+def articles(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
+    """Yield an article for each comparison; above several of them what they say in short."""
+    several = len(comparisons) > 1
     room = Room()
     if several:
-        body += _overview(comparisons)
+        yield from _overview(comparisons)
     together = across.of_call(comparisons)
     if together is not None:
-        body += across.page(together, "all")
+        yield from across.page(together, "all")
     for index, item in enumerate(comparisons):
-        body += _article(item, room, key=f"c{index}", several=several)
+        yield from _article(item, room, key=f"c{index}", several=several)
+
+
+def page(title: str, body: Iterable[str]) -> str:
+    """Return a page that loads and runs nothing."""
     return "\n".join(
         [
             "<!DOCTYPE html>",

@@ -17,7 +17,7 @@ from gitexp.formats import comparison as comparison_format
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.comparison import Change
 from gitexp.model.ids import CommitHash, PlanDigest
-from gitexp.model.order import Grade, OrderGrade
+from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy, Violation, Where
 from gitexp.report import brief, github
@@ -73,6 +73,24 @@ def test_the_first_three_lines_decide() -> None:
     assert third.endswith("3 commits behind the base, WHICH HAS OTHER INPUTS")
 
 
+def test_our_own_words_are_no_code() -> None:
+    review = made(violations=0)
+    plan = review.experiments[0].plan
+    sure = replace(plan, order=OrderGrade(Grade.HISTORY, ALONE))
+    page = github.markdown(
+        replace(review, experiments=(replace(review.experiments[0], plan=sure),))
+    )
+    assert page.split("\n")[0].count(f"order: history ({ALONE})") == 1
+
+
+def test_the_metric_table_fits_a_comment_and_the_whole_of_it_is_folded() -> None:
+    page = github.markdown(made(items=1))
+    short, whole = (line for line in page.split("\n") if line.startswith("| metric |"))
+    assert short.count("|") == 7
+    assert whole.count("|") == 11
+    assert page.index(short) < page.index("<details>") < page.index(whole)
+
+
 def test_a_broken_rule_stands_above_the_verdict() -> None:
     page = github.markdown(made())
     assert page.startswith("**RULES BROKEN: 2 errors in 7 commits of `deeper`")
@@ -92,7 +110,7 @@ def test_whole_sections_go_when_there_is_no_room_and_are_named(limit: int, text:
     big = made(text, violations=60, changes=200, items=30)
     page = github.markdown(big, limit=limit)
     assert len(page.encode()) <= limit
-    assert "Left out, for the size of a comment: " in page
+    assert "Left out, for the size: " in page
     assert page.count("```text") == page.count("\n```\n")
     assert page.count("<details>") == page.count("</details>")
     whole = github.markdown(big, limit=10**9)
@@ -136,7 +154,7 @@ def test_in_a_browser_it_is_text_in_tables_that_fit(tmp_path: Path) -> None:
     )
     seen = dict(re.findall(r"([a-z]+)=(\d+)", done.stdout.split("<title>")[1].split("</title>")[0]))
     n_pages = sum(1 for text in HOSTILE if text)
-    assert seen == {"acts": "0", "tables": str(3 * n_pages), "folded": str(n_pages), "wide": "0"}
+    assert seen == {"acts": "0", "tables": str(4 * n_pages), "folded": str(n_pages), "wide": "0"}
 
 
 _PAGE = """<!doctype html><meta charset=utf-8><title></title>
