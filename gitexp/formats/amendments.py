@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gitexp.formats.fields import Fields
     from gitexp.formats.jsontext import Json
     from gitexp.model.ids import ParamValue
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Plan, Stopping
 
 
 def read(fields: Fields) -> tuple[Amendment, ...]:
@@ -53,9 +53,13 @@ def binding(plan: Plan) -> dict[str, ParamValue]:
         "baseline": plan.baseline.commit,
         "guards": tuple(guard_text(guard) for guard in plan.guards),
         "evaluation": plan.evaluation,
-        "stopping": None if stopping is None else f"{stopping.rule.value} {stopping.looks}",
+        "stopping": None if stopping is None else _stopping_text(stopping),
         "on_failed": plan.on_failed.value,
     }
+
+
+def _stopping_text(stopping: Stopping) -> str:
+    return f"{stopping.rule.value} {stopping.looks or ''}".strip()
 
 
 def _read(fields: Fields) -> Amendment:

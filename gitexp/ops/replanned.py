@@ -6,10 +6,10 @@ covers counts no more; which term was edited is read from the plan as it stood a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats.effects import effect_text, guard_text
+from gitexp.formats import amendments
 from gitexp.git.absent import ABSENT
 from gitexp.ops.eligible import finished_seeds
 from gitexp.store.plans import plan_named
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
+
+_SHORT: Final = 9  # of a commit's hash
 
 
 def warnings(
@@ -79,20 +82,16 @@ def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:
 
 
 def _terms(plan: Plan) -> dict[str, str]:
-    rule = plan.stopping
-    return {
-        "claim": plan.claim.value,
-        "metric": plan.metric,
-        "direction": plan.direction.value,
-        "effect": effect_text(plan.effect, plan.direction),
-        "alpha": f"{plan.alpha:g}",
-        "repeats": str(plan.repeats),
-        "baseline": plan.baseline.commit[:9],
-        "guards": " ".join(sorted(map(guard_text, plan.guards))) or "none",
-        "evaluation": " ".join(sorted(plan.evaluation)) or "none",
-        "stopping": "none" if rule is None else f"{rule.rule.value} {rule.looks or ''}".strip(),
-        "on_failed": plan.on_failed.value,
-    }
+    return {name: _text(name, value) for name, value in amendments.binding(plan).items()}
+
+
+def _text(name: str, value: ParamValue) -> str:
+    if isinstance(value, tuple):
+        return " ".join(sorted(map(str, value))) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "none" if value is None else str(value)
+    return text[:_SHORT] if name == "baseline" else text
 
 
 def _word(direction: str) -> str:
