@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.ops.check import check
-from tests.ops.hooks.world import PLAN, call, copied, template
+from tests.ops.hooks.world import PLAN, Said, call, copied, template
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tests.build import BuiltRepo
-    from tests.ops.hooks.world import Said
 
 DROP = ("rm", "--quiet", "--cached", PLAN)
 TODO = "sed -i.bak '2s/pick/{}/'"
@@ -84,6 +83,20 @@ def am(repo: BuiltRepo) -> Said:
     return call(repo, "am", "--quiet", ".git/patch")
 
 
+def by_hunks(repo: BuiltRepo) -> Said:
+    (repo.path / PLAN).unlink()
+    return call(repo, "commit", "-q", "--patch", "-m", "bad", given=b"y\n")
+
+
+def replay(repo: BuiltRepo) -> Said:
+    if b"usage" not in repo.git_bytes("replay", "-h", check=False):
+        pytest.skip("this Git is older than git replay")
+    moves = repo.git_bytes("replay", "--advance", "exp/deep", "side^..side")
+    if moves:  # until 2.51 it said how to move the branch; since then it moves it
+        repo.git("update-ref", "--stdin", data=moves)
+    return call(repo, "reset", "--quiet", "--hard")
+
+
 def fast_import(repo: BuiltRepo) -> Said:
     stream = (
         "commit refs/heads/exp/deep\ncommitter A <a@b.c> 1704067200 +0000\ndata 3\nbad\n"
@@ -97,11 +110,17 @@ WAYS = (
     Way("commit", commands(DROP, "commit -qm bad"), refused=True),
     Way("commit -a", unstaged("commit", "-qam", "bad"), refused=True),
     Way("commit FILE", unstaged("commit", "-qm", "bad", PLAN), refused=True),
+    Way("commit -p", by_hunks, refused=True),
     Way("commit --amend", commands(DROP, "commit -q --amend --no-edit"), refused=True),
     Way("commit --fixup", commands(DROP, "commit -q --fixup HEAD"), refused=True),
     Way("commit --no-verify", commands(DROP, "commit -q --no-verify -m bad"), refused=False),
     Way("no hooks", commands(DROP, "-c core.hooksPath=/dev/null commit -qm bad"), refused=False),
     Way("merge", commands("merge -q --no-edit side"), refused=True),
+    Way(
+        "merge --no-ff",
+        commands("reset -q --hard HEAD^", "merge -q --no-ff --no-edit side"),
+        refused=True,
+    ),
     Way("merge --no-verify", commands("merge -q --no-edit --no-verify side"), refused=False),
     Way("merge --ff", commands("reset -q --hard HEAD^", "merge -q --ff-only side"), refused=False),
     Way("merge --squash", commands("merge -q --squash side", "commit -qm bad"), refused=True),
@@ -112,6 +131,7 @@ WAYS = (
         refused=True,
     ),
     Way("cherry-pick", commands("cherry-pick side"), refused=False),
+    Way("cherry-pick -e", commands("-c core.editor=true cherry-pick -e side"), refused=False),
     Way(
         "cherry-pick --continue",
         commands(
@@ -123,13 +143,26 @@ WAYS = (
         refused=True,
     ),
     Way("revert", commands("revert --no-edit HEAD^"), refused=False),
+    Way("revert -e", commands("-c core.editor=true revert -e HEAD^"), refused=False),
     Way("rebase", commands("cherry-pick side", "rebase -q --force-rebase main"), refused=False),
+    Way(
+        "rebase --continue",
+        commands(
+            "rebase -q clash",
+            "checkout -q --theirs train.py",
+            "add train.py",
+            "-c core.editor=true rebase --continue",
+        ),
+        refused=False,
+    ),
+    Way("pull --rebase", commands("pull -q --rebase . side"), refused=False),
     Way("rebase squash", rebase("squash"), refused=False),
     Way("rebase reword", rebase("reword"), refused=True),
     Way("rebase edit", rebase("edit", "commit", "-q", "--amend", "--no-edit"), refused=True),
     Way("am", am, refused=False),
     Way("branch -f", commands("switch -q main", "branch -f exp/deep side"), refused=False),
     Way("update-ref", commands("update-ref refs/heads/exp/deep side"), refused=False),
+    Way("replay", replay, refused=False),
     Way("reset", commands("reset -q --hard side"), refused=False),
     Way("fast-import", fast_import, refused=False),
     Way("fetch", commands("switch -q main", "fetch -qf . side:exp/deep"), refused=False),
@@ -150,6 +183,15 @@ def test_a_way_is_refused_or_found_by_check(repo: BuiltRepo, way: Way) -> None:
     assert repo.hash("exp/deep") != before
     report = check(repo.workspace, "exp/deep")
     assert "R1" in {each.rule for each in report.violations}
+
+
+def test_notes_and_a_stash_move_no_experiment(repo: BuiltRepo) -> None:
+    before = repo.hash("exp/deep")
+    repo.write({"train.py": "print(5)\n"})
+    for args in (("notes", "add", "-m", "a note"), ("stash", "-q"), ("stash", "pop", "-q")):
+        assert call(repo, *args) == Said(0, ""), args
+    assert repo.hash("exp/deep") == before
+    assert check(repo.workspace).violations == ()
 
 
 def test_what_is_as_it_should_be_passes_every_hook(repo: BuiltRepo) -> None:

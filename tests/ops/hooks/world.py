@@ -28,12 +28,18 @@ class Said:
     err: str
 
 
-def call(repo: BuiltRepo, *args: str, env: Mapping[str, str] | None = None, at: int = 9) -> Said:
+def call(
+    repo: BuiltRepo,
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    at: int = 9,
+    given: bytes = b"",
+) -> Said:
     """Run git as a person does, whatever it says."""
     done = subprocess.run(
         ["git", *args],
         cwd=repo.path,
-        stdin=subprocess.DEVNULL,
+        input=given,
         capture_output=True,
         env=git_environment(at) | dict(env or {}),
         check=False,
