@@ -1,4 +1,4 @@
-"""Which runs a history holds, and in which order they were added to it.
+"""Which runs and conclusions a history holds, and in which order they were added to it.
 
 Git's parents decide, never a clock: run A comes before run B if the commit that added A is an
 ancestor of the one that added B. On parallel lines the smaller run id comes first, so that every
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
-from gitexp.model.ids import CommitHash, RunId, TreeId
+from gitexp.model.ids import BlobId, CommitHash, RunId, TreeId
 from gitexp.store.index import Kind
-from gitexp.store.layout import RUNS
+from gitexp.store.layout import CONCLUSIONS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -31,10 +31,11 @@ _RUN_ID = re.compile(r"[a-z2-7]{16}")
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A commit: its parents, and the runs that are in its tree and in no parent's."""
+    """A commit: its parents, and the runs and conclusions of its tree that no parent's has."""
 
     parents: tuple[CommitHash, ...]
-    added: tuple[tuple[RunId, TreeId], ...]
+    added: tuple[tuple[RunId, TreeId], ...] = ()
+    concluded: tuple[BlobId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ class Graph:
                     seen.add(run)
                     found.append(Addition(run, tree, commit, len(found)))
         return tuple(found)
+
+    def conclusions(self) -> tuple[BlobId, ...]:
+        """Return every version of a conclusion that the history holds, each once."""
+        blobs = (blob for node in self.nodes.values() for blob in node.concluded)
+        return tuple(dict.fromkeys(blobs))
 
     def is_before(self, one: CommitHash, other: CommitHash) -> bool:
         """Whether the first commit is a proper ancestor of the second."""
@@ -164,30 +170,43 @@ def shallow_commits(repo: Repo) -> frozenset[str]:
 
 
 class _Reader:
-    """Reads commits; remembers the runs trees that neighbours share."""
+    """Reads commits; remembers the trees of records that neighbours share."""
 
     def __init__(self, repo: Repo) -> None:
         self._repo = repo
-        self._runs: dict[CommitHash, TreeId | Absent] = {}
+        self._trees: dict[tuple[CommitHash, str], TreeId | Absent] = {}
 
     def node(self, commit: CommitHash) -> Node:
         parents = commit_info(self._repo, commit).parents
-        mine = self._runs_tree(commit)
-        if isinstance(mine, Absent):
-            return Node(parents, ())
-        theirs = [self._runs_tree(parent) for parent in parents]
-        if mine in theirs:
-            return Node(parents, ())
-        return Node(parents, tuple(sorted(self._added(mine, theirs).items())))
+        runs = self._changed(RUNS, commit, parents)
+        conclusions = self._changed(CONCLUSIONS, commit, parents)
+        return Node(
+            parents,
+            () if runs is None else tuple(sorted(self._added(*runs).items())),
+            () if conclusions is None else tuple(sorted(self._concluded(*conclusions))),
+        )
 
-    def _runs_tree(self, commit: CommitHash) -> TreeId | Absent:
-        if commit not in self._runs:
-            self._runs[commit] = tree_id(self._repo, commit, RUNS)
-        return self._runs[commit]
+    def _changed(
+        self, folder: str, commit: CommitHash, parents: Sequence[CommitHash]
+    ) -> tuple[TreeId, list[TreeId]] | None:
+        """Return a folder's tree and that of each parent; None where nothing can be new in it."""
+        mine, *theirs = (self._tree(folder, each) for each in (commit, *parents))
+        if isinstance(mine, Absent) or mine in theirs:
+            return None
+        return mine, [tree for tree in theirs if not isinstance(tree, Absent)]
 
-    def _added(self, mine: TreeId, theirs: Sequence[TreeId | Absent]) -> dict[RunId, TreeId]:
+    def _tree(self, folder: str, commit: CommitHash) -> TreeId | Absent:
+        if (commit, folder) not in self._trees:
+            self._trees[commit, folder] = tree_id(self._repo, commit, folder)
+        return self._trees[commit, folder]
+
+    def _concluded(self, mine: TreeId, theirs: Sequence[TreeId]) -> frozenset[BlobId]:
+        known = (_conclusions(self._repo, tree) for tree in theirs)
+        return _conclusions(self._repo, mine).difference(*known)
+
+    def _added(self, mine: TreeId, theirs: Sequence[TreeId]) -> dict[RunId, TreeId]:
         """Return the runs below `mine` that are in none of `theirs`; equal subtrees are skipped."""
-        others = [_folders(self._repo, tree) for tree in theirs if not isinstance(tree, Absent)]
+        others = [_folders(self._repo, tree) for tree in theirs]
         found: dict[RunId, TreeId] = {}
         for name, prefix in _folders(self._repo, mine).items():
             beside = [other[name] for other in others if name in other]
@@ -199,6 +218,14 @@ class _Reader:
                     runs.pop(run, None)
             found.update(runs)
         return found
+
+
+def _conclusions(repo: Repo, tree: TreeId) -> frozenset[BlobId]:
+    return frozenset(
+        BlobId(entry.id)
+        for entry in list_dir(repo, tree)
+        if entry.mode != _TREE_MODE and entry.path.endswith(b".yaml")
+    )
 
 
 def _folders(repo: Repo, tree: TreeId) -> dict[str, TreeId]:
@@ -249,15 +276,16 @@ def _sorted(nodes: Mapping[CommitHash, Node]) -> Iterator[CommitHash]:
 
 def _encode(node: Node) -> bytes:
     runs = " ".join(f"{run}:{tree}" for run, tree in node.added)
-    return f"{' '.join(node.parents)}|{runs}".encode()
+    return f"{' '.join(node.parents)}|{runs}|{' '.join(node.concluded)}".encode()
 
 
 def _decode(row: bytes) -> Node:
-    parents, _, runs = row.decode().partition("|")
+    parents, runs, concluded = row.decode().split("|")
     return Node(
         parents=tuple(CommitHash(parent) for parent in parents.split()),
         added=tuple(
             (RunId(run), TreeId(tree))
             for run, _, tree in (item.partition(":") for item in runs.split())
         ),
+        concluded=tuple(map(BlobId, concluded.split())),
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 7  # raise it when the meaning of any stored value changes
+SCHEMA = 8  # raise it when the meaning of any stored value changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
@@ -36,7 +36,7 @@ _CHECKSUM_BYTES = 4
 class Kind(enum.Enum):
     """What a row holds, and by which id."""
 
-    GRAPH = 1  # commit -> parents and the runs that it adds
+    GRAPH = 1  # commit -> parents, runs and conclusions that it adds
     EXPERIMENT = 2  # commit and branch name -> the branch's line in `gitexp list`
     LISTING = 3  # tree of .gitexp/runs -> (run id, tree id) of each run
     RUN = 4  # tree of one run's folder -> its line in `gitexp list --runs`

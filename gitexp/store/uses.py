@@ -1,4 +1,6 @@
-"""Which evaluation data have been used for a decision: every conclusion that any ref shows.
+"""Which evaluation data have been used for a decision: every conclusion that any history holds.
+
+One that a later commit took out of the tree has decided all the same.
 
 A conclusion is remembered by the id of its file, so a ledger over hundreds of experiments reads
 each of them once.
@@ -12,22 +14,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.formats import conclusion as conclusion_format
-from gitexp.git.absent import ABSENT
-from gitexp.git.objects import blob, list_dir, tree_id
-from gitexp.model.ids import BlobId, EvaluationDigest
+from gitexp.git.objects import blob
+from gitexp.model.ids import EvaluationDigest
+from gitexp.store.ancestry import Graph
 from gitexp.store.index import Kind
-from gitexp.store.layout import CONCLUSIONS
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Conclusion
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import BlobId, CommitHash
     from gitexp.store.index import Index
-
-_SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,10 @@ class Use:
 
 
 def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
-    """Return all decisions that branches, remotes and archives hold, oldest first.
+    """Return all decisions in the history of branches, remotes and archives, oldest first.
 
     A conclusion that gives no verdict has decided nothing; one that was amended is one decision
-    for each version that a ref still shows. What cannot be read says nothing.
+    for each version. What cannot be read says nothing, and neither does what no ref leads to.
 
     Parameters
     ----------
@@ -52,7 +49,7 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
     *beside : CommitHash
         Further commits to look at.
     """
-    blobs = _blobs(repo, dict.fromkeys((*(tip.commit for tip in tips(repo)), *beside)))
+    blobs = Graph(repo, index, [*(tip.commit for tip in tips(repo)), *beside]).conclusions()
     known = index.get(Kind.USE, blobs)
     fresh: dict[str, bytes] = {}
     found: list[Use] = []
@@ -69,20 +66,6 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
     if fresh:
         index.put(Kind.USE, fresh)
     return tuple(sorted(found, key=lambda use: (use.concluded_at, use.experiment)))
-
-
-def _blobs(repo: Repo, commits: Iterable[CommitHash]) -> tuple[BlobId, ...]:
-    """Return the conclusions' files of all commits, each once."""
-    trees = dict.fromkeys(tree_id(repo, commit, CONCLUSIONS) for commit in commits)
-    return tuple(
-        dict.fromkeys(
-            BlobId(entry.id)
-            for tree in trees
-            if tree is not ABSENT
-            for entry in list_dir(repo, tree)
-            if entry.path.endswith(_SUFFIX.encode())
-        )
-    )
 
 
 def _row(repo: Repo, id_: BlobId) -> bytes | None:

@@ -12,7 +12,8 @@ from gitexp.ops.archive import archive
 from gitexp.ops.conclude import conclude
 from gitexp.report import text
 from gitexp.report.style import PLAIN
-from tests.ops.records import CONFIG, START, Lab, one, scores
+from gitexp.store import layout
+from tests.ops.records import CONFIG, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
@@ -114,3 +115,24 @@ def test_without_known_data_there_is_no_ledger(lab: Lab) -> None:
     lab.init()
     begin(lab, "one", "bc", evaluation="")
     assert one(lab).ledger is None
+
+
+@pytest.mark.parametrize("then", ["deleted", "amended", "merged"])
+def test_a_conclusion_that_no_tip_shows_any_more_still_counts(lab: Lab, then: str) -> None:
+    lab.init()
+    decide(lab, "one", "bc")
+    path = layout.conclusion_path("one")
+    if then == "amended":  # to one on other data: what was decided on these is in the history
+        written = lab.repo.show(path)
+        lab.repo.commit({path: written.replace(EVALUATION, OTHER)}, at=lab.tick())
+    else:
+        lab.repo.git("rm", "--quiet", path)
+        lab.repo.commit({}, at=lab.tick(), message="away with it")
+    if then == "merged":
+        lab.repo.switch("main")
+        lab.repo.git("merge", "--quiet", "--no-ff", "--no-edit", "exp/one", at=lab.tick())
+        lab.repo.git("branch", "--quiet", "-D", "exp/one")
+    begin(lab, "two", "de")
+    found = one(lab).ledger
+    assert found is not None
+    assert found.experiments == ("one",)
