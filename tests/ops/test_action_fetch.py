@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.formats import plan as plan_format
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim
+from gitexp.store import layout
 from tests.build import BuiltRepo, repository
 from tests.ops import githttp
 from tests.ops.actionjob import TOKEN, job, pull_request, without_install
@@ -119,6 +121,25 @@ def test_a_base_that_is_gone_is_what_it_goes_into_but_a_wrong_one_is_an_error(hu
     assert run.failed
     assert "::error title=gitexp::there is no such base" in run.log
     assert "nowhere" in run.log
+
+
+def test_a_baseline_on_a_branch_of_its_own_is_fetched(hub: Hub) -> None:
+    lab = hub.lab
+    lab.init()
+    lab.repo.switch("side", create=True)
+    lab.repo.commit({"train.py": "print('side')\n"}, at=20)
+    plan = lab.plan(baseline="side", repeats=2)
+    side = lab.repo.hash("side")
+    lab.repo.git("reset", "-q", "--hard", "main")
+    lab.repo.commit({layout.plan_path("deep"): plan_format.dump(plan)}, at=30, message="plan")
+    there = hub.checked_out()
+    run, outputs = hub.reviewed(there)
+    assert not run.failed, run.log
+    assert outputs["verdict"] == "no verdict"
+    assert there.git("cat-file", "-t", side).strip() == "commit"
+    body = str(hub.fake.comments[0]["body"])
+    assert "0 samples" in body
+    assert "not in this clone" not in body
 
 
 def test_data_of_a_claim_about_two_models_are_fetched_and_judged(hub: Hub) -> None:

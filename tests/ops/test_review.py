@@ -13,6 +13,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import UsageError
 from gitexp.formats import config as config_format
+from gitexp.formats import plan as plan_format
 from gitexp.formats import review as review_format
 from gitexp.model.config import Predictions
 from gitexp.model.order import Grade
@@ -165,6 +166,22 @@ def test_it_says_when_the_base_has_gone_on_with_other_inputs(lab: Lab) -> None:
     assert only(looked(lab)).behind == Behind(1, other_inputs=False)
     lab.repo.commit({"train.py": "print('other')\n"}, at=81)
     assert only(looked(lab)).behind == Behind(2, other_inputs=True)
+
+
+def test_a_baseline_that_is_not_in_the_clone_is_named(lab: Lab) -> None:
+    lab.init()
+    lab.repo.switch("side", create=True)
+    lab.repo.commit({"train.py": "print('side')\n"}, at=20)
+    plan = lab.plan(baseline="side")
+    gone = lab.repo.hash("side")
+    lab.repo.git("reset", "-q", "--hard", "main")
+    lab.repo.commit({layout.plan_path("deep"): plan_format.dump(plan)}, at=30, message="plan")
+    lab.repo.git("branch", "-D", "side")
+    lab.repo.git("reflog", "expire", "--expire=now", "--all")
+    lab.repo.git("gc", "-q", "--prune=now")
+    item = only(looked(lab))
+    assert item.problem == f"the baseline of the plan is not in this clone: {gone[:9]} side"
+    assert item.next_step == f"git fetch origin {gone}"
 
 
 def test_it_says_who_else_recorded_the_candidate(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
