@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from typing import TYPE_CHECKING, Final
 
@@ -9,7 +10,7 @@ from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.tracked import Tracked
-from gitexp.store.layout import FOLDER
+from gitexp.store.layout import CONCLUSIONS, ENVIRONMENTS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,14 +18,15 @@ if TYPE_CHECKING:
     from gitexp.ops.rules.facts import Facts
 
 _MIB = 1 << 20
+_RECORDED: Final = frozenset(("environment.json", "run.json", "samples.csv"))
 
 
 def find(facts: Facts) -> Iterator[Finding]:
-    """Look at every file that a commit adds or changes; gitexp's own records have own limits."""
+    """Look at every file that a commit adds or changes; records of gitexp have own limits."""
     limit = facts.config.git_file_limit_bytes
     tracked = Tracked(facts)
     for change in facts.changes:
-        if not change.is_file or change.new is None or change.path.startswith(f"{FOLDER}/"):
+        if not change.is_file or change.new is None or _is_record(change.path):
             continue
         quoted = shlex.quote(change.path)
         by = tracked.by(change.path)
@@ -43,6 +45,12 @@ def find(facts: Facts) -> Iterator[Finding]:
                 f"git rm --cached {quoted} && dvc add {quoted}",
                 change.path,
             )
+
+
+def _is_record(path: str) -> bool:
+    if path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")):
+        return posixpath.basename(path) in _RECORDED
+    return path.startswith(f"{CONCLUSIONS}/")
 
 
 RULE: Final = Rule(
