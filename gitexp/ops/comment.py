@@ -142,15 +142,20 @@ def _number(api: GitHub, repository: str, target: PullRequest, review: Review) -
         found = [answer.value]
     if not answer.ok:
         raise failed("find the pull request", answer)
+    fitting: list[int] = []
     for item in found:
         try:
             fields = Fields(item, "the pull request")
             head_commit = fields.child("head").text("sha")
+            base_commit = fields.child("base").text("sha")
             number = fields.integer("number", least=1)
         except BadFormatError:
             continue
         if head_commit == target.commit == review.head.commit:
-            return number
+            # One branch may be in pull requests into several others.
+            fitting.insert(0 if base_commit == review.base.commit else len(fitting), number)
+    if fitting:
+        return fitting[0]
     raise CommentFailedError(
         "the pull request is not at the commit that was reviewed",
         found=review.head.commit[:9],
@@ -168,10 +173,24 @@ def _put(api: GitHub, path: str, number: int, own: tuple[str, str], body: str) -
             if answer.status != _MISSING:  # else somebody has deleted it meanwhile
                 return answer
         answer = api.send("POST", f"{path}/{number}/comments", {"body": body})
+        if answer.ok:
+            return _first(api, path, number, own, answer, body)
         if not answer.again or tries == TRIES - 1:
             break
         api.wait(answer, tries)
     return answer
+
+
+def _first(  # noqa: PLR0913, PLR0917  as above, and what was written
+    api: GitHub, path: str, number: int, own: tuple[str, str], made: Answer, body: str
+) -> Answer:
+    """Keep the older one where another job has written one at the same time."""
+    known = _known(api, f"{path}/{number}/comments", own)
+    mine = made.value.get("id") if isinstance(made.value, dict) else None
+    if known is None or mine is None or known == mine:
+        return made
+    api.change("DELETE", f"{path}/comments/{mine}", {})
+    return api.change("PATCH", f"{path}/comments/{known}", {"body": body})
 
 
 def _known(api: GitHub, path: str, own: tuple[str, str]) -> int | None:

@@ -48,12 +48,21 @@ class Answer:
         return 200 <= self.status < 300  # noqa: PLR2004  the class of status codes
 
     @property
+    def limited(self) -> bool:
+        """Whether there were too many requests; of a secondary limit only the message may tell."""
+        return self.status == _TOO_MANY or (
+            self.status == _FORBIDDEN
+            and (
+                "retry-after" in self.headers
+                or self.headers.get("x-ratelimit-remaining") == "0"
+                or "rate limit" in self.message
+            )
+        )
+
+    @property
     def again(self) -> bool:
         """Whether it may do it later: too many requests, or trouble of its own."""
-        limited = self.status == _FORBIDDEN and (
-            "retry-after" in self.headers or self.headers.get("x-ratelimit-remaining") == "0"
-        )
-        return limited or self.status == _TOO_MANY or self.status >= _SERVER or not self.status
+        return self.limited or self.status >= _SERVER or not self.status
 
     @property
     def message(self) -> str:
@@ -110,9 +119,11 @@ class GitHub:
         return self._patient(method, f"{self._root}{path}", json_dumps_compact(value))
 
     def wait(self, answer: Answer, tries: int) -> None:
-        """Wait as long as an answer wants, or twice as long as before."""
+        """Wait as long as an answer wants, at a limit a minute, else twice as long as before."""
         wanted = answer.headers.get("retry-after", "")
-        seconds = float(wanted) if wanted.isascii() and wanted.isdecimal() else 2.0**tries
+        seconds = MOST_PAUSE_S if answer.limited else 2.0**tries
+        if wanted.isascii() and wanted.isdecimal():
+            seconds = float(wanted)
         self._pause(min(seconds, MOST_PAUSE_S))
 
     def pages(self, path: str) -> Iterator[Json]:
@@ -191,9 +202,10 @@ def failed(what: str, answer: Answer) -> CommentFailedError:
         _FORBIDDEN: "give the job pull-requests: write; from a fork only a workflow_run job has it",
         _MISSING: "give the job pull-requests: write, and look at repository and number",
     }
-    return CommentFailedError(
-        f"cannot {what}", found=answer.message, next_step=hints.get(answer.status, "")
-    )
+    hint = "" if answer.again else hints.get(answer.status, "")
+    if answer.status == _FORBIDDEN and "locked" in answer.message:
+        hint = "unlock the conversation of the pull request"
+    return CommentFailedError(f"cannot {what}", found=answer.message, next_step=hint)
 
 
 def _answer(status: int, headers: Message, data: bytes) -> Answer:

@@ -7,6 +7,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +28,7 @@ class Fault:
     headers: Headers = field(default_factory=dict)
     message: str = "trouble"
     done: bool = False  # whether it is carried out all the same
+    gone: bool = False  # whether somebody has deleted all comments before it
     times: int = 1
 
 
@@ -44,17 +46,21 @@ class FakeGitHub:
 
     head: str
     label: str = "octo:exp/deep"
+    base: str = ""  # of pull request 7; that of its head by default
+    others: dict[str, int] = field(default_factory=dict)  # from the same head, by their base
     comments: list[dict[str, object]] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)
     per_page: int = 2
     limit: int = 65_536
     url: str = ""
+    numbers: Iterator[int] = field(default_factory=lambda: count(100))
+    one: threading.Lock = field(default_factory=threading.Lock)  # request at a time
     waited: list[float] = field(default_factory=list)  # seconds, by who asks
 
     def says(self, body: str, login: str = BOT) -> dict[str, object]:
         """Add a comment."""
-        number = 100 + len(self.comments)
+        number = next(self.numbers)
         made: dict[str, object] = {
             "id": number,
             "body": body,
@@ -84,23 +90,30 @@ class FakeGitHub:
         for fault in self.faults:
             if fault.method == method and fault.times:
                 fault.times -= 1
+                if fault.gone:
+                    self.comments.clear()
                 if fault.done:
                     self.carry_out(method, path, body)
                 return fault.status, {"message": fault.message}, fault.headers
         return self.carry_out(method, path, body)
 
-    def carry_out(  # noqa: PLR0911  one for each endpoint
+    def carry_out(  # noqa: C901, PLR0911  one for each endpoint
         self, method: str, path: str, body: str
     ) -> tuple[int, object, Headers]:
         """Do what a request asks for."""
         place = urlsplit(path)
         query = {key: values[0] for key, values in parse_qs(place.query).items()}
         root = f"/repos/{REPOSITORY}"
-        pull = {"number": 7, "state": "open", "head": {"sha": self.head, "label": self.label}}
+        head = {"sha": self.head, "label": self.label}
+        pull = {"number": 7, "state": "open", "head": head, "base": {"sha": self.base or self.head}}
+        others = [
+            {**pull, "number": number, "base": {"sha": base}}
+            for base, number in self.others.items()
+        ]
         if method == "GET" and place.path == f"{root}/pulls/7":
             return 200, pull, {}
         if method == "GET" and place.path == f"{root}/pulls":
-            return 200, [pull] if query.get("head") == self.label else [], {}
+            return 200, [*others, pull] if query.get("head") == self.label else [], {}
         if place.path == f"{root}/issues/7/comments":
             if method == "GET":
                 return self.page(place.path, int(query.get("page", "1")))
@@ -115,6 +128,9 @@ class FakeGitHub:
                 if item["id"] == int(found[1]):
                     item["body"] = json.loads(body)["body"]
                     return 200, item, {}
+        if method == "DELETE" and found:
+            self.comments = [item for item in self.comments if item["id"] != int(found[1])]
+            return 204, None, {}
         return 404, {"message": "Not Found"}, {}
 
     def page(self, path: str, number: int) -> tuple[int, object, Headers]:
@@ -134,9 +150,10 @@ def handler(fake: FakeGitHub) -> type[BaseHTTPRequestHandler]:
         def handle_any(self) -> None:
             size = int(self.headers.get("Content-Length") or 0)
             body = self.rfile.read(size).decode()
-            fake.requests.append((self.command, self.path, self.headers.get("Authorization")))
-            status, value, headers = fake.answer(self.command, self.path, body)
-            data = json.dumps(value).encode()
+            with fake.one:
+                fake.requests.append((self.command, self.path, self.headers.get("Authorization")))
+                status, value, headers = fake.answer(self.command, self.path, body)
+            data = b"" if value is None else json.dumps(value).encode()
             self.send_response(status)
             for name, text in headers.items():
                 self.send_header(name, text)
@@ -144,7 +161,7 @@ def handler(fake: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(data)
 
-        do_GET = do_POST = do_PATCH = handle_any  # noqa: N815  names of the base class
+        do_GET = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815  names of the base class
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as in the base class
             """Say nothing."""

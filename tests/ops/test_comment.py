@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from gitexp.formats.jsontext import Json
     from gitexp.ops.comment import Posted
+    from gitexp.ops.githubapi import Answer
 
 pytestmark = pytest.mark.network
 TOKEN = "ghs_secret0secret"  # noqa: S105  a token of nobody
@@ -81,7 +84,8 @@ def test_a_marker_of_somebody_else_or_further_down_or_of_another_key_is_not_ours
         (502, {}, 1.0),
         (429, {"retry-after": "3"}, 3.0),
         (403, {"retry-after": "5"}, 5.0),
-        (403, {"x-ratelimit-remaining": "0"}, 1.0),
+        (403, {"x-ratelimit-remaining": "0"}, 60.0),
+        (429, {}, 60.0),
         (429, {"retry-after": "99999"}, 60.0),
         (503, {"retry-after": "soon"}, 1.0),
     ],
@@ -125,9 +129,58 @@ def test_a_token_of_a_fork_may_not_and_that_is_said(fake: FakeGitHub) -> None:
     assert fake.waited == []
 
 
+def test_a_secondary_limit_may_be_told_by_its_message_alone(fake: FakeGitHub) -> None:
+    fake.faults.append(Fault("POST", 403, message="You have exceeded a secondary rate limit."))
+    post(fake)
+    assert fake.waited == [60.0]
+    fake.faults.append(Fault("PATCH", 403, message="secondary rate limit", times=99))
+    with pytest.raises(CommentFailedError) as caught:
+        post(fake)
+    assert not caught.value.next_step
+
+
+def test_a_locked_conversation_is_called_so(fake: FakeGitHub) -> None:
+    said = "Unable to create comment because issue is locked."
+    fake.faults.append(Fault("POST", 403, message=said))
+    with pytest.raises(CommentFailedError) as caught:
+        post(fake)
+    assert caught.value.next_step == "unlock the conversation of the pull request"
+
+
+def test_two_jobs_at_once_leave_one_comment(fake: FakeGitHub) -> None:
+    both = threading.Barrier(2, timeout=20)
+
+    class Slow(GitHub):
+        def send(self, method: str, path: str, value: Json) -> Answer:
+            both.wait()
+            return super().send(method, path, value)
+
+    jobs = [
+        threading.Thread(
+            target=comment, args=(Slow(fake.url, TOKEN), REPOSITORY, TARGET, made()), daemon=True
+        )
+        for _ in range(2)
+    ]
+    for each in jobs:
+        each.start()
+    for each in jobs:
+        each.join(timeout=60)
+    assert [item["id"] for item in fake.comments] == [100]
+
+
+def test_of_two_pull_requests_with_one_head_that_into_the_reviewed_base_is_meant(
+    fake: FakeGitHub,
+) -> None:
+    fake.others = {"c" * 40: 5}
+    fake.base = made().base.commit
+    posted = post(fake, PullRequest(None, "octo:exp/deep", HASH, foreign=False))
+    assert "/pull/7#" in posted.url
+    assert all("/issues/7/" in path for path in fake.made("POST"))
+
+
 def test_one_that_was_deleted_meanwhile_is_written_anew(fake: FakeGitHub) -> None:
     fake.says(f"{MARKER}\nold")
-    fake.faults.append(Fault("PATCH", 404))
+    fake.faults.append(Fault("PATCH", 404, gone=True))
     assert post(fake).created
 
 
