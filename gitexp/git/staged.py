@@ -124,7 +124,8 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
     ------
     GitFailedError
     """
-    arguments = ["diff-index", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
+    # Without -r a folder of a sparse index that is gone is told as one.
+    arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
                  "--ignore-submodules=dirty", "--ita-invisible-in-index",
                  place.head or EMPTY_TREE, "--"]  # fmt: skip
     words = _text(_run(place, arguments)).split("\0")

@@ -84,6 +84,14 @@ def test_what_is_only_intended_to_be_added_is_not_there(repo: BuiltRepo, seen: P
     assert files(seen) == {"a": None}
 
 
+def test_a_sparse_index_is_seen_file_by_file(repo: BuiltRepo, seen: Path) -> None:
+    repo.commit({"far/deep/a": "1", "far/b": "1", "near/c": "1"})
+    repo.git("sparse-checkout", "set", "--cone", "--sparse-index", "near")
+    repo.git("rm", "-q", "--cached", "--sparse", "far/deep/a")
+    repo.git("commit", "-qm", "m")
+    assert files(seen) == {"far/deep/a": None}
+
+
 def test_commit_all_and_commit_file_are_seen_as_they_will_be(repo: BuiltRepo, seen: Path) -> None:
     repo.commit({"a": "1", "b": "1"})
     repo.write({"a": "2", "b": "2"})

@@ -171,6 +171,26 @@ def test_what_is_spoken_of_is_judged_on_top_of_what_was_in_order(repo: BuiltRepo
     assert "error[R1]" in call(repo, "commit", "-qm", "a").err
 
 
+@pytest.mark.parametrize("change", [{"far/a": "#" * (6 << 20)}, {"far/a": None}])
+def test_a_sparse_index_hides_nothing_from_sh(
+    repo: BuiltRepo, canary: Canary, change: dict[str, str | None]
+) -> None:
+    repo.commit({"far/a": "1\n", "far/b": "1\n", "near/c": "1\n"})
+    staged = repo.commit(change)
+    repo.git("reset", "-q", "--hard", "HEAD^")
+    repo.git("sparse-checkout", "set", "--cone", "--sparse-index", "near")
+    for _ in range(2):
+        canary.take()
+        assert call(repo, "commit", "-q", "--allow-empty", "-m", "a").code == 0
+    assert canary.take() == 0
+    before = repo.hash()
+    repo.git("reset", "-q", "--hard", staged)
+    repo.git("reset", "-q", "--soft", before)
+    assert "far/" in repo.git("ls-files", "--sparse").splitlines()
+    assert call(repo, "commit", "-q", "-m", "a").code == 0
+    assert canary.take() == 1
+
+
 @pytest.mark.parametrize(
     ("text", "branch", "starts"),
     [
