@@ -97,6 +97,8 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         for item in merged
         if item.line.bad
     ]
+    runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
+    bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
     summaries = [
         _experiment(
             tip,

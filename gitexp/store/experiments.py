@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import marshal
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -57,6 +57,7 @@ class ExperimentLine:
     baseline: str = ""  # as the plan's author typed it
     formerly: tuple[str, ...] = ()  # names it had before
     bad: str = ""  # the plan, or the conclusion, cannot be read
+    unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
 
 
 def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
@@ -115,7 +116,7 @@ def _read(
     fresh: dict[str, bytes] = {}
     for tip in unknown:
         line = found[keys[tip]] = _work_out(repo, tip, held[tip.commit], lines)
-        if not line.bad:
+        if not line.bad and not line.unread:  # a newer gitexp, or a fetch, may be able to
             fresh[keys[tip]] = encode(line)
     if fresh:
         index.put(Kind.EXPERIMENT, fresh)
@@ -144,7 +145,9 @@ def _work_out(
     if plan is ABSENT:
         mine = sum(1 for line in lines("").values() if line.branch == tip.branch)
         return _without_plan(repo, tip, mine, "")
-    return line_of_plan(repo, plan, tip.commit, lines(plan.metric))
+    runs = lines(plan.metric)
+    unread = tuple((run.id, run.bad) for run in runs.values() if run.bad)
+    return replace(line_of_plan(repo, plan, tip.commit, runs), unread=unread)
 
 
 def line_of_plan(

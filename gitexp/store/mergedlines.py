@@ -129,7 +129,7 @@ def _unpacked(row: bytes) -> _Rows | None:
 def _work_out(
     repo: Repo, index: Index, commit: CommitHash, blobs: Mapping[str, str]
 ) -> tuple[_Rows, dict[str, str]]:
-    """Return rows by name, and why the others cannot be read."""
+    """Return rows by name, and why other plans, and runs, cannot be read."""
     held = listings(repo, index, [commit])[commit]
     lines = run_lines(repo, index, {tree: run for run, tree in held.items()})
     groups: defaultdict[str, dict[TreeId, RunLine]] = defaultdict(dict)
@@ -148,7 +148,8 @@ def _work_out(
     }
     known = index.get(Kind.MERGED, keys.values())
     rows: _Rows = {}
-    bad: dict[str, str] = {}
+    bad: dict[str, str] = {line.id: line.bad for line in lines.values() if line.bad}
+    whole = not bad  # a row that lacks a run is not remembered
     for name, key in keys.items():
         row = known.get(key)
         if row is None:
@@ -156,7 +157,8 @@ def _work_out(
             if why:
                 bad[name] = why
                 continue
-            index.put(Kind.MERGED, {key: row})
+            if whole:
+                index.put(Kind.MERGED, {key: row})
         source, _, line_row = row.decode("ascii").partition(" ")
         rows[name] = source, line_row
     return rows, bad

@@ -250,6 +250,28 @@ def test_a_record_that_cannot_be_read_is_listed_beside_the_others(begun: BuiltRe
     assert [item.what for item in status(begun.workspace).unreadable] == [run_id(2)]
 
 
+def test_a_run_that_cannot_be_read_is_named_beside_its_experiment_every_time(
+    begun: BuiltRepo,
+) -> None:
+    record(begun, 1, [0.5, 0.6], "exp/better", 4)
+    path = layout.run_json(run_id(1))
+    text = begun.git("show", f"HEAD:{path}")
+    newer = text.replace("gitexp/run@1", "gitexp/run@9")
+    begun.commit({path: newer}, at=5)
+    for merged in (False, True):
+        if merged:
+            begun.git("branch", "-q", "-f", "main", "exp/better")
+            begun.switch("main")
+            begun.git("branch", "-q", "-D", "exp/better")
+        for _ in range(2):  # the second answer comes from the index
+            found = list_experiments(begun.workspace)
+            assert [item.name for item in found.experiments] == ["better"]
+            assert found.experiments[0].finished == 0
+            ((run, why),) = [(item.what, item.why) for item in found.unreadable]
+            assert run == run_id(1)
+            assert "newer" in why
+
+
 def test_a_data_pointer_that_cannot_be_read_is_named_by_status_and_diff(begun: BuiltRepo) -> None:
     begun.commit({"data/a.csv.dvc": "outs: [", "data/b.csv.dvc": "outs:\n- path: b.csv\n"}, at=5)
     for _ in range(2):  # the second answer comes from the index
