@@ -21,6 +21,11 @@ _BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0") | {
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 # By hand: the standard library's `html` brings a table of 2,000 entities along.
 _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#x27;"})
+_LATEX = str.maketrans(
+    {char: f"\\{char}" for char in "&%$#_{}"}
+    | {char: f"\\ensuremath{{{char}}}" for char in "<>|"}
+    | {"^": "\\^{}", "~": "\\textasciitilde{}", "\\": "\\textbackslash{}"}
+)
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
 _MARKS = 3  # combining marks kept on one letter; more of them paint over other lines
 
@@ -91,6 +96,17 @@ def markdown(text: str, *, limit: int = LIMIT, cell: bool = False) -> str:
         if shown.endswith("\\"):
             pad = " "
     return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def latex(text: str, *, limit: int = LIMIT) -> str:
+    r"""Return `text` for LaTeX outside mathematics.
+
+    Examples
+    --------
+    >>> latex(r"5 % of f_1 \input{x}")
+    '5 \\% of f\\_1 \\textbackslash{}input\\{x\\}'
+    """
+    return visible(text, limit=limit).translate(_LATEX)
 
 
 def csv(text: str) -> str:

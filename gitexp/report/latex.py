@@ -1,6 +1,7 @@
-r"""Comparisons as LaTeX: one table a candidate, for ``\usepackage{booktabs}``.
+r"""Comparisons as LaTeX: floats with a caption, for ``\usepackage{booktabs}``.
 
-What is no table stands in comments, so that the file can be taken in by ``\input`` as it is.
+The caption of a candidate's table is its verdict; subgroups, categories and all commits together
+have tables of their own. Facts stand in comments, so that the file can be taken in by ``\input``.
 """
 
 from __future__ import annotations
@@ -10,47 +11,92 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from gitexp.report import words
-from gitexp.report.escape import visible
+from gitexp.report import across, subgroups, words
+from gitexp.report.escape import latex, visible
 from gitexp.report.facts import shortened
+from gitexp.report.sheet import cell_text, numeric
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Container, Iterable, Iterator, Sequence
 
     from gitexp.model.comparison import Comparison
+    from gitexp.report.facts import Fact
+    from gitexp.report.sheet import Grid, Sheet
     from gitexp.report.style import Style
 
-_TEXT_LIMIT = 1_000  # characters of a comment
+_TEXT_LIMIT = 1_000  # characters of a comment or a caption
 _SIGN = re.compile(r"(?<![\w$])([+-])(?=\d)")
 
 
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
-    """Return one ``tabular`` a candidate, its verdict and its facts in comments above."""
-    return "\n".join("\n".join(_lines(item, style)) + "\n" for item in comparisons)
+    """Return one table a candidate, with its facts in comments above, and what they have beside."""
+    parts = ["\n".join(_lines(item, style)) + "\n" for item in comparisons]
+    together = across.of_call(comparisons)
+    if together is not None and not style.quiet:
+        parts.insert(0, "\n".join(_sheet(across.sheet(together, style))) + "\n")
+    return "\n".join(parts)
 
 
 def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
-    yield f"% {visible(words.verdict_line(comparison), limit=_TEXT_LIMIT)}"
     if style.quiet:
+        yield f"% {visible(words.verdict_line(comparison), limit=_TEXT_LIMIT)}"
         return
     facts = words.facts(comparison)
-    for fact in facts if style.verbose else shortened(facts):
-        yield f"% {fact.label}: {visible(fact.text, limit=_TEXT_LIMIT)}"
+    yield from _comments(facts if style.verbose else shortened(facts))
     if comparison.metrics:
-        yield from _table(comparison)
+        yield from _float(_caption(comparison, facts), _metrics(comparison))
+    groups = subgroups.sheet(comparison, style)
+    if groups is not None:
+        yield from _sheet(groups)
 
 
-def _table(comparison: Comparison) -> Iterator[str]:
+def _caption(comparison: Comparison, facts: Sequence[Fact]) -> str:
+    """Return the verdict as a sentence, between what, and by which test."""
+    sides = f"{visible(comparison.candidate.name)} against {visible(comparison.baseline.name)}"
+    test = next((f" Test: {fact.text}." for fact in facts if fact.label == "test"), "")
+    return f"{sides}. {words.verdict_word(comparison).capitalize()}: {comparison.headline}.{test}"
+
+
+def _sheet(found: Sheet) -> Iterator[str]:
+    if found.headline:
+        yield f"% {visible(found.headline, limit=_TEXT_LIMIT)}"
+    yield from _comments(found.facts)
+    for grid in found.grids:
+        more = f" (and {grid.left_out} more)" if grid.left_out else ""
+        yield from _float(f"{grid.title}{more}", _grid(grid))
+
+
+def _comments(facts: Iterable[Fact]) -> Iterator[str]:
+    for fact in facts:
+        yield f"% {fact.label}: {visible(fact.text, limit=_TEXT_LIMIT)}"
+
+
+def _float(caption: str, table: Iterable[str]) -> Iterator[str]:
+    yield "\\begin{table}"
+    yield "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}"
+    yield f"\\caption{{{latex(caption, limit=_TEXT_LIMIT)}}}"
+    yield from table
+    yield "\\end{table}"
+
+
+def _grid(grid: Grid) -> Iterator[str]:
+    rows = [
+        [visible(cell if isinstance(cell, str) else cell_text(cell)) for cell in row]
+        for row in grid.rows
+    ]
+    yield from _table([visible(name) for name in grid.header], rows, numeric(grid))
+
+
+def _metrics(comparison: Comparison) -> Iterator[str]:
     header = (
         "metric",
         "n",
-        visible(comparison.baseline.name),
-        visible(comparison.candidate.name),
+        "baseline",  # the caption has the names, which are long
+        "candidate",
         "effect",
         words.confidence_title(comparison),
         "relative",
-        words.size_title(comparison),
-        "p",
+        "two-sided p",
         "role",
     )
     rows = [
@@ -62,19 +108,24 @@ def _table(comparison: Comparison) -> Iterator[str]:
             row.effect,
             row.interval,
             row.relative,
-            row.size,
             row.p,
-            row.note,
+            row.note.partition(";")[0],
         )
         for row in (words.metric_row(comparison, metric) for metric in comparison.metrics)
     ]
+    yield from _table(header, rows, range(1, len(header) - 1))
+
+
+def _table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], right: Container[int]
+) -> Iterator[str]:
     # tabulate escapes every cell; digits are left as they are.
     page = tabulate(
         rows,
         header,
         tablefmt="latex_booktabs",
         disable_numparse=True,
-        colalign=("left", *("right",) * (len(header) - 2), "left"),
+        colalign=["right" if index in right else "left" for index in range(len(header))],
     )
     below = False
     for line in page.splitlines():

@@ -122,6 +122,16 @@ def cell_text(cell: Cell) -> str:
             return cell
 
 
+def numeric(grid: Grid) -> frozenset[int]:
+    """Return the columns that are set flush right."""
+
+    def isnumeric(index: int) -> bool:
+        cells = [row[index] for row in grid.rows if row[index] is not None]
+        return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
+
+    return grid.right | {index for index in range(len(grid.header)) if isnumeric(index)}
+
+
 def _left_out(grid: Grid) -> list[str]:
     return [f"and {grid.left_out} more; -v shows them"] if grid.left_out else []
 
@@ -135,11 +145,11 @@ def _grid_text(grid: Grid) -> list[str]:
         for row in grid.rows
     ]
     header = [escape.terminal(name, limit=_CELL_LIMIT) for name in grid.header]
-    return table([header, *body], right=_numeric(grid))
+    return table([header, *body], right=numeric(grid))
 
 
 def _grid_markdown(grid: Grid) -> Iterator[str]:
-    right = _numeric(grid)
+    right = numeric(grid)
     yield f"| {' | '.join(_span(name) for name in grid.header)} |"
     yield f"|{'|'.join('---:' if i in right else '---' for i in range(len(grid.header)))}|"
     for row in grid.rows:
@@ -157,14 +167,6 @@ def _span(text: str) -> str:
     if plain and (text[:1].isdigit() or "." not in text):  # a name with a dot might be a link
         return text
     return escape.markdown(text, cell=True)
-
-
-def _numeric(grid: Grid) -> frozenset[int]:
-    def is_numeric(index: int) -> bool:
-        cells = [row[index] for row in grid.rows if row[index] is not None]
-        return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
-
-    return grid.right | {index for index in range(len(grid.header)) if is_numeric(index)}
 
 
 def _facts_text(facts: Sequence[Fact]) -> Iterator[str]:
