@@ -12,6 +12,7 @@ from gitexp.model.run import RepeatState
 from gitexp.report import endings, honesty, numbers, power
 from gitexp.report.escape import terminal
 from gitexp.report.table import table
+from gitexp.report.witnessed import order_words
 from gitexp.report.words import verdict_line
 
 if TYPE_CHECKING:
@@ -178,6 +179,8 @@ def conclude_text(
     lines += _fact("experiment", terminal(conclusion.experiment))
     for text in conclusion.words.splitlines():
         lines += _fact("words", terminal(text, limit=400))
+    if conclusion.comparison.order is not None:
+        lines += _fact("order", order_words(conclusion.comparison.order))
     if commit is None:
         lines += _fact("dry run", "nothing was written")
     else:

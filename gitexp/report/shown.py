@@ -16,6 +16,7 @@ from gitexp.report.facts import SHORT, Fact, is_good, shortened
 from gitexp.report.honesty import stopping_text
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
+from gitexp.report.witnessed import order_words
 from gitexp.report.words import verdict_word
 
 if TYPE_CHECKING:
@@ -47,6 +48,8 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     if done is not None:
         facts.append(Fact("concluded", f"{done.concluded_at:%Y-%m-%d} by {done.author_name}"))
         facts.append(Fact("words", prose(done.words)))
+        if done.comparison.order is not None:
+            facts.append(Fact("order", order_words(done.comparison.order)))
     facts += lists.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
     grid = _runs(view.runs, style)

@@ -20,6 +20,7 @@ from gitexp.report.style import PLAIN
 from gitexp.report.text import render
 from gitexp.store import layout
 from tests.build import clone
+from tests.cli.shell import gitexp
 from tests.ops.records import CONFIG, START, Lab, experiment
 
 if TYPE_CHECKING:
@@ -171,3 +172,10 @@ def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:
     assert found.order is not None
     assert found.order.grade is Grade.HISTORY
     assert "order" in render((found,), PLAIN)
+
+
+def test_a_conclusion_states_how_sure_the_order_is_where_it_is_made_and_shown(lab: Lab) -> None:
+    experiment(lab, n=6, repeats=6)
+    said = "order       history: by ancestry alone"
+    assert said in gitexp(lab.repo, "conclude", "-m", "Deeper is better.").out
+    assert said in gitexp(lab.repo, "show", "deep").out
