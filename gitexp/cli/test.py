@@ -6,7 +6,8 @@
 A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what, and
 every other column of numbers is a metric. Designs: paired (by seed, else by the order of rows),
 independent, folds (of one cross-validation; needs n_train and n_test), datasets. With the design
-examples the files are predictions of one evaluation set: id, y_true, y_pred, and score.
+examples the files are predictions of one evaluation set: id, y_true, y_pred, and score; --cluster
+names the column of what several examples come from, which is then drawn whole.
 
 Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not comparable.
 """
@@ -51,6 +52,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
     parser.add_argument("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
     parser.add_argument("--positive", metavar="LABEL", help="positive class of the examples")
+    parser.add_argument(
+        "--cluster", metavar="COLUMN", help="of examples that go together, as one user's"
+    )
     parser.add_argument("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
     reports.configure(parser)
 
@@ -82,7 +86,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
             direction=direction,
             effect=effect,
             alpha=args.alpha,
-            columns=Predictions("", positive=args.positive),
+            columns=Predictions("", positive=args.positive, cluster=args.cluster or None),
         ),
         now=context.now(),
         program=f"gitexp {__version__}",

@@ -12,7 +12,7 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, DesignError, UnknownMetricError
+from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
 from gitexp.formats import plainfile, predictions
 from gitexp.formats.effects import format_effect
 from gitexp.formats.plan import check_alpha
@@ -77,7 +77,8 @@ class FileQuestion:
         The hypothesis; None: two-sided against no difference, without a verdict.
     alpha : float
     columns : Predictions
-        For examples: what the columns are called, and which label is the positive one.
+        For examples: what the columns are called, which label is the positive one, and which
+        column names what examples depend on together.
     """
 
     design: FileDesign
@@ -129,9 +130,15 @@ def compare_files(
     DesignError
         If the rows do not fit the design.
     UsageError
-        If alpha is no rate of false positives.
+        If alpha is no rate of false positives, or rows that are no examples have clusters.
     """
     check_alpha(question.alpha)
+    if question.columns.cluster and question.design is not FileDesign.EXAMPLES:
+        raise UsageError(
+            "only examples go together in clusters",
+            found=f"--design {question.design.value}",
+            next_step="gitexp test --design examples, for files of predictions",
+        )
     if question.design is FileDesign.EXAMPLES:
         files, pair = _examples(baseline, candidate, question)
     else:
@@ -196,11 +203,16 @@ def _examples(
             "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
         )
     data = _bytes(baseline), _bytes(candidate)
+    spec = question.columns
+    cluster = spec.cluster or ""
     tables = [
-        predictions.load(each, replace(question.columns, path=path.name), str(path))
+        predictions.load(
+            each, replace(spec, path=path.name), str(path), (cluster,) if cluster else ()
+        )
         for each, path in zip(data, (baseline, candidate), strict=True)
     ]
-    pair = replace(pairs.joined(*tables), positive=question.columns.positive)
+    pair = replace(pairs.joined(*tables), positive=spec.positive, cluster=cluster)
+    pair.clusters()  # a column that is not there is an error, not a table without a test
     values = computed.both(computed.named(question.metric, pair), pair)
     left, right = (
         _File(path.name, each, (Sample(question.metric, 0, value),))

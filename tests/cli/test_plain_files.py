@@ -200,6 +200,25 @@ def test_examples_support_a_hypothesis_about_two_models(run: object) -> None:
     assert said.endswith("p = 9.5e-07, alpha = 0.05")
 
 
+@pytest.mark.parametrize("metric", ["accuracy:max", "roc_auc:max"])
+def test_examples_that_go_together_are_drawn_together(run: object, metric: str) -> None:
+    def clustered(right: int) -> str:
+        head, *rows = predictions(right).splitlines()
+        return "\n".join([f"{head},user", *(f"{row},u{i // 5}" for i, row in enumerate(rows))])
+
+    files, how = (clustered(150), clustered(170)), ("--design", "examples", "--metric", metric)
+    code, alone, _ = run(*files, *how, "--positive", "1")
+    assert code == 0
+    code, together, err = run(*files, *how, "--positive", "1", "--cluster", "user")
+    assert code == 0, err
+    assert "40 clusters" in together
+    assert "clusters" not in alone
+    code, _, err = run(*files, *how, "--cluster", "patient")
+    assert (code, "the predictions have no column patient" in err) == (3, True)
+    code, _, err = run("f1\n1\n2\n", "f1\n1\n2\n", "--design", "paired", "--cluster", "user")
+    assert (code, "only examples go together in clusters" in err) == (2, True)
+
+
 def test_examples_need_a_metric_and_the_same_examples(run: object) -> None:
     code, _, err = run(predictions(150), predictions(150), "--design", "examples")
     assert (code, "no metric is named" in err) == (2, True)
