@@ -13,9 +13,14 @@ import pandas as pd
 from gitexp.report import listrecords, records
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import Comparison
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Comparison, MetricComparison
     from gitexp.model.listed import ExperimentList, RunGroup, RunList
     from gitexp.report.listrecords import Records
+
+_PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part
+_NUMBERS = ("seed", "rep", "fold", "n_train", "n_test")
 
 
 def comparisons(values: tuple[Comparison, ...]) -> pd.DataFrame:
@@ -26,18 +31,33 @@ def comparisons(values: tuple[Comparison, ...]) -> pd.DataFrame:
 
 
 def samples(values: tuple[Comparison, ...]) -> pd.DataFrame:
-    """Return the samples that counted: one row for each metric, side and seed."""
+    """Return the samples that counted: one row for each metric, side and seed.
+
+    Where folds or data sets were tested, and the comparison repeats them, each has its own row.
+    """
     rows = [
-        (side.name, which, metric.metric, seed, value)
+        (side.name, which, metric.metric, *row)
         for comparison in values
         for metric in comparison.metrics
-        for side, which, pairs in (
-            (comparison.baseline, "baseline", metric.baseline_values),
-            (comparison.candidate, "candidate", metric.candidate_values),
+        for side, which in (
+            (comparison.baseline, "baseline"),
+            (comparison.candidate, "candidate"),
         )
-        for seed, value in pairs
+        for row in _measured(metric, which)
     ]
-    return pd.DataFrame(rows, columns=["name", "side", "metric", "seed", "value"])
+    table = pd.DataFrame(rows, columns=["name", "side", "metric", *_PARTS, "value"])
+    return table.astype(dict.fromkeys(_NUMBERS, "Int64"))
+
+
+def _measured(metric: MetricComparison, which: str) -> Iterator[tuple[object, ...]]:
+    """Yield each measurement of a side: of what, then its value."""
+    if metric.parts:
+        for part in metric.parts:
+            yield *(getattr(part, name) for name in _PARTS), getattr(part, which)
+        return
+    values = metric.baseline_values if which == "baseline" else metric.candidate_values
+    for seed, value in values:
+        yield seed, None, None, "", None, None, value
 
 
 def experiments(value: ExperimentList) -> pd.DataFrame:

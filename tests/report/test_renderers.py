@@ -323,6 +323,24 @@ def test_frames_hold_the_same_numbers() -> None:
     assert several.samples_to_frame().equals(frame.samples(samples.ALL["several"]))
 
 
+def test_the_frame_of_samples_has_a_row_for_each_fold_and_data_set() -> None:
+    base = samples.supported()
+    folds = tuple(Part(4, 0, fold, "", 90, 10, 0.5, 0.5 + fold) for fold in range(3))
+    one, two, *rest = base.metrics
+    value = replace(
+        base, metrics=(replace(one, parts=folds), replace(two, parts=parts_of("wine")), *rest)
+    )
+    table = frame.samples((value,))
+    mine = table[table["metric"] == one.metric]
+    assert len(mine) == 2 * 3
+    row = mine[mine["side"] == "candidate"].iloc[2]
+    assert (row["seed"], row["rep"], row["fold"], row["n_test"], row["value"]) == (4, 0, 2, 10, 2.5)
+    sets = table[table["metric"] == two.metric]
+    assert list(sets["dataset"]) == ["wine", "iris"] * 2
+    assert sets["seed"].isna().all()
+    assert table["seed"].dtype == "Int64"
+
+
 def test_a_page_stays_small_whatever_was_measured() -> None:
     values = tuple(0.5 + index / 7919 % 0.1 for index in range(2_000))
     many = tuple(samples.metric(f"metric_{index}", role=Role.WATCHED) for index in range(200))
