@@ -80,7 +80,10 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         context.printer.answer(listed.csv(value).rstrip("\n"))
         _say_unreadable(value, context)
         return 0
-    style = style_of(context, tuple(item.metric for item in conditions))
+    style = replace(
+        style_of(context, tuple(item.metric for item in conditions)),
+        narrowed=replace(query, sort="", limit=None) != ListQuery(),
+    )
     print_view(listed.render, value, context, style, markdown=args.md)
     return 0
 

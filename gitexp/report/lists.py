@@ -42,12 +42,17 @@ def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
     names = tuple(item.name or item.branch for item in view.experiments)
     lost = [item.name for item in view.experiments if item.source_lost]
     facts = [Fact("note", f"source lost (squashed): {_few(lost)}")] if lost else []
+    if style.metrics and not names:
+        facts.append(
+            Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
+        )
+    none, then = _empty("experiment", "gitexp list", "gitexp new NAME", style)
     return Sheet(
-        headline="" if grid.rows else "no experiment found",
+        headline="" if grid.rows else none,
         names=names,
         grids=(grid,) if grid.rows else (),
         facts=(*facts, *edge(shallow=view.shallow), *unreadable(view.unreadable)),
-        next_step=f"gitexp show {shlex.quote(names[0])}" if names else "gitexp new NAME",
+        next_step=f"gitexp show {shlex.quote(names[0])}" if names else then,
     )
 
 
@@ -65,13 +70,21 @@ def runs(view: RunList, style: Style = PLAIN) -> Sheet:
         tuple(_run(run, metrics, params, style) for run in view.runs),
         right=frozenset({*right, len(header) - 1}),
     )
+    none, then = _empty("run", "gitexp list --runs", "gitexp run", style)
     return Sheet(
-        headline="" if grid.rows else "no run found",
+        headline="" if grid.rows else none,
         names=tuple(run.id for run in view.runs),
         grids=(grid,) if grid.rows else (),
         facts=(*edge(shallow=view.shallow), *unreadable(view.unreadable)),
-        next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else "gitexp run",
+        next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else then,
     )
+
+
+def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
+    """Return what to say of a list without a row, and what to type next."""
+    if style.narrowed:
+        return f"no {what} fits these conditions", whole
+    return f"no {what} found", begin
 
 
 def _few(names: Sequence[str]) -> str:

@@ -25,6 +25,8 @@ class Style:
         Ages are counted from it; without it moments are shown.
     metrics : tuple of str
         Metrics that were asked for and so come first in a list.
+    narrowed : bool
+        A list was asked for a part; that nothing fits does not say that there is nothing.
     """
 
     color: bool = False
@@ -32,6 +34,7 @@ class Style:
     verbose: bool = False
     now: datetime | None = None
     metrics: tuple[str, ...] = ()
+    narrowed: bool = False
 
 
 PLAIN = Style()

@@ -121,6 +121,16 @@ def test_a_question_that_cannot_be_read_is_answered_with_an_example(finished: Bu
         assert done.says(said)
 
 
+def test_a_list_that_nothing_fits_does_not_say_that_there_is_nothing(finished: BuiltRepo) -> None:
+    other = gitexp(finished.path, "list", "--metric", "other>0.5").out
+    assert "no experiment fits these conditions" in other
+    assert "primary metric" in other
+    assert "next: gitexp list\n" in other
+    asked = gitexp(finished.path, "list", "--runs", "--author", "nobody").out
+    assert "no run fits these conditions" in asked
+    assert "next: gitexp list --runs\n" in asked
+
+
 def test_show_takes_an_experiment_a_branch_a_run_and_a_revision(finished: BuiltRepo) -> None:
     here = gitexp(finished, "show")
     assert here.out.startswith("NO CONCLUSION  faster: f1 rises by more than 0.01")
