@@ -84,11 +84,14 @@ def _look(place: Place, name: str) -> Hook:
     if data is not None and shims.is_ours(data):
         return _ours(path, data, name)
     managed = _managed(place, place.manager, path) if place.manager is not None else None
-    if managed is not None:
+    if managed is not None and managed.state is not HookState.ABSENT:
         return managed
     lost = next((other for other in candidates(place, name)[1:] if _is_ours(other)), None)
     if lost is not None:
-        return Hook(name, HookState.DEAD, f"nothing runs {lost}")
+        why = f"; {managed.note}" if managed is not None else ""
+        return Hook(name, HookState.DEAD, f"nothing runs {lost}{why}")
+    if managed is not None:
+        return managed
     if data is not None:
         return Hook(name, HookState.FOREIGN, "another hook has its place")
     return Hook(name, HookState.ABSENT)

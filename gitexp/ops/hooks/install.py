@@ -80,6 +80,7 @@ def uninstall(workspace: Workspace) -> HooksReport:
     for name in place.names:
         for path in found.candidates(place, name):
             done += _uninstall(path, name)
+        done += _orphan(place.folder / name)
     return HooksReport(
         verb="uninstall",
         folder=str(place.folder),
@@ -183,3 +184,16 @@ def _uninstall(path: Path, name: str) -> list[str]:
             return [f"removed {path}"]
         aside.replace(path)
     return [f"removed {path}; what was there before is back"]
+
+
+def _orphan(path: Path) -> list[str]:
+    """Give back the place to what ours was put before, where somebody else removed ours."""
+    aside = path.with_name(path.name + shims.BEFORE)
+    data = shims.read(path)
+    if shims.read(aside) is None or (data is not None and shims.is_ours(data)):
+        return []
+    if data is not None:
+        return [f"left {aside}: another hook has its place"]
+    with translating("a hook cannot be put back", str(path)):
+        aside.replace(path)
+    return [f"put back {path}, which was there before"]

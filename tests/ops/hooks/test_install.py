@@ -373,9 +373,35 @@ def test_ours_that_lefthook_renamed_is_dead(repo: BuiltRepo) -> None:
     install(repo.workspace)
     (folder(repo) / "pre-commit").rename(folder(repo) / "pre-commit.old")
     put(folder(repo) / "pre-commit", WRITTEN["lefthook"])
-    assert states(repo)["pre-commit"] is not HookState.INSTALLED
+    assert states(repo)["pre-commit"] is HookState.DEAD
     uninstall(repo.workspace)
     assert not (folder(repo) / "pre-commit.old").exists()
+
+
+def test_ours_that_husky_made_git_pass_by_is_dead_and_doctor_says_so(repo: BuiltRepo) -> None:
+    install(repo.workspace)
+    repo.git("config", "core.hooksPath", ".husky/_")
+    for name in CLIENT_HOOKS:
+        put(repo.path / ".husky" / "_" / name, '#!/usr/bin/env sh\n. "$(dirname "$0")/h"')
+    (hook, *_) = status(repo.workspace).hooks
+    assert hook.state is HookState.DEAD
+    assert "husky is not told to call it" in hook.note
+    found = [each for each in doctor(repo.workspace).findings if each.check == "hooks"]
+    assert {each.level for each in found} == {Level.PROBLEM}
+
+
+def test_what_was_set_aside_for_ours_comes_back_when_another_removed_ours(repo: BuiltRepo) -> None:
+    for name in ("pre-commit", "pre-push"):
+        put(folder(repo) / name, "#!/bin/sh\n# mine\n", 0o750)
+    before = picture(folder(repo))
+    install(repo.workspace)
+    for name in CLIENT_HOOKS:  # as simple-git-hooks does
+        (folder(repo) / name).unlink()
+    put(folder(repo) / "pre-push", "#!/bin/sh\n# somebody's\n")
+    done = uninstall(repo.workspace).done
+    assert any("left" in line and "pre-push.before-gitexp" in line for line in done)
+    (folder(repo) / "pre-push.before-gitexp").replace(folder(repo) / "pre-push")
+    assert picture(folder(repo)) == before
 
 
 def test_ours_that_was_overwritten_is_said(repo: BuiltRepo) -> None:
