@@ -82,11 +82,14 @@ def test_a_fork_s_job_may_not_comment_and_the_trusted_one_shows_what_it_left(
     assert not {"Fetch history", "Review", "Upload"} & set(second.ran)
     assert str(fake.comments[0]["body"]).split("\n")[1].startswith("**REFUTED** `deep`")
     assert "a job that the fork could change" in str(fake.comments[0]["body"])
-    left.write_text(left.read_text().replace('"refuted"', '"<img src=x>"'))
+    left.write_text(left.read_text().replace('"refuted"', '"##[error]no"'))
     third = job(tmp_path / "c", empty, installed, fake, github)
     third.run(action, given)
     assert third.failed
     assert len(fake.comments) == 1
+    # What was refused is quoted while the runner takes no commands.
+    assert third.log.partition("##[error]no")[0].count("::stop-commands::") == 1
+    assert third.log.count("\n::") == 0
 
 
 @pytest.mark.slow
@@ -127,7 +130,11 @@ def test_what_is_merged_is_reviewed_without_a_pull_request(
     there = checked_out(lab, tmp_path, "main")
     event: dict[str, Json] = {"repository": {"full_name": REPOSITORY, "default_branch": "main"}}
     if button == "queue":
-        event["merge_group"] = {"base_sha": before, "head_sha": after}
+        event["merge_group"] = {
+            "base_sha": before,
+            "base_ref": "refs/heads/main",
+            "head_sha": after,
+        }
     else:
         event |= {"before": before, "after": after}
     github: dict[str, Json] = {
@@ -142,6 +149,7 @@ def test_what_is_merged_is_reviewed_without_a_pull_request(
     run = job(tmp_path, there, installed, fake, github)
     assert run.run(without_install(tmp_path), {})["verdict"] == "supported"
     assert not run.failed, run.log
+    assert "deep is merged into main without a conclusion" in run.log
     assert "no pull request, no comment" in run.log
     assert fake.requests == []
 
