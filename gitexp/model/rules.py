@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Output
 
 
@@ -102,6 +103,12 @@ class Outside(Protocol):
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
+        """Return whether a plan is seen to be older than the runs that a commit has of it.
+
+        None also where a branch by one of these patterns has the commit: it was let in before.
+        """
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""

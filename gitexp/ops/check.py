@@ -20,6 +20,7 @@ from gitexp.ops.rules.facts import Tree, settings
 from gitexp.ops.rules.ranges import check_range
 from gitexp.store import plans
 from gitexp.store.index import open_index
+from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -121,14 +122,24 @@ def find(
     named = sides.tip(repo, index, name) if name else sides.checked_out(repo)
     tip = named.holder
     where = branch if branch is not None else named.branch
-    config = settings(Tree(StoredObjects(repo), objects.commit_info(repo, tip).tree))
-    upstream = tuple(_protected(repo, config, where, tip))
-    base = objects.resolve(repo, left or "HEAD") if dots else _base(repo, tip, upstream)
+    start = objects.resolve(repo, left or "HEAD") if dots else None
+    upstream = tuple(_protected(repo, _settings(repo, start, tip), where, tip))
+    base = start if dots else _base(repo, tip, upstream)
     hidden = (base,) if dots and base is not None else upstream
     commits = [item.hash for item in objects.history(repo, [tip], hide=hidden)]
     own = {item.hash for item in objects.history(repo, [tip], hide=(*hidden, *upstream))}
     others = frozenset(commits) - own if tip in own else frozenset()
     return Range(where, base, tip, tuple(reversed(commits)), others)
+
+
+def _settings(repo: Repo, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:
+    """Return the settings that say what is protected: those of the base, where it has any."""
+    trees = [
+        Tree(StoredObjects(repo), objects.commit_info(repo, commit).tree)
+        for commit in (base, tip)
+        if commit is not None
+    ]
+    return settings(next((tree for tree in trees if tree.entry(CONFIG) is not None), trees[-1]))
 
 
 def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) -> list[CommitHash]:

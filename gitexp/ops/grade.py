@@ -14,21 +14,21 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.formats import witness as witness_format
 from gitexp.git import objects, refs, signatures
-from gitexp.git.absent import ABSENT
 from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
+from gitexp.ops.rules.branches import matches
 from gitexp.staging import timestamps
 from gitexp.store import layout, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.summaries import lines_naming
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.order import Signer
     from gitexp.model.plan import Person, Plan
     from gitexp.model.witness import Receipt, Stored, Trust
@@ -52,12 +52,15 @@ class Order:
         Those that added runs under it, in the order of ancestry.
     early : tuple of str
         Runs under it that do not descend from `plan`.
+    records : frozenset of TreeId
+        All of them, as they were added.
     """
 
     tip: CommitHash
     plan: CommitHash
     runs: tuple[CommitHash, ...]
     early: tuple[str, ...]
+    records: frozenset[TreeId]
 
 
 def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderGrade, int]:
@@ -70,7 +73,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     plan : Plan
     tip : CommitHash
         A commit that holds plan and runs. Where it does not show their order, as after a squash,
-        the experiment's archive tag is asked.
+        the experiment's archive tag and branch are asked.
     """
     order = _best(repo, index, plan, tip)
     if order is None:
@@ -90,13 +93,52 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     return OrderGrade(Grade.HISTORY, "; ".join([_ALONE, *said])), count
 
 
+def is_ordered(
+    repo: Repo, index: Index, plan: Plan, commit: CommitHash, protected: Collection[str]
+) -> bool | None:
+    """Return whether a plan is before all runs that a commit has of it; None where no one knows.
+
+    Where its own history does not show it, that of the experiment's branch or archive tag may. What
+    a protected branch has was let in while they could be asked.
+    """
+    for ref, tip in refs.branches(repo):
+        name = ref.split("/", 3 if ref.startswith("refs/remotes/") else 2)[-1]
+        guarded = any(matches(pattern, name) for pattern in protected)
+        if guarded and objects.is_ancestor(repo, commit, tip):
+            return None
+    order = _best(repo, index, plan, commit)
+    if order is None or repo.git.is_shallow:
+        return None
+    return not order.early
+
+
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
-    """Return the order that a history shows; that of the archive tag where the tip's is lost."""
-    archived = refs.read_ref(repo, layout.archive_tag(plan.name))
-    asked = [tip, *(() if archived is ABSENT or archived == tip else (archived,))]
-    found = [order for commit in asked if (order := order_at(repo, index, plan, commit))]
-    good = [order for order in found if not order.early]
-    return good[0] if good else found[0] if found else None
+    """Return the order that a history shows; that of its branch or archive tag if it is lost.
+
+    They have to hold every run that is asked about: the order of others says nothing of these.
+    """
+    own = order_at(repo, index, plan, tip)
+    if own is not None and not own.early:
+        return own
+    for commit in _elsewhere(repo, plan):
+        found = order_at(repo, index, plan, commit)
+        if found is None or found.early:
+            continue
+        if own is None or own.records <= found.records:
+            return found
+    return own
+
+
+def _elsewhere(repo: Repo, plan: Plan) -> tuple[CommitHash, ...]:
+    """Return where an experiment's own history is: the archive tag, its branch here or shared."""
+    tag, branch = layout.archive_tag(plan.name), refs.local(plan.branch)
+    found = {
+        ref: commit
+        for ref, commit in refs.branches(repo)
+        if ref in {tag, branch}
+        or (ref.startswith("refs/remotes/") and ref.split("/", 3)[3:] == [plan.branch])
+    }
+    return tuple(dict.fromkeys(commit for _, commit in sorted(found.items(), reverse=True)))
 
 
 def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:
@@ -121,6 +163,7 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
         plan=added,
         runs=tuple(item.commit for item in mine if item.run not in early),
         early=tuple(early),
+        records=frozenset(item.tree for item in mine),
     )
 
 

@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError
 from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
+from gitexp.ops import grade
 from gitexp.ops.compare import compare
 from gitexp.ops.unsent import DataRemote
 from gitexp.store import layout
+from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.model.comparison import Comparison, Conclusion, MetricComparison
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.model.run import Output
     from gitexp.model.workspace import Workspace
 
@@ -59,6 +62,12 @@ class World:
             self._unknown.append(f"{what}: {error.brief}")
             return None
         return difference(conclusion.comparison, now)
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
+        """Return whether a plan is seen to be older than the runs that a commit has of it."""
+        repo = repository.open_repository(self._workspace)
+        with open_index(self._workspace) as index:
+            return grade.is_ordered(repo, index, plan, commit, protected)
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.errors import DataMissingError, GitexpError, UsageError
+from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import diff, objects
 from gitexp.git.absent import ABSENT
 from gitexp.model.checked import CheckedPlan
@@ -17,7 +17,7 @@ from gitexp.ops.eligible import finished_seeds
 from gitexp.store import conclusions, inputs, layout, lookup, merged, plans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo
@@ -35,7 +35,7 @@ Compared = tuple["Comparison | None", str, str]  # or why there is none, and wha
 class Asked:
     """A review in the making: what every part of it needs to know."""
 
-    __slots__ = ("_known", "at", "base", "branch", "head", "index", "program", "repo")
+    __slots__ = ("_known", "at", "base", "branch", "head", "index", "program", "repo", "unrecorded")
 
     def __init__(  # noqa: PLR0913, PLR0917  what it knows
         self,
@@ -54,6 +54,7 @@ class Asked:
         self.branch = branch
         self.at = at
         self.program = program
+        self.unrecorded: set[str] = set()  # experiments that rest on no record that is here
         self._known: dict[tuple[str, PlanDigest], Compared] = {}
 
     def compared(self, plan: Plan) -> Compared:
@@ -71,8 +72,16 @@ class Asked:
             plan = plans.plan_named(self.repo, conclusion.experiment, self.head)
         except GitexpError:  # a rule about plans says it
             return None
-        comparison = None if plan is ABSENT else self.compared(plan)[0]
-        return None if comparison is None else outside.difference(conclusion.comparison, comparison)
+        if plan is ABSENT:
+            return None
+        comparison, problem, _ = self.compared(plan)
+        if comparison is None:
+            return problem if plan.name in self.unrecorded else None
+        return outside.difference(conclusion.comparison, comparison)
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
+        """Return whether a plan is seen to be older than the runs that a commit has of it."""
+        return grade.is_ordered(self.repo, self.index, plan, commit, protected)
 
     def archived(self, experiment: str) -> None:
         """Return that it is not known."""
@@ -174,6 +183,8 @@ def _compared(asked: Asked, plan: Plan) -> Compared:
     except DataMissingError as error:
         return None, f"it is judged by recorded predictions, and {error}", "pull-data: true"
     except GitexpError as error:
+        if isinstance(error, NoSamplesError) and not repo.git.is_shallow:
+            asked.unrecorded.add(plan.name)
         return None, error.summary + (f": {error.found}" if error.found else ""), error.next_step
     return found, "", ""
 

@@ -11,12 +11,13 @@ from gitexp.ops.hooks.pushed import Update, gated, judged, updates
 from gitexp.ops.unsent import DataRemote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.staged import HookPlace
     from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.model.rules import Violation
     from gitexp.model.run import Output
 
@@ -59,6 +60,9 @@ class _Remotes:
 
     def recomputed(self, conclusion: Conclusion) -> None:
         """Nothing: statistics take too long to load."""
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> None:
+        """Nothing: all of the history would be read."""
 
     def archived(self, experiment: str) -> None:
         """Nothing: the network would be asked a second time."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_paths, runs_in
@@ -40,15 +41,30 @@ def _runs(facts: Facts) -> Iterator[Finding]:
                     file.change.path,
                 )
             continue
-        here = _holds(facts.tree, run.plan)
-        if here and facts.branch != _branch(facts.tree, run.plan):
-            continue  # squashed into another branch: its own, or the archive tag, has the order
+        plan = _plan(facts.tree, run.plan)
+        if plan is not None and facts.branch != plan.branch:
+            # Squashed into another branch: its own, or the archive tag, has the order.
+            if _shown(facts, plan) is False:
+                yield Finding(
+                    f"run {file.run[:8]} came in one commit with its plan {plan.name}, and nothing"
+                    " here shows that the plan was first",
+                    f"git push {plan.branch}, or gitexp archive {plan.name} --push: their history"
+                    " shows it",
+                    file.change.path,
+                )
+            continue
         yield Finding(
             f"run {file.run[:8]} names the plan {run.plan.name} ({run.plan.digest[:8]}), which "
-            + ("came in the same commit" if here else "is in no commit before it"),
+            + ("is in no commit before it" if plan is None else "came in the same commit"),
             "gitexp run records a run after its plan; drop this commit: git reset --soft HEAD^",
             file.change.path,
         )
+
+
+def _shown(facts: Facts, plan: Plan) -> bool | None:
+    if facts.outside is None:
+        return None
+    return facts.outside.ordered(plan, CommitHash(facts.commit), facts.config.protected)
 
 
 def _plans(facts: Facts) -> Iterator[Finding]:
@@ -119,11 +135,6 @@ def _seen(facts: Facts, ref: PlanRef) -> bool:
 
 def _holds(tree: Tree, ref: PlanRef) -> bool:
     return _plan(tree, ref) is not None
-
-
-def _branch(tree: Tree, ref: PlanRef) -> str:
-    plan = _plan(tree, ref)
-    return plan.branch if plan is not None else ""
 
 
 def _plan(tree: Tree, ref: PlanRef) -> Plan | None:

@@ -26,7 +26,7 @@ from tests.ops.records import ADA, CONFIG, START, Lab, experiment
 from tests.ops.rules.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
@@ -469,6 +469,10 @@ class Known:
     def recomputed(self, conclusion: Conclusion) -> str | None:
         assert conclusion.experiment == "deep"
         return self.differs
+
+    def ordered(self, plan: Plan, commit: str, protected: Collection[str]) -> bool | None:
+        del plan, commit, protected
+        return None
 
     def archived(self, experiment: str) -> str | None:
         assert experiment == "deep"
