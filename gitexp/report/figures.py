@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, MetricComparison
 
-ROOM = 200_000  # bytes of a page for pictures and samples
 _MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
 
 
@@ -28,7 +27,7 @@ _MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
 class Room:
     """What is left of a page; the one value of this room of code that changes."""
 
-    left: int = ROOM
+    left: int
 
     def take(self, text: str) -> str:
         """Return `text` if there is room for it, else nothing."""

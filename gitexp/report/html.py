@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from gitexp.report.style import Style
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
+_ROOM = 280_000  # bytes of all that is not the page's frame
 _MOST_METRICS = 60  # rows of the table
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # Facts that other sections have; all others stand below "Method", so that none is forgotten.
@@ -54,14 +55,28 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
 def articles(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
     """Yield an article for each comparison; above several of them what they say in short."""
     several = len(comparisons) > 1
-    room = Room()
+    found = across.of_call(comparisons)
+    together = [] if found is None else list(across.page(found, "all"))
+    left = _ROOM - _size(_overview(comparisons, len(comparisons))) - _size(together)
+    shown: list[Comparison] = []
+    for item in comparisons:  # what is said comes before what is drawn
+        left -= _size(_article(item, Room(0), key=f"c{len(shown)}", several=several))
+        if shown and left < 0:
+            break
+        shown.append(item)
+    room = Room(max(0, left))
     if several:
-        yield from _overview(comparisons)
-    together = across.of_call(comparisons)
-    if together is not None:
-        yield from across.page(together, "all")
-    for index, item in enumerate(comparisons):
+        yield from _overview(comparisons, len(shown))
+    yield from together
+    for index, item in enumerate(shown):
         yield from _article(item, room, key=f"c{index}", several=several)
+    if len(shown) < len(comparisons):
+        more = numbers.amount(len(comparisons) - len(shown), "candidate")
+        yield f'<p class="none">{more} more have no room here; csv and json have all.</p>'
+
+
+def _size(lines: Iterable[str]) -> int:
+    return sum(len(line.encode()) + 1 for line in lines)
 
 
 def page(title: str, body: Iterable[str]) -> str:
@@ -90,7 +105,10 @@ def page(title: str, body: Iterable[str]) -> str:
     )
 
 
-def _overview(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
+def _overview(comparisons: tuple[Comparison, ...], shown: int) -> Iterator[str]:
+    """Yield every verdict, with links to the articles that are shown."""
+    if not comparisons:
+        return
     yield "<header>"
     yield '<p class="kind">comparison</p>'
     yield f"<h1>{len(comparisons)} candidates against {html(comparisons[0].baseline.name)}</h1>"
@@ -99,9 +117,11 @@ def _overview(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
     yield '<th scope="col" class="word">verdict</th><th scope="col" class="word">why</th></tr>'
     yield "</thead><tbody>"
     for index, item in enumerate(comparisons):
+        name = html(item.candidate.name)
+        link = f'<a href="#c{index}">{name}</a>' if index < shown else name
         yield (
-            f'<tr><th scope="row" class="name"><a href="#c{index}">{html(item.candidate.name)}</a>'
-            f'</th><td class="word">{words.verdict_word(item)}</td>'
+            f'<tr><th scope="row" class="name">{link}</th>'
+            f'<td class="word">{words.verdict_word(item)}</td>'
             f'<td class="word">{html(item.headline, limit=_TEXT_LIMIT)}</td></tr>'
         )
     yield "</tbody></table></div>"

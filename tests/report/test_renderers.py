@@ -352,6 +352,22 @@ def test_a_page_stays_small_whatever_was_measured() -> None:
     assert "And 141 more" in page
 
 
+def test_a_page_of_many_candidates_stays_small_and_names_all_of_them() -> None:
+    many = tuple(samples.metric(f"metric_{index}", role=Role.WATCHED) for index in range(100))
+    rich = replace(samples.supported(), metrics=many, slices=slices_of("x"))
+    every = tuple(
+        replace(rich, candidate=replace(rich.candidate, name=f"exp/number-{index}"))
+        for index in range(30)
+    )
+    page = renderer("html").render(every, Style())
+    assert len(page.encode()) <= 300_000
+    shown = page.count("<article")
+    named = [f"exp/number-{index}{'</a>' if index < shown else ''}</th>" for index in range(30)]
+    assert all(name in page for name in named)
+    assert shown > 5
+    assert f"{30 - shown} candidates more have no room here" in page
+
+
 def test_a_page_shows_pairs_and_metrics_as_pictures() -> None:
     page = renderer("html").render((samples.supported(),), Style())
     assert "f1, pair by pair: it rises in 10 of 10" in page
