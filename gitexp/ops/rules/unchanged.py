@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.model.rules import Policy
-from gitexp.ops.rules.facts import MODE_TREE, Finding, Rule
+from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import Unread, new_runs, run_files, runs_in
 from gitexp.store.layout import ENVIRONMENTS, run_dir, samples_csv
 
@@ -90,14 +90,19 @@ def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Itera
 def _environment(facts: Facts, change: Change) -> Iterator[Finding]:
     """Judge a file of a recorded environment: its folder's name is the digest of what is in it."""
     parts = change.path.removeprefix(f"{ENVIRONMENTS}/").split("/")
-    if len(parts) != _PARTS or parts[1] != "environment.json":
-        return
     back = f"git checkout {'HEAD' if not facts.commit else facts.commit[:12] + '^'} -- "
     folder = change.path.rpartition("/")[0]
+    if len(parts) != _PARTS or parts[1] != "environment.json":
+        if any(parent.entry(change.path) is not None for parent in facts.parents):
+            what = f"what is beside the environment {parts[0][:8]} was changed"
+            yield Finding(what, back + folder, change.path)
+        return
     if change.new is None:
         yield Finding(f"the environment {parts[0][:8]} is taken away", back + folder, change.path)
         return
-    if change.new.mode == MODE_TREE or not change.is_file:
+    if not change.is_file:
+        what = f"the environment {parts[0][:8]} is no regular file"
+        yield Finding(what, back + folder, change.path)
         return
     try:
         found = hashlib.sha256(facts.read(change.new, ENVIRONMENT_LIMIT)).hexdigest()

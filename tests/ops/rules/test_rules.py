@@ -257,6 +257,21 @@ def test_a_recorded_environment_stays_what_its_name_says(world: World) -> None:
     assert rules(world.judge({path: None})) == ["R3"]
 
 
+def test_a_recorded_environment_is_no_link_and_keeps_what_is_beside_it(world: World) -> None:
+    recorded(world)
+    (path,) = [path for path in world.repo.files() if path.endswith("environment.json")]
+    lock = path.replace("environment.json", "requirements.txt")
+    assert world.judge({lock: "numpy==2.0\n"}) == []
+    ((rule, where, _),) = world.judge({lock: "numpy==2.1\n"})
+    assert (rule, where) == ("R3", lock)
+    (world.repo.path / path).unlink()
+    (world.repo.path / path).symlink_to("/etc/hostname")
+    world.repo.git("add", "--force", "--all")
+    ((rule, where, message),) = world.judge_staged()
+    assert (rule, where) == ("R3", path)
+    assert "no regular file" in message
+
+
 # --- R4 -----------------------------------------------------------------------------------------
 
 
