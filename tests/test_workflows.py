@@ -90,6 +90,12 @@ def test_the_tools_find_what_is_wrong(tmp_path: Path) -> None:
     linted = looked_at(tmp_path, "jactionlint", "--shellcheck=", str(file))
     assert linted.returncode
     assert "nowhere" in linted.stdout
+    action = (ROOT / "action.yml").read_text(encoding="utf-8")
+    for right, wrong in (("steps.show.", "steps.shows."), ("inputs.from ", "inputs.form ")):
+        (tmp_path / "action.yml").write_text(action.replace(right, wrong), encoding="utf-8")
+        linted = looked_at(tmp_path, "jactionlint", "--shellcheck=", "action.yml")
+        assert linted.returncode
+        assert wrong.partition(".")[2].strip(" .") in linted.stdout
     file.write_text(FAULTY.replace("runs-on", "runs-om"))
     schema = ("--builtin-schema", "vendor.github-workflows")
     assert looked_at(tmp_path, "check-jsonschema", *schema, str(file)).returncode == 1

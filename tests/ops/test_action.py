@@ -188,6 +188,7 @@ def test_the_server_example_leaves_a_review_of_what_was_pushed(tmp_path: Path) -
     gitexp = tmp_path / "gitexp"
     gitexp.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m gitexp "$@"\n')
     gitexp.chmod(0o755)
+    shutil.copy(ROOT / "examples" / "server" / "receipts", bare.path / "hooks")
     lab.repo.git("push", "-q", str(bare.path), "main")
     done = subprocess.run(
         ["git", "push", "-q", str(bare.path), "exp/deep"],
@@ -200,3 +201,9 @@ def test_the_server_example_leaves_a_review_of_what_was_pushed(tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     report = bare.path / "reviews" / f"{lab.repo.hash('exp/deep')}.html"
     assert "SUPPORTED" in report.read_text()
+    log = (bare.path / "gitexp-receipts.log").read_text()
+    assert [line.split()[1] for line in log.splitlines()] == [
+        "refs/heads/main",
+        "refs/heads/exp/deep",
+    ]
+    assert "gitexp-receipt" in done.stderr
