@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gitexp.ops.designs import parts
+from gitexp.formats import samples
+from gitexp.ops import adhoc, draft
+from gitexp.ops.designs import datasets, parts, scores
 from gitexp.stats import categories, design, exampleplans, omnibus, reference, scored, several
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 
@@ -35,6 +37,11 @@ def folds(splits: Splits) -> Design:
         plan_test(folds(Splits(5, 2, 50.0, 50.0, balanced=True))).title,
         f"Wilcoxon signed-rank, exact to {design.MAX_RANKED} data sets",
         f"(exact to {design.MAX_ASSIGNMENTS:,} assignments, then {omnibus.LABEL_DRAWS:,} random",
+        f"A run records {samples.MOST_ROWS:,} numbers at most",
+        f"{adhoc.MOST_VALUES:,} values of a metric, `--design datasets` and `compare`",
+        f"`compare` {datasets.MOST} data sets",
+        f"is tested with {scores.MOST_CLASSES:,} classes",
+        f"`compare` tests {draft.MOST_METRICS} watched metrics",
         f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
         f"crossed random factors, from {exampleplans.MIN_REPEATS} pairs on",
         f"swaps of a ranking to {exampleplans.SWAPPED_WORK:.0e} / n".replace("+0", ""),
