@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 # Examples of either class. DeLong: with 10 of 100 z rejects 6.3 %. A bootstrap of recall against a
 # margin: with 5 to 8 positive ones of 400 it rejects 20 % to 49 %, with 20 of them 5 % to 9 %.
 MIN_CLASS = 20
-MIN_CLUSTERS = 20  # for the same: with 10 clusters it rejects 6.9 %, with 5 9.4 %
+# For the same: with 10 clusters it rejects 6.9 %, with 5 9.4 %; where 5 of 100 clusters hold all
+# positive examples 9 %, where 3 do 14 %. So classes are counted by the clusters that hold them.
+MIN_CLUSTERS = 20
 MIN_REPEATS = 3  # of a crossed design: with two the measured error is up to 6.5 %
 MIN_DRAWS = 999
 MAX_COUNTED = 1_000
@@ -63,8 +65,8 @@ def plan_examples(
     design : Design
         `metric` is a kind of `scored` or of `metrics`; its numbers are examples.
     classes : pair of int
-        Examples of the positive class and others, as the evaluation data have them; zeros for a
-        metric that has no such class.
+        Examples (or clusters) that hold the positive class, and others, as the evaluation data
+        have them; zeros for a metric that has no such class.
     clusters : int
         Clusters that are swapped and drawn whole; 0: every example is one.
     """
@@ -83,7 +85,8 @@ def plan_examples(
     what = "clusters" if clusters else "examples"
     if margin:
         draws, usable = bootstrap_draws(units), units >= MIN_BOOTSTRAP_EXAMPLES
-        usable = usable and (design.metric not in RANKED or min(classes) >= MIN_CLASS)
+        fewest = min(classes) if design.metric in RANKED else classes[0] or MIN_CLASS
+        usable = usable and fewest >= MIN_CLASS
         title = f"paired bootstrap of {design.metric} against the margin, {draws:,} resamples"
         test, why = "bootstrap-margin", f"{why}; a margin other than zero"
     else:
@@ -156,7 +159,7 @@ def lacking(plan: PlannedTest) -> str:
     few = plan.n_baseline < MIN_BOOTSTRAP_EXAMPLES
     needs = ""
     if plan.test == "delong":
-        clusters = f" in {MIN_CLUSTERS} clusters" if "clustered" in plan.title else ""
+        clusters = f", in {MIN_CLUSTERS} clusters" if "clustered" in plan.title else ""
         needs = f"an area needs {MIN_CLASS} examples of either class{clusters}"
     elif plan.test == "crossed-t":
         needs = f"repeats crossed with examples need {MIN_REPEATS} pairs, {there}"
@@ -164,7 +167,9 @@ def lacking(plan: PlannedTest) -> str:
         least = math.ceil(-math.log2(plan.alpha))
         needs = f"whole clusters are swapped: it needs {least}, {there}"
     elif plan.test == "bootstrap-margin" and not few:
-        needs = f"a bootstrap against a margin needs {MIN_CLASS} examples of the positive class"
+        apart = f", in {MIN_CLUSTERS} clusters" if clustered else ""
+        positive = f"{MIN_CLASS} examples of the positive class{apart}"
+        needs = f"a bootstrap against a margin needs {positive}"
     elif plan.test == "bootstrap-margin" and clustered:
         needs = f"a bootstrap against a margin needs {MIN_BOOTSTRAP_EXAMPLES} clusters, {there}"
     return needs
@@ -176,7 +181,7 @@ def _area(design: Design, units: int, why: str, classes: tuple[int, int]) -> Pla
     return PlannedTest(
         test="delong",
         title="DeLong, normal approximation" + (", clustered" if clustered else ""),
-        why=f"{why}, {classes[0]} of them positive",
+        why=f"{why}, {classes[0]} of them {'with positive ones' if clustered else 'positive'}",
         n_baseline=units,
         n_candidate=units,
         paired=True,

@@ -21,6 +21,8 @@ from gitexp.stats.scored import value
 from gitexp.stats.scorekinds import AREA, RANKED
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
     from gitexp.stats.ranked import Ranking
@@ -53,16 +55,28 @@ class Sides:
 
     @property
     def classes(self) -> tuple[int, int]:
-        """Examples of the positive class, and others; nothing for a metric without classes."""
+        """What `holding` counts for a metric of ranks; zeros for any other."""
         if self.metric not in RANKED or self.terms is None:
             return 0, 0
-        positive = int(self.terms[0].truth.sum())
-        return positive, len(self.terms[0].truth) - positive
+        return holding(self.terms[0].truth == 1, self.clusters)
 
     @property
     def units(self) -> int:
         """What is swapped and drawn."""
         return len(self.data.baseline) if isinstance(self.data, sums.Sums) else self.data.units
+
+
+def holding(positive: NDArray[np.bool_], clusters: Places | None) -> tuple[int, int]:
+    """Return how many examples (or clusters) hold the positive class, and how many another.
+
+    Parameters
+    ----------
+    positive : ndarray of bool, shape (n_examples,)
+    clusters : ndarray of int, shape (n_examples,), or None
+    """
+    if clusters is None:
+        return int(positive.sum()), int((~positive).sum())
+    return len(np.unique(clusters[positive])), len(np.unique(clusters[~positive]))
 
 
 def of_terms(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Sides:

@@ -96,6 +96,30 @@ def test_few_examples_of_a_class_decide_nothing() -> None:
     assert plan_examples(ours, classes=(40, 60), clusters=19).smallest_p == 1.0
 
 
+def test_a_class_is_counted_by_the_clusters_that_hold_it() -> None:
+    one, two = pair("roc_auc", 400)
+    truth = np.repeat([1.0, 0.0], [100, 300])
+    one, two = (Terms(side.scoring, truth, side.values) for side in (one, two))
+    clusters = np.arange(400) // 10  # ten clusters hold all positive examples
+    sides = scoretests.of_terms(one, two, clusters)
+    assert sides.classes == (10, 30)
+    plan = plan_examples(design("roc_auc", 400, margin=0.0), classes=sides.classes, clusters=40)
+    assert plan.smallest_p == 1.0
+    assert lacking(plan) == "an area needs 20 examples of either class, in 20 clusters"
+    assert plan.why.endswith("10 of them with positive ones")
+
+
+@pytest.mark.parametrize("metric", ["recall", "f1", "average_precision"])
+def test_a_margin_of_a_clustered_metric_needs_clusters_of_its_class(metric: str) -> None:
+    ours = design(metric, 600, margin=0.05)
+    few = plan_examples(ours, classes=(19, 250), clusters=250)
+    assert few.smallest_p == 1.0
+    assert lacking(few).endswith("20 examples of the positive class, in 20 clusters")
+    assert plan_examples(ours, classes=(20, 250), clusters=250).smallest_p < 0.001
+    whole = design("accuracy", 600, margin=0.05)  # right or wrong, no class of its own
+    assert plan_examples(whole, classes=(0, 0), clusters=250).smallest_p < 0.001
+
+
 def test_a_mean_loss_is_swapped_and_stands_beside_t() -> None:
     one, two = pair("mae")
     sides = scoretests.of_terms(one, two)

@@ -105,14 +105,17 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     if isinstance(computed, Scoring) or clusters is not None:
         sides = _sides(pair, computed, clusters)
         number = 0 if clusters is None else sides.units
-        plan = plan_examples(design, classes=sides.classes, clusters=number)
+        held = (
+            sides.classes if isinstance(computed, Scoring) else _classes(pair, computed, clusters)
+        )
+        plan = plan_examples(design, classes=held, clusters=number)
         result = scoretests.run_on_scores(plan, design, sides)
         beside = scoretests.beside_scores(plan, design, sides)
         return result, beside, scoretests.intervals(sides, confidence=1 - question.alpha), ()
     cells = tabulate(pair.y_true, pair.baseline.y_pred, pair.candidate.y_pred)
     told_apart = relevant(cells, computed)
     _check_classes(computed, len(told_apart.labels), len(told_apart.number))
-    plan = plan_examples(design, classes=_classes(pair, computed))
+    plan = plan_examples(design, classes=_classes(pair, computed, None))
     result = run_on_predictions(plan, design, cells, computed)
     return (
         result,
@@ -122,12 +125,12 @@ def _found(question: Question, pair: Pair, computed: Computed) -> Found:
     )
 
 
-def _classes(pair: Pair, definition: Definition) -> tuple[int, int]:
-    """Return the examples of the class that a metric is about, and others; zeros without one."""
+def _classes(pair: Pair, definition: Definition, clusters: sums.Places | None) -> tuple[int, int]:
+    """Return what holds the class that a metric is about, and others; zeros without one."""
     if not definition.positive:
         return 0, 0
-    positive = pair.y_true.count(definition.positive)
-    return positive, len(pair.y_true) - positive
+    positive = np.array([label == definition.positive for label in pair.y_true])
+    return scoretests.holding(positive, clusters)
 
 
 def _sides(pair: Pair, computed: Computed, clusters: sums.Places | None) -> Sides:
