@@ -43,11 +43,19 @@ _FROM_FORK = (
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part that is shown whole or not at all; a lower rank goes last."""
+    """A part that is shown whole or not at all; a lower rank goes last.
+
+    Attributes
+    ----------
+    of : int
+        Which experiment it is about: without the first of these sections, which has the heading,
+        none of the others is shown. -1: about none.
+    """
 
     title: str
     body: str
     rank: int
+    of: int = -1
 
 
 def markdown(
@@ -148,7 +156,7 @@ def _rules(review: Review) -> Iterator[Section]:
     ordered = (*review.broken(Policy.ERROR), *review.broken(Policy.WARN))
     lines = [
         "",
-        "### Rules",
+        "## Rules",
         "",
         "| rule | weight | what | where | next |",
         "|---|---|---|---|---|",
@@ -170,23 +178,27 @@ def _rules(review: Review) -> Iterator[Section]:
 
 
 def _experiments(items: Sequence[ReviewedExperiment]) -> Iterator[Section]:
-    for item in items:
-        name = span(item.name)
-        lines = ["", f"## {name}", "", _line(brief.hypothesis(item))]
-        if item.concluded:
-            lines += ["", f"Concluded: {span(item.concluded, limit=2_000)}"]
-        yield _section(f"hypothesis of {name}", lines, rank=1)
-        if item.comparison is None:
-            continue
-        comparison = item.comparison
-        if comparison.metrics:
-            lines = ["", "### Metrics", "", *_metrics(comparison)]
-            yield _section(f"metrics of {name}", lines, rank=1)
-        yield from _plot(item, name)
-        yield from _changes(item, name)
-        yield from _ledger(item, name)
-        yield _section(f"who recorded {name}", ["", _line(brief.recorded(item))], rank=3)
-        yield from _facts(item, name)
+    for index, item in enumerate(items):
+        yield from (replace(section, of=index) for section in _experiment(item))
+
+
+def _experiment(item: ReviewedExperiment) -> Iterator[Section]:
+    name = span(item.name)
+    lines = ["", f"## {name}", "", _line(brief.hypothesis(item))]
+    if item.concluded:
+        lines += ["", f"Concluded: {span(item.concluded, limit=2_000)}"]
+    yield _section(f"hypothesis of {name}", lines, rank=1)
+    comparison = item.comparison
+    if comparison is None:
+        return
+    if comparison.metrics:
+        lines = ["", "### Metrics", "", *_metrics(comparison)]
+        yield _section(f"metrics of {name}", lines, rank=1)
+    yield from _plot(item, name)
+    yield from _changes(item, name)
+    yield from _ledger(item, name)
+    yield _section(f"who recorded {name}", ["", _line(brief.recorded(item))], rank=3)
+    yield from _facts(item, name)
 
 
 def _metrics(comparison: Comparison) -> Iterator[str]:
@@ -270,7 +282,7 @@ def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
 
 def _notes(review: Review) -> Iterator[Section]:
     if review.notes:
-        lines = ["", "### Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
+        lines = ["", "## Notes", "", *(f"- {span(note, limit=_LONG)}" for note in review.notes)]
         yield _section("notes", lines, rank=1)
 
 
@@ -284,9 +296,12 @@ def _fitting(sections: Sequence[Section], room: int) -> tuple[list[Section], lis
         return list(sections), []
     left = room - _POINTER_BYTES
     kept: set[int] = set()
+    headed: dict[int, bool] = {-1: True}
     for index, section in sorted(enumerate(sections), key=lambda pair: (pair[1].rank, pair[0])):
         size = len(section.body.encode())
-        if size <= left:
+        fits = size <= left and headed.get(section.of, True)
+        headed.setdefault(section.of, fits)  # by the first, which has the heading
+        if fits:
             left -= size
             kept.add(index)
     return (

@@ -119,6 +119,19 @@ def test_whole_sections_go_when_there_is_no_room_and_are_named(limit: int, text:
     assert all(block.lstrip().startswith(("and ", "Left out")) for block in cut), cut
 
 
+def test_no_section_is_shown_below_the_heading_of_another_experiment() -> None:
+    long, short = made("x" * 1_500), made("short")
+    items = (*short.experiments[:1], *long.experiments[:1] * 8, *short.experiments[:1])
+    review = replace(short, violations=(), notes=(), experiments=items)
+    sections = list(github._experiments(review.experiments))  # noqa: SLF001
+    for room in range(2_500, 30_000, 250):
+        kept, dropped = github._fitting(sections, room)  # noqa: SLF001
+        for index in range(len(items)):
+            mine = [section for section in sections if section.of == index]
+            assert mine[0] in kept or not [one for one in mine if one in kept], room
+        assert len(kept) + len(dropped) == len(sections)
+
+
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text])
 def test_a_foreign_string_is_code_and_nothing_else(text: str) -> None:
     def shape(page: str) -> list[str]:
