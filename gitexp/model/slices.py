@@ -54,7 +54,8 @@ class SliceComparison:
     family : int
         Tests over which alpha is held.
     hidden : int
-        Subgroups with fewer examples than `least`, whose numbers are not shown.
+        Subgroups whose numbers are not shown: those with fewer examples than `least`, and others
+        from which their numbers would follow.
     least : int
         The project's ``privacy.min_slice``.
     """

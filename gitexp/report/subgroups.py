@@ -141,7 +141,9 @@ def _slice_facts(slices: SliceComparison, method: str) -> Iterator[Fact]:
     yield Fact("subgroups", f"{tests} are one family ({how}); none of them decides the verdict")
     if slices.hidden:
         yield Fact(
-            "not shown", f"{slices.hidden} with fewer than {slices.least} examples (min_slice)"
+            "not shown",
+            f"{slices.hidden} with fewer than {slices.least} examples (min_slice), or that would"
+            " give those away",
         )
 
 

@@ -18,6 +18,7 @@ from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions
+from gitexp.ops.designs import slices
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from tests.ops.records import CONFIG, Lab, one
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from tests.build import BuiltRepo
 
 N = 240
-REGIONS = ("north", "south", "tiny")
+REGIONS = ("north", "south", "tiny 0", "tiny 1")
 FUNCTIONS = {
     "roc_auc": (reference.roc_auc_score, True),
     "average_precision": (reference.average_precision_score, True),
@@ -52,7 +53,7 @@ def truth(n: int = N) -> np.ndarray:
 
 
 def region(index: int) -> str:
-    return "tiny" if index < 5 else ("north", "south")[index % 2]
+    return f"tiny {index % 2}" if index < 10 else ("north", "south")[index % 2]
 
 
 def scores(skill: float, seed: int, n: int = N) -> np.ndarray:
@@ -168,7 +169,7 @@ def test_subgroups_are_compared_with_holm_and_small_ones_are_hidden(lab: Lab) ->
     models(lab, "f1")
     found = one(lab, options=CompareOptions(by="region")).slices
     assert found is not None
-    assert (found.hidden, found.least, found.family) == (1, 10, 2)
+    assert (found.hidden, found.least, found.family) == (2, 10, 2)
     assert [item.value for item in found.slices] == ["north", "south"]
     for item in found.slices:
         assert item.comparison is not None
@@ -180,7 +181,26 @@ def test_subgroups_are_compared_with_holm_and_small_ones_are_hidden(lab: Lab) ->
         rows = [i for i in range(N) if region(i) == item.value]
         want = reference.f1_score(truth()[rows], (scores(0.4, 1000) > 0.5)[rows].astype(int))
         assert item.comparison.mean_baseline == pytest.approx(want)
-    assert sum(item.examples for item in found.slices) == N - 5
+    assert sum(item.examples for item in found.slices) == N - 10
+
+
+@pytest.mark.parametrize(
+    ("sizes", "shown"),
+    [
+        ({"a": 10, "b": 12}, ["a", "b"]),
+        ({"a": 9, "b": 12, "c": 40}, ["c"]),  # a would be the whole without b and c
+        ({"a": 9, "b": 1, "c": 40}, ["c"]),
+        ({"a": 4, "b": 5, "c": 40, "d": 41}, ["d"]),  # both together would be 9
+        ({"a": 0, "b": 0, "c": 12, "d": 13}, ["d"]),
+        ({"a": 3, "b": 40}, []),
+        ({"a": 3}, []),
+        ({}, []),
+    ],
+)
+def test_what_is_hidden_does_not_follow_from_what_is_shown(
+    sizes: dict[str, int], shown: list[str]
+) -> None:
+    assert slices.visible(sizes, 10) == shown
 
 
 def test_a_column_of_ids_makes_no_subgroups_and_a_missing_one_is_named(lab: Lab) -> None:

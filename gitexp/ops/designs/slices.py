@@ -1,7 +1,8 @@
 """The same comparison in the subgroups that a column of the predictions makes.
 
 Every metric is computed again in each subgroup, by the definition that gives the project's own
-number for the whole; all tests that are shown are one family. Small subgroups are not shown.
+number for the whole; all tests that are shown are one family. Small subgroups are not shown, and
+neither are those from which their numbers would follow.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from gitexp.ops.measure import Answer, Values, values_of
 from gitexp.stats.adjust import family
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.model.comparison import MetricComparison
     from gitexp.ops.designs.computed import Computed
@@ -65,7 +66,7 @@ def compare(
         )
     least = situation.candidate.config.min_slice
     sizes = {name: min(len(rows.get(name, ())) for rows in groups) for name in names}
-    shown = [name for name in names if sizes[name] >= least]
+    shown = visible(sizes, least)
     crossing = len(pairs) > 1 and crossed.is_crossed(situation)
     cells: list[tuple[str, str, MetricComparison | None, str]] = []
     for name in shown:
@@ -81,6 +82,26 @@ def compare(
         hidden=len(names) - len(shown),
         least=least,
     )
+
+
+def visible(sizes: Mapping[str, int], least: int) -> list[str]:
+    """Return the subgroups whose numbers are shown: none small, none that gives a small one away.
+
+    The numbers of one small subgroup follow from those of the whole and of all others. So the next
+    larger ones are left out too, until at least two are, with `least` examples together [1]_.
+
+    References
+    ----------
+    .. [1] Hundepool, A. et al. (2012). Statistical Disclosure Control: secondary cell
+       suppression. doi:10.1002/9781118348239
+    """
+    by_size = sorted(sizes, key=lambda name: (sizes[name], name))
+    hidden = sum(size < least for size in sizes.values())
+    while 0 < hidden < len(by_size):
+        if hidden > 1 and sum(sizes[name] for name in by_size[:hidden]) >= least:
+            break
+        hidden += 1
+    return sorted(by_size[hidden:])
 
 
 def _computable(
