@@ -18,10 +18,8 @@ from gitexp.errors import (
     GitexpError,
     UnbornBranchError,
     UnknownMetricError,
-    UnknownParamError,
     UsageError,
 )
-from gitexp.formats import params as params_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.git import command, identity, objects, refs, repository, status
@@ -30,6 +28,7 @@ from gitexp.model.plan import BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power, private
+from gitexp.ops.assign import assigned
 from gitexp.ops.known import direction_of, known_metrics, last_duration, metric_named
 from gitexp.ops.measure import is_resource
 from gitexp.staging import curves
@@ -39,6 +38,7 @@ from gitexp.store.index import open_index
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gitexp.git.refs import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
@@ -337,19 +337,11 @@ def _check_metric(name: str, known: frozenset[str], config: ProjectConfig) -> No
 def _param_files(
     repo: Repo, request: NewRequest, start: CommitHash, config: ProjectConfig
 ) -> Mapping[str, bytes]:
-    files: dict[str, bytes] = {}
-    for file in sorted({key.file for key, _ in request.params}):
-        path = posixpath.join(config.project, file)
-        data = objects.read_blob(repo, start, path)
-        if data is ABSENT:
-            raise UnknownParamError(
-                f"there is no params file {file}",
-                where=start[:9],
-                expected=", ".join(config.params),
-            )
-        changes = {key.key: value for key, value in request.params if key.file == file}
-        files[path] = params_format.edit(data, file, changes)
-    return files
+    def read(file: str) -> bytes | Absent:
+        return objects.read_blob(repo, start, posixpath.join(config.project, file))
+
+    files = assigned(request.params, config.params, read, start[:9])
+    return {posixpath.join(config.project, file): data for file, data in files.items()}
 
 
 def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping[str, bytes]]:

@@ -174,6 +174,7 @@ def lr(value: str | float, name: str = "lr") -> tuple[tuple[ParamKey, str | floa
         (RunRequest(commit_message="new"), "git add -- src/new.py"),
         (RunRequest(params=lr(0.2, "lrr")), "the same with --param lr=0.2"),
         (RunRequest(params=lr("abc")), "the same with --param lr=0.1"),
+        (RunRequest(params=lr(0.2, "lrr"), commit_message="x"), "the same with --param lr=0.2"),
         (RunRequest(with_baseline=True), "gitexp new NAME"),
         (RunRequest(on="nowhere"), "git branch nowhere"),
         (RunRequest(at="nowhere"), "git log"),
@@ -190,6 +191,31 @@ def test_each_wrong_call_of_run_says_what_to_type(
         run(repo.workspace, request_)
     assert refused.value.next_step.startswith(typed)
     assert repo.hash() == before
+
+
+def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "conf.toml": "[train]\nlr = 0.1\nseed = 1\n"})
+    init(repo.workspace, InitRequest(command="python train.py", params=("conf.toml",)))
+    before = repo.hash()
+    said = "the same with --param conf.toml:train.lr=0.2"
+    wanted = NewRequest(
+        name="faster", hypothesis="a larger step raises accuracy", metric="acc", effect=">0",
+        direction=Direction.MAX,
+    )  # fmt: skip
+    for params in (lr(0.2, "train.lr"), lr(0.2, "lr")):
+        with pytest.raises(GitexpError) as refused:
+            new(repo.workspace, replace(wanted, params=params))
+        assert refused.value.next_step == said
+        for message in (None, "larger"):
+            with pytest.raises(GitexpError) as refused:
+                run(repo.workspace, RunRequest(params=params, commit_message=message))
+            assert refused.value.next_step == said
+    good = (ParamKey("conf.toml", "train.lr"), 0.2)
+    with pytest.raises(GitexpError):
+        run(repo.workspace, RunRequest(params=(good, *lr(0.2)), commit_message="larger"))
+    assert repo.hash() == before
+    assert repo.git("status", "--porcelain") == ""
 
 
 @pytest.mark.parametrize(

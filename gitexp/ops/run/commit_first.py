@@ -7,12 +7,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.formats import params as params_format
 from gitexp.git import status, usercommit
+from gitexp.git.absent import ABSENT
+from gitexp.ops.assign import assigned
 from gitexp.ops.run.place import find_place
 from gitexp.store import plans
 
 if TYPE_CHECKING:
+    from gitexp.git.absent import Absent
     from gitexp.model.request import RunRequest
     from gitexp.ops.run.place import Place
 
@@ -34,6 +36,8 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
 
     Raises
     ------
+    UnknownParamError
+        If there is no such parameter; nothing is written then.
     UsageError
         If ``--at`` names another state, or only files that Git does not track could be committed.
     GitFailedError
@@ -49,10 +53,13 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
         raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
     config, _ = plans.config_of(place.repo, place.head)
     project = place.top / config.project
-    for file in sorted({key.file for key, _ in request.params}):
+
+    def read(file: str) -> bytes | Absent:
         path = project / file
-        changes = {key.key: value for key, value in request.params if key.file == file}
-        path.write_bytes(params_format.edit(path.read_bytes(), file, changes))
+        return path.read_bytes() if path.is_file() else ABSENT
+
+    for file, data in assigned(request.params, config.params, read, "the work tree").items():
+        (project / file).write_bytes(data)
     new = status.untracked(place.workspace)
     if status.dirty_tracked(place.workspace):
         usercommit.commit_tracked(place.workspace, message)
