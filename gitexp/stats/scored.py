@@ -168,7 +168,13 @@ def average_precision(truth: Values, scores: Values) -> float:
 def candidates(
     name: str, measured: Sequence[Measured], positive: str | None
 ) -> tuple[Scoring, ...]:
-    """Return the definitions that a metric's name may mean, the likeliest first."""
+    """Return the definitions that a metric's name may mean, the likeliest first.
+
+    Raises
+    ------
+    DesignError
+        If it is an area, there are several classes, and none is the positive one.
+    """
     kind = kind_of(name)
     if kind is None:
         return ()
@@ -181,6 +187,14 @@ def candidates(
     else:
         positives = tuple(reversed(labels)) if two_classes else ()  # "1", "True", "yes" sort last
     binary = tuple(Scoring(kind, label) for label in positives)
+    if kind in RANKED and not binary:
+        raise DesignError(
+            f"{name} over several classes is not tested",  # its averages have many definitions
+            found=f"{len(labels)} classes",
+            expected="a positive class, for its area against all others: positive: LABEL below "
+            "predictions: in .gitexp/config.yaml, --positive of files; or log_loss, macro_f1",
+            next_step="record repeats with several seeds: they are tested whatever the metric is",
+        )
     if kind in RANKED:
         return binary
     several = (Scoring(kind),) if kind == "log_loss" else (Scoring(kind), Scoring(kind, half=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -127,3 +128,17 @@ def test_missing_columns_and_no_numbers_are_named() -> None:
     with pytest.raises(DesignError) as caught:
         match("mae", [Measured(0.5, ("a", "1"), ("0", "1"))])
     assert "no numbers" in caught.value.found
+
+
+@pytest.mark.parametrize("name", ["roc_auc", "average_precision"])
+def test_an_area_of_several_classes_needs_a_positive_one(name: str) -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.integers(0, 3, 90)
+    scores = np.clip(rng.uniform(size=90) + (truth == 2) / 3, 0, 2)
+    one = Measured(0.0, tuple(map(str, truth)), ("0",) * 90, {"score_2": tuple(scores)})
+    with pytest.raises(DesignError, match="over several classes is not tested") as raised:
+        match(name, [one])
+    assert "positive: LABEL" in raised.value.expected
+    function = reference.roc_auc_score if name == "roc_auc" else reference.average_precision_score
+    of_two = replace(one, value=float(function(truth == 2, scores)))
+    assert match(name, [of_two], positive="2") == Scoring(name, "2")
