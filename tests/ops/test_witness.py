@@ -15,6 +15,7 @@ from gitexp.errors import PreconditionError, UsageError, WitnessError
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats import witness as witness_format
+from gitexp.model.ids import PlanDigest
 from gitexp.model.order import Grade
 from gitexp.model.witness import Receipt, Way
 from gitexp.ops.check import check
@@ -310,15 +311,26 @@ def test_a_run_waits_for_its_witness_where_the_project_says_so(lab: Lab, tmp_pat
     assert gitexp(lab.repo, "run", "--dry-run").code == 0
 
 
-def test_check_finds_a_run_that_did_not_wait(lab: Lab) -> None:
+@pytest.mark.parametrize("receipt", ["", "approval", "other plan", "nonsense", "push"])
+def test_check_finds_a_run_that_did_not_wait(lab: Lab, receipt: str) -> None:
     config = replace(CONFIG, witness_required=True)
     lab.repo.switch("main")
     lab.repo.commit({layout.CONFIG: config_format.dump_template(config)}, at=60)
     lab.repo.switch("exp/deep")
     lab.repo.git("merge", "-q", "--no-edit", "main")
-    lab.record("c", SCORES, plan=plan_of(lab))
-    found = check(lab.repo.workspace).violations
-    assert "before anybody else saw" in " ".join(item.message for item in found)
+    plan = plan_of(lab)
+    said = {
+        "approval": Receipt(Way.APPROVAL, plan.digest, plan.baseline.commit, ADA),
+        "other plan": Receipt(Way.PUSH, PlanDigest("0" * 64), plan.baseline.commit, ADA),
+        "push": Receipt(Way.PUSH, plan.digest, plan.baseline.commit, ADA),
+    }
+    if receipt:
+        data = witness_format.dump(said[receipt]) if receipt in said else b"{"
+        lab.repo.commit({f"{layout.witness_dir(plan.digest)}/1-push.json": data}, at=61)
+    waits = gitexp(lab.repo, "run", "--dry-run").code == 3
+    lab.record("c", SCORES, plan=plan)
+    found = " ".join(item.message for item in check(lab.repo.workspace).violations)
+    assert ("before anybody else saw" in found) is waits is (receipt != "push")
 
 
 def test_new_asks_the_witness_at_once(lab: Lab, tmp_path: Path) -> None:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.formats import witness as witness_format
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
+from gitexp.model.witness import Way
+from gitexp.ops.rules import amending
 from gitexp.ops.rules.facts import Finding, Rule
-from gitexp.ops.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_paths, runs_in
-from gitexp.store.layout import PLANS, plan_path, run_json, witness_dir
+from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, plan_paths
+from gitexp.store.layout import plan_path, witness_dir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +29,7 @@ if TYPE_CHECKING:
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs that a commit adds, and at the plans that it changes."""
     yield from _runs(facts)
-    yield from _plans(facts)
+    yield from amending.find(facts)
 
 
 def _runs(facts: Facts) -> Iterator[Finding]:
@@ -67,70 +70,28 @@ def _shown(facts: Facts, plan: Plan) -> bool | None:
     return facts.outside.ordered(plan, CommitHash(facts.commit), facts.config.protected)
 
 
-def _plans(facts: Facts) -> Iterator[Finding]:
-    for path in _plan_paths(facts):
-        after = plan_at(facts.tree, path)
-        if after is None or isinstance(after, Unread):
-            continue  # R1 says it of the branch's own
-        for parent in facts.parents:
-            if parent.entry(path) == facts.tree.entry(path):
-                continue
-            before = plan_at(parent, path)
-            if before is not None and not isinstance(before, Unread):
-                yield from _change(facts, parent, before, after)
-
-
-def _plan_paths(facts: Facts) -> list[str]:
-    """Return the plans that a commit changes; a merge may drop what either of its sides says."""
-    if len(facts.parents) > 1:
-        return plan_paths(facts.tree)
-    return [change.path for change in facts.below(PLANS)]
-
-
-def _change(facts: Facts, parent: Tree, before: Plan, after: Plan) -> Iterator[Finding]:
-    path = plan_path(after.name)
-    kept = after.amended[: len(before.amended)]
-    if kept != before.amended:
-        yield Finding(
-            f"the history of the plan {after.name} was rewritten",
-            f"git checkout HEAD -- {path}, then gitexp amend-plan --why TEXT",
-            path,
-        )
-        return
-    if before.digest == after.digest:
-        return
-    told = {item.digest for item in after.amended[len(before.amended) :]}
-    if before.digest in told or not _was_run(facts, parent, before):
-        return
-    yield Finding(
-        f"what binds in the plan {after.name} changed after its first run",
-        f"git checkout HEAD -- {path}, then gitexp amend-plan --why TEXT",
-        path,
-    )
-
-
-def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
-    """Return whether a run of this plan is in a tree; one that cannot be read might be one."""
-    digest = plan.digest.encode()
-    for run in runs_in(tree):
-        entry = tree.entry(run_json(run))
-        if entry is None:
-            continue
-        try:
-            if digest in facts.read(entry, RUN_LIMIT):
-                return True
-        except GitexpError:
-            return True
-    return False
-
-
 def _seen(facts: Facts, ref: PlanRef) -> bool:
-    """Return whether a receipt of a witness was there before; `gitexp.ops.grade` judges it."""
+    """Return whether a witness's receipt was there before; `gitexp.ops.grade` says its worth.
+
+    As `run` has it: an approval has no clock, and what cannot be read, or is of another plan, is
+    none.
+    """
+    folder = witness_dir(ref.digest)
     return any(
-        name.endswith(".json")
+        _is_receipt(parent, f"{folder}/{name}", ref)
         for parent in facts.parents
-        for name in parent.folder(witness_dir(ref.digest))
+        for name in parent.folder(folder)
+        if name.endswith(".json")
     )
+
+
+def _is_receipt(tree: Tree, path: str, ref: PlanRef) -> bool:
+    try:
+        data = tree.read(path)
+        receipt = None if data is None else witness_format.load(data, path)
+    except GitexpError:
+        return False
+    return receipt is not None and receipt.plan == ref.digest and receipt.way is not Way.APPROVAL
 
 
 def _holds(tree: Tree, ref: PlanRef) -> bool:
