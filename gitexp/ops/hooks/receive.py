@@ -15,14 +15,17 @@ from gitexp.model.rules import Policy, Violation, Where
 from gitexp.ops.hooks.pushed import gated, judged, updates
 from gitexp.ops.rules.branches import is_experiment
 from gitexp.ops.rules.facts import Tree, settings
-from gitexp.store.layout import ARCHIVE_TAGS
+from gitexp.store.layout import ARCHIVE_TAGS, archive_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.git.staged import HookPlace
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Output
     from gitexp.ops.hooks.pushed import Update
 
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
@@ -58,12 +61,43 @@ def answer(call: HookCall) -> HookAnswer:
             elif is_experiment(config, update.branch):
                 found += _history(place, update, after)
             broken, notes = judged(
-                place, objects, update, lambda rules: gated(rules, here), config=config
+                place,
+                objects,
+                update,
+                lambda rules: gated(rules, here),
+                config=config,
+                outside=_Own(after),
             )
             found += broken
             unseen += notes
     # What the gate cannot look at does not go through it.
     return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
+
+
+class _Own:
+    """What a server knows of itself, as `gitexp.model.rules.Outside`."""
+
+    def __init__(self, refs: Mapping[str, CommitHash]) -> None:
+        self._refs = refs
+
+    def recomputed(self, conclusion: Conclusion) -> None:
+        """Nothing: pushed objects are seen by git commands only."""
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> None:
+        """Nothing: all of the history would be read."""
+
+    def archived(self, experiment: str) -> str:
+        """Return why its archive tag is not here; "" where it is, or comes with this push."""
+        tag = archive_tag(experiment)
+        short = tag.removeprefix("refs/tags/")
+        return "" if tag in self._refs else f"its archive tag {short} is not here"
+
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> None:
+        """Nothing: data go to another remote."""
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return nothing: what is not asked here is asked by `check` and `review`."""
+        return ()
 
 
 def _archive(update: Update) -> Iterator[Violation]:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats import config as config_format
+from gitexp.formats import plan as plan_format
 from gitexp.model.config import ProjectConfig
+from gitexp.ops.conclude import conclude
 from gitexp.ops.hooks.install import install
 from gitexp.store import layout
 from tests.build import clone, dvc, repository
 from tests.cli.shell import gitexp
 from tests.ops.hooks.world import PLAN, call, template
-from tests.ops.records import CONFIG, Lab
+from tests.ops.records import CONFIG, Lab, scores
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -218,6 +220,25 @@ def test_an_archive_tag_is_neither_moved_nor_deleted(repo: BuiltRepo, server: Bu
     for args in (("-qf", "origin", "exp-archive/deep"), ("-q", "origin", ":exp-archive/deep")):
         assert "error[refs]" in call(repo, "push", *args).err
     assert server.refs() == before
+
+
+def test_the_gate_says_which_merged_experiment_has_no_archive_tag(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    lab, before = Lab(repo), repo.hash("main")
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    conclude(repo.workspace, words="Deeper is better.")
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--ff-only", "exp/deep")
+    said = call(repo, *OFF, "push", "-q", "origin", "main")
+    assert (
+        "warning[R7]: deep is merged, and its archive tag exp-archive/deep is not here" in said.err
+    )
+    server.git("update-ref", "refs/heads/main", before)
+    repo.git("tag", "-a", "exp-archive/deep", "-m", "kept", "exp/deep")
+    assert "R7" not in call(repo, *OFF, "push", "-q", "origin", "main", "exp-archive/deep").err
 
 
 def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:
