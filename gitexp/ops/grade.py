@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.formats import witness as witness_format
 from gitexp.git import objects, refs, signatures
-from gitexp.model.order import Grade, OrderGrade
+from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
 from gitexp.ops.rules.branches import matches
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from gitexp.model.witness import Receipt, Stored, Trust
     from gitexp.store.index import Index
 
-_ALONE: Final = "by ancestry alone: the author's own clock"
 _MOST: Final = 500  # commits whose signatures are verified at once
 
 
@@ -90,7 +89,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     signers = _signers(repo, plan, order, stored, said)
     if signers:
         return OrderGrade(Grade.SIGNED, "; ".join([f"signed by {signers}", *said])), count
-    return OrderGrade(Grade.HISTORY, "; ".join([_ALONE, *said])), count
+    return OrderGrade(Grade.HISTORY, "; ".join([ALONE, *said])), count
 
 
 def is_ordered(
@@ -246,28 +245,34 @@ def _signers(
     asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals)))
     carrying = [commit for commit in asked if objects.is_signed(repo, commit)]
     found = signatures.signers(repo.workspace, carrying[:_MOST])
-    said.extend(_approved(plan, found.get(order.plan), [found.get(each) for each in approvals]))
+    authors = (plan.author, objects.commit_info(repo, order.plan).author)
+    said += _approved(authors, found.get(order.plan), [found.get(each) for each in approvals])
     if not all(commit in found for commit in (order.plan, *order.runs)):
         return ""
     names = dict.fromkeys(found[commit].name for commit in (order.plan, *order.runs))
     return ", ".join(names)
 
 
-def _approved(plan: Plan, first: Signer | None, found: Sequence[Signer | None]) -> Iterator[str]:
+def _approved(
+    authors: Sequence[Person], first: Signer | None, found: Sequence[Signer | None]
+) -> Iterator[str]:
     """Say what approvals are worth: only those of a second person, by name and by key."""
     seen = {first.key} if first is not None else set()
     for who in found:
         if who is None:
             yield "an approval is not signed by a key that is known here"
-        elif (first is not None and who.key == first.key) or _names(who, plan.author):
+        elif (first is not None and who.key == first.key) or _is_any(who, authors):
             yield f"an approval is signed by {who}, who may be the plan's author"
         elif who.key not in seen:
             seen.add(who.key)
             yield f"approved by {who}, signed"
 
 
-def _names(who: Signer, person: Person) -> bool:
-    """Return whether a key's owner may be a person; a pattern of allowed signers may be anybody."""
-    known, email = who.name.casefold(), person.email.casefold()
+def _is_any(who: Signer, people: Sequence[Person]) -> bool:
+    """Return whether a key may be a person's; a pattern of allowed signers may be anybody."""
+    known = who.name.casefold()
     address = known.rpartition("<")[2].rstrip(">")
-    return fnmatchcase(email, address) or known in {email, person.name.casefold()}
+    return any(
+        fnmatchcase(person.email.casefold(), address) or known == person.name.casefold()
+        for person in people
+    )

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.errors import WitnessError
 from gitexp.formats import plan as plan_format
 from gitexp.formats import witness as witness_format
 from gitexp.model.order import Grade
+from gitexp.model.rules import Identity
 from gitexp.model.witness import Receipt, Way
 from gitexp.ops.witness import witness
 from gitexp.store import layout
+from tests.cli.shell import PLAN, gitexp
 from tests.ops import authority
-from tests.ops.records import ADA, Lab
+from tests.ops.records import ADA, CONFIG, Lab
 from tests.ops.test_witness import SCORES, key, order, setting, settings, sign_as
 
 if TYPE_CHECKING:
@@ -215,3 +218,21 @@ def test_an_approver_whose_name_has_the_authors_in_it_is_another(
     known_key(lab.repo, tmp_path, settings, "bonnie")
     witness(lab.repo.workspace, None, Way.APPROVAL)
     assert "approved by bonnie@example.org, signed" in order(lab).why
+
+
+def test_an_author_whom_the_record_does_not_name_is_known_by_his_commit(
+    repo: BuiltRepo, tmp_path: Path, settings: Path
+) -> None:
+    lab = Lab(repo)
+    lab.init(replace(CONFIG, identity=Identity.DROP))
+    assert gitexp(repo, "new", "deep", *PLAN).code == 0
+    path = layout.plan_path("deep")
+    assert "withheld" in repo.show(path)
+    known_key(repo, tmp_path, settings, "ada")
+    with pytest.raises(WitnessError):
+        witness(repo.workspace, None, Way.APPROVAL)
+    plan = plan_format.load(repo.show(path).encode(), path)
+    approval = Receipt(Way.APPROVAL, plan.digest, plan.baseline.commit, ADA)
+    receipt = f"{layout.witness_dir(plan.digest)}/1-approval.json"
+    lab.repo.commit({receipt: witness_format.dump(approval)}, at=lab.tick())
+    assert "ada@example.org, who may be the plan's author" in order(lab).why
