@@ -175,8 +175,9 @@ def nemenyi_critical_difference(
     1.2536
     """
     rate(alpha)
+    error = _rank_error(n_treatments, n_blocks)
     q = range_isf(alpha, n_treatments, math.inf) / math.sqrt(2)
-    return CriticalDifference(q, q * _rank_error(n_treatments, n_blocks))
+    return CriticalDifference(q, q * error)
 
 
 def nemenyi_test(

@@ -15,7 +15,7 @@ from gitexp.errors import DesignError
 from gitexp.stats import examples
 from gitexp.stats.metrics import KINDS, WHOLE, Definition, kind_of
 from gitexp.stats.permutation import one_tail
-from gitexp.stats.values import Values, finite, finite_pairs, rate
+from gitexp.stats.values import Values, finite, finite_pairs, number, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -234,6 +234,7 @@ def paired_bootstrap_metric_difference(  # noqa: PLR0913 - two classifiers, a me
     rate(alpha)
     if interval != "percentile":
         raise DesignError("unknown interval", found=str(interval), expected="percentile")
+    number(n_resamples, "the number of resamples", least=2)
     cells, definition = _classified(truth, predictions_a, predictions_b, metric, positive_label)
     second, first = examples.scores(cells, definition)
     scores_b, scores_a = examples.resampled_scores(cells, definition, draws=n_resamples, seed=seed)
@@ -269,6 +270,7 @@ def approximate_randomization_test(  # noqa: PLR0913 - two classifiers, a metric
     DesignError
         If the columns differ in length or are empty, or the metric is none of labels.
     """
+    number(n_resamples, "the number of swaps", least=1)
     cells, definition = _classified(truth, predictions_a, predictions_b, metric, positive_label)
     second, first = examples.scores(cells, definition)
     tails = examples.swap_tails(cells, definition, sign=1.0, draws=n_resamples, seed=seed)
@@ -324,6 +326,7 @@ def _data(
 def _resampled(
     data: Values, function: Callable[[Values], Values], n_resamples: int, seed: int
 ) -> Values:
+    number(n_resamples, "the number of resamples", least=2)
     rng = np.random.default_rng(seed)
     n = len(data)
     size = max(1, CHUNK // data.size)

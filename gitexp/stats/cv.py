@@ -16,7 +16,7 @@ from scipy.special import fdtrc, stdtr
 
 from gitexp.errors import DesignError
 from gitexp.stats.ttests import Mean, TTest, p_of_t, paired_difference, t_test
-from gitexp.stats.values import Values, finite_pairs
+from gitexp.stats.values import Values, finite_pairs, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -204,7 +204,13 @@ def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
         From `corrected_difference`; the correlation of two scores is n_test / (n_train + n_test).
     rope : float
         Half-width of the region of practical equivalence, in the unit of the metric.
+
+    Raises
+    ------
+    DesignError
+        If the region is negative or not finite.
     """
+    number(rope, "the region of equivalence", least=0)
     below = float(stdtr(mean.df, (-rope - mean.estimate) / mean.error))
     above = float(stdtr(mean.df, (mean.estimate - rope) / mean.error))
     within = max(0.0, 1 - below - above)

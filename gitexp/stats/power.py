@@ -16,7 +16,7 @@ from scipy.special import bdtr, fdtri, gammaln, ncfdtr, nctdtr, ndtr, ndtri, std
 from gitexp.errors import DesignError
 from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.studentized import standard_deviations
-from gitexp.stats.values import rate
+from gitexp.stats.values import number, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -163,7 +163,7 @@ def power_one_way_anova(
     _more_than_one(n_groups)
     _more_than_one(n_per_group)
     df1, df2 = n_groups - 1, n_groups * (n_per_group - 1)
-    ncp = n_groups * n_per_group * effect_size_f**2
+    ncp = n_groups * n_per_group * number(effect_size_f, "the effect size") ** 2
     critical = float(fdtri(df1, df2, 1 - alpha))
     return Power(1 - float(ncfdtr(df1, df2, ncp, critical)))
 
@@ -200,6 +200,7 @@ def power_mcnemar(
        pair-matched case-control studies. Stat. Med. 6, 53-59. :doi:`10.1002/sim.4780060107`
     """
     rate(alpha)
+    number(n_pairs, "the number of pairs", least=1)
     discordant, difference = _discordant(p_a_only, p_b_only)
     if method == "normal":
         reach = math.sqrt(n_pairs) * difference - float(ndtri(1 - alpha / 2)) * math.sqrt(
@@ -291,7 +292,7 @@ def power_tost_paired(
     ratio, weight = standard_deviations(n_pairs - 1, at_most=margin / error / critical)
     # both reject if the mean lies this far inside the margins, in standard errors
     room = margin / error - critical * ratio
-    shift = true_difference / error
+    shift = number(true_difference, "the true difference") / error
     inside = ndtr(room - shift) - ndtr(-room - shift)
     return Power(float((weight * inside).sum()))
 

@@ -16,7 +16,7 @@ from scipy.special import betaln, log_ndtr, ndtr, ndtri, xlog1py, xlogy
 
 from gitexp.errors import DesignError
 from gitexp.stats.roots import bracket, crossing
-from gitexp.stats.values import Values, finite, rate
+from gitexp.stats.values import Values, finite, number, rate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -117,6 +117,7 @@ def normal_mixture_boundary(
     30.3521
     """
     rate(alpha)
+    number(intrinsic_time, "the intrinsic time", least=0)
     if two_sided:
         rho = _rho(v_opt, alpha_opt)
         time = intrinsic_time + rho
@@ -164,6 +165,7 @@ def normal_mixture_confidence_sequence(
     if not sigma > 0:
         raise DesignError("the standard deviation has to be positive", found=str(sigma))
     x = finite(values)
+    number(mu0, "the mean under the null")
     time = np.arange(1, len(x) + 1, dtype=np.float64)
     rho = _rho(v_opt, alpha)
     boundary = np.sqrt((time + rho) * np.log((time + rho) / (rho * alpha**2)))
@@ -244,6 +246,7 @@ def betting_e_process(values: Sequence[float], *, mu0: float, bet: float) -> EPr
        betting. J. R. Stat. Soc. B 86, 1-27. :doi:`10.1093/jrsssb/qkad009`
     """
     x = finite(values)
+    number(bet, "the bet")
     if ((x < 0) | (x > 1)).any() or not 0 <= mu0 <= 1:
         raise DesignError("a value lies outside [0, 1]", found=f"{x.min():g} to {x.max():g}")
     factors = 1 + bet * (x - mu0)

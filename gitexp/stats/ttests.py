@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import Values, finite, finite_pairs, rate, resolution
+from gitexp.stats.values import Values, finite, finite_pairs, number, rate, resolution
 
 if TYPE_CHECKING:
     from gitexp.stats.values import Floats
@@ -190,13 +190,13 @@ def t_test(
     Raises
     ------
     DesignError
-        If the alternative is unknown, or alpha is no rate.
+        If the alternative is unknown, alpha is no rate or `mu0` not finite.
     """
     if alternative not in {"two-sided", "greater", "less"}:
         raise DesignError(
             "unknown alternative", found=str(alternative), expected="two-sided, greater or less"
         )
-    statistic = (mean.estimate - mu0) / mean.error
+    statistic = (mean.estimate - number(mu0, "the difference under the null")) / mean.error
     low, high = limits(mean, alternative, alpha)
     p_value = p_of_t(statistic, mean.df, alternative)
     return TTest(mean.estimate, statistic, mean.df, p_value, low, high)

@@ -81,6 +81,13 @@ def rate(alpha: float, what: str = "alpha") -> float:
     return alpha
 
 
+def number(value: float, what: str, *, least: float = -math.inf) -> float:
+    """Return `value` if it is finite and at least `least`, else raise `DesignError`."""
+    if not (math.isfinite(value) and value >= least):
+        raise DesignError(f"{what} is no number to go by", found=str(value))
+    return value
+
+
 def noise(summed: Values, *sides: Values) -> float:
     """Return a bound on the rounding error in a sum of differences.
 
