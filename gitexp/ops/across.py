@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
 MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
 _FEWEST = 2
+_FOLDS = (
+    "folds share their training data, however often they are drawn, and no test here of several "
+    "commits allows for that; each is compared alone, and Holm holds alpha over them"
+)
 _SHOWN = 4  # commands of a message
 
 
@@ -125,10 +129,10 @@ def _metric(
         values = [_by_seed(side) for side in sides]
         design = "repeats blocked by seed" if paired else "repeats as independent groups"
         blocked = paired
-    if min(map(len, values)) < _FEWEST:
-        return _untested(metric, direction, alpha, design, few)
-    if max(abs(value) for side in values for value in side) > LARGEST:
-        return _untested(metric, direction, alpha, design, f"values beyond {LARGEST:g}")
+    if design != "data sets" and any(_is_split(side) for side in sides):
+        few, values = _FOLDS, []
+    if problem := _problem(values, few):
+        return _untested(metric, direction, alpha, design, problem)
     if not blocked:
         groups = dict(zip(names, values, strict=True))
         found = several.independent_groups(groups, alpha=alpha)
@@ -196,6 +200,20 @@ def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
 
 def _which(counted: Counted | None) -> str:
     return "" if counted is None else counted.found.run.id
+
+
+def _problem(values: Sequence[tuple[float, ...]], few: str) -> str:
+    """Return why these values cannot be tested; "" if they can."""
+    if min(map(len, values), default=0) < _FEWEST:
+        return few
+    largest = max(abs(value) for side in values for value in side)
+    return f"values beyond {LARGEST:g}" if largest > LARGEST else ""
+
+
+def _is_split(side: Side) -> bool:
+    """Whether the values are of folds whose sizes are known, as the corrected t takes them."""
+    every = (sample for cells in side.values() for sample in cells.values())
+    return any(item.fold is not None and item.n_train is not None for item in every)
 
 
 def _by_seed(side: Side) -> tuple[float, ...]:

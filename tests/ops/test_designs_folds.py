@@ -14,8 +14,8 @@ from gitexp.formats import comparison as comparison_format
 from gitexp.model.comparison import Role
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import exit_code
-from tests.ops.records import Lab, one
+from gitexp.ops.compare import compare, exit_code
+from tests.ops.records import START, Lab, one
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -56,6 +56,29 @@ def begin(lab: Lab, effect: str = ">0", repeats: int = 1) -> Plan:
 def record(lab: Lab, plan: Plan, low: tuple[Sample, ...], high: tuple[Sample, ...]) -> None:
     lab.record("b", {}, of="main", plan=plan, samples=low)
     lab.record("c", {}, plan=plan, samples=high)
+
+
+@pytest.mark.parametrize("seeds", [range(1), range(6)])
+def test_folds_of_three_commits_are_compared_one_by_one(lab: Lab, seeds: range) -> None:
+    lab.init()
+    for letter, name, gain in (("b", "main", 0.0), ("c", "one", 0.05), ("d", "two", 0.06)):
+        lab.repo.switch("main")
+        if name != "main":
+            lab.repo.switch(name, create=True)
+            lab.change(ord(letter))
+        values = [[x + gain * (1 + 0.1 * (i * 7 % 5)) for i, x in enumerate(LOW)] for _ in seeds]
+        pairs = zip(seeds, values, strict=True)
+        parts = tuple(part for seed, row in pairs for part in folds(row, seed=seed))
+        lab.record(letter, {}, samples=parts)
+    found = compare(lab.repo.workspace, ["main", "one", "two"], now=START)
+    together = found[0].across
+    assert together is not None
+    (metric,) = together.metrics
+    assert metric.omnibus == ()
+    (said,) = metric.notes
+    assert said.startswith("not tested together: folds share their training data, however often")
+    tests = [item.metrics[0].result for item in found]
+    assert [test.plan.test for test in tests if test] == ["corrected-resampled-t"] * 2
 
 
 def corrected(d: np.ndarray, ratio: float) -> tuple[float, float, float]:
