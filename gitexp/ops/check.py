@@ -7,7 +7,7 @@ looks at the commits themselves, and executes nothing of what is in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import UsageError
 from gitexp.git import objects, refs, repository
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
     from gitexp.model.rules import Outside
     from gitexp.model.workspace import Workspace
     from gitexp.store.index import Index
+
+_NO_BRANCH: Final = (
+    "these commits are on no branch that is known here, so what holds for branches, R1 and R7, was"
+    " not looked at; gitexp check --branch NAME"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ def check(
             commits=len(found.commits),
             violations=violations,
             plans=tuple(_plans(repo, index, found)),
-            notes=notes,
+            notes=notes if found.branch or branch is not None else (*notes, _NO_BRANCH),
         )
 
 

@@ -96,7 +96,9 @@ def test_the_branch_of_a_bare_commit_can_be_said(lab: Lab) -> None:
     lab.repo.git("switch", "-q", "--detach")
     lab.repo.commit({"a.py": "1\n"}, at=5)
     assert rules(lab, "main..HEAD") == []
+    assert "R1 and R7, was not looked at" in check(lab.repo.workspace, "main..HEAD").notes[0]
     assert rules(lab, "main..HEAD", branch="exp/wild") == ["R1"]
+    assert check(lab.repo.workspace, "main..HEAD", branch="exp/wild").notes == ()
 
 
 def test_a_branch_does_not_weaken_the_rules_by_its_own_settings(lab: Lab) -> None:

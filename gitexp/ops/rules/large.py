@@ -10,7 +10,7 @@ from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.tracked import Tracked
-from gitexp.store.layout import CONCLUSIONS, ENVIRONMENTS, RUNS
+from gitexp.store.layout import CONCLUSIONS, CONFIG, ENVIRONMENTS, PLANS, RUNS, WITNESSES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,7 +50,8 @@ def find(facts: Facts) -> Iterator[Finding]:
 def _is_record(path: str) -> bool:
     if path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")):
         return posixpath.basename(path) in _RECORDED
-    return path.startswith(f"{CONCLUSIONS}/")
+    told = path.startswith((f"{PLANS}/", f"{CONCLUSIONS}/", f"{WITNESSES}/"))
+    return path == CONFIG or (told and path.endswith((".yaml", ".json", ".tsr")))
 
 
 RULE: Final = Rule(

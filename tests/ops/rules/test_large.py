@@ -42,6 +42,7 @@ def world(repo: BuiltRepo) -> World:
         (SAMPLES.replace("samples.csv", "model.bin"), LARGE, True),
         (SAMPLES, LARGE, False),  # R3 and the format have a limit for it
         (layout.conclusion_path("deep"), LARGE, False),
+        (layout.conclusion_path("deep").replace(".yaml", ".bin"), LARGE, True),
     ],
 )
 def test_a_large_file_belongs_to_dvc_unless_it_is_a_record(
