@@ -70,7 +70,7 @@ def metric_table(comparison: Comparison) -> Iterator[str]:
         "effect",
         "relative",
         words.confidence_title(comparison),
-        words.size_title(comparison),
+        markdown(words.size_title(comparison), cell=True),
         "two-sided p",
         "role",
     )

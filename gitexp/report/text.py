@@ -68,7 +68,7 @@ def metric_table(comparison: Comparison) -> list[str]:
         "effect",
         "relative",
         words.confidence_title(comparison),
-        words.size_title(comparison),
+        terminal(words.size_title(comparison), limit=_NAME_LIMIT),
         "two-sided p",
         "",
     ]
