@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pygit2
 
+from gitexp.git.catfile import parsed_commit
 from gitexp.git.objects import blob, blob_size, list_dir, load
-from gitexp.git.staged import parsed_commit
 from gitexp.model.rules import TreeEntry
 
 if TYPE_CHECKING:

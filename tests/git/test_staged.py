@@ -12,6 +12,7 @@ import pytest
 
 from gitexp.errors import DamagedDataError, NoRepositoryError, UnsafeInputError
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.ids import BlobId, CommitHash, TreeId
@@ -26,9 +27,10 @@ import json, os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 place = staged.place(Path("."), os.environ, merging="pre-merge-commit" in sys.argv[1])
 found = {{"branch": place.branch, "parents": place.parents, "files": {{}}}}
-with staged.CatFile(place.folder, place.env) as objects:
+with CatFile(place.folder, place.env) as objects:
     for path, old, new in staged.staged(place):
         text = None if new is None else objects.read(new.id, 1 << 20).decode()
         found["files"][path] = text
@@ -175,7 +177,7 @@ def test_git_commands_and_libgit2_read_the_same(repo: BuiltRepo) -> None:
     repo.commit({"a": "2"})
     stored = StoredObjects(open_repository(repo.workspace))
     head, root = CommitHash(repo.hash()), TreeId(repo.tree())
-    with staged.CatFile(repo.path, {}) as objects:
+    with CatFile(repo.path, {}) as objects:
         assert objects.commit(head) == stored.commit(head)
         assert objects.entries(root) == stored.entries(root)
         for name, entry in objects.entries(root).items():
@@ -190,7 +192,7 @@ def test_what_is_too_large_or_missing_is_refused_and_the_next_object_still_read(
 ) -> None:
     repo.commit({"a": "x" * 1000, "b": "1"})
     large, small = (BlobId(repo.hash(f"HEAD:{name}")) for name in "ab")
-    with staged.CatFile(repo.path, {}) as objects:
+    with CatFile(repo.path, {}) as objects:
         with pytest.raises(UnsafeInputError):
             objects.read(large, 999)
         with pytest.raises(DamagedDataError):
@@ -208,7 +210,7 @@ def test_a_replaced_object_is_read_as_it_was_committed(repo: BuiltRepo) -> None:
     repo.commit({"a": "true", "b": "false"})
     real, fake = repo.hash("HEAD:a"), repo.hash("HEAD:b")
     repo.git("replace", real, fake)
-    with staged.CatFile(repo.path, {}) as objects:
+    with CatFile(repo.path, {}) as objects:
         assert objects.read(BlobId(real), 100) == b"true"
 
 

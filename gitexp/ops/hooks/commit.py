@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks import memory
 from gitexp.ops.rules import check, policies
@@ -28,7 +29,7 @@ def answer(call: HookCall) -> HookAnswer:
     """
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     changes = [Change(*each) for each in staged.staged(place)]
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         facts = of_staged(objects, place.parents, changes, branch=place.branch)
         experiment = is_experiment(facts.config, place.branch)
         merging = bool(place.merged) and is_protected(facts.config, place.branch)

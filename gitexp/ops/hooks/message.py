@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.formats.effects import effect_text
 from gitexp.git import command, staged
+from gitexp.git.catfile import CatFile
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.plan import Plan
 from gitexp.ops.rules.branches import is_experiment
@@ -35,7 +36,7 @@ def prepare(call: HookCall) -> HookAnswer:
         return HookAnswer()
     place = staged.place(call.folder, call.environ)
     changes = [Change(*each) for each in staged.staged(place)]
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         facts = of_staged(objects, place.parents, changes, branch=place.branch)
         if not is_experiment(facts.config, place.branch):
             return HookAnswer()

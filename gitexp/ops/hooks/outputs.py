@@ -13,6 +13,7 @@ from gitexp.data.needed import Reader
 from gitexp.data.settings import has_dvc
 from gitexp.data.workspace import refresh
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.model.hooks import HookAnswer
@@ -48,7 +49,7 @@ def answer(call: HookCall) -> HookAnswer:
     differing = _differing(place, _before(place, call))
     if not differing:
         return HookAnswer()
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         config = settings(Tree(objects, objects.commit(place.head).tree))
     if config.auto_checkout:
         return HookAnswer(said=tuple(_brought(place, config, differing)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks.pushed import Update, gated, judged, updates
@@ -35,7 +36,7 @@ def answer(call: HookCall) -> HookAnswer:
     found: list[Violation] = []
     said: list[str] = []
     world = _Remotes(place, call.environ)
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
         heads = {
             f"refs/heads/{ref.removeprefix(f'refs/remotes/{remote}/')}": tip

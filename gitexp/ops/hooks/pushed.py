@@ -13,7 +13,8 @@ from gitexp.ops.rules.ranges import check_range
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.git.staged import CatFile, HookPlace
+    from gitexp.git.catfile import CatFile
+    from gitexp.git.staged import HookPlace
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Outside, Violation

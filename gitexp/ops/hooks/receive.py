@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.rules import Policy, Violation, Where
@@ -44,7 +45,7 @@ def answer(call: HookCall) -> HookAnswer:
     here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)
     found: list[Violation] = []
     unseen: list[str] = []
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         config = (
             ProjectConfig()
             if place.head is None

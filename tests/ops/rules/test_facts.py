@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.ids import CommitHash
@@ -61,7 +62,7 @@ def test_what_is_staged_is_the_tree_that_is_committed(
     repo.git("commit", "-q", "--allow-empty", "-m", "before", at=1)
     stage(after, "y" if data else "x")
     place = staged.place(repo.path, git_environment())
-    with staged.CatFile(place.folder, place.env) as objects:
+    with CatFile(place.folder, place.env) as objects:
         changes = [Change(*each) for each in staged.staged(place)]
         one = of_staged(objects, place.parents, changes, branch="")
         repo.git("commit", "-q", "--allow-empty", "-m", "after", at=2)

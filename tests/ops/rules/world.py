@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.ids import CommitHash
@@ -59,7 +60,7 @@ class World:
         """Return what a hook says of what is staged."""
         place = staged.place(self.repo.path, git_environment())
         changes = [Change(*each) for each in staged.staged(place)]
-        with staged.CatFile(place.folder, place.env) as objects:
+        with CatFile(place.folder, place.env) as objects:
             facts = of_staged(objects, place.parents, changes, branch=place.branch)
             return said(check(facts, weights or policies(facts.config)))
 
@@ -71,7 +72,7 @@ class World:
 
     def quarantined(self, weights: Mapping[str, Policy] | None = None) -> list[Said]:
         """Return what a server says of HEAD, with git commands alone."""
-        with staged.CatFile(self.repo.path, git_environment()) as objects:
+        with CatFile(self.repo.path, git_environment()) as objects:
             facts = of_commit(objects, self.head, branch=self.branch, tip=True)
             return said(check(facts, weights or policies(facts.config)))
 

@@ -1,0 +1,205 @@
+"""Objects through ``git cat-file``: also those of a quarantine, which libgit2 does not see."""
+
+from __future__ import annotations
+
+import re
+import stat
+import subprocess
+from typing import IO, TYPE_CHECKING, Final, Self
+
+from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
+from gitexp.git import command
+from gitexp.model.ids import CommitHash, TreeId
+from gitexp.model.rules import CommitObject, TreeEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from gitexp.model.ids import BlobId
+
+EMPTY_TREE: Final = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
+HEADER_LIMIT: Final = 64 << 20  # bytes of a commit or a tree
+HASH: Final = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+
+
+class CatFile:
+    """Reads objects through ``git cat-file``; see `gitexp.model.rules.Objects`.
+
+    Two processes at most, each started when it is first needed; replacements of objects are not
+    followed, as libgit2 does not follow them.
+
+    Parameters
+    ----------
+    folder : Path
+    env : mapping of str to str
+        The variables of Git's that the hook inherited.
+    """
+
+    def __init__(self, folder: Path, env: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._env = env
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
+        self._sizes: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        """Return it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the processes."""
+        self.close()
+
+    def close(self) -> None:
+        """End the processes."""
+        for process in self._running.values():
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    stream.close()
+            process.wait()
+        self._running.clear()
+
+    def commit(self, id_: CommitHash) -> CommitObject:
+        """Return a commit."""
+        return parsed_commit(self._content(id_, "commit", HEADER_LIMIT), id_)
+
+    def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
+        """Return the entries of one folder by name, undecodable bytes as surrogates."""
+        if tree not in self._folders:
+            data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", HEADER_LIMIT)
+            self._folders[tree] = _parsed(data, len(tree) // 2, tree)
+        return self._folders[tree]
+
+    def size(self, blob: BlobId) -> int:
+        """Return the size of a blob in bytes, without its content."""
+        if blob not in self._sizes:
+            self._sizes[blob] = self._header("--batch-check", blob, "blob")
+        return self._sizes[blob]
+
+    def read(self, blob: BlobId, limit: int) -> bytes:
+        """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
+        return self._content(blob, "blob", limit)
+
+    def _content(self, id_: str, kind: str, limit: int) -> bytes:
+        # The size first: what is refused is not even unpacked by git.
+        size = self._header("--batch-check", id_, kind)
+        if size > limit:
+            raise UnsafeInputError(
+                "a file is too large to be read",
+                found=f"{size} bytes",
+                where=id_,
+                expected=f"at most {limit} bytes",
+            )
+        size = self._header("--batch", id_, kind)
+        stream = _stream(self._running["--batch"].stdout)
+        data = stream.read(size)
+        if len(data) != size or stream.read(1) != b"\n":
+            raise _damaged(id_, "git ended while an object was read")
+        return data
+
+    def _header(self, mode: str, id_: str, kind: str) -> int:
+        """Ask for an object and return its size."""
+        if not HASH.fullmatch(id_):  # what is written to git is one line
+            raise _damaged(id_, "no name of an object")
+        process = self._process(mode)
+        try:
+            requests = _stream(process.stdin)
+            requests.write(f"{id_}\n".encode("ascii"))
+            requests.flush()
+        except OSError as error:
+            raise _damaged(id_, str(error)) from error
+        words = _stream(process.stdout).readline().decode("ascii", "replace").split()
+        if len(words) != 3:  # noqa: PLR2004  name, kind, size; or "missing"
+            raise _damaged(id_, "missing")
+        size = int(words[2])
+        if words[1] != kind:
+            if mode == "--batch":
+                _stream(process.stdout).read(size + 1)
+            raise _damaged(id_, f"a {words[1]} instead of a {kind}")
+        return size
+
+    def _process(self, mode: str) -> subprocess.Popen[bytes]:
+        if mode not in self._running:
+            try:
+                self._running[mode] = subprocess.Popen(
+                    ["git", *command.SAFE, "cat-file", mode],
+                    cwd=self._folder,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    env=command.environment(self._env),
+                )
+            except FileNotFoundError as error:
+                raise GitFailedError("cannot start git", found=str(error)) from error
+        return self._running[mode]
+
+
+def parsed_commit(data: bytes, id_: str) -> CommitObject:
+    """Return what the bytes of a commit say, with the parents that a shallow clone lacks.
+
+    Raises
+    ------
+    DamagedDataError
+        If they name no tree.
+    """
+    head, _, message = data.partition(b"\n\n")
+    lines = [line.partition(b" ") for line in head.split(b"\n")]
+    trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
+    if not trees:
+        raise DamagedDataError("a commit without a tree", where=id_, next_step="git fsck")
+    return CommitObject(
+        tree=TreeId(trees[0]),
+        parents=tuple(
+            CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
+        ),
+        message=message.decode("utf-8", "backslashreplace"),
+    )
+
+
+def canonical_mode(mode: int) -> int:
+    """Return a mode as Git writes it today: old repositories have 0o100664."""
+    if not stat.S_ISREG(mode):
+        return mode
+    return 0o100755 if mode & 0o100 else 0o100644
+
+
+# --- inside --------------------------------------------------------------------------------------
+
+
+def _parsed(data: bytes, hash_bytes: int, tree: str) -> dict[str, TreeEntry]:
+    found: dict[str, TreeEntry] = {}
+    at = 0
+    while at < len(data):
+        space = data.find(b" ", at)
+        null = data.find(b"\0", space)
+        end = null + 1 + hash_bytes
+        if space < 0 or null < 0 or end > len(data):
+            raise _damaged(tree, "a tree that ends in the middle of an entry")
+        mode, name = data[at:space], data[space + 1 : null]
+        entry = TreeEntry(canonical_mode(int(mode, 8)), data[null + 1 : end].hex())
+        found[name.decode("utf-8", "surrogateescape")] = entry
+        at = end
+    return found
+
+
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
+    if stream is None:  # only of a process that was started without pipes
+        raise GitFailedError("git was started without a pipe")
+    return stream
+
+
+def _damaged(id_: str, found: str) -> DamagedDataError:
+    return DamagedDataError(
+        "an object of the repository cannot be read",
+        found=found,
+        where=ascii(id_)[1:-1],
+        expected="a complete repository",
+        next_step="git fsck",
+    )
