@@ -104,6 +104,23 @@ def test_the_ends_may_be_named_as_people_name_them(hub: Hub, given: dict[str, st
     assert outputs["verdict"] == "supported"
 
 
+def test_commits_of_the_base_that_the_head_has_merged_are_not_reviewed_again(hub: Hub) -> None:
+    there = with_experiment(hub)
+    repo, event = hub.lab.repo, pull_request(hub.lab)  # names the base as it is now
+    assert isinstance(event, dict)
+    repo.commit({"README.md": "more\n"}, at=81)
+    repo.switch("exp/deep")
+    repo.git("merge", "-q", "--no-ff", "-m", "up to date", "main", at=82)
+    head = repo.hash()
+    event["event"]["pull_request"]["head"]["sha"] = event["sha"] = head  # type: ignore[index,call-overload]
+    run, _ = hub.reviewed(there, {**event, "server_url": hub.url})
+    assert not run.failed, run.log
+    assert "in 5 commits of `exp/deep`" in str(hub.fake.comments[0]["body"])
+    repo.git("branch", "-f", "main", head)  # merged meanwhile
+    run, outputs = hub.reviewed(there, {**event, "server_url": hub.url})
+    assert outputs["verdict"] == "supported"
+
+
 def test_a_base_that_is_gone_is_what_it_goes_into_but_a_wrong_one_is_an_error(hub: Hub) -> None:
     there = with_experiment(hub)
     repo: Json = {"full_name": REPOSITORY, "default_branch": "main"}
