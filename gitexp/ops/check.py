@@ -16,8 +16,9 @@ from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan, CheckReport
 from gitexp.ops import grade, sides
 from gitexp.ops.rules.branches import is_protected, matches
-from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.facts import settings
 from gitexp.ops.rules.ranges import check_range
+from gitexp.ops.rules.trees import Tree
 from gitexp.store import plans
 from gitexp.store.index import open_index
 from gitexp.store.layout import CONFIG

@@ -24,7 +24,8 @@ from gitexp.ops.reviewed import Asked
 from gitexp.ops.reviewed import experiments as reviewed_experiments
 from gitexp.ops.rules import check as check_facts
 from gitexp.ops.rules import policies
-from gitexp.ops.rules.facts import Tree, of_commit, settings
+from gitexp.ops.rules.facts import of_commit, settings
+from gitexp.ops.rules.trees import Tree
 from gitexp.store import layout
 from gitexp.store.index import open_index
 

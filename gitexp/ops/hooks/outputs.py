@@ -18,7 +18,8 @@ from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.job import FileHash
-from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

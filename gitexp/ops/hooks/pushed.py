@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import staged
 from gitexp.ops.rules.branches import is_experiment, is_protected
-from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.facts import settings
 from gitexp.ops.rules.ranges import check_range
+from gitexp.ops.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

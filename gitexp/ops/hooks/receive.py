@@ -15,7 +15,8 @@ from gitexp.model.hooks import HookAnswer
 from gitexp.model.rules import Policy, Violation, Where
 from gitexp.ops.hooks.pushed import gated, judged, updates
 from gitexp.ops.rules.branches import is_experiment
-from gitexp.ops.rules.facts import Tree, settings
+from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import ARCHIVE_TAGS, archive_tag
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.ops.rules.facts import Facts, Tree
+    from gitexp.ops.rules.facts import Facts
+    from gitexp.ops.rules.trees import Tree
 
 
 def find(facts: Facts) -> Iterator[Finding]:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.ops.rules.facts import Facts, Tree
+    from gitexp.ops.rules.facts import Facts
+    from gitexp.ops.rules.trees import Tree
 
 
 class Concluded(Protocol):

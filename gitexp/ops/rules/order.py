@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from gitexp.model.plan import Plan
     from gitexp.model.run import PlanRef
-    from gitexp.ops.rules.facts import Facts, Tree
+    from gitexp.ops.rules.facts import Facts
+    from gitexp.ops.rules.trees import Tree
 
 
 def find(facts: Facts) -> Iterator[Finding]:

@@ -18,8 +18,9 @@ from gitexp.formats.paramfiles import parse
 from gitexp.formats.paramkeys import lookup
 from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
-from gitexp.ops.rules.facts import FILE_MODES, Finding, Rule
+from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.tracked import LOCK, PIPELINE
+from gitexp.ops.rules.trees import FILE_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from gitexp.formats.dvcfiles import HashedPath, LockedStage
     from gitexp.formats.jsontext import Json
     from gitexp.model.ids import ParamTree
-    from gitexp.ops.rules.facts import Change, Facts, Tree
+    from gitexp.ops.rules.facts import Change, Facts
+    from gitexp.ops.rules.trees import Tree
 
 DEPENDENCY_LIMIT: Final = 16 << 20  # bytes; a larger dependency in Git is not hashed here
 _MARKERS = re.compile(rb"^(?:<{7}|={7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
-from gitexp.ops.rules.facts import Tree, of_commit, settings
+from gitexp.ops.rules.facts import of_commit, settings
+from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:

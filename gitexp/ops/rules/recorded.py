@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.formats import run as run_format
 from gitexp.model.ids import RunId
-from gitexp.ops.rules.facts import MODE_TREE
+from gitexp.ops.rules.trees import MODE_TREE
 from gitexp.store.layout import PLANS, RUNS, plan_path
 from gitexp.store.leanplan import lean_plan
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run
-    from gitexp.ops.rules.facts import Change, Facts, Tree
+    from gitexp.ops.rules.facts import Change, Facts
+    from gitexp.ops.rules.trees import Tree
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
 _SUFFIX = ".yaml"

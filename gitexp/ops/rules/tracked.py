@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.formats import dvcfiles
-from gitexp.ops.rules.facts import FILE_MODES
+from gitexp.ops.rules.trees import FILE_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

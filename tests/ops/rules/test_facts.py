@@ -13,7 +13,8 @@ from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.ids import CommitHash
-from gitexp.ops.rules.facts import Change, Tree, of_commit, of_staged
+from gitexp.ops.rules.facts import Change, of_commit, of_staged
+from gitexp.ops.rules.trees import Tree
 from tests.build import git_environment
 
 if TYPE_CHECKING:

@@ -1,0 +1,159 @@
+"""A tree as rules read it: folder by folder, with what is staged lying over it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.rules import TreeEntry
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.model.rules import Objects
+
+MODE_TREE: Final = 0o040000
+MODE_LINK: Final = 0o120000
+FILE_MODES: Final = frozenset((0o100644, 0o100755, 0o100664))
+READ_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
+
+
+class Tree:
+    """A tree, read folder by folder; what is staged lies over it.
+
+    Parameters
+    ----------
+    objects : Objects
+    root : TreeId or None
+        None for an empty tree.
+    over : mapping of str to TreeEntry or None, optional
+        Paths that are otherwise than in `root`; None where the file is gone.
+    """
+
+    __slots__ = ("_objects", "_over", "_root", "_thinned", "_trees")
+
+    def __init__(
+        self,
+        objects: Objects,
+        root: TreeId | None,
+        over: Mapping[str, TreeEntry | None] | None = None,
+    ) -> None:
+        self._objects = objects
+        self._root = root
+        self._over = _nested(over or {})
+        self._thinned = _thinned(over or {})
+        self._trees: dict[str, TreeId | None] = {}
+
+    def entry(self, path: str) -> TreeEntry | None:
+        """Return mode and id of what lies at a path; a folder's id is "" where it is staged."""
+        folder, _, name = path.rpartition("/")
+        return self.folder(folder).get(name)
+
+    def folder(self, path: str = "") -> dict[str, TreeEntry]:
+        """Return the entries of one folder by name; empty where there is none."""
+        found = self._merged(path)
+        if path not in self._thinned:
+            return found
+        return {
+            name: entry
+            for name, entry in found.items()
+            if entry.mode != MODE_TREE or self._has_files(join(path, name))
+        }
+
+    def _has_files(self, path: str) -> bool:
+        """Return whether a folder is there: with its last file it goes from Git's index."""
+        return path not in self._thinned or next(self.files(path), None) is not None
+
+    def _merged(self, path: str) -> dict[str, TreeEntry]:
+        """Return the entries of a folder, those of folders that were emptied among them."""
+        merged = dict(self._stored(path))
+        for name, entry in self._over.get(path, {}).items():
+            if entry is None:
+                merged.pop(name, None)
+            elif entry.id or name not in merged or merged[name].mode != MODE_TREE:
+                merged[name] = entry  # a staged file, or a folder that leads to one
+        return merged
+
+    def files(self, path: str = "") -> Iterator[tuple[str, TreeEntry]]:
+        """Yield every file, link and submodule below a folder with its whole path."""
+        pending = [path]
+        while pending:
+            folder = pending.pop()
+            for name, entry in sorted(self._merged(folder).items()):
+                below = join(folder, name)
+                if entry.mode == MODE_TREE:
+                    pending.append(below)
+                else:
+                    yield below, entry
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
+        """Return the bytes of a regular file; None where there is none, or a link.
+
+        Raises
+        ------
+        UnsafeInputError
+            If it is larger than `limit` bytes.
+        """
+        entry = self.entry(path)
+        if entry is None or entry.mode not in FILE_MODES:
+            return None
+        return self._objects.read(BlobId(entry.id), limit)
+
+    def _stored(self, path: str) -> dict[str, TreeEntry]:
+        """Return a folder as `root` has it; a file that is staged hides a folder of its name."""
+        tree = self._tree_of(path)
+        return {} if tree is None else self._objects.entries(tree)
+
+    def _tree_of(self, path: str) -> TreeId | None:
+        """Return the tree of a stored folder; what leads to it is remembered, for deep paths."""
+        names = path.split("/") if path else []
+        known = len(names)
+        while known and "/".join(names[:known]) not in self._trees:
+            known -= 1
+        folder = "/".join(names[:known])
+        tree = self._trees.get(folder, self._root) if known else self._root
+        for name in names[known:]:
+            tree = self._below(tree, folder, name)
+            folder = join(folder, name)
+            self._trees[folder] = tree
+        return tree
+
+    def _below(self, tree: TreeId | None, folder: str, name: str) -> TreeId | None:
+        staged = self._over.get(folder, {}).get(name)
+        entry = None if tree is None else self._objects.entries(tree).get(name)
+        if entry is None or entry.mode != MODE_TREE:
+            return None
+        return None if staged is not None and staged.mode != MODE_TREE else TreeId(entry.id)
+
+
+def _nested(over: Mapping[str, TreeEntry | None]) -> dict[str, dict[str, TreeEntry | None]]:
+    """Return folder -> name -> entry, with every folder that leads to a staged file."""
+    found: dict[str, dict[str, TreeEntry | None]] = {}
+    # What is gone first: a file may have made room for a folder of its name.
+    for path, entry in sorted(over.items(), key=lambda item: item[1] is not None):
+        folder, _, name = path.rpartition("/")
+        found.setdefault(folder, {})[name] = entry
+        while folder and entry is not None:
+            folder, _, name = folder.rpartition("/")
+            above = found.setdefault(folder, {})
+            if above.get(name) is None:
+                above[name] = TreeEntry(MODE_TREE, "")
+    return found
+
+
+def _thinned(over: Mapping[str, TreeEntry | None]) -> frozenset[str]:
+    """Return the folders that lead to a file that is gone: they may be empty."""
+    found: set[str] = set()
+    for path, entry in over.items():
+        folder = path
+        while folder and entry is None:
+            folder = folder.rpartition("/")[0]
+            if folder in found:
+                break
+            found.add(folder)
+    return frozenset(found)
+
+
+def join(folder: str, name: str) -> str:
+    """Return the path of a name in a folder; "" is the top."""
+    return f"{folder}/{name}" if folder else name
