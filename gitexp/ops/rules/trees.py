@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from gitexp.model.rules import Objects
 
 MODE_TREE: Final = 0o040000
-MODE_LINK: Final = 0o120000
 FILE_MODES: Final = frozenset((0o100644, 0o100755, 0o100664))
 READ_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
 
