@@ -39,15 +39,24 @@ def looks_rows(simulations: int = SIMULATIONS // 2) -> Iterator[Row]:
     )
     for law in ("normal", "t, 3 df", "discrete"):
         for name, stopping in RULES:
-            rng = np.random.default_rng(31)
-            columns: dict[str, list[float | None]] = {"supported": [], "refuted": []}
-            for _ in range(simulations):
-                old, new = LAWS[law](rng, REPEATS), LAWS[law](rng, REPEATS)
-                found = run_sequential(design, stopping, REPEATS, old, new).result
-                columns["supported"].append(found.p_support)
-                columns["refuted"].append(found.p_refute)
-            yield counted(f"{name}: {law}", columns)
+            yield _by_rule(name, law, design, stopping, simulations)
         yield _plain(law, simulations)
+    for name, stopping in RULES:
+        yield _by_rule(name, "exponential", design, stopping, simulations, sd=3.0)
+
+
+def _by_rule(  # noqa: PLR0913, PLR0917  the rule, and the noise that it meets
+    name: str, law: str, design: Design, stopping: Stopping, simulations: int, sd: float = 1.0
+) -> Row:
+    rng = np.random.default_rng(31)
+    columns: dict[str, list[float | None]] = {"supported": [], "refuted": []}
+    for _ in range(simulations):
+        old, new = LAWS[law](rng, REPEATS), sd * LAWS[law](rng, REPEATS)
+        found = run_sequential(design, stopping, REPEATS, old, new).result
+        columns["supported"].append(found.p_support)
+        columns["refuted"].append(found.p_refute)
+    spread = "" if sd == 1.0 else f", sd 1 and {sd:g}"
+    return counted(f"{name}: {law}{spread}", columns)
 
 
 def _plain(law: str, simulations: int) -> Row:

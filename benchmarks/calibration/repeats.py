@@ -90,6 +90,7 @@ def paired_rows(simulations: int = SIMULATIONS) -> Iterator[Row]:
         (f"exponential, sd 1 and 3, {n} pairs", "exponential", n, superiority(0.0), (1.0, 3.0))
         for n in NS
     ]
+    cases.append(("lognormal, sd 1 and 3, 10 pairs", "lognormal", 10, superiority(0.0), (1.0, 3.0)))
     for name, effect in (
         ("margin 1.0", superiority(1.0)),
         ("margin 5 %", superiority(0.05, relative=True)),
@@ -117,8 +118,20 @@ def independent_rows(simulations: int = SIMULATIONS) -> Iterator[Row]:
     ]
     cases += [
         ("exponential, sd 1 and 3, 10 and 10", "exponential", 10, 10, superiority(0.0), (1.0, 3.0)),
-        ("normal, sd 1 and 3, 4 and 10", "normal", 4, 10, superiority(0.0), (1.0, 3.0)),
-        ("normal, sd 3 and 1, 4 and 10", "normal", 4, 10, superiority(0.0), (3.0, 1.0)),
+    ]
+    wide, narrow = (1.0, 3.0), (3.0, 1.0)
+    cases += [
+        (f"{law}{spread}, 4 and 10", law, 4, 10, superiority(0.0), sd)
+        for law in ("normal", "exponential")
+        for spread, sd in (("", even), (", sd 1 and 3", wide), (", sd 3 and 1", narrow))
+    ]
+    cases += [
+        ("normal, 10 and 30", "normal", 10, 30, superiority(0.0), even),
+        ("normal, sd 3 and 1, 10 and 30", "normal", 10, 30, superiority(0.0), narrow),
+        ("exponential, sd 3 and 1, 10 and 30", "exponential", 10, 30, superiority(0.0), narrow),
+    ]
+    cases += [
+        ("normal, sd 5 and 1, 3 and 30", "normal", 3, 30, superiority(0.0), (5.0, 1.0)),
         ("normal, 8 and 8, margin 1.0", "normal", 8, 8, superiority(1.0), even),
         (
             "normal, sd 1 and 1.05, 8 and 8, margin 5 %", "normal", 8, 8,

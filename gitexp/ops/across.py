@@ -14,6 +14,7 @@ from gitexp.model.across import Across, AcrossMetric, Group
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim, Direction
 from gitexp.model.summary import mean
+from gitexp.ops import spreads
 from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import MOST, by_dataset
 from gitexp.ops.measure import LARGEST, samples_of
@@ -136,10 +137,12 @@ def _metric(
     if not blocked:
         groups = dict(zip(names, values, strict=True))
         found = several.independent_groups(groups, alpha=alpha)
+        found.say(spreads.of_many(names, values, blocked=False))
     else:
         table = np.array(values, dtype=np.float64).T
         test = several.over_datasets if design == "data sets" else several.blocked_by_seed
         found = test(table, names, alpha=alpha, higher_is_better=higher)
+        found.say("" if design == "data sets" else spreads.of_many(names, values, blocked=True))
     return _built(metric, direction, design, alpha, names, values, found)
 
 

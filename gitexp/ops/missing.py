@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitexp.ops.counting import Count
 
 
-IMPUTED = frozenset({"paired-permutation", "permutation"})
+IMPUTED = frozenset({"paired-permutation", "permutation", "studentized-permutation"})
 
 
 def missing(

@@ -262,18 +262,25 @@ def _plan_paired(design: Design) -> PlannedTest:
 def _plan_independent(design: Design) -> PlannedTest:
     ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
     exact = ways <= MAX_ASSIGNMENTS
-    drawn = f"permutation of the labels, {LABEL_DRAWS:,} random assignments"
+    drawn = "" if exact else f", {LABEL_DRAWS:,} random assignments"
+    title = "exact permutation of the labels" if exact else "permutation of the labels"
     repeats = counted(design.n_candidate, "repeat")
-    why = f"{design.n_baseline} and {repeats}, not joined by seed"
-    if design.n_baseline != design.n_candidate:
-        why += "; unequal numbers: if the spreads differ too, see Welch's t beside"
-    return _planned(
+    planned = _planned(
         design,
         test="permutation",
-        title="exact permutation of the labels" if exact else drawn,
-        why=why,
+        title=f"{title}{drawn}",
+        why=f"{design.n_baseline} and {repeats}, not joined by seed",
         resamples=ways if exact else LABEL_DRAWS,
         exact=exact,
+    )
+    # with equal numbers t rises with the difference of means; a single value has no spread
+    if design.n_baseline == design.n_candidate or min(design.n_baseline, design.n_candidate) == 1:
+        return planned
+    return replace(
+        planned,
+        test="studentized-permutation",
+        title=f"{title} by Welch's t{drawn}",
+        why=f"{planned.why}; unequal numbers, so that spreads may differ",
     )
 
 

@@ -76,6 +76,7 @@ def run_on_repeats(
     tests = {
         "paired-permutation": permutation.sign_flip_tails,
         "permutation": permutation.label_tails,
+        "studentized-permutation": permutation.studentized_label_tails,
     }
     if plan.test not in tests:
         raise DesignError("the plan is not for repeats", found=plan.test)

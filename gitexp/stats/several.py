@@ -48,9 +48,12 @@ class Found:
             try:
                 step(self)
             except DesignError as error:
-                why = error.brief
-                if why not in self.notes:
-                    self.notes.append(why)
+                self.say(error.brief)
+
+    def say(self, words: str) -> None:
+        """Add a note, unless it is there already or says nothing."""
+        if words and words not in self.notes:
+            self.notes.append(words)
 
 
 def independent_groups(values: Groups, *, alpha: float) -> Found:

@@ -77,7 +77,7 @@ def test_a_hypothesis_gets_a_verdict_and_the_warning_that_it_was_typed_now(
 def test_independent_files_may_differ_in_length(run: object) -> None:
     code, out, _ = run(BASELINE, "f1\n.62\n.61\n.63\n.6\n", "--design", "independent")
     assert code == 0
-    assert "exact permutation of the labels, 210 relabellings" in out
+    assert "exact permutation of the labels by Welch's t, 210 relabellings" in out
 
 
 def test_three_pairs_decide_nothing_and_how_many_would_is_said(run: object) -> None:

@@ -262,3 +262,17 @@ def test_several_models_are_compared_by_cochrans_q(lab: Lab) -> None:
     p = stats.binomtest(min(lone), sum(lone)).pvalue
     assert among.pairs[0].p_value == pytest.approx(3 * p)
     assert against.pairs[0].difference == pytest.approx(11 / 60)
+
+
+@pytest.mark.parametrize("blocked", [True, False])
+def test_a_commit_that_varies_more_is_named_with_what_it_may_cost(
+    lab: Lab, *, blocked: bool
+) -> None:
+    wide = tuple(0.5 + 8 * (value - 0.5) for value in C)
+    seeds = [0, 0, 0] if blocked else [0, 10, 20]
+    sides = [dict(enumerate(side, start)) for start, side in zip(seeds, (A, B, wide), strict=True)]
+    metric = only(three(lab, sides))
+    (text,) = metric.notes
+    assert text.startswith("c varies ")
+    assert ("rejects up to 8 %" in text) == blocked
+    assert text.endswith("go by Games-Howell") != blocked

@@ -60,6 +60,7 @@ def planned(metric: str = "", *, margin: float = 0.0, **fields: object) -> str:
     [
         ("repeats paired by seed", planned()),
         ("repeats without common seeds", planned(paired=False)),
+        ("unequal numbers of repeats", planned(paired=False, n_candidate=10)),
         ("claim `model`, accuracy", planned("accuracy")),
         ("claim `model`, accuracy", planned("error_rate")),
         ("claim `model`, another metric", planned("f1")),
@@ -115,12 +116,20 @@ def test_the_table_names_the_test_of_each_stopping_rule(
 
 
 @pytest.mark.parametrize(
-    ("row", "paired"), [("repeats paired by seed", True), ("repeats without common seeds", False)]
+    ("row", "baseline", "paired"),
+    [
+        ("repeats paired by seed", [1.0, 2.0, 3.0, 5.0], True),
+        ("repeats without common seeds", [1.0, 2.0, 3.0, 5.0], False),
+        ("unequal numbers of repeats", [1.0, 2.0, 3.0], False),
+    ],
 )
-def test_the_table_names_what_stands_beside_repeats(row: str, *, paired: bool) -> None:
-    asked = design.Design(Unit.REPEAT, paired=paired, n_baseline=4, n_candidate=4, alpha=0.05)
+def test_the_table_names_what_stands_beside_repeats(
+    row: str, baseline: list[float], *, paired: bool
+) -> None:
+    n = len(baseline)
+    asked = design.Design(Unit.REPEAT, paired=paired, n_baseline=n, n_candidate=4, alpha=0.05)
     plan = design.plan_test(asked)
-    found = companions.beside_repeats(plan, asked, [1.0, 2.0, 3.0, 5.0], [2.0, 2.5, 4.0, 4.5])
+    found = companions.beside_repeats(plan, asked, baseline, [2.0, 2.5, 4.0, 4.5])
     assert {item.plan.test for item in found} == of(row)[1]
 
 

@@ -62,6 +62,9 @@ def examples(n: int, metric: str, effect: Effect | None = GAIN) -> Design:
         (repeats(21), "paired-permutation", False),
         (repeats(8, 8), "permutation", True),
         (repeats(9, 9), "permutation", False),  # 48,620 assignments
+        (repeats(4, 10), "studentized-permutation", True),
+        (repeats(10, 30), "studentized-permutation", False),
+        (repeats(1, 10), "permutation", True),  # one value has no spread
         (examples(100, "accuracy"), "mcnemar", True),
         (examples(100, "error_rate"), "mcnemar", True),
         (examples(100, "f1"), "paired-randomization", False),

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.special import ndtr
 
 from gitexp.errors import DesignError
-from gitexp.stats.permutation import label_tails, sign_flip_tails
+from gitexp.stats.permutation import label_tails, sign_flip_tails, studentized_label_tails
 
+TESTS = (sign_flip_tails, label_tails, studentized_label_tails)
 tenths = st.integers(-30, 30).map(lambda n: n / 10)
 
 
@@ -66,7 +68,7 @@ def test_labels_agree_with_decimal_arithmetic(
 
 @given(
     st.lists(st.tuples(tenths, tenths), min_size=2, max_size=7),
-    st.sampled_from([sign_flip_tails, label_tails]),
+    st.sampled_from(TESTS),
 )
 def test_swapping_the_sides_swaps_the_tails(pairs: list[tuple[float, float]], test: object) -> None:
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
@@ -81,7 +83,7 @@ def test_swapping_the_sides_swaps_the_tails(pairs: list[tuple[float, float]], te
     st.lists(st.tuples(tenths, tenths), min_size=2, max_size=7),
     st.sampled_from([1e-6, 0.37, 1.0, 1e6]),
     st.sampled_from([0.0, 0.1, -7.3]),
-    st.sampled_from([sign_flip_tails, label_tails]),
+    st.sampled_from(TESTS),
 )
 def test_scale_and_shift_of_both_sides_leave_p(
     pairs: list[tuple[float, float]], scale: float, shift: float, test: object
@@ -90,7 +92,7 @@ def test_scale_and_shift_of_both_sides_leave_p(
     assert test(a, b) == test(scale * a + shift, scale * b + shift)
 
 
-@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("test", TESTS)
 def test_the_order_of_values_changes_nothing(test: object) -> None:
     rng = np.random.default_rng(0)
     a, b = rng.normal(size=(2, 7)).round(2)
@@ -98,14 +100,14 @@ def test_the_order_of_values_changes_nothing(test: object) -> None:
     assert test(a, b) == test(a[order], b[order])
 
 
-@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("test", TESTS)
 @pytest.mark.parametrize("draws", [None, 999])
 def test_identical_sides_have_p_one(test: object, draws: int | None) -> None:
     tails = test(np.full(6, 0.1 + 0.2), np.full(6, 0.3), draws=draws)
     assert (tails.greater, tails.less, tails.two_sided) == (1.0, 1.0, 1.0)
 
 
-@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("test", TESTS)
 def test_draws_come_close_to_the_exact_p_and_are_never_zero(test: object) -> None:
     rng = np.random.default_rng(5)
     b = rng.normal(size=8)
@@ -135,7 +137,7 @@ def test_what_cannot_be_counted_is_refused() -> None:
             test(many, many)
 
 
-@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("test", TESTS)
 def test_a_large_constant_drowns_neither_ties_nor_differences(test: object) -> None:
     b = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.0, 0.1, 0.2])
     c = b + np.array([0.3, 0.1, 0.2, -0.1, 0.4, 0.1, 0.3, 0.2])
@@ -166,7 +168,7 @@ def test_twenty_pairs_are_exact_in_fifty_milliseconds() -> None:
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
-@pytest.mark.parametrize("test", [sign_flip_tails, label_tails])
+@pytest.mark.parametrize("test", TESTS)
 def test_a_value_that_is_not_finite_is_refused(test: object, bad: float) -> None:
     with pytest.raises(DesignError, match="finite"):
         test(np.array([1.0, bad]), np.array([1.0, 2.0]))
@@ -186,3 +188,57 @@ def test_many_drawn_flips_follow_the_normal_law_that_they_tend_to() -> None:
         drawn = sign_flip_tails(np.zeros(n), differences, draws=20_000, seed=n).greater
         tends_to = ndtr(-differences.sum() / np.sqrt((differences**2).sum()))
         assert drawn == pytest.approx(tends_to, abs=0.015)
+
+
+def welch_over_labels(baseline: list[float], candidate: list[float]) -> tuple[float, float, float]:
+    """Deal the labels in every way and count by scipy's Welch t."""
+    pooled, n = np.array(candidate + baseline), len(candidate)
+    t = []
+    for chosen in itertools.combinations(range(len(pooled)), n):
+        rest = np.delete(pooled, chosen)
+        t.append(stats.ttest_ind(pooled[list(chosen)], rest, equal_var=False).statistic)
+    values, bar = np.array(t), 1e-9 * abs(t[0])
+    return (
+        float((values >= t[0] - bar).mean()),
+        float((values <= t[0] + bar).mean()),
+        float((np.abs(values) >= abs(t[0]) - bar).mean()),
+    )
+
+
+@pytest.mark.parametrize("sizes", [(2, 3), (3, 7), (7, 3), (2, 9), (5, 5)])
+@pytest.mark.parametrize("shift", [0.0, 0.8, 1e5])
+def test_studentized_labels_are_welchs_t_over_all_assignments(
+    sizes: tuple[int, int], shift: float
+) -> None:
+    rng = np.random.default_rng(sum(sizes))
+    baseline, candidate = (shift + rng.normal(size=n) for n in sizes)
+    tails = studentized_label_tails(baseline, candidate)
+    wanted = welch_over_labels(baseline.tolist(), candidate.tolist())
+    assert (tails.greater, tails.less, tails.two_sided) == pytest.approx(wanted)
+    if len(baseline) == len(candidate):
+        assert tails == label_tails(baseline, candidate)
+
+
+def test_studentized_labels_where_a_side_does_not_vary() -> None:
+    apart = studentized_label_tails(np.zeros(3), np.ones(5))
+    assert (apart.greater, apart.less, apart.two_sided) == (1 / 56, 1.0, 1 / 56)
+    tied = studentized_label_tails(np.array([0.1, 0.1]), np.array([0.1, 0.1, 0.2, 0.0]))
+    assert tied.two_sided == 1.0
+    drawn = studentized_label_tails(np.zeros(10), np.arange(1.0, 31.0), draws=999)
+    assert drawn.greater == 0.001
+
+
+def test_studentized_labels_need_two_values_a_side() -> None:
+    with pytest.raises(DesignError, match="too few"):
+        studentized_label_tails(np.ones(1), np.arange(3.0))
+
+
+def test_more_spread_on_the_smaller_side_misleads_studentized_labels_less() -> None:
+    rng = np.random.default_rng(8)
+    false = dict.fromkeys((label_tails, studentized_label_tails), 0)
+    for draw in range(400):
+        baseline, candidate = 3 * rng.normal(size=10), rng.normal(size=30)
+        for test in false:
+            false[test] += test(baseline, candidate, draws=499, seed=draw).greater <= 0.05
+    assert false[label_tails] > 40
+    assert false[studentized_label_tails] < 38

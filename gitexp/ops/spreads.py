@@ -1,0 +1,96 @@
+"""What is said of values on which tests of a mean are known to err; it decides nothing.
+
+The numbers are those of `benchmarks/calibration` and stand in docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.summary import mean, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured errors are worth a word
+LEANING: Final = 2.0  # standard errors of a skewness: 5 % of samples of normal values have more
+_FEWEST = 3  # values that have a skewness
+_SAFE = 5  # values a side from which unequal spreads alone do no harm: 3 reject 7 %
+_NOISE = 1e-12  # relative; less has no shape
+_MOST = "of true nulls at alpha = 0.05"
+_SKEWED = f"tests of a mean reject 9 % to 16 % {_MOST}, under a stopping rule too"
+
+
+def of_two(left: Sequence[float], right: Sequence[float], *, paired: bool) -> str:
+    """Return a warning where the measured error of a test of two means is above alpha, or "".
+
+    Parameters
+    ----------
+    left, right : sequence of float
+        Values of the baseline and of the candidate.
+    paired : bool
+        Whether they are joined by seed.
+    """
+    old, new = spread(left), spread(right)
+    if old is None or new is None:
+        return ""
+    if max(old, new) <= UNEQUAL * min(old, new):
+        return _lean(left, right) if paired else ""
+    more, less = ("candidate", "baseline") if new > old else ("baseline", "candidate")
+    how = _how(max(old, new), min(old, new))
+    fewer = len(right) < len(left) if new > old else len(left) < len(right)
+    if fewer and not paired:
+        return (
+            f"the {more} has fewer values and varies {how} the {less}: the permutation of labels "
+            f"rejects up to 15 % {_MOST} then (3 and 30 values, 5 times the spread), Welch's t "
+            "about 5 %, and if the values are skewed 20 % and 17 %: go by Welch's t beside"
+        )
+    few = "with so few values, or " if not paired and min(len(left), len(right)) < _SAFE else ""
+    return f"the {more} varies {how} the {less}: {few}if its values are skewed, {_SKEWED}"
+
+
+def of_many(names: Sequence[str], values: Sequence[Sequence[float]], *, blocked: bool) -> str:
+    """Return a warning where the measured error of a test of several means is above alpha, or "".
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the commits.
+    values : sequence of sequence of float
+        Of each; two at least.
+    blocked : bool
+        Whether they are joined by seed.
+    """
+    spreads = [spread(side) or 0.0 for side in values]
+    (least, less), (most, more) = (f(zip(spreads, names, strict=True)) for f in (min, max))
+    if most <= UNEQUAL * least:
+        return ""
+    start = f"{more} varies {_how(most, least)} {less}: if its values are skewed, the analysis of"
+    if blocked:
+        return f"{start} variance rejects up to 8 % {_MOST}"
+    return (
+        f"{start} variance rejects up to 9 % {_MOST}, tests of ranks up to 30 %; Dunnett's takes "
+        "the spreads for equal: go by Games-Howell"
+    )
+
+
+def _how(most: float, least: float) -> str:
+    return f"{most / least:.1f} times as much as" if least else "and not"
+
+
+def _lean(left: Sequence[float], right: Sequence[float]) -> str:
+    """Return what is said of paired differences that are no mirror image of themselves."""
+    differences = [new - old for old, new in zip(left, right, strict=True)]
+    n, centre = len(differences), mean(differences)
+    squares = math.fsum((value - centre) ** 2 for value in differences) / n
+    largest = max(map(abs, (*left, *right)))
+    if n < _FEWEST or math.sqrt(squares) <= _NOISE * largest:
+        return ""
+    cubes = math.fsum((value - centre) ** 3 for value in differences) / n
+    skewness = cubes / squares**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
+    error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
+    if abs(skewness) <= LEANING * error:
+        return ""
+    way = "above" if skewness > 0 else "below"
+    return f"a few differences lie far {way} the others: unless that is chance, {_SKEWED}"
