@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pygit2.enums import DeltaStatus, DiffOption
 
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import bring, load_tree
-from gitexp.model.ids import TreeId
+from gitexp.git.objects import blob_size, bring, load_tree
+from gitexp.model.ids import BlobId, TreeId
 
 if TYPE_CHECKING:
     import pygit2
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
 
+LINES_LIMIT: Final = 4 << 20  # bytes of a file whose lines are counted
 Kind = Literal["added", "deleted", "modified", "type changed"]
 
 _KINDS: dict[DeltaStatus, Kind] = {
@@ -28,7 +30,7 @@ _KINDS: dict[DeltaStatus, Kind] = {
 
 @dataclass(frozen=True, slots=True)
 class FileChange:
-    """One path that differs. `added` and `removed` count lines; None for binary files."""
+    """One path that differs. `added` and `removed` count lines; None for binary or large files."""
 
     path: str  # undecodable bytes as surrogates
     kind: Kind
@@ -49,16 +51,25 @@ def changed_paths(
         interhunk_lines=0,
     )
     found = []
-    for patch in diff:
-        if patch is None:  # pragma: no cover - libgit2 gives none for an unchanged delta
-            continue
-        delta = patch.delta
-        _, added, removed = patch.line_stats
+    for index, delta in enumerate(diff.deltas):
         path = delta.new_file.raw_path.decode("utf-8", "surrogateescape")
         kind = _KINDS.get(DeltaStatus(delta.status), "modified")
-        binary = delta.is_binary
-        found.append(FileChange(path, kind, None if binary else added, None if binary else removed))
+        found.append(FileChange(path, kind, *_lines(repo, diff, index, delta)))
     return tuple(sorted(found, key=lambda change: change.path))
+
+
+def _lines(
+    repo: Repo, diff: pygit2.Diff, index: int, delta: pygit2.DiffDelta
+) -> tuple[int | None, int | None]:
+    """Return how many lines came and went; a large file is not read for it."""
+    sides = [side for side in (delta.old_file, delta.new_file) if stat.S_ISREG(side.mode)]
+    if any(blob_size(repo, BlobId(str(side.id))) > LINES_LIMIT for side in sides):
+        return None, None
+    patch = diff[index]
+    if patch is None or patch.delta.is_binary:
+        return None, None
+    _, added, removed = patch.line_stats
+    return added, removed
 
 
 def _tree(repo: Repo, id_: str | Absent) -> pygit2.Tree:

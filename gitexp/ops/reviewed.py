@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
-from gitexp.git import diff, objects
+from gitexp.git import objects
 from gitexp.git.absent import ABSENT
+from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
 from gitexp.ops import compare, grade, outside, sides
 from gitexp.ops.eligible import finished_seeds
+from gitexp.ops.rules.facts import differences
 from gitexp.store import conclusions, inputs, layout, lookup, merged, plans
 
 if TYPE_CHECKING:
@@ -133,7 +135,8 @@ def _touched(asked: Asked, held: dict[str, Plan]) -> set[str]:
     found: set[str] = set()
     common = objects.merge_base(asked.repo, asked.base, asked.head)
     before = asked.base if common is ABSENT else common
-    changed = {change.path for change in diff.changed_paths(asked.repo, before, asked.head)}
+    trees = (objects.commit_info(asked.repo, commit).tree for commit in (before, asked.head))
+    changed = {change.path for change in differences(StoredObjects(asked.repo), *trees)}
     found |= {name for name in held if layout.conclusion_path(name) in changed}
     runs = [path for path in changed if path.startswith(f"{layout.RUNS}/")]
     if not runs:

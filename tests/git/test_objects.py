@@ -187,6 +187,17 @@ def test_the_difference_of_two_trees_counts_lines(repo: BuiltRepo, opened: Repo)
     assert len(diff.changed_paths(opened, ABSENT, first)) == len(FILES)
 
 
+def test_lines_of_a_large_file_are_not_counted(repo: BuiltRepo, opened: Repo) -> None:
+    first = CommitHash(repo.hash())
+    large = "x\n" * (diff.LINES_LIMIT // 2 + 1)
+    second = CommitHash(repo.commit({"large.csv": large}, at=2))
+    (change,) = diff.changed_paths(opened, first, second)
+    assert (change.path, change.kind, change.added) == ("large.csv", "added", None)
+    third = CommitHash(repo.commit({"large.csv": "x\n"}, at=3))
+    (change,) = diff.changed_paths(opened, second, third)
+    assert (change.kind, change.removed) == ("modified", None)
+
+
 def test_a_missing_object_is_named(opened: Repo) -> None:
     with pytest.raises(DamagedDataError, match="missing"):
         objects.commit_info(opened, CommitHash("0" * 39 + "1"))
