@@ -218,7 +218,7 @@ def test_where_the_branch_is_gone_the_remedy_brings_it_back(killed_run: BuiltRep
     killed_run.switch("other", create=True)
     killed_run.git("branch", "--quiet", "-D", "main")
     (finding,) = found(killed_run, "repeats")
-    first, second = finding.remedy.split(", then ")
+    first, second = finding.remedy.split(" && ")
     killed_run.git(*first.split()[1:])
     assert gitexp(killed_run, *second.split()[1:]).code == 0
     assert len([path for path in killed_run.files("main") if path.endswith("run.json")]) == 1

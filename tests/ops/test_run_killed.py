@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.errors import MovedRefError, PreconditionError
 from gitexp.git.repository import open_repository
 from gitexp.model.request import RunRequest
 from gitexp.ops.run import run
@@ -156,3 +157,51 @@ def test_a_call_of_a_rewritten_branch_waits_and_stops_no_other(tmp_path: Path) -
     report = run(repo.workspace, RunRequest(resume=True))
     assert [repeat.state.value for repeat in report.recorded[0].run.repeats] == ["finished"]
     assert any("is not recorded" in text for text in report.warnings)
+
+
+def begun(path: Path) -> BuiltRepo:
+    """Return a project on the branch of an experiment of one repeat."""
+    repo = plain(path)
+    made = gitexp(
+        repo, "new", "x", "--metric", "acc:max", "--effect", ">0", "--repeats", "1",
+        "--hypothesis", "a plan whose branch somebody takes away",
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr.decode()
+    return repo
+
+
+def test_a_branch_that_is_deleted_meanwhile_is_made_again_by_what_is_said(tmp_path: Path) -> None:
+    repo = begun(tmp_path / "r")
+    tip = repo.hash()
+
+    def delete(_: object) -> None:
+        repo.switch("main")
+        repo.git("update-ref", "-d", "refs/heads/exp/x")
+
+    with pytest.raises(MovedRefError, match="was deleted while the run went on") as lost:
+        run(repo.workspace, RunRequest(), tell=delete)
+    assert lost.value.next_step == f"git branch exp/x {tip} && gitexp run --resume --on exp/x"
+
+
+def test_resume_names_the_dead_call_of_a_branch_that_is_gone(tmp_path: Path) -> None:
+    repo = begun(tmp_path / "r")
+    tip = repo.hash()
+    gitexp(repo, "run", failpoint="publish.blobs:kill")
+    repo.switch("main")
+    repo.git("branch", "--quiet", "-D", "exp/x")
+    with pytest.raises(PreconditionError, match="nothing to resume") as refused:
+        run(repo.workspace, RunRequest(resume=True))
+    assert "belongs on exp/x" in refused.value.found
+    assert refused.value.next_step == f"git branch exp/x {tip} && gitexp run --resume --on exp/x"
+    repo.git("branch", "exp/x", tip)
+    report = run(repo.workspace, RunRequest(resume=True, on="exp/x"))
+    assert [repeat.state.value for repeat in report.recorded[0].run.repeats] == ["finished"]
+
+
+def test_resume_says_why_the_repeats_of_a_branch_without_its_plan_wait(tmp_path: Path) -> None:
+    repo = begun(tmp_path / "r")
+    gitexp(repo, "run", failpoint="publish.blobs:kill")
+    repo.git("reset", "--quiet", "--hard", "HEAD~1")
+    with pytest.raises(PreconditionError, match="nothing to resume") as refused:
+        run(repo.workspace, RunRequest(resume=True))
+    assert "has another plan now" in refused.value.found

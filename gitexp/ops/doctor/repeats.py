@@ -54,7 +54,11 @@ def look(place: Place) -> Iterator[Found]:
                     f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
                     "were never recorded: their coordinator died",
                     str(workdir.run(run)),
-                    _resume(place, workspace, state),
+                    states.resumption(
+                        state,
+                        there=there,
+                        folder="" if workspace.top == place.workspace.top else str(workspace.top),
+                    ),
                     fixable=there,
                 ),
                 partial(_record, place, workspace, workdir, state) if there else None,
@@ -92,17 +96,6 @@ def _finished(workdir: WorkDir, state: State) -> list[int]:
         except (GitexpError, OSError):  # half an outcome is none
             continue
     return found
-
-
-def _resume(place: Place, workspace: Workspace, state: State) -> str:
-    """Return the command that records it, in the work tree where it was run."""
-    if tip_of(place, local(state.branch)) is ABSENT:
-        branch = shlex.quote(state.branch)
-        first = f"git branch {branch} {state.draft.source.commit}, then "
-    else:
-        first = ""
-    there = "" if workspace.top == place.workspace.top else f" -C {shlex.quote(str(workspace.top))}"
-    return f"{first}gitexp run --resume{there} --on {shlex.quote(state.branch)}"
 
 
 def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:

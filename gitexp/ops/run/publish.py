@@ -16,13 +16,14 @@ from gitexp.errors import GitexpError, MovedRefError
 from gitexp.formats import dvcwrite
 from gitexp.formats import plan as plan_format
 from gitexp.git import checkouts, objects, reach
-from gitexp.git.refs import ABSENT
+from gitexp.git.refs import ABSENT, local, read_ref
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 from gitexp.ops import private
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
+from gitexp.ops.run import state as states
 from gitexp.ops.run.keeping import share
 from gitexp.staging import system
 from gitexp.store import inputs as inputs_rules
@@ -139,14 +140,24 @@ def publish(
 
     flush()  # data bytes reach the disk before any ref speaks of them
     branch = sides[0].state.branch
-    published = transaction.publish(
-        workspace,
-        branch,
-        edit,
-        message=_message(built),
-        author=sides[0].state.draft.author,
-        now=now,
-    )
+    try:
+        published = transaction.publish(
+            workspace,
+            branch,
+            edit,
+            message=_message(built),
+            author=sides[0].state.draft.author,
+            now=now,
+        )
+    except MovedRefError as error:
+        if read_ref(repo, local(branch)) is not ABSENT:
+            raise
+        raise MovedRefError(
+            f"{branch} was deleted while the run went on",
+            found="no such branch",
+            expected="the branch to record on; the finished repeats are kept",
+            next_step=states.resumption(sides[0].state, there=False),
+        ) from error
     left = [f"{path}: edited in the work tree" for path in published.not_updated]
     for ended, _ in built:
         if ended.state.side == decided.side:
@@ -230,7 +241,8 @@ def _check_plan(view: TipView, state: State) -> None:
         f"{state.branch} was rewritten while the run went on, and has another plan now",
         where=path,
         expected=f"the plan with digest {ref.digest[:12]}",
-        next_step=f"restore {state.branch}, then gitexp run --resume",
+        next_step=f"put that plan back on {state.branch}, then "
+        + states.resumption(state, there=True),
     )
 
 

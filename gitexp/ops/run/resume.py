@@ -93,7 +93,7 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     if request.repeats is not None or request.seeds or request.params or request.at is not None:
         return Resumed(tuple(done), request, tuple(said), None)
     if last is None:
-        said += _nothing(place, workdir, known, recovered=bool(done or said))
+        said += _nothing(place, workdir, known, said, recovered=bool(done or said))
         return Resumed(tuple(done), request, tuple(said), None)
     return Resumed(
         tuple(done), _asked(place, workdir, request, last), tuple(said), last.draft.call or None
@@ -160,13 +160,21 @@ def _is_at(place: Place, state: State) -> bool:
     return found == state.draft.inputs
 
 
-def _nothing(place: Place, workdir: WorkDir, known: Sequence[str], *, recovered: bool) -> list[str]:
+def _nothing(
+    place: Place, workdir: WorkDir, known: Sequence[str], said: Sequence[str], *, recovered: bool
+) -> list[str]:
     """Stop where nothing is left to do; under a plan its lacking repeats are."""
-    found = "no call that died"
-    if known:
+    found, then = "no call that died", _left(workdir, place.branch)
+    if said:
+        found = "; ".join(said)
+    elif known:
         found = f"run {', '.join(known)} of a call that died is recorded already"
     elif going := states.living(workdir):
         found = f"run {', '.join(sorted(name[:8] for name in going))} is still going on"
+    elif waiting := next(_elsewhere(place.repo, workdir), None):
+        there = refs.read_ref(place.repo, refs.local(waiting.branch)) is not ABSENT
+        found = f"run {waiting.draft.id[:8]}, which belongs on {waiting.branch}"
+        then = states.resumption(waiting, there=there)
     if plans.plan_of_branch(place.repo, place.branch, place.tip) is not ABSENT:
         return [] if recovered else [f"{found}: these are the repeats that the plan lacks"]
     raise PreconditionError(
@@ -174,8 +182,16 @@ def _nothing(place: Place, workdir: WorkDir, known: Sequence[str], *, recovered:
         found=found,
         where=place.branch,
         expected="a call of run that was killed before it had recorded its repeats",
-        next_step=_left(workdir, place.branch),
+        next_step=then,
     )
+
+
+def _elsewhere(repo: Repo, workdir: WorkDir) -> Iterator[State]:
+    """Yield what other branches' dead calls have finished, the candidate's side first."""
+    found = [s for s in states.unpublished(workdir) if not is_recorded(repo, s)]
+    for state in sorted(found, key=lambda each: each.side == BASELINE):
+        if any(workdir.finished(state.draft.id, seed) for seed in state.draft.seeds):
+            yield state
 
 
 def _left(workdir: WorkDir, branch: str) -> str:

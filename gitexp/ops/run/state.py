@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -175,6 +176,31 @@ def newest(workdir: WorkDir, branch: str) -> State | None:
             with contextlib.suppress(BadFormatError):
                 return _load(known[0], str(path))
     return None
+
+
+def resumption(state: State, *, there: bool, folder: str = "") -> str:
+    """Return what records the repeats that a call has finished.
+
+    Parameters
+    ----------
+    state : State
+    there : bool
+        Whether its branch exists. Otherwise it is made first, where the call has started; a
+        baseline, or another revision, was never on it.
+    folder : str
+        The work tree in which it was run; "" for the one in which the command is typed.
+    """
+    branch = shlex.quote(state.branch)
+    first = ""
+    if not there:
+        here = state.side != "baseline" and state.asked.at is None
+        first = (
+            f"git branch {branch} {state.draft.source.commit} && "
+            if here
+            else f"bring back the branch {branch}, then "
+        )
+    where = f" -C {shlex.quote(folder)}" if folder else ""
+    return f"{first}gitexp run --resume{where} --on {branch}"
 
 
 def _read(path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
