@@ -89,7 +89,10 @@ def _samples(job: Job, project: Path) -> tuple[tuple[Sample, ...], tuple[str, ..
     asked = [name for name in job.expect_metrics if curves.is_curve(name) and name not in names]
     found = curves.read(project, job.curves, seed=job.seed, expect=asked)
     more = tuple(sample for sample in found.samples if sample.metric not in names)
-    return (*reported, *more), found.warnings
+    unclear = found.warnings
+    if job.metrics and not reported:  # under a plan its metric is missed before
+        unclear = (f"no number was found in {', '.join(job.metrics)}", *unclear)
+    return (*reported, *more), unclear
 
 
 def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest | None, str]:

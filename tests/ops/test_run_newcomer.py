@@ -121,6 +121,13 @@ def test_what_a_command_leaves_undeclared_is_named_once_with_what_to_type(tmp_pa
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("held", ["{}", '{"acc": "high"}', '{"acc": null}'])
+def test_a_metrics_file_without_a_number_is_said(tmp_path: Path, held: str) -> None:
+    train = f"open('metrics.json', 'w').write('{held}')\nopen('model.txt', 'w').write('x')\n"
+    repo = plain(tmp_path / "r", train)
+    assert "no number was found in metrics.json" in run(repo.workspace).warnings
+
+
 def test_what_lies_beside_a_metrics_file_is_named_alone(tmp_path: Path) -> None:
     repo = build_repository(tmp_path / "r")
     train = PLAIN_TRAIN.replace('"metrics.json"', '"out/m.json"').replace("model.txt", "out/m.bin")
