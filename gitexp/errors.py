@@ -137,6 +137,7 @@ class BareRepositoryError(PreconditionError):
     """The command needs a work tree, and the repository is bare."""
 
     id = "bare-repository"
+    hint = "git clone it, then run the command in the clone"
 
 
 class UnbornBranchError(PreconditionError):

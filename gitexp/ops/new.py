@@ -132,17 +132,19 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
             *warnings,
             *(f"{path} was left as it is in the work tree" for path in published.not_updated),
         ),
-        next_step=_next_step(request, branch, on_it=on_it),
+        next_step=_next_step(request, branch, on_it=on_it, bare=workspace.top is None),
         power=report.power,
     )
 
 
-def _next_step(request: NewRequest, branch: str, *, on_it: bool) -> str:
+def _next_step(request: NewRequest, branch: str, *, on_it: bool, bare: bool) -> str:
+    if bare:
+        return f"git fetch in a clone, then git switch {branch} there"
     if not on_it:
         return f"git switch {branch}"
     if request.params:
         return "gitexp run --with-baseline, or change more and commit it first"
-    return "change code or params.yaml, commit, then gitexp run --with-baseline"
+    return "change code or parameters, commit, then gitexp run --with-baseline"
 
 
 def check_name(name: str) -> None:

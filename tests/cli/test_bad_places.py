@@ -28,10 +28,11 @@ def test_a_bare_repository_can_be_read_and_not_run_in(project: BuiltRepo, tmp_pa
     for argv in (["init"], ["run"], ["new", "x", "--here", *PLAN]):
         done = gitexp(bare, *argv)
         assert done.code == 3, argv
-        assert done.says("error[bare-repository]")
+        assert done.says("error[bare-repository]", "next      git clone it")
     made = gitexp(bare, "new", "x", *PLAN)
     assert made.code == 0, made.err
     assert "refs/heads/exp/x" in bare.refs()
+    assert "next: git fetch in a clone" in made.out
 
 
 def test_an_unborn_branch_has_nothing_to_begin_from(repo: BuiltRepo) -> None:

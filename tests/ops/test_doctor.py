@@ -343,7 +343,7 @@ def test_a_branch_that_dvc_made_is_a_note(project: BuiltRepo) -> None:
     assert "gitexp new NAME --here" in finding.remedy
     done = gitexp(project, "doctor")
     assert done.code == 0
-    assert "1 notes" in done.out
+    assert "1 note;" in done.out
 
 
 def test_an_index_that_disagrees_with_git_is_removed(recorded: BuiltRepo) -> None:

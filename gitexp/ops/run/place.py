@@ -48,9 +48,7 @@ def find_place(workspace: Workspace, request: RunRequest) -> Place:
     BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError
     """
     if workspace.top is None:
-        raise BareRepositoryError(
-            "a run needs a work tree", where=str(workspace.git_dir), next_step="clone it first"
-        )
+        raise BareRepositoryError("a run needs a work tree", where=str(workspace.git_dir))
     repo = repository.open_repository(workspace)
     head = refs.head(repo)
     branch = request.on or head.branch
