@@ -460,6 +460,13 @@ def test_a_file_that_no_commit_holds_is_found_before_the_run(tmp_path: Path) -> 
     with pytest.raises(PreflightError) as caught:
         run(repo.workspace)
     assert "data/extra.csv" in caught.value.found
+    assert caught.value.next_step.startswith("git add data/extra.csv, dvc add")
+    repo.commit({".gitignore": "data/\n"}, at=3)
+    with pytest.raises(PreflightError) as caught:
+        run(repo.workspace)  # git add and dvc add would refuse it
+    assert caught.value.next_step.startswith(
+        "add data/extra.csv to run.link in .gitexp/config.yaml, or git add -f data/extra.csv;"
+    )
 
 
 def test_places_that_a_run_writes_to_are_no_missing_files(tmp_path: Path) -> None:

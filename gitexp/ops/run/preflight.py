@@ -7,13 +7,15 @@ exist, did the first repeat read what it should) is checked once more after the 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
 from gitexp.data.pointers import listed
 from gitexp.errors import BadMetricError, DataMissingError, NoSpaceError, PreflightError
-from gitexp.git import lfs, objects
+from gitexp.git import lfs, objects, status
 from gitexp.git.refs import ABSENT
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import TreeId
     from gitexp.model.job import Outcome, Stage
+    from gitexp.model.workspace import Workspace
     from gitexp.ops.run.cells import Cell
 
 SPACE_RESERVE_BYTES = 64 * 1024 * 1024
@@ -150,7 +153,7 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
 
 
 def check_mentions(
-    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
+    repo: Repo, at: Workspace, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
 ) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 
@@ -162,7 +165,7 @@ def check_mentions(
     Parameters
     ----------
     repo : Repo
-    top : Path
+    at : Workspace
     cell : Cell
     stages : sequence of Stage
     provided : collection of str
@@ -177,7 +180,9 @@ def check_mentions(
     ------
     PreflightError
     """
-    project = top / cell.config.project
+    if at.top is None:  # no work tree in which a file could lie
+        return ()
+    project = at.top / cell.config.project
     outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
     covered = outputs | set(cell.config.metrics) | set(provided)
     mentioned = _mentioned(cell, stages)
@@ -203,10 +208,18 @@ def check_mentions(
             found=", ".join(lacking[:_SHOWN]),
             where=str(project),
             expected="committed, tracked by DVC, or named under run.link",
-            next_step=f"git add {lacking[0]}, dvc add {lacking[0]}, or add it to run.link in "
-            ".gitexp/config.yaml; delete it where the run itself makes it",
+            next_step=f"{_ways_in(at, cell, lacking[0])}; delete it where the run itself makes it",
         )
     return tuple(path for path in doubtful if (project / path).is_file())
+
+
+def _ways_in(at: Workspace, cell: Cell, path: str) -> str:
+    """Return how a job gets to see a file; what Git ignores neither Git nor DVC takes as it is."""
+    name = shlex.quote(path)
+    link = f"add {name} to run.link in .gitexp/config.yaml"
+    if status.is_ignored(at, [posixpath.join(cell.config.project, path)]):
+        return f"{link}, or git add -f {name}"
+    return f"git add {name}, dvc add {name}, or {link}"
 
 
 def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:

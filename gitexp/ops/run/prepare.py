@@ -158,7 +158,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         lock=snapshot.lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
-    doubtful = preflight.check_mentions(situation.repo, situation.top, cell, stages, provided)
+    doubtful = preflight.check_mentions(situation.repo, situation.workspace, cell, stages, provided)
     beside = None
     if data.missing:
         lacking = [md5 for one in data.missing for md5 in one.objects]
