@@ -138,7 +138,9 @@ def edit_draft(
     found = plan_format.load_draft(edited.encode(), path.name)
     if found.hypothesis == TEMPLATE_HYPOTHESIS:
         raise BadHypothesisError(
-            "the hypothesis is still the template's", expected="a sentence of your own"
+            "the hypothesis is still the template's",
+            expected="a sentence of your own",
+            next_step=f"gitexp new {shlex.quote(name)} --edit",
         )
     if found.metric and found.direction is None:
         parsed, direction = plan_format.parse_metric(found.metric)

@@ -56,7 +56,7 @@ def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
         headline=_counted(view),
         grids=tuple(_short(grid, style) for grid in grids if grid.rows),
         facts=(*_states(view.a, view.b), *(Fact("note", text) for text in view.notes)),
-        next_step=f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}",
+        next_step="" if view.same else f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}",
     )
 
 

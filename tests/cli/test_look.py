@@ -176,6 +176,12 @@ def test_diff_and_inputs_say_what_keeps_two_states_apart(finished: BuiltRepo) ->
     assert shared.out.startswith("SAME INPUTS")
 
 
+def test_of_two_equal_states_no_comparison_is_offered(finished: BuiltRepo) -> None:
+    same = gitexp(finished.path, "diff", "main", "main")
+    assert same.out.startswith("SAME")
+    assert "next:" not in same.out
+
+
 def test_logs_are_what_was_printed_and_a_terminal_is_spared(copied: BuiltRepo) -> None:
     done = gitexp(copied, "logs")
     assert done.out.count("==> seed") == 6

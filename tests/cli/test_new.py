@@ -196,7 +196,7 @@ def test_a_template_that_comes_back_unchanged_begins_nothing(
 ) -> None:
     untouched = gitexp(project, "new", "idea", "--edit", env={"GIT_EDITOR": "true"})
     assert untouched.code == 2
-    assert untouched.says("still the template's")
+    assert untouched.says("still the template's", "--edit")
     assert gitexp(project, "new", "idea", "--edit", env=editor(tmp_path, "exit 3")).code == 2
     nobody = gitexp(project, "new", "idea", "--edit")
     assert nobody.code == 2
