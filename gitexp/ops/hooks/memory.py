@@ -17,6 +17,8 @@ from gitexp.ops.rules.tracked import LOCK, PIPELINE, Tracked
 from gitexp.store.layout import FOLDER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.git.staged import HookPlace
     from gitexp.ops.rules.facts import Facts
 
@@ -32,11 +34,14 @@ def remember(place: HookPlace, facts: Facts) -> None:
     Where a path is no plain word, or there are too many, nothing is noted.
     """
     paths = _spoken_of(place, facts)
+    params = sorted(_of_project(facts, facts.config.params) - paths)
+    every = (*sorted(paths), *params)
     tree = staged.write_tree(place)
-    if tree is None or len(paths) > _MANY or not all(_PLAIN.fullmatch(path) for path in paths):
+    if tree is None or len(every) > _MANY or not all(_PLAIN.fullmatch(path) for path in every):
         return
     limit = facts.config.git_file_limit_bytes
-    text = f"refs/heads/{place.branch}:{tree} {limit}\n{' '.join((*ALWAYS, *paths))}\n"
+    spoken = " ".join((*ALWAYS, *sorted(paths)))
+    text = f"refs/heads/{place.branch}:{tree} {limit}\n{spoken}\n{' '.join(params)}\n"
     file = place.git_dir / FILE
     half = file.with_name(f"{file.name}.{os.getpid()}")
     try:
@@ -47,10 +52,16 @@ def remember(place: HookPlace, facts: Facts) -> None:
         return
 
 
-def _spoken_of(place: HookPlace, facts: Facts) -> list[str]:
-    """Return the paths of parameters, metrics and outputs; other rules speak of kinds of files."""
+def _spoken_of(place: HookPlace, facts: Facts) -> set[str]:
+    """Return the paths of metrics and outputs; other rules speak of kinds of files.
+
+    Of params files only R8 speaks, and only of their texts.
+    """
     config = facts.config
-    mine = (*config.params, *config.metrics, *config.curves)
     files = staged.files(place, ("*.dvc", f"*{LOCK}", f"*{PIPELINE}"))
     tracked = Tracked(facts).declared({posixpath.dirname(file) for file in files})
-    return sorted(tracked.union(posixpath.join(config.project, path) for path in mine))
+    return _of_project(facts, (*config.metrics, *config.curves)) | tracked
+
+
+def _of_project(facts: Facts, paths: Iterable[str]) -> set[str]:
+    return {posixpath.join(facts.config.project, path) for path in paths}

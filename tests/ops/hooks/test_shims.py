@@ -133,7 +133,7 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
     for text in ("print(3)\n", "print(4)\n"):
         repo.write({"train.py": text})
         assert commit("-a") == 0
-    repo.write({"params.yaml": "depth: 9\n"})
+    repo.write({"params.yaml": "depth: nine\n"})
     assert commit("-a") == 1
     repo.write({"new.py": "print(4)\n"})
     repo.git("add", "new.py")
@@ -150,6 +150,36 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
     repo.switch("exp/deeper", create=True)
     said = call(repo, "commit", "-q", "--allow-empty", "-m", "a")
     assert "error[R1]" in said.err
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "starts"),
+    [
+        ("a: 1\nb: x\n", "a: 2.5e-3 # why\nb: x\n", False),
+        ("a:\n  b: -1\n", "a:\n  b: true\n\n# more\n  c: null\n", False),
+        ("a: 1\nb: 2\n", "b: 2\n", False),
+        ("a: 1\n", "a: one\n", True),
+        ("a: one\n", "a: 1\n", True),  # what was nested below may have another name now
+        ("a: 1\n", "a: 1#2\n", True),
+        ("a: 1\n", 'a: "1"\n', True),
+        ("a: 1\n", "a: 1\r\n", True),
+        ("a: 1\n", "a: 1\n++ b/params.yaml\n", True),
+        ("a: 1\n", "a:\n- 1\n", True),
+        ("a: 1\n", "a: 2", False),
+        ("a: 1", "a: 1\n@@ -1 +1 @@\n", True),
+    ],
+)
+@pytest.mark.parametrize("attributes", ["", "params.yaml -diff\n", "params.yaml diff=x\n"])
+def test_of_parameters_numbers_alone_are_passed_in_sh(  # noqa: PLR0913  cases
+    repo: BuiltRepo, canary: Canary, before: str, after: str, attributes: str, *, starts: bool
+) -> None:
+    repo.commit({"params.yaml": before, ".gitattributes": attributes})
+    repo.git("config", "diff.x.textconv", "true")
+    assert call(repo, "commit", "-q", "--allow-empty", "-m", "a").code == 0
+    canary.take()
+    repo.write({"params.yaml": after})
+    assert call(repo, "commit", "-qam", "a").code == 0
+    assert bool(canary.take()) is starts
 
 
 def test_a_program_that_takes_patterns_literally_changes_nothing(
