@@ -102,6 +102,8 @@ def _next_of_plan(judged: Judged, plan: Plan) -> str:
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         return run_command(judged)
+    if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
+        return again
     if judged.concluded:
         return f"gitexp show {plan.name}"
     here = judged.current_branch == plan.branch
@@ -127,6 +129,23 @@ def run_command(judged: Judged) -> str:
     count = f" --repeats {target}" if target > plan.repeats else ""
     switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
     return f"{switch}gitexp run{count} --with-baseline"
+
+
+def _again(judged: Judged) -> str:
+    """Return the command that repeats the seeds that failed, "" where none did."""
+    plan, count = judged.plan, judged.count
+    right = tuple(seed for seed, _ in count.candidate.failed)
+    tried = {*count.candidate.repeats, *right}
+    left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
+    if plan is None or not (left or right):
+        return ""
+    on_it = judged.current_branch == plan.branch
+    seeds = seed_ranges(sorted({*left, *right}))
+    if not right:
+        where = "" if on_it else f" --on {quoted(plan.branch)}"
+        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+    switch = "" if on_it else f"git switch {quoted(plan.branch)} && "
+    return f"{switch}gitexp run --seeds {seeds}{' --with-baseline' if left else ''}"
 
 
 def reasons(judged: Judged) -> tuple[str, ...]:

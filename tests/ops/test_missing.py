@@ -54,6 +54,7 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert result.missing is not None
     assert (result.missing.policy, result.missing.candidate) == (OnFailed.REFUSE, (10,))
     assert result.missing.worst == "supported", "one of eleven cannot turn it"
+    assert result.next_step.endswith("gitexp run --seeds 10"), "what finished later is not missing"
     assert result.missing.worst_p is not None
     assert result.missing.best_p is not None
     assert result.missing.best_p < result.missing.worst_p
@@ -61,6 +62,12 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert "seeds 10 of the candidate; the plan says no yes without them" in said
     assert "were the missing as good for the candidate as the best value seen: supported (p" in said
     assert "as bad as the worst seen: supported (p = " in said
+
+
+def test_what_failed_on_either_side_is_what_to_run_again(lab: Lab) -> None:
+    failing(lab, failed=(), baseline_failed=(3,))
+    assert "gitexp run --at" in one(lab).next_step
+    assert "--seeds 3" in one(lab).next_step
 
 
 def test_a_plan_can_go_on_without_and_shows_the_worst_case(lab: Lab) -> None:

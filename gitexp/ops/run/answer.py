@@ -124,8 +124,8 @@ def _beyond(seen: Situation) -> str:
             )
         if have >= plan.repeats:
             return (
-                f"these {more} repeats will not count: the planned {plan.repeats} were there, and "
-                "may have been looked at; more of them need a new plan, with fresh seeds"
+                f"{more} of these repeats will not count: the planned {plan.repeats} were there, "
+                "and may have been looked at; more of them need a new plan, with fresh seeds"
             )
     return ""
 
