@@ -23,7 +23,7 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED
-from gitexp.ops.run import answer, commit_first, leftovers, preflight, resume, situation
+from gitexp.ops.run import answer, commit_first, leftovers, mentions, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
 from gitexp.ops.run.jobs import first_job, later_jobs
@@ -255,7 +255,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         return (), execution.interrupted, execution.problems
     doubtful = [path for each in prepared for path in each.doubtful]
     if doubtful and any(len(each.finished()) < len(each.outcomes) for each in sides):
-        warnings.append(preflight.doubt(list(dict.fromkeys(doubtful))))
+        warnings.append(mentions.doubt(list(dict.fromkeys(doubtful))))
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:

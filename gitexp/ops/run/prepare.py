@@ -13,7 +13,7 @@ from gitexp.formats import params as params_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import command, objects, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
-from gitexp.ops.run import preflight, snapshot
+from gitexp.ops.run import mentions, preflight, snapshot
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
 from gitexp.ops.run.situation import BASELINE
@@ -158,7 +158,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         lock=snapshot.lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
-    doubtful = preflight.check_mentions(situation.repo, situation.workspace, cell, stages, provided)
+    doubtful = mentions.check(situation.repo, situation.top, cell, stages, provided)
     beside = None
     if data.missing:
         lacking = [md5 for one in data.missing for md5 in one.objects]

@@ -1,0 +1,193 @@
+"""Looks for files that a run mentions and its jobs would not see; the rest of the preflight beside.
+
+A command is not taken apart as a shell would: words that may be paths are looked at, and what the
+words around one say of reading or writing is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from gitexp.errors import PreflightError
+from gitexp.git import objects, status
+from gitexp.git.refs import ABSENT
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Sequence
+    from pathlib import Path
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import TreeId
+    from gitexp.model.job import Stage
+    from gitexp.ops.run.cells import Cell
+
+_WORDS = re.compile(r"[\w./+@~-]+")  # linear; a path in a command is one word
+# Options, parameters and folders with such a word in their name are there to be written to.
+_WRITTEN = frozenset(
+    (
+        *("artifact", "artifacts", "cache", "checkpoint", "checkpoints", "ckpt", "dest", "export"),
+        *("exports", "log", "logs", "mlruns", "o", "out", "output", "outputs", "report", "reports"),
+        *("result", "results", "run", "runs", "save", "saved", "temp", "tensorboard", "tmp"),
+        *("tracking", "wandb"),
+    )
+)
+# What such an option or parameter names is read, wherever it lies.
+_READ = frozenset(
+    (
+        *("corpus", "data", "dataset", "datasets", "features", "from", "init", "input", "inputs"),
+        *("load", "pretrained", "read", "source", "src", "vocab", "vocabulary"),
+    )
+)
+_WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
+_LETTERS = re.compile(r"[a-z]+")
+_SHOWN = 10
+
+
+def check(
+    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
+) -> tuple[str, ...]:
+    """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
+
+    A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
+    is in none of them, and a run that fails after hours, or silently does without, is worse.
+    What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file. What
+    lies in a folder named like an output (``results/features.csv``) may be either.
+
+    Parameters
+    ----------
+    repo : Repo
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+    stages : sequence of Stage
+    provided : collection of str
+        Paths, relative to the project folder, that data pointers and links will fill.
+
+    Returns
+    -------
+    tuple of str
+        Files that a job would lack and that the run may read, or write.
+
+    Raises
+    ------
+    PreflightError
+    """
+    project = top / cell.config.project
+    outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
+    covered = outputs | set(cell.config.metrics) | set(provided)
+    mentioned = _mentioned(cell, stages)
+    lacking: list[str] = []
+    doubtful: list[str] = []
+    for word in sorted(mentioned):
+        path = word.strip("/")
+        if not path or path.startswith(("..", "-")) or word.startswith("/"):
+            continue
+        path = os.path.normpath(path)
+        if any(path == other or path.startswith(f"{other}/") for other in covered):
+            continue
+        if any(other.startswith(f"{path}/") for other in covered):
+            continue
+        if path == "." or path.startswith("../") or not (project / path).exists():
+            continue
+        full = f"{cell.config.project}/{path}" if cell.config.project else path
+        if not _in_commit(repo, cell.tree, full):
+            (lacking if mentioned[word] else doubtful).append(path)
+    if lacking:
+        ways = _ways_in(repo, cell, lacking[0])
+        raise PreflightError(
+            "the run mentions files that are in no commit, so its jobs would not see them",
+            found=", ".join(lacking[:_SHOWN]),
+            where=str(project),
+            expected="committed, tracked by DVC, or named under run.link",
+            next_step=f"{ways}; delete it where the run itself makes it",
+        )
+    return tuple(path for path in doubtful if (project / path).is_file())
+
+
+def doubt(paths: Sequence[str]) -> str:
+    """Return what to say of files that the run may have missed, once it has failed."""
+    return (
+        f"the run mentions {', '.join(paths[:_SHOWN])}, which no commit holds, so its jobs did not "
+        f"see it; if it is read: git add -f {paths[0]}, dvc add {paths[0]}, or run.link in "
+        ".gitexp/config.yaml"
+    )
+
+
+def _ways_in(repo: Repo, cell: Cell, path: str) -> str:
+    """Return how a job gets to see a file; what Git ignores neither Git nor DVC takes as it is."""
+    name = shlex.quote(path)
+    link = f"add {name} to run.link in .gitexp/config.yaml"
+    if status.is_ignored(repo.workspace, [posixpath.join(cell.config.project, path)]):
+        return f"{link}, or git add -f {name}"
+    return f"git add {name}, dvc add {name}, or {link}"
+
+
+def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
+    """Tell whether a commit has a path; what lies behind a link or in a submodule is believed."""
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        entry = objects.entry_at(repo, tree, "/".join(parts[:depth]))
+        if entry is ABSENT:
+            return False
+        if entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+            return True
+    return True
+
+
+def _mentioned(cell: Cell, stages: Sequence[Stage]) -> dict[str, bool]:
+    """Return the words that may be paths, and whether the run surely reads them."""
+    found: dict[str, bool] = {}
+
+    def add(word: str, *, read: bool) -> None:
+        found[word] = read or found.get(word, False)
+
+    for stage in stages:
+        for text in stage.commands:
+            for word, read in _words(text, stage):
+                add(word, read=read)
+    for key, value in cell.params.items():
+        name = key.rpartition(".")[2]
+        if isinstance(value, str) and not _is_written(name):
+            for word in _WORDS.findall(value):
+                add(word, read=_is_read(name) or not _is_written(_folder(word)))
+    for path in (*(dep for stage in stages for dep in stage.deps), *cell.config.evaluation):
+        add(path, read=True)
+    evaluation = cell.config.evaluation
+    return {w: read for w, read in found.items() if "." in w or "/" in w or w in evaluation}
+
+
+def _words(text: str, stage: Stage) -> Iterator[tuple[str, bool]]:
+    """Yield the words of a command from its project, but for those that it surely writes to."""
+    before, verb = "", ""
+    for match in _WORDS.finditer(text):
+        word = match.group()
+        behind = text[: match.start()].rstrip()
+        option = before if before.startswith("-") else ""
+        written = behind.endswith(">") or _is_written(option) or verb in _WRITERS
+        if not written:
+            read = behind.endswith("<") or _is_read(option) or not _is_written(_folder(word))
+            yield (word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)), read  # noqa: PTH118
+        if not word.startswith("-"):
+            verb = word
+        before = word
+
+
+def _folder(word: str) -> str:
+    """Return a word's first part where it can be a folder, "" where it looks like a file."""
+    path = os.path.normpath(word)
+    name = os.path.basename(path)  # noqa: PTH119 - a word, no place
+    return path.split("/")[0] if "/" in path or "." not in name.lstrip(".") else ""
+
+
+def _is_written(name: str) -> bool:
+    """Tell whether a name is one of what is made, not of what is read."""
+    return not _WRITTEN.isdisjoint(_LETTERS.findall(name.lower()))
+
+
+def _is_read(name: str) -> bool:
+    """Tell whether a name is one of what is read."""
+    return not _READ.isdisjoint(_LETTERS.findall(name.lower())) and not _is_written(name)
