@@ -21,7 +21,8 @@ from gitexp.formats.params import parse_assignment
 from gitexp.formats.plan import Draft, check_alpha
 from gitexp.model.plan import ALPHA, MAX_REPEATS, Claim, OnFailed
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.new import check_name, new
+from gitexp.ops.naming import check_name
+from gitexp.ops.new import new
 from gitexp.report import actions
 
 if TYPE_CHECKING:

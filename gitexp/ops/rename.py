@@ -22,7 +22,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.writing import DELETE
 from gitexp.model.endings import EndReport
 from gitexp.ops import ends
-from gitexp.ops.new import check_branch, check_name
+from gitexp.ops.naming import check_branch, check_name
 from gitexp.store import layout, plans, refmoves
 from gitexp.store.conclusions import conclusion_named
 
