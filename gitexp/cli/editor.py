@@ -16,7 +16,7 @@ from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
 from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
 from gitexp.git.faults import translated
-from gitexp.model.plan import ALPHA
+from gitexp.model.plan import ALPHA, REPEATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,7 +129,7 @@ def edit_draft(
         "effect": draft.effect or ">0",
         "claim": draft.claim.value if draft.claim else "method",
         "alpha": draft.alpha or ALPHA,
-        "repeats": draft.repeats or 10,
+        "repeats": draft.repeats or REPEATS,
         "guards": [guard_text(guard) for guard in draft.guards],
         "baseline": draft.baseline or "HEAD",
     }

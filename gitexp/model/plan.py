@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
 ALPHA: Final = 0.05  # where nobody names another
+REPEATS: Final = 10  # likewise, of the claim about a method
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
 ALPHAS: Final = "above 0 and below 0.5; 0.05 is usual"
 

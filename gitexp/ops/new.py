@@ -21,7 +21,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.git import command, identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
-from gitexp.model.plan import BaselineRef, Claim
+from gitexp.model.plan import REPEATS, BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power, private
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.transaction import TipView
 
-DEFAULT_REPEATS = 10
 _TWO_SIDES = 2
 
 
@@ -184,7 +183,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
             next_step=f"--metric {metric}:max, or :min",
         )
     claim = request.claim or Claim.METHOD
-    repeats = request.repeats or (1 if claim is Claim.MODEL else DEFAULT_REPEATS)
+    repeats = request.repeats or (1 if claim is Claim.MODEL else REPEATS)
     declared = request.evaluation or config.evaluation
     if not declared and config.predictions is not None:
         declared = (config.predictions.path,)

@@ -14,7 +14,7 @@ from gitexp.errors import UsageError
 from gitexp.formats.effects import format_effect, parse_effect
 from gitexp.formats.plan import check_alpha
 from gitexp.git import repository
-from gitexp.model.plan import ALPHA, Claim, Direction, Effect, HypothesisKind
+from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import mean, spread
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
-DEFAULT_REPEATS = 10
 _EXAMPLES = 1_000  # judged where nobody says a number
 _TWO_SIDES = 2
 _FEWEST = 3  # repeats of a baseline whose spread says something
@@ -198,7 +197,7 @@ def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _
         else PowerDesign.PAIRED
     )
     examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
-    planned = mine.repeats if mine is not None else DEFAULT_REPEATS
+    planned = mine.repeats if mine is not None else REPEATS
     alpha = mine.alpha if mine is not None else ALPHA
     if request.alpha is not None:
         alpha = check_alpha(request.alpha)
