@@ -122,9 +122,10 @@ def comment(  # noqa: PLR0913  who writes what, and where
         github.markdown(review, limit=limit, marker=marker, untrusted=target.foreign)
         for limit in (github.COMMENT_BYTES, SHORT_BYTES)
     ]
-    answer = _put(api, f"/repos/{repository}/issues", number, (marker, author), bodies[0])
+    thread = _Thread(api, f"/repos/{repository}/issues", number, marker, author)
+    answer = thread.put(bodies[0])
     if answer.status == _UNPROCESSABLE:
-        answer = _put(api, f"/repos/{repository}/issues", number, (marker, author), bodies[1])
+        answer = thread.put(bodies[1])
     if not answer.ok:
         raise failed("write the comment", answer)
     url = answer.value.get("html_url") if isinstance(answer.value, dict) else ""
@@ -164,43 +165,51 @@ def _number(api: GitHub, repository: str, target: PullRequest, review: Review) -
     )
 
 
-def _put(api: GitHub, path: str, number: int, own: tuple[str, str], body: str) -> Answer:
-    """Change our comment, or write the first; after a fault look again what there is."""
-    for tries in range(TRIES):
-        known = _known(api, f"{path}/{number}/comments", own)
-        if known is not None:
-            answer = api.change("PATCH", f"{path}/comments/{known}", {"body": body})
-            if answer.status != _MISSING:  # else somebody has deleted it meanwhile
-                return answer
-        answer = api.send("POST", f"{path}/{number}/comments", {"body": body})
-        if answer.ok:
-            return _first(api, path, number, own, answer, body)
-        if not answer.again or tries == TRIES - 1:
-            break
-        api.wait(answer, tries)
-    return answer
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """The conversation of a pull request, in which one comment is ours."""
 
+    api: GitHub
+    path: str  # of all issues, as GitHub calls what has comments
+    number: int
+    marker: str  # with which ours begins
+    author: str
 
-def _first(  # noqa: PLR0913, PLR0917  as above, and what was written
-    api: GitHub, path: str, number: int, own: tuple[str, str], made: Answer, body: str
-) -> Answer:
-    """Keep the older one where another job has written one at the same time."""
-    known = _known(api, f"{path}/{number}/comments", own)
-    mine = made.value.get("id") if isinstance(made.value, dict) else None
-    if known is None or mine is None or known == mine:
-        return made
-    api.change("DELETE", f"{path}/comments/{mine}", {})
-    return api.change("PATCH", f"{path}/comments/{known}", {"body": body})
+    def put(self, body: str) -> Answer:
+        """Change our comment, or write the first; after a fault look again what there is."""
+        for tries in range(TRIES):
+            known = self._known()
+            if known is not None:
+                answer = self._change(known, body)
+                if answer.status != _MISSING:  # else somebody has deleted it meanwhile
+                    return answer
+            answer = self.api.send("POST", f"{self.path}/{self.number}/comments", {"body": body})
+            if answer.ok:
+                return self._only(answer, body)
+            if not answer.again or tries == TRIES - 1:
+                break
+            self.api.wait(answer, tries)
+        return answer
 
+    def _only(self, made: Answer, body: str) -> Answer:
+        """Keep the older one where another job has written one at the same time."""
+        known = self._known()
+        mine = made.value.get("id") if isinstance(made.value, dict) else None
+        if known is None or mine is None or known == mine:
+            return made
+        self.api.change("DELETE", f"{self.path}/comments/{mine}", {})
+        return self._change(known, body)
 
-def _known(api: GitHub, path: str, own: tuple[str, str]) -> int | None:
-    marker, author = own
-    for item in api.pages(f"{path}?per_page=100"):
-        try:
-            fields = Fields(item, "a comment")
-            mine = fields.child("user").text("login") == author
-            if mine and fields.text("body").startswith(marker):
-                return fields.integer("id", least=1)
-        except BadFormatError:  # one without a user, or without a body
-            continue
-    return None
+    def _change(self, known: int, body: str) -> Answer:
+        return self.api.change("PATCH", f"{self.path}/comments/{known}", {"body": body})
+
+    def _known(self) -> int | None:
+        for item in self.api.pages(f"{self.path}/{self.number}/comments?per_page=100"):
+            try:
+                fields = Fields(item, "a comment")
+                mine = fields.child("user").text("login") == self.author
+                if mine and fields.text("body").startswith(self.marker):
+                    return fields.integer("id", least=1)
+            except BadFormatError:  # one without a user, or without a body
+                continue
+        return None
