@@ -30,7 +30,6 @@ from gitexp.ops.designs.situation import Situation
 from gitexp.ops.measure import Question
 from gitexp.ops.sides import Source
 from gitexp.stats.decide import Evidence, decide
-from gitexp.stats.design import pairs_needed
 from gitexp.store.lookup import FoundRun
 
 if TYPE_CHECKING:
@@ -375,12 +374,8 @@ def _headline(
         return f"{metric.metric} changes by {size}: p = {p} against no difference, two-sided"
     promise = format_effect(question.effect, metric.metric, question.direction)
     if verdict is Verdict.UNDECIDABLE:
-        n = min(result.plan.n_baseline, result.plan.n_candidate)
-        needed = pairs_needed(question.alpha, paired=result.plan.paired)
-        return (
-            f"no outcome of {n} values a side reaches alpha = {question.alpha:g}; "
-            f"{needed} would do: {promise}"
-        )
+        one_sided = question.effect.kind is not HypothesisKind.TWO_SIDED
+        return f"not shown that {promise}: {advice.out_of_reach(result.plan, one_sided=one_sided)}"
     refuted = verdict is Verdict.REFUTED
     p = advice.p_words((result.p_refute if refuted else result.p_support) or 0.0, question.alpha)
     before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}

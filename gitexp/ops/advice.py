@@ -17,7 +17,7 @@ from gitexp.stats.exampleplans import MIN_REPEATS, lacking
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.model.comparison import MetricComparison, SignificanceResult
+    from gitexp.model.comparison import MetricComparison, PlannedTest, SignificanceResult
     from gitexp.model.honesty import Detectable
     from gitexp.model.plan import Effect, Plan
     from gitexp.ops.counting import Count
@@ -236,6 +236,23 @@ def effect_words(metric: MetricComparison, effect: Effect) -> str:
     decimals = numbers.decimals_for(metric)
     size = numbers.number(metric.difference, decimals, signed=True)
     return f"{size} {numbers.interval_text(metric.interval, decimals)}".rstrip()
+
+
+def out_of_reach(plan: PlannedTest, *, one_sided: bool) -> str:
+    """Say that no outcome of this test could have decided, and what would do."""
+    lacks = lacking(plan)
+    if lacks:
+        return f"no outcome reaches alpha = {plan.alpha:g}; {lacks}"
+    n, m = plan.n_baseline, plan.n_candidate
+    there = f"{n} and {m} values" if n != m else f"{counted(n, 'value')} a side"
+    needed = pairs_needed(plan.alpha, paired=plan.paired, one_sided=one_sided)
+    if plan.paired:
+        on_examples = plan.test in {"mcnemar", "paired-randomization", "bootstrap-margin"}
+        there = counted(n, PARTED.get(plan.test, "example" if on_examples else "pair"))
+    if plan.test == "bootstrap-margin":
+        needed = MIN_BOOTSTRAP_EXAMPLES
+    side = "" if plan.paired else " a side"
+    return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed}{side} would do"
 
 
 def repeats_of(metric: MetricComparison) -> int:

@@ -103,7 +103,7 @@ def delong_test(
     error = _error(first[0] - second[0], first[1] - second[1])
     if error == 0 and difference != 0:
         raise DesignError(
-            "the areas differ without any variation between examples",
+            "areas that do not vary from example to example cannot be tested",
             found=f"{auc_a:g} and {auc_b:g}",
             expected="examples on which the scores differ by more or less",
         )

@@ -266,7 +266,7 @@ def _area_tails(sides: Sides, design: Design, sign: float) -> hypotheses.TailsAt
         if error == 0:
             if gain != 0:
                 raise DesignError(
-                    "the areas differ without any variation between examples",
+                    "areas that do not vary from example to example cannot be tested",
                     found=f"{areas.baseline:g} and {areas.candidate:g}",
                 )
             return Tails(1.0, 1.0, 1.0)

@@ -86,7 +86,53 @@ def test_three_pairs_decide_nothing_and_how_many_would_is_said(run: object) -> N
         "--effect", ">0",
     )  # fmt: skip
     assert code == 6
-    assert out.startswith("UNDECIDABLE  no outcome of 3 values a side reaches alpha = 0.05; 5 ")
+    said = "not shown that f1 rises: no outcome of 3 pairs reaches alpha = 0.05; 5 would do"
+    assert out.startswith(f"UNDECIDABLE  {said}\n")
+
+
+@pytest.mark.parametrize(
+    ("design", "n", "effect", "said"),
+    [
+        ("paired", 5, "!=0", "no outcome of 5 pairs reaches alpha = 0.05; 6 would do"),
+        ("independent", 1, ">0", "of 1 value a side reaches alpha = 0.05; 3 a side would do"),
+        ("datasets", 4, ">0", "no outcome of 4 data sets reaches alpha = 0.05; 5 would do"),
+    ],
+)
+def test_what_would_do_follows_from_the_design(
+    run: object, design: str, n: int, effect: str, said: str
+) -> None:
+    part = "dataset" if design == "datasets" else "seed"
+    low, high = (
+        f"{part},f1\n" + "".join(f"{i},{base + i % 3}\n" for i in range(n)) for base in (1, 9)
+    )
+    code, out, _ = run(low, high, "--design", design, "--metric", "f1:max", f"--effect={effect}")
+    assert code == 6
+    assert said in out.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("metric", "more", "said"),
+    [
+        ("accuracy", (), "no outcome of 100 examples reaches alpha = 0.05; 200 would do"),
+        ("log_loss", (), "no outcome of 100 examples reaches alpha = 0.05; 200 would do"),
+        ("f1", ("--cluster", "user"), "a bootstrap against a margin needs 200 clusters, 20 are"),
+    ],
+)
+def test_few_examples_are_told_how_many_would_do(
+    run: object, metric: str, more: tuple[str, ...], said: str
+) -> None:
+    def clustered(right: int) -> str:
+        rows = predictions(right).splitlines()[1:101]
+        lines = (f"{row},u{i // 5}" for i, row in enumerate(rows))
+        return "id,y_true,y_pred,score,user\n" + "\n".join(lines) + "\n"
+
+    better = "min" if metric == "log_loss" else "max"
+    code, out, _ = run(
+        clustered(50), clustered(80), "--design", "examples", "--metric", f"{metric}:{better}",
+        "--positive", "1", "--effect", ">=1%", *more,
+    )  # fmt: skip
+    assert code == 6
+    assert said in out.splitlines()[0]
 
 
 def test_folds_get_the_corrected_test(run: object) -> None:
