@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 HEAVY = frozenset({"numpy", "scipy", "pandas", "sklearn", "dvc", "git"})
-HEAVY_FOR_A_WORKER = HEAVY | {"pygit2", "ruamel", "importlib.metadata", "asyncio", "logging"}
+HEAVY_FOR_A_WORKER = HEAVY | {
+    "pygit2",
+    "ruamel",
+    "importlib.metadata",
+    "asyncio",
+    "logging",
+    "tomllib",
+}
 
 PROBE = """\
 import json, sys

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import enum
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
 
 from gitexp.errors import BadFormatError
@@ -147,6 +146,8 @@ def _python(text: str, file: str) -> Json:
 
 
 def _toml(text: str, file: str) -> Json:
+    import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
+
     try:
         value: object = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import io
 import math
-import tomllib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -265,6 +264,8 @@ def _cell(text: str) -> Json:
 
 
 def _toml(data: bytes, file: str) -> Json:
+    import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
+
     try:
         value: dict[str, Json] = tomllib.loads(data.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
