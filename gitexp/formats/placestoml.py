@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from typing import TYPE_CHECKING
 
 from gitexp.formats.yamltext import Place
@@ -61,7 +60,7 @@ class _Reader:
             at = self._match(_SPACE, at)
             end = self._match(_KEY_PART, at)
             part = self.text[at:end]
-            names.append(str(tomllib.loads(f"k = {part}")["k"]) if part[0] in "\"'" else part)
+            names.append(_unquoted(part) if part[0] in "\"'" else part)
             at = self._match(_SPACE, end)
             if self.text[at : at + 1] != ".":
                 return tuple(names), at
@@ -109,3 +108,9 @@ def places(text: str) -> dict[Path, Place]:
     reader = _Reader(text)
     reader.read()
     return reader.found
+
+
+def _unquoted(part: str) -> str:
+    import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
+
+    return str(tomllib.loads(f"k = {part}")["k"])
