@@ -68,12 +68,10 @@ class Placer:
 
     kinds: list[str]
 
-    def place(
-        self, source: str, name: str, folder: int, *, executable: bool, check: bool
-    ) -> tuple[str, str]:
+    def place(self, source: str, name: str, folder: int, *, executable: bool) -> tuple[str, str]:
         """Make `name` below the open `folder` from the object `source`.
 
-        With `check` a copy hashes what it copies.
+        A copy hashes what it copies.
 
         Returns
         -------
@@ -83,13 +81,13 @@ class Placer:
             Hash of the bytes that were copied; empty where nothing was read.
         """
         if os.stat(source).st_size == 0:  # DVC copies these too, whatever the type
-            return "copy", _copy(source, name, folder, executable=executable, check=check)
+            return "copy", _copy(source, name, folder, executable=executable)
         while self.kinds:
             kind = self.kinds[0]
             try:
                 match kind:
                     case "copy":
-                        return kind, _copy(source, name, folder, executable=executable, check=check)
+                        return kind, _copy(source, name, folder, executable=executable)
                     case "reflink":
                         _reflink(source, name, folder, executable=executable)
                     case "hardlink":
@@ -235,34 +233,15 @@ def explained(where: str) -> Iterator[None]:
         raise
 
 
-def _copy(source: str, name: str, folder: int, *, executable: bool, check: bool) -> str:
+def _copy(source: str, name: str, folder: int, *, executable: bool) -> str:
     with open_regular(source) as (descriptor, seen):
         made = os.open(name, CREATE, 0o777 if executable else 0o666, dir_fd=folder)
         try:
-            if not check and _copy_range(descriptor, made, seen.st_size):
-                return ""
             state = hashlib.md5(usedforsecurity=False)
             _pump(descriptor, made, state.update, size=seen.st_size)
         finally:
             os.close(made)
     return state.hexdigest()
-
-
-def _copy_range(source: int, target: int, size: int) -> bool:
-    """Let the kernel copy; False, with nothing written, where it does not do that here."""
-    copy = getattr(os, "copy_file_range", None)
-    done = 0
-    while copy is not None and done < size:
-        try:
-            n = copy(source, target, size - done)
-        except OSError as error:
-            if done or error.errno not in CANNOT:
-                raise
-            return False
-        if n == 0:
-            return done == size
-        done += n
-    return done == size
 
 
 def _reflink(source: str, name: str, folder: int, *, executable: bool) -> None:

@@ -46,9 +46,10 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
     executable: bool = False,
     replace: bool = False,
     unchanged: Callable[[str], bool] | None = None,
-    check: bool = True,
 ) -> Placed:
     """Put a file or folder from the cache at `path` below `root`, all or nothing.
+
+    Every byte is hashed on its way; an object with other bytes is set aside.
 
     Parameters
     ----------
@@ -68,8 +69,6 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
     unchanged : callable, optional
         Asked with the name to which the old thing was moved, beside `path`; if it answers no,
         the old thing is moved back and nothing was changed.
-    check : bool
-        Whether every byte is hashed on its way; an object with other bytes is set aside.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
             if not replace and _exists(name, folder):
                 raise ExistsError("something is in the way", found=path, where=str(root))
             placer = links.placer(types or cache.types)
-            work = _Work(cache, placer, executable=executable, check=check)
+            work = _Work(cache, placer, executable=executable)
             if md5.endswith(".dir"):
                 work.fill(entries, temporary, folder)
             else:
@@ -113,13 +112,10 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
 class _Work:
     """One materialisation under way: what was used and what turned out bad."""
 
-    def __init__(
-        self, cache: CacheConfig, placer: links.Placer, *, executable: bool, check: bool
-    ) -> None:
+    def __init__(self, cache: CacheConfig, placer: links.Placer, *, executable: bool) -> None:
         self.cache = cache
         self.placer = placer
         self.executable = executable
-        self.check = check
         self.kinds: set[str] = set()
         self.damage: list[Damage] = []
 
@@ -141,12 +137,10 @@ class _Work:
     def file(self, md5: Md5, shown: str, name: str, folder: int) -> None:
         """Make one file and hash what the cache gave."""
         source = objects.object_file(self.cache, md5)
-        kind, have = self.placer.place(
-            source, name, folder, executable=self.executable, check=self.check
-        )
+        kind, have = self.placer.place(source, name, folder, executable=self.executable)
         self.kinds.add(kind)
-        if self.check and (have or hashing.hash_file(source).md5) != md5:
-            have = have or hashing.hash_file(source).md5
+        have = have or hashing.hash_file(source).md5
+        if have != md5:
             objects.quarantine(self.cache, md5)
             self.damage.append(Damage(md5, have, shown))
 
