@@ -27,6 +27,7 @@ _GIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
 _RUN_ID = re.compile(r"[a-z2-7]{16}")
+_SHOWN = 80  # characters of a foreign value in a message
 
 
 class Fields:
@@ -190,10 +191,10 @@ class Fields:
         """Return all keys."""
         return tuple(self._value)
 
-    def raw(self, key: str, default: Json = None) -> Json:
+    def raw(self, key: str) -> Json:
         """Return what is there, unread."""
         self._seen.add(key)
-        return self._value.get(key, default)
+        return self._value.get(key)
 
     def text_map(self, key: str) -> dict[str, str]:
         """Read a mapping of texts; empty where the key is absent."""
@@ -362,10 +363,10 @@ def maybe_time_text(moment: datetime | None) -> str | None:
     return None if moment is None else time_text(moment)
 
 
-def shorten(value: Json, limit: int = 80) -> str:
-    """Show a foreign value in a message, cut to `limit` characters."""
+def shorten(value: Json) -> str:
+    """Show a foreign value in a message, cut to a length that can be read."""
     shown = json.dumps(value, ensure_ascii=True, default=str)
-    return shown if len(shown) <= limit else f"{shown[: limit - 3]}..."
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."
 
 
 def listed(words: Iterable[str]) -> Json:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_MOST = 3  # names of a message
 _LONGEST = 80  # characters looked at: the name is foreign, and the comparison is quadratic
 
 
-def near(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
-    """Return known names within a third of the name's length, nearest first.
+def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
+    """Return a few known names within a third of the name's length, nearest first.
 
     Examples
     --------
@@ -28,7 +29,7 @@ def near(name: str, known: Iterable[str], *, most: int = 3) -> tuple[str, ...]:
         elif name and other.rpartition(".")[2] == name.rpartition(".")[2]:
             scored.append((len(name), other))  # "lr" for "train.lr"
     best = min(scored, default=(0, ""))[0]
-    return tuple(other for steps, other in sorted(scored)[:most] if steps <= best + 1)
+    return tuple(other for steps, other in sorted(scored)[:_MOST] if steps <= best + 1)
 
 
 def _distance(a: str, b: str) -> int:

@@ -35,17 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkout", "add", "listing", "remove"]
 
+_LEFT_OUT = b".gitexp/"
 
-def add(
-    workspace: Workspace,
-    path: Path,
-    commit: CommitHash,
-    *,
-    exclude: Sequence[str] = (".gitexp",),
-) -> tuple[str, ...]:
-    """Make a detached worktree of `commit` at `path`, without the top-level folders `exclude`.
 
-    What is excluded stands in the worktree's index as skip-worktree, so ``git status`` there is
+def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]:
+    """Make a detached worktree of `commit` at `path`, without gitexp's own folder.
+
+    What is left out stands in the worktree's index as skip-worktree, so ``git status`` there is
     clean and the user's settings are not touched. LFS and other filters of the user run, hooks do
     not. Submodules are filled from the user's own clones of them.
 
@@ -69,12 +65,14 @@ def add(
                          "--", str(path), commit])  # fmt: skip
         command.run(path, ["read-tree", commit])
         entries = _entries(path)
-        skipped = [name for mode, _, name in entries if _is_below(name, exclude)]
+        skipped = [name for mode, _, name in entries if name.startswith(_LEFT_OUT)]
         if skipped:
             command.run(path, ["update-index", "--skip-worktree", "-z", "--stdin"],
                         data=_joined(skipped))  # fmt: skip
         wanted = [
-            name for mode, _, name in entries if mode != b"160000" and not _is_below(name, exclude)
+            name
+            for mode, _, name in entries
+            if mode != b"160000" and not name.startswith(_LEFT_OUT)
         ]
         command.run(path, ["checkout-index", "--force", "--index", "--quiet", "-z", "--stdin"],
                     data=_joined(wanted))  # fmt: skip
@@ -121,10 +119,6 @@ def _entries(top: Path) -> list[tuple[bytes, bytes, bytes]]:
             mode, sha, _ = head.split(b" ")
             found.append((mode, sha, name))
     return found
-
-
-def _is_below(name: bytes, folders: Sequence[str]) -> bool:
-    return any(name.startswith(folder.encode() + b"/") for folder in folders)
 
 
 def _joined(names: Sequence[bytes]) -> bytes:

@@ -46,14 +46,13 @@ class Row:
     strong: bool = False
 
 
-def forest(  # noqa: PLR0913  what a reader sees of it, each by name
+def forest(
     rows: Sequence[Row],
     *,
     key: str,
     title: str,
     share: bool = False,
     sides: tuple[str, str] = ("", ""),
-    limit: float | None = None,
 ) -> str:
     """Return the ``<svg>`` of a forest plot; zero is always on it.
 
@@ -68,8 +67,6 @@ def forest(  # noqa: PLR0913  what a reader sees of it, each by name
         Estimates are shares, labelled in per cent.
     sides : pair of str
         What lies left and right of zero: ("baseline is better", "candidate is better").
-    limit : float, optional
-        Where a dashed line stands: what was promised.
 
     Returns
     -------
@@ -78,17 +75,13 @@ def forest(  # noqa: PLR0913  what a reader sees of it, each by name
     """
     shown = rows[:MOST_ROWS]
     ends = [item for row in shown for item in (row.estimate, row.low, row.high) if item is not None]
-    scale = scale_of(
-        [0.0, *([] if limit is None else [limit]), *ends], pad=0.08, start=_START, end=_END
-    )
+    scale = scale_of([0.0, *ends], pad=0.08, start=_START, end=_END)
     if not shown or scale is None:
         return ""
     bottom = _TOP + _STEP * len(shown)
     parts = [*axis(scale, bottom, top=_TOP - 8, share=share)]
     zero = scale.x(0.0)
     parts.append(line("zero", zero, _TOP - 8, zero, bottom))
-    if limit is not None:
-        parts.append(line("limit", scale.x(limit), _TOP - 8, scale.x(limit), bottom))
     parts += _sides(sides, zero)
     for index, row in enumerate(shown):
         parts += _row(row, scale, _TOP + _STEP * (index + 0.5), share=share)

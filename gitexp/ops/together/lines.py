@@ -80,17 +80,13 @@ def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
     return Moved(replace(noted, after=made.commit), made.left)
 
 
-def settle_data(shared: Shared, *, create: bool = False) -> CommitHash | Absent:
+def settle_data(shared: Shared) -> CommitHash | Absent:
     """Bring the branch gitexp/data up to what the remote was last seen to have; return its tip.
 
-    Its commits are trees of their own, so ours always go on top of theirs.
-
-    Parameters
-    ----------
-    create : bool
-        Whether to make the branch here where only the remote has it.
+    Its commits are trees of their own, so ours always go on top of theirs. Where only the
+    remote has it, it is not made here.
     """
-    if shared.ours(layout.DATA_BRANCH) is ABSENT and not create:
+    if shared.ours(layout.DATA_BRANCH) is ABSENT:
         return ABSENT
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
@@ -106,8 +102,6 @@ def settle_data(shared: Shared, *, create: bool = False) -> CommitHash | Absent:
             return theirs
         return replay.data_replayed(shared.repo, tip, theirs, shared.committer, written)
 
-    if create and shared.theirs(layout.DATA_BRANCH) is ABSENT:
-        return shared.ours(layout.DATA_BRANCH)
     task = move.Task(
         refs.local(layout.DATA_BRANCH), draft, "gitexp: by-products come together",
         shared.committer, shared.now,

@@ -172,10 +172,8 @@ def send(
     )  # fmt: skip
 
 
-def bring(
-    shared: Shared, depot: Depot | None, tips: Collection[CommitHash], *, runs: bool = True
-) -> DataMoved:
-    """Bring what these commits need, and with `runs` the by-products of their runs, to the cache.
+def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
+    """Bring what these commits need, and the by-products of their runs, to the cache.
 
     Raises
     ------
@@ -194,7 +192,7 @@ def bring(
             next_step="dvc remote add --default NAME URL",
         )
     found = Reader(shared.repo).needs(tips)
-    products = dict(_products(shared, tips)) if runs else {}
+    products = dict(_products(shared, tips))
     cache = open_cache(depot.project)
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None:

@@ -144,12 +144,9 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def new_commits(
-    shared: Shared, tips: Collection[CommitHash], *, hide: Collection[CommitHash] | None = None
-) -> tuple[CommitHash, ...]:
+def new_commits(shared: Shared, tips: Collection[CommitHash]) -> tuple[CommitHash, ...]:
     """Return the commits of these tips that the remote has not."""
-    hidden = shared.known() if hide is None else hide
-    return tuple(info.hash for info in objects.history(shared.repo, tips, hide=hidden))
+    return tuple(info.hash for info in objects.history(shared.repo, tips, hide=shared.known()))
 
 
 def _local(shared: Shared, name: str) -> str:
