@@ -178,19 +178,6 @@ def held(
         process.wait()
 
 
-def update_refs(
-    repo: Repo,
-    moves: Mapping[str, tuple[Target, Target]],
-    *,
-    message: str,
-    who: Person,
-    when: datetime,
-) -> None:
-    """Move refs, all or none; raises as `held` does."""
-    with held(repo, moves, message=message, who=who, when=when) as refs:
-        refs.move()
-
-
 def keep(repo: Repo, ref: str, commit: str) -> None:
     """Make a temporary ref, so that a ``git gc`` beside us spares what it leads to.
 

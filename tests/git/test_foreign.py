@@ -71,7 +71,9 @@ def test_writing_objects_and_refs_starts_no_program_either(
     from tests.store.publisher import ADA, NOW  # noqa: PLC0415 - only here
 
     tip = CommitHash(repo.path and objects.resolve(opened, "main"))
-    refs.update_refs(opened, {"refs/heads/exp/a": (ABSENT, tip)}, message="m", who=ADA, when=NOW)
+    moves = {"refs/heads/exp/a": (ABSENT, tip)}
+    with refs.held(opened, moves, message="m", who=ADA, when=NOW) as held:
+        held.move()
     assert not canary.exists()
 
 

@@ -29,7 +29,8 @@ def project(request: pytest.FixtureRequest, tmp_path: Path) -> BuiltRepo:
 
 
 def move(repo: Repo, moves: Mapping[str, tuple[refs.Target, refs.Target]]) -> None:
-    refs.update_refs(repo, moves, message="gitexp test", who=ADA, when=NOW)
+    with refs.held(repo, moves, message="gitexp test", who=ADA, when=NOW) as held:
+        held.move()
 
 
 def test_refs_are_made_moved_and_deleted_all_or_none(project: BuiltRepo) -> None:
