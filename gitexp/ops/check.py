@@ -7,16 +7,20 @@ looks at the commits themselves, and executes nothing of what is in them.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import UsageError
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
+from gitexp.git.newest import newest
 from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan, CheckReport
+from gitexp.model.config import ProjectConfig
 from gitexp.ops import grade, sides
 from gitexp.ops.rules.branches import is_protected, matches
 from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.governing import governing
 from gitexp.ops.rules.ranges import check_range
 from gitexp.ops.rules.trees import Tree
 from gitexp.store import plans
@@ -25,7 +29,6 @@ from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Outside
     from gitexp.model.workspace import Workspace
@@ -51,6 +54,8 @@ class Range:
         Parents before children.
     others : frozenset of CommitHash
         Those that came from a protected branch.
+    config : ProjectConfig or None
+        The settings to go by; None for those of `base`, where it has any.
     """
 
     branch: str
@@ -58,6 +63,7 @@ class Range:
     tip: CommitHash
     commits: tuple[CommitHash, ...]
     others: frozenset[CommitHash]
+    config: ProjectConfig | None
 
 
 def check(
@@ -94,6 +100,7 @@ def check(
             branch=found.branch,
             base=found.base,
             others=found.others,
+            config=found.config,
             outside=outside,
         )
         return CheckReport(
@@ -129,23 +136,27 @@ def find(
     tip = named.holder
     where = branch if branch is not None else named.branch
     start = objects.resolve(repo, left or "HEAD") if dots else None
-    upstream = tuple(_protected(repo, _settings(repo, start, tip), where, tip))
+    config = _settings(repo, where, start, tip)
+    upstream = tuple(_protected(repo, config, where, tip))
     base = start if dots else _base(repo, tip, upstream)
     hidden = (base,) if dots and base is not None else upstream
     commits = [item.hash for item in objects.history(repo, [tip], hide=hidden)]
     own = {item.hash for item in objects.history(repo, [tip], hide=(*hidden, *upstream))}
     others = frozenset(commits) - own if tip in own else frozenset()
-    return Range(where, base, tip, tuple(reversed(commits)), others)
+    by_base = bool(dots) or (base is not None and is_protected(config, where))
+    governs = None if by_base else config
+    return Range(where, base, tip, tuple(reversed(commits)), others, governs)
 
 
-def _settings(repo: Repo, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:
-    """Return the settings that say what is protected: those of the base, where it has any."""
-    trees = [
-        Tree(StoredObjects(repo), objects.commit_info(repo, commit).tree)
-        for commit in (base, tip)
-        if commit is not None
-    ]
-    return settings(next((tree for tree in trees if tree.entry(CONFIG) is not None), trees[-1]))
+def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:
+    """Return the settings that count: those of the base, where it has any, else as for a hook."""
+    stored = StoredObjects(repo)
+    if base is not None:
+        tree = Tree(stored, objects.commit_info(repo, base).tree)
+        if tree.entry(CONFIG) is not None:
+            return settings(tree)
+    found = governing(stored, partial(newest, repo.workspace), branch, tip)
+    return found.config or ProjectConfig()
 
 
 def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) -> list[CommitHash]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks import memory
+from gitexp.ops.hooks.pushed import governed
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_experiment, is_protected
-from gitexp.ops.rules.facts import Change, of_staged
+from gitexp.ops.rules.facts import Change, of_staged, settings, with_rules_of
+from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from gitexp.model.hooks import HookCall
+    from gitexp.ops.rules.facts import Facts
+
+_LATER: Final = f"gitexp: what {CONFIG} says of rules is changed here; it counts once main has it"
 
 
 def answer(call: HookCall) -> HookAnswer:
@@ -30,12 +35,20 @@ def answer(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     changes = [Change(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
-        facts = of_staged(objects, place.parents, changes, branch=place.branch)
+        rules = governed(place, objects, place.branch, place.head)
+        facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
         experiment = is_experiment(facts.config, place.branch)
         merging = bool(place.merged) and is_protected(facts.config, place.branch)
         if not merging and not experiment:
             return HookAnswer()
         violations = check(facts, policies(facts.config))
-        if experiment and not violations and not place.merged:
-            memory.remember(place, facts)
-        return HookAnswer(violations)
+        unsettled = any(change.path == CONFIG for change in changes)
+        if experiment and not (violations or place.merged or unsettled) and rules.plain:
+            memory.remember(place, facts, rules.source)
+        return HookAnswer(violations, (_LATER,) if unsettled and _says_other(facts) else ())
+
+
+def _says_other(facts: Facts) -> bool:
+    """Return whether staged settings say of rules what those that count do not."""
+    own = settings(facts.tree)
+    return with_rules_of(own, facts.config) != own

@@ -28,8 +28,8 @@ _MANY: Final = 200  # paths; more are not worth a command line
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # a word of sh, and no magic of Git's
 
 
-def remember(place: HookPlace, facts: Facts) -> None:
-    """Note that what is staged is in order, and which paths the rules speak of from here.
+def remember(place: HookPlace, facts: Facts, source: str) -> None:
+    """Note that what is staged is in order by the settings of `source`, and which paths count.
 
     Where a path is no plain word, or there are too many, nothing is noted.
     """
@@ -41,7 +41,7 @@ def remember(place: HookPlace, facts: Facts) -> None:
         return
     limit = facts.config.git_file_limit_bytes
     spoken = " ".join((*ALWAYS, *sorted(paths)))
-    text = f"refs/heads/{place.branch}:{tree} {limit}\n{spoken}\n{' '.join(params)}\n"
+    text = f"refs/heads/{place.branch}:{tree}:{source} {limit}\n{spoken}\n{' '.join(params)}\n"
     file = place.git_dir / FILE
     half = file.with_name(f"{file.name}.{os.getpid()}")
     try:

@@ -10,6 +10,7 @@ from gitexp.git import command, staged
 from gitexp.git.catfile import CatFile
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.plan import Plan
+from gitexp.ops.hooks.pushed import governed
 from gitexp.ops.rules.branches import is_experiment
 from gitexp.ops.rules.facts import Change, of_staged
 from gitexp.ops.rules.recorded import plan_of
@@ -37,7 +38,8 @@ def prepare(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ)
     changes = [Change(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
-        facts = of_staged(objects, place.parents, changes, branch=place.branch)
+        rules = governed(place, objects, place.branch, place.head)
+        facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
         if not is_experiment(facts.config, place.branch):
             return HookAnswer()
         plan = plan_of(facts.tree, place.branch)

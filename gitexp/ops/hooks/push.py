@@ -8,7 +8,7 @@ from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
-from gitexp.ops.hooks.pushed import Update, gated, judged, updates
+from gitexp.ops.hooks.pushed import Update, gated, governed, judged, updates
 from gitexp.ops.unsent import DataRemote
 
 if TYPE_CHECKING:
@@ -43,8 +43,14 @@ def answer(call: HookCall) -> HookAnswer:
             for ref, tip in there.items()
         }
         for update in updates(call.given) or _told(call.environ):
+            before = staged.commit_of(place, update.old)
             broken, notes = judged(
-                place, objects, update, lambda config: gated(config, heads), outside=world
+                place,
+                objects,
+                update,
+                lambda config: gated(config, heads),
+                config=governed(place, objects, update.branch, before).config,
+                outside=world,
             )
             found += broken
             said += (f"gitexp: {note}" for note in notes)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.newest import newest
 from gitexp.ops.rules.branches import is_experiment, is_protected
 from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.governing import governing
 from gitexp.ops.rules.ranges import check_range
 from gitexp.ops.rules.trees import Tree
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Outside, Violation
+    from gitexp.ops.rules.governing import Governing
 
 HEADS = "refs/heads/"
 _FIELDS_RECEIVED = 3  # old, new, ref
@@ -67,6 +71,13 @@ def updates(given: bytes) -> tuple[Update, ...]:
     return tuple(found)
 
 
+def governed(
+    place: HookPlace, objects: CatFile, branch: str, before: CommitHash | None
+) -> Governing:
+    """Return whose settings count for a branch in a clone, where it held `before`."""
+    return governing(objects, partial(newest, place.folder, env=place.env), branch, before)
+
+
 def gated(config: ProjectConfig, refs: Mapping[str, CommitHash]) -> tuple[CommitHash, ...]:
     """Return the tips of branches that were judged when they came: what they hold is not new."""
     return tuple(
@@ -95,7 +106,7 @@ def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
     known : callable
         Returns, for the settings, the commits that were judged before.
     config : ProjectConfig, optional
-        The settings to go by; else those of the old tip, or of the new one.
+        The settings to go by; else those of the tip.
     outside : Outside, optional
 
     Returns

@@ -161,7 +161,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         parents=parents,
         changes=made,
         taken=taken,
-        config=_governed(settings(tree), config),
+        config=with_rules_of(settings(tree), config),
         base=parents[0] if parents else None,
         outside=outside,
     )
@@ -209,7 +209,7 @@ def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
         parents=trees,
         changes=made,
         taken=taken,
-        config=_governed(settings(tree), config),
+        config=with_rules_of(settings(tree), config),
         base=trees[0] if trees else None,
         outside=outside,
     )
@@ -246,7 +246,7 @@ def settings(tree: Tree) -> ProjectConfig:
         return ProjectConfig()
 
 
-def _governed(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:
+def with_rules_of(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:
     """Return a tree's settings with what another's say of rules: nobody weakens his own gate."""
     if other is None:
         return own

@@ -240,11 +240,27 @@ def test_a_sparse_index_hides_nothing_from_sh(
         ("", "exp/ä", True),
     ],
 )
-def test_the_branches_are_those_of_the_staged_settings(
-    repo: BuiltRepo, canary: Canary, text: str, branch: str, *, starts: bool
+@pytest.mark.parametrize("told", ["main", "a remote", "HEAD", "index"])
+def test_the_branches_are_those_that_main_says_else_head_else_the_index(  # noqa: PLR0913  cases
+    repo: BuiltRepo, canary: Canary, told: str, text: str, branch: str, *, starts: bool
 ) -> None:
-    repo.git("switch", "-q", "--orphan", branch)
-    repo.write({layout.CONFIG: f"$schema: gitexp/config@1\ncommand: python train.py\n{text}"})
+    settings = {layout.CONFIG: f"$schema: gitexp/config@1\ncommand: python train.py\n{text}"}
+    repo.switch("main")
+    if told in {"main", "a remote"}:
+        repo.commit(settings, at=50)
+    if told == "a remote":
+        repo.git("update-ref", "refs/remotes/ada/main", "HEAD")
+        repo.git("reset", "-q", "--hard", "HEAD^")  # an older one is here
+    if told in {"HEAD", "index"}:
+        repo.git("switch", "-q", "--orphan", "start")
+        repo.git("branch", "-q", "-D", "main", "exp/deep")
+        repo.commit(settings if told == "HEAD" else {"a": "1\n"})
+    repo.git("symbolic-ref", "HEAD", f"refs/heads/{branch}")
+    if told != "index":
+        if told == "HEAD":
+            repo.git("update-ref", "HEAD", "start")
+        settings = {layout.CONFIG: "rules:\n  branches: none/*\nbranches:\n  prefix: none/\n"}
+    repo.write(settings)
     repo.git("add", layout.CONFIG)
     (repo.path / layout.CONFIG).unlink()  # the work tree is nobody's business
     hook(repo, "pre-commit")

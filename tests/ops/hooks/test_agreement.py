@@ -1,0 +1,116 @@
+"""Hooks, a server, `check` and `review` say the same of a branch that loosens its own rules."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.formats import config as config_format
+from gitexp.model.rules import Policy
+from gitexp.ops.check import check
+from gitexp.ops.hooks.install import install
+from gitexp.ops.review import review
+from gitexp.store import layout
+from tests.build import clone, repository
+from tests.ops.hooks.world import PLAN, call
+from tests.ops.records import CONFIG, Lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.config import ProjectConfig
+    from tests.build import BuiltRepo
+
+OFF = ("-c", "core.hooksPath=/dev/null")
+STRICT = replace(CONFIG, rules={"R5": Policy.ERROR})
+LOOSE = {
+    "weights": replace(CONFIG, rules={"R1": Policy.OFF, "R5": Policy.OFF}),
+    "branches": replace(STRICT, rule_branches="try/*"),
+    "prefix": replace(STRICT, branch_prefix="e/"),
+    "limit": replace(STRICT, git_file_limit_bytes=1 << 30),
+    "protected": replace(STRICT, protected=("exp/deep",), rules={}),
+}
+BROKEN = {"weights": "R1", "branches": "R1", "prefix": "R1", "limit": "R5", "protected": "R5"}
+
+
+def text(config: ProjectConfig) -> bytes:
+    return config_format.dump_template(config)
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> BuiltRepo:
+    """A clone with hooks of a server with its gate; ``exp/deep`` has its plan and is not there."""
+    made = repository(tmp_path / "made")
+    Lab(made).init(STRICT)
+    server = repository(tmp_path / "server.git", bare=True)
+    made.git("push", "-q", str(server.path), "main")
+    repo = clone(server, tmp_path / "clone")
+    Lab(repo, [5]).plan()
+    install(repo.workspace)
+    install(server.workspace)
+    return repo
+
+
+@pytest.mark.parametrize("how", ["together", "before", "before, and pushed"])
+@pytest.mark.parametrize("loose", LOOSE)
+def test_no_branch_loosens_its_own_rules_for_anybody(repo: BuiltRepo, loose: str, how: str) -> None:
+    repo.write({layout.CONFIG: text(LOOSE[loose])})
+    repo.git("add", layout.CONFIG)
+    if how != "together":
+        said = call(repo, "commit", "-qm", "looser")
+        assert said.code == 0
+        assert "it counts once main has it" in said.err
+    if how == "before, and pushed":
+        assert call(repo, "push", "-q", "origin", "exp/deep").code == 0
+    if BROKEN[loose] == "R1":
+        repo.git("rm", "-q", PLAN)
+    else:
+        repo.write({"train.py": "#" * (6 << 20)})
+        repo.git("add", "train.py")
+    wanted = f"error[{BROKEN[loose]}]"
+    assert wanted in call(repo, "commit", "-qm", "bad").err
+    repo.git(*OFF, "commit", "-qm", "bad")
+    assert wanted in call(repo, "push", "-q", "origin", "exp/deep").err
+    assert f"remote: {wanted}" in call(repo, *OFF, "push", "-q", "origin", "exp/deep").err
+    found = check(repo.workspace).violations, review(repo.workspace, "main...HEAD").violations
+    for violations in found:
+        assert (BROKEN[loose], Policy.ERROR) in {(item.rule, item.policy) for item in violations}
+
+
+def test_what_main_says_counts_at_once_and_for_all(repo: BuiltRepo) -> None:
+    """Also for a branch that is older, and for what pre-commit had found in order before."""
+    repo.git(*OFF, "switch", "-q", "main")
+    assert call(repo, "commit", "-q", "--allow-empty", "-m", "a").code == 0
+    repo.write({layout.CONFIG: text(replace(STRICT, git_file_limit_bytes=1 << 30))})
+    repo.git("add", layout.CONFIG)
+    assert call(repo, "commit", "-qm", "looser", at=60).err == ""
+    assert call(repo, "push", "-q", "origin", "main").code == 0
+    repo.git(*OFF, "switch", "-q", "exp/deep")
+    repo.write({"train.py": "#" * (6 << 20)})
+    assert call(repo, "commit", "-qam", "large", at=61).code == 0
+    assert call(repo, "commit", "-q", "--allow-empty", "-m", "a", at=62).code == 0
+    assert call(repo, "push", "-q", "origin", "exp/deep").code == 0
+    assert {item.rule for item in check(repo.workspace).violations} <= {"R4"}
+    repo.git("branch", "-q", "-f", "main", "main^")
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    repo.write({"train.py": "#" * (7 << 20)})
+    assert "error[R5]" in call(repo, "commit", "-qam", "larger", at=63).err
+
+
+def test_where_develop_is_protected_its_settings_count(repo: BuiltRepo) -> None:
+    config = replace(STRICT, protected=("main", "develop"))
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.write({layout.CONFIG: text(config)})
+    repo.git(*OFF, "commit", "-qam", "two of them", at=50)
+    repo.switch("develop", create=True)
+    repo.write({layout.CONFIG: text(replace(config, rules={}))})
+    repo.git(*OFF, "commit", "-qam", "R5 warns", at=60)
+    repo.git(*OFF, "switch", "-q", "exp/deep")
+    repo.write({"train.py": "#" * (6 << 20)})
+    for name in ("a", "b"):  # nothing is let pass in sh that it cannot know
+        said = call(repo, "commit", "-q", "--allow-empty", "-am", name, at=61)
+        assert (said.code, "warning[R5]" in said.err) == (0, name == "a")
+    assert "R5" in {item.rule for item in check(repo.workspace).violations}
+    assert not any(item.policy is Policy.ERROR for item in check(repo.workspace).violations)
