@@ -83,11 +83,12 @@ def _lean(left: Sequence[float], right: Sequence[float]) -> str:
     """Return what is said of paired differences that are no mirror image of themselves."""
     differences = [new - old for old, new in zip(left, right, strict=True)]
     n, centre = len(differences), mean(differences)
-    squares = math.fsum((value - centre) ** 2 for value in differences) / n
-    largest = max(map(abs, (*left, *right)))
-    if n < _FEWEST or math.sqrt(squares) <= _NOISE * largest:
+    furthest = max(abs(value - centre) for value in differences)
+    if n < _FEWEST or furthest <= _NOISE * max(map(abs, (*left, *right))):
         return ""
-    cubes = math.fsum((value - centre) ** 3 for value in differences) / n
+    apart = [(value - centre) / furthest for value in differences]  # any unit has its cubes
+    squares = math.fsum(value**2 for value in apart) / n
+    cubes = math.fsum(value**3 for value in apart) / n
     skewness = cubes / squares**1.5 * math.sqrt(n * (n - 1)) / (n - 2)
     error = math.sqrt(6 * n * (n - 1) / ((n - 2) * (n + 1) * (n + 3)))
     if abs(skewness) <= LEANING * error:

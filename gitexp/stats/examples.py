@@ -7,7 +7,7 @@ Ten thousand relabellings of a million examples then cost as much as of a hundre
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -75,7 +75,14 @@ def tabulate(y_true: Sequence[str], baseline: Sequence[str], candidate: Sequence
     cells = Counter(zip(y_true, baseline, candidate, strict=True))
     index = np.array([[place[label] for label in cell] for cell in cells], dtype=np.intp)
     number = np.fromiter(cells.values(), dtype=np.int64, count=len(cells))
-    return Cells(labels, index[:, 0], index[:, 1], index[:, 2], number)
+    return _sorted(Cells(labels, index[:, 0], index[:, 1], index[:, 2], number))
+
+
+def _sorted(cells: Cells) -> Cells:
+    """Return the cells in an order that does not depend on that of the examples."""
+    order = np.lexsort((cells.candidate, cells.baseline, cells.truth))
+    columns = (cells.truth, cells.baseline, cells.candidate, cells.number)
+    return Cells(cells.labels, *(column[order] for column in columns))
 
 
 def relevant(cells: Cells, definition: Definition) -> Cells:
@@ -238,6 +245,10 @@ def swap_tails(
     total = draws + 1
     if not len(number):
         return Tails(1.0, 1.0, 1.0)
+    if sign * observed < 0:  # swapped sides get the same swaps, whichever is better
+        other = _sorted(replace(cells, baseline=cells.candidate, candidate=cells.baseline))
+        found = swap_tails(other, definition, sign=sign, draws=draws, seed=seed)
+        return Tails(found.less, found.greater, found.two_sided)
     k = len(cells.labels)
     lost, gained = _indicator(base, k), _indicator(cand, k)
     right = (

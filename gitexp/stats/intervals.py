@@ -124,10 +124,10 @@ def relative_interval(
     else:
         cov = 0.0
         scaled = (x / y) ** 2 * var_y
-        parts = var_x**2 / (n - 1) + scaled**2 / (m - 1)
-        if parts == 0:
+        if not 0 < var_x + scaled < math.inf:
             return None
-        df = (var_x + scaled) ** 2 / parts
+        share = var_x / (var_x + scaled)
+        df = 1 / (share**2 / (n - 1) + (1 - share) ** 2 / (m - 1))
     square = inflation * float(stdtrit(df, (1 + confidence) / 2)) ** 2
     a, b, c = y * y - square * var_y, x * y - square * cov, x * x - square * var_x
     root = b * b - a * c

@@ -147,7 +147,7 @@ def label_tails(
     """
     baseline, candidate = finite(baseline, "baseline values"), finite(candidate, "candidate values")
     n, m = len(candidate), len(baseline)
-    if n > m:  # fewer subsets are counted from the smaller side
+    if _mirrored(baseline, candidate):  # fewer subsets are counted from the smaller side
         mirrored = label_tails(candidate, baseline, draws=draws, seed=seed)
         return Tails(mirrored.less, mirrored.greater, mirrored.two_sided)
     pooled = np.concatenate([candidate, baseline])
@@ -226,7 +226,7 @@ def studentized_label_tails(
     baseline = finite(baseline, "baseline values", least=2)
     candidate = finite(candidate, "candidate values", least=2)
     n, m = len(candidate), len(baseline)
-    if n > m:  # fewer values are dealt from the smaller side
+    if _mirrored(baseline, candidate):  # fewer values are dealt from the smaller side
         mirrored = studentized_label_tails(candidate, baseline, draws=draws, seed=seed)
         return Tails(mirrored.less, mirrored.greater, mirrored.two_sided)
     pooled = np.concatenate([candidate, baseline])
@@ -364,9 +364,15 @@ def _drawn_flips(differences: Values, draws: int, seed: int) -> Iterator[Values]
         yield sums
 
 
+def _mirrored(baseline: Values, candidate: Values) -> bool:
+    """Whether the sides change places, so that swapped ones are dealt the same."""
+    n, m = len(candidate), len(baseline)
+    return n > m or (n == m and tuple(np.sort(candidate)) < tuple(np.sort(baseline)))
+
+
 def _drawn_labels(values: Values, n: int, draws: int, seed: int) -> Iterator[Values]:
-    """Yield the n values that the first side is dealt, one row a draw."""
-    rng = np.random.default_rng(seed)
+    """Yield the n values that the first side is dealt, one row a draw, whatever their order."""
+    rng, values = np.random.default_rng(seed), np.sort(values)
     for rows in _chunks(draws, len(values)):
         dealt = rng.permuted(np.broadcast_to(values, (rows, len(values))), axis=1)
         yield dealt[:, :n]

@@ -113,7 +113,8 @@ def welch_difference(a: Floats, b: Floats) -> Mean:
     error = math.sqrt(var_a + var_b)
     if error <= resolution(first, second):
         raise _constant(first, second)
-    df = (var_a + var_b) ** 2 / (var_a**2 / (len(first) - 1) + var_b**2 / (len(second) - 1))
+    share = var_a / (var_a + var_b)  # of squares of very large or small values nothing is left
+    df = 1 / (share**2 / (len(first) - 1) + (1 - share) ** 2 / (len(second) - 1))
     return Mean(float(first.mean() - second.mean()), error, df)
 
 

@@ -69,6 +69,21 @@ def test_the_sign_turns_the_tails() -> None:
     assert (up.greater, up.less) == (down.less, down.greater)
 
 
+@pytest.mark.parametrize("definition", [F1, MACRO])
+def test_swapped_sides_and_another_order_get_the_same_swaps(definition: Definition) -> None:
+    rng = np.random.default_rng(8)
+    truth, old, new = ("".join(map(str, rng.integers(0, 2, 60))) for _ in range(3))
+
+    def tails(one: str, two: str, order: slice) -> tuple[float, float, float]:
+        cells = tabulate(truth[order], one[order], two[order])
+        found = swap_tails(cells, definition, sign=1, draws=999, seed=0)
+        return found.greater, found.less, found.two_sided
+
+    greater, less, both = tails(old, new, slice(None))
+    assert tails(new, old, slice(None)) == (less, greater, both)
+    assert tails(old, new, slice(None, None, -1)) == (greater, less, both)
+
+
 def test_equal_predictions_have_p_one() -> None:
     cells = tabulate("1100", "1010", "1010")
     tails = swap_tails(cells, F1, sign=1.0, draws=99, seed=0)
