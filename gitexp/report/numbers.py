@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 _HUGE = 1e7
 _TINY_P = 1e-4
 _MOST_DECIMALS = 9
+_SIDE = 4  # decimals more at most, where a limit would read 0 and is not
 
 
 def decimals_for(metric: MetricComparison) -> int:
@@ -124,13 +125,22 @@ def interval_text(interval: Interval | None, decimals: int, *, share: bool = Fal
     decimals : int
     share : bool
         The limits are shares, to be shown in per cent.
+
+    Examples
+    --------
+    >>> from gitexp.model.comparison import Interval
+    >>> interval_text(Interval(0.00013, 0.0334, 0.95, "t"), 3)  # a limit keeps its side of zero
+    '[+0.0001, +0.033]'
     """
     if interval is None:
         return ""
     scale = 100 if share else 1
 
     def limit(value: float | None, infinite: str) -> str:
-        return infinite if value is None else number(value * scale, decimals, signed=True)
+        if value is None:
+            return infinite
+        places = (at for at in range(decimals, decimals + _SIDE) if round(value * scale, at))
+        return number(value * scale, next(places, decimals), signed=True)
 
     low, high = limit(interval.low, "-inf"), limit(interval.high, "+inf")
     return f"[{low}, {high}]{' %' if share else ''}"
