@@ -25,6 +25,7 @@ from gitexp.ops.reviewed import experiments as reviewed_experiments
 from gitexp.ops.rules import check as check_facts
 from gitexp.ops.rules import policies
 from gitexp.ops.rules.facts import of_commit, settings
+from gitexp.ops.rules.recorded import plan_paths
 from gitexp.ops.rules.trees import Tree
 from gitexp.store import layout
 from gitexp.store.index import open_index
@@ -160,7 +161,8 @@ def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
         return ()
     weights = policies(facts.config)
     only = {name: weights[name] if name == _MERGING else Policy.OFF for name in weights}
-    return check_facts(replace(facts, base=before), only)
+    arrived = frozenset(plan_paths(facts.tree))  # whatever branch they say they are of
+    return check_facts(replace(facts, base=before, arrived=arrived), only)
 
 
 def _notes(repo: Repo, base: CommitHash, head: CommitHash) -> Iterator[str]:

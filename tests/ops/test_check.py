@@ -9,6 +9,7 @@ import pytest
 
 from gitexp.errors import BadFormatError, UnknownRevisionError, UsageError
 from gitexp.formats import config as config_format
+from gitexp.formats import plan as plan_format
 from gitexp.model.order import Grade
 from gitexp.model.rules import Policy
 from gitexp.ops.archive import archive
@@ -141,6 +142,17 @@ def test_a_fast_forward_of_main_is_held_against_what_main_had(lab: Lab) -> None:
     lab.repo.switch("main")
     lab.repo.git("merge", "-q", "--ff-only", "exp/deep")
     assert rules(lab, f"{before}..main") == []
+
+
+def test_a_merge_that_others_follow_is_asked_for_a_plan_that_says_it_is_of_main(lab: Lab) -> None:
+    plan = experiment(lab, n=4, repeats=4)
+    path = layout.plan_path("deep")
+    lab.repo.commit({path: plan_format.dump(replace(plan, branch="main"))}, at=70)
+    before = lab.repo.hash("main")
+    lab.repo.switch("main")
+    lab.repo.git("merge", "-q", "--no-ff", "--no-edit", "exp/deep", at=71)
+    lab.repo.commit({"more.py": "1\n"}, at=72)
+    assert "R7" in rules(lab, f"{before}..main")
 
 
 def test_after_a_squash_the_archive_tag_still_shows_the_order(lab: Lab) -> None:

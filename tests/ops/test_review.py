@@ -280,6 +280,17 @@ def test_what_was_reviewed_there_is_shown_here(
     assert dispatch([*argv, "main...main", "--from", str(file)]) == 2
 
 
+def test_a_plan_that_says_that_it_is_of_main_is_asked_for_its_conclusion(lab: Lab) -> None:
+    plan = experiment(lab)
+    path = layout.plan_path("deep")
+    lab.repo.commit({path: plan_format.dump(replace(plan, branch="main"))}, at=99)
+    for revisions in ("main...exp/deep", f"main...{lab.repo.hash()}"):
+        found = review(lab.repo.workspace, revisions, branch="topic", into="main")
+        assert "deep is merged into main without a conclusion" in [
+            item.message for item in found.violations
+        ]
+
+
 def test_a_conclusion_that_its_records_do_not_give_is_found(lab: Lab) -> None:
     experiment(lab, gain=-0.05)
     conclude(lab.repo.workspace, "deep", words="Depth does not help.", now=START)

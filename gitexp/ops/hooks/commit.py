@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
+from gitexp.git.newest import newest
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks import memory
 from gitexp.ops.hooks.pushed import governed
@@ -15,7 +17,9 @@ from gitexp.ops.rules.facts import Change, of_staged, settings, with_rules_of
 from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
+    from gitexp.git.staged import HookPlace
     from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
     from gitexp.ops.rules.facts import Facts
 
 _LATER: Final = f"gitexp: what {CONFIG} says of rules is changed here; it counts once main has it"
@@ -41,11 +45,19 @@ def answer(call: HookCall) -> HookAnswer:
         merging = bool(place.merged) and is_protected(facts.config, place.branch)
         if not merging and not experiment:
             return HookAnswer()
+        if merging and set(place.merged) <= _same_branch(place):
+            facts = replace(facts, arrived=frozenset())
         violations = check(facts, policies(facts.config))
         unsettled = any(change.path == CONFIG for change in changes)
         if experiment and not (violations or place.merged or unsettled) and rules.plain:
             memory.remember(place, facts, rules.source)
         return HookAnswer(violations, (_LATER,) if unsettled and _says_other(facts) else ())
+
+
+def _same_branch(place: HookPlace) -> set[CommitHash]:
+    """Return what remotes have of the branch: a pull merges the branch with itself."""
+    tips = newest(place.folder, [place.branch], place.env)
+    return {commit for name, commit in tips if name == place.branch}
 
 
 def _says_other(facts: Facts) -> bool:

@@ -16,7 +16,7 @@ from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import TreeEntry, Where
 from gitexp.ops.rules.trees import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
-from gitexp.store.layout import CONFIG
+from gitexp.store.layout import CONFIG, PLANS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -68,6 +68,8 @@ class Facts:
     base : Tree or None
         What the branch held before; None where it is new, or all of its history is looked at.
     outside : Outside or None
+    arrived : frozenset of str
+        Plan files that a merge brought, whatever branch they name as theirs.
     """
 
     objects: Objects
@@ -83,6 +85,7 @@ class Facts:
     config: ProjectConfig = field(default_factory=ProjectConfig)
     base: Tree | None = None
     outside: Outside | None = None
+    arrived: frozenset[str] = frozenset()
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
@@ -164,6 +167,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         config=with_rules_of(settings(tree), config),
         base=parents[0] if parents else None,
         outside=outside,
+        arrived=_arrived((*made, *taken)) if len(parents) > 1 else frozenset(),
     )
 
 
@@ -212,6 +216,7 @@ def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
         config=with_rules_of(settings(tree), config),
         base=trees[0] if trees else None,
         outside=outside,
+        arrived=_arrived((*made, *taken)) if len(trees) > 1 else frozenset(),
     )
 
 
@@ -272,6 +277,13 @@ def _tree_id(entry: TreeEntry | None) -> TreeId | None:
 
 def _leaf(entry: TreeEntry | None) -> TreeEntry | None:
     return None if entry is None or entry.mode == MODE_TREE else entry
+
+
+def _arrived(merge: Sequence[Change]) -> frozenset[str]:
+    """Return the plan files that the first parent of a merge has not."""
+    return frozenset(
+        change.path for change in merge if change.path.startswith(f"{PLANS}/") and not change.old
+    )
 
 
 def _made_and_taken(

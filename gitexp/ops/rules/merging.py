@@ -1,7 +1,8 @@
 """R7: what is merged into a protected branch was concluded, and its history is kept by a tag.
 
 It is asked once, of what the branch holds in the end against what it held before: a fast-forward
-makes no commit that could be asked.
+makes no commit that could be asked. An experiment that lives on the branch itself is not merged
+into it; one that only says so, and came by a merge, is.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         plan = plan_at(facts.tree, path)
         if isinstance(plan, Unread):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
-        elif plan is not None and plan.branch != facts.branch:
+        elif plan is not None and (plan.branch != facts.branch or path in facts.arrived):
             # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.
             module: Concluded = importlib.import_module("gitexp.ops.rules.concluded")
             yield from module.merged(facts, plan)

@@ -62,6 +62,7 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
     found: list[Violation] = []
     notes: list[str] = []
+    arrived: frozenset[str] = frozenset()
     for commit in commits:
         stranger = commit in others if own is None else commit not in own
         try:
@@ -73,8 +74,9 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
                 config=governing,
                 outside=outside,
             )
+            arrived |= frozenset() if stranger else facts.arrived
             if facts.tip:
-                facts = replace(facts, base=before)
+                facts = replace(facts, base=before, arrived=arrived)
             found.extend(check(facts, weights))
         except GitexpError as error:
             notes.append(f"{commit[:9]} could not be checked: {error}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats import config as config_format
+from gitexp.formats import plan as plan_format
 from gitexp.model.rules import Policy
 from gitexp.ops.check import check
 from gitexp.ops.hooks.install import install
@@ -114,3 +115,22 @@ def test_where_develop_is_protected_its_settings_count(repo: BuiltRepo) -> None:
         assert (said.code, "warning[R5]" in said.err) == (0, name == "a")
     assert "R5" in {item.rule for item in check(repo.workspace).violations}
     assert not any(item.policy is Policy.ERROR for item in check(repo.workspace).violations)
+
+
+def test_a_pull_merges_no_experiment_into_main_that_lives_there(repo: BuiltRepo) -> None:
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    repo.git(*OFF, "switch", "-q", "main")
+    here = {PLAN: plan_format.dump(replace(plan, branch="main"))}
+    repo.git(*OFF, "switch", "-q", "-c", "ada")
+    repo.commit(here, at=50)
+    repo.git(*OFF, "push", "-q", "origin", "ada:main")
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.commit({"more.py": "1\n"}, at=51)
+    repo.git("fetch", "-q")
+    assert call(repo, "merge", "-q", "--no-edit", "origin/main").err == ""
+    assert "R7" not in {item.rule for item in check(repo.workspace).violations}
+    assert call(repo, "push", "-q", "origin", "main").err == ""
+    repo.git("reset", "-q", "--hard", "HEAD^1")
+    repo.git("branch", "-q", "-f", "topic", "ada")
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    assert "warning[R7]" in call(repo, "merge", "-q", "--no-edit", "topic").err

@@ -448,6 +448,27 @@ def test_what_is_merged_was_concluded(world: World, how: str) -> None:
     assert "without a conclusion" in message
 
 
+@pytest.mark.parametrize("how", ["--no-commit", "--squash"])
+def test_a_plan_that_says_that_it_is_of_main_is_merged_by_a_merge_all_the_same(
+    world: World, how: str
+) -> None:
+    plan = concluded(world)
+    path = layout.plan_path("other")
+    theirs = replace(plan, name="other", branch="main")
+    world.repo.commit({path: plan_format.dump(theirs)}, at=501, message="gitexp new --here")
+    assert world.agreed(world.stored(ONLY_R7), ONLY_R7) == []  # it lives here
+    world.repo.git("reset", "-q", "--hard", "HEAD~1")
+    world.repo.switch("topic", create=True)
+    world.repo.commit({path: plan_format.dump(theirs)}, at=502)
+    world.repo.switch("main")
+    world.repo.commit({"more.py": "1\n"}, at=503)
+    world.repo.git("merge", "--quiet", how, "topic")
+    found = world.judge_staged(ONLY_R7)
+    assert [message for _, _, message in found] == (
+        ["other is merged into main without a conclusion"] if how == "--no-commit" else []
+    )
+
+
 def test_a_conclusion_is_about_the_plan_that_is_merged(world: World) -> None:
     plan = concluded(world)
     world.repo.switch("exp/deep")
