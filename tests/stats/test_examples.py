@@ -189,12 +189,36 @@ def test_the_interval_of_the_error_rate_mirrors_that_of_accuracy() -> None:
     assert (error.low, error.high) == (-accuracy.high, -accuracy.low)
 
 
-def test_few_examples_get_no_bootstrap_interval() -> None:
+def test_few_examples_get_a_jackknife_instead_of_a_bootstrap() -> None:
     cells = tabulate("1100" * 20, "1010" * 20, "1110" * 20)
-    assert predictions_interval(cells, F1) == (None, None)
+    difference, relative = predictions_interval(cells, F1)
+    assert difference.method == relative.method == "jackknife, t over 80 examples"
+    assert difference.low < 0.3 < difference.high
     difference, relative = predictions_interval(cells, Definition("accuracy"))
     assert difference.method == "Newcombe's paired score"
-    assert relative is None
+    assert relative.method == "jackknife, t over 80 examples"
+    assert predictions_interval(tabulate("10" * 9, "11" * 9, "10" * 9), F1) == (None, None)
+
+
+def test_the_jackknife_covers_what_it_promises() -> None:
+    rng = np.random.default_rng(5)
+    truth = rng.integers(0, 2, 400_000)
+
+    def guesses(truth: np.ndarray, right: float) -> np.ndarray:
+        return np.where(rng.random(len(truth)) < right, truth, 1 - truth)
+
+    def text(column: np.ndarray) -> list[str]:
+        return [str(number) for number in column]
+
+    sides = (guesses(truth, 0.75), guesses(truth, 0.85))
+    old, new = (value(F1, text(truth), text(side)) for side in sides)
+    covered = 0
+    for start in range(0, 600 * 60, 60):
+        some = slice(start, start + 60)
+        cells = tabulate(*(text(column[some]) for column in (truth, *sides)))
+        interval, _ = predictions_interval(cells, F1)
+        covered += interval.low <= new - old <= interval.high
+    assert covered / 600 == pytest.approx(0.95, abs=0.03)
 
 
 def test_many_examples_get_both_intervals() -> None:

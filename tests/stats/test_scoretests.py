@@ -206,3 +206,22 @@ def test_one_example_and_no_variation_break_nothing() -> None:
     assert 0 < found.p_value <= 1
     with pytest.raises(DesignError, match="both classes"):
         roc.paired_areas(np.ones(4), np.arange(4.0), np.arange(4.0))
+
+
+def test_few_examples_or_clusters_get_a_jackknife() -> None:
+    one, two = pair("mae", 60)
+    between, share = scoretests.intervals(scoretests.of_terms(one, two), confidence=0.95)
+    want = stats.ttest_rel(two.values, one.values).confidence_interval(0.95)
+    assert between is not None
+    assert share is not None
+    assert (between.low, between.high) == pytest.approx((want.low, want.high))
+    assert between.method == "jackknife, t over 60 examples"
+    clusters = np.arange(60) // 2
+    between, _ = scoretests.intervals(scoretests.of_terms(one, two, clusters), confidence=0.95)
+    change = (two.values - one.values).reshape(30, 2).mean(axis=1)  # clusters of one size
+    want = stats.ttest_1samp(change, 0).confidence_interval(0.95)
+    assert between is not None
+    assert (between.low, between.high) == pytest.approx((want.low, want.high))
+    assert between.method == "jackknife, t over 30 clusters"
+    ranked = scoretests.of_terms(*pair("average_precision", 60))
+    assert scoretests.intervals(ranked, confidence=0.95) == (None, None)

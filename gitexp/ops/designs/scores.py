@@ -5,6 +5,7 @@ The claim is about these two artefacts on this evaluation set; nothing is said a
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +28,7 @@ MOST_CLASSES = 1_000
 MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import Interval, SignificanceResult
+    from gitexp.model.comparison import Interval, MetricComparison, SignificanceResult
     from gitexp.ops.designs.computed import Computed
     from gitexp.ops.designs.pairs import Pair
     from gitexp.ops.measure import Question, Values
@@ -82,11 +83,24 @@ def compare(
         full,
         result=result,
         beside=beside,
-        notes=(*full.notes, f"computed as {computed} from {n} predictions"),
+        notes=(*full.notes, f"computed as {computed} from {n} predictions", *_more(full, pair)),
     )
     if question.guard is not None:
         full = replace(full, broken=is_broken(full))
     return Answer(full)
+
+
+def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
+    """Return what McNemar's test counts, and why a p-value stands without an interval."""
+    found = [] if full.interval else ["no interval: too few examples for one, or none differs"]
+    if full.result is not None and full.result.plan.test == "mcnemar":
+        old, new = (
+            [guess == truth for guess, truth in zip(side.y_pred, pair.y_true, strict=True)]
+            for side in (pair.baseline, pair.candidate)
+        )
+        lost, won = (sum(map(operator.gt, *sides)) for sides in ((old, new), (new, old)))
+        found.append(f"{lost} right in the baseline alone, {won} in the candidate alone")
+    return tuple(found)
 
 
 def _found(question: Question, pair: Pair, computed: Computed) -> Found:
