@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.ops.rules.trees import Tree
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
+_USUAL_BYTES: Final = 1 << 16  # of one; larger ones of a stranger would fill the memory
 _SUFFIX = ".yaml"
 _ID = re.compile(r"[a-z2-7]{16}")
 _RUN = re.compile(rf"{re.escape(RUNS)}/([a-z2-7]{{2}})/([a-z2-7]{{16}})/(.+)", re.DOTALL)
@@ -94,15 +96,6 @@ def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | Unread]]:
             yield file, _run(facts, change)
 
 
-def _run(facts: Facts, change: Change) -> Run | Unread:
-    if change.new is None or not change.is_file:
-        return Unread(change.path, "it is no regular file")
-    try:
-        return run_format.load(facts.read(change.new, RUN_LIMIT), change.path)
-    except GitexpError as error:
-        return Unread(change.path, str(error))
-
-
 def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
     """Return the runs in a tree, without folders that another tree has just so."""
     others = {} if unlike is None else unlike.folder(RUNS)
@@ -113,3 +106,20 @@ def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
         for name, entry in tree.folder(f"{RUNS}/{prefix}").items()
         if entry.mode == MODE_TREE and _ID.fullmatch(name) and name.startswith(prefix)
     }
+
+
+def _run(facts: Facts, change: Change) -> Run | Unread:
+    if change.new is None or not change.is_file:
+        return Unread(change.path, "it is no regular file")
+    try:
+        data = facts.read(change.new, RUN_LIMIT)
+        load = _remembered if len(data) <= _USUAL_BYTES else run_format.load
+        return load(data, change.path)
+    except GitexpError as error:
+        return Unread(change.path, str(error))
+
+
+@lru_cache(maxsize=128)
+def _remembered(data: bytes, path: str) -> Run:
+    """Parse a record once for all rules: they look at the runs of a commit one after the other."""
+    return run_format.load(data, path)
