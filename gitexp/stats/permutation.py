@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import Values, finite, finite_pairs, noise
+from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, noise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -313,10 +313,8 @@ def independent_permutation_test(
 
 def one_tail(tails: Tails, alternative: str) -> float:
     """Return the p-value of the named alternative: "greater", "less" or "two-sided"."""
-    named = {"greater": tails.greater, "less": tails.less, "two-sided": tails.two_sided}
-    if alternative not in named:
-        raise DesignError("unknown alternative", found=str(alternative), expected=", ".join(named))
-    return named[alternative]
+    known(alternative, ALTERNATIVES, "alternative")
+    return {"greater": tails.greater, "less": tails.less, "two-sided": tails.two_sided}[alternative]
 
 
 def _countable(sums: int) -> None:

@@ -7,11 +7,10 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from gitexp.errors import DesignError
 from gitexp.stats.groups import checked, one_way_anova
 from gitexp.stats.studentized import many_to_one_sf, range_isf, range_sf
 from gitexp.stats.ttests import welch_difference
-from gitexp.stats.values import rate
+from gitexp.stats.values import ALTERNATIVES, known, rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,8 +170,7 @@ def dunnett_test(
     .. [1] Dunnett, C. W. (1955). A multiple comparison procedure for comparing several treatments
        with a control. J. Am. Stat. Assoc. 50, 1096-1121. :doi:`10.1080/01621459.1955.10501294`
     """
-    if alternative not in {"two-sided", "greater", "less"}:
-        raise DesignError("unknown alternative", found=str(alternative))
+    known(alternative, ALTERNATIVES, "alternative")
     # the control's name must not collide with that of a treatment
     everything = {"": control, **{f"group {name}": group for name, group in groups.items()}}
     base, *treatments = checked(everything)

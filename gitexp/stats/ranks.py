@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from scipy.special import ndtr
 
-from gitexp.errors import DesignError
 from gitexp.stats.permutation import Tails
-from gitexp.stats.values import Values, finite, finite_pairs, resolution
+from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
 Method = Literal["exact", "normal_approximation"]
 ZeroMethod = Literal["wilcox", "pratt"]
 METHODS = ("exact", "normal_approximation")
-ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +133,9 @@ def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
     >>> wilcoxon_signed_rank([2.0, 3.0, 5.0], [1.0, 1.0, 1.0], alternative="greater").p_value
     0.125
     """
-    _known(method, METHODS)
-    _known(zero_method, ("wilcox", "pratt"))
-    _known(alternative, ALTERNATIVES)
+    known(method, METHODS, "method")
+    known(zero_method, ("wilcox", "pratt"), "treatment of zeros")
+    known(alternative, ALTERNATIVES, "alternative")
     d = differences(*finite_pairs(a, b))
     if zero_method == "wilcox":
         d = d[d != 0]
@@ -214,8 +212,8 @@ def mann_whitney_u(
     >>> mann_whitney_u([3.0, 4.0], [1.0, 2.0], alternative="greater").p_value
     0.16666666666666666
     """
-    _known(method, METHODS)
-    _known(alternative, ALTERNATIVES)
+    known(method, METHODS, "method")
+    known(alternative, ALTERNATIVES, "alternative")
     first, second = finite(a), finite(b)
     n, m = len(first), len(second)
     pooled = np.concatenate([first, second])
@@ -308,8 +306,3 @@ def _exact_rank_sum(ranks: Values, n: int, rank_sum: float, alternative: Alterna
     else:
         extreme = sums <= rank_sum
     return min(1.0, float(ways[extreme].sum()))
-
-
-def _known(option: str, options: tuple[str, ...]) -> None:
-    if option not in options:
-        raise DesignError("unknown option", found=str(option), expected=", ".join(options))

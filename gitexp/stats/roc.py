@@ -10,8 +10,8 @@ import numpy as np
 from scipy.special import ndtri
 
 from gitexp.errors import DesignError
-from gitexp.stats.ranks import ALTERNATIVES, midranks, normal_p
-from gitexp.stats.values import Values, finite, rate
+from gitexp.stats.ranks import midranks, normal_p
+from gitexp.stats.values import ALTERNATIVES, Values, finite, known, rate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -95,8 +95,7 @@ def delong_test(
     (1.0, 0.75)
     """
     rate(alpha)
-    if alternative not in ALTERNATIVES:
-        raise DesignError("unknown alternative", found=str(alternative))
+    known(alternative, ALTERNATIVES, "alternative")
     first, second = _placements(labels, scores_a), _placements(labels, scores_b)
     auc_a, auc_b = float(first[0].mean()), float(second[0].mean())
     difference = auc_a - auc_b

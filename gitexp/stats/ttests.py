@@ -14,7 +14,16 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import Values, finite, finite_pairs, number, rate, resolution
+from gitexp.stats.values import (
+    ALTERNATIVES,
+    Values,
+    finite,
+    finite_pairs,
+    known,
+    number,
+    rate,
+    resolution,
+)
 
 if TYPE_CHECKING:
     from gitexp.stats.values import Floats
@@ -193,10 +202,7 @@ def t_test(
     DesignError
         If the alternative is unknown, alpha is no rate or `mu0` not finite.
     """
-    if alternative not in {"two-sided", "greater", "less"}:
-        raise DesignError(
-            "unknown alternative", found=str(alternative), expected="two-sided, greater or less"
-        )
+    known(alternative, ALTERNATIVES, "alternative")
     statistic = (mean.estimate - number(mu0, "the difference under the null")) / mean.error
     low, high = limits(mean, alternative, alpha)
     p_value = p_of_t(statistic, mean.df, alternative)

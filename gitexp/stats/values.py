@@ -17,6 +17,7 @@ from gitexp.errors import DesignError
 Values = NDArray[np.float64]
 Floats = Sequence[float] | Values
 ULPS = 8  # units in the last place that a metric may be off by rounding
+ALTERNATIVES = ("two-sided", "greater", "less")
 
 
 def finite(values: Floats, what: str = "values", *, least: int = 1) -> Values:
@@ -79,6 +80,12 @@ def rate(alpha: float, what: str = "alpha") -> float:
     if not 0 < alpha < 1:
         raise DesignError(f"{what} is not a rate", found=str(alpha), expected="0 < rate < 1")
     return alpha
+
+
+def known(option: str, options: Sequence[str], what: str) -> None:
+    """Raise `DesignError` if an option is none of those that there are."""
+    if option not in options:
+        raise DesignError(f"unknown {what}", found=str(option), expected=", ".join(options))
 
 
 def number(value: float, what: str, *, least: float = -math.inf) -> float:
