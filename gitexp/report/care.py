@@ -94,17 +94,13 @@ def _sum(diagnosis: Diagnosis) -> Iterator[str]:
     findings = diagnosis.findings
     cleared = sum(1 for finding in findings if finding.cleared)
     notes = sum(1 for finding in findings if finding.level is Level.NOTE and not finding.cleared)
-    parts = [_count(diagnosis.left, "problem") if diagnosis.left else "no problems"]
+    parts = [numbers.amount(diagnosis.left, "problem") if diagnosis.left else "no problems"]
     parts += [f"{cleared} cleared"] if cleared else []
-    parts += [_count(notes, "note")] if notes else []
+    parts += [numbers.amount(notes, "note")] if notes else []
     yield f"{', '.join(parts)}; {len(diagnosis.checks)} checks"
     if any(finding.fixable and not finding.cleared and not finding.said for finding in findings):
         yield ""
         yield "next: gitexp doctor --fix"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def _rows(size: RepositorySize) -> list[tuple[str, str]]:

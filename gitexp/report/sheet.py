@@ -125,11 +125,11 @@ def cell_text(cell: Cell) -> str:
 def numeric(grid: Grid) -> frozenset[int]:
     """Return the columns that are set flush right."""
 
-    def isnumeric(index: int) -> bool:
+    def is_numeric(index: int) -> bool:
         cells = [row[index] for row in grid.rows if row[index] is not None]
         return bool(cells) and all(isinstance(cell, int | float) for cell in cells)
 
-    return grid.right | {index for index in range(len(grid.header)) if isnumeric(index)}
+    return grid.right | {index for index in range(len(grid.header)) if is_numeric(index)}
 
 
 def _left_out(grid: Grid) -> list[str]:
