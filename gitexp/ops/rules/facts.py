@@ -244,11 +244,20 @@ def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> t
 
 def settings(tree: Tree) -> ProjectConfig:
     """Return the settings in a tree; the defaults where there are none that can be read."""
+    return _settings(tree)[0]
+
+
+def unread_settings(tree: Tree) -> str:
+    """Return why the settings in a tree cannot be read; "" where they can, or are not there."""
+    return _settings(tree)[1]
+
+
+def _settings(tree: Tree) -> tuple[ProjectConfig, str]:
     try:
         data = tree.read(CONFIG)
-        return ProjectConfig() if data is None else config_format.load(data, CONFIG)
-    except GitexpError:
-        return ProjectConfig()
+        return ProjectConfig() if data is None else config_format.load(data, CONFIG), ""
+    except GitexpError as error:
+        return ProjectConfig(), str(error)
 
 
 def with_rules_of(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
-from gitexp.ops.rules.facts import of_commit, settings
+from gitexp.ops.rules.facts import of_commit, settings, unread_settings
 from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import CONFIG
 
@@ -80,6 +80,9 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
             found.extend(check(facts, weights))
         except GitexpError as error:
             notes.append(f"{commit[:9]} could not be checked: {error}")
+    unread = unread_settings(Tree(objects, objects.commit(tip).tree))
+    if unread:
+        notes.append(f"{CONFIG} at {tip[:9]} cannot be read, so the defaults count: {unread}")
     if outside is not None:
         notes += outside.unanswered()
     return _once(found), tuple(notes)

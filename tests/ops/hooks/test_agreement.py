@@ -134,3 +134,23 @@ def test_a_pull_merges_no_experiment_into_main_that_lives_there(repo: BuiltRepo)
     repo.git("branch", "-q", "-f", "topic", "ada")
     repo.git("update-ref", "refs/remotes/origin/main", "main")
     assert "warning[R7]" in call(repo, "merge", "-q", "--no-edit", "topic").err
+
+
+def test_settings_that_nobody_can_read_are_said_by_all_and_go_through_no_gate(
+    repo: BuiltRepo,
+) -> None:
+    """Else the defaults would count once main has them, whatever it said before."""
+    words = "cannot be read, so the defaults count"
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.write({layout.CONFIG: text(STRICT) + b"rules:\n  R5: error\n"})
+    repo.git("commit", "-qam", "pasted below")
+    assert any(words in note for note in check(repo.workspace).notes)
+    found = review(repo.workspace, "origin/main...HEAD", branch="topic", into="main")
+    assert any(words in note for note in found.notes)
+    assert words in call(repo, "push", "-q", "--dry-run", "origin", "main").err
+    said = call(repo, "push", "-q", "origin", "main")
+    assert said.code == 1
+    assert f"remote: gitexp: {layout.CONFIG} at {repo.hash()[:9]} {words}" in said.err
+    repo.write({layout.CONFIG: text(STRICT)})
+    repo.git("commit", "-qam", "as it was")
+    assert call(repo, "push", "-q", "origin", "main").code == 0
