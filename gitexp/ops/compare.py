@@ -278,7 +278,11 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         metrics=metrics,
         changes=draft.changes,
         unused=draft.count.unused,
-        warnings=(*draft.warnings, *((draft.obstacle,) if draft.obstacle != obstacle else ())),
+        warnings=(
+            *draft.warnings,
+            *((draft.obstacle,) if draft.obstacle != obstacle else ()),
+            *missing.fragile(lost, verdict, "" if plan is None else plan.metric),
+        ),
         looks=draft.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
         pairs=len(draft.count.pairs) if draft.paired else 0,

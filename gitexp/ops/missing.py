@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.comparison import Role
 from gitexp.model.honesty import Missing
 from gitexp.model.plan import Claim, Direction, OnFailed
+from gitexp.model.verdict import Verdict
 from gitexp.ops.designs import repeats
 from gitexp.ops.measure import Question, Values
 from gitexp.stats.decide import Evidence, decide
@@ -50,7 +51,8 @@ def missing(
     plain = Missing(plan.on_failed, left, right)
     if metric is None or metric.result is None or metric.result.plan.test not in IMPUTED:
         return plain
-    values = [value for _, value in (*metric.baseline_values, *metric.candidate_values)]
+    # also those without a partner: where the candidate fails is where the baseline may be bad
+    values = [value for side in _known(count, metric.metric) for value in side.values()]
     low, high = min(values), max(values)
     if plan.direction is Direction.MIN:
         low, high = high, low
@@ -75,6 +77,15 @@ def obstacle(found: Missing | None) -> str:
         f"{number} {word} that failed, and the plan does not say that the comparison goes on "
         "without (on_failed: drop)"
     )
+
+
+def fragile(found: Missing | None, verdict: Verdict | None, metric: str) -> tuple[str, ...]:
+    """Warn of a yes that the failed repeats could turn."""
+    yes = verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}
+    if found is None or not yes or not found.worst or Verdict(found.worst) is verdict:
+        return ()
+    start = f"the verdict holds only if the failures have nothing to do with {metric}"
+    return (f"{start}: were the missing as bad as the worst seen, it would be {found.worst}",)
 
 
 def _imputed(  # noqa: PLR0913  both sides, what is missing, and what stands in for it

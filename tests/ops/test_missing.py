@@ -78,6 +78,21 @@ def test_a_plan_can_go_on_without_and_shows_the_worst_case(lab: Lab) -> None:
     assert (result.missing.best, result.missing.worst) == ("supported", "inconclusive")
 
 
+def test_a_candidate_that_fails_where_it_would_be_bad_has_the_baseline_s_worst(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=10, on_failed=OnFailed.DROP)
+    lab.change()
+    low = {seed: 0.6 + 0.01 * (-1) ** seed + 0.001 * seed for seed in range(20)}
+    high = {seed: value + 0.001 + 0.0001 * seed for seed, value in low.items() if value > 0.6}
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": high}, plan=plan, failed=tuple(set(low) - set(high)))
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.missing is not None
+    assert result.missing.worst != "supported", "its worst is not that of the seeds that finished"
+    assert any("only if the failures have nothing to do with f1" in w for w in result.warnings)
+
+
 def test_a_seed_that_failed_in_the_baseline_is_missing_too(lab: Lab) -> None:
     failing(lab, OnFailed.DROP, failed=(), baseline_failed=(3,))
     result = one(lab)
