@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git import command
+from gitexp.git.refnames import short
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
@@ -42,6 +43,5 @@ def newest(
     found = []
     for line in out.decode("utf-8", "surrogateescape").splitlines():
         ref, _, commit = line.rpartition(" ")
-        name = ref.split("/", 3 if ref.startswith("refs/remotes/") else 2)[-1]
-        found.append((name, CommitHash(commit)))
+        found.append((short(ref), CommitHash(commit)))
     return found

@@ -24,6 +24,7 @@ from gitexp.errors import (
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
+from gitexp.git.refnames import followed
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
@@ -231,13 +232,8 @@ def temporary(repo: Repo, prefix: str) -> frozenset[str]:
 
 
 def _of_remote(ref: str, prefix: str) -> bool:
-    remote, separator, name = ref.removeprefix("refs/remotes/").partition("/")
-    return (
-        ref.startswith("refs/remotes/")
-        and bool(remote and separator)
-        and name != "HEAD"
-        and name.startswith(prefix)
-    )
+    name = followed(ref)
+    return name not in {"", "HEAD"} and name.startswith(prefix)
 
 
 def _for_each_ref(repo: Repo, shape: str, *patterns: str) -> tuple[tuple[str, CommitHash], ...]:

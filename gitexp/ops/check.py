@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import UsageError
-from gitexp.git import objects, refs, repository
+from gitexp.git import objects, refnames, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.newest import newest
 from gitexp.git.stored import StoredObjects
@@ -163,12 +163,11 @@ def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) 
     """Return the tips of protected branches, here and of remotes, other than the branch itself."""
     found = []
     for ref, commit in refs.branches(repo):
-        short = ref.split("/", 2)[2]
-        name = short.partition("/")[2] if ref.startswith("refs/remotes/") else short
+        name = refnames.short(ref)
         known = any(matches(pattern, name) for pattern in config.protected)
         if known and name != branch and not ref.startswith("refs/tags/"):
             found.append(commit)
-        elif ref.startswith("refs/remotes/") and name == branch and is_protected(config, branch):
+        elif refnames.followed(ref) == branch and is_protected(config, branch):
             found.append(commit)  # what was shared already is not gained
     return [] if tip in found and not is_protected(config, branch) else found
 

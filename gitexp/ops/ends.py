@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BusyBranchError, PreconditionError, UnknownExperimentError, UsageError
-from gitexp.git import checkouts, objects, refs
+from gitexp.git import checkouts, objects, refnames, refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.ops.live import live_runs
 from gitexp.store import layout, plans
@@ -250,7 +250,7 @@ def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRu
 
 def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
     for ref, _ in refs.branches(repo, branch):
-        if ref.startswith("refs/remotes/") and ref.endswith(f"/{branch}"):
+        if refnames.followed(ref) == branch:
             remote = ref.removeprefix("refs/remotes/")
             return UnknownExperimentError(
                 "only a remote has this experiment",

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.formats import witness as witness_format
-from gitexp.git import objects, refs, signatures
+from gitexp.git import objects, refnames, refs, signatures
 from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
@@ -101,8 +101,7 @@ def is_ordered(
     a protected branch has was let in while they could be asked.
     """
     for ref, tip in refs.branches(repo):
-        name = ref.split("/", 3 if ref.startswith("refs/remotes/") else 2)[-1]
-        guarded = any(matches(pattern, name) for pattern in protected)
+        guarded = any(matches(pattern, refnames.short(ref)) for pattern in protected)
         if guarded and objects.is_ancestor(repo, commit, tip):
             return None
     order = _best(repo, index, plan, commit)
@@ -134,8 +133,7 @@ def _elsewhere(repo: Repo, plan: Plan) -> tuple[CommitHash, ...]:
     found = {
         ref: commit
         for ref, commit in refs.branches(repo)
-        if ref in {tag, branch}
-        or (ref.startswith("refs/remotes/") and ref.split("/", 3)[3:] == [plan.branch])
+        if ref in {tag, branch} or refnames.followed(ref) == plan.branch
     }
     return tuple(dict.fromkeys(commit for _, commit in sorted(found.items(), reverse=True)))
 

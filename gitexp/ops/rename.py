@@ -17,7 +17,17 @@ from gitexp.errors import (
 )
 from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
-from gitexp.git import checkouts, command, identity, objects, refs, repository, tags, writing
+from gitexp.git import (
+    checkouts,
+    command,
+    identity,
+    objects,
+    refnames,
+    refs,
+    repository,
+    tags,
+    writing,
+)
 from gitexp.git.absent import ABSENT
 from gitexp.git.writing import DELETE
 from gitexp.model.endings import EndReport
@@ -300,7 +310,7 @@ def _said(task: _Task, on_it: Sequence[Checkout]) -> list[str]:
 def _next(task: _Task) -> str:
     old = task.standing.branch
     for ref, _ in refs.branches(task.repo, old):
-        if ref.startswith("refs/remotes/") and ref.endswith(f"/{old}"):
+        if refnames.followed(ref) == old:
             remote = shlex.quote(ref.split("/")[2])
             return f"git push {remote} {shlex.quote(task.branch)} {shlex.quote(':' + old)}"
     return f"gitexp show {shlex.quote(task.new)}"

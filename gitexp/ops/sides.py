@@ -17,7 +17,7 @@ from gitexp.errors import (
     UnknownRevisionError,
 )
 from gitexp.formats import tombstone as tombstone_format
-from gitexp.git import objects, refs
+from gitexp.git import objects, refnames, refs
 from gitexp.git.absent import ABSENT
 from gitexp.store import inputs, layout, lookup, merged, plans
 
@@ -240,7 +240,7 @@ def _branch(repo: Repo, name: str) -> Named | None:
         if commit is not ABSENT:
             return Named(name, commit, branch)
     for ref, commit in refs.branches(repo):
-        short = _of_remote(ref)
+        short = refnames.followed(ref)
         if short and (short in wanted or ref == f"refs/remotes/{name}"):
             return Named(name, commit, short)
     return None
@@ -268,17 +268,10 @@ def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
     every = refs.branches(repo)
     for plan in plans.plans(repo, commit).plans:
         names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
-        tips = [tip for ref, tip in every if ref in names or _of_remote(ref) == plan.branch]
+        tips = [tip for ref, tip in every if ref in names or refnames.followed(ref) == plan.branch]
         if any(objects.is_ancestor(repo, commit, tip) for tip in tips):
             mine.append(plan)
     return max(mine, key=lambda plan: (plan.created_at, plan.name), default=None)
-
-
-def _of_remote(ref: str) -> str:
-    """Return the branch that a remote-tracking ref follows, "" for any other ref."""
-    if not ref.startswith("refs/remotes/"):
-        return ""
-    return ref.removeprefix("refs/remotes/").partition("/")[2]
 
 
 def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
+from gitexp.git.refnames import short
 from gitexp.store.layout import ARCHIVE_TAGS, DATA_BRANCH
 from gitexp.store.plans import branch_prefix
 
@@ -33,11 +34,9 @@ class Tip:
     @property
     def branch(self) -> str:
         """Return the branch's name without the remote's, or that of the archived branch."""
-        if self.ref.startswith("refs/remotes/"):
-            return self.ref.split("/", 3)[3]
         if self.archived:
             return self.prefix + self.ref.removeprefix(ARCHIVE_TAGS)
-        return self.name
+        return short(self.ref)
 
     @property
     def archived(self) -> bool:

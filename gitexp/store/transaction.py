@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import MovedRefError
 from gitexp.git import identity, objects, refs, writing
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.refnames import followed
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import DELETE, Content, Delete
 from gitexp.store import layout, move, owners
@@ -254,11 +255,10 @@ def _base(
 
 def _remote_data(repo: Repo) -> CommitHash | Absent:
     """Return where a remote has gitexp/data, origin's first."""
-    suffix = f"/{layout.DATA_BRANCH}"
     found = {
         ref: commit
         for ref, commit in refs.branches(repo, layout.DATA_BRANCH)
-        if ref.startswith("refs/remotes/") and ref.endswith(suffix)
+        if followed(ref) == layout.DATA_BRANCH
     }
-    first = f"refs/remotes/origin{suffix}"
+    first = f"refs/remotes/origin/{layout.DATA_BRANCH}"
     return found.get(first) or next(iter(found.values()), ABSENT)
