@@ -218,11 +218,12 @@ def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index
                     lost=not repo.git.is_shallow,  # beyond its edge nobody knows
                     exact=False,
                 )
+    shallow = repo.git.is_shallow
     raise UnknownRevisionError(
-        "the baseline of the plan is not in this clone",
+        f"the baseline of the plan is not in this {'shallow ' if shallow else ''}clone",
         found=f"{ref.commit[:9]} {ref.name}",
         expected="its commit, or a run of it that the candidate has",
-        next_step=f"git fetch origin {ref.commit}",
+        next_step="git fetch --unshallow" if shallow else f"git fetch origin {ref.commit}",
     )
 
 
