@@ -187,6 +187,15 @@ def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[C
     return tuple(CommitHash(line) for line in _text(_run(place, arguments, data)).splitlines())
 
 
+def added(place: HookPlace, path: str, tip: CommitHash) -> CommitHash | None:
+    """Return the newest commit in the history of `tip` that added a file; None where none did."""
+    arguments = ["log", "-1", "--diff-filter=A", "--no-renames", "--format=%H", tip, "--", path]
+    env = {**place.env, "GIT_LITERAL_PATHSPECS": "1"}
+    code, out, _ = command.attempt(place.folder, arguments, env=env)
+    line = _text(out).strip()
+    return CommitHash(line) if not code and HASH.fullmatch(line) else None
+
+
 def is_ancestor(place: HookPlace, ancestor: str, commit: str) -> bool:
     """Return whether a commit is another, or in its history."""
     if not (HASH.fullmatch(ancestor) and HASH.fullmatch(commit)):

@@ -107,7 +107,8 @@ class Outside(Protocol):
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
         """Return whether a plan is seen to be older than the runs that a commit has of it.
 
-        None also where a branch by one of these patterns has the commit: it was let in before.
+        None also where a branch by one of these patterns is known to have the commit: it was let
+        in before.
         """
 
     def archived(self, experiment: str) -> str | None:

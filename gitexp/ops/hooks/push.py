@@ -8,6 +8,7 @@ from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
+from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import Update, gated, governed, judged, updates
 from gitexp.ops.unsent import DataRemote
 
@@ -35,8 +36,8 @@ def answer(call: HookCall) -> HookAnswer:
     remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
     found: list[Violation] = []
     said: list[str] = []
-    world = _Remotes(place, call.environ)
     with CatFile(place.folder, place.env) as objects:
+        world = _Remotes(place, call.environ, objects)
         there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
         heads = {
             f"refs/heads/{ref.removeprefix(f'refs/remotes/{remote}/')}": tip
@@ -60,16 +61,19 @@ def answer(call: HookCall) -> HookAnswer:
 class _Remotes:
     """What pre-push asks of the world, as `gitexp.model.rules.Outside`; `check` asks more."""
 
-    def __init__(self, place: HookPlace, environ: Mapping[str, str]) -> None:
+    def __init__(self, place: HookPlace, environ: Mapping[str, str], objects: CatFile) -> None:
         self._place = place
+        self._objects = objects
         self._environ = environ
         self._data: DataRemote | None = None
 
     def recomputed(self, conclusion: Conclusion) -> None:
         """Nothing: statistics take too long to load."""
 
-    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> None:
-        """Nothing: all of the history would be read."""
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
+        """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
+        del protected
+        return ordered(self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit)
 
     def archived(self, experiment: str) -> None:
         """Nothing: the network would be asked a second time."""

@@ -13,6 +13,7 @@ from gitexp.git.catfile import CatFile
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.rules import Policy, Violation, Where
+from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import gated, judged, updates
 from gitexp.ops.rules.branches import is_experiment
 from gitexp.ops.rules.facts import settings
@@ -68,7 +69,7 @@ def answer(call: HookCall) -> HookAnswer:
                 update,
                 lambda rules: gated(rules, here),
                 config=config,
-                outside=_Own(after),
+                outside=_Own(place, objects, after),
             )
             found += broken
             unseen += notes
@@ -79,14 +80,18 @@ def answer(call: HookCall) -> HookAnswer:
 class _Own:
     """What a server knows of itself, as `gitexp.model.rules.Outside`."""
 
-    def __init__(self, refs: Mapping[str, CommitHash]) -> None:
+    def __init__(self, place: HookPlace, objects: CatFile, refs: Mapping[str, CommitHash]) -> None:
+        self._place = place
+        self._objects = objects
         self._refs = refs
 
     def recomputed(self, conclusion: Conclusion) -> None:
         """Nothing: pushed objects are seen by git commands only."""
 
-    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> None:
-        """Nothing: all of the history would be read."""
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
+        """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
+        del protected
+        return ordered(self._place, self._objects, self._refs, plan, commit)
 
     def archived(self, experiment: str) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""

@@ -37,7 +37,7 @@ def _runs(facts: Facts) -> Iterator[Finding]:
     for file, run in new_runs(facts):
         if isinstance(run, Unread) or run.plan is None:
             continue  # R3 says what is unreadable; a run without a plan is exploratory
-        if any(_holds(parent, run.plan) for parent in facts.parents):
+        if any(holds(parent, run.plan) for parent in facts.parents):
             if facts.config.witness_required and not _seen(facts, run.plan):
                 yield Finding(
                     f"run {file.run[:8]} was recorded before anybody else saw its plan",
@@ -95,12 +95,12 @@ def _is_receipt(tree: Tree, path: str, ref: PlanRef) -> bool:
     return receipt is not None and receipt.plan == ref.digest and receipt.way is not Way.APPROVAL
 
 
-def _holds(tree: Tree, ref: PlanRef) -> bool:
+def holds(tree: Tree, ref: PlanRef) -> bool:
+    """Return whether a tree has the plan that a run names, also renamed, or amended since."""
     return _plan(tree, ref) is not None
 
 
 def _plan(tree: Tree, ref: PlanRef) -> Plan | None:
-    """Return the plan that a run names, as a tree has it: also renamed, or amended since."""
     own = plan_path(ref.name)
     for path in (own, *(path for path in plan_paths(tree) if path != own)):
         plan = plan_at(tree, path)

@@ -241,6 +241,36 @@ def test_the_gate_says_which_merged_experiment_has_no_archive_tag(
     assert "R7" not in call(repo, *OFF, "push", "-q", "origin", "main", "exp-archive/deep").err
 
 
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("shows", ["branch", "tag", "pushed together", "nothing", "another run"])
+def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
+    repo: BuiltRepo, shows: str
+) -> None:
+    lab = Lab(repo)
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter in "bc":
+        lab.record(letter, {"f1": {0: 0.6}}, of="HEAD", plan=plan)
+    if shows == "branch":
+        assert call(repo, "push", "-q", "origin", "exp/deep").code == 0
+    if shows == "tag":
+        repo.git("tag", "-a", "exp-archive/deep", "-m", "kept", "exp/deep")
+        assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--squash", "exp/deep")
+    repo.git(*OFF, "commit", "-qm", "all of it")
+    more = ["exp/deep"] if shows == "pushed together" else []
+    if shows == "another run":  # its branch is on the server, and does not have all of these
+        repo.git(*OFF, "push", "-q", "origin", "exp/deep~1:exp/deep")
+    if shows in {"nothing", "another run"}:
+        repo.git("branch", "-q", "-D", "exp/deep")
+    here = call(repo, "push", "-q", "origin", "main", *more)
+    there = call(repo, *OFF, "push", "-q", "origin", "main", *more)
+    words = "nothing here shows that the plan was first"
+    wrong = shows in {"nothing", "another run"}
+    assert (here.code, words in here.err) == (int(wrong), wrong)
+    assert (there.code, words in there.err) == (int(wrong), wrong)
+
+
 def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:
     fresh = repository(tmp_path / "fresh.git", bare=True)
     install(fresh.workspace)

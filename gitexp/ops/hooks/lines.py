@@ -1,0 +1,55 @@
+"""What a push knows of the order of a plan and its runs where one commit brings both."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.git import staged
+from gitexp.ops.rules.facts import of_commit
+from gitexp.ops.rules.order import holds
+from gitexp.ops.rules.recorded import Unread, new_runs
+from gitexp.ops.rules.trees import Tree
+from gitexp.store.layout import archive_tag
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.catfile import CatFile
+    from gitexp.git.staged import HookPlace
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import PlanRef
+
+Recorded = tuple[str, str, "PlanRef"]  # path of a run.json, its blob, what it names
+
+
+def ordered(
+    place: HookPlace,
+    objects: CatFile,
+    refs: Mapping[str, CommitHash],
+    plan: Plan,
+    commit: CommitHash,
+) -> bool:
+    """Return whether the plan's branch or archive tag has its runs of a commit, each after it."""
+    runs = [
+        (file.change.path, file.change.new.id, run.plan)
+        for file, run in new_runs(of_commit(objects, commit, branch=""))
+        if not isinstance(run, Unread) and run.plan is not None and file.change.new is not None
+        if plan.covers(run.plan.name, run.plan.digest)
+    ]
+    own = {f"refs/heads/{plan.branch}", archive_tag(plan.name)}
+    for ref, tip in refs.items():
+        shared = ref.startswith("refs/remotes/") and ref.split("/", 3)[3:] == [plan.branch]
+        if (ref in own or shared) and all(_after(place, objects, tip, run) for run in runs):
+            return True
+    return False
+
+
+def _after(place: HookPlace, objects: CatFile, tip: CommitHash, run: Recorded) -> bool:
+    path, blob, plan = run
+    entry = Tree(objects, objects.commit(tip).tree).entry(path)
+    if entry is None or entry.id != blob:
+        return False
+    commit = staged.added(place, path, tip)
+    parents = () if commit is None else objects.commit(commit).parents
+    return any(holds(Tree(objects, objects.commit(parent).tree), plan) for parent in parents)
