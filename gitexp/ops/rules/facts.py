@@ -52,11 +52,7 @@ class Facts:
         Whether it is what the branch holds: the commit to be, or the last of a range.
     commit : str
         Full hash; "" for a commit that is not made yet.
-    message : str or None
-        None where it is not written yet.
     tree : Tree
-    root : TreeId or None
-        Of `tree`; None while it is only staged.
     parents : tuple of Tree
         In Git's order; empty for a first commit.
     changes : tuple of Change
@@ -76,9 +72,7 @@ class Facts:
     branch: str
     tip: bool
     commit: str
-    message: str | None
     tree: Tree
-    root: TreeId | None
     parents: tuple[Tree, ...]
     changes: tuple[Change, ...]
     taken: tuple[Change, ...] = ()
@@ -158,9 +152,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         branch=branch,
         tip=tip,
         commit=commit,
-        message=found.message,
         tree=tree,
-        root=found.tree,
         parents=parents,
         changes=made,
         taken=taken,
@@ -171,17 +163,15 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
     )
 
 
-def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
+def of_staged(
     objects: Objects,
     parents: Sequence[CommitHash],
     staged: Sequence[Change],
     *,
     branch: str,
-    message: str | None = None,
     config: ProjectConfig | None = None,
-    outside: Outside | None = None,
 ) -> Facts:
-    """Return the facts of a commit that is about to be made.
+    """Return the facts of a commit that is about to be made; a hook has no time to ask further.
 
     Parameters
     ----------
@@ -193,9 +183,8 @@ def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
         What the index has otherwise than the first parent, as ``git diff --cached --raw`` says.
     branch : str
         Short name of the branch on which it will be; during a rebase that of the rebased one.
-    message : str, optional
     config : ProjectConfig, optional
-    outside : Outside, optional
+        As for `of_commit`.
     """
     roots = [objects.commit(parent).tree for parent in parents]
     trees = tuple(Tree(objects, root) for root in roots)
@@ -207,15 +196,12 @@ def of_staged(  # noqa: PLR0913  what is staged, on what, and who may be asked
         branch=branch,
         tip=True,
         commit="",
-        message=message,
         tree=tree,
-        root=None,
         parents=trees,
         changes=made,
         taken=taken,
         config=with_rules_of(settings(tree), config),
         base=trees[0] if trees else None,
-        outside=outside,
         arrived=_arrived((*made, *taken)) if len(trees) > 1 else frozenset(),
     )
 
