@@ -81,6 +81,9 @@ def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:
 
 def grown(situation: Situation, plan: Plan) -> str:
     """Say what repeats that were added after a look would do to p, and to alpha."""
+    if plan.stopping is not None:
+        first, *_, last = selection.sizes(situation.count, plan, paired=situation.paired)
+        return f"{last - first} repeats came after the last planned look and do not count"
     question = measure.questions(situation.count, plan, {}, plan.alpha)[0]
     answer = choose(situation).measure(question)
     sizes = selection.sizes(situation.count, plan, paired=situation.paired)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.model.honesty import Selection
-from gitexp.model.plan import ALPHA, Claim
+from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.ops.eligible import finished_seeds, is_under, left_aside
 from gitexp.store import lookup
 
@@ -88,10 +88,12 @@ def corrected(result: SignificanceResult, by: int) -> SignificanceResult:
 def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, ...]:
     """Return the candidate's seeds that were run after its planned repeats were there.
 
-    A call that itself reaches the planned number brings all its repeats: nobody had looked. A
-    plan with a stopping rule has its own looks, and a claim about two models has no repeats.
+    A call that itself reaches the planned number brings all its repeats: nobody had looked. An
+    always-valid rule looks on for ever, and a claim about two models has no repeats.
     """
-    if plan is None or plan.stopping is not None or plan.claim is Claim.MODEL:
+    if plan is None or plan.claim is Claim.MODEL:
+        return ()
+    if plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID:
         return ()
     counting = [
         item for seed, item in count.candidate.repeats.items() if not paired or seed in count.pairs

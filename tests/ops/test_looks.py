@@ -24,7 +24,7 @@ def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
 
 
-def grow(lab: Lab, stopping: Stopping, gains: list[tuple[range, float]]) -> None:
+def grow(lab: Lab, stopping: Stopping, gains: list[tuple[range, float]]) -> Plan:
     """Record a plan of twenty repeats, and one run call of either side for each part."""
     lab.init()
     plan = lab.plan(effect=">0", repeats=20, stopping=stopping)
@@ -34,6 +34,7 @@ def grow(lab: Lab, stopping: Stopping, gains: list[tuple[range, float]]) -> None
         high = {seed: low[seed] + gain + 0.003 * ((seed * 5) % 7 - 3) for seed in seeds}
         lab.record("bdfhj"[number], {"f1": low}, of="main", plan=plan)
         lab.record("cegik"[number], {"f1": high}, plan=plan)
+    return plan
 
 
 def test_a_clear_gain_is_supported_before_the_last_repeat(lab: Lab) -> None:
@@ -73,6 +74,19 @@ def test_what_was_decided_stays_decided_whatever_comes_after(lab: Lab) -> None:
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
     assert any("after it change nothing" in note for note in result.metrics[0].notes)
+
+
+def test_what_comes_after_the_last_planned_look_does_not_count(lab: Lab) -> None:
+    plan = grow(lab, POCOCK, [(range(20), 0.0)])
+    before = one(lab).metrics[0]
+    late = scores(0.6, range(20, 40))
+    lab.record("d", {"f1": late}, of="main", plan=plan)
+    lab.record("e", {"f1": {seed: value + 0.05 for seed, value in late.items()}}, plan=plan)
+    result = one(lab)
+    (after,) = result.metrics
+    assert (after.result, after.interval, after.n_candidate) == (before.result, before.interval, 20)
+    assert after.difference == before.difference, "no p of one set beside an effect of another"
+    assert "20 repeats came after the last planned look and do not count" in result.warnings
 
 
 def test_a_look_that_does_not_pay_for_its_variants_has_decided_nothing(lab: Lab) -> None:
