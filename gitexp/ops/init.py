@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import posixpath
+import re
 import shlex
 import subprocess
 import sys
@@ -24,8 +25,9 @@ from gitexp.errors import (
 )
 from gitexp.formats import config as config_format
 from gitexp.formats.text import yaml_dumps
-from gitexp.git import identity, objects, refs, repository
+from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.faults import translated
+from gitexp.git.newest import newest
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
 from gitexp.ops import detect, merge_driver
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
 
 _CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
 
@@ -92,7 +95,7 @@ def _init(
     if present.exists():
         return _existing(repo, present, request)
     _check(request, top)
-    proposal = detect.propose(workspace, top, request)
+    proposal = _with_protected(repo, head, detect.propose(workspace, top, request))
     files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
     _refuse_unreadable(files[layout.CONFIG])
     if request.write_pipeline:
@@ -148,6 +151,26 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
     if head.branch is None and request.commit:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
     return head
+
+
+def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+    """Protect the main branch also where it has another name: rules count as it has them."""
+    usual = proposal.config.protected
+    tips = newest(repo.workspace, usual)
+    if any(name in usual for name, _ in tips):
+        return proposal
+    told = command.attempt(repo.workspace, ["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])[
+        1
+    ].decode("utf-8", "replace")
+    name = told.strip().removeprefix("refs/remotes/origin/") or head.branch or ""
+    if not _PLAIN.fullmatch(name):
+        return proposal
+    note = f"{name} is taken for the branch to merge into: rules.protected in the settings"
+    return replace(
+        proposal,
+        config=replace(proposal.config, protected=(name,)),
+        notes=(*proposal.notes, note),
+    )
 
 
 def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.build import DVC_FILES, repository
 from tests.cli.shell import gitexp
 
@@ -212,3 +214,28 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     done = gitexp(repo, "init", "--command", "python train.py")
     assert done.code == 3
     assert done.says("the settings cannot be written", ".gitexp")
+
+
+@pytest.mark.parametrize(
+    ("branch", "origin", "protected"),
+    [
+        ("main", "", "[main, master]"),
+        ("trunk", "", "[trunk]"),
+        ("topic", "trunk", "[trunk]"),
+        ("topic", "main", "[main, master]"),
+        ("träger", "", "[main, master]"),  # no pattern can name it
+    ],
+)
+def test_the_main_branch_is_protected_whatever_its_name(
+    tmp_path: Path, branch: str, origin: str, protected: str
+) -> None:
+    repo = repository(tmp_path / "repo")
+    repo.commit({"train.py": TRAIN})
+    repo.git("branch", "-m", branch)
+    if origin:
+        repo.git("update-ref", f"refs/remotes/origin/{origin}", "HEAD")
+        repo.git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{origin}")
+    done = gitexp(repo, "init", "--command", "python train.py", "--metrics", "metrics.json")
+    assert done.code == 0, done.err
+    assert f"  protected: {protected}\n" in repo.show(CONFIG)
+    assert ("taken for the branch to merge into" in done.out) is ("trunk" in protected)

@@ -154,3 +154,20 @@ def test_settings_that_nobody_can_read_are_said_by_all_and_go_through_no_gate(
     repo.write({layout.CONFIG: text(STRICT)})
     repo.git("commit", "-qam", "as it was")
     assert call(repo, "push", "-q", "origin", "main").code == 0
+
+
+def test_a_main_branch_of_another_name_counts_as_main_does(repo: BuiltRepo) -> None:
+    config = replace(STRICT, protected=("trunk",))
+    repo.git(*OFF, "switch", "-q", "-c", "trunk", "main")
+    repo.write({layout.CONFIG: text(config)})
+    repo.git(*OFF, "commit", "-qam", "another name")
+    repo.git("branch", "-q", "-D", "main")
+    repo.git("update-ref", "-d", "refs/remotes/origin/main")
+    repo.git(*OFF, "switch", "-q", "exp/deep")
+    repo.write({layout.CONFIG: text(replace(config, rules={})), "train.py": "#" * (6 << 20)})
+    assert "error[R5]" in call(repo, "commit", "-qam", "large").err  # HEAD's own names main alone
+    repo.git(*OFF, "commit", "-qam", "large")
+    assert "error[R5]" in call(repo, "push", "-q", "origin", "exp/deep").err
+    assert ("R5", Policy.ERROR) in {
+        (item.rule, item.policy) for item in check(repo.workspace).violations
+    }
