@@ -149,7 +149,7 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
     DamagedDataError
         If they name no tree.
     """
-    head, _, message = data.partition(b"\n\n")
+    head = data.partition(b"\n\n")[0]
     lines = [line.partition(b" ") for line in head.split(b"\n")]
     trees = [value.decode("ascii") for key, _, value in lines if key == b"tree"]
     if not trees:
@@ -159,7 +159,6 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
         parents=tuple(
             CommitHash(value.decode("ascii")) for key, _, value in lines if key == b"parent"
         ),
-        message=message.decode("utf-8", "backslashreplace"),
     )
 
 

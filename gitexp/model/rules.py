@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -69,11 +69,10 @@ class TreeEntry:
 
 @dataclass(frozen=True, slots=True)
 class CommitObject:
-    """What a commit is made of."""
+    """What a commit is made of, as far as rules look."""
 
     tree: TreeId
     parents: tuple[CommitHash, ...]
-    message: str  # undecodable bytes escaped
 
 
 class Objects(Protocol):
@@ -95,11 +94,14 @@ class Objects(Protocol):
         """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
 
 
-class Outside(Protocol):
+class Outside:
     """What a rule may ask of the world beyond one commit; None where it is not known here.
 
-    Only `check`, `review` and pre-push answer; a hook for a commit does not have the time.
+    This one knows nothing, as a hook for a commit, which does not have the time. `check`, `review`,
+    pre-push and the server's gate each answer what they can.
     """
+
+    __slots__ = ()
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -119,3 +121,7 @@ class Outside(Protocol):
 
     def unanswered(self) -> tuple[str, ...]:
         """Return what was asked and could not be told, with the reason."""
+        return ()
+
+
+NOBODY: Final = Outside()

@@ -17,6 +17,7 @@ from gitexp.git.newest import newest
 from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan, CheckReport
 from gitexp.model.config import ProjectConfig
+from gitexp.model.rules import NOBODY
 from gitexp.ops import grade, sides
 from gitexp.ops.rules.branches import is_protected, matches
 from gitexp.ops.rules.facts import settings
@@ -71,7 +72,7 @@ def check(
     revisions: str | None = None,
     *,
     branch: str | None = None,
-    outside: Outside | None = None,
+    outside: Outside = NOBODY,
 ) -> CheckReport:
     """Return what is broken in a range of commits, and how sure the order of its plans is.
 

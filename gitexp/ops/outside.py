@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError
 from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
+from gitexp.model.rules import Outside
 from gitexp.ops import grade
 from gitexp.ops.compare import compare
 from gitexp.ops.unsent import DataRemote
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
 
 
-class World:
-    """Answers for one repository; see `gitexp.model.rules.Outside`.
+class World(Outside):
+    """Answers for one repository; see `Outside`.
 
     Parameters
     ----------

@@ -13,6 +13,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
+from gitexp.model.rules import Outside
 from gitexp.ops import compare, grade, outside, sides
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.rules.facts import differences
@@ -27,15 +28,17 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, Conclusion
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Output
     from gitexp.ops.sides import Named
     from gitexp.store.index import Index
 
 Compared = tuple["Comparison | None", str, str]  # or why there is none, and what to do about it
 
 
-class Asked:
-    """A review in the making: what every part of it needs to know."""
+class Asked(Outside):
+    """A review in the making: what every part of it needs to know.
+
+    What cannot be compared stands in its place in the review, so nothing is `unanswered`.
+    """
 
     __slots__ = ("_known", "at", "base", "branch", "head", "index", "program", "repo", "unrecorded")
 
@@ -66,7 +69,7 @@ class Asked:
             self._known[key] = _compared(self, plan)
         return self._known[key]
 
-    # What a rule may ask: `gitexp.model.rules.Outside`. No remote is asked for a review.
+    # What a rule may ask. No remote is asked for a review.
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -84,18 +87,6 @@ class Asked:
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
         """Return whether a plan is seen to be older than the runs that a commit has of it."""
         return grade.is_ordered(self.repo, self.index, plan, commit, protected)
-
-    def archived(self, experiment: str) -> None:
-        """Return that it is not known."""
-        del experiment
-
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> None:
-        """Return that it is not known."""
-        del commit, recorded
-
-    def unanswered(self) -> tuple[str, ...]:
-        """Return nothing: what cannot be compared stands in its place in the review."""
-        return ()
 
 
 def experiments(

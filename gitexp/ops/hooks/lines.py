@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
+from gitexp.git.refnames import followed
 from gitexp.ops.rules.facts import of_commit
 from gitexp.ops.rules.order import holds
 from gitexp.ops.rules.recorded import Unread, new_runs
@@ -39,8 +40,8 @@ def ordered(
     ]
     own = {f"refs/heads/{plan.branch}", archive_tag(plan.name)}
     for ref, tip in refs.items():
-        shared = ref.startswith("refs/remotes/") and ref.split("/", 3)[3:] == [plan.branch]
-        if (ref in own or shared) and all(_after(place, objects, tip, run) for run in runs):
+        mine = ref in own or followed(ref) == plan.branch
+        if mine and all(_after(place, objects, tip, run) for run in runs):
             return True
     return False
 

@@ -8,6 +8,7 @@ from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
+from gitexp.model.rules import Outside
 from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import Update, gated, governed, judged, updates
 from gitexp.ops.unsent import DataRemote
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.staged import HookPlace
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
@@ -58,8 +58,8 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(tuple(found), tuple(said))
 
 
-class _Remotes:
-    """What pre-push asks of the world, as `gitexp.model.rules.Outside`; `check` asks more."""
+class _Remotes(Outside):
+    """What pre-push asks of the world; statistics and the network take too long for more."""
 
     def __init__(self, place: HookPlace, environ: Mapping[str, str], objects: CatFile) -> None:
         self._place = place
@@ -67,16 +67,10 @@ class _Remotes:
         self._environ = environ
         self._data: DataRemote | None = None
 
-    def recomputed(self, conclusion: Conclusion) -> None:
-        """Nothing: statistics take too long to load."""
-
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
         del protected
         return ordered(self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit)
-
-    def archived(self, experiment: str) -> None:
-        """Nothing: the network would be asked a second time."""
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import staged
 from gitexp.git.newest import newest
+from gitexp.model.rules import NOBODY
 from gitexp.ops.rules.branches import is_experiment, is_protected
 from gitexp.ops.rules.facts import settings
 from gitexp.ops.rules.governing import governing
@@ -94,7 +95,7 @@ def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
     known: Callable[[ProjectConfig], tuple[CommitHash, ...]],
     *,
     config: ProjectConfig | None = None,
-    outside: Outside | None = None,
+    outside: Outside = NOBODY,
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Hold what an update adds to an experiment or a protected branch against the rules.
 

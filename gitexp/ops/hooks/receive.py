@@ -12,7 +12,7 @@ from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
-from gitexp.model.rules import Policy, Violation, Where
+from gitexp.model.rules import Outside, Policy, Violation, Where
 from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import gated, judged, updates
 from gitexp.ops.rules.branches import is_experiment
@@ -21,14 +21,12 @@ from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import ARCHIVE_TAGS, archive_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping
 
     from gitexp.git.staged import HookPlace
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Output
     from gitexp.ops.hooks.pushed import Update
 
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
@@ -77,16 +75,13 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
 
 
-class _Own:
-    """What a server knows of itself, as `gitexp.model.rules.Outside`."""
+class _Own(Outside):
+    """What a server knows of itself by git commands only; data go to another remote."""
 
     def __init__(self, place: HookPlace, objects: CatFile, refs: Mapping[str, CommitHash]) -> None:
         self._place = place
         self._objects = objects
         self._refs = refs
-
-    def recomputed(self, conclusion: Conclusion) -> None:
-        """Nothing: pushed objects are seen by git commands only."""
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
@@ -98,13 +93,6 @@ class _Own:
         tag = archive_tag(experiment)
         short = tag.removeprefix("refs/tags/")
         return "" if tag in self._refs else f"its archive tag {short} is not here"
-
-    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> None:
-        """Nothing: data go to another remote."""
-
-    def unanswered(self) -> tuple[str, ...]:
-        """Return nothing: what is not asked here is asked by `check` and `review`."""
-        return ()
 
 
 def _archive(update: Update) -> Iterator[Violation]:

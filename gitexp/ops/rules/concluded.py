@@ -38,7 +38,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
         )
         return
     yield from _concluded(facts, plan, found, path)
-    missing = facts.outside.archived(plan.name) if facts.outside is not None else None
+    missing = facts.outside.archived(plan.name)
     if missing:
         yield Finding(
             f"{plan.name} is merged, and {missing}",
@@ -59,7 +59,7 @@ def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterat
             f"the verdict on {plan.name} is not that of the comparison it rests on", again, path
         )
         return
-    differs = facts.outside.recomputed(found) if facts.outside is not None else None
+    differs = facts.outside.recomputed(found)
     if differs:
         yield Finding(
             f"the conclusion of {plan.name} is not what its records give: {differs}", again, path

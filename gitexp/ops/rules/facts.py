@@ -14,7 +14,7 @@ from gitexp.errors import GitexpError
 from gitexp.formats import config as config_format
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
-from gitexp.model.rules import TreeEntry, Where
+from gitexp.model.rules import NOBODY, TreeEntry, Where
 from gitexp.ops.rules.trees import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
 from gitexp.store.layout import CONFIG, PLANS
 
@@ -63,7 +63,7 @@ class Facts:
         The settings that the rules go by.
     base : Tree or None
         What the branch held before; None where it is new, or all of its history is looked at.
-    outside : Outside or None
+    outside : Outside
     arrived : frozenset of str
         Plan files that a merge brought, whatever branch they name as theirs.
     """
@@ -78,7 +78,7 @@ class Facts:
     taken: tuple[Change, ...] = ()
     config: ProjectConfig = field(default_factory=ProjectConfig)
     base: Tree | None = None
-    outside: Outside | None = None
+    outside: Outside = NOBODY
     arrived: frozenset[str] = frozenset()
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
@@ -119,7 +119,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
     branch: str,
     tip: bool = False,
     config: ProjectConfig | None = None,
-    outside: Outside | None = None,
+    outside: Outside = NOBODY,
 ) -> Facts:
     """Return the facts of a commit.
 

@@ -48,7 +48,8 @@ def _runs(facts: Facts) -> Iterator[Finding]:
         plan = _plan(facts.tree, run.plan)
         if plan is not None and facts.branch != plan.branch:
             # Squashed into another branch: its own, or the archive tag, has the order.
-            if _shown(facts, plan) is False:
+            commit, protected = CommitHash(facts.commit), facts.config.protected
+            if facts.outside.ordered(plan, commit, protected) is False:
                 yield Finding(
                     f"run {file.run[:8]} came in one commit with its plan {plan.name}, and nothing"
                     " here shows that the plan was first",
@@ -63,12 +64,6 @@ def _runs(facts: Facts) -> Iterator[Finding]:
             "gitexp run records a run after its plan; drop this commit: git reset --soft HEAD^",
             file.change.path,
         )
-
-
-def _shown(facts: Facts, plan: Plan) -> bool | None:
-    if facts.outside is None:
-        return None
-    return facts.outside.ordered(plan, CommitHash(facts.commit), facts.config.protected)
 
 
 def _seen(facts: Facts, ref: PlanRef) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.model.rules import NOBODY
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
 from gitexp.ops.rules.facts import of_commit, settings, unread_settings
@@ -28,7 +29,7 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     base: CommitHash | None = None,
     others: Collection[CommitHash] = (),
     config: ProjectConfig | None = None,
-    outside: Outside | None = None,
+    outside: Outside = NOBODY,
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Return what is broken in the commits that a branch gained, and what could not be looked at.
 
@@ -83,9 +84,7 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     unread = unread_settings(Tree(objects, objects.commit(tip).tree))
     if unread:
         notes.append(f"{CONFIG} at {tip[:9]} cannot be read, so the defaults count: {unread}")
-    if outside is not None:
-        notes += outside.unanswered()
-    return _once(found), tuple(notes)
+    return _once(found), (*notes, *outside.unanswered())
 
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:

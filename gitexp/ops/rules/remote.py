@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def find(facts: Facts) -> Iterator[Finding]:
     """Ask about a commit that names data otherwise than its parents; one to be is not pushed."""
-    if facts.outside is None or not facts.commit or not any(map(_names_data, _paths(facts))):
+    if not facts.commit or not any(map(_names_data, _paths(facts))):
         return
     lacking = facts.outside.unsent(CommitHash(facts.commit), _made(facts))
     if lacking:

@@ -17,7 +17,7 @@ from gitexp.git.stored import StoredObjects
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
 from gitexp.model.plan import Amendment
-from gitexp.model.rules import Policy
+from gitexp.model.rules import Outside, Policy
 from gitexp.ops.conclude import conclude
 from gitexp.ops.rules import RULES, check
 from gitexp.ops.rules.facts import of_commit
@@ -26,7 +26,7 @@ from tests.ops.records import ADA, CONFIG, START, Lab, experiment
 from tests.ops.rules.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
@@ -495,7 +495,7 @@ def test_a_verdict_that_was_written_over_is_said(world: World) -> None:
 
 
 @dataclass(frozen=True)
-class Known:
+class Known(Outside):
     """Answers as a world would."""
 
     differs: str | None = None
@@ -506,10 +506,6 @@ class Known:
         assert conclusion.experiment == "deep"
         return self.differs
 
-    def ordered(self, plan: Plan, commit: str, protected: Collection[str]) -> bool | None:
-        del plan, commit, protected
-        return None
-
     def archived(self, experiment: str) -> str | None:
         assert experiment == "deep"
         return self.archive
@@ -517,9 +513,6 @@ class Known:
     def unsent(self, commit: str, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         del commit, recorded
         return self.lacking
-
-    def unanswered(self) -> tuple[str, ...]:
-        return ()
 
 
 def asked(world: World, known: Known, weights: dict[str, Policy]) -> list[str]:
