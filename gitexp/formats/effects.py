@@ -111,8 +111,8 @@ def told_apart(plan: Plan) -> str:
     """Return what repeats have to do for a promise with a size, as a verb with its object."""
     promise = format_effect(plan.effect, plan.metric, plan.direction)
     if plan.effect.kind is HypothesisKind.EQUIVALENCE or plan.effect.margin < 0:
-        return f"show, if nothing changes, that {promise}"
-    return f"refute, if nothing changes, the promise that {promise}"
+        return f"show that {promise}, if in truth nothing changes"
+    return f"refute the promise that {promise}, if in truth nothing changes"
 
 
 def parse_guard(text: str) -> Guard:

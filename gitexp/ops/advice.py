@@ -186,7 +186,7 @@ def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     if found.needed is None or found.needed <= found.units or found.units < _target(judged):
         return ()
     wanted = f"{found.needed:,} {found.unit} would {told_apart(plan)}"
-    return (f"{wanted} with {found.power * 100:g} % power, {found.units} are there",)
+    return (f"{wanted}, with {found.power * 100:g} % power, {found.units} are there",)
 
 
 def quoted(name: str) -> str:

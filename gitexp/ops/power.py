@@ -331,13 +331,13 @@ def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
     promise = format_effect(terms.effect, terms.metric, terms.direction)
     margin = _in_units(terms.effect, mean)
     if terms.effect.kind is HypothesisKind.EQUIVALENCE:
-        return f"show, if nothing changes, that {promise}", margin
+        return f"show that {promise}, if in truth nothing changes", margin
     if terms.gain is None:
         if margin == 0:
             return f"show that {promise}", None
         if margin < 0:
-            return f"show, if nothing changes, that {promise}", -margin
-        return f"refute, if nothing changes, the promise that {promise}", margin
+            return f"show that {promise}, if in truth nothing changes", -margin
+        return f"refute the promise that {promise}, if in truth nothing changes", margin
     gain = _in_units(terms.gain, mean)
     true = format_effect(terms.gain, terms.metric, terms.direction)
     if gain <= margin:

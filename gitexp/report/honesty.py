@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import told_apart
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
+from gitexp.model.verdict import Verdict
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
@@ -97,9 +98,10 @@ def detectable_texts(comparison: Comparison, found: Detectable) -> Iterator[str]
     else:
         beyond = "from no change" if effect is None or effect.margin == 0 else "from the promise"
         yield f"{spread} find a true effect {size}{share} away {beyond} with {chance} power"
-    if found.needed is not None and comparison.plan is not None:
+    answered = comparison.verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT, Verdict.REFUTED}
+    if found.needed is not None and comparison.plan is not None and not answered:
         question = told_apart(comparison.plan)
-        yield f"{found.needed:,} {found.unit} would {question} with {chance} power"
+        yield f"{found.needed:,} {found.unit} would {question}, with {chance} power"
 
 
 def missing_texts(found: Missing) -> Iterator[str]:

@@ -45,7 +45,7 @@ def test_a_promise_needs_the_repeats_that_tell_it_from_nothing(lab: Lab) -> None
     assert found.reached > 0.99
     text = shown.text(found)
     assert text.startswith(
-        "6 pairs refute, if nothing changes, the promise that f1 rises by at least 5 %, "
+        "6 pairs refute the promise that f1 rises by at least 5 %, if in truth nothing changes, "
         "with 80 % power\n"
     )
     assert "12 repeats on both sides, about 36 s one after another" in text
@@ -86,7 +86,7 @@ def test_equivalence_and_non_inferiority_have_their_size_in_the_promise(lab: Lab
     assert band.needed is not None
     assert worse.needed is not None
     assert band.needed > worse.needed
-    assert "if nothing changes" in band.question
+    assert "if in truth nothing changes" in band.question
 
 
 def test_examples_for_accuracy_and_for_an_area(lab: Lab) -> None:
@@ -127,7 +127,7 @@ def test_a_new_plan_says_what_its_repeats_find(lab: Lab) -> None:
     report = new(lab.repo.workspace, request, now=START)
     assert report.power is not None
     assert report.power.needed == 6
-    assert "power       6 pairs refute, if nothing changes" in actions.new_text(report)
+    assert "power       6 pairs refute the promise that f1" in actions.new_text(report)
 
 
 def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None:
