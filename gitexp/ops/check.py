@@ -20,13 +20,12 @@ from gitexp.model.config import ProjectConfig
 from gitexp.model.rules import NOBODY
 from gitexp.ops import grade, sides
 from gitexp.ops.rules.branches import is_protected, matches
-from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.facts import settings_in
 from gitexp.ops.rules.governing import governing
 from gitexp.ops.rules.ranges import check_range
 from gitexp.ops.rules.trees import Tree
 from gitexp.store import plans
 from gitexp.store.index import open_index
-from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -153,9 +152,9 @@ def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash)
     """Return the settings that count: those of the base, where it has any, else as for a hook."""
     stored = StoredObjects(repo)
     if base is not None:
-        tree = Tree(stored, objects.commit_info(repo, base).tree)
-        if tree.entry(CONFIG) is not None:
-            return settings(tree)
+        own = settings_in(Tree(stored, objects.commit_info(repo, base).tree))
+        if own is not None:
+            return own
     found = governing(stored, partial(newest, repo.workspace), branch, tip)
     return found.config or ProjectConfig()
 

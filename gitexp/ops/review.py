@@ -24,10 +24,9 @@ from gitexp.ops.reviewed import Asked
 from gitexp.ops.reviewed import experiments as reviewed_experiments
 from gitexp.ops.rules import check as check_facts
 from gitexp.ops.rules import policies
-from gitexp.ops.rules.facts import of_commit, settings
+from gitexp.ops.rules.facts import of_commit, settings_in
 from gitexp.ops.rules.recorded import plan_paths
 from gitexp.ops.rules.trees import Tree
-from gitexp.store import layout
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -154,7 +153,7 @@ def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
         return ()
     stored = StoredObjects(asked.repo)
     before = Tree(stored, objects.commit_info(asked.repo, asked.base).tree)
-    config = settings(before) if before.entry(layout.CONFIG) is not None else None
+    config = settings_in(before)
     try:
         facts = of_commit(stored, asked.head, branch=into, tip=True, config=config, outside=asked)
     except DamagedDataError:  # a parent is beyond the edge of a shallow clone: said already

@@ -233,6 +233,11 @@ def settings(tree: Tree) -> ProjectConfig:
     return _settings(tree)[0]
 
 
+def settings_in(tree: Tree) -> ProjectConfig | None:
+    """Return the same; None where the tree says nothing, so that another may."""
+    return None if tree.entry(CONFIG) is None else settings(tree)
+
+
 def unread_settings(tree: Tree) -> str:
     """Return why the settings in a tree cannot be read; "" where they can, or are not there."""
     return _settings(tree)[1]

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.config import ProjectConfig
 from gitexp.ops.rules.branches import is_protected, matches
-from gitexp.ops.rules.facts import settings
+from gitexp.ops.rules.facts import settings_in
 from gitexp.ops.rules.trees import Tree
-from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,5 +87,4 @@ def _first(
 
 
 def _of(objects: Objects, commit: CommitHash) -> ProjectConfig | None:
-    tree = Tree(objects, objects.commit(commit).tree)
-    return None if tree.entry(CONFIG) is None else settings(tree)
+    return settings_in(Tree(objects, objects.commit(commit).tree))

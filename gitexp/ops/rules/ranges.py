@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.model.rules import NOBODY
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
-from gitexp.ops.rules.facts import of_commit, settings, unread_settings
+from gitexp.ops.rules.facts import of_commit, settings, settings_in, unread_settings
 from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import CONFIG
 
@@ -89,9 +89,8 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
     """Return the settings that the commits themselves cannot change, where there are any."""
-    if before is not None and before.entry(CONFIG) is not None:
-        return settings(before)
-    return settings(Tree(objects, objects.commit(tip).tree))
+    found = None if before is None else settings_in(before)
+    return found or settings(Tree(objects, objects.commit(tip).tree))
 
 
 def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[CommitHash]:
