@@ -16,6 +16,7 @@ from gitexp.stats import (
     bayes,
     blocks,
     bootstrap,
+    boundaries,
     contingency,
     curves,
     cv,
@@ -114,8 +115,8 @@ TESTS: dict[str, Callable[..., object]] = {
     "bernoulli_confidence_sequence": sequential.bernoulli_confidence_sequence,
     "betting_e_process": sequential.betting_e_process,
     "sellke_bayarri_berger_calibration": sequential.sellke_bayarri_berger_calibration,
-    "pocock_boundary": sequential.pocock_boundary,
-    "obrien_fleming_boundary": sequential.obrien_fleming_boundary,
+    "pocock_boundary": boundaries.pocock_boundary,
+    "obrien_fleming_boundary": boundaries.obrien_fleming_boundary,
     "curve_area_trapezoid": curves.curve_area_trapezoid,
     "curve_max_t_permutation_test": curves.curve_max_t_permutation_test,
 }

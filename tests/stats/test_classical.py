@@ -12,6 +12,7 @@ from gitexp.errors import DesignError
 from gitexp.stats import (
     blocks,
     bootstrap,
+    boundaries,
     contingency,
     curves,
     cv,
@@ -287,7 +288,7 @@ def test_the_exact_power_of_mcnemar_is_the_share_of_rejections() -> None:
 
 
 def test_one_look_is_the_plain_test() -> None:
-    for boundary in (sequential.pocock_boundary, sequential.obrien_fleming_boundary):
+    for boundary in (boundaries.pocock_boundary, boundaries.obrien_fleming_boundary):
         assert boundary(1, 0.05).constant == pytest.approx(stats.norm.ppf(0.975), abs=1e-6)
         assert boundary(1, 0.05, two_sided=False).constant == pytest.approx(
             stats.norm.ppf(0.95), abs=1e-6

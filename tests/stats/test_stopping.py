@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
+from gitexp.stats.boundaries import obrien_fleming_boundary, pocock_boundary
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.intervals import difference_interval
-from gitexp.stats.sequential import obrien_fleming_boundary, pocock_boundary
 from gitexp.stats.stopping import (
     nominal_level,
     plan_sequential,
