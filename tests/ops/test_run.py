@@ -28,8 +28,10 @@ from gitexp.errors import (
     UnknownRevisionError,
     UntrustedSourceError,
 )
+from gitexp.formats.effects import parse_guard
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction
 from gitexp.model.progress import ProgressKind
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
@@ -153,6 +155,30 @@ def test_run_makes_what_the_plan_lacks_and_then_nothing(experiment: BuiltRepo) -
     assert third.commit is None
     again = run(experiment.workspace, RunRequest(repeats=1, again=True))
     assert [each.run.seeds for each in again.recorded] == [(1,)]
+
+
+def test_time_and_memory_are_judged_and_no_metrics_file_has_to_have_them(tmp_path: Path) -> None:
+    repo = plain(tmp_path)
+    limits = ("wall_s<=+900%", "resource:peak_memory_bytes<=+900%")
+    new(
+        repo.workspace,
+        NewRequest(
+            name="faster",
+            hypothesis="a higher learning rate raises accuracy",
+            metric="acc",
+            direction=Direction.MAX,
+            effect=">0",
+            guards=tuple(parse_guard(text) for text in limits),
+            repeats=5,
+            baseline="main",
+            params=((ParamKey("params.yaml", "lr"), 0.2),),
+        ),
+    )
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert states(report) == [RepeatState.FINISHED] * 10
+    (result,) = compare(repo.workspace)
+    assert [metric.n_candidate for metric in result.metrics[1:3]] == [5, 5]
+    assert [metric.broken for metric in result.metrics[1:3]] == [False, False]
 
 
 def test_a_seed_seen_before_the_plan_is_spent(project: BuiltRepo) -> None:

@@ -13,6 +13,7 @@ from gitexp.formats import params as params_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import command, objects, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
+from gitexp.ops.measure import is_resource
 from gitexp.ops.run import mentions, preflight, snapshot
 from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
@@ -168,7 +169,8 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     seed = config.seed.param if config.pipeline is not None else None
     seeded = pipeline.seeded(stages, seed, config.once, named=mentions_seed(stages))
     plan = situation.plan
-    expected = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    named = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    expected = tuple(name for name in named if not is_resource(name))
     setting = Setting(
         run=run,
         cell=cell,
