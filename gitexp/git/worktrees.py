@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Checkout", "add", "listing", "remove"]
 
+_WORKERS = 4  # that write files at once, where there are a hundred or more: waiting is most of it
 _LEFT_OUT = b".gitexp/"
 
 
@@ -74,7 +75,8 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
             for mode, _, name in entries
             if mode != b"160000" and not name.startswith(_LEFT_OUT)
         ]
-        command.run(path, ["checkout-index", "--force", "--index", "--quiet", "-z", "--stdin"],
+        command.run(path, ["-c", f"checkout.workers={_WORKERS}", "checkout-index", "--force",
+                           "--index", "--quiet", "-z", "--stdin"],
                     data=_joined(wanted))  # fmt: skip
         modules = [(name, sha) for mode, sha, name in entries if mode == b"160000"]
         return submodules.fill(path, workspace.common_dir, modules, commit)
