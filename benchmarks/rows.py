@@ -62,14 +62,17 @@ def compare(bench: Bench) -> Iterator[Row]:
 
 
 def overhead(bench: Bench) -> Iterator[Row]:
-    """Measure what a repeat costs beyond the user's own commands, on the example."""
+    """Measure what a repeat costs beyond the user's own commands, on the example.
+
+    In a call of as many repeats as a plan has by default; the call's own start is among them.
+    """
     place = bench.example()
     python = shlex.quote(sys.executable)
     prepare, featurize, train, evaluate = (
         f"{python} examples/churn/{stage}.py"
         for stage in ("prepare", "featurize", "train", "evaluate")
     )
-    n_rounds, n_repeats = 2, 4
+    n_rounds, n_repeats = 2, 10
     stages = " && ".join([prepare, featurize, *n_repeats * [train, evaluate]])
     by_hand = Command(("sh", "-c", stages), place.path, place.env)
     ours = theirs = 0.0
