@@ -168,8 +168,10 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
         ("a: 1\n", "a: 2", False),
         ("a: 1", "a: 1\n@@ -1 +1 @@\n", True),
         ("a: 1\n", "a: 1 # less of it, see paper\n#\n", False),
+        ("a: 1.0  # of the L2 penalty\n", "a: 0.5  # of the L2 penalty\n", False),
         ("a: |\n  b\n", "a: |\n  b\n  # AKIAIOSFODNN7EXAMPLE\n", True),  # no remark but a text
         ("a: |\n  b\n", "a: |\n  b\n  # password: correcthorse\n", True),
+        ("a: |\n  b\n", "a: |\n  b\n  # --token correcthorse\n", True),
     ],
 )
 @pytest.mark.parametrize("attributes", ["", "params.yaml -diff\n", "params.yaml diff=x\n"])
