@@ -200,7 +200,7 @@ def _areas_left_out(
     return without
 
 
-def _weighted(kind: str, places: Pair, k: int, weights: Pair) -> Values:
+def _weighted(kind: str, places: tuple[Places, Places], k: int, weights: Pair) -> Values:
     """Compute one side's metric of examples that are there so often; rows of weights."""
     counts = []
     for place, often in zip(places, weights, strict=True):
