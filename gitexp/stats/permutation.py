@@ -94,9 +94,7 @@ def sign_flip_tails(
     else:
         sums = np.concatenate(list(_drawn_flips(differences, draws, seed)))
         total, extra = draws, 1
-        greater = int((sums >= observed - tolerance).sum())
-        less = int((sums <= observed + tolerance).sum())
-        outside = int((np.abs(sums) >= abs(observed) - tolerance).sum())
+        greater, less, outside = _as_extreme(sums, observed, tolerance)
     if abs(observed) <= tolerance:
         outside = total
     return _tails(greater, less, outside, total=total, extra=extra)
@@ -174,9 +172,7 @@ def label_tails(
         total, extra = draws, 1
         dealt = _drawn_labels(centred, n, draws, seed)
         sums = np.concatenate([values.sum(axis=1) for values in dealt])
-        greater = int((sums >= observed - tolerance).sum())
-        less = int((sums <= observed + tolerance).sum())
-        outside = int((np.abs(sums) >= abs(observed) - tolerance).sum())
+        greater, less, outside = _as_extreme(sums, observed, tolerance)
     if abs(observed) <= tolerance:
         outside = total
     return _tails(greater, less, outside, total=total, extra=extra)
@@ -248,8 +244,7 @@ def studentized_label_tails(
     if math.isfinite(observed):
         spread = centred[:n].var(ddof=1) / n + centred[n:].var(ddof=1) / m
         error = tolerance * (1 + abs(observed)) / math.sqrt(spread) + 1e-12 * abs(observed)
-    greater, less = int((t >= observed - error).sum()), int((t <= observed + error).sum())
-    outside = int((np.abs(t) >= abs(observed) - error).sum())
+    greater, less, outside = _as_extreme(t, observed, error)
     total, extra = (len(t), 0) if draws is None else (draws, 1)
     return _tails(greater, less, outside, total=total, extra=extra)
 
@@ -315,6 +310,15 @@ def one_tail(tails: Tails, alternative: str) -> float:
     """Return the p-value of the named alternative: "greater", "less" or "two-sided"."""
     known(alternative, ALTERNATIVES, "alternative")
     return {"greater": tails.greater, "less": tails.less, "two-sided": tails.two_sided}[alternative]
+
+
+def _as_extreme(values: Values, observed: float, tolerance: float) -> tuple[int, int, int]:
+    """Count the values that are at least as great, as small, and as far from zero as observed."""
+    return (
+        int((values >= observed - tolerance).sum()),
+        int((values <= observed + tolerance).sum()),
+        int((np.abs(values) >= abs(observed) - tolerance).sum()),
+    )
 
 
 def _countable(sums: int) -> None:
