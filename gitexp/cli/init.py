@@ -3,7 +3,8 @@
 Finds the DVC pipeline, its outputs, metrics, params files and the seed parameter. Without a
 pipeline give the command:
 
-  gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib
+  gitexp init --command "python train.py" --metrics metrics.json
+  gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib --dvc-init
 
 A second call says what is there and changes nothing.
 """

@@ -2,7 +2,8 @@ r"""Say how many repeats a promise needs, before anybody runs them.
 
   gitexp power                                   the plan of this branch
   gitexp power --metric f1:max --effect ">=5%"   before there is a plan, from the baseline's repeats
-  gitexp power --effect ">0" --gain 0.01 --sd 0.02
+  gitexp power --effect ">0" --gain 0.01 --sd 0.02         from numbers alone, anywhere
+  gitexp power --effect ">=5%" --baseline-value 0.72 --sd 0.02
   gitexp power --design accuracy --effect ">0" --gain 0.02 --baseline-value 0.9
   gitexp power --design auc --effect ">0" --gain 0.02 --baseline-value 0.8 --positives 0.3
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from gitexp.errors import NoRepositoryError
 from gitexp.formats.effects import parse_metric
 from gitexp.model.power import PowerDesign, PowerRequest
 from gitexp.ops.power import power
@@ -21,6 +23,7 @@ from gitexp.report import power as report
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context
+    from gitexp.model.workspace import Workspace
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +39,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how = parser.add_argument_group("by which design")
     how.add_argument("--design", choices=[each.value for each in PowerDesign], help="paired")
     how.add_argument("--sd", type=_size, metavar="SD", help="of one side from seed to seed")
-    how.add_argument("--baseline-value", type=_rate, metavar="X", help="accuracy or AUC")
+    how.add_argument(
+        "--baseline-value", type=_size, metavar="X", help="accuracy, AUC, or mean of the metric"
+    )
     how.add_argument("--discordant", type=_rate, metavar="P", help="share right in one only")
     how.add_argument("--positives", type=_rate, metavar="P", help="share of positive examples")
     how.add_argument(
@@ -47,27 +52,35 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Compute and print."""
     metric, direction = parse_metric(args.metric) if args.metric else (None, None)
-    found = power(
-        context.workspace(),
-        PowerRequest(
-            name=args.name,
-            metric=metric,
-            direction=direction,
-            effect=args.effect,
-            gain=args.gain,
-            sd=args.sd,
-            n=args.n,
-            alpha=args.alpha,
-            power=args.power,
-            design=None if args.design is None else PowerDesign(args.design),
-            discordant=args.discordant,
-            area=args.baseline_value,
-            share=args.positives,
-            correlation=args.correlation,
-        ),
+    request = PowerRequest(
+        name=args.name,
+        metric=metric,
+        direction=direction,
+        effect=args.effect,
+        gain=args.gain,
+        sd=args.sd,
+        n=args.n,
+        alpha=args.alpha,
+        power=args.power,
+        design=None if args.design is None else PowerDesign(args.design),
+        discordant=args.discordant,
+        area=args.baseline_value,
+        share=args.positives,
+        correlation=args.correlation,
     )
+    found = power(_workspace(context, request), request)
     context.printer.answer(report.json(found) if context.json else report.text(found))
     return 0
+
+
+def _workspace(context: Context, request: PowerRequest) -> Workspace | None:
+    """Return the repository here, or None where none is needed."""
+    try:
+        return context.workspace()
+    except NoRepositoryError:
+        if not request.is_complete:
+            raise
+        return None
 
 
 def _number(text: str) -> float:

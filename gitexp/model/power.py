@@ -44,7 +44,8 @@ class PowerRequest:
     discordant : float or None
         Share of examples that one model alone has right.
     area : float or None
-        The baseline's area under the ROC curve, or its accuracy.
+        The baseline's value: its accuracy, its area under the ROC curve, or the mean of its
+        metric, which a promise relative to it needs.
     share : float or None
         Of positive examples.
     correlation : float
@@ -65,6 +66,14 @@ class PowerRequest:
     area: float | None = None
     share: float | None = None
     correlation: float = 0.5
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says promise and spread itself, so that nothing has to be looked up."""
+        by_examples = self.design in {PowerDesign.ACCURACY, PowerDesign.AREA}
+        noise = self.area if by_examples else self.sd
+        promise = self.effect or self.gain
+        return self.name is None and promise is not None and noise is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,18 @@
 """`gitexp power`: the repeats that a promise needs, before anybody has run them.
 
 The spread comes from the baseline's recorded repeats or from the user, the size to be found from
-the promise; a measured effect is no argument.
+the promise; a measured effect is no argument. Where the user says all of it, nothing is looked up
+that is not there: arithmetic needs neither a plan nor a repository.
 """
 
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
-from gitexp.errors import UsageError
+from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.formats.effects import format_effect, parse_effect
 from gitexp.formats.plan import check_alpha
 from gitexp.git import repository
@@ -34,11 +36,13 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan, Stopping
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.known import Duration
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
 _EXAMPLES = 1_000  # judged where nobody says a number
 _TWO_SIDES = 2
+_UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
 _FEWEST = 3  # repeats of a baseline whose spread says something
 
 
@@ -60,6 +64,9 @@ class Spread:
     mean: float | None
     sd: float | None
     runs: tuple[Run, ...] = ()
+
+
+_NO_SPREAD = Spread(0, None, None)
 
 
 class _How(TypedDict):
@@ -89,12 +96,23 @@ class _Terms:
         return self.alpha / 2 if half else self.alpha
 
 
-def power(workspace: Workspace, request: PowerRequest | None = None) -> PowerReport:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the repository says; nothing where there is none, or no project in it."""
+
+    plan: Plan | None = None
+    config: ProjectConfig | None = None
+    found: Spread = _NO_SPREAD
+    duration: Duration | None = None
+
+
+def power(workspace: Workspace | None, request: PowerRequest | None = None) -> PowerReport:
     """Say how many repeats, or examples, a promise needs, and what the planned ones find.
 
     Parameters
     ----------
-    workspace : Workspace
+    workspace : Workspace or None
+        None: nothing is recorded anywhere, and the request says all that is needed.
     request : PowerRequest, optional
         By default the plan of the current branch is asked about.
 
@@ -102,10 +120,33 @@ def power(workspace: Workspace, request: PowerRequest | None = None) -> PowerRep
     ------
     UsageError
         If something is asked that has no answer without a further option; it names the option.
-    UnknownExperimentError, NotInitialisedError
-    BadEffectError
+    UnknownExperimentError, BadEffectError
+    NoRepositoryError, NotInitialisedError, UnbornBranchError
+        If something has to be looked up, and there is nowhere to look.
     """
     request = request or PowerRequest()
+    try:
+        known = _looked_up(workspace, request)
+    except (NoRepositoryError, NotInitialisedError, UnbornBranchError):
+        if not request.is_complete:
+            raise
+        known = _Known()
+    terms = _terms(request, known)
+    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+        return _of_examples(request, terms, known.found)
+    price = known.duration
+    return _of_repeats(
+        terms,
+        known.found,
+        None if price is None else (price.seconds, f"run {price.run[:8]}"),
+        request,
+    )
+
+
+def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
+    """Return the plan that is asked about, and what the baseline's repeats say."""
+    if workspace is None:
+        raise NoRepositoryError("there is no Git repository here")
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         named = sides.find(repo, index, request.name) if request.name else sides.current(repo)
@@ -113,13 +154,10 @@ def power(workspace: Workspace, request: PowerRequest | None = None) -> PowerRep
         if named.plan is not None:
             base = sides.planned_baseline(repo, named.plan, named.holder, index)
         side = sides.source(repo, base, named.commit, index)
-        terms = _terms(request, named.plan, side.config)
-        found = spread_of(repo, index, side.inputs, terms.metric)
+        metric = request.metric or ("" if named.plan is None else named.plan.metric)
+        found = spread_of(repo, index, side.inputs, metric)
         seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
-    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
-        return _of_examples(request, terms, found)
-    price = None if seconds is None else (seconds.seconds, f"run {seconds.run[:8]}")
-    return _of_repeats(terms, found, request.sd, price)
+    return _Known(named.plan, side.config, found, seconds)
 
 
 def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerReport | None:
@@ -144,7 +182,7 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
         plan.stopping,
     )
     price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
-    return _of_repeats(terms, found, None, price)
+    return _of_repeats(terms, found, price, PowerRequest())
 
 
 def spread_of(repo: Repo, index: Index, inputs: InputsDigest, metric: str) -> Spread:
@@ -171,8 +209,11 @@ def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
     return found
 
 
-def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _Terms:
+def _terms(request: PowerRequest, known: _Known) -> _Terms:
+    plan = known.plan
     metric = request.metric or (plan.metric if plan is not None else None)
+    if metric is None and request.is_complete:
+        metric = _UNNAMED.get(request.design or PowerDesign.PAIRED, "the metric")
     if metric is None:
         raise UsageError(
             "there is no plan here, so a metric has to be named",
@@ -181,7 +222,8 @@ def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _
     mine = plan if plan is not None and plan.metric == metric else None
     direction = request.direction or (mine.direction if mine is not None else None)
     if direction is None:
-        direction = direction_of(metric, config) or Direction.MAX
+        by_name = None if known.config is None else direction_of(metric, known.config)
+        direction = by_name or Direction.MAX
     if request.effect is not None:
         effect = parse_effect(request.effect, direction)
     elif mine is not None:
@@ -215,21 +257,25 @@ def _terms(request: PowerRequest, plan: Plan | None, config: ProjectConfig) -> _
 
 
 def _of_repeats(
-    terms: _Terms, found: Spread, sd: float | None, price: tuple[float, str] | None
+    terms: _Terms, found: Spread, price: tuple[float, str] | None, request: PowerRequest
 ) -> PowerReport:
+    sd = request.sd
     one_side = sd if sd is not None else found.sd
     if not one_side:
+        relative = any(each is not None and each.relative for each in (terms.effect, terms.gain))
+        mean_too = " --baseline-value 0.8" if relative and found.mean is None else ""
         raise UsageError(
             "the spread of the baseline is not known",
             found=f"{found.n} repeats that report {terms.metric}",
             expected=f"{_FEWEST} repeats with some variation, or --sd",
-            next_step=f"gitexp power --metric {terms.metric} --sd 0.01",
+            next_step=f"gitexp power{_typed(request)} --sd 0.01{mean_too}",
         )
     paired = terms.design is PowerDesign.PAIRED
     spread = one_side * math.sqrt(2) if paired else one_side
     band = terms.effect.kind is HypothesisKind.EQUIVALENCE
     how = _How(alpha=terms.level, paired=paired, band=band)
-    question, distance = _question(terms, found.mean)
+    mean = found.mean if request.area is None else request.area
+    question, distance = _question(terms, mean)
     needed = reached = None
     if distance is not None:
         size = distance / spread
@@ -258,7 +304,7 @@ def _of_repeats(
         detectable=None if least is None else least * spread,
         price=_price(needed or terms.units, price),
         assumed=tuple(assumed),
-        next_step=_next_step(terms, needed, distance),
+        next_step=_next_step(terms, needed, distance, request),
     )
 
 
@@ -322,7 +368,7 @@ def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerRe
         detectable=None,
         price=None,
         assumed=assumed,
-        next_step=_next_step(terms, needed, distance),
+        next_step=_next_step(terms, needed, distance, request),
     )
 
 
@@ -352,7 +398,7 @@ def _in_units(effect: Effect, mean: float | None) -> float:
         raise UsageError(
             "a share of the baseline needs the baseline's mean",
             found="no recorded value" if mean is None else f"a mean of {mean:g}",
-            next_step="gitexp run, or a gain in the unit of the metric: --effect '>=0.01'",
+            next_step="the same with --baseline-value, its mean; or gitexp run first",
         )
     return effect.margin * mean
 
@@ -364,11 +410,24 @@ def _price(repeats: int, seconds: tuple[float, str] | None) -> Price:
     return Price(both, both * seconds[0], seconds[1])
 
 
-def _next_step(terms: _Terms, needed: int | None, distance: float | None) -> str:
+def _next_step(
+    terms: _Terms, needed: int | None, distance: float | None, request: PowerRequest
+) -> str:
     if distance is None:
         return "the same with --gain SIZE, the true gain that should be found"
     if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
-        return "gitexp new NAME --claim model"
+        return f"gitexp new NAME --claim model{_typed(request)}"
     if needed is None:
         return "a larger margin, or less noise: no number of repeats is enough"
-    return f"gitexp new NAME --repeats {needed}"
+    return f"gitexp new NAME --repeats {needed}{_typed(request)}"
+
+
+def _typed(request: PowerRequest) -> str:
+    """Return the promise as it was typed, for the next command line."""
+    said = ""
+    if request.metric is not None:
+        way = "" if request.direction is None else f":{request.direction.value}"
+        said += f" --metric {shlex.quote(request.metric + way)}"
+    if request.effect is not None:
+        said += f" --effect {shlex.quote(request.effect)}"
+    return said

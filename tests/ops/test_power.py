@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import UsageError
+from gitexp.errors import NoRepositoryError, UsageError
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.power import PowerDesign, PowerRequest
 from gitexp.model.proposal import NewRequest
@@ -162,3 +162,30 @@ def test_a_stopping_rule_of_the_plan_has_its_price(lab: Lab) -> None:
 def test_an_alpha_that_is_no_rate_is_refused(lab: Lab, alpha: float) -> None:
     with pytest.raises(UsageError, match="alpha is no rate of false positives"):
         power(lab.repo.workspace, ask(lab, effect=">=5%", alpha=alpha))
+
+
+def test_what_the_request_says_itself_is_not_looked_up(repo: BuiltRepo) -> None:
+    request = PowerRequest(effect=">=5%", sd=0.02, area=0.72)
+    found = power(None, request)
+    assert found.distance == pytest.approx(0.036)
+    assert found == power(repo.workspace, request)
+    with pytest.raises(UsageError) as caught:
+        power(None, PowerRequest(effect=">=5%", sd=0.02))
+    assert "--baseline-value" in caught.value.next_step
+    with pytest.raises(NoRepositoryError):
+        power(None, PowerRequest(effect=">=5%"))
+
+
+def test_the_mean_that_is_given_goes_before_the_recorded_one(lab: Lab) -> None:
+    found = power(lab.repo.workspace, ask(lab, effect=">=5%", area=1.2))
+    assert found.distance == pytest.approx(0.06)
+
+
+def test_the_next_step_repeats_the_promise_as_it_was_typed(lab: Lab) -> None:
+    found = power(lab.repo.workspace, ask(lab, effect=">=5%"))
+    assert found.next_step == "gitexp new NAME --repeats 6 --metric f1:max --effect '>=5%'"
+    lab.init()
+    with pytest.raises(UsageError) as caught:
+        power(lab.repo.workspace, PowerRequest(metric="loss", effect="<=-5%"))
+    typed = "gitexp power --metric loss --effect '<=-5%' --sd 0.01 --baseline-value 0.8"
+    assert caught.value.next_step == typed
