@@ -45,6 +45,9 @@ __all__ = [
 ]
 
 
+LATE = "added after a look at the planned repeats"  # why a repeat is not used
+
+
 @dataclass(frozen=True, slots=True)
 class Unused:
     """Samples that were seen and not counted, with the reason."""

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from gitexp.model.run import Sample
 
+ROUNDING = 1e-12  # of the values' size: what differs by less differs in how it was rounded
+
 
 @dataclass(frozen=True, slots=True)
 class MetricSummary:
@@ -76,6 +78,8 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
         middle = math.fsum(part.n / n * part.mean for part in parts)
     known = math.isfinite(squares) and all(part.sd is not None or part.n == 1 for part in parts)
     sd = math.sqrt(squares / (n - 1)) if known else None
+    if sd is not None and is_rounding(sd, [part.mean for part in parts]):
+        sd = 0.0
     return MetricSummary(parts[0].metric, n, middle, sd)
 
 
@@ -97,11 +101,21 @@ def mean(values: Sequence[float]) -> float:
 
 
 def spread(values: Sequence[float]) -> float | None:
-    """Return the standard deviation (n - 1); None below two values, and where no float holds it."""
+    """Return the standard deviation (n - 1); None below two values, and where no float holds it.
+
+    Values that differ in how they were rounded alone do not vary.
+
+    Examples
+    --------
+    >>> spread([0.1 + 0.2, 0.3, 0.3])
+    0.0
+    """
     n = len(values)
     if n < 2:  # noqa: PLR2004  Bessel
         return None
     middle = mean(values)
+    if is_rounding(max(values) - min(values), values):
+        return 0.0
     try:
         found = math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (n - 1))
     except OverflowError:
@@ -111,3 +125,8 @@ def spread(values: Sequence[float]) -> float | None:
     largest = max(map(abs, values))  # a loss that ran away: 1e200 is finite, its square is not
     scaled = (spread([value / largest for value in values]) or 0.0) * largest
     return scaled if math.isfinite(scaled) else None
+
+
+def is_rounding(distance: float, values: Iterable[float]) -> bool:
+    """Return whether a distance is no more than what rounding does to such values."""
+    return abs(distance) <= ROUNDING * max(map(abs, values))

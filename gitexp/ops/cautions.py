@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.model.comparison import LATE
 from gitexp.ops import advice, measure, selection
 from gitexp.ops.advice import p_words
 from gitexp.ops.counting import UNPAIRED
@@ -39,7 +40,7 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             "nothing declares the evaluation data, so nobody checks that both sides used the same: "
             "name them under evaluation: in .gitexp/config.yaml"
         )
-    grew = any(item.why == selection.LATE for item in counted.unused)  # said by `grown`
+    grew = any(item.why == LATE for item in counted.unused)  # said by `grown`
     if counted.looks and not grew:
         times = "once" if counted.looks == 1 else f"{counted.looks} times"
         found.append(
@@ -89,7 +90,9 @@ def grown(situation: Situation, plan: Plan) -> str:
     sizes = selection.sizes(situation.count, plan, paired=situation.paired)
     result = None if answer.comparison is None else answer.comparison.result
     p = None if result is None else result.p_support
-    with_them = "" if p is None else f"; with them p = {p_words(p, plan.alpha)}"
+    met = set(selection.late_seeds(situation.count, plan, paired=situation.paired))
+    met &= set(situation.count.pairs) if situation.paired else met  # others change no number
+    with_them = "" if p is None or not met else f"; with them p = {p_words(p, plan.alpha)}"
     return (
         f"{len(sizes)} looks, alpha is no longer {plan.alpha * 100:g} % but up to "
         f"{inflated_alpha(plan.alpha, sizes) * 100:.0f} %: {sizes[-1] - sizes[0]} repeats came "

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.model.honesty import Detectable
 from gitexp.model.plan import Claim, Direction, HypothesisKind
+from gitexp.model.summary import is_rounding
 from gitexp.model.summary import spread as spread_of
 from gitexp.ops.advice import PARTED
 from gitexp.stats import detectable as rules
@@ -140,7 +141,9 @@ def _spread(metric: MetricComparison, plan: Plan, *, paired: bool) -> float | No
     sign = -1.0 if plan.direction is Direction.MIN else 1.0
     share = 1 + sign * plan.effect.margin if plan.effect.relative else 1.0
     pairs = zip(metric.baseline_values, metric.candidate_values, strict=True)
-    return spread_of([new - share * old for (_, old), (_, new) in pairs])
+    found = spread_of([new - share * old for (_, old), (_, new) in pairs])
+    values = [value for _, value in (*metric.baseline_values, *metric.candidate_values)]
+    return 0.0 if found is not None and is_rounding(found, values) else found
 
 
 def _error(metric: MetricComparison, units: int) -> float | None:

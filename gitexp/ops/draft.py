@@ -320,6 +320,10 @@ def _untested(item: MetricComparison) -> MetricComparison:
     return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
 
 
+def _could_differ(item: MetricComparison) -> bool:
+    return len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
+
+
 # --- measuring ----------------------------------------------------------------------------------
 
 
@@ -379,11 +383,15 @@ def _unjudged(answer: Answer) -> str:
 
 
 def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
-    """Adjust the watched metrics of one comparison, whose number nobody planned."""
+    """Adjust the watched metrics of one comparison, whose number nobody planned.
+
+    One that is the same number in every repeat (a counter of steps) could not have been found to
+    differ, so it is no chance that the others have to pay for (Tarone, doi:10.2307/2531456).
+    """
     watched = [
         (index, item.result.p_value)
         for index, item in enumerate(metrics)
-        if item.role is Role.WATCHED and item.result is not None
+        if item.role is Role.WATCHED and item.result is not None and _could_differ(item)
     ]
     adjusted = dict(
         zip(

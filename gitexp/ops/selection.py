@@ -11,14 +11,18 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gitexp.model.comparison import LATE
 from gitexp.model.honesty import Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
+from gitexp.ops.counting import UNPAIRED
 from gitexp.ops.eligible import finished_seeds, is_under, left_aside
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.comparison import SignificanceResult, Unused
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Counted, Found
     from gitexp.ops.sides import Source
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
-LATE = "added after a look at the planned repeats"
 
 
 def of_variants(count: Count, plan: Plan | None) -> Selection | None:
@@ -89,23 +92,21 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
     """Return the candidate's seeds that were run after its planned repeats were there.
 
     A call that itself reaches the planned number brings all its repeats: nobody had looked. An
-    always-valid rule looks on for ever, and a claim about two models has no repeats.
+    always-valid rule looks on for ever, and a claim about two models has no repeats. Where repeats
+    are paired the planned number is one of pairs; what comes later is late, with a partner or not.
     """
     if plan is None or plan.claim is Claim.MODEL:
         return ()
     if plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID:
         return ()
-    counting = [
-        item for seed, item in count.candidate.repeats.items() if not paired or seed in count.pairs
-    ]
     calls: dict[str, list[Counted]] = {}
-    for item in sorted(counting, key=lambda item: item.found.order):
+    for item in sorted(count.candidate.repeats.values(), key=lambda item: item.found.order):
         calls.setdefault(item.found.run.call or item.found.run.id, []).append(item)
     have, late = 0, []
     for members in calls.values():
         if have >= plan.repeats:
             late += [item.repeat.seed for item in members]
-        have += len(members)
+        have += sum(not paired or item.repeat.seed in count.pairs for item in members)
     return tuple(sorted(late))
 
 
@@ -123,7 +124,7 @@ def without(count: Count, late: tuple[int, ...]) -> Count:
         candidate=replace(count.candidate, repeats=kept),
         pairs=tuple(seed for seed in count.pairs if seed not in late),
         unused=(
-            *count.unused,
+            *_less(count.unused, late, set(by_run)),
             *(left_aside(LATE, found, tuple(seeds)) for found, seeds in by_run.values()),
         ),
     )
@@ -132,7 +133,8 @@ def without(count: Count, late: tuple[int, ...]) -> Count:
 def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
     """Return the numbers of repeats at which somebody could have looked."""
     late = late_seeds(count, plan, paired=paired)
-    first = (len(count.pairs) if paired else len(count.candidate.repeats)) - len(late)
+    counting = set(count.pairs if paired else count.candidate.repeats)
+    first = len(counting.difference(late))
     calls: dict[str, int] = {}
     for seed in sorted(late, key=lambda seed: count.candidate.repeats[seed].found.order):
         run = count.candidate.repeats[seed].found.run
@@ -141,6 +143,15 @@ def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
     for added in calls.values():
         reached.append(reached[-1] + added)
     return tuple(reached)
+
+
+def _less(unused: tuple[Unused, ...], late: tuple[int, ...], runs: set[str]) -> Iterator[Unused]:
+    """Yield what was left aside already, without the late seeds that have no partner."""
+    for item in unused:
+        if item.why != UNPAIRED or item.run not in runs:
+            yield item
+        elif seeds := tuple(seed for seed in item.seeds if seed not in late):
+            yield replace(item, seeds=seeds)
 
 
 def _selection(number: int, how: str, plan: Plan | None, *, fresh: bool) -> Selection:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model.summary import mean, spread
+from gitexp.model.summary import is_rounding, mean, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,6 @@ UNEQUAL: Final = 2.5  # ratio of standard deviations from which the measured err
 LEANING: Final = 2.0  # standard errors of a skewness: 5 % of samples of normal values have more
 _FEWEST = 3  # values that have a skewness
 _SAFE = 5  # values a side from which unequal spreads alone do no harm: 3 reject 7 %
-_NOISE = 1e-12  # relative; less has no shape
 _MOST = "of true nulls at alpha = 0.05"
 _SKEWED = f"tests of a mean reject 9 % to 16 % {_MOST}, under a stopping rule too"
 
@@ -84,7 +83,7 @@ def _lean(left: Sequence[float], right: Sequence[float]) -> str:
     differences = [new - old for old, new in zip(left, right, strict=True)]
     n, centre = len(differences), mean(differences)
     furthest = max(abs(value - centre) for value in differences)
-    if n < _FEWEST or furthest <= _NOISE * max(map(abs, (*left, *right))):
+    if n < _FEWEST or is_rounding(furthest, (*left, *right)):
         return ""
     apart = [(value - centre) / furthest for value in differences]  # any unit has its cubes
     squares = math.fsum(value**2 for value in apart) / n

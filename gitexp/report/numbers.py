@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from gitexp.model.summary import is_rounding
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -214,7 +216,11 @@ def mean_sd(mean: float, sd: float | None) -> tuple[str, str]:
     ('0.612', '0.010')
     >>> mean_sd(0.612345, None)
     ('0.6123', '')
+    >>> mean_sd(1.0, 9.791e-17)  # what rounding left, in a record of an older version
+    ('1.000', '0.000')
     """
+    if sd is not None and is_rounding(sd, (mean,)):
+        sd = 0.0
     if sd is not None and sd > 0 and math.isfinite(sd):
         digits = _clamp(1 - math.floor(math.log10(sd)))
     else:

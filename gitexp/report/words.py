@@ -5,10 +5,11 @@ All texts are raw: the renderer passes each through the escaper of its target.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import Role
+from gitexp.model.comparison import LATE, Role
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import honesty, numbers
 from gitexp.report.amended import in_short
@@ -240,6 +241,7 @@ def noise_text(variance: VarianceShare) -> str:
     return f"variance: {text}; {more} would help most"
 
 
+_RATIO = re.compile(r"[0-9.]+ times")
 _KINDS = frozenset({"params", "code", "data", "environment"})
 
 
@@ -320,15 +322,24 @@ def _looks(comparison: Comparison) -> Iterator[Fact]:
     if comparison.plan is not None:
         after = ""
         if comparison.looks:
-            paid = "their variants are paid for" if comparison.selection else "they do not count"
-            after = f" after the planned one: {paid}"
+            late = any(item.why == LATE for item in comparison.unused)
+            paid = (
+                "their variants are paid for" if comparison.selection else "nothing pays for them"
+            )
+            after = f" after the planned one: {'they do not count' if late else paid}"
         yield Fact("looks", f"{comparison.looks}{after}")
 
 
 def _notes(comparison: Comparison) -> Iterator[Fact]:
+    """Yield each note once, with all metrics that it is true of; of their ratios the first."""
+    said: dict[str, tuple[str, list[str]]] = {}
     for metric in comparison.metrics:
         for note in metric.notes:
-            yield Fact("note", f"{metric.metric}: {note}")
+            _, others = said.setdefault(_RATIO.sub("times", note), (note, []))
+            others.append(metric.metric)
+    for note, (first, *others) in said.values():
+        more = f" (so of {', '.join(others)})" if others else ""
+        yield Fact("note", f"{first}: {note}{more}")
 
 
 def _kind_of_p(effect: Effect | None) -> str:

@@ -58,3 +58,11 @@ def test_repeats_that_all_gave_one_value_have_that_mean_and_no_spread(n: int) ->
     assert (part.mean, part.sd) == (0.84, 0.0)
     whole = pooled([part, part, part])
     assert (whole.mean, whole.sd) == (0.84, 0.0)
+
+
+def test_what_rounding_left_is_no_spread() -> None:
+    assert spread([0.1 + 0.2, 0.3, 0.3]) == 0.0
+    assert spread([3e9 * (0.1 + 0.2), 3e9 * 0.3]) == 0.0
+    assert spread([1e-9, 2e-9]) == pytest.approx(1e-9 / math.sqrt(2))
+    parts = [MetricSummary("f1", 5, 0.1 + 0.2, 0.0), MetricSummary("f1", 5, 0.3, 1e-17)]
+    assert pooled(parts).sd == 0.0

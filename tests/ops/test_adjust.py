@@ -46,6 +46,19 @@ def test_watched_metrics_are_a_family(lab: Lab, method: str, f1: float, said: st
     assert "2 watched metrics, " in shown
 
 
+def test_what_is_one_number_everywhere_is_no_chance_to_pay_for(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init()
+    seeds = range(8)
+    steps = dict.fromkeys(seeds, 9.0)
+    lab.record("b", {"f1": scores(0.6, seeds), "step": steps})
+    repo.switch("idea", create=True)
+    lab.change()
+    lab.record("c", {"f1": scores(0.7, seeds), "step": steps})
+    found = {item.metric: item.p_adjusted for item in one(lab, "main", "idea").metrics}
+    assert found == {"f1": pytest.approx(2 / 256), "step": None}
+
+
 def test_an_unknown_way_is_refused(lab: Lab) -> None:
     with pytest.raises(UsageError) as caught:
         one(lab, "main", "idea", options=CompareOptions(adjust="fdr"))

@@ -253,3 +253,15 @@ def test_one_is_singular(lab: Lab) -> None:
     assert result.headline == "no outcome of 1 pair reaches alpha = 0.05; 5 would do"
     text = renderer("text").render((result,), Style())
     assert not re.search(r"\b1 (pairs|repeats|folds|data sets|seeds|examples)\b", text), text
+
+
+def test_a_note_that_holds_for_several_metrics_is_said_once(lab: Lab) -> None:
+    experiment(lab)
+    result = one(lab)
+    (metric,) = result.metrics
+    others = [
+        replace(metric, metric=name, notes=(f"the candidate varies {ratio} times as much",))
+        for name, ratio in (("f1", 2.6), ("auc", 3.1), ("loss", 9.0))
+    ]
+    (note,) = [f for f in words.facts(replace(result, metrics=tuple(others))) if f.label == "note"]
+    assert note.text == "f1: the candidate varies 2.6 times as much (so of auc, loss)"

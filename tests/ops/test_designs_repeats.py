@@ -42,6 +42,13 @@ def test_a_side_that_does_not_vary_is_said() -> None:
     assert text.startswith("the candidate varies and not the baseline")
 
 
+def test_what_rounding_left_is_no_spread() -> None:
+    rounded = (0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2, 0.3)
+    assert notes(rounded, tuple(v + 0.1 for v in rounded), paired=False) == ()
+    (text,) = notes(NARROW, rounded, paired=True)
+    assert text.startswith("the baseline varies and not the candidate")
+
+
 def test_equal_spreads_and_single_values_are_no_remark() -> None:
     assert notes(NARROW, tuple(v + 0.1 for v in NARROW), paired=True) == ()
     assert notes((0.5,), (0.6,), paired=True) == ()

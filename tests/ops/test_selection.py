@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.formats import run as run_format
+from gitexp.model.comparison import LATE
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
-from gitexp.ops.selection import LATE
-from gitexp.report import text
+from gitexp.report import text, words
 from gitexp.report.style import PLAIN
 from gitexp.store import layout
 from tests.ops.records import ENVIRONMENT, EVALUATION, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.build import BuiltRepo
 
 
@@ -25,7 +27,7 @@ def lab(repo: BuiltRepo) -> Lab:
     return Lab(repo)
 
 
-def gained(seeds: range, gain: float) -> dict[int, float]:
+def gained(seeds: Sequence[int], gain: float) -> dict[int, float]:
     low = scores(0.6, seeds)
     return {seed: low[seed] + gain + 0.003 * ((seed * 5) % 7 - 3) for seed in seeds}
 
@@ -83,6 +85,18 @@ def test_repeats_added_after_a_look_do_not_count(lab: Lab) -> None:
     )
     late = [item for item in result.unused if item.why == LATE]
     assert [len(item.seeds) for item in late] == [14, 10]
+
+
+def test_repeats_after_a_look_without_a_partner_do_not_count_either(lab: Lab) -> None:
+    plan = experiment(lab)
+    lab.record("d", {"f1": gained((10, 11), 0.05)}, plan=plan)
+    result = one(lab)
+    assert result.candidate.seeds == tuple(range(10))
+    assert [(item.why, item.seeds) for item in result.unused] == [(LATE, (10, 11))]
+    (said,) = [text for text in result.warnings if "look" in text]
+    assert said.endswith("2 repeats came after the planned 10 were there and do not count")
+    (looks,) = [fact.text for fact in words.facts(result) if fact.label == "looks"]
+    assert looks == "1 after the planned one: they do not count"
 
 
 def test_more_than_planned_in_one_call_are_no_second_look(lab: Lab) -> None:
