@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import importlib
 import sys
 from typing import TYPE_CHECKING, NoReturn, Protocol
@@ -14,6 +13,7 @@ from gitexp.cli.commands import COMMANDS, Command, find
 from gitexp.cli.output import silence_stdout
 from gitexp.errors import GitexpError, OutputError, UsageError
 from gitexp.formats.jsontext import Json, json_dumps
+from gitexp.formats.near import near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class Parser(argparse.ArgumentParser):
         if not unknown:
             return []
         names = [name for name in self._option_string_actions if name.startswith("--")]
-        return difflib.get_close_matches(f"--{words.split()[0].partition('=')[0]}", names, n=2)
+        return list(near(f"--{words.split()[0].partition('=')[0]}", names))
 
     def shorten_usage(self) -> None:
         """Let the usage name what has to be given; the options are listed below it."""
@@ -208,12 +208,12 @@ def _command(name: str) -> Command:
     command = find(name)
     if command is not None:
         return command
-    near = difflib.get_close_matches(name, [command.name for command in COMMANDS], n=2)
+    meant = near(name, [command.name for command in COMMANDS if not command.hidden])
     raise UsageError(
         "there is no such command",
         found=name,
-        expected=" or ".join(near) if near else "",
-        next_step=f"gitexp {near[0]} --help" if near else "gitexp --help",
+        expected=" or ".join(meant),
+        next_step=f"gitexp {meant[0]} --help" if meant else "gitexp --help",
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from importlib import resources
 
+from gitexp import errors
 from gitexp.cli.commands import COMMANDS
-from gitexp.errors import UsageError
+from gitexp.errors import GitexpError, UsageError
+from gitexp.formats.near import near
+from gitexp.ops.rules import RULES
 
 _FILE = "glossary.txt"
 _SHOWN = 60  # characters of an unknown word
@@ -51,8 +53,55 @@ def terms() -> tuple[Term, ...]:
 
 def find(word: str) -> Term | None:
     """Return the term of that word, however it is written; None if there is none."""
+    return next(iter(_found(word)), None)
+
+
+def _found(word: str) -> list[Term]:
     wanted = _plain(word)
-    return next((term for term in terms() if wanted in map(_plain, term.words)), None)
+    return [term for term in _all() if wanted in map(_plain, term.words)]
+
+
+def _all() -> tuple[Term, ...]:
+    """Return the glossary's terms, then those that the program's own tables give."""
+    return (*terms(), *map(_of_rule, RULES), *map(_of_error, _errors()))
+
+
+def _of_rule(name: str) -> Term:
+    rule = RULES[name]
+    return Term(
+        (name,),
+        (
+            f"rule {name}: {rule.title}",
+            f"It weighs {rule.default.value}, unless the project's settings say otherwise.",
+            "docs/enforcement.md says more; gitexp check asks all rules.",
+        ),
+        "Rules",
+        basic=False,
+    )
+
+
+def _errors() -> tuple[type[GitexpError], ...]:
+    return tuple(
+        value
+        for value in vars(errors).values()
+        if isinstance(value, type) and issubclass(value, GitexpError) and value is not GitexpError
+    )
+
+
+def _of_error(error: type[GitexpError]) -> Term:
+    said = " ".join((error.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
+    return Term(
+        (error.id,),
+        (
+            f"error {error.id}, exit code {error.exit_code}: {said.rstrip('.')}",
+            f"What helps most often: {error.hint}."
+            if error.hint
+            else "Its message says what helps.",
+            "docs/exit-codes.md has every error.",
+        ),
+        "Errors",
+        basic=False,
+    )
 
 
 def help_of(word: str) -> str:
@@ -63,8 +112,8 @@ def help_of(word: str) -> str:
     UsageError
         If it is neither a command nor a word of the glossary.
     """
-    term = find(word)
-    if term is None:
+    found = _found(word) or _found(word.removesuffix("s"))
+    if not found:
         meant = _near(word)
         raise UsageError(
             "there is no such command or word",
@@ -72,14 +121,16 @@ def help_of(word: str) -> str:
             expected=" or ".join(meant),
             next_step=f'gitexp help "{meant[0]}"' if meant else "gitexp --help",
         )
-    return "\n".join([", ".join(term.words), *(f"  {line}" for line in term.lines)])
+    return "\n\n".join(
+        "\n".join([", ".join(term.words), *(f"  {line}" for line in term.lines)]) for term in found
+    )
 
 
-def _near(word: str) -> list[str]:
+def _near(word: str) -> tuple[str, ...]:
     """Return commands and words that an unknown one may have meant."""
-    known = {_plain(each): each for term in terms() for each in term.words}
+    known = {_plain(each): each for term in _all() for each in term.words}
     known |= {_plain(command.name): command.name for command in COMMANDS if not command.hidden}
-    return [known[key] for key in difflib.get_close_matches(_plain(word[:_SHOWN]), known, n=2)]
+    return tuple(known[key] for key in near(_plain(word[:_SHOWN]), known))
 
 
 def _plain(word: str) -> str:

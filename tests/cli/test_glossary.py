@@ -7,10 +7,22 @@ from pathlib import Path
 
 import pytest
 
+from gitexp import errors
 from gitexp.cli import glossary
 from gitexp.cli.main import main
+from gitexp.formats.enforcement import RULE_IDS
+from gitexp.model import together, witness
+from gitexp.model.care import Level
 from gitexp.model.comparison import Role
+from gitexp.model.hooks import HookState
+from gitexp.model.job import JobState
+from gitexp.model.order import Grade
+from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, StoppingRule
+from gitexp.model.power import PowerDesign
+from gitexp.model.rules import Policy
+from gitexp.model.run import Origin, RepeatState
 from gitexp.model.verdict import Verdict
+from gitexp.stats.adjust import SHORT_NAMES
 
 ROOT = Path(__file__).parents[2]
 TERMS = glossary.terms()
@@ -64,6 +76,45 @@ def test_a_long_unknown_word_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().err
     assert "x" * 60 + "..." in said
     assert "x" * 61 not in said
+
+
+# Plain English, and what other words of the same value have told already.
+PLAIN = {"none", "primary", "ended", "new"}
+PRINTED = (
+    Verdict, RepeatState, JobState, Origin, Claim, Direction, HypothesisKind, StoppingRule,
+    OnFailed, PowerDesign, Grade, Policy, Level, HookState, together.Way, witness.Way,
+)  # fmt: skip
+
+
+def printed_words() -> set[str]:
+    """Return every id and state that some answer may print, from the program's own tables."""
+    words = {str(value.value) for kind in PRINTED for value in kind} | set(SHORT_NAMES)
+    words |= {value.id for value in vars(errors).values() if _is_error(value)} | set(RULE_IDS)
+    sources = [path.read_text("utf-8") for path in (ROOT / "gitexp").rglob("*.py")]
+    words |= {name for text in sources for name in re.findall(r'\btest="([a-z0-9-]+)"', text)}
+    states = (ROOT / "gitexp" / "model" / "listed.py").read_text("utf-8").split("    state: (")[1]
+    words |= set(re.findall(r'"([a-z ]+)"', states.split(")")[0]))
+    return words - PLAIN
+
+
+def _is_error(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, errors.GitexpError) and "id" in vars(value)
+
+
+@pytest.mark.parametrize("word", sorted(printed_words() | {
+    "group", "sweep", "metrics", "queue", "R7", "no-samples", "confounded", "curve", "curves",
+}))  # fmt: skip
+def test_every_word_that_is_printed_is_explained(
+    word: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["help", *word.split()]) == 0, word
+    assert word.rstrip("s").replace("-", " ") in capsys.readouterr().out.replace("-", " ")
+
+
+def test_an_unknown_word_is_no_excuse_for_a_far_one(capsys: pytest.CaptureFixture[str]) -> None:
+    for word in ("weeb", "train", "R99", "gpu", "hyperparameter"):
+        assert main(["help", word]) == 2
+        assert capsys.readouterr().err.endswith("next      gitexp --help\n"), word
 
 
 def test_every_verdict_and_role_is_explained() -> None:
