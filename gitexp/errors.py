@@ -273,6 +273,12 @@ class PreflightError(PreconditionError):
     id = "preflight"
 
 
+class IdleSeedError(PreconditionError):
+    """The seed does not act, so that further repeats would be copies; those made are recorded."""
+
+    id = "idle-seed"
+
+
 class ImportPathError(PreflightError):
     """The project's code would not be imported from the run's own worktree."""
 

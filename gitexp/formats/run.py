@@ -191,11 +191,12 @@ def _repeat(fields: Fields) -> Repeat:
         resources=read_resources(resources) if resources else Resources(),
         outputs=tuple(read_output(item) for item in fields.children("outputs", required=False)),
         warnings=fields.texts("warnings", ()),
+        made=fields.maybe_sha256("made") or "",
     )
 
 
 def _repeat_json(repeat: Repeat) -> Json:
-    return {
+    value: dict[str, Json] = {
         "seed": repeat.seed,
         "state": repeat.state.value,
         "reason": repeat.reason,
@@ -214,3 +215,4 @@ def _repeat_json(repeat: Repeat) -> Json:
         "outputs": [output_json(output) for output in repeat.outputs],
         "warnings": list(repeat.warnings),
     }
+    return {**value, "made": repeat.made} if repeat.made else value

@@ -103,6 +103,7 @@ class Repeat:
     resources: Resources = field(default_factory=Resources)
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
+    made: str = ""  # sha256 over what it made beside its metrics; "" where that is nothing
 
     @property
     def last_line(self) -> str:

@@ -17,6 +17,7 @@ from gitexp.model.summary import mean
 from gitexp.ops import spreads
 from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import MOST, by_dataset
+from gitexp.ops.designs.still import is_still
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 
@@ -132,7 +133,7 @@ def _metric(
         blocked = paired
     if design != "data sets" and any(_is_split(side) for side in sides):
         few, values = _FOLDS, []
-    if problem := _problem(values, few):
+    if problem := _still(drafts, sides) or _problem(values, few):
         return _untested(metric, direction, alpha, design, problem)
     if not blocked:
         groups = dict(zip(names, values, strict=True))
@@ -203,6 +204,13 @@ def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
 
 def _which(counted: Counted | None) -> str:
     return "" if counted is None else counted.found.run.id
+
+
+def _still(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
+    """Return why repeats are copies of each other, "" where they are not."""
+    if any(item.idle for item in drafts):
+        return "the seed does not act, or only in part"
+    return "no variation: each commit always reports the same" if all(map(is_still, sides)) else ""
 
 
 def _problem(values: Sequence[tuple[float, ...]], few: str) -> str:

@@ -51,6 +51,7 @@ class Judged:
     swapped: str = ""  # the experiment that has the sides the other way round
     same: bool = False  # both sides have the same inputs
     concluded: bool = False
+    remedy: str = ""  # what to change, where the seed does not act
     configurations: int = 1  # to pick from: what p was multiplied by
     adjustment: str = "holm"  # over several candidates
 
@@ -99,6 +100,8 @@ def next_step(judged: Judged) -> str:
 
 
 def _next_of_plan(judged: Judged, plan: Plan) -> str:
+    if judged.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
+        return judged.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
         return run_command(judged)

@@ -14,13 +14,24 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
-from gitexp.ops import advice, cautions, ledger, measure, replanned, selection, sides, subgroups
+from gitexp.ops import (
+    advice,
+    cautions,
+    ledger,
+    measure,
+    replanned,
+    seeding,
+    selection,
+    sides,
+    subgroups,
+)
 from gitexp.ops.changes import changes
 from gitexp.ops.counting import count, evaluation_of
-from gitexp.ops.designs import choose, predictions
+from gitexp.ops.designs import choose, predictions, still
 from gitexp.ops.designs.situation import Situation
 from gitexp.ops.gather import gather
 from gitexp.ops.subgroups import Subgroups
+from gitexp.ops.variation import is_clocked
 from gitexp.stats.adjust import family
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.exampleplans import lacking
@@ -82,6 +93,12 @@ class Draft:
         Why the two sides are not comparable; "" if they are.
     obstacle : str
         Why the hypothesis can be neither supported nor refuted although they are.
+    still : str
+        Why there is no test of it: nothing varies, or only copies are there.
+    idle : bool
+        Whether the seed does not act, or only in part.
+    remedy : str
+        What to change in the project, where the seed does not act; "" elsewhere.
     prefix : str
         What the first line has to say before all else.
     paired : bool
@@ -117,6 +134,9 @@ class Draft:
     swapped: str = ""
     same: bool = False
     concluded: bool = False
+    still: str = ""
+    idle: bool = False
+    remedy: str = ""
     selection: Selection | None = None
     ledger: Ledger | None = None
 
@@ -131,6 +151,8 @@ class _Measured:
     metrics: tuple[MetricComparison, ...]
     problem: str = ""
     obstacle: str = ""
+    still: str = ""
+    idle: bool = False
     warnings: tuple[str, ...] = ()
     subgroups: Subgroups = field(default_factory=Subgroups)
     pair: Pair | None = None
@@ -233,10 +255,17 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         swapped=swapped,
         same=same,
         concluded=plan is not None and _is_concluded(repo, named, plan),
+        still=measured.still,
+        idle=measured.idle,
+        remedy=_remedy(repo, candidate) if measured.idle else "",
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
     )
+
+
+def _remedy(repo: Repo, candidate: Source) -> str:
+    return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 
 
 def _every(found: Found) -> tuple[FoundRun, ...]:
@@ -343,13 +372,32 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
     if chosen.problem:
         return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]
+    idle = still.why(situation)
+    if idle:
+        answers = [
+            answer if is_clocked(item.metric) else still.untested(answer, idle)
+            for item, answer in zip(asked, answers, strict=True)
+        ]
     metrics = _adjusted(
         [item.comparison for item in answers if item.comparison is not None], options.adjust
     )
     problem, obstacle = _troubles(asked, answers)
     warnings += dict.fromkeys(text for item in answers for text in item.warnings)
-    found = subgroups.compare(chosen, asked, by=options.by, column=options.categories)
-    return _Measured(metrics, problem, obstacle, tuple(warnings), found, chosen.pair)
+    varying = [item for item, answer in zip(asked, answers, strict=True) if not answer.still]
+    found = subgroups.compare(chosen, varying, by=options.by, column=options.categories)
+    primary = next((a for q, a in zip(asked, answers, strict=True) if q.role is Role.PRIMARY), None)
+    if idle and (primary is None or not primary.still):
+        warnings.append(idle)
+    return _Measured(
+        metrics,
+        problem,
+        obstacle,
+        "" if primary is None else primary.still,
+        bool(idle),
+        tuple(dict.fromkeys(warnings)),
+        found,
+        chosen.pair,
+    )
 
 
 def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:
@@ -362,13 +410,15 @@ def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str
             elif answer.refused:
                 problem = answer.refused
         elif question.role is Role.GUARD and not obstacle:
-            why = _unjudged(answer)
+            why = _unjudged(question, answer)
             obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}" if why else ""
     return problem, obstacle
 
 
-def _unjudged(answer: Answer) -> str:
+def _unjudged(question: Question, answer: Answer) -> str:
     """Return why a guard-rail could not have been shown to be broken; "" where it could."""
+    if answer.still and answer.comparison is not None:
+        return "" if still.is_kept(question, answer.comparison) else answer.still
     result = None if answer.comparison is None else answer.comparison.result
     if result is None:
         return answer.refused or "not measured on both sides"

@@ -48,11 +48,20 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A metric's comparison, or why there is none; `refused` is the test's own refusal."""
+    """A metric's comparison, or why there is none.
+
+    Attributes
+    ----------
+    refused : str
+        The test's own refusal.
+    still : str
+        Why there is no test: nothing varies.
+    """
 
     comparison: MetricComparison | None
     refused: str = ""
     warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
+    still: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,9 +63,9 @@ def compare(chosen: Chosen, questions: Sequence[Question], *, by: str, column: s
     if not by and not column:
         return Subgroups()
     situation = chosen.situation
-    planned = [item for item in questions if item.role is not Role.WATCHED]
+    planned = [item for item in questions if item.role is not Role.WATCHED] or questions
     return Subgroups(
-        _slices(situation, planned or questions, by) if by else None,
+        _slices(situation, planned, by) if by and planned else None,
         _categories(situation, column, by) if column else None,
     )
 

@@ -142,6 +142,7 @@ repeats = st.builds(
     resources=resources,
     outputs=tuples(outputs),
     warnings=tuples(texts),
+    made=st.one_of(st.just(""), sha256s),
 )
 runs = st.builds(
     r.Run,

@@ -143,6 +143,7 @@ class Lab:
         samples: tuple[Sample, ...] = (),
         commit: bool = True,
         resources: Mapping[int, Resources] | None = None,
+        made: Mapping[int, str] | None = None,
     ) -> Run:
         """Record a run of some revision's inputs on the current branch."""
         run, files = self.run_files(
@@ -159,6 +160,7 @@ class Lab:
             outputs=outputs,
             samples=samples,
             resources=resources,
+            made=made,
         )
         self.repo.write(files)
         self.repo.git("add", "--force", "--all", "--", *files)
@@ -182,6 +184,7 @@ class Lab:
         outputs: Mapping[int, tuple[Output, ...]] | None,
         samples: tuple[Sample, ...],
         resources: Mapping[int, Resources] | None = None,
+        made: Mapping[int, str] | None = None,
     ) -> tuple[Run, dict[str, bytes]]:
         """Return a run and its files."""
         digest = environment_format.digest(environment)
@@ -208,6 +211,7 @@ class Lab:
                 evaluation_basis="predictions" if evaluation else "",
                 resources=(resources or {}).get(seed, Resources(wall_s=3.0)),
                 outputs=(outputs or {}).get(seed, ()),
+                made=(made or {}).get(seed, ""),
             )
             for seed in seeds
         ]

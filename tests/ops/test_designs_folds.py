@@ -66,7 +66,10 @@ def test_folds_of_three_commits_are_compared_one_by_one(lab: Lab, seeds: range) 
         if name != "main":
             lab.repo.switch(name, create=True)
             lab.change(ord(letter))
-        values = [[x + gain * (1 + 0.1 * (i * 7 % 5)) for i, x in enumerate(LOW)] for _ in seeds]
+        values = [
+            [x + 0.001 * seed + gain * (1 + 0.1 * (i * 7 % 5)) for i, x in enumerate(LOW)]
+            for seed in seeds
+        ]
         pairs = zip(seeds, values, strict=True)
         parts = tuple(part for seed, row in pairs for part in folds(row, seed=seed))
         lab.record(letter, {}, samples=parts)

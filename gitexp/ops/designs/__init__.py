@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError, GitexpError
 from gitexp.model.plan import Claim
-from gitexp.ops.designs import computed, crossed, datasets, folds, looks, predictions, repeats
+from gitexp.ops.designs import (
+    computed,
+    crossed,
+    datasets,
+    folds,
+    looks,
+    predictions,
+    repeats,
+    still,
+)
 
 if TYPE_CHECKING:
     from gitexp.ops.designs.pairs import Pair
@@ -42,7 +51,10 @@ class Chosen:
     warnings: tuple[str, ...] = ()
 
     def measure(self, question: Question) -> Answer:
-        """Compare one metric by the design that it gets."""
+        """Compare one metric by the design that it gets; what does not vary is not tested."""
+        return still.checked(self.situation, question, self._by_design(question))
+
+    def _by_design(self, question: Question) -> Answer:
         count = self.situation.count
         if self.pair is not None:
             return predictions.measure(count, question, self.pair)

@@ -198,6 +198,7 @@ def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence
         outcomes,
         by_products=frozenset(wanted),
         whole_seed=whole,
+        made={o.seed: records.made(o, ended.state.once, config.metrics) for o in finished},
         ended_at=now,
     )
     return replace(made, run=private.run(made.run, config.identity, places, people))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 from gitexp.formats import environment as environment_format
 from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
+from gitexp.formats.jsontext import json_dumps_compact
 from gitexp.model.run import Output, Repeat, RepeatState
 from gitexp.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.model.ids import EnvironmentDigest
@@ -67,12 +68,13 @@ def that_fit(outcomes: Mapping[int, Outcome | None]) -> dict[int, Outcome | None
     return found
 
 
-def build(
+def build(  # noqa: PLR0913  what was decided of the repeats together
     draft: Run,
     outcomes: Mapping[int, Outcome | None],
     *,
     by_products: frozenset[str],
     whole_seed: int | None,
+    made: Mapping[int, str],
     ended_at: datetime,
 ) -> Record:
     """Join what was known before with what came out.
@@ -88,6 +90,8 @@ def build(
         Paths of which every repeat's bytes are kept: predictions and curves.
     whole_seed : int or None
         Seed of which all cached outputs are listed.
+    made : mapping of int to str
+        By seed, what `made` says of its outcome.
     ended_at : datetime
 
     Returns
@@ -106,7 +110,7 @@ def build(
             digest = environment_format.digest(outcome.environment)
             environments[digest] = outcome.environment
         kept = outcome.outputs if seed == whole_seed else _only(outcome.outputs, by_products)
-        repeats.append(_repeat(outcome, digest, kept))
+        repeats.append(replace(_repeat(outcome, digest, kept), made=made.get(seed, "")))
         if outcome.state is RepeatState.FINISHED:
             samples.extend(outcome.samples)
     text = samples_format.dump(tuple(samples))
@@ -118,6 +122,27 @@ def build(
         samples_sha256=hashlib.sha256(text).hexdigest(),
     )
     return Record(run, tuple(samples), environments)
+
+
+def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> str:
+    """Return a digest over what a repeat made that its seed could change; "" where that is nothing.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of a finished repeat, before anything is joined to it.
+    once : collection of str
+        Names of the stages that were executed for one seed only.
+    metrics : collection of str
+        Paths of metrics files, whose numbers are compared, not their bytes: times are among them.
+    """
+    ran_once = {out.path for stage in outcome.stages if stage.name in once for out in stage.outs}
+    found = {out.path: out.md5 for stage in outcome.stages for out in stage.outs}
+    found |= {out.path: out.md5 for out in outcome.outputs}
+    rows = sorted(
+        [path, md5] for path, md5 in found.items() if path not in ran_once and path not in metrics
+    )
+    return hashlib.sha256(json_dumps_compact(rows)).hexdigest() if rows else ""
 
 
 def mark_snapshot(record: Record, seed: int) -> Record:

@@ -1,0 +1,151 @@
+"""What does not vary is not tested, whatever the design.
+
+A test counts its units as if each could have come out differently. Where all repeats of both sides
+report the same, they are one measurement, copied; so are the repetitions of a cross-validation
+whose division is always the same. One side without variation may be a method without chance: its
+partner's variation is what the test is about.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.comparison import Role
+from gitexp.model.plan import Claim, Direction
+from gitexp.ops.measure import samples_of
+from gitexp.ops.variation import Trace, agree, distinct, equal, is_clocked, trace
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.run import Sample
+    from gitexp.ops.counting import Counted
+    from gitexp.ops.designs.situation import Situation
+    from gitexp.ops.measure import Answer, Cell, Question
+
+IDLE: Final = "no variation: the seed does not act"
+_FEWEST = 2
+
+
+def why(situation: Situation) -> str:
+    """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
+    if situation.claim is Claim.MODEL:
+        return ""
+    sides = [[_trace(item) for item in side.values()] for side in _sides(situation)]
+    least = min(map(len, sides))
+    if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
+        return f"{IDLE}: all repeats of either side report the same numbers"
+    if situation.paired:
+        sides = [[_joined(*pair) for pair in zip(*sides, strict=True)]]
+    for side in sides:
+        units = [unit for item in side for unit in _repetitions(item)]
+        different = distinct(units)
+        if different < len(units) and not agree(units):
+            what = "pairs of repeats" if situation.paired else "repeats of one side"
+            return (
+                f"the seed acts in part: of {len(units)} {what} only {different} differ, and a "
+                "copy is no sample"
+            )
+    return ""
+
+
+def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
+    """Take the test from a metric that is the same in all repeats of both sides."""
+    comparison = answer.comparison
+    if situation.claim is Claim.MODEL or comparison is None:
+        return answer
+    still = [is_still(samples_of(side, question.metric)) for side in _sides(situation)]
+    if all(still):
+        every = "all repeats of either side report the same"
+        return untested(answer, f"no variation: {every} {question.metric}")
+    if question.role is not Role.PRIMARY or not any(still) or is_clocked(question.metric):
+        return answer
+    side = "baseline" if still[0] else "candidate"
+    said = f"the {side} is deterministic here: all its repeats report the same {question.metric}"
+    return replace(answer, warnings=(*answer.warnings, said))
+
+
+def untested(answer: Answer, why: str) -> Answer:
+    """Return a metric's numbers without its test, its intervals and a judgement on a guard-rail."""
+    comparison = answer.comparison
+    if comparison is None:
+        return answer
+    bare = replace(
+        comparison,
+        result=None,
+        beside=(),
+        interval=None,
+        relative_interval=None,
+        effects=(),
+        posteriors=(),
+        broken=False,
+        notes=(*comparison.notes, why),
+    )
+    return replace(answer, comparison=bare, refused="", still=why)
+
+
+def is_kept(question: Question, comparison: MetricComparison) -> bool:
+    """Whether two numbers without chance keep a guard-rail: no test is needed to see that."""
+    effect, change = question.effect, comparison.difference
+    if effect is None:
+        return False
+    if effect.relative:
+        if comparison.relative is None:
+            return False
+        change = comparison.relative
+    return (-change if question.direction is Direction.MIN else change) >= effect.margin
+
+
+def is_still(side: Mapping[int, Mapping[Cell, Sample]]) -> bool:
+    """Whether a metric has several repeats, or repetitions of a division, and all are the same."""
+    values: defaultdict[tuple[int | None, str], list[float]] = defaultdict(list)
+    units = set()
+    for seed, cells in side.items():
+        for (rep, fold, dataset), sample in cells.items():
+            values[fold, dataset].append(sample.value)
+            units.add((seed, rep))
+    return len(units) >= _FEWEST and all(map(equal, values.values()))
+
+
+def _sides(situation: Situation) -> list[Mapping[int, Counted]]:
+    """Return the repeats of both sides that are compared."""
+    count = situation.count
+    every = [count.baseline.repeats, count.candidate.repeats]
+    if not situation.paired:
+        return every
+    return [{seed: side[seed] for seed in count.pairs} for side in every]
+
+
+def _trace(item: Counted) -> Trace:
+    return trace(item.repeat.seed, item.samples.values(), item.repeat.made)
+
+
+def _joined(left: Trace, right: Trace) -> Trace:
+    """Return a pair as one unit."""
+    numbers = {
+        (f"{side}:{metric}", *rest): value
+        for side, item in (("baseline", left), ("candidate", right))
+        for (metric, *rest), value in item.numbers.items()
+    }
+    return Trace(left.seed, numbers, f"{left.made} {right.made}".strip())  # type: ignore[arg-type]
+
+
+def _repetitions(item: Trace) -> Sequence[Trace]:
+    """Return the repetitions of a cross-validation within one repeat; itself where it has none."""
+    reps = {rep for _, rep, _, _ in item.numbers if rep is not None}
+    if len(reps) < _FEWEST:
+        return (item,)
+    return [
+        Trace(
+            item.seed,
+            {
+                (metric, None, fold, dataset): value
+                for (metric, rep, fold, dataset), value in item.numbers.items()
+                if rep == each
+            },
+        )
+        for each in sorted(reps)
+    ]

@@ -1,0 +1,347 @@
+"""How a project's code gets its seed, as far as its text shows: could it, and where is it fixed.
+
+A text proves little, so each question is asked such that a doubt does no harm: whatever might take
+up the seed does, and whatever might draw on chance without one does. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError, IdleSeedError
+from gitexp.formats.jsontext import json_loads
+from gitexp.git import objects
+from gitexp.model.ids import BlobId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+
+VARIABLE: Final = "GITEXP_SEED"
+_LARGEST = 1 << 20  # bytes of one file
+_MOST = 2_000  # files
+_NO_CODE = re.compile(
+    r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
+    r"|\.(csv|tsv|md|rst|html|svg|png|jpe?g|gif|pdf|dvc|lock|parquet|npy|npz|pkl|zip|gz)$"
+)
+_OTHER_LANGUAGES = re.compile(
+    r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
+)
+_NUMBERED = re.compile(r"seed\W{0,3}\d", re.IGNORECASE)
+_SEED_NAME = re.compile(r"(^|_)(seed|random_state|rng_seed)$", re.IGNORECASE)
+_SEED_CALL = re.compile(r"(seed|seed_everything|default_rng|RandomState|Random|PRNGKey)$")
+# Options that are handed on without being named.
+_ALL_ARGUMENTS = re.compile(
+    r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
+    r"|\$@|\$\*|\$\{?\d|commandArgs|\bARGS\b|process\.argv",
+    re.IGNORECASE,
+)
+_ENTROPY = re.compile(
+    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]*time"
+)
+_DRAWS = re.compile(  # of scikit-learn: what takes random_state
+    r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
+    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
+)
+# Libraries that draw on a global state, or on a default of their own that no seed fixes.
+_GLOBAL = {"torch", "tensorflow", "keras", "lightning", "pytorch_lightning", "transformers"}
+_CALM = {"sklearn", "numpy", "pandas", "scipy", "yaml", "ruamel", "joblib", "pyarrow", "polars"} | {
+    *("xgboost", "lightgbm", "catboost", "dvclive", "dvc", "gitexp", "matplotlib", "seaborn"),
+    *("toml", "tomllib", "click", "tqdm", "statsmodels", "PIL", "skimage", "cv2"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A seed that stands in the code as a number."""
+
+    where: str  # "train.py, line 3"
+    line: str
+    instead: str
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The text of a project: what it executes, and what that may read.
+
+    Attributes
+    ----------
+    texts : tuple of (str, str)
+        Path and text; of a notebook its code cells.
+    whole : bool
+        Whether nothing was left out that could be code.
+    """
+
+    texts: tuple[tuple[str, str], ...]
+    config: ProjectConfig
+    whole: bool = True
+
+    def able(self) -> bool:
+        """Whether something could take up the seed, or draw on chance without one."""
+        own = {part for path, _ in self.texts for part in path.removesuffix(".py").split("/")}
+        return (
+            not self.whole
+            or self._names_seed()
+            or any(_is_open(path, text, own) for path, text in self.texts)
+        )
+
+    def remedy(self) -> IdleSeedError:
+        """Return what is wrong and what to change, for people."""
+        fixed = self.fixed()
+        option = self._option()
+        key = self._parameter()
+        if option:
+            how = f'gitexp init --seed-arg "{option} {{seed}}"'
+        elif key:
+            how = f"gitexp init --seed-param {key}"
+        elif fixed is not None:
+            how = f"in {fixed.where}, write {fixed.instead} (with import os), and commit it"
+        else:
+            how = (
+                f'read the seed in the script: int(os.environ.get("{VARIABLE}", 42)); or give '
+                '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
+            )
+        return IdleSeedError(
+            "the seed does not act: repeats with different seeds report the same numbers",
+            found="" if fixed is None else fixed.line,
+            where="" if fixed is None else fixed.where,
+            expected="another seed in each repeat, on both sides: change the baseline, too, and "
+            "begin a new plan there; --keep-going runs all repeats as they are",
+            next_step=how,
+        )
+
+    def fixed(self) -> Fixed | None:
+        """Return the seed that is written in the code; that of a file which is executed first."""
+        commands = self.config.command or ""
+        executed = sorted(self.texts, key=lambda item: item[0].rpartition("/")[2] not in commands)
+        for path, text in executed:
+            found = min(_fixed(path, text), key=lambda item: item[0], default=None)
+            if found is not None:
+                return found[1]
+        return None
+
+    def _names_seed(self) -> bool:
+        texts = [text for _, text in self.texts]
+        if any("GITEXP_" in text for text in (*texts, self.config.command or "")):
+            return True
+        code = [text for path, text in self.texts if not self._is_params(path)]
+        rule = self.config.seed
+        if rule.arg is not None:
+            word = re.sub(r"[=\s]*\{seed\}.*", "", rule.arg).strip().lstrip("-+").split(" ")[-1]
+            return any(_names(word.lstrip("-"), t) or _ALL_ARGUMENTS.search(t) for t in code)
+        if rule.param is not None:
+            file, last = rule.param.file.rpartition("/")[2], rule.param.key.rpartition(".")[2]
+            wholes = ("params_show", "hydra", "omegaconf", "OmegaConf", file)
+            texts = [t for p, t in self.texts if p.rpartition("/")[2] != "dvc.yaml"]
+            texts = [t for t in code if t in texts]
+            return (
+                any(_names(last, t) for t in code)
+                or any(word in text for text in texts for word in wholes)
+                or file in (self.config.command or "")
+            )
+        return False
+
+    def _is_params(self, path: str) -> bool:
+        return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
+
+    def _option(self) -> str:
+        """Return the option by which a script takes a seed that nobody gives it, "" for none."""
+        if self.config.seed.arg is not None or self.config.seed.param is not None:
+            return ""
+        options = re.compile(r"(?:add_argument|option)\(\s*[\"'](--?[\w-]*seed)[\"']")
+        return next((m[1] for _, text in self.texts if (m := options.search(text))), "")
+
+    def _parameter(self) -> str:
+        """Return the key in a params file that looks like a seed, is read, and is not varied."""
+        if self.config.seed.param is not None or self.config.pipeline is None:
+            return ""
+        files = [text for path, text in self.texts if self._is_params(path)]
+        names = [m[1] for text in files for m in re.finditer(r"\b(\w*seed|random_state)\b", text)]
+        code = [text for path, text in self.texts if not self._is_params(path)]
+        read = [name for name in names if any(_names(name, text) for text in code)]
+        return read[0] if read else ""
+
+
+def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
+    """Read the text of everything that a commit could execute."""
+    texts: list[tuple[str, str]] = []
+    whole = True
+    for entry in objects.walk_tree(repo, commit):
+        path = entry.path.decode("utf-8", "replace")
+        if entry.mode == objects.MODE_COMMIT:
+            whole = False
+        if _NO_CODE.search(path) or entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+            continue
+        if len(texts) >= _MOST:
+            return Code(tuple(texts), config, whole=False)
+        try:
+            data = objects.blob(repo, BlobId(entry.id), _LARGEST, where=path)
+        except GitexpError:  # too large
+            whole = whole and not path.endswith((".py", ".ipynb"))
+            continue
+        if b"\0" not in data:
+            text = data.decode("utf-8", "replace")
+            texts.append((path, _cells(text, path) if path.endswith(".ipynb") else text))
+    return Code(tuple(texts), config, whole)
+
+
+def _cells(text: str, path: str) -> str:
+    """Return the code cells of a notebook, one line for each that Jupyter alone understands."""
+    try:
+        value = json_loads(text.encode(), where=path, limit=_LARGEST)
+    except GitexpError:
+        return text
+    cells = value.get("cells") if isinstance(value, dict) else None
+    found: list[str] = []
+    for cell in cells if isinstance(cells, list) else ():
+        source = cell.get("source") if isinstance(cell, dict) else None
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            lines = source if isinstance(source, list) else [source]
+            found += "".join(str(line) for line in lines).split("\n")
+    return "\n".join("pass" if line.startswith(("%", "!")) else line for line in found)
+
+
+def _names(word: str, text: str) -> bool:
+    """Whether a text names something else than a call or a number of this name."""
+    if not word:
+        return True
+    name = re.escape(word)
+    spelt = re.escape(word.replace("_", "-"))
+    return bool(
+        re.search(rf"[\"'][^\"'\n]*\b(?:{name}|{spelt})\b[^\"'\n]*[\"']", text)
+        or re.search(rf"\.{name}\b(?!\s*\()", text)
+        or re.search(rf"\$\{{[^}}]*\b{name}\b|\*\*\w", text)
+        or re.search(rf"def \w+\([^)]*\b{name}\b", text)
+    )
+
+
+# --- chance -------------------------------------------------------------------------------------
+
+
+def _is_open(path: str, text: str, own: set[str]) -> bool:
+    """Whether a file may draw on chance that nothing in it fixes; `own` modules are files too."""
+    if _ENTROPY.search(text):
+        return True
+    if not path.endswith((".py", ".ipynb")):
+        return bool(_OTHER_LANGUAGES.search(path)) and not _NUMBERED.search(text)
+    tree = _parsed(text)
+    if tree is None:
+        return True
+    calls = [(_called(node), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    fixes = {name for name, node in calls if _SEED_CALL.search(name) and _is_given(node)}
+    modules = _modules(tree)
+    if modules & _GLOBAL:
+        return not any("seed" in name for name in fixes)
+    strange = modules - _CALM - own - sys.stdlib_module_names
+    if strange and not fixes and not any(_fixed(path, text)):
+        return True
+    return any(_draws(name, node, fixes) for name, node in calls)
+
+
+def _draws(name: str, call: ast.Call, fixes: set[str]) -> bool:
+    """Whether a call takes its chance from nowhere that is fixed."""
+    owner, _, last = name.rpartition(".")
+    if last in {"default_rng", "RandomState", "Random"}:
+        return not _is_given(call)
+    if owner in {"random", "np.random", "numpy.random"} and last != "seed":
+        return f"{owner}.seed" not in fixes
+    named = {each.arg: each.value for each in call.keywords}
+    if not _DRAWS.search(last) and not (last.endswith("Fold") and "shuffle" in named):
+        return False
+    if "np.random.seed" in fixes or "numpy.random.seed" in fixes:
+        return False
+    state = [value for name, value in named.items() if name is None or _SEED_NAME.search(name)]
+    return not any(not isinstance(each, ast.Constant) or each.value is not None for each in state)
+
+
+def _is_given(call: ast.Call) -> bool:
+    """Whether a call has a first argument that is not None."""
+    given = [*call.args, *(each.value for each in call.keywords)]
+    return bool(given) and not (isinstance(given[0], ast.Constant) and given[0].value is None)
+
+
+def _modules(tree: ast.AST) -> set[str]:
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [each.name for each in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            names.append(node.module)
+            # gauss() shows no owner: as with a library whose state is global
+            names += ["torch"] if node.module in {"random", "numpy.random"} else []
+    return {name.partition(".")[0] for name in names}
+
+
+# --- fixed seeds --------------------------------------------------------------------------------
+
+
+def _fixed(path: str, text: str) -> Iterator[tuple[tuple[bool, int], Fixed]]:
+    """Yield the seeds that a file holds as numbers, with how likely each is the one meant."""
+    if not path.endswith((".py", ".ipynb")) or (tree := _parsed(text)) is None:
+        return
+    lines = text.split("\n")
+    for node in ast.walk(tree):
+        for number, sure in _numbers(node):
+            line = lines[number.lineno - 1]
+            raw = line.encode()
+            start, end = number.col_offset, number.end_col_offset or number.col_offset
+            default = number.value if isinstance(number.value, int) else 0
+            value = f'int(os.environ.get("{VARIABLE}", {default}))'
+            new = raw[:start].decode() + value + raw[end:].decode()
+            where = f"{path}, line {number.lineno}"
+            if path.endswith(".ipynb"):
+                where = path
+            yield (not sure, number.lineno), Fixed(where, line.strip(), new.strip())
+
+
+def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, bool]]:
+    """Yield numbers that a node gives as a seed; a variable of that name comes first."""
+    if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_number(node.value):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        if any(isinstance(t, ast.Name) and _SEED_NAME.search(t.id) for t in targets):
+            yield node.value, True  # type: ignore[misc]
+    elif isinstance(node, ast.Call):
+        if _SEED_CALL.search(_called(node)) and _has_number(node):
+            yield node.args[0], False  # type: ignore[misc]
+        for each in node.keywords:
+            if each.arg and _SEED_NAME.search(each.arg) and _is_number(each.value):
+                yield each.value, False  # type: ignore[misc]
+    elif isinstance(node, ast.Dict):
+        for key, value in zip(node.keys, node.values, strict=True):
+            name = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(name, str) and _SEED_NAME.search(name) and _is_number(value):
+                yield value, False  # type: ignore[misc]
+
+
+def _is_number(node: ast.AST | None) -> bool:
+    return isinstance(node, ast.Constant) and type(node.value) is int
+
+
+def _has_number(call: ast.Call) -> bool:
+    return bool(call.args) and _is_number(call.args[0])
+
+
+def _called(call: ast.Call) -> str:
+    """Return the dotted name of what is called, "" where it has none."""
+    parts: list[str] = []
+    node = call.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Name):
+        parts.append(node.id)
+    return ".".join(reversed(parts))
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return None

@@ -1,0 +1,285 @@
+"""`compare` of sides that do not vary: no yes and no no, whatever the design."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.model.comparison import Role
+from gitexp.model.config import Predictions
+from gitexp.model.plan import Claim, Direction, Guard, Stopping, StoppingRule
+from gitexp.model.run import Sample
+from gitexp.model.verdict import Verdict
+from gitexp.ops.compare import CompareOptions, compare, exit_code
+from gitexp.report.style import Style
+from gitexp.report.text import render
+from tests.ops.records import CONFIG, START, Lab, one, scores
+from tests.ops.test_predicted import cached
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitexp.model.plan import Plan
+    from tests.build import BuiltRepo
+
+FOLDS = (0.81234, 0.79311, 0.80112, 0.82923, 0.80019)
+DECIDED = {Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT}
+REASON = "no variation: the seed does not act"
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def begin(lab: Lab, **plan: object) -> Plan:
+    lab.init()
+    planned = lab.plan(**{"effect": ">0", "repeats": 5} | plan)  # type: ignore[arg-type]
+    lab.change()
+    return planned
+
+
+def both(lab: Lab, plan: Plan, make: Callable[[float], tuple[Sample, ...]]) -> None:
+    lab.record("b", {}, of="main", plan=plan, samples=make(0.0))
+    lab.record("c", {}, plan=plan, samples=make(0.01))
+
+
+def repeats(gain: float) -> tuple[Sample, ...]:
+    return tuple(Sample("f1", seed, 0.9 + gain) for seed in range(10))
+
+
+def rounding(gain: float) -> tuple[Sample, ...]:
+    return tuple(Sample("f1", seed, 0.9 + gain + 1e-16 * (seed % 3)) for seed in range(10))
+
+
+def unpaired(gain: float) -> tuple[Sample, ...]:
+    start = 100 if gain else 0
+    return tuple(Sample("f1", start + seed, 0.9 + gain) for seed in range(10))
+
+
+def folds(gain: float) -> tuple[Sample, ...]:
+    return tuple(
+        Sample("f1", seed, value + gain * (1 + fold / 10), fold=fold, n_train=400, n_test=100)
+        for seed in range(10)
+        for fold, value in enumerate(FOLDS)
+    )
+
+
+def same_division(gain: float) -> tuple[Sample, ...]:
+    """Return five repetitions of one division in two, each the same."""
+    return tuple(
+        Sample("f1", 0, value + gain * (1 + fold / 10), rep, fold, n_train=250, n_test=250)
+        for rep in range(5)
+        for fold, value in enumerate(FOLDS[:2])
+    )
+
+
+def datasets(gain: float) -> tuple[Sample, ...]:
+    return tuple(
+        Sample("f1", seed, 0.7 + index / 50 + gain * (1 + index / 10), dataset=f"set{index}")
+        for seed in range(5)
+        for index in range(12)
+    )
+
+
+def echoing(gain: float) -> tuple[Sample, ...]:
+    """Return numbers of a script that also writes its seed and its time."""
+    return (
+        *repeats(gain),
+        *(Sample("seed", seed, float(seed)) for seed in range(10)),
+        *(Sample("fit_seconds", seed, 1 + seed / 7) for seed in range(10)),
+    )
+
+
+@pytest.mark.parametrize(
+    "make", [repeats, rounding, unpaired, folds, same_division, datasets, echoing]
+)
+def test_dead_repeats_decide_nothing_in_any_design(
+    lab: Lab, make: Callable[[float], tuple[Sample, ...]]
+) -> None:
+    single = make is same_division
+    both(lab, begin(lab, repeats=1 if single else 5), make)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE, result.headline
+    assert result.headline.startswith("no variation: all" if single else REASON)
+    assert exit_code([result]) == 6
+    assert result.detectable is None
+    (metric,) = (item for item in result.metrics if item.role is Role.PRIMARY)
+    assert metric.result is None
+    assert metric.interval is None
+    assert metric.beside == ()
+    if not single:
+        assert "GITEXP_SEED" in result.next_step
+        assert "seed: 42" not in result.next_step
+    assert REASON in render((result,), Style()) or single
+
+
+@pytest.mark.parametrize(
+    "stopping", [Stopping(StoppingRule.ALWAYS_VALID), Stopping(StoppingRule.POCOCK, 2)]
+)
+def test_dead_repeats_decide_nothing_at_any_look(lab: Lab, stopping: Stopping) -> None:
+    plan = begin(lab, repeats=20, stopping=stopping)
+    lab.record("b", {"f1": dict.fromkeys(range(20), 0.9)}, of="main", plan=plan)
+    lab.record("c", {"f1": dict.fromkeys(range(20), 0.95)}, plan=plan)
+    assert one(lab).verdict is Verdict.UNDECIDABLE
+
+
+def test_dead_repeats_over_one_test_set_decide_nothing_nor_do_their_subgroups(lab: Lab) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    plan = lab.plan(metric="accuracy", effect=">0", repeats=5)
+    lab.change()
+    truth = [i % 2 for i in range(200)]
+    for letter, of, right in (("b", "main", 150), ("c", "HEAD", 180)):
+        output = cached(lab, truth, [y if i < right else 1 - y for i, y in enumerate(truth)])
+        value = {"accuracy": dict.fromkeys(range(5), right / 200)}
+        lab.record(letter, value, of=of, plan=plan, outputs=dict.fromkeys(range(5), (output,)))
+    result = one(lab, options=CompareOptions(by="y_true"))
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.slices is None
+
+
+def test_a_guard_rail_is_not_decided_by_dead_repeats(lab: Lab) -> None:
+    plan = begin(lab, guards=(Guard("loss", "<=", 0.001, relative=False),))
+    for letter, of, f1, loss in (("b", "main", 0.9, 0.3), ("c", "HEAD", 0.95, 0.4)):
+        values = {"f1": dict.fromkeys(range(5), f1), "loss": dict.fromkeys(range(5), loss)}
+        lab.record(letter, values, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert not any(item.broken for item in result.metrics)
+
+
+@pytest.mark.parametrize(("size", "verdict"), [(12.0, "supported"), (14.0, "inconclusive")])
+def test_a_guard_rail_without_chance_is_kept_or_keeps_the_yes_open(
+    lab: Lab, size: float, verdict: str
+) -> None:
+    plan = begin(lab, guards=(Guard("size", "<=", 1.0, relative=False),))
+    for letter, of, base, megabytes in (("b", "main", 0.6, 12.0), ("c", "HEAD", 0.7, size)):
+        values = {"f1": scores(base, range(5)), "size": dict.fromkeys(range(5), megabytes)}
+        lab.record(letter, values, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict(verdict), result.headline
+
+
+def test_one_metric_that_stands_still_is_undecided_and_the_others_are_tested(lab: Lab) -> None:
+    plan = begin(lab)
+    for letter, of, gain in (("b", "main", 0.0), ("c", "HEAD", 0.1)):
+        values = {
+            "f1": scores(0.6 + gain, range(5)),
+            "saturated": dict.fromkeys(range(5), 0.9 + gain),
+            "recall": scores(0.5 + gain, range(5)),
+        }
+        lab.record(letter, values, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    tested = {item.metric: item.result is not None for item in result.metrics}
+    assert tested == {"f1": True, "saturated": False, "recall": True}
+    (recall,) = (item for item in result.metrics if item.metric == "recall")
+    assert recall.result is not None
+    assert recall.p_adjusted == recall.result.p_value, "the family has one member"
+
+
+@pytest.mark.parametrize("by", ["numbers", "outputs"])
+def test_a_primary_metric_that_stands_still_is_undecided_alone(lab: Lab, by: str) -> None:
+    plan = begin(lab)
+    for letter, of, gain in (("b", "main", 0.0), ("c", "HEAD", 0.05)):
+        values: dict[str, Mapping[int, float]] = {"f1": dict.fromkeys(range(5), 0.9 + gain)}
+        if by == "numbers":
+            values["loss"] = scores(0.3, range(5))
+        made = {seed: f"{seed}" * 64 for seed in range(5)} if by == "outputs" else None
+        lab.record(letter, values, of=of, plan=plan, made=made)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.headline == "no variation: all repeats of either side report the same f1"
+
+
+@pytest.mark.parametrize(("letters", "side"), [("bc", "candidate"), ("cb", "baseline")])
+def test_one_side_without_chance_is_decided_and_said(lab: Lab, letters: str, side: str) -> None:
+    plan = begin(lab, direction=Direction.MAX)
+    values = [scores(0.6, range(5)), dict.fromkeys(range(5), 0.7)]
+    if side == "baseline":
+        values = [dict.fromkeys(range(5), 0.6), scores(0.7, range(5))]
+    for letter, of, numbers in zip(letters, ("main", "HEAD"), values, strict=True):
+        lab.record(letter, {"f1": numbers}, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    said = f"the {side} is deterministic here: all its repeats report the same f1"
+    assert said in result.warnings
+
+
+def test_the_same_difference_in_every_pair_is_decided(lab: Lab) -> None:
+    plan = begin(lab)
+    low = scores(0.6, range(5))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.05 for seed, value in low.items()}}, plan=plan)
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_copies_of_a_few_repeats_are_no_samples(lab: Lab, *, paired: bool) -> None:
+    """The seed acts in part, as `seed % 2` does."""
+    plan = begin(lab)
+    chance = random.Random(5)  # noqa: S311  the same in each run of the suite
+    for letter, of, gain, start in (("b", "main", 0, 0), ("c", "HEAD", 0.1, 0 if paired else 50)):
+        few = [chance.random() / 50 for _ in range(2)]
+        values = {start + seed: 0.6 + gain + few[seed % 2] for seed in range(10)}
+        lab.record(letter, {"f1": values}, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "only 2 differ" in result.headline
+
+
+def test_coarse_numbers_of_a_live_script_are_no_copies(lab: Lab) -> None:
+    plan = begin(lab)
+    low = {seed: (17 + seed % 2) / 20 for seed in range(10)}
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.05 for seed, value in low.items()}}, plan=plan)
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
+def test_one_run_a_side_is_not_asked_whether_it_varies(lab: Lab) -> None:
+    plan = begin(lab, repeats=1)
+    both(lab, plan, lambda gain: datasets(gain)[:12])
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
+def test_several_dead_commits_are_not_tested_together(lab: Lab) -> None:
+    lab.init()
+    for letter, name in (("b", "main"), ("c", "one"), ("d", "two")):
+        lab.repo.switch("main")
+        if name != "main":
+            lab.repo.switch(name, create=True)
+            lab.change(ord(letter))
+        lab.record(letter, {"f1": dict.fromkeys(range(8), ord(letter) / 200)})
+    found = compare(lab.repo.workspace, ["main", "one", "two"], now=START)
+    assert [item.metrics[0].result for item in found] == [None, None]
+    together = found[0].across
+    assert together is not None
+    assert [metric.omnibus for metric in together.metrics] == [()] * len(together.metrics)
+    assert "the seed does not act" in str(together)
+
+
+def test_a_claim_about_one_model_is_not_asked_for_variation(lab: Lab) -> None:
+    config = replace(CONFIG, predictions=Predictions("pred.csv", positive="1"))
+    lab.init(config, {".dvc/config": ""})
+    plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
+    lab.change()
+    truth = [i % 2 for i in range(200)]
+    for letter, of, right in (("b", "main", 150), ("c", "HEAD", 180)):
+        output = cached(lab, truth, [y if i < right else 1 - y for i, y in enumerate(truth)])
+        value = {"accuracy": dict.fromkeys(range(2), right / 200)}
+        lab.record(letter, value, of=of, plan=plan, outputs=dict.fromkeys(range(2), (output,)))
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
+def test_a_dead_script_decides_on_its_time_alone_and_it_is_said(lab: Lab) -> None:
+    plan = begin(lab, metric="fit_seconds", direction=Direction.MIN)
+    for letter, of, base in (("b", "main", 3.0), ("c", "HEAD", 2.0)):
+        values = {"fit_seconds": scores(base, range(5)), "f1": dict.fromkeys(range(5), 0.9)}
+        lab.record(letter, values, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert any(REASON in text for text in result.warnings)
