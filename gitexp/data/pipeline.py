@@ -11,7 +11,7 @@ import os
 import posixpath
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,10 +40,16 @@ class Resolved:
         What a run executes, in this order.
     apart : tuple of Stage
         Frozen stages and those that no target needs: their outputs are data to a run.
+    metrics, plots, params, artifacts : tuple of str
+        Paths that stand at the top level, beside the stages; relative to the project folder.
     """
 
     executed: tuple[Stage, ...]
     apart: tuple[Stage, ...] = ()
+    metrics: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
 
 
 def resolve(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[tuple[Stage, ...]]:
@@ -70,12 +76,19 @@ def resolve(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[tuple[Stage, ..
 def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
     """Return the same with the stages that are not executed beside them; see `resolve`."""
     read = [_read(root, config) for root, config in roots]
-    templated = [number for number, one in enumerate(read) if one is not None and one.needs_dvc]
+    templated = [
+        number for number, one in enumerate(read) if one is not None and (one.needs_dvc or one.open)
+    ]
     answers = _ask([_file(*roots[number]) for number in templated])
     for number, answer in zip(templated, answers, strict=True):
         where, folder = _where(roots[number][1])
         read[number] = dvcfiles.load_pipeline(answer, where, folder, resolved=True)
     return [_taken_apart(one, config) for one, (_, config) in zip(read, roots, strict=True)]
+
+
+def beside_stages(read: dvcfiles.Pipeline) -> Resolved:
+    """Return what stands at the top level of a ``dvc.yaml``, without its stages."""
+    return Resolved((), (), read.metrics, read.plots, read.params, read.artifacts)
 
 
 def seeded(
@@ -149,7 +162,7 @@ def _taken_apart(read: dvcfiles.Pipeline | None, config: ProjectConfig) -> Resol
     run = [stage for stage in read.stages if stage.name in wanted and not stage.frozen]
     names = {stage.name for stage in run}
     apart = tuple(stage for stage in read.stages if stage.name not in names)
-    return Resolved(graph.ordered(run, edges), apart)
+    return replace(beside_stages(read), executed=graph.ordered(run, edges), apart=apart)
 
 
 def _ask(files: Sequence[Path]) -> list[bytes]:

@@ -68,6 +68,8 @@ class DataState:
         ``path:md5`` of what ``.dvc`` files declare, sorted: the identity of the raw data.
     unread : tuple of str
         ``.dvc`` files and locks that cannot be read, with the reason.
+    pointed : tuple of str
+        The paths of all ``.dvc`` files, needed or not: their bytes are DVC's.
     """
 
     given: tuple[Given, ...]
@@ -75,6 +77,7 @@ class DataState:
     delegated: tuple[Delegated, ...]
     raw: tuple[str, ...]
     unread: tuple[str, ...]
+    pointed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +159,8 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     delegated: list[Delegated] = []
     raw: list[str] = []
     own = _Own(lock, (*executed, *apart), frozenset(stage.name for stage in executed))
-    for one in _declared(files, own, project, unread):
+    declared = tuple(_declared(files, own, project, unread))
+    for one in declared:
         if any(touches(one.path, path) for path in made):
             continue
         if not (everything and one.pointer) and not any(touches(one.path, path) for path in wanted):
@@ -183,7 +187,12 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         and not any(touches(out.path, path) for path in (*given, *(d.path for d in delegated)))
     ]
     return DataState(
-        tuple(given.values()), tuple(missing), tuple(delegated), tuple(sorted(raw)), tuple(unread)
+        tuple(given.values()),
+        tuple(missing),
+        tuple(delegated),
+        tuple(sorted(raw)),
+        tuple(unread),
+        tuple(one.path for one in declared if one.pointer),
     )
 
 

@@ -5,7 +5,7 @@ per run: importing DVC costs more than most stages' templates. It reads ``dvc.ya
 named by ``vars``; it opens no repository, takes no lock and writes nothing but its answer.
 
 Stdin: ``[{"file": ABSOLUTE PATH, "parsing": {...}}, ...]``. Stdout: for each of them, in order,
-``{"stages": {...}}`` or ``{"error": TEXT}``.
+``{"stages": {...}, "metrics": [...], ...}`` or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -38,13 +38,19 @@ class Place:
 
 
 def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
-    """Return the stages of one ``dvc.yaml`` with everything filled in, or why that failed."""
+    """Return what one ``dvc.yaml`` declares, with everything filled in, or why that failed."""
     try:
         written = load_yaml(file)
         COMPILED_MULTI_STAGE_SCHEMA(written)
         place = Place(localfs, {"parsing": parsing})
         resolver = DataResolver(place, str(Path(file).parent), written)
-        return {"stages": dict(resolver.resolve()["stages"])}
+        return {
+            "stages": dict(resolver.resolve()["stages"]),
+            "metrics": resolver.resolve_metrics(),
+            "plots": resolver.resolve_plots(),
+            "params": resolver.resolve_params(),
+            "artifacts": resolver.resolve_artifacts(),
+        }
     except (DvcException, Invalid) as error:
         return {"error": " ".join(str(error).split())}
 

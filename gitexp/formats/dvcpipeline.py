@@ -27,6 +27,7 @@ _STAGE_KEYS = frozenset(
         *("always_changed", "desc", "meta"),
     )
 )
+_TOP_LEVEL = ("metrics", "plots", "params", "artifacts")
 _DEFAULT_PARAMS = "params.yaml"
 
 
@@ -40,6 +41,8 @@ class Pipeline:
     metrics: tuple[str, ...]  # top level, relative to the project folder
     plots: tuple[str, ...]
     params: tuple[str, ...]
+    artifacts: tuple[str, ...]
+    open: bool  # whether a template at the top level is left to DVC: its paths are not here
 
 
 def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool = False) -> Pipeline:
@@ -79,6 +82,8 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
         metrics=_top_paths(top, "metrics", where, folder),
         plots=_top_paths(top, "plots", where, folder),
         params=_top_paths(top, "params", where, folder),
+        artifacts=_artifacts(top, where, folder),
+        open=not resolved and any(_mentions(top.raw(key), "${") for key in _TOP_LEVEL),
     )
 
 
@@ -203,16 +208,40 @@ def _stage_params(fields: Fields) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def _top_paths(top: Fields, key: str, where: str, folder: str) -> tuple[str, ...]:
-    """Return the paths that a top-level list names; a plot may be named by an id instead."""
+    """Return the paths that a top-level list names: texts, or paths with settings."""
     raw = top.raw(key)
     items = raw if isinstance(raw, list) else [raw] if isinstance(raw, (str, Mapping)) else []
     names: list[str] = []
     for item in items:
-        names.extend([item] if isinstance(item, str) else item if isinstance(item, Mapping) else [])
+        if isinstance(item, str):
+            names.append(item)
+        elif isinstance(item, Mapping):
+            for name, settings in item.items():
+                names += _plotted(settings) or [name]
+    return _paths(names, f"{where}: {key}", folder)
+
+
+def _plotted(settings: Json) -> list[str]:
+    """Return the files that a plot's axes name; its key is then an id and no path."""
+    axes = [settings.get(axis) for axis in "xy"] if isinstance(settings, Mapping) else []
+    return [file for axis in axes if isinstance(axis, Mapping) for file in axis]
+
+
+def _artifacts(top: Fields, where: str, folder: str) -> tuple[str, ...]:
+    raw = top.raw("artifacts")
+    described = raw.values() if isinstance(raw, Mapping) else ()
+    paths = [one.get("path") for one in described if isinstance(one, Mapping)]
+    names = [path for path in paths if isinstance(path, str)]
+    return _paths(names, f"{where}: artifacts", folder)
+
+
+def _paths(names: list[str], where: str, folder: str) -> tuple[str, ...]:
     return tuple(
-        relative_path(name, where=f"{where}: {key}", folder=folder, up=True)
-        for name in names
-        if "${" not in name and not is_url(name)
+        dict.fromkeys(
+            relative_path(name, where=where, folder=folder, up=True)
+            for name in names
+            if "${" not in name and not is_url(name)
+        )
     )
 
 

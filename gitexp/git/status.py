@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BareRepositoryError, GitFailedError
@@ -9,7 +10,6 @@ from gitexp.git import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from pathlib import Path
 
     from gitexp.model.workspace import Workspace
 
@@ -50,8 +50,14 @@ def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
     return tuple(sorted(_records(out)))
 
 
-def is_ignored(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
+def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
     """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not.
+
+    Parameters
+    ----------
+    where : Workspace or Path
+        The user's work tree, or the top of another one.
+    paths : iterable of str
 
     Raises
     ------
@@ -63,7 +69,7 @@ def is_ignored(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:
         return frozenset()
     # check-ignore takes paths, never patterns, and dies where literal pathspecs are asked for.
     code, out, err = command.attempt(
-        _top(workspace),
+        where if isinstance(where, Path) else _top(where),
         ["check-ignore", "-z", "--stdin"],
         data=data,
         env={"GIT_LITERAL_PATHSPECS": "0"},

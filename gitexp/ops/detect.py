@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import posixpath
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.data import graph, pipeline
-from gitexp.errors import NoPipelineError, PreflightError, UsageError
+from gitexp.errors import (
+    BadFormatError,
+    NoPipelineError,
+    PreflightError,
+    UnsafeInputError,
+    UsageError,
+)
+from gitexp.formats import dvcfiles
 from gitexp.formats import params as params_format
+from gitexp.formats.dvcpaths import touches
 from gitexp.formats.near import near
 from gitexp.git import status
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
@@ -20,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
+    from gitexp.data.pipeline import Resolved
     from gitexp.model.ids import ParamValue
     from gitexp.model.job import Stage
     from gitexp.model.setup import InitRequest
@@ -79,20 +90,22 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     stages = (*resolved.executed, *resolved.apart)
     folder = top / project
     outs = [out for stage in stages for out in stage.outs]
+    declared = [out.path for out in outs if out.kind is OutKind.METRIC]
+    every = [resolved, *_logged(workspace, top, project)]
     metrics = request.metrics or tuple(
-        dict.fromkeys(out.path for out in outs if out.kind is OutKind.METRIC)
+        dict.fromkeys((*declared, *(path for one in every for path in one.metrics)))
     )
-    outputs = request.outputs or tuple(
-        sorted({out.path for out in outs if out.path not in metrics or out.cache})
-    )
+    made = {out.path for out in outs if out.path not in metrics or out.cache}
+    drawn = _drawn(folder, stages, [path for one in every for path in (*one.plots, *one.artifacts)])
+    outputs = request.outputs or tuple(sorted(made | (drawn - set(metrics))))
     cached = [out.path for out in outs if out.cache]
     _refuse_tracked(workspace, project, cached)
-    params = request.params or _params_files(folder, stages)
+    params = request.params or _params_files(folder, stages, resolved.params)
     notes: list[str] = []
     seed = _seed(request, folder, params, resolved.executed, notes)
     predictions = _predictions(request, folder, [out.path for out in outs], notes)
     if not metrics:
-        notes.append("no stage declares a metrics file; name one under metrics: files:")
+        notes.append("dvc.yaml declares no metrics file; name one under metrics: files:")
     config = ProjectConfig(
         project=project,
         pipeline=PIPELINE,
@@ -224,10 +237,42 @@ def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterabl
         )
 
 
-def _params_files(folder: Path, stages: Sequence[Stage]) -> tuple[str, ...]:
+def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) -> tuple[str, ...]:
     named = [each.file for stage in stages for each in stage.params]
     first = [PARAMS] if (folder / PARAMS).exists() else []
-    return tuple(dict.fromkeys([*first, *named]))
+    return tuple(dict.fromkeys([*first, *named, *more]))
+
+
+def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:
+    """Return what a logger such as DVCLive declared beside its files: dvc.yaml without stages."""
+    found: list[Resolved] = []
+    for path in status.listed(workspace, PIPELINE):
+        inside = path.removeprefix(f"{project}/") if project else path
+        if inside == PIPELINE or (project and inside == path) or not (top / path).is_file():
+            continue
+        with (top / path).open("rb") as stream:
+            data = stream.read(pipeline.LIMIT_BYTES + 1)
+        with contextlib.suppress(BadFormatError, UnsafeInputError):  # another project's
+            read = dvcfiles.load_pipeline(data, path, posixpath.dirname(inside))
+            if not (read.stages or read.needs_dvc):
+                found.append(pipeline.beside_stages(read))
+    return found
+
+
+def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[str]:
+    """Return those plots and artifacts that a run makes and that lie in no output of a stage.
+
+    A file that a stage reads, or that a ``.dvc`` file stands for, may be drawn, too: it is no
+    output, and the inputs have to count it.
+    """
+    known = [path for stage in stages for path in (*stage.deps, *(out.path for out in stage.outs))]
+    return {
+        path
+        for path in paths
+        if not path.startswith("../")
+        and not any(touches(path, other) for other in known)
+        and not any((folder / f"{one}.dvc").exists() for one in (path, *PurePath(path).parents))
+    }
 
 
 def _seed(

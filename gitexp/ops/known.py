@@ -6,10 +6,12 @@ import posixpath
 import re
 import tempfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, BadMetricError, UsageError
+from gitexp.data.cache import has, object_path, open_cache, read_manifest
+from gitexp.data.needed import Reader
+from gitexp.errors import BadFormatError, BadMetricError, GitexpError, UsageError
 from gitexp.formats.effects import parse_metric
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
@@ -19,13 +21,16 @@ from gitexp.staging import metrics as metrics_staging
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
+    from gitexp.data.needed import Needed
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.run import Run
+    from gitexp.model.workspace import Workspace
 
+LIMIT_BYTES = 64 << 20  # of a metrics file
 _HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
 _LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
 
@@ -63,16 +68,13 @@ def metric_named(
 
 
 def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> frozenset[str]:
-    """Return the names of metrics that a state reports: by committed metrics files and records.
+    """Return the names of metrics that a state reports: by its metrics files and records.
 
     Empty where there is neither; then no name can be called unknown.
     """
     names = {sample.metric for found in lookup.runs_at(repo, commit) for sample in found.samples}
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        for number, file in enumerate(config.metrics):
-            data = objects.read_blob(repo, commit, posixpath.join(config.project, file))
-            if data is ABSENT:
-                continue
+        for number, (file, data) in enumerate(_present(repo, commit, config)):
             copy = Path(folder, f"{number}{Path(file).suffix}")
             copy.write_bytes(data)
             try:
@@ -81,6 +83,47 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> froz
                 continue  # a committed file that no run could have made tells no names
             names |= {sample.metric for sample in samples}
     return frozenset(names)
+
+
+def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:
+    """Yield the metrics files of a state: from Git, from DVC's cache, else as they lie here."""
+    cached: dict[str, Needed] | None = None
+    for file in config.metrics:
+        path = posixpath.normpath(posixpath.join(config.project, file))
+        data = objects.read_blob(repo, commit, path)
+        if data is ABSENT:
+            if cached is None:
+                cached = {out.path: out for out in Reader(repo).of(commit).outs}
+            place = _place(repo.workspace, path, cached)
+            if place is None:
+                continue
+            try:
+                with place.open("rb") as stream:
+                    data = stream.read(LIMIT_BYTES + 1)
+            except OSError:
+                continue
+        yield file, data
+
+
+def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Path | None:
+    """Return where the bytes of a file lie that Git does not hold."""
+    if workspace.top is None:
+        return None
+    try:
+        for above in (path, *map(str, PurePosixPath(path).parents)):
+            out = cached.get(above)
+            if out is not None:
+                cache = open_cache(workspace.top / posixpath.dirname(out.declared))
+                inner = path.removeprefix(above).lstrip("/")
+                members = (
+                    {each.path: each.md5 for each in read_manifest(cache, out.md5)} if inner else {}
+                )
+                md5 = members.get(inner) if inner else out.md5
+                if md5 is not None and has(cache, md5):
+                    return object_path(cache.dir, md5)
+    except GitexpError:  # a damaged cache: what lies here still tells names
+        pass
+    return workspace.top / path
 
 
 def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:

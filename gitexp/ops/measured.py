@@ -14,6 +14,7 @@ from gitexp.data.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.formats import predictions as predictions_format
 from gitexp.formats.jsontext import json_dumps_compact
+from gitexp.git import status
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import KeptFile
 from gitexp.model.run import Output
@@ -127,14 +128,15 @@ def _bytes(project: Path, spec: Predictions) -> bytes:
 
 
 def _keep(job: Job, project: Path, out_dir: Path) -> tuple[tuple[KeptFile, ...], tuple[str, ...]]:
-    """Copy the files that Git will hold beside the outcome."""
+    """Copy the files that Git will hold beside the outcome, but for what Git ignores here."""
     kept: list[KeptFile] = []
-    warnings: list[str] = []
-    for path in dict.fromkeys(job.keep):
-        files = list(_files(project, path))
-        if not files:
-            warnings.append(f"{path} was declared and is not there")
+    found = {path: _files(project, path) for path in job.keep}
+    warnings = [f"{path} was declared and is not there" for path in found if not found[path]]
+    ignored = status.is_ignored(project, [file for files in found.values() for file in files])
+    for files in found.values():
         for file in files:
+            if file in ignored:
+                continue
             source = project / file
             target = out_dir / FILES / file
             target.parent.mkdir(parents=True, exist_ok=True)

@@ -253,7 +253,7 @@ def _check_metric(name: str, known: frozenset[str], config: ProjectConfig) -> No
         return
     if not known or name in known or is_resource(name):
         return
-    nested = [each for each in sorted(known) if each.rpartition(".")[2] == name]
+    nested = [each for each in sorted(known) if name in each.replace(":", ".").split(".")]
     near = nested[:1] or difflib.get_close_matches(name, known, n=1)
     raise UnknownMetricError(
         f"no metric is called {name}",

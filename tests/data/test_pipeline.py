@@ -341,3 +341,38 @@ def test_a_stage_is_seeded_if_a_declared_path_leads_to_the_seed(
 def test_a_stage_that_depends_on_the_params_file_as_a_file_is_seeded() -> None:
     stages = (stage("a", "conf/params.yaml", "x"), stage("b", "conf", "y"), stage("c", "z", "w"))
     assert pipeline.seeded(stages, ParamKey("conf/params.yaml", "seed"), ()) == {"a", "b"}
+
+
+TOP_LEVEL = """\
+stages:
+  train:
+    cmd: echo WORD
+    outs: [eval]
+metrics: [eval/metrics.json, ../beside.json, "WORD.json"]
+plots:
+- eval/roc.csv
+- loss.csv: {x: step, y: loss}
+- sizes.csv:
+- both: {x: fpr, y: {eval/roc.csv: tpr, "WORD.csv": [a, b]}}
+- axes: {x: {x.csv: step}, y: {y.csv: loss}}
+params: [more.yaml]
+artifacts:
+  net: {path: "models/WORD.pt", type: model}
+"""
+
+
+@pytest.mark.parametrize("word", ["plain", "${word}"])
+def test_what_stands_beside_the_stages_is_read_from_the_files_folder(
+    word: str, tmp_path: Path
+) -> None:
+    place = tmp_path / "inner"
+    place.mkdir()
+    (place / "params.yaml").write_text("word: plain\n")
+    for stages in (TOP_LEVEL, TOP_LEVEL.replace("echo WORD", "echo")):
+        (place / "dvc.yaml").write_text(stages.replace("WORD", word))
+        found = pipeline.look([(tmp_path, ProjectConfig(pipeline="inner/dvc.yaml"))])[0]
+        assert found.metrics == ("inner/eval/metrics.json", "beside.json", "inner/plain.json")
+        names = ("eval/roc.csv", "loss.csv", "sizes.csv", "plain.csv", "x.csv", "y.csv")
+        assert found.plots == tuple(f"inner/{name}" for name in names)
+        assert found.params == ("inner/more.yaml",)
+        assert found.artifacts == ("inner/models/plain.pt",)

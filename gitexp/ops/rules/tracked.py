@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from gitexp.ops.rules.facts import Facts
 
+CONFIG = "outputs: in .gitexp/config.yaml"
 LOCK = "dvc.lock"
 PIPELINE = "dvc.yaml"
 
@@ -24,8 +25,7 @@ class Tracked:
     def __init__(self, facts: Facts) -> None:
         self._facts = facts
         self._outputs: dict[str, str] = {
-            posixpath.join(facts.config.project, output): "outputs: in .gitexp/config.yaml"
-            for output in facts.config.outputs
+            posixpath.join(facts.config.project, output): CONFIG for output in facts.config.outputs
         }
         self._read_folders: set[str] = set()
 
@@ -66,7 +66,11 @@ class Tracked:
         }
         try:
             pipeline = dvcfiles.load_pipeline(self._read(file), file, folder)
-            not_cached.update((*pipeline.metrics, *pipeline.plots))
+            top = {*pipeline.metrics, *pipeline.plots, *pipeline.artifacts}
+            for path in top & self._outputs.keys():
+                if self._outputs[path] == CONFIG:  # made by a run, and Git's unless a stage says so
+                    del self._outputs[path]
+            not_cached.update(top)
             if not pipeline.needs_dvc:
                 outs = [out for stage in pipeline.stages for out in stage.outs if out.cache]
                 return dict.fromkeys((out.path for out in outs), file)

@@ -31,6 +31,8 @@ class Setting:
         In the order of execution; commands may hold `SEED_MARK`.
     seeded : frozenset of str
         Names of the stages that are executed for every seed.
+    keep : tuple of str
+        What Git will hold of the snapshot.
     """
 
     run: RunId
@@ -41,6 +43,7 @@ class Setting:
     python: str
     import_paths: tuple[str, ...]
     given: tuple[Given, ...]
+    keep: tuple[str, ...]
     links: tuple[LinkedPath, ...]
     data_pointers: tuple[str, ...]
     cache_dir: str
@@ -64,7 +67,7 @@ def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) 
         Metrics files, kept in Git.
     """
     from_outputs = [stage_out(path, cache=True) for path in outputs]
-    from_metrics = [stage_out(path, cache=False) for path in metrics if path not in set(outputs)]
+    from_metrics = [stage_out(path, cache=False) for path in metrics if not lies_in(path, outputs)]
     return Stage("command", (command,), outs=(*from_outputs, *from_metrics))
 
 
@@ -142,7 +145,7 @@ def _job(
         curves=config.curves,
         evaluation=config.evaluation,
         data_pointers=setting.data_pointers,
-        keep=kept_paths(setting.stages, config.metrics),
+        keep=setting.keep,
         cache_dir=setting.cache_dir,
         cache_types=setting.cache_types,
         repository=setting.repository,
@@ -152,11 +155,29 @@ def _job(
     )
 
 
-def kept_paths(stages: Sequence[Stage], metrics: Sequence[str]) -> tuple[str, ...]:
-    """Return the paths that Git will hold: metrics and other outputs without a cache."""
+def kept_paths(
+    stages: Sequence[Stage], metrics: Sequence[str], data: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the paths that Git may hold: metrics and other outputs without a cache.
+
+    What lies in an output of DVC is DVC's: `dvc repro` refuses an output of which Git holds a part.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    metrics : sequence of str
+    data : sequence of str
+        What ``.dvc`` files declare.
+    """
     uncached = [out.path for stage in stages for out in stage.outs if not out.cache]
-    cached = {out.path for stage in stages for out in stage.outs if out.cache}
-    return tuple(dict.fromkeys([*(m for m in metrics if m not in cached), *uncached]))
+    cached = [out.path for stage in stages for out in stage.outs if out.cache]
+    wanted = dict.fromkeys([*metrics, *uncached])
+    return tuple(path for path in wanted if not lies_in(path, (*cached, *data)))
+
+
+def lies_in(path: str, outputs: Sequence[str]) -> bool:
+    """Tell whether a path is one of these outputs, or below one."""
+    return any(path == out or path.startswith(f"{out.rstrip('/')}/") for out in outputs)
 
 
 def stage_out(path: str, *, cache: bool) -> StageOut:

@@ -6,11 +6,14 @@ model after hours of work and finds nothing, so it is said once, after the first
 
 from __future__ import annotations
 
+import posixpath
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.formats.dvcpaths import touches
 from gitexp.git import status
+from gitexp.ops.run.jobs import lies_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -40,13 +43,14 @@ def warnings(setting: Setting) -> tuple[str, ...]:
     }
     if config.predictions is not None:
         known.add(config.predictions.path)
+    said = _held(setting)
     left: dict[str, None] = {}
     for slot in map(Path, setting.slots):
         if Path(f"{slot}.used").exists():
             left.update(dict.fromkeys(_left(slot, config.project, known)))
     paths = list(left)
     if not paths:
-        return ()
+        return said
     shown = ", ".join(paths[:_SHOWN])
     if len(paths) > _SHOWN:
         shown += f" and {len(paths) - _SHOWN} more"
@@ -54,7 +58,22 @@ def warnings(setting: Setting) -> tuple[str, ...]:
     if config.pipeline is None:
         names = [*config.outputs, *(path.rstrip("/") for path in paths[:_SHOWN])]
         how = f"write `outputs: [{', '.join(names)}]` into .gitexp/config.yaml and commit it"
-    return (f"the command left {shown} in its worktree, which is thrown away; to keep them {how}",)
+    lost = f"the command left {shown} in its worktree, which is thrown away; to keep them {how}"
+    return (*said, lost)
+
+
+def _held(setting: Setting) -> tuple[str, ...]:
+    """Return a warning on what Git holds of DVC's outputs: earlier versions committed metrics."""
+    project = setting.cell.config.project
+    outs = [out.path for stage in setting.stages for out in stage.outs if out.cache]
+    full = [posixpath.normpath(posixpath.join(project, path)) for path in outs]
+    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in setting.cell.entries]
+    held = [path for path in paths if lies_in(path, full)]
+    if not held:
+        return ()
+    names = " ".join(shlex.quote(path) for path in held[:_SHOWN])
+    why = f"{', '.join(held[:_SHOWN])}: in Git, and in an output of DVC, so that `dvc repro` fails"
+    return (f"{why}; git rm --cached {names}, then commit: repeats go on counting",)
 
 
 def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:

@@ -15,7 +15,14 @@ from gitexp.git import command, objects, worktrees
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.measure import is_resource
 from gitexp.ops.run import mentions, preflight, snapshot
-from gitexp.ops.run.jobs import SEED_MARK, Setting, command_stage, first_job, mentions_seed
+from gitexp.ops.run.jobs import (
+    SEED_MARK,
+    Setting,
+    command_stage,
+    first_job,
+    kept_paths,
+    mentions_seed,
+)
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
 from gitexp.ops.run.situation import BASELINE
 from gitexp.ops.run.state import Asked, State
@@ -180,6 +187,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         python=situation.python,
         import_paths=import_paths,
         given=data.given,
+        keep=kept_paths(stages, config.metrics, data.pointed),
         links=links,
         data_pointers=data.raw,
         cache_dir=str(cache.dir),
