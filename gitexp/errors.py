@@ -116,6 +116,12 @@ class ConfirmationError(UsageError):
     hint = "give --yes"
 
 
+class SeveralSeedsError(UsageError):
+    """Several parameters look like seeds, and nobody said which of them vary."""
+
+    id = "several-seeds"
+
+
 # --- 3: a precondition is missing ---------------------------------------------------------------
 
 

@@ -37,7 +37,7 @@ def test_the_settings_declare_every_output_and_the_seed() -> None:
     assert isinstance(pipeline, dict)
     outputs = {out for stage in pipeline["stages"].values() for out in stage.get("outs", ())}
     assert outputs == set(config.outputs)
-    assert str(config.seed.param) == "train.seed"
+    assert [str(key) for key in config.seed.every] == ["train.seed"]
     assert config.predictions is not None
     assert config.predictions.path in outputs
 

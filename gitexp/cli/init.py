@@ -37,7 +37,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     files.add_argument("--params", action="append", default=[], metavar="FILE")
     files.add_argument("--outs", action="append", default=[], metavar="PATH")
     files.add_argument("--predictions", metavar="FILE", help="per-example predictions")
-    files.add_argument("--seed-param", metavar="KEY", help="train.seed, or conf.yaml:seed")
+    files.add_argument(
+        "--seed-param",
+        action="append",
+        default=[],
+        metavar="KEY",
+        help="train.seed, or conf.yaml:seed; again for each that takes a repeat's seed",
+    )
     files.add_argument("--seed-arg", metavar="TEXT", help='appended: "--seed {seed}"')
     files.add_argument("--python", metavar="PATH", help="interpreter of the project")
     how = parser.add_argument_group("how")
@@ -58,7 +64,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         params=_paths(args.params),
         outputs=_paths(args.outs),
         predictions=args.predictions,
-        seed_param=None if args.seed_param is None else param_key(args.seed_param),
+        seed_params=tuple(map(param_key, _paths(args.seed_param))),
         seed_arg=args.seed_arg,
         python=args.python,
         dvc_init=args.dvc_init,

@@ -93,7 +93,7 @@ def beside_stages(read: dvcfiles.Pipeline) -> Resolved:
 
 def seeded(
     stages: Sequence[Stage],
-    seed: ParamKey | None,
+    seeds: Collection[ParamKey],
     once: Collection[str],
     *,
     named: Collection[str] = (),
@@ -103,18 +103,18 @@ def seeded(
     Parameters
     ----------
     stages : sequence of Stage
-    seed : ParamKey or None
-        The seed parameter. Without one every stage is executed each time.
+    seeds : collection of ParamKey
+        The parameters that vary. Without one every stage is executed each time.
     once : collection of str
         Stages, or groups of them, that the settings want executed once.
     named : collection of str
         Stages that have the seed in another way, e.g. by a template in their command.
     """
     edges = graph.needs(stages)
-    if seed is None:
+    if not seeds:
         found = frozenset(edges)
     else:
-        start = {stage.name for stage in stages if graph.declares(stage, seed)}
+        start = {s.name for s in stages if any(graph.declares(s, seed) for seed in seeds)}
         found = graph.downstream(edges, start | (set(named) & edges.keys()))
     return frozenset(name for name in found if not any(graph.is_called(name, one) for one in once))
 

@@ -94,10 +94,7 @@ def results_part(config: ProjectConfig) -> Json:
         "once": sorted(config.once),
         "pipeline": config.pipeline,
         "predictions": predictions_json(config.predictions),
-        "seed": {
-            "param": str(config.seed.param) if config.seed.param else None,
-            "arg": config.seed.arg,
-        },
+        "seed": {"param": None, "arg": config.seed.arg, **_seed_json(config.seed)},
         "targets": sorted(config.targets),
     }
 
@@ -114,7 +111,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         predictions=inline(predictions_json(config.predictions)),
         curves=inline(list(config.curves)),
         evaluation=inline(list(config.evaluation)),
-        seed=_seed_text(config.seed),
+        seed=seed_text(config.seed),
         python=inline(config.python),
         link=inline(list(config.link)),
         once=inline(list(config.once)),
@@ -171,18 +168,26 @@ def _seed(top: Fields) -> SeedRule:
     fields = top.maybe_child("seed")
     if fields is None:
         return SeedRule()
-    text, arg = fields.maybe_text("param"), fields.maybe_text("arg")
+    varied, fixed = _seed_params(fields, "param"), _seed_params(fields, "fixed")
+    arg = fields.maybe_text("arg")
     fields.only_known()
-    if text is not None and arg is not None:
+    if varied and arg is not None:
         raise fields.bad("arg", "either param or arg, not both")
     if arg is not None and "{seed}" not in arg:
         raise fields.bad("arg", "a text with {seed} in it")
-    if text is None:
-        return SeedRule(arg=arg)
-    key = param_key(text)
-    if not key.key:
-        raise fields.bad("param", "a parameter, like train.seed or conf/model.yaml:seed")
-    return SeedRule(param=ParamKey(relative_path(key.file, where="seed.param"), key.key))
+    if len({*varied, *fixed}) != len(varied) + len(fixed):
+        raise fields.bad("fixed", "each seed parameter once, under param or under fixed")
+    return SeedRule(varied, arg, fixed)
+
+
+def _seed_params(fields: Fields, name: str) -> tuple[ParamKey, ...]:
+    """Read one parameter or a list of them."""
+    raw = fields.raw(name)
+    texts = (fields.text(name),) if isinstance(raw, str) else fields.texts(name, ())
+    keys = [param_key(text) for text in texts]
+    if not all(key.key for key in keys):
+        raise fields.bad(name, "a parameter, like train.seed or conf/model.yaml:seed")
+    return tuple(ParamKey(relative_path(key.file, where=f"seed.{name}"), key.key) for key in keys)
 
 
 def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
@@ -274,10 +279,21 @@ def _pipeline_text(config: ProjectConfig) -> str:
     return f"pipeline: {inline(where)}"
 
 
-def _seed_text(seed: SeedRule) -> str:
-    if seed.param is not None:
-        return inline({"param": str(seed.param)})
-    return inline({"arg": seed.arg} if seed.arg is not None else None)
+def seed_text(seed: SeedRule) -> str:
+    """Write a seed rule on one line, as the settings hold it."""
+    value = _seed_json(seed) if seed.arg is None else {"arg": seed.arg, **_seed_json(seed)}
+    return inline(value or None)
+
+
+def _seed_json(seed: SeedRule) -> dict[str, Json]:
+    """Return the parameters of a rule; a lone one is no list, so older digests stay."""
+    varied, fixed = [str(key) for key in seed.params], [str(key) for key in seed.fixed]
+    value: dict[str, Json] = {}
+    if varied:
+        value["param"] = varied[0] if len(varied) == 1 else list(varied)
+    if fixed:
+        value["fixed"] = list(fixed)
+    return value
 
 
 _TEMPLATE = """\
@@ -320,6 +336,8 @@ evaluation_budget: {budget}
 
 # How a repeat learns its seed: {{param: train.seed}} writes it into the params file,
 # {{arg: "--seed {{seed}}"}} appends it to the command; GITEXP_SEED is set in every case.
+# Of several, {{param: [prepare.seed, train.seed]}} all take it; {{param: train.seed,
+# fixed: [prepare.seed]}}: that one keeps its committed value.
 seed: {seed}
 
 # Interpreter of the project; null: that of the active virtual environment.

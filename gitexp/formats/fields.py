@@ -201,6 +201,11 @@ class Fields:
         child = self.maybe_child(key)
         return {name: child.text(name) for name in child.names()} if child else {}
 
+    def integer_map(self, key: str) -> dict[str, int]:
+        """Read a mapping of integers; empty where the key is absent."""
+        child = self.maybe_child(key)
+        return {name: child.integer(name) for name in child.names()} if child else {}
+
     def params(self, key: str) -> dict[str, ParamValue]:
         """Read a flat mapping of parameters; empty where the key is absent."""
         child = self.maybe_child(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from gitexp.formats.fields import Fields, params_json
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
 from gitexp.formats.keys import param_key, predictions_json, read_predictions
+from gitexp.formats.run import seeds_json
 from gitexp.formats.versions import schema, schema_of
 from gitexp.model.job import (
     Given,
@@ -69,6 +70,7 @@ def load(data: bytes, where: str) -> Job:
         timeout_s=fields.maybe_number("timeout_s"),
         variables=fields.text_map("variables"),
         expect_metrics=fields.texts("expect_metrics", ()),
+        seeds=fields.integer_map("seeds"),
     )
     fields.only_known()
     return job
@@ -110,6 +112,7 @@ def dump(job: Job) -> bytes:
             "timeout_s": job.timeout_s,
             "variables": dict(job.variables),
             "expect_metrics": list(job.expect_metrics),
+            **seeds_json("seeds", job.seeds),
         }
     )
 

@@ -6,7 +6,13 @@ from gitexp.formats import environment as environments
 from gitexp.formats import samples as sample_codec
 from gitexp.formats.fields import Fields, param_json, param_tree, time_text
 from gitexp.formats.jsontext import Json, json_dumps, json_loads
-from gitexp.formats.run import output_json, read_output, read_resources, resources_json
+from gitexp.formats.run import (
+    output_json,
+    read_output,
+    read_resources,
+    resources_json,
+    seeds_json,
+)
 from gitexp.formats.versions import schema, schema_of
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import FileHash, KeptFile, Outcome, StageRecord
@@ -49,6 +55,7 @@ def load(data: bytes, where: str) -> Outcome:
         kept=tuple(_kept(item) for item in fields.children("kept")),
         warnings=fields.texts("warnings", ()),
         patched=fields.texts("patched", ()),
+        seeds=fields.integer_map("seeds"),
     )
 
 
@@ -88,6 +95,7 @@ def dump(outcome: Outcome) -> bytes:
             ],
             "warnings": list(outcome.warnings),
             "patched": list(outcome.patched),
+            **seeds_json("seeds", outcome.seeds),
         }
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gitexp.formats.fields import (
     Fields,
     maybe_time_text,
@@ -22,6 +24,9 @@ from gitexp.model.run import (
     Run,
     Source,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _LIMIT = 8 << 20  # a thousand repeats with the tails of their logs
 
@@ -63,6 +68,7 @@ def load(data: bytes, where: str) -> Run:
         command=fields.text("command", ""),
         call=fields.text("call", ""),
         warnings=fields.texts("warnings", ()),
+        fixed_seeds=fields.integer_map("fixed_seeds"),
     )
 
 
@@ -98,6 +104,7 @@ def to_json(run: Run) -> dict[str, Json]:
         "command": run.command,
         "call": run.call,
         "warnings": list(run.warnings),
+        **seeds_json("fixed_seeds", run.fixed_seeds),
     }
 
 
@@ -147,6 +154,11 @@ def resources_json(used: Resources) -> Json:
     }
 
 
+def seeds_json(name: str, seeds: Mapping[str, int]) -> dict[str, Json]:
+    """Turn the seeds of several parameters into JSON; of a lone one nothing is written."""
+    return {name: dict(seeds)} if seeds else {}
+
+
 def _source(fields: Fields) -> Source:
     swaps = fields.maybe_child("swaps")
     return Source(
@@ -192,6 +204,7 @@ def _repeat(fields: Fields) -> Repeat:
         outputs=tuple(read_output(item) for item in fields.children("outputs", required=False)),
         warnings=fields.texts("warnings", ()),
         made=fields.maybe_sha256("made") or "",
+        seeds=fields.integer_map("seeds"),
     )
 
 
@@ -214,5 +227,6 @@ def _repeat_json(repeat: Repeat) -> Json:
         "resources": resources_json(repeat.resources),
         "outputs": [output_json(output) for output in repeat.outputs],
         "warnings": list(repeat.warnings),
+        **seeds_json("seeds", repeat.seeds),
     }
     return {**value, "made": repeat.made} if repeat.made else value

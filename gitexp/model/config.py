@@ -41,12 +41,31 @@ class ParamKey:
 class SeedRule:
     """How a repeat learns its seed; GITEXP_SEED is set in every case.
 
-    At most one of the two is given. With `param` the seed is written into the params file of the
-    job's worktree; with `arg` the filled-in text (``"seed={seed}"``) is appended to the command.
+    At most one of `params` and `arg` is given. With `params` the seed is written into the params
+    files of the job's worktree; with `arg` the filled-in text (``"seed={seed}"``) is appended to
+    the command.
+
+    Attributes
+    ----------
+    params : tuple of ParamKey
+        They vary: all take a repeat's seed. The committed value of the first is the first seed.
+    fixed : tuple of ParamKey
+        Seeds too, which keep their committed values in every repeat.
     """
 
-    param: ParamKey | None = None
+    params: tuple[ParamKey, ...] = ()
     arg: str | None = None
+    fixed: tuple[ParamKey, ...] = ()
+
+    @property
+    def every(self) -> tuple[ParamKey, ...]:
+        """Return all parameters that are seeds, which no `inputs` covers."""
+        return (*self.params, *self.fixed)
+
+    @property
+    def is_vector(self) -> bool:
+        """Tell whether one number does not say what a repeat's seeds are."""
+        return len(self.params) > 1 or bool(self.fixed)
 
 
 @dataclass(frozen=True, slots=True)

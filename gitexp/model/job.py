@@ -139,6 +139,7 @@ class Job:
     timeout_s: float | None = None
     variables: Mapping[str, str] = field(default_factory=dict)  # set for the stage commands
     expect_metrics: tuple[str, ...] = ()  # names that must be among the samples
+    seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +176,7 @@ class Outcome:
     kept: tuple[KeptFile, ...]
     warnings: tuple[str, ...] = ()
     patched: tuple[str, ...] = ()  # installed files that differ from their RECORD
+    seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
 
 
 class JobState(enum.Enum):

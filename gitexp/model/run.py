@@ -24,7 +24,13 @@ if TYPE_CHECKING:
     )
     from gitexp.model.plan import Person
 
+Key = tuple[int, tuple[tuple[str, int], ...]]  # of a repeat: its seed, each seed parameter's value
 MAX_SEED: Final = 2**62  # whatever counts on from it still fits into 64 bits
+
+
+def lone(seed: int) -> Key:
+    """Return `Repeat.key` where a project has one seed parameter, or none."""
+    return seed, ()
 
 
 class RepeatState(enum.Enum):
@@ -104,6 +110,13 @@ class Repeat:
     outputs: tuple[Output, ...] = ()
     warnings: tuple[str, ...] = ()
     made: str = ""  # sha256 over what it made beside its metrics; "" where that is nothing
+    # of each seed parameter, by the text of its ParamKey; empty where `seed` says it all
+    seeds: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def key(self) -> Key:
+        """What makes it another repeat of a state: its number and all its seeds."""
+        return self.seed, tuple(sorted(self.seeds.items()))
 
     @property
     def last_line(self) -> str:
@@ -173,6 +186,12 @@ class Run:
     command: str = ""  # "call": the run call (and its --resume) this belongs to is `call`
     call: str = ""  # id shared by the runs of one `gitexp run`
     warnings: tuple[str, ...] = ()
+    fixed_seeds: Mapping[str, int] = field(default_factory=dict)  # those of no repeat's choice
+
+    @property
+    def fixed(self) -> tuple[tuple[str, int], ...]:
+        """The seeds that keep their value, in an order of their own."""
+        return tuple(sorted(self.fixed_seeds.items()))
 
 
 @dataclass(frozen=True, slots=True)

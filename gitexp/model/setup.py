@@ -35,7 +35,7 @@ class InitRequest:
     params: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     predictions: str | None = None
-    seed_param: ParamKey | None = None
+    seed_params: tuple[ParamKey, ...] = ()
     seed_arg: str | None = None
     python: str | None = None
     dvc_init: bool | None = None

@@ -31,10 +31,8 @@ def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
 def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     """Return what keeps a number from meaning what it seems to."""
     found = list(counted.warnings)
-    if counted.confounded == "environment":
-        found.append("the two sides never ran in one environment: the effect may be that of it")
-    if counted.confounded == "data":
-        found.append("the two sides never ran on the same linked data: the effect may be theirs")
+    if counted.confounded:
+        found.append(_confounder(counted))
     if evaluation.undeclared:
         found.append(
             "nothing declares the evaluation data, so nobody checks that both sides used the same: "
@@ -65,6 +63,18 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             seeds = advice.seed_ranges(seed for seed, _ in side.failed)
             found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
     return found
+
+
+def _confounder(counted: Count) -> str:
+    if counted.confounded == "environment":
+        return "the two sides never ran in one environment: the effect may be that of it"
+    if counted.confounded == "data":
+        return "the two sides never ran on the same linked data: the effect may be theirs"
+    one, two = (", ".join(side.seeding) for side in (counted.baseline, counted.candidate))
+    return (
+        f"the two sides never ran with the same seeds ({one or 'one seed'} at the baseline, "
+        f"{two or 'one seed'} at the candidate), so no repeats pair: the effect may be theirs"
+    )
 
 
 def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:

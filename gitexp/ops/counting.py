@@ -3,7 +3,9 @@
 Nothing here looks at whether a value is good. A value is read in one place only: to say that
 the same key was measured twice and came out differently.
 
-A sample's key is (inputs, environment, seed, rep, fold, dataset, metric).
+A sample's key is (inputs, environment, seeds, rep, fold, dataset, metric). Its seeds are one number
+or, where a project has several seed parameters, what each of them was: the same number beside
+another fixed seed is another sample, and sides pair on equal seeds only.
 
 * Candidate samples count from runs under *this* plan that the compared commit reaches. All else
   of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
@@ -12,7 +14,8 @@ A sample's key is (inputs, environment, seed, rep, fold, dataset, metric).
   comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent.
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
-* Each side uses one environment and one set of link fingerprints: the largest that both share.
+* Each side uses one environment, one set of link fingerprints and one of fixed seeds: the largest
+  that both share.
 """
 
 from __future__ import annotations
@@ -29,14 +32,15 @@ from gitexp.ops.eligible import (
     left_aside,
     of_baseline,
     of_candidate,
+    seeding,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat, Sample
+    from gitexp.model.run import Key, Repeat, Sample
     from gitexp.ops.eligible import Eligible
     from gitexp.store.lookup import FoundRun
 
@@ -46,6 +50,7 @@ ELSEWHERE = "found elsewhere"
 REPEATED = "the same sample again"
 OTHER_ENVIRONMENT = "other environment"
 OTHER_DATA = "other linked data"
+OTHER_SEEDS = "other fixed seeds"
 UNPAIRED = "unpaired seed"
 
 
@@ -89,6 +94,7 @@ class SideCount:
     links: str
     failed: tuple[tuple[int, str], ...]  # (seed, why) of repeats that never finished
     source_lost: bool = False
+    seeding: tuple[str, ...] = ()  # as `eligible.seeding` says it
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +104,7 @@ class Count:
     baseline: SideCount
     candidate: SideCount
     pairs: tuple[int, ...]  # seeds present on both sides
-    confounded: str  # "", "environment" or "data"
+    confounded: str  # "", "environment", "data" or "seeds"
     unused: tuple[Unused, ...]
     warnings: tuple[str, ...]
     looks: int
@@ -160,9 +166,12 @@ def count(
     (left_key, right_key), confounded = _choose(left, right)
     _others(left, left_key, unused)
     _others(right, right_key, unused)
-    one = _side(left, left_key, theirs.runs)
-    two = _side(right, right_key, mine.runs)
-    pairs = tuple(sorted(one.repeats.keys() & two.repeats.keys()))
+    shared: set[Key] = set()
+    if left_key is not None and right_key is not None:
+        shared = left[left_key].keys() & right[right_key].keys()
+    one = _side(left, left_key, theirs.runs, shared, unused)
+    two = _side(right, right_key, mine.runs, shared, unused)
+    pairs = tuple(sorted({seed for seed, _ in shared}))
     if pairs:
         _unpaired(one, pairs, unused)
         _unpaired(two, pairs, unused)
@@ -203,7 +212,7 @@ def evaluation_of(counted: Count) -> Evaluation:
 
 # --- one of each key ----------------------------------------------------------------------------
 
-_Group = tuple["EnvironmentDigest | None", str]  # environment, links
+_Group = tuple["EnvironmentDigest | None", str, tuple[str, ...]]  # environment, links, seeding
 
 
 def _collect(
@@ -212,14 +221,14 @@ def _collect(
     warnings: list[str],
     unused: list[Unused],
     side: str,
-) -> dict[_Group, dict[int, Counted]]:
-    """Return the repeats that count, by environment and links, then by seed."""
+) -> dict[_Group, dict[Key, Counted]]:
+    """Return the repeats that count, by what sets them apart as a whole, then by their key."""
     measured = _measured(eligible)
-    groups: dict[_Group, dict[int, Counted]] = {}
+    groups: dict[_Group, dict[Key, Counted]] = {}
     unstable: dict[str, set[int]] = {}
-    for (group, seed), several in measured.items():
-        first = _first(several, earlier)
-        groups.setdefault(group, {})[seed] = first
+    for (group, name), several in measured.items():
+        first, seed = _first(several, earlier), name[0]
+        groups.setdefault(group, {})[name] = first
         for other in several:
             if other is first:
                 continue
@@ -235,19 +244,19 @@ def _collect(
     return groups
 
 
-def _measured(eligible: Eligible) -> dict[tuple[_Group, int], list[Counted]]:
-    """Join the repeats of all runs to their samples, by environment, links and seed."""
+def _measured(eligible: Eligible) -> dict[tuple[_Group, Key], list[Counted]]:
+    """Join the repeats of all runs to their samples, by environment, links and seeds."""
     rows: dict[tuple[str, int], list[Sample]] = {}
     for item in eligible.runs:
         for sample in item.samples:
             rows.setdefault((item.run.id, sample.seed), []).append(sample)
-    measured: dict[tuple[_Group, int], list[Counted]] = {}
+    measured: dict[tuple[_Group, Key], list[Counted]] = {}
     for item, repeat in eligible.repeats():
         samples = {
             (row.metric, row.rep, row.fold, row.dataset): row
             for row in rows.get((item.run.id, repeat.seed), ())
         }
-        key = ((repeat.environment, repeat.links), repeat.seed)
+        key = ((repeat.environment, repeat.links, seeding(item, repeat)), repeat.key)
         measured.setdefault(key, []).append(Counted(item, repeat, samples))
     return measured
 
@@ -264,7 +273,7 @@ def _first(several: Sequence[Counted], earlier: Earlier) -> Counted:
 
 
 def _choose(
-    left: Mapping[_Group, Mapping[int, Counted]], right: Mapping[_Group, Mapping[int, Counted]]
+    left: Mapping[_Group, Mapping[Key, Counted]], right: Mapping[_Group, Mapping[Key, Counted]]
 ) -> tuple[tuple[_Group | None, _Group | None], str]:
     """Return the group of each side and what confounds them ("" where nothing does)."""
 
@@ -273,50 +282,70 @@ def _choose(
         return len(one.keys() & two.keys()), min(len(one), len(two)), len(one) + len(two)
 
     def largest(pairs: Iterable[tuple[_Group, _Group]]) -> tuple[_Group, _Group]:
-        by_name = sorted(pairs, key=lambda pair: tuple((a or "", b) for a, b in pair))
+        by_name = sorted(pairs, key=lambda pair: tuple(_order(group) for group in pair))
         return max(by_name, key=size)
 
     if not left or not right:
         only = left or right
-        group = max(
-            sorted(only, key=lambda g: (g[0] or "", g[1])), key=lambda g: len(only[g]), default=None
-        )
+        group = max(sorted(only, key=_order), key=lambda group: len(only[group]), default=None)
         return (group if left else None, group if right else None), ""
     every = list(product(left, right))
-    same = [pair for pair in every if pair[0] == pair[1]]
-    if same:
-        return largest(same), ""
-    same_environment = [pair for pair in every if pair[0][0] == pair[1][0]]
-    if same_environment:
-        return largest(same_environment), "data"
+    for confounded, parts in (("", (0, 1, 2)), ("seeds", (0, 1)), ("data", (0, 2)), ("data", (0,))):
+        same = [pair for pair in every if all(pair[0][n] == pair[1][n] for n in parts)]
+        if same:
+            return largest(same), confounded
     return largest(every), "environment"
+
+
+def _order(group: _Group) -> tuple[str, str, tuple[str, ...]]:
+    return group[0] or "", *group[1:]
 
 
 # --- shaping ------------------------------------------------------------------------------------
 
 
 def _side(
-    groups: Mapping[_Group, dict[int, Counted]], key: _Group | None, runs: Sequence[FoundRun]
+    groups: Mapping[_Group, dict[Key, Counted]],
+    key: _Group | None,
+    runs: Sequence[FoundRun],
+    shared: Collection[Key],
+    unused: list[Unused],
 ) -> SideCount:
-    repeats = {} if key is None else dict(sorted(groups[key].items()))
-    finished = {seed for group in groups.values() for seed in group}
+    repeats: dict[int, Counted] = {}
+    # Two keys of one number: the first repeat of states whose varied seeds were other ones.
+    mine = {} if key is None else groups[key]
+    for name in sorted(mine, key=lambda each: (each not in shared, each)):
+        repeats.setdefault(name[0], mine[name])
+    unused.extend(
+        left_aside(UNPAIRED, item.found, (seed,))
+        for (seed, _), item in mine.items()
+        if item is not repeats[seed]
+    )
+    finished = {seed for group in groups.values() for seed, _ in group}
     failed: dict[int, str] = {}
     for item in runs:
         for repeat in item.run.repeats:
             if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
                 failed[repeat.seed] = repeat.reason or repeat.state.value
-    environment, links = (None, "") if key is None else key
-    return SideCount(repeats, environment, links, tuple(sorted(failed.items())))
+    environment, links, seeding_ = (None, "", ()) if key is None else key
+    return SideCount(
+        dict(sorted(repeats.items())),
+        environment,
+        links,
+        tuple(sorted(failed.items())),
+        seeding=seeding_,
+    )
 
 
 def _others(
-    groups: Mapping[_Group, Mapping[int, Counted]], key: _Group | None, unused: list[Unused]
+    groups: Mapping[_Group, Mapping[Key, Counted]], key: _Group | None, unused: list[Unused]
 ) -> None:
     for group, repeats in groups.items():
         if group == key or key is None:
             continue
-        why = OTHER_ENVIRONMENT if group[0] != key[0] else OTHER_DATA
-        unused.extend(left_aside(why, item.found, (seed,)) for seed, item in repeats.items())
+        whys = (OTHER_ENVIRONMENT, OTHER_DATA, OTHER_SEEDS)
+        why = next(why for why, one, two in zip(whys, group, key, strict=True) if one != two)
+        unused.extend(left_aside(why, item.found, (seed,)) for (seed, _), item in repeats.items())
 
 
 def _unpaired(side: SideCount, pairs: tuple[int, ...], unused: list[Unused]) -> None:

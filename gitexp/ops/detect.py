@@ -15,6 +15,7 @@ from gitexp.errors import (
     BadFormatError,
     NoPipelineError,
     PreflightError,
+    SeveralSeedsError,
     UnsafeInputError,
     UsageError,
 )
@@ -290,17 +291,16 @@ def _seed(
         for file in params
         for key, value in _flat(folder / file, file).items()
     }
-    if request.seed_param is not None:
-        if request.seed_param not in values:
+    for wanted in request.seed_params:
+        if wanted not in values:
             names = [str(key) for key in values]
-            likely = near(str(request.seed_param), names)
+            likely = near(str(wanted), names)
             raise UsageError(
-                f"there is no parameter {request.seed_param}",
+                f"there is no parameter {wanted}",
                 where=", ".join(params),
                 expected=", ".join(names[:20]) or "a params file",
                 next_step=f"the same with --seed-param {likely[0]}" if likely else "",
             )
-        return SeedRule(param=request.seed_param)
     named = [
         key
         for key, value in values.items()
@@ -310,17 +310,31 @@ def _seed(
     ]
     declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
     choice = declared or named
-    if len(choice) == 1:
-        return SeedRule(param=choice[0])
-    if choice:
-        listed = ", ".join(str(key) for key in choice)
-        notes.append(f"several parameters look like the seed ({listed}); give --seed-param")
-    else:
+    if request.seed_params:
+        fixed = tuple(key for key in choice if key not in request.seed_params)
+        if fixed:
+            listed = ", ".join(str(key) for key in fixed)
+            notes.append(f"{listed} is taken for a seed that keeps its committed value")
+        return SeedRule(request.seed_params, fixed=fixed)
+    if len(choice) > 1:
+        raise SeveralSeedsError(
+            "several parameters look like seeds",
+            found=", ".join(str(key) for key in choice),
+            where=", ".join(dict.fromkeys(key.file for key in choice)),
+            expected="which of them take a repeat's seed; the others keep their committed value",
+            next_step=f"the same with {_options(choice)}, for all of them; or with "
+            + " or ".join(_options([key]) for key in choice),
+        )
+    if not choice:
         notes.append(
             "no seed parameter was found: repeats differ in GITEXP_SEED alone; "
             "see seed: in the settings"
         )
-    return SeedRule()
+    return SeedRule(tuple(choice))
+
+
+def _options(keys: Iterable[ParamKey]) -> str:
+    return " ".join(f"--seed-param {key}" for key in keys)
 
 
 def _flat(path: Path, file: str) -> dict[str, ParamValue]:
@@ -373,7 +387,9 @@ def _columns(path: str, header: Sequence[str]) -> Predictions | None:
 
 def describe(config: ProjectConfig) -> list[tuple[str, str]]:
     """Return what the settings say, as (what, where) for people."""
-    seed = config.seed.param or config.seed.arg or "GITEXP_SEED only"
+    seed = ", ".join(map(str, config.seed.params)) or config.seed.arg or "GITEXP_SEED only"
+    if config.seed.fixed:
+        seed += f"; fixed: {', '.join(map(str, config.seed.fixed))}"
     rows = [
         ("command", config.command or ""),
         (
@@ -383,7 +399,7 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("params", ", ".join(config.params)),
         ("metrics", ", ".join(config.metrics)),
         ("outputs", ", ".join(config.outputs)),
-        ("seed", str(seed)),
+        ("seed", seed),
         ("predictions", config.predictions.path if config.predictions else ""),
     ]
     return [(label, text) for label, text in rows if text]

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
 from gitexp.model.plan import StoppingRule
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import Origin, RepeatState, lone
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from gitexp.model.ids import EnvironmentDigest, InputsDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Repeat
+    from gitexp.model.run import Key, Repeat
     from gitexp.store.lookup import FoundRun
 
     Earlier = Callable[[FoundRun, FoundRun], bool]
@@ -36,22 +36,33 @@ class Eligible:
     """
 
     runs: tuple[FoundRun, ...]
-    spent: Mapping[str, frozenset[int]] = field(default_factory=dict)  # run id -> its spent seeds
+    spent: Mapping[str, frozenset[Key]] = field(default_factory=dict)  # run id -> its spent keys
 
     def repeats(self) -> Iterator[tuple[FoundRun, Repeat]]:
         """Yield the repeats that may count: finished, and of no spent seed."""
         for item in self.runs:
             out = self.spent.get(item.run.id, frozenset())
             for repeat in item.run.repeats:
-                if repeat.state is RepeatState.FINISHED and repeat.seed not in out:
+                if repeat.state is RepeatState.FINISHED and repeat.key not in out:
                     yield item, repeat
 
-    def seeds(self, environment: EnvironmentDigest | None, links: str = "") -> frozenset[int]:
-        """Return the seeds that count in one environment, with one set of linked data."""
+    def seeds(
+        self,
+        environment: EnvironmentDigest | None,
+        links: str = "",
+        key: Callable[[int], Key] = lone,
+    ) -> frozenset[int]:
+        """Return the seeds that count in one environment, with one set of linked data.
+
+        What `Repeat.key` a side gives to a seed says `key`: under other fixed seeds the same
+        number is another sample.
+        """
         return frozenset(
             repeat.seed
             for _, repeat in self.repeats()
-            if repeat.environment == environment and repeat.links == links
+            if repeat.environment == environment
+            and repeat.links == links
+            and repeat.key == key(repeat.seed)
         )
 
 
@@ -116,7 +127,7 @@ def of_candidate(  # noqa: PLR0913, PLR0917  six plain values of one rule
     planned = under_plan(mine, plan, unused)
     spent = spent_by_run(everywhere, planned, plan, earlier)
     unused.extend(
-        left_aside(SPENT, item, tuple(sorted(spent[item.run.id])))
+        left_aside(SPENT, item, tuple(sorted(seed for seed, _ in spent[item.run.id])))
         for item in planned
         if item.run.id in spent
     )
@@ -137,7 +148,10 @@ def of_baseline(
 
 
 def seen_outside(
-    runs: Iterable[FoundRun], plan: Plan | None, inputs: InputsDigest
+    runs: Iterable[FoundRun],
+    plan: Plan | None,
+    inputs: InputsDigest,
+    key: Callable[[int], Key] = lone,
 ) -> frozenset[int]:
     """Return the seeds that a run still to be made would find spent.
 
@@ -148,14 +162,17 @@ def seen_outside(
     plan : Plan or None
         None: there is no plan, so nothing can be spent.
     inputs : InputsDigest
+    key : callable
+        What `Repeat.key` of a seed will be.
     """
     if plan is None:
         return frozenset()
     return frozenset(
-        seed
+        found[0]
         for item in runs
         if item.run.inputs == inputs and not is_under(item, plan)
-        for seed in finished_seeds(item)
+        for found in _finished(item)
+        if found == key(found[0])
     )
 
 
@@ -164,8 +181,8 @@ def spent_by_run(
     planned: Iterable[FoundRun],
     plan: Plan | None,
     earlier: Earlier,
-) -> Mapping[str, frozenset[int]]:
-    """Return, for each planned run, the seeds that others had seen before it.
+) -> Mapping[str, frozenset[Key]]:
+    """Return, for each planned run, what others had seen before it, by `Repeat.key`.
 
     Others are runs of the same inputs, in whatever environment, that are not under the plan. Of
     parallel lines only clocks could tell which was first, so there the seed is spent.
@@ -180,21 +197,21 @@ def _hits(
     planned: Iterable[FoundRun],
     plan: Plan,
     hits: Earlier,
-) -> Mapping[str, frozenset[int]]:
-    """Return, for each planned run, its seeds in runs outside the plan that hit it."""
+) -> Mapping[str, frozenset[Key]]:
+    """Return, for each planned run, its keys in runs outside the plan that hit it."""
     others: dict[InputsDigest, list[FoundRun]] = {}
     for other in unique(everywhere):
         if not is_under(other, plan):
             others.setdefault(other.run.inputs, []).append(other)
-    found: dict[str, frozenset[int]] = {}
+    found: dict[str, frozenset[Key]] = {}
     for item in planned:
-        mine = frozenset(finished_seeds(item))
+        mine = frozenset(_finished(item))
         hit = frozenset(
-            seed
+            key
             for other in others.get(item.run.inputs, ())
             # Who came first is asked last: it may cost a walk over the history.
-            if (common := mine.intersection(finished_seeds(other))) and hits(item, other)
-            for seed in common
+            if (common := mine.intersection(_finished(other))) and hits(item, other)
+            for key in common
         )
         if hit:
             found[item.run.id] = hit
@@ -215,7 +232,8 @@ def count_looks(
     Returns
     -------
     looks, variants : int
-        `variants` is the number of different candidate inputs run under the plan.
+        `variants` is the number of different candidates run under the plan: of other inputs, or
+        with other fixed seeds.
     """
     if plan is None:
         return 0, 0
@@ -225,7 +243,7 @@ def count_looks(
     calls: dict[str, list[FoundRun]] = {}
     for item in sorted(under, key=lambda item: item.order):
         calls.setdefault(item.run.call or item.run.id, []).append(item)
-    seen: dict[InputsDigest, set[tuple[EnvironmentDigest | None, str, int]]] = {}
+    seen: dict[_Variant, set[tuple[EnvironmentDigest | None, str, Key]]] = {}
     rule = None if plan.stopping is None else plan.stopping.rule
     always = rule is StoppingRule.ALWAYS_VALID  # whose p-values are looked at without a price
     looks, open_for_more = 0, True
@@ -236,14 +254,14 @@ def count_looks(
             for item in items
         }
         looks += not open_for_more and any(
-            not adds[item.run.id] <= seen.get(item.run.inputs, set()) for item in items
+            not adds[item.run.id] <= seen.get(_variant(item), set()) for item in items
         )
         for item in items:
-            if seen and item.run.inputs not in seen:
+            if seen and _variant(item) not in seen:
                 open_for_more = False
-            have = seen.setdefault(item.run.inputs, set())
+            have = seen.setdefault(_variant(item), set())
             have |= adds[item.run.id]
-            if len({seed for *_, seed in have}) >= plan.repeats and not always:
+            if len({key for *_, key in have}) >= plan.repeats and not always:
                 open_for_more = False
     return looks, len(seen)
 
@@ -259,12 +277,33 @@ def finished_seeds(item: FoundRun) -> tuple[int, ...]:
     return tuple(repeat.seed for repeat in item.run.repeats if repeat.state is RepeatState.FINISHED)
 
 
+def seeding(item: FoundRun, repeat: Repeat) -> tuple[str, ...]:
+    """Say which parameters are seeds, and what those are that keep their value: ``a=1``, ``b``.
+
+    Empty where there is one seed parameter, or none.
+    """
+    named = {name: name for name in repeat.seeds}
+    named |= {name: f"{name}={value}" for name, value in item.run.fixed_seeds.items()}
+    return tuple(named[name] for name in sorted(repeat.seeds))
+
+
 def unique(runs: Iterable[FoundRun]) -> tuple[FoundRun, ...]:
     """Drop runs that were found twice."""
     return tuple({item.run.id: item for item in runs}.values())
 
 
-def _key(eligible: tuple[FoundRun, Repeat]) -> tuple[EnvironmentDigest | None, str, int]:
+def _finished(item: FoundRun) -> tuple[Key, ...]:
+    return tuple(repeat.key for repeat in item.run.repeats if repeat.state is RepeatState.FINISHED)
+
+
+_Variant = tuple["InputsDigest", tuple[tuple[str, int], ...]]
+
+
+def _variant(item: FoundRun) -> _Variant:
+    return item.run.inputs, item.run.fixed
+
+
+def _key(eligible: tuple[FoundRun, Repeat]) -> tuple[EnvironmentDigest | None, str, Key]:
     """Return what makes a candidate sample of the same inputs another one."""
     repeat = eligible[1]
-    return repeat.environment, repeat.links, repeat.seed
+    return repeat.environment, repeat.links, repeat.key

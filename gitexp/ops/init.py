@@ -268,7 +268,7 @@ def _check(request: InitRequest, top: Path) -> None:
             expected='a text such as "--seed {seed}"',
             next_step=f'the same with --seed-arg "{request.seed_arg.rstrip()} {{seed}}"',
         )
-    if request.seed_arg is not None and request.seed_param is not None:
+    if request.seed_arg is not None and request.seed_params:
         raise UsageError(
             "give --seed-param or --seed-arg, not both", next_step="the same with one of the two"
         )
@@ -314,7 +314,7 @@ def _unused(request: InitRequest, config: ProjectConfig) -> str:
         ("--params", request.params, config.params),
         ("--outs", request.outputs, config.outputs),
         ("--predictions", request.predictions, predictions),
-        ("--seed-param", request.seed_param, config.seed.param),
+        ("--seed-param", request.seed_params, config.seed.params),
         ("--seed-arg", request.seed_arg, config.seed.arg),
         ("--python", request.python, config.python),
     )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
+    from gitexp.model.config import ParamKey, ProjectConfig
     from gitexp.model.ids import CommitHash
 
 VARIABLE: Final = "GITEXP_SEED"
@@ -136,31 +136,32 @@ class Code:
         if rule.arg is not None:
             word = re.sub(r"[=\s]*\{seed\}.*", "", rule.arg).strip().lstrip("-+").split(" ")[-1]
             return any(_names(word.lstrip("-"), t) or _ALL_ARGUMENTS.search(t) for t in code)
-        if rule.param is not None:
-            file, last = rule.param.file.rpartition("/")[2], rule.param.key.rpartition(".")[2]
-            wholes = ("params_show", "hydra", "omegaconf", "OmegaConf", file)
-            texts = [t for p, t in self.texts if p.rpartition("/")[2] != "dvc.yaml"]
-            texts = [t for t in code if t in texts]
-            return (
-                any(_names(last, t) for t in code)
-                or any(word in text for text in texts for word in wholes)
-                or file in (self.config.command or "")
-            )
-        return False
+        return any(self._reads(key, code) for key in rule.params)
+
+    def _reads(self, key: ParamKey, code: list[str]) -> bool:
+        file, last = key.file.rpartition("/")[2], key.key.rpartition(".")[2]
+        wholes = ("params_show", "hydra", "omegaconf", "OmegaConf", file)
+        texts = [t for p, t in self.texts if p.rpartition("/")[2] != "dvc.yaml"]
+        texts = [t for t in code if t in texts]
+        return (
+            any(_names(last, t) for t in code)
+            or any(word in text for text in texts for word in wholes)
+            or file in (self.config.command or "")
+        )
 
     def _is_params(self, path: str) -> bool:
         return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
 
     def _option(self) -> str:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
-        if self.config.seed.arg is not None or self.config.seed.param is not None:
+        if self.config.seed.arg is not None or self.config.seed.params:
             return ""
         options = re.compile(r"(?:add_argument|option)\(\s*[\"'](--?[\w-]*seed)[\"']")
         return next((m[1] for _, text in self.texts if (m := options.search(text))), "")
 
     def _parameter(self) -> str:
         """Return the key in a params file that looks like a seed, is read, and is not varied."""
-        if self.config.seed.param is not None or self.config.pipeline is None:
+        if self.config.seed.params or self.config.pipeline is None:
             return ""
         files = [text for path, text in self.texts if self._is_params(path)]
         names = [m[1] for text in files for m in re.finditer(r"\b(\w*seed|random_state)\b", text)]

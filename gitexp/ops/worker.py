@@ -276,6 +276,7 @@ def _finish(
         kept=() if result is None else result.kept,
         warnings=tuple(attempt.warnings),
         patched=attempt.patched,
+        seeds=job.seeds,
     )
     reach(Point.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"

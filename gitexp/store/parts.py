@@ -6,6 +6,7 @@ are ``inputs@1``; changing any of them changes every digest and needs a new name
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import posixpath
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from gitexp.store.beside import beside
 from gitexp.store.state import State, locked, outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.formats.dvcfiles import HashedPath
     from gitexp.formats.text import Json
@@ -86,7 +87,7 @@ def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ..
 
 
 def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
-    """Return all parameters, flat, without the seed; the key is the text of the `ParamKey`."""
+    """Return all parameters, flat, without seeds; the key is the text of the `ParamKey`."""
     found: dict[str, ParamValue] = {}
     for file in state.config.params:
         data = state.read(file)
@@ -95,9 +96,9 @@ def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str
         changes = _changes(overrides, file)
         if changes:
             data = params.edit(data, file, changes)
-        seed = state.config.seed.param
+        seeds = _seeds(state.config, file)
         for key, value in params.flatten(params.parse(data, file)).items():
-            if seed is None or seed.file != file or seed.key != key:
+            if key not in seeds:
                 found[key if file == "params.yaml" else f"{file}:{key}"] = value
     return found
 
@@ -182,23 +183,22 @@ def _beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Part]:
 
 
 def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:
-    """Yield the params files by value: comments, layout and the seed say nothing."""
-    seed = state.config.seed.param
+    """Yield the params files by value: comments, layout and seeds say nothing."""
     for file in state.config.params:
         data = state.read(file)
         if isinstance(data, Absent):
             continue
         changes = _changes(overrides, file)
-        key = seed.key if seed is not None and seed.file == file else None
+        seeds = _seeds(state.config, file)
         if file.endswith(".py"):
-            # Code beside the constants counts too, so the text is taken with the seed levelled.
+            # Code beside the constants counts too, so the text is taken with the seeds levelled.
             text = data
-            if key is not None and key in params.flatten(params.parse(text, file)):
-                changes = {**changes, key: 0}
+            there = params.flatten(params.parse(text, file)) if seeds else {}
+            changes |= {key: 0 for key in seeds if key in there}
             digest = _sha256(params.edit(text, file, changes) if changes else text)
         else:
             edited = params.edit(data, file, changes) if changes else data
-            digest = _sha256(json_dumps_compact(_without(params.parse(edited, file), key)))
+            digest = _sha256(json_dumps_compact(_without(params.parse(edited, file), seeds)))
         yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
 
 
@@ -256,15 +256,16 @@ def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamV
     return {key.key: value for key, value in keys.items() if key.file == file}
 
 
-def _without(value: Json, key: str | None) -> Json:
-    """Return a parsed params file without one dotted key, or as it is where that is not there."""
-    if key is None:
-        return value
-    try:
-        path = path_of(value, key)
-    except UnknownParamError:
-        return value
-    return _cut(value, path)
+def _seeds(config: ProjectConfig, file: str) -> tuple[str, ...]:
+    return tuple(each.key for each in config.seed.every if each.file == file)
+
+
+def _without(value: Json, keys: Iterable[str]) -> Json:
+    """Return a parsed params file without some dotted keys; one that is not there is no matter."""
+    for key in keys:
+        with contextlib.suppress(UnknownParamError):
+            value = _cut(value, path_of(value, key))
+    return value
 
 
 def _cut(value: Json, path: Sequence[str | int]) -> Json:

@@ -18,6 +18,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.formats import dvcfiles
+from gitexp.formats.keys import param_key
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
 from tests.build import dvc, repository
@@ -323,6 +324,7 @@ STAGES = (
         ("train", (), (), "train evaluate describe"),
         ("split.seed", (), (), "split train evaluate"),
         ("other.yaml:seed", (), (), "each@a"),
+        ("train.seed other.yaml:seed", (), (), "train evaluate each@a"),
         ("train.seed", ("evaluate",), (), "train"),
         ("nobody.seed", (), (), ""),
         ("nobody.seed", (), ("prepare",), "prepare split train evaluate describe"),
@@ -333,14 +335,13 @@ STAGES = (
 def test_a_stage_is_seeded_if_a_declared_path_leads_to_the_seed(
     key: str, once: tuple[str, ...], named: tuple[str, ...], expected: str
 ) -> None:
-    file, _, rest = key.rpartition(":")
-    seed = ParamKey(file or "params.yaml", rest) if key else None
-    assert pipeline.seeded(STAGES, seed, once, named=named) == frozenset(expected.split())
+    seeds = [param_key(each) for each in key.split()]
+    assert pipeline.seeded(STAGES, seeds, once, named=named) == frozenset(expected.split())
 
 
 def test_a_stage_that_depends_on_the_params_file_as_a_file_is_seeded() -> None:
     stages = (stage("a", "conf/params.yaml", "x"), stage("b", "conf", "y"), stage("c", "z", "w"))
-    assert pipeline.seeded(stages, ParamKey("conf/params.yaml", "seed"), ()) == {"a", "b"}
+    assert pipeline.seeded(stages, [ParamKey("conf/params.yaml", "seed")], ()) == {"a", "b"}
 
 
 TOP_LEVEL = """\

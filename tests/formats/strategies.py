@@ -123,6 +123,7 @@ resources = st.builds(
     peak_memory_bytes=maybe(sizes),
     variables=text_maps,
 )
+seed_maps = st.dictionaries(words, integers, max_size=2)
 repeats = st.builds(
     r.Repeat,
     seed=integers,
@@ -143,6 +144,7 @@ repeats = st.builds(
     outputs=tuples(outputs),
     warnings=tuples(texts),
     made=st.one_of(st.just(""), sha256s),
+    seeds=seed_maps,
 )
 runs = st.builds(
     r.Run,
@@ -174,6 +176,7 @@ runs = st.builds(
     command=texts,
     call=texts,
     warnings=tuples(texts),
+    fixed_seeds=seed_maps,
 )
 environments = st.builds(
     r.Environment,
@@ -710,7 +713,11 @@ configs = st.builds(
             "predictions": maybe(predictions),
             "curves": tuples(paths),
             "evaluation": tuples(paths),
-            "seed": st.builds(SeedRule, param=maybe(param_keys))
+            "seed": st.lists(param_keys, max_size=3, unique=True).flatmap(
+                lambda keys: st.integers(0, len(keys)).map(
+                    lambda n: SeedRule(tuple(keys[:n]), fixed=tuple(keys[n:]))
+                )
+            )
             | st.builds(SeedRule, arg=texts.map(lambda text: text + "{seed}")),
             "python": maybe(texts),
             "link": tuples(paths),

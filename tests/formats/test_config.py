@@ -56,7 +56,7 @@ record: {identity: hash}
         predictions=Predictions("p.csv", y_true="y", positive="1"),
         curves=("curves.csv",),
         evaluation=("data/test.csv",),
-        seed=SeedRule(param=ParamKey("params.yaml", "train.seed")),
+        seed=SeedRule((ParamKey("params.yaml", "train.seed"),)),
         python=".venv/bin/python",
         link=(".env",),
         once=("prepare",),
@@ -78,9 +78,27 @@ def test_short_forms_are_read() -> None:
     assert load("pipeline: dvc.yaml\nmetrics: [m.json]\n").metrics == ("m.json",)
     assert load("command: python train.py\n").command == "python train.py"
     assert load('seed: {arg: "seed={seed}"}\n').seed.arg == "seed={seed}"
-    assert load("seed: {param: conf/net.toml:train.seed}\n").seed.param == ParamKey(
-        "conf/net.toml", "train.seed"
+    assert load("seed: {param: conf/net.toml:train.seed}\n").seed.params == (
+        ParamKey("conf/net.toml", "train.seed"),
     )
+    several = load("seed: {param: [a.seed, c.yaml:b], fixed: split}\n").seed
+    assert [str(key) for key in several.params] == ["a.seed", "c.yaml:b"]
+    assert [str(key) for key in several.fixed] == ["split"]
+
+
+@pytest.mark.parametrize(
+    ("text", "json"),
+    [
+        ("seed: null\n", {"param": None, "arg": None}),
+        ("seed: {param: train.seed}\n", {"param": "train.seed", "arg": None}),
+        ("seed: {param: [train.seed]}\n", {"param": "train.seed", "arg": None}),
+        ("seed: {arg: 's={seed}'}\n", {"param": None, "arg": "s={seed}"}),
+    ],
+)
+def test_one_seed_is_digested_as_it_always_was(text: str, json: object) -> None:
+    part = config.results_part(load(text))
+    assert isinstance(part, dict)
+    assert part["seed"] == json
 
 
 @pytest.mark.parametrize(
@@ -93,6 +111,10 @@ def test_short_forms_are_read() -> None:
         ("pipeline: dvc.yaml\ncommand: x\n", "command", "not both"),
         ("seed: {param: a, arg: '{seed}'}\n", "seed.arg", "not both"),
         ("seed: {arg: seed}\n", "seed.arg", "{seed}"),
+        ("seed: {param: [a, a]}\n", "seed.fixed", "once"),
+        ("seed: {param: a, fixed: [a]}\n", "seed.fixed", "once"),
+        ("seed: {param: ['']}\n", "seed.param", "train.seed"),
+        ("seed: {param: 3}\n", "seed.param", "list of texts"),
         ("run: {timeout_s: 0}\n", "run.timeout_s", "above 0"),
         ("branches: {prefix: exp}\n", "branches.prefix", "exp/"),
         ("limits: {git_file: many}\n", "limits.git_file", "5 MiB"),

@@ -15,7 +15,7 @@ from gitexp.model.ids import (
     TreeId,
 )
 from gitexp.model.run import Origin, PlanRef, Repeat, RepeatState, Run, Sample, Source
-from gitexp.ops import counting, eligible
+from gitexp.ops import cautions, counting, eligible
 from gitexp.ops.counting import Count, Found, count, evaluation_of
 from gitexp.store.lookup import FoundRun
 from tests.ops.records import ADA, START
@@ -115,6 +115,57 @@ def test_runs_under_the_plan_count_and_are_paired_by_seed() -> None:
     assert sorted(result.candidate.repeats) == [2, 3, 4, 5, 6]
     assert reasons(result) == {counting.UNPAIRED: (5, 6)} | reasons(result)
     assert {(item.run[0], item.seeds) for item in result.unused} == {("b", (0, 1)), ("c", (5, 6))}
+
+
+def seeded(item: FoundRun, *, fixed: Mapping[str, int] | None = None, **first: int) -> FoundRun:
+    """Give a run the seeds of two parameters that vary, a and b, and some that do not.
+
+    `first` is what the first repeat had, where that was not one number.
+    """
+    fixed = fixed or {}
+    repeats = tuple(
+        replace(each, seeds={"a": each.seed, "b": each.seed, **fixed, **(first if n == 0 else {})})
+        for n, each in enumerate(item.run.repeats)
+    )
+    return replace(item, run=replace(item.run, repeats=repeats, fixed_seeds=fixed))
+
+
+def test_sides_pair_on_equal_seed_vectors_only() -> None:
+    """The first repeat has what was committed: where that is another vector it has no partner."""
+    base, mine = run("b", BASE, (1, 2, 3)), run("c", CANDIDATE, (1, 2, 3), order=1)
+    assert counted(seeded(base, a=1, b=5), seeded(mine, a=1, b=5)).pairs == (1, 2, 3)
+    result = counted(seeded(base, a=1, b=5), seeded(mine, a=1, b=6))
+    assert (result.pairs, result.confounded) == ((2, 3), "")
+    assert reasons(result)[counting.UNPAIRED] == (1,)
+    again = seeded(run("d", BASE, (1,), order=2), a=1, b=6)
+    result = counted(seeded(base, a=1, b=5), seeded(mine, a=1, b=6), again)
+    assert result.pairs == (1, 2, 3)
+    assert result.baseline.repeats[1].found.run.id[0] == "d"
+    assert [item.run[0] for item in result.unused if item.why == counting.UNPAIRED] == ["b"]
+
+
+def test_the_same_seed_beside_another_fixed_seed_is_another_sample() -> None:
+    base = seeded(run("b", BASE, (1, 2, 3)), fixed={"split": 1})
+    one = seeded(run("c", CANDIDATE, (1, 2), order=1), fixed={"split": 1})
+    two = seeded(
+        run("d", CANDIDATE, (1, 2, 3), order=2, values={1: 0.9}, call="d"), fixed={"split": 2}
+    )
+    result = counted(base, one, two)
+    assert (result.pairs, result.confounded, result.variants) == ((1, 2), "", 2)
+    assert reasons(result)[counting.OTHER_SEEDS] == (1, 2, 3)
+    assert not result.warnings  # no "not deterministic": these are other samples
+    apart = counted(base, two)
+    assert (apart.pairs, apart.confounded) == ((), "seeds")
+    said = cautions.warnings(apart, evaluation_of(apart))
+    assert "a, b, split=1 at the baseline, a, b, split=2 at the candidate" in said[0]
+
+
+def test_a_seed_is_spent_with_its_whole_vector() -> None:
+    seen = seeded(run("e", CANDIDATE, (1, 2), plan=None), fixed={"split": 1})
+    mine = seeded(run("c", CANDIDATE, (2, 3), order=1), fixed={"split": 1})
+    other = seeded(run("d", CANDIDATE, (2, 3), order=1), fixed={"split": 2})
+    assert reasons(counted(seen, mine))[eligible.SPENT] == (2,)
+    assert eligible.SPENT not in reasons(counted(seen, other))
 
 
 def test_a_run_without_the_plan_is_exploratory_and_spends_its_seeds() -> None:

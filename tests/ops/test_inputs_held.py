@@ -126,7 +126,7 @@ def built(project: Project, path: Path, config: Mapping[str, str] | None = None)
         InitRequest(
             command=None if project.pipeline else "python train.py",
             params=(project.params,),
-            seed_param=ParamKey(project.params, "seed"),
+            seed_params=(ParamKey(project.params, "seed"),),
             metrics=("metrics.json",),
             outputs=project.outputs,
         ),

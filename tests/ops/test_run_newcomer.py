@@ -236,7 +236,7 @@ def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Pa
         (InitRequest(command="x", python="/nowhere/python"), "the same with --python"),
         (InitRequest(command="x", seed_arg="--seed"), 'the same with --seed-arg "--seed {seed}"'),
         (
-            InitRequest(command="x", seed_param=ParamKey("params.yaml", "sed")),
+            InitRequest(command="x", seed_params=(ParamKey("params.yaml", "sed"),)),
             "the same with --seed-param seed",
         ),
         (InitRequest(command="x", outputs=("train.py",)), "git rm --cached train.py"),

@@ -70,7 +70,7 @@ def test_a_repeat_with_the_committed_seed_records_what_dvc_recorded(
 ) -> None:
     place = bench(dvc_repo, tmp_path)
     key = ParamKey("params.yaml", "seed")
-    config = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",), seed=SeedRule(param=key))
+    config = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",), seed=SeedRule((key,)))
     (stages,) = pipeline.resolve([(place.slot, config)])
     outcome = place.run(place.job(*stages, edits={key: 1}))
     assert outcome.state is RepeatState.FINISHED, outcome.reason

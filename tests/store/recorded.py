@@ -36,7 +36,7 @@ CONFIG = ProjectConfig(
     pipeline="dvc.yaml",
     metrics=("metrics.json",),
     outputs=("prepared.csv", "model.txt"),
-    seed=SeedRule(param=ParamKey("params.yaml", "seed")),
+    seed=SeedRule((ParamKey("params.yaml", "seed"),)),
 )
 
 

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, UnknownParamError
+from gitexp.formats.keys import param_key
 from gitexp.git.objects import commit_info, walk_tree
 from gitexp.git.repository import open_repository
 from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, SeedRule
@@ -24,7 +25,7 @@ from tests.build import DVC_FILES, repository
 from tests.store.recorded import CONFIG, a_run, config_file, run_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -154,7 +155,7 @@ PATTERN = NAME.map(lambda name: f"/{name}/")
 ACTING = st.one_of(  # what a project may say otherwise, each a change of one setting
     NAME.map(lambda name: replace(CONFIG, pipeline=None, command=f"python {name}.py")),
     NAME.map(lambda name: replace(CONFIG, seed=SeedRule(arg=f"--{name} {{seed}}"))),
-    NAME.map(lambda name: replace(CONFIG, seed=SeedRule(param=ParamKey("params.yaml", name)))),
+    NAME.map(lambda name: replace(CONFIG, seed=SeedRule((ParamKey("params.yaml", name),)))),
     NAME.map(lambda name: replace(CONFIG, metrics=("metrics.json", f"{name}.json"))),
     NAME.map(lambda name: replace(CONFIG, targets=(name,))),
     NAME.map(lambda name: replace(CONFIG, once=(name,))),
@@ -193,6 +194,35 @@ def test_settings_that_act_on_results_change_the_inputs(
 )
 def test_settings_of_the_work_place_leave_the_inputs(config: ProjectConfig) -> None:
     assert digest({}, config) == before()
+
+
+SEEDS = ("prepare.seed", "train.seed", "conf/net.json:seed", "const.py:SEED")
+
+
+def _seeded(values: Sequence[int], lr: float = 0.5) -> dict[str, Content]:
+    prepare, train, net, const = values
+    return {
+        "params.yaml": f"lr: {lr}\nprepare: {{seed: {prepare}, k: 1}}\ntrain: {{seed: {train}}}\n",
+        "conf/net.json": f'{{"seed": {net}, "width": 8}}',
+        "const.py": f"SEED = {const}\nWIDTH = 8\n",
+    }
+
+
+_VECTORS = st.lists(st.integers(0, 99), min_size=4, max_size=4)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.integers(0, 4), _VECTORS, _VECTORS)
+def test_no_seed_parameter_is_in_the_inputs(n: int, one: list[int], two: list[int]) -> None:
+    """Varied or fixed: `inputs` leaves out all of them, and nothing beside them."""
+    keys = tuple(map(param_key, SEEDS))
+    config = replace(
+        CONFIG,
+        params=("params.yaml", "conf/net.json", "const.py"),
+        seed=SeedRule(keys[:n], fixed=keys[n:]),
+    )
+    assert digest(_seeded(one), config) == digest(_seeded(two), config)
+    assert digest(_seeded(one, 0.6), config) != digest(_seeded(one), config)
 
 
 def test_the_executable_bit_counts() -> None:
@@ -326,9 +356,7 @@ def test_data_beside_the_project_count_where_a_stage_reads_a_part_of_them() -> N
 
 
 def test_a_params_file_in_python_counts_without_its_seed() -> None:
-    config = replace(
-        CONFIG, params=("params.py",), seed=SeedRule(param=ParamKey("params.py", "SEED"))
-    )
+    config = replace(CONFIG, params=("params.py",), seed=SeedRule((ParamKey("params.py", "SEED"),)))
     one = digest({"params.py": "LR = 0.1\nSEED = 1\n"}, config)
     assert digest({"params.py": "LR = 0.1\nSEED = 2\n"}, config) == one
     assert digest({"params.py": "LR = 0.2\nSEED = 1\n"}, config) != one

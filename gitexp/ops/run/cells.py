@@ -11,7 +11,7 @@ from gitexp.formats.near import near
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.config import ParamKey
-from gitexp.model.run import MAX_SEED
+from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import plans
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.run import Key
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,15 @@ class Cell:
         Of the plan commit's config.yaml, where the source's own tree has none.
     overrides : Mapping
         By parameter; empty for a plain commit.
-    committed_seed : int
-        Value of the seed parameter in the commit; 0 without one.
+    committed : Mapping of ParamKey to int
+        What each seed parameter is in the commit, those that vary first; for one that keeps its
+        value what an override says.
     params : Mapping of str to ParamValue
-        Flat parameters of the composed tree, without the seed.
+        Flat parameters of the composed tree, without seeds.
     entries : tuple of Entry
         All files of the tree.
+    first : Mapping of ParamKey to int
+        The varied seeds of the candidate's first repeat, with which a baseline has to pair.
     """
 
     side: str
@@ -51,9 +55,42 @@ class Cell:
     config_blob: BlobId | None
     overrides: Mapping[ParamKey, ParamValue]
     inputs: InputsDigest
-    committed_seed: int
+    committed: Mapping[ParamKey, int]
     params: Mapping[str, ParamValue]
     entries: tuple[Entry, ...] = field(repr=False)
+    first: Mapping[ParamKey, int] = field(default_factory=dict)
+
+    @property
+    def committed_seed(self) -> int:
+        """The number of the repeat that executes the commit as it is; 0 without a parameter."""
+        varied = self.config.seed.params
+        return self.committed[varied[0]] if varied else 0
+
+    @property
+    def seeding(self) -> tuple[str, ...]:
+        """What `eligible.seeding` says of its repeats."""
+        rule = self.config.seed
+        named = {str(key): f"{key}={self.committed[key]}" for key in rule.fixed}
+        named |= {str(key): str(key) for key in rule.params}
+        return tuple(named[name] for name in sorted(named)) if rule.is_vector else ()
+
+    def seeds(self, seed: int) -> Mapping[ParamKey, int]:
+        """Return what every seed parameter is in one repeat.
+
+        In the first one they are what the commit says, also where several that vary differ: it
+        makes the snapshot, and params.yaml is what DVC compares that with.
+        """
+        varied = self.config.seed.params
+        first = {key: self.first.get(key, self.committed[key]) for key in varied}
+        if not varied or seed != first[varied[0]]:
+            first = dict.fromkeys(varied, seed)
+        return {**self.committed, **first}
+
+    def key(self, seed: int) -> Key:
+        """Return what `Repeat.key` of such a repeat will be."""
+        if not self.config.seed.is_vector:
+            return lone(seed)
+        return seed, tuple(sorted((str(key), value) for key, value in self.seeds(seed).items()))
 
 
 def look(
@@ -91,11 +128,17 @@ def look(
     values = _params(repo, commit, config)
     for key, value in overrides.items():
         _check_override(key, value, values, commit)
-    seed = _committed_seed(config, values, commit)
+    for key in config.seed.params:
+        if key in overrides:
+            raise UsageError(
+                f"{key} is a seed, which every repeat has another one of",
+                found=f"--param {key}={overrides[key]}",
+                expected="parameters that all repeats share",
+                next_step=f"the same with --seeds {overrides[key]} instead",
+            )
     entries = tuple(objects.walk_tree(repo, tree))
     composed = {**values, **overrides}
-    if config.seed.param is not None:
-        composed.pop(config.seed.param, None)
+    committed = {key: _committed_seed(key, composed, commit) for key in config.seed.every}
     return Cell(
         side=side,
         commit=commit,
@@ -110,8 +153,8 @@ def look(
             overrides={str(k): v for k, v in overrides.items()},
             walked=entries,
         ),
-        committed_seed=seed,
-        params={str(key): value for key, value in composed.items()},
+        committed=committed,
+        params={str(key): value for key, value in composed.items() if key not in committed},
         entries=entries,
     )
 
@@ -153,18 +196,15 @@ def _check_override(
 
 
 def _committed_seed(
-    config: ProjectConfig, values: Mapping[ParamKey, ParamValue], commit: CommitHash
+    key: ParamKey, values: Mapping[ParamKey, ParamValue], commit: CommitHash
 ) -> int:
-    key = config.seed.param
-    if key is None:
-        return 0
     if key not in values:
         raise PreflightError(
             f"the seed parameter {key} does not exist",
             where=f"{key.file} at {commit[:9]}",
             expected=", ".join(sorted(str(k) for k in values if "seed" in k.key.lower()))
             or "a parameter with a whole number",
-            next_step="correct seed.param in .gitexp/config.yaml and commit it",
+            next_step="correct seed: in .gitexp/config.yaml and commit it",
         )
     seed = values[key]
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:

@@ -12,12 +12,13 @@ from gitexp.ops.run.workdir import ATTEMPT
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from gitexp.model.config import ParamKey
+    from gitexp.model.config import ParamKey, SeedRule
     from gitexp.model.ids import ParamValue, RunId
     from gitexp.model.job import LinkedPath, Outcome
     from gitexp.ops.run.cells import Cell
 
-# Stands for the seed while DVC fills in templates; replaced by the real one in each job.
+# Stands for the seed while DVC fills in templates; replaced by the real one in each job. The
+# second of several seed parameters has the next number, and so on.
 SEED_MARK = 748_291_365_017
 
 
@@ -28,7 +29,7 @@ class Setting:
     Attributes
     ----------
     stages : tuple of Stage
-        In the order of execution; commands may hold `SEED_MARK`.
+        In the order of execution; commands may hold `marks` of seeds.
     seeded : frozenset of str
         Names of the stages that are executed for every seed.
     keep : tuple of str
@@ -121,9 +122,8 @@ def _job(
     setting: Setting, seed: int, label: str, stages: Sequence[Stage], given: tuple[Given, ...]
 ) -> Job:
     config = setting.cell.config
-    edits = dict(setting.overrides)
-    if config.seed.param is not None:
-        edits[config.seed.param] = seed
+    seeds = setting.cell.seeds(seed)
+    varied = {key: seeds[key] for key in config.seed.params}
     return Job(
         run=setting.run,
         label=label,
@@ -133,10 +133,10 @@ def _job(
         tree=setting.cell.tree,
         project=config.project,
         slots=setting.slots,
-        stages=tuple(_with_seed(stage, seed) for stage in stages),
+        stages=tuple(_with_seeds(stage, config.seed, varied) for stage in stages),
         python=setting.python,
         import_paths=setting.import_paths,
-        edits=edits,
+        edits={**setting.overrides, **varied},
         seed_arg=config.seed.arg,
         given=given,
         links=setting.links,
@@ -152,6 +152,7 @@ def _job(
         timeout_s=setting.timeout_s,
         variables=setting.variables,
         expect_metrics=setting.expect_metrics,
+        seeds={str(key): seeds[key] for key in seeds} if config.seed.is_vector else {},
     )
 
 
@@ -185,14 +186,29 @@ def stage_out(path: str, *, cache: bool) -> StageOut:
     return StageOut(path, OutKind.OUT if cache else OutKind.METRIC, cache=cache)
 
 
-def mentions_seed(stages: Sequence[Stage]) -> Collection[str]:
-    """Return the names of stages into whose command a template wrote the seed."""
-    mark = str(SEED_MARK)
-    return {stage.name for stage in stages if any(mark in text for text in stage.commands)}
+def marks(rule: SeedRule) -> dict[ParamKey, int]:
+    """Return what stands for each seed while templates are filled in."""
+    return {key: SEED_MARK + number for number, key in enumerate(rule.params)}
 
 
-def _with_seed(stage: Stage, seed: int) -> Stage:
-    mark = str(SEED_MARK)
-    if not any(mark in text for text in stage.commands):
-        return stage
-    return replace(stage, commands=tuple(text.replace(mark, str(seed)) for text in stage.commands))
+def mentions_seed(stages: Sequence[Stage], rule: SeedRule) -> Collection[str]:
+    """Return the names of stages into whose command a template wrote a seed."""
+    found = {str(mark) for mark in marks(rule).values()}
+    return {
+        stage.name
+        for stage in stages
+        if any(mark in text for text in stage.commands for mark in found)
+    }
+
+
+def without_marks(text: str, rule: SeedRule, values: Mapping[ParamKey, int] | None = None) -> str:
+    """Put seeds where their marks are; without values what people read: ``{seed}``."""
+    for key, mark in marks(rule).items():
+        shown = f"{{{key}}}" if len(rule.params) > 1 else "{seed}"
+        text = text.replace(str(mark), shown if values is None else str(values[key]))
+    return text
+
+
+def _with_seeds(stage: Stage, rule: SeedRule, values: Mapping[ParamKey, int]) -> Stage:
+    commands = tuple(without_marks(text, rule, values) for text in stage.commands)
+    return stage if commands == stage.commands else replace(stage, commands=commands)

@@ -16,12 +16,13 @@ from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.measure import is_resource
 from gitexp.ops.run import mentions, preflight, snapshot
 from gitexp.ops.run.jobs import (
-    SEED_MARK,
     Setting,
     command_stage,
     first_job,
     kept_paths,
+    marks,
     mentions_seed,
+    without_marks,
 )
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
 from gitexp.ops.run.situation import BASELINE
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.git.absent import Absent
+    from gitexp.model.config import SeedRule
     from gitexp.model.ids import RunId
     from gitexp.model.job import Stage
     from gitexp.model.request import RunRequest
@@ -127,9 +129,7 @@ def _mark_seed(root: Path, cell: Cell) -> bool:
         return False  # the reader of pipelines says so better
     if not templated:
         return False
-    edits = dict(cell.overrides)
-    if config.seed.param is not None:
-        edits[config.seed.param] = SEED_MARK
+    edits = {**cell.overrides, **marks(config.seed)}
     for file in {key.file for key in edits}:
         path = project / file
         changes = {key.key: value for key, value in edits.items() if key.file == file}
@@ -173,11 +173,12 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         beside = cache_beside(situation.workspace, config, lacking)
     preflight.check_data(data, bring="" if beside is None else share(beside))
     # A lone command declares no params: it is executed for every seed.
-    seed = config.seed.param if config.pipeline is not None else None
-    seeded = pipeline.seeded(stages, seed, config.once, named=mentions_seed(stages))
+    seeds = config.seed.params if config.pipeline is not None else ()
+    named = mentions_seed(stages, config.seed)
+    seeded = pipeline.seeded(stages, seeds, config.once, named=named)
     plan = situation.plan
-    named = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
-    expected = tuple(name for name in named if not is_resource(name))
+    metrics = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    expected = tuple(name for name in metrics if not is_resource(name))
     setting = Setting(
         run=run,
         cell=cell,
@@ -223,9 +224,10 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         program=call.program,
         sample_rows=0,
         samples_sha256=hashlib.sha256(samples_format.dump(())).hexdigest(),
-        command=_command_line(stages),
+        command=_command_line(stages, config.seed),
         call=call.id,
         warnings=tuple(f"what it names is in no repeat: {line}" for line in data.unread),
+        fixed_seeds={str(key): cell.committed[key] for key in config.seed.fixed},
     )
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
@@ -283,9 +285,8 @@ def _asked(request: RunRequest) -> Asked:
     )
 
 
-def _command_line(stages: tuple[Stage, ...]) -> str:
-    lines = [text for stage in stages for text in stage.commands]
-    return "\n".join(lines).replace(str(SEED_MARK), "{seed}")
+def _command_line(stages: tuple[Stage, ...], rule: SeedRule) -> str:
+    return "\n".join(without_marks(text, rule) for stage in stages for text in stage.commands)
 
 
 def _check_space(situation: Situation, cell: Cell, slots: int) -> None:

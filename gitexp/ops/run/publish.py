@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from gitexp.data.settings import find_dvc_dir
 from gitexp.data.workspace import refresh
 from gitexp.errors import GitexpError, MovedRefError
 from gitexp.formats import dvcwrite
+from gitexp.formats import params as params_format
 from gitexp.formats import plan as plan_format
 from gitexp.git import checkouts, objects, reach
 from gitexp.git.refs import ABSENT, local, read_ref
@@ -286,7 +288,9 @@ def _snapshot(
             why = f"the repeat with the committed seed {committed} did not finish"
         decided.said = decided.said or f"{why}, so {stays}"
         return {}
-    if draft.source.overrides or not _same_inputs(repo, view, ended):
+    if draft.source.overrides or not (
+        _same_inputs(repo, view, ended) and _same_seeds(view, ended.config, chosen)
+    ):
         decided.said = f"the branch is at another state than the run, so {stays}"
         return {}
     kept = {
@@ -296,7 +300,8 @@ def _snapshot(
     first = ended.finished()[0]
     if ended.config.pipeline is None:
         runs = [found.run for found in lookup.runs_at(repo, view.commit).runs]
-        if snapshot.is_written(view.read, ended.config, runs, draft.inputs, committed):
+        key = committed, tuple(sorted(chosen.seeds.items()))
+        if snapshot.is_written(view.read, ended.config, runs, draft.inputs, key):
             decided.said = "the branch has a snapshot of this state already"
             return {}
         files = snapshot.pointer_files(view.read, ended.config, chosen, kept)
@@ -316,6 +321,18 @@ def _snapshot(
 def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
     draft = ended.state.draft  # without overrides
     return view.tree == draft.source.tree or _inputs(repo, view.tree, ended) == draft.inputs
+
+
+def _same_seeds(view: TipView, config: ProjectConfig, chosen: Outcome) -> bool:
+    """Tell whether the tip's seeds, which no inputs cover, are those of the repeat."""
+    for key in config.seed.every:
+        data = view.read(posixpath.join(config.project, key.file))
+        if data is ABSENT:
+            return False
+        held = params_format.flatten(params_format.parse(data, key.file)).get(key.key)
+        if held != chosen.seeds.get(str(key), chosen.seed):
+            return False
+    return True
 
 
 def _inputs(repo: Repo, tree: TreeId, ended: Ended) -> InputsDigest:

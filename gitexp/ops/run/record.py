@@ -180,4 +180,5 @@ def _repeat(
         resources=outcome.resources,
         outputs=outputs if finished else (),
         warnings=(*outcome.warnings, *patched),
+        seeds=outcome.seeds,
     )

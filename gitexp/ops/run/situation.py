@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -13,6 +13,7 @@ from gitexp.errors import (
     UsageError,
     WitnessError,
 )
+from gitexp.formats.keys import param_key
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.witness import Way
@@ -132,10 +133,7 @@ def look(
         raise NoPipelineError(
             "nothing says what a run executes", where=f".gitexp/config.yaml at {source[:9]}"
         )
-    other = None
-    if known is not None and request.with_baseline:
-        other = cells.look(repo, BASELINE, known.baseline.commit, overrides={}, fallback=fallback)
-        _refuse_equal(main, other)
+    other = None if known is None else _baseline(repo, request, known, main, fallback)
     if main.config.pipeline is None:
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
@@ -174,6 +172,22 @@ def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
     )
 
 
+def _baseline(
+    repo: Repo, request: RunRequest, plan: Plan, main: Cell, fallback: CommitHash | None
+) -> Cell | None:
+    """Return the baseline where it is to run, after a look whether the sides can be compared."""
+    paired = main.side == CANDIDATE and main.config.seed.is_vector
+    there = paired and objects.exists(repo, plan.baseline.commit)  # not beyond a shallow edge
+    if not (request.with_baseline or there):
+        return None
+    other = cells.look(repo, BASELINE, plan.baseline.commit, overrides={}, fallback=fallback)
+    if request.with_baseline:
+        _refuse_equal(main, other)
+    if main.seeding != other.seeding:
+        _refuse_unpaired(main, other)
+    return replace(other, first=main.committed) if request.with_baseline else None
+
+
 def _refuse_equal(main: Cell, other: Cell) -> None:
     """Refuse to run two sides of which `compare` could say nothing.
 
@@ -191,6 +205,25 @@ def _refuse_equal(main: Cell, other: Cell) -> None:
         )
 
 
+def _refuse_unpaired(main: Cell, other: Cell) -> None:
+    """Refuse to run a candidate whose repeats have no partner, whatever their number.
+
+    Raises
+    ------
+    PreflightError
+    """
+    mine, theirs = main.seeding, other.seeding
+    apart = [text for text in theirs if text not in mine and "=" in text]
+    step = f"set {', '.join(apart)} here and commit it" if apart else ""
+    raise PreflightError(
+        "the sides have different seeds, so none of their repeats would pair",
+        found=f"{', '.join(theirs) or 'one'} at the baseline, {', '.join(mine) or 'one'} here",
+        where=f"{other.commit[:9]} and {main.commit[:9]}",
+        expected="the same seed parameters, and of those that are fixed the same values",
+        next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
+    )
+
+
 def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environment
     place: Place,
     request: RunRequest,
@@ -204,7 +237,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     with open_index(place.workspace) as index:
         reached = lookup.runs_at(repo, place.tip, index).runs
         if main.side == BASELINE:
-            return ((main, _baseline_alone(place, request, plan, main, reached, environment)),)
+            return (_baseline_alone(place, request, plan, main, reached, environment),)
         everywhere = lookup.runs_by_inputs(repo, main.inputs, index=index).runs
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
@@ -214,8 +247,8 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             committed=main.committed_seed,
             wanted=request.repeats or (plan.repeats if plan is not None else 1),
             explicit=request.seeds,
-            counting=side.seeds(environment, _links(place, main)),
-            spent=eligible.seen_outside(everywhere, plan, main.inputs),
+            counting=side.seeds(environment, _links(place, main), main.key),
+            spent=eligible.seen_outside(everywhere, plan, main.inputs, main.key),
             again=request.again,
             needs_snapshot=_lacks_snapshot(place, main, [found.run for found in reached]),
         )
@@ -225,7 +258,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
         baseline = seeds.choose_baseline(
             pair_with=choice.together,
-            counting=theirs.seeds(environment, _links(place, other)),
+            counting=theirs.seeds(environment, _links(place, other), other.key),
             again=request.again,
         )
         return ((main, choice), (other, baseline))
@@ -263,7 +296,8 @@ def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[Run]) -> bool:
     def read(path: str) -> bytes | Absent:
         return objects.read_blob(place.repo, place.tip, path)
 
-    return not snapshot.is_written(read, cell.config, reached, cell.inputs, cell.committed_seed)
+    key = cell.key(cell.committed_seed)
+    return not snapshot.is_written(read, cell.config, reached, cell.inputs, key)
 
 
 def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
@@ -273,19 +307,22 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
     cell: Cell,
     reached: Sequence[FoundRun],
     environment: EnvironmentDigest,
-) -> SeedChoice:
+) -> tuple[Cell, SeedChoice]:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     side = eligible.of_baseline(reached, plan, cell.inputs, [])
     pair_with: set[int] = set(request.seeds)
-    if not pair_with and plan is not None:
-        pair_with = {
-            repeat.seed
-            for found in reached
-            if eligible.is_under(found, plan) and found.run.inputs != cell.inputs
-            for repeat in found.run.repeats
-        }
+    beside = [
+        (found.run, repeat)
+        for found in reached
+        if plan is not None and eligible.is_under(found, plan) and found.run.inputs != cell.inputs
+        for repeat in found.run.repeats
+    ]
+    pair_with = pair_with or {repeat.seed for _, repeat in beside}
+    for run, repeat in beside:
+        if repeat.seed == run.committed_seed:
+            cell = replace(cell, first={param_key(k): v for k, v in repeat.seeds.items()})
     if not pair_with:
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
         pair_with = set(range(cell.committed_seed, cell.committed_seed + wanted))
-    counting = side.seeds(environment, _links(place, cell))
-    return seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
+    counting = side.seeds(environment, _links(place, cell), cell.key)
+    return cell, seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)

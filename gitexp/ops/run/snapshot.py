@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, Md5, ParamTree
     from gitexp.model.job import Given, Outcome, Stage
-    from gitexp.model.run import Output, Run
+    from gitexp.model.run import Key, Output, Run
 
     Read = Callable[[str], bytes | Absent]
 
@@ -77,7 +77,7 @@ def is_valid(
 
 
 def is_written(
-    read: Read, config: ProjectConfig, runs: Iterable[Run], inputs: InputsDigest, seed: int
+    read: Read, config: ProjectConfig, runs: Iterable[Run], inputs: InputsDigest, key: Key
 ) -> bool:
     """Whether the tip holds the snapshot of a recorded repeat of this state.
 
@@ -93,14 +93,14 @@ def is_written(
     runs : iterable of Run
         Those that the tip reaches, in their order.
     inputs : InputsDigest
-    seed : int
-        The committed one.
+    key : Key
+        Of the repeat with the committed seeds.
     """
     written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
     if not written:
         return False
     last, repeat = written[-1]
-    if last != inputs or repeat.seed != seed:
+    if last != inputs or repeat.key != key:
         return False
     if config.pipeline is None:
         wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}

@@ -32,11 +32,10 @@ def takes(repo: Repo, tip: CommitHash, own: Own) -> bool:
     It does where the tip's inputs are those of the run and the tip has no valid snapshot, by the
     same rule as when a run writes one.
     """
-    run = next(
-        (run for run in own.runs.values() if any(repeat.snapshot for repeat in run.repeats)), None
-    )
-    if run is None:
+    made = [(run, each) for run in own.runs.values() for each in run.repeats if each.snapshot]
+    if not made:
         return False
+    run, repeat = made[0]
     try:
         config, _ = plans.config_of(repo, tip)
         if inputs.compute(repo, objects.commit_info(repo, tip).tree, config) != run.inputs:
@@ -45,9 +44,7 @@ def takes(repo: Repo, tip: CommitHash, own: Own) -> bool:
             return True
         if config.pipeline is None:
             runs = [found.run for found in lookup.runs_at(repo, tip).runs]
-            return not snapshot.is_written(
-                _reader(repo, tip), config, runs, run.inputs, run.committed_seed
-            )
+            return not snapshot.is_written(_reader(repo, tip), config, runs, run.inputs, repeat.key)
         return not _is_valid(repo, tip, own.commit, config)
     except GitexpError:
         return False  # what cannot be read is left as it is
