@@ -43,6 +43,24 @@ def package(bench: Bench) -> Iterator[Row]:
     yield seconds("import gitexp, beyond a bare interpreter", ours.seconds - theirs.seconds, 0.1)
 
 
+def points(bench: Bench) -> Iterator[Row]:
+    """Measure what a training script pays for a point, beside lines that it writes by hand."""
+    n_points = 200_000
+    file = bench.folder / "points.jsonl"
+    loop = f"for step in range({n_points}): "
+    by_hand = (
+        f"import json, time; file = open({str(file)!r}, 'w')\n{loop}"
+        "file.write(json.dumps({'name': 'loss', 'step': step, 't': time.time(), 'value': 0.1}))"
+    )
+    env = {**bench.env, "GITEXP_POINTS": str(file)}
+    logged = f"from gitexp import log_metric\n{loop}log_metric('loss', 0.1, step)"
+    ours, theirs = in_turns(
+        *(Command((sys.executable, "-c", code), bench.folder, env) for code in (logged, by_hand)), 5
+    )
+    what = f"{n_points:,} points by log_metric / by json.dumps and write"
+    yield ratio(what, ours.seconds, theirs.seconds, 1.5)
+
+
 def status(bench: Bench) -> Iterator[Row]:
     """Measure how long it takes to say where things stand, on the example."""
     place = bench.example()
@@ -256,6 +274,7 @@ def _cold_list(place: Place) -> float:
 ROWS: dict[str, Callable[[Bench], Iterator[Row]]] = {
     "version": version,
     "import": package,
+    "points": points,
     "status": status,
     "compare": compare,
     "statistics": statistics,

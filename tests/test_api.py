@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from tests.build import BuiltRepo
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
-LIMIT_S = 0.1
 
 
 def python(code: str | Path, folder: Path) -> str:
@@ -57,15 +56,13 @@ def finished(dvc_repo: BuiltRepo) -> BuiltRepo:
     return dvc_repo
 
 
-def test_importing_takes_less_than_a_tenth_of_a_second(tmp_path: Path) -> None:
+def test_importing_loads_nothing_else(tmp_path: Path) -> None:
     code = (
-        "import sys, time; before = set(sys.modules); start = time.process_time()\n"
+        "import sys; before = set(sys.modules)\n"
         "import gitexp\n"
-        "print(time.process_time() - start, *sorted(set(sys.modules) - before))"
+        "print(*sorted(set(sys.modules) - before))"
     )
-    seconds, *modules = min(python(code, tmp_path).split() for _ in range(3))
-    assert float(seconds) < LIMIT_S
-    assert set(modules) <= {"__future__", "gitexp"}
+    assert set(python(code, tmp_path).split()) <= {"__future__", "gitexp"}
 
 
 @pytest.mark.parametrize("name", gitexp.__all__)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from gitexp.errors import ResourceError
 from gitexp.model.job import JobRef, JobRequest, JobState
 from gitexp.model.run import RepeatState
 from tests.jobs import Bench, bench, stage
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,21 +45,11 @@ def request_for(place: Bench, job: Job, attempt: str = "attempt-1") -> JobReques
 
 
 def finish(engine: Engine, refs: Sequence[JobRef]) -> dict[str, JobState]:
-    end = time.monotonic() + 20
-    while time.monotonic() < end:
+    def ended() -> dict[str, JobState]:
         states = dict(engine.poll(refs))
-        if set(states.values()) <= DONE:
-            return states
-        time.sleep(0.005)
-    raise AssertionError(states)
+        return states if set(states.values()) <= DONE else {}
 
-
-def wait_for(path: Path) -> None:
-    end = time.monotonic() + 10
-    while not path.exists():
-        if time.monotonic() > end:
-            raise AssertionError(f"{path} never came")
-        time.sleep(0.002)
+    return until(ended, "the end of all jobs")
 
 
 def is_gone(pid: int) -> bool:
@@ -85,7 +75,7 @@ def test_a_killed_worker_is_lost_and_its_commands_are_ended(engine: Engine, plac
     pid = place.root / "command"
     command = f"setsid -w sh -c 'echo $PPID $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60'"
     refs = engine.submit([request_for(place, place.job(stage(command)))])
-    wait_for(pid)
+    until(pid.exists)
     worker = int((place.out() / "pid").read_text().split()[0])
     os.kill(worker, signal.SIGKILL)
     assert finish(engine, refs) == {refs[0].id: JobState.LOST}
@@ -98,7 +88,7 @@ def test_a_cancelled_job_says_so_and_takes_its_grandchildren_along(
     pid = place.root / "command"
     command = f"setsid sh -c 'echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60' & sleep 60"
     refs = engine.submit([request_for(place, place.job(stage(command)))])
-    wait_for(pid)
+    until(pid.exists)
     engine.cancel(refs, 10.0)
     engine.cancel(refs, 10.0)  # idempotent
     assert finish(engine, refs) == {refs[0].id: JobState.ENDED}
@@ -115,7 +105,7 @@ def test_a_job_that_does_not_listen_is_killed_when_its_time_is_up(
         f"trap '' TERM; echo $$ > {pid}.x; mv {pid}.x {pid}; sleep 60 & wait; sleep 60; sleep 60"
     )
     refs = engine.submit([request_for(place, place.job(stage(command)))])
-    wait_for(pid)
+    until(pid.exists)
     engine.cancel(refs, 0.05)
     assert finish(engine, refs) == {refs[0].id: JobState.LOST}
     assert is_gone(int(pid.read_text()))
@@ -195,10 +185,10 @@ def test_a_dead_coordinator_takes_its_jobs_along(place: Bench) -> None:
     if coordinator == 0:
         ENGINES["local"](1).submit([request])
         signal.pause()
-    wait_for(pid)
+    until(pid.exists)
     os.kill(coordinator, signal.SIGKILL)
     os.waitpid(coordinator, 0)
-    wait_for(place.out() / "outcome.json")
+    until((place.out() / "outcome.json").exists)
     assert place.outcome().state is RepeatState.CANCELLED
     assert is_gone(int(pid.read_text()))
 
@@ -228,7 +218,7 @@ def test_the_inline_engine_can_be_cancelled_while_it_waits(place: Bench) -> None
     command = f"echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60"
     engine = ENGINES["inline"](1)
     refs = engine.submit([request_for(place, place.job(stage(command)))])
-    canceller = threading.Thread(target=lambda: (wait_for(pid), engine.cancel(refs, 10.0)))
+    canceller = threading.Thread(target=lambda: (until(pid.exists), engine.cancel(refs, 10.0)))
     canceller.start()
     states = engine.poll(refs)  # waits for the job
     canceller.join()

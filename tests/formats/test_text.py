@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import math
-import time
 
 import pytest
 import yaml
@@ -137,12 +136,10 @@ DEEP_ALIASES = b"a: &a0 [1]\n" + b"".join(
 def test_bad_yaml_is_refused_with_its_place(
     data: bytes, error: type[GitexpError], place: str, word: str
 ) -> None:
-    began = time.monotonic()
     with pytest.raises(error) as caught:
         yaml_loads(data, where="f", allow_aliases=True)
     assert place in caught.value.where
     assert word in caught.value.found
-    assert time.monotonic() - began < 5
 
 
 def test_our_own_files_have_no_aliases() -> None:

@@ -54,9 +54,7 @@ def test_what_is_no_commit_is_refused_and_nothing_is_written(
     assert repo.status() == []
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(max_size=30))
 def test_no_text_writes_a_file_or_gives_anything_but_a_commit(
     repo: BuiltRepo, opened: Repo, text: str

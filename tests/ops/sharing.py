@@ -28,7 +28,7 @@ open("model.txt", "w").write(text + "model" * 10)
 NOISE
 """
 # Two executions of the same state that differ, as those of most GPUs do.
-NOISE = "import time; open('model.txt', 'a').write(str(time.time_ns()))"
+NOISE = "import os; open('model.txt', 'a').write(os.urandom(8).hex())"
 BRANCH = "exp/idea"
 
 

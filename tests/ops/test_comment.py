@@ -148,7 +148,7 @@ def test_a_locked_conversation_is_called_so(fake: FakeGitHub) -> None:
 
 
 def test_two_jobs_at_once_leave_one_comment(fake: FakeGitHub) -> None:
-    both = threading.Barrier(2, timeout=20)
+    both = threading.Barrier(2, timeout=300)
 
     class Slow(GitHub):
         def send(self, method: str, path: str, value: Json) -> Answer:
@@ -164,7 +164,7 @@ def test_two_jobs_at_once_leave_one_comment(fake: FakeGitHub) -> None:
     for each in jobs:
         each.start()
     for each in jobs:
-        each.join(timeout=60)
+        each.join(timeout=300)
     assert [item["id"] for item in fake.comments] == [100]
 
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -46,6 +45,7 @@ from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
 from tests.build import BuiltRepo, clone
 from tests.build import repository as build_repository
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -683,7 +683,7 @@ def test_a_killed_coordinator_leaves_repeats_that_resume_publishes(tmp_path: Pat
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    _wait_for(marker.exists)
+    until(marker.exists)
     process.kill()
     process.wait()
     tip = repo.hash()
@@ -708,9 +708,9 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
-    _wait_for(marker.exists)
+    until(marker.exists)
     process.send_signal(signal.SIGINT)
-    out, _ = process.communicate(timeout=30)
+    out, _ = process.communicate()
     assert process.returncode == 130
     found = [repeat["state"] for repeat in json.loads(out)["runs"][0]["run"]["repeats"]]
     assert found == ["finished", "cancelled"]
@@ -759,12 +759,3 @@ def test_compare_after_a_run_speaks_of_all_pairs(experiment: BuiltRepo) -> None:
     assert comparison.pairs == 3
     assert comparison.planned_repeats == 3
     assert [change.what for change in comparison.changes if change.kind == "params"] == ["lr"]
-
-
-def _wait_for(condition: object, timeout_s: float = 30.0) -> None:
-    """Wait until a file another process makes is there; the only waiting that has no event."""
-    assert callable(condition)
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "the other process did not get there"
-        time.sleep(0.01)

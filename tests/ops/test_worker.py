@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from gitexp.model.ids import Md5
 from gitexp.model.job import Given, LinkedPath, StageOut, StageParams
 from gitexp.model.run import RepeatState
 from tests.jobs import METRICS, Bench, bench, stage
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
@@ -30,15 +30,6 @@ GOOD = 'echo \'{"f1": 0.5, "folds": [0.4, 0.6]}\' > metrics.json'
 def place(repo: BuiltRepo, tmp_path: Path) -> Bench:
     repo.commit(FILES)
     return bench(repo, tmp_path)
-
-
-def wait_for(path: Path) -> None:
-    """Wait until another process made a file; the time is a limit, not a pause."""
-    end = time.monotonic() + 10
-    while not path.exists():
-        if time.monotonic() > end:
-            raise AssertionError(f"{path} never came")
-        time.sleep(0.002)
 
 
 def test_a_repeat_leaves_samples_outputs_and_the_stage_record(place: Bench) -> None:
@@ -236,9 +227,9 @@ def test_evaluation_is_the_predictions_else_the_declared_paths_else_the_data(pla
 
 
 def test_a_timeout_ends_everything_and_says_so(place: Bench) -> None:
-    outcome = place.run(place.job(stage("sleep 60 & sleep 60"), timeout_s=0.2))
+    outcome = place.run(place.job(stage("sleep 60 & sleep 60"), timeout_s=2.0))
     assert outcome.state is RepeatState.CANCELLED
-    assert outcome.reason == "timeout: longer than 0.2 s"
+    assert outcome.reason == "timeout: longer than 2 s"
     assert outcome.stage == "train"
 
 
@@ -246,7 +237,7 @@ def test_term_ends_the_commands_even_those_in_another_session(place: Bench) -> N
     pid = place.root / "pid"
     command = f"setsid sh -c 'echo $$ > {pid}.x; mv {pid}.x {pid}; exec sleep 60' & sleep 60"
     worker = place.start(place.job(stage(command)))
-    wait_for(pid)
+    until(pid.exists)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait() == 143
     outcome = place.outcome()

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -60,22 +59,14 @@ def test_without_gitexp_nothing_is_written(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["train.py"]
 
 
-def test_a_hundred_thousand_points_a_second(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GITEXP_POINTS", str(tmp_path / "points.jsonl"))
-    n = 20_000
-    best = min(_seconds(n) for _ in range(5))
-    live.flush()
-    assert n / best > 100_000
-    assert (tmp_path / "points.jsonl").read_bytes().count(b"\n") == 5 * n
-
-
-def _seconds(n: int) -> float:
-    start = time.perf_counter()
-    for step in range(n):
+def test_of_many_points_each_arrives_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "points.jsonl"
+    monkeypatch.setenv("GITEXP_POINTS", str(file))
+    for step in range(20_000):
         live.log_metric("loss", 0.123456789, step)
-    return time.perf_counter() - start
+    live.flush()
+    found = points.decode(file.read_bytes(), "points.jsonl")
+    assert [point.step for point in found] == [*range(20_000)]
 
 
 def test_params_are_those_of_the_repeat_else_the_nearest_above_the_script(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -132,16 +132,14 @@ def test_bootstrap_p_is_the_larger_of_percentile_and_basic() -> None:
     assert tails.less == 5 / 6
 
 
-def test_a_hundred_thousand_examples_take_seconds_at_most() -> None:
+def test_a_hundred_thousand_examples_are_judged() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random(100_000) < 0.3
     old, new = truth ^ (rng.random(100_000) < 0.2), truth ^ (rng.random(100_000) < 0.19)
     columns = [tuple(np.where(side, "1", "0").tolist()) for side in (truth, old, new)]
-    started = time.perf_counter()
     cells = tabulate(*columns)
     tails = swap_tails(cells, F1, sign=1.0, draws=9_999, seed=0)
     first, second = resampled_scores(cells, F1, draws=9_999, seed=0)
-    assert time.perf_counter() - started < 2
     assert tails.greater < 0.05
     assert (second > first).mean() > 0.95
 
@@ -167,11 +165,14 @@ def test_a_thousand_classes_cost_no_more_than_two() -> None:
         for share in (0.60, 0.62)
     )
     columns = [tuple(map(str, side.tolist())) for side in (truth, old, new)]
-    started = time.perf_counter()
     cells = tabulate(*columns)
+    # With a cell for each pair of classes these would need gigabytes.
+    tracemalloc.start()
     resampled_scores(cells, Definition("accuracy"), draws=9_999, seed=0)
     swap_tails(cells, Definition("recall", "binary", "7"), sign=1.0, draws=9_999, seed=0)
-    assert time.perf_counter() - started < 2
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20e6
 
 
 def test_newcombes_interval_is_the_published_one() -> None:

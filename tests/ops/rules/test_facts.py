@@ -45,7 +45,7 @@ def every(tree: Tree) -> dict[str, str]:
     max_examples=25,
     deadline=None,
     database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=list(HealthCheck),
 )
 @given(before=st.sets(paths), after=st.sets(paths), data=st.booleans())
 def test_what_is_staged_is_the_tree_that_is_committed(
