@@ -162,6 +162,25 @@ def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHas
     return Pushed(done=True)
 
 
+def ahead(workspace: Workspace, theirs: str, ours: str) -> int:
+    """Return how many commits of ours a remote has not; 0 where it has commits of its own."""
+    counts = command.run(
+        workspace, ["rev-list", "--count", "--left-right", f"{theirs}...{ours}", "--"]
+    )
+    left, right = map(int, counts.split())
+    return 0 if left else right
+
+
+def follow(repo: Repo, remote: str, branch: str) -> None:
+    """Let a branch that has no upstream follow the remote's, as ``git push -u`` does."""
+    key = f"branch.{branch}"
+    if any(name.startswith(f"{key}.") for name in repo.settings):
+        return
+    for name, value in (("remote", remote), ("merge", f"refs/heads/{branch}")):
+        # A lock on the settings costs the convenience only.
+        command.attempt(repo.workspace, ["config", f"{key}.{name}", value])
+
+
 # --- inside -------------------------------------------------------------------------------------
 
 

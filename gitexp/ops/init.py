@@ -31,7 +31,7 @@ from gitexp.git.newest import newest
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
 from gitexp.ops import detect, merge_driver
-from gitexp.store import layout, transaction
+from gitexp.store import layout, plans, transaction
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -114,7 +114,7 @@ def _init(
     if request.dry_run:
         return _report(proposal, (*files, *ignoring), request, commit=None)
     author = identity.author(repo) if request.commit else None  # before anything is written
-    notes = proposal.notes
+    notes = (*proposal.notes, *_elsewhere(repo))
     if needs_dvc and request.dvc_init:
         files.update(_dvc_init(top))
     elif needs_dvc:
@@ -171,6 +171,15 @@ def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal
         config=replace(proposal.config, protected=(name,)),
         notes=(*proposal.notes, note),
     )
+
+
+def _elsewhere(repo: Repo) -> tuple[str, ...]:
+    """Warn of a second set of settings: it would part this branch from the one with the first."""
+    branch = plans.settled_on(repo)
+    if not branch:
+        return ()
+    step = plans.settings_step(branch)
+    return (f"{branch} has settings already, which conflict with these; to take them: {step}",)
 
 
 def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import random
+import shlex
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import MovedRefError
-from gitexp.git import objects, refs, remote
+from gitexp.git import leases, objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.model.together import BranchMove, DataMoved, TogetherReport, Way
 from gitexp.ops.together import lines, payload, places
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 PATIENCE_S: Final = 60.0  # how long lost races are tried again
 NO_DATA: Final = DataMoved(said="left out, as asked")
+_ARCHIVE: Final = layout.ARCHIVE_TAGS.removeprefix(places.TAGS)
+_NAMED: Final = 3  # archived experiments of a message
 _HELD: Final = DataMoved(said="not sent, as no branch was")
 
 
@@ -94,6 +97,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
     unlearnt = payload.unknown_remote(shared, depot, ends_of(moves)) if data and not parted else ""
     if not parted:
         moves = [_sent(move) for move in moves]
+        follow(shared, moves)
     return TogetherReport(
         verb="push",
         remote=shared.remote,
@@ -101,7 +105,12 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
         data=moved,
         attempts=attempts,
         not_updated=(),
-        warnings=(*shared.cleared, *warnings, *filter(None, (unlearnt,))),
+        warnings=(
+            *shared.cleared,
+            *warnings,
+            *filter(None, (unlearnt,)),
+            *unshared(shared, branches),
+        ),
         next_step="gitexp sync"
         if parted
         else f"the others: gitexp pull, or git switch {_any(moves)}",
@@ -123,6 +132,41 @@ def deliver(shared: Shared, moves: Iterable[BranchMove], data: CommitHash | Abse
         if not move.open and move.after is not None and move.after != shared.theirs(move.branch)
     ]
     return not wanted or remote.push(shared.workspace, shared.remote, wanted).done
+
+
+def follow(shared: Shared, moves: Iterable[BranchMove]) -> None:
+    """Let the branches that were sent follow those of the remote."""
+    for move in moves:
+        if move.pushed:
+            remote.follow(shared.repo, shared.remote, move.branch)
+
+
+def unshared(shared: Shared, sent: Sequence[str]) -> tuple[str, ...]:
+    """Name what others may look for and this command does not send, with what sends it."""
+    found = []
+    for branch in shared.protected():
+        ours, theirs = shared.ours(branch), shared.theirs(branch)
+        if ours is ABSENT or branch in sent:
+            continue
+        step = f"git push {shlex.quote(shared.remote)} {shlex.quote(branch)}"
+        if theirs is ABSENT:
+            found.append(f"{shared.remote} has no {branch}: {step}")
+        elif ours != theirs and (more := remote.ahead(shared.workspace, theirs, ours)):
+            number = "1 commit" if more == 1 else f"{more} commits"
+            found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
+    tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
+    there = (
+        leases.seen(shared.workspace, shared.remote, [places.TAGS + t for t in tags])
+        if tags
+        else {}
+    )
+    lacking = [tag.removeprefix(_ARCHIVE) for tag in tags if places.TAGS + tag not in there]
+    if lacking:
+        names = ", ".join(lacking[:_NAMED]) + (" ..." if len(lacking) > _NAMED else "")
+        verb = "is" if len(lacking) == 1 else "are"
+        step = f"gitexp archive {shlex.quote(lacking[0])} --push"
+        found.append(f"archived and only here {verb} {names}: {step}")
+    return tuple(found)
 
 
 def pause(attempts: int, deadline: float, shared: Shared) -> None:

@@ -46,6 +46,7 @@ class _Facts:
     """What is known of the branch's tip; filled step by step, as far as it can be read."""
 
     initialised: bool = True
+    settings_step: str = ""  # where another branch has the settings
     plan: Plan | None = None
     inputs: InputsDigest | None = None
     counted: tuple[int, ...] = ()
@@ -120,8 +121,11 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
         tree = objects.commit_info(repo, commit).tree
         notes += unreadable_pointers(State(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
-    except NotInitialisedError:
+    except NotInitialisedError as error:
         facts.initialised = False
+        if error.found:
+            facts.settings_step = error.next_step
+            notes.append(f"{branch or 'HEAD'} has no settings: {error.found}")
         return
     except GitexpError as error:
         notes.append(_words(error))
@@ -239,7 +243,7 @@ def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
         (head.commit is ABSENT, "git add . && git commit"),
         (bool(watched), watched),
         (bool(live.unpublished), "gitexp run --resume"),
-        (not facts.initialised, "gitexp init"),
+        (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
         (plan is None, "gitexp new NAME"),
         (bool(dirty), 'gitexp run --commit -m "what changed"'),

@@ -96,6 +96,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     done = [
         replace(move, pushed=True) if branch in sent else move for branch, move in moves.items()
     ]
+    push.follow(shared, done)
     unlearnt = payload.unknown_remote(shared, depot, push.ends_of(mine)) if data else ""
     open_ = [move.branch for move in done if move.open]
     return TogetherReport(
@@ -105,7 +106,12 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         data=moved,
         attempts=attempts,
         not_updated=tuple(dict.fromkeys(left)),
-        warnings=(*shared.cleared, *warnings, *filter(None, (unlearnt,))),
+        warnings=(
+            *shared.cleared,
+            *warnings,
+            *filter(None, (unlearnt,)),
+            *push.unshared(shared, branches),
+        ),
         next_step=f"look at {open_[0]}, then gitexp sync" if open_ else "gitexp status",
         archived=tuple(sorted(shared.archived() - known)),
     )

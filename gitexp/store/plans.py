@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import posixpath
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
 
 _SUFFIX = ".yaml"
+_MOST_TIPS = 200  # looked at for settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +75,28 @@ def config_of(
         data = read_blob(repo, fallback_plan_commit, CONFIG)
         if blob is not ABSENT and data is not ABSENT:
             return config_format.load(data, f"{fallback_plan_commit[:9]}:{CONFIG}"), blob
+    # A second `init` beside settings on another branch would part the two for good.
+    branch = "" if refs.head(repo).commit != commit else settled_on(repo)
     raise NotInitialisedError(
         "this commit is not a gitexp project",
+        found=f"the settings are on {branch}" if branch else "",
         where=commit[:9],
         expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
+        next_step=settings_step(branch),
     )
+
+
+def settled_on(repo: Repo) -> str:
+    """Return a branch, here or of a remote, that holds settings; "" where none does."""
+    for ref, tip in refs.branches(repo)[:_MOST_TIPS]:
+        if not ref.startswith("refs/tags/") and blob_id(repo, tip, CONFIG) is not ABSENT:
+            return ref.split("/", 2)[2]
+    return ""
+
+
+def settings_step(branch: str) -> str:
+    """Return what to type where the settings are on another branch; "" for none."""
+    return f"git merge {shlex.quote(branch)}, or git switch to it" if branch else ""
 
 
 def branch_prefix(repo: Repo) -> str:

@@ -21,7 +21,9 @@ from gitexp.errors import (
 from gitexp.git import remote, repository
 from gitexp.model.together import Way
 from gitexp.ops.push import push
-from tests.build import dvc
+from gitexp.ops.sync import sync
+from tests.build import clone, dvc
+from tests.build import repository as repository_of
 from tests.ops.sharing import BRANCH, Team, commit_of, copy, gitexp, make, record
 
 if TYPE_CHECKING:
@@ -325,3 +327,56 @@ def test_a_member_that_is_lacking_below_a_folder_on_the_remote_is_sent_again(
     (there.dir / "files" / "md5" / gone[:2] / gone[2:]).unlink()
     assert exchange.send(here, there, [md5]).objects == 1
     assert gone in files_of(there)
+
+
+def test_what_is_not_sent_is_named_with_its_command(team: Team) -> None:
+    """The experiment stands on commits of main that a colleague's main has not."""
+    team.a.switch("main")
+    team.a.commit({"notes.txt": "a"}, at=50)
+    team.a.commit({"notes.txt": "b"}, at=51)
+    team.a.git("tag", "-a", "exp-archive/old", "-m", "old", "main")
+    team.a.switch(BRANCH)
+    for verb in (push, sync):
+        warnings = verb(team.a.workspace).warnings
+        assert "main is 2 commits ahead of origin: git push origin main" in warnings
+        assert "archived and only here is old: gitexp archive old --push" in warnings
+    team.a.git("push", "--quiet", "origin", "main", "exp-archive/old")
+    assert push(team.a.workspace).warnings == ()
+    team.origin.git("update-ref", "-d", "refs/heads/main")
+    team.a.git("fetch", "--quiet", "--prune")
+    assert push(team.a.workspace).warnings == ("origin has no main: git push origin main",)
+
+
+def test_a_branch_that_was_sent_follows_the_remote_s(team: Team) -> None:
+    team.a.git("branch", "exp/new", BRANCH)
+    assert push(team.a.workspace, ["new"]).branches[0].pushed
+    assert team.a.git("rev-parse", "--abbrev-ref", "exp/new@{upstream}") == "origin/exp/new"
+    team.a.git("branch", "--quiet", "--unset-upstream", "exp/new")
+    team.a.git("config", "branch.exp/new.remote", "elsewhere")  # a person's own choice stays
+    team.a.git("update-ref", "refs/heads/exp/new", team.a.hash("main"))
+    push(team.a.workspace, ["new"], remote_name="origin")
+    assert team.a.git("config", "branch.exp/new.remote") == "elsewhere"
+
+
+def test_a_clone_whose_main_has_no_settings_is_told_who_has_them(tmp_path: Path) -> None:
+    origin = repository_of(tmp_path / "origin.git", bare=True)
+    a = repository_of(tmp_path / "a")
+    a.commit({"train.py": "print()\n"})
+    a.git("remote", "add", "origin", origin.path.as_uri())
+    a.git("push", "--quiet", "origin", "main")
+    b = clone(origin, tmp_path / "b")
+    init = gitexp(a, "init", "--command", "python train.py", "--metrics", "m.json")
+    assert init.returncode == 0, init.stderr
+    new = ("new", "idea", "--metric", "acc:max", "--effect", ">0", "--hypothesis", "it is better")
+    assert gitexp(a, *new).returncode == 0
+    assert "main is 1 commit ahead of origin: git push origin main" in gitexp(a, "push").stdout
+    b.git("fetch", "--quiet")
+    status = gitexp(b, "status")
+    assert "the settings are on origin/exp/idea" in status.stdout
+    assert "next: git merge origin/exp/idea" in status.stdout
+    for command in (new, ("run",), ("power",)):
+        done = gitexp(b, *command)
+        assert done.returncode == 3, done.stderr
+        assert "git merge origin/exp/idea" in done.stderr, command
+    again = gitexp(b, "init", "--command", "python train.py", "--metrics", "m.json")
+    assert "origin/exp/idea has settings already" in again.stdout

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import BareRepositoryError, GitexpError, UnknownExperimentError
 from gitexp.git import identity, objects, refs, remote, repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.config import ProjectConfig
+from gitexp.ops.rules.branches import is_protected
 from gitexp.store import layout, owners, plans
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 TAGS: Final = "refs/tags/"
+HEADS: Final = "refs/heads/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,17 @@ class Shared:
     def prefix(self) -> str:
         """Return what the names of experiments' branches begin with."""
         return plans.branch_prefix(self.repo)
+
+    def protected(self) -> tuple[str, ...]:
+        """Return the branches here that experiments are merged into, by the settings at HEAD."""
+        head = refs.head(self.repo)
+        config = ProjectConfig()
+        with contextlib.suppress(GitexpError):
+            if head.commit is not ABSENT:
+                config = plans.config_of(self.repo, head.commit)[0]
+        found = refs.branches(self.repo)
+        names = [ref.removeprefix(HEADS) for ref, _ in found if ref.startswith(HEADS)]
+        return tuple(name for name in names if is_protected(config, name))
 
     def ours(self, branch: str) -> CommitHash | Absent:
         """Return where a branch is here."""
