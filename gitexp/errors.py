@@ -325,6 +325,12 @@ class LockedError(PreconditionError):
     hint = "try again; if no process is left, gitexp doctor"
 
 
+class KilledCallError(PreconditionError):
+    """Repeats of a killed call wait to be recorded, and this call asks for something else."""
+
+    id = "killed-call"
+
+
 class BusyBranchError(PreconditionError):
     """A rebase of the branch has not ended, or a worktree is on a branch that is to go."""
 

@@ -1,7 +1,8 @@
 """Execute repeats of the committed project, each in its own worktree, and record them.
 
 Without options it makes the repeats that the plan of this branch still lacks. On a branch
-without a plan the run is exploratory: it is shown, and never counts.
+without a plan the run is exploratory: it is shown, and never counts. What a killed call of the same
+state had finished is recorded first; of another state it is asked about.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import gitexp
 from gitexp import __version__
 from gitexp.cli.interrupts import counted
 from gitexp.cli.progress import Reporter
-from gitexp.errors import UntrustedSourceError, UsageError
+from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
 from gitexp.formats.params import parse_assignment
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
@@ -51,7 +52,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--at", metavar="REV", help="run this revision instead of HEAD")
     what.add_argument("--trust", action="store_true", help="--at may be somebody else's commit")
     what.add_argument("--on", metavar="BRANCH", help="record on this branch")
-    what.add_argument("--again", action="store_true", help="repeat seeds that count already")
+    what.add_argument("--again", action="store_true", help="also what counts; leave a killed call")
     what.add_argument("--commit", action="store_true", help="commit changes and overrides first")
     what.add_argument("-m", dest="message", metavar="MESSAGE", help="message for --commit")
     how = parser.add_argument_group("how")
@@ -95,13 +96,16 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     )
     try:
         report = _run(request, args, context)
-    except UntrustedSourceError as error:
+    except (UntrustedSourceError, KilledCallError) as error:
         if not context.interactive:
             raise
         context.printer.error(error)
-        if not context.ask("Execute it?"):
+        untrusted = isinstance(error, UntrustedSourceError)
+        if not context.ask("Execute it?" if untrusted else "Record them and finish that call?"):
             return error.exit_code
-        report = _run(replace(request, trust=True), args, context)
+        # What is asked for now is another state's: it waits until that call has ended.
+        resumed = RunRequest(resume=True, jobs=args.jobs, on=args.on, keep_going=args.keep_going)
+        report = _run(replace(request, trust=True) if untrusted else resumed, args, context)
     context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
     return exit_code(report)
 

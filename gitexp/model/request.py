@@ -35,7 +35,8 @@ class RunRequest:
     on : str or None
         Branch to record on instead of the current one.
     again : bool
-        Run seeds that count already once more.
+        Run seeds that count already once more, and leave what killed calls of another state had
+        finished where it is.
     dry_run : bool
         Say what would be run, run nothing.
     timeout_s : float or None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError, LockedError
+from gitexp.errors import LockedError
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
@@ -16,7 +15,7 @@ from gitexp.model.care import Finding
 from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
-from gitexp.ops.run.resume import dead_calls, is_recorded, record
+from gitexp.ops.run.resume import dead_calls, finished, is_recorded, record
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def look(place: Place) -> Iterator[Found]:
                 ),
                 partial(_note, workdir, state),
             )
-        elif seeds := _finished(workdir, state):
+        elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             yield Found(
                 Finding(
@@ -87,17 +86,6 @@ def look(place: Place) -> Iterator[Found]:
             )
 
 
-def _finished(workdir: WorkDir, state: State) -> list[int]:
-    found = []
-    for seed in state.draft.seeds:
-        try:
-            if workdir.finished(state.draft.id, seed):
-                found.append(seed)
-        except (GitexpError, OSError):  # half an outcome is none
-            continue
-    return found
-
-
 def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:
     """Record what is finished; a repeat that is under way would be recorded as lost."""
     run = state.draft.id
@@ -124,5 +112,5 @@ def _renounce(workdir: WorkDir, run: RunId) -> str:
 
 
 def _note(workdir: WorkDir, state: State) -> str:
-    states.write(workdir, replace(state, published=True))
+    states.note(workdir, state.draft.id, published=True)
     return "noted"

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gitexp.model.job import Job, Outcome
     from gitexp.model.report import RunReport
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.place import Place
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.situation import Situation
 
@@ -102,26 +103,17 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     request = request or RunRequest()
     _check(request)
     variables = dict(os.environ if environ is None else environ)
-    place = find_place(workspace, request)
-    # First of all: a call that died when the branch had moved left a work tree that looks edited.
-    cleared = () if request.dry_run else owners.clear_stale(place.repo)
-    recovered: tuple[PublishedCall, ...] = ()
-    continued = None
-    if request.resume:
-        resumed = resume.resume(place, request, now())
-        recovered, request, continued = resumed.recovered, resumed.request, resumed.call
-        cleared = (*cleared, *resumed.said)
-        place = find_place(workspace, request)
-    if request.commit_message is not None and request.dry_run:
-        cleared = (*cleared, *filter(None, (commit_first.announced(place),)))
-    elif request.commit_message is not None:
-        place, request = commit_first.commit(place, request)
-    elif request.at is None:
-        check_clean(place)
+    place, resumed, cleared = _begin(find_place(workspace, request), request, now())
+    recovered, request = resumed.recovered, resumed.request
     finished = {record.run.id for call in recovered for _, record in call.records}
+    finished |= {state.draft.id for state in resumed.calls}
     seen = situation.look(place, request, variables, finished)
     planned = answer.planned(seen)
+    if said := answer.taken_over(planned, recovered, resumed.calls):
+        cleared = (*cleared, said)
+        tell(ProgressEvent(ProgressKind.STEP, said))
     if request.dry_run or not any(choice.run for _, choice in seen.sides):
+        resume.close(seen.workdir, resumed.calls)
         return answer.report(seen, planned, recovered, request, interrupted=False, warnings=cleared)
     made: list[RunId] = []
 
@@ -130,10 +122,13 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         states.claim(seen.workdir, made[-1])  # before its worktrees, which others may clear away
         return made[-1]
 
-    call = Call(continued or _new_id(), now(), new_run, program, variables)
+    call = Call(resumed.call or _new_id(), now(), new_run, program, variables)
     try:
         prepared = prepare(seen, request, call)
         planned = answer.with_stages(planned, prepared)
+        for each in prepared:
+            states.write(seen.workdir, each.state)
+        resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
         if not prepared:
             return answer.report(
                 seen, planned, recovered, request, interrupted=False, warnings=cleared
@@ -151,6 +146,27 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         interrupted=interrupted,
         warnings=(*cleared, *warnings),
     )
+
+
+def _begin(
+    place: Place, request: RunRequest, now: datetime
+) -> tuple[Place, resume.Resumed, tuple[str, ...]]:
+    """Clear up after calls that died and go on with them; then commit, where that is asked for."""
+    # First of all: a call that died when the branch had moved left a work tree that looks edited.
+    cleared = () if request.dry_run else owners.clear_stale(place.repo)
+    if not request.resume and request.commit_message is None and request.at is None:
+        check_clean(place)
+    resumed = (resume.resume if request.resume else resume.go_on)(place, request, now)
+    cleared, request = (*cleared, *resumed.said), resumed.request
+    if resumed.recovered:
+        place = find_place(place.workspace, request)
+    if request.commit_message is not None and request.dry_run:
+        cleared = (*cleared, *filter(None, (commit_first.announced(place),)))
+    elif request.commit_message is not None:
+        place, request = commit_first.commit(place, request)
+    elif request.resume and request.at is None:
+        check_clean(place)
+    return place, replace(resumed, request=request), cleared
 
 
 def _check(request: RunRequest) -> None:
@@ -221,8 +237,6 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         if not warnings:  # said once, of whatever side
             warnings.extend(leftovers.warnings(setting))
 
-    for each in prepared:
-        states.write(seen.workdir, each.state)
     around = Surroundings(
         engine=ENGINES[request.engine](request.jobs),
         workdir=seen.workdir,
@@ -252,6 +266,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     ]
     sides = [each for each in sides if each.outcomes]
     if not sides:
+        resume.close(seen.workdir, [each.state for each in prepared])
         return (), execution.interrupted, execution.problems
     doubtful = [path for each in prepared for path in each.doubtful]
     if doubtful and any(len(each.finished()) < len(each.outcomes) for each in sides):
@@ -259,7 +274,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
-        states.write(seen.workdir, replace(each.state, published=True))
+        states.note(seen.workdir, each.setting.run, published=True)
     return (published,), execution.interrupted, (*execution.problems, *warnings)
 
 

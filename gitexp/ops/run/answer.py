@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.publish import PublishedCall
     from gitexp.ops.run.situation import Situation
+    from gitexp.ops.run.state import State
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
@@ -62,6 +63,23 @@ def with_stages(
     )
 
 
+def taken_over(
+    planned: Sequence[PlannedRun], recovered: Sequence[PublishedCall], calls: Sequence[State]
+) -> str:
+    """Say what was recorded of killed calls with which this one goes on; "" without any."""
+    good = sum(
+        repeat.state is RepeatState.FINISHED
+        for call in recovered
+        for _, record in call.records
+        for repeat in record.run.repeats
+    )
+    left = sum(len(each.seeds) for each in planned)
+    if good:
+        noun = "repeat" if good == 1 else "repeats"
+        return f"{good} {noun} of a killed call recorded, {left} to go"
+    return f"a killed call goes on: {left} to go" if calls and left else ""
+
+
 def report(  # noqa: PLR0913  the parts of the answer
     seen: Situation,
     planned: tuple[PlannedRun, ...],
@@ -84,7 +102,7 @@ def report(  # noqa: PLR0913  the parts of the answer
         commit=published[-1].commit if published else None,
         planned=planned,
         recorded=recorded,
-        snapshot=published[-1].snapshot if published else "",
+        snapshot=_snapshot(published),
         not_updated=tuple(path for each in published for path in each.not_updated),
         exploratory=seen.plan is None,
         interrupted=interrupted,
@@ -101,6 +119,12 @@ def report(  # noqa: PLR0913  the parts of the answer
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
         python=seen.python,
     )
+
+
+def _snapshot(published: Sequence[PublishedCall]) -> str:
+    """Return what became of the snapshot: a call that goes on need not be the one to write it."""
+    said = [each.snapshot for each in published]
+    return next((text for text in said if text.startswith("written")), said[-1] if said else "")
 
 
 def _beyond(seen: Situation) -> str:
@@ -209,7 +233,12 @@ def _next_step(
         return "the same without --dry-run"
     if interrupted:
         return _go_on(planned, request, recorded)
-    failed = [each.run.id[:8] for each in recorded if _unfinished(each)]
+    good = {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
+    failed = [
+        each.run.id[:8]
+        for each in recorded
+        if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
+    ]
     if failed:
         return _after_failure(seen, recorded) or f"gitexp logs {failed[-1]}"
     if seen.plan is None:

@@ -233,7 +233,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
     return Prepared(
         setting,
-        State(draft, cell.side, situation.branch, metric, once, _asked(request)),
+        State(draft, cell.side, situation.branch, metric, once, _asked(situation, request)),
         wanted,
         doubtful,
     )
@@ -273,7 +273,8 @@ def _without_snapshot(
     return tuple(each for each in choice.run if each != seed)
 
 
-def _asked(request: RunRequest) -> Asked:
+def _asked(situation: Situation, request: RunRequest) -> Asked:
+    main = situation.sides[0][0]
     return Asked(
         repeats=request.repeats,
         seeds=request.seeds,
@@ -282,6 +283,10 @@ def _asked(request: RunRequest) -> Asked:
         at=request.at,
         again=request.again,
         timeout_s=request.timeout_s,
+        commit=main.commit,
+        inputs=main.inputs,
+        overrides={str(key): value for key, value in main.overrides.items()},
+        group=_group(situation, request, main),
     )
 
 

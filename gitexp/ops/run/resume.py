@@ -1,15 +1,24 @@
-"""`run --resume`: finished repeats of calls that died are recorded, and the last call goes on.
+"""Finished repeats of calls that died are recorded, and the last call goes on.
 
-It goes on with what it was asked for: its commit, overrides and seeds. Nothing else is begun: on a
-branch without a plan and without a dead call there is nothing to resume.
+With `run --resume` it goes on with what it was asked for: its commit, overrides and seeds. Nothing
+else is begun: on a branch without a plan and without a dead call there is nothing to resume. A
+plain `run` goes on with a dead call that had the same state, plan and options, and otherwise stops.
 """
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import MovedRefError, PreconditionError
+from gitexp.engines import process
+from gitexp.errors import (
+    GitexpError,
+    KilledCallError,
+    LockedError,
+    MovedRefError,
+    PreconditionError,
+)
 from gitexp.formats import config as config_format
 from gitexp.formats import job as job_format
 from gitexp.formats.keys import param_key
@@ -26,16 +35,21 @@ from gitexp.store import layout, plans
 from gitexp.store.inputs import compute
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
     from pathlib import Path
 
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue
     from gitexp.model.job import Outcome
     from gitexp.model.request import RunRequest
     from gitexp.model.workspace import Workspace
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.state import State
+
+
+QUIET_S = 20.0  # more than a worker takes to end its commands when its coordinator has died
+_PAUSE_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +65,15 @@ class Resumed:
         What the user has to know.
     call : str or None
         Id of the call that goes on: for the count of looks the two are one.
+    calls : tuple of State
+        The dead calls that this one takes over; see `close`.
     """
 
     recovered: tuple[PublishedCall, ...]
     request: RunRequest
-    said: tuple[str, ...]
-    call: str | None
+    said: tuple[str, ...] = ()
+    call: str | None = None
+    calls: tuple[State, ...] = ()
 
 
 def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
@@ -68,36 +85,222 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     ------
     PreconditionError
         If no call died, the request asks for nothing itself, and no plan lacks repeats.
+    LockedError
+        If a worker of a dead call has not ended.
     """
     workdir = WorkDir.of(place.top)
-    last: State | None = None
+    dead, known = _dead(place, workdir)
+    done, said, failed = _record_all(place, workdir, dead, now)
+    dead = [each for each in dead if each.draft.call not in failed]
+    if request.repeats is not None or request.seeds or request.params or request.at is not None:
+        return Resumed(done, request, said, calls=tuple(dead))
+    if not dead:
+        said += tuple(_nothing(place, workdir, known, said, recovered=bool(done or said)))
+        return Resumed(done, request, said)
+    return _taken_over(place, workdir, request, dead, Resumed(done, request, said))
+
+
+def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
+    """Record what dead calls of this very state, plan and choice have finished, and go on with it.
+
+    Raises
+    ------
+    KilledCallError
+        If a dead call has finished repeats of another state or plan, or of other seeds. With
+        ``again`` it is left alone, and is no longer asked about.
+    LockedError
+        As `resume`.
+    """
+    workdir = WorkDir.of(place.top)
+    dead, _ = _dead(place, workdir, note=not request.dry_run)
+    dead = [each for each in dead if not each.left]
+    if not dead:
+        return Resumed((), request)
+    same = _same(place, request, dead)
+    other = [s for s in dead if s not in same and not s.published and finished(workdir, s)]
+    if other and not request.again:
+        raise _differs(place, workdir, request, other)
+    if request.dry_run:
+        count = sum(len(finished(workdir, each)) for each in same if not each.published)
+        first = f"{count} finished repeats of a killed call would be recorded first"
+        return Resumed((), request, (first,) if count else ())
+    _quiet(workdir, other)
+    close(workdir, other)
+    done, said, failed = _record_all(place, workdir, same, now)
+    same = [each for each in same if each.draft.call not in failed]
+    if request.again or not same:
+        return Resumed(done, request, said, calls=tuple(same))
+    return _taken_over(place, workdir, request, same, Resumed(done, request, said))
+
+
+def close(workdir: WorkDir, calls: Sequence[State]) -> None:
+    """Note that nobody needs to go on with these calls any more."""
+    for state in calls:
+        states.note(workdir, state.draft.id, open=False, left=True)
+
+
+def finished(workdir: WorkDir, state: State) -> tuple[int, ...]:
+    """Return the seeds that a call has finished; half an outcome, after a power cut, is none."""
+    return tuple(
+        seed
+        for seed in state.draft.seeds
+        if (outcome := _outcome(workdir, state, seed)) is not None
+        and outcome.state is RepeatState.FINISHED
+    )
+
+
+def _outcome(workdir: WorkDir, state: State, seed: int) -> Outcome | None:
+    try:
+        return workdir.outcome(state.draft.id, seed)
+    except (GitexpError, OSError):
+        return None
+
+
+def _dead(place: Place, workdir: WorkDir, *, note: bool = True) -> tuple[list[State], list[str]]:
+    """Return what died on this branch and can be gone on with; and names of what is recorded."""
+    dead: list[State] = []
     known: list[str] = []
-    for state in states.unpublished(workdir):
-        if is_recorded(place.repo, state):
+    for state in states.unpublished(workdir, opened=True):
+        if not state.published and is_recorded(place.repo, state):
             # It died after the branch had moved: only its notes do not say so.
-            states.write(workdir, replace(state, published=True))
+            if note:
+                states.note(workdir, state.draft.id, published=True)
             known.append(state.draft.id[:8])
-        elif state.branch == place.branch and (last is None or _leads(state, last)):
-            last = state
+        elif state.branch == place.branch and (not state.left or finished(workdir, state)):
+            dead.append(state)
+    return dead, known
+
+
+def _record_all(
+    place: Place, workdir: WorkDir, dead: Sequence[State], now: datetime
+) -> tuple[tuple[PublishedCall, ...], tuple[str, ...], frozenset[str]]:
+    """Record what dead calls have finished; return also words and ids of those that must wait."""
+    _quiet(workdir, [state for state in dead if not state.published])
+    wanted = {state.draft.call for state in dead}
     done: list[PublishedCall] = []
     said: list[str] = []
+    failed: set[str] = set()
     for sides in dead_calls(place.repo, workdir, place.branch):
+        if sides[0].state.draft.call not in wanted:
+            continue
         try:
             done.append(record(place.workspace, place.repo, workdir, sides, now))
         except MovedRefError as error:
             names = ", ".join(ended.state.draft.id[:8] for ended in sides)
             said.append(f"run {names} is not recorded: {error.summary}")
-            if last is not None and any(e.state.draft.call == last.draft.call for e in sides):
-                last = None
+            failed.add(sides[0].state.draft.call)
     remove_slots(place.workspace, dead_slots(workdir))
-    if request.repeats is not None or request.seeds or request.params or request.at is not None:
-        return Resumed(tuple(done), request, tuple(said), None)
-    if last is None:
-        said += _nothing(place, workdir, known, said, recovered=bool(done or said))
-        return Resumed(tuple(done), request, tuple(said), None)
-    return Resumed(
-        tuple(done), _asked(place, workdir, request, last), tuple(said), last.draft.call or None
+    return tuple(done), tuple(said), frozenset(failed)
+
+
+def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
+    """Wait until no worker of dead calls works: it may be about to finish a repeat.
+
+    Raises
+    ------
+    LockedError
+    """
+    deadline = time.monotonic() + QUIET_S
+    for state in dead:
+        for seed in state.draft.seeds:
+            run, attempt = state.draft.id, workdir.attempt(state.draft.id, seed)
+            if not workdir.began(run, seed):
+                # A worker that was just being started finds no job, and executes nothing.
+                workdir.job_file(run, seed).unlink(missing_ok=True)
+            while not workdir.holds_outcome(run, seed) and workdir.is_at_work(run, seed):
+                if time.monotonic() >= deadline:
+                    raise LockedError(
+                        "a worker of a killed call is still at work",
+                        found=f"seed {seed} of run {run[:8]}",
+                        where=str(attempt),
+                        next_step="the same again when it has ended",
+                    )
+                time.sleep(_PAUSE_S)
+            if workdir.began(run, seed) and not workdir.holds_outcome(run, seed):
+                process.end_attempt(str(attempt))  # what outlived a worker that was killed, too
+
+
+def _taken_over(
+    place: Place, workdir: WorkDir, request: RunRequest, dead: Sequence[State], so_far: Resumed
+) -> Resumed:
+    """Return how the last of the dead calls goes on."""
+    last = max(dead, key=lambda each: (each.draft.started_at, each.side != BASELINE))
+    return replace(
+        so_far,
+        request=_asked(place, workdir, request, last),
+        call=last.draft.call or None,
+        calls=tuple(dead),
     )
+
+
+def _same(place: Place, request: RunRequest, dead: Sequence[State]) -> list[State]:
+    """Return the calls that had the state, plan and seeds that a request has."""
+    if request.commit_message is not None:
+        return []  # which makes another state
+    plan = plans.plan_of_branch(place.repo, place.branch, place.tip)
+    digest = None if plan is ABSENT else plan.digest
+    fallback = None if plan is ABSENT else plans.plan_commit(place.repo, plan, place.tip)
+    source = place.head if request.at is None else objects.resolve(place.repo, request.at)
+    overrides = {str(key): value for key, value in request.params}
+    inputs = _inputs(place, source, fallback, overrides)
+    return [
+        each
+        for each in dead
+        if (None if each.draft.plan is None else each.draft.plan.digest) == digest
+        and each.asked.seeds == request.seeds
+        and _main(each).inputs in {None, inputs}
+    ]
+
+
+def _differs(
+    place: Place, workdir: WorkDir, request: RunRequest, other: Sequence[State]
+) -> KilledCallError:
+    """Return the error that says what waits, and by which two commands it goes on."""
+    lines = []
+    for state in other:
+        done = finished(workdir, state)
+        main = _main(state)
+        asked = [f"--param {key}={value}" for key, value in main.overrides.items()]
+        if state.asked.seeds:
+            asked.append(f"--seeds {seed_ranges(dict.fromkeys(state.asked.seeds))}")
+        what = f"inputs {(main.inputs or state.draft.inputs)[:7]} of {main.commit[:9]}"
+        lines.append(
+            f"{len(done)} of {len(state.draft.seeds)} repeats of run {state.draft.id[:8]} "
+            f"({state.side}, {' '.join([what, *asked])})"
+        )
+    typed = [f"--param {key}={value}" for key, value in request.params]
+    typed += ["--with-baseline"] if request.with_baseline else []
+    typed += [f"--seeds {seed_ranges(dict.fromkeys(request.seeds))}"] if request.seeds else []
+    typed += [f"--repeats {request.repeats}"] if request.repeats is not None else []
+    typed += [f"--at {request.at}"] if request.at is not None else []
+    typed += ["--commit -m MESSAGE"] if request.commit_message is not None else []
+    return KilledCallError(
+        "a call that was killed has finished repeats of another state or choice",
+        found="\n".join(lines),
+        where=f"{place.branch}, recorded nowhere yet",
+        expected="this call to go on with them, or to leave them where they are",
+        next_step="gitexp run --resume, which records them and finishes that call; or "
+        f"{' '.join(['gitexp run --again', *typed])}, which leaves them",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Main:
+    """What a call's own side executed; the note about its baseline says it, too."""
+
+    commit: CommitHash | str
+    inputs: InputsDigest | None  # None: nobody has noted it
+    overrides: Mapping[str, ParamValue]
+    group: str
+
+
+def _main(state: State) -> _Main:
+    asked, draft = state.asked, state.draft
+    if asked.commit:
+        return _Main(asked.commit, asked.inputs, asked.overrides, asked.group)
+    if state.side == BASELINE and asked.with_baseline:
+        return _Main("", None, {}, "")
+    return _Main(draft.source.commit, draft.inputs, draft.source.overrides, draft.group)
 
 
 def record(
@@ -111,53 +314,61 @@ def record(
     """
     done = publish(workspace, repo, workdir, sides, now)
     for ended in sides:
-        states.write(workdir, replace(ended.state, published=True))
+        draft = ended.state.draft
+        lacks = len(finished(workdir, ended.state)) < len(draft.seeds)
+        states.note(workdir, draft.id, published=True, open=lacks and not ended.state.left)
     return done
-
-
-def _leads(state: State, other: State) -> bool:
-    """Whether a state says more of what its call was asked for: newer, and not the baseline."""
-    mine = (state.draft.started_at, state.side != BASELINE)
-    return mine >= (other.draft.started_at, other.side != BASELINE)
 
 
 def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) -> RunRequest:
     """Return the request of a dead call, as far as it is still to be done."""
-    asked, draft = state.asked, state.draft
-    overrides = draft.source.overrides
+    asked, draft, main = state.asked, state.draft, _main(state)
     seeds, again = asked.seeds, request.again or asked.again
     if again:  # else what has finished counts already
-        left = tuple(seed for seed in draft.seeds if not workdir.finished(draft.id, seed))
+        done = finished(workdir, state)
+        left = tuple(seed for seed in draft.seeds if seed not in done)
         seeds, again = left or draft.seeds, bool(left)
-    at = request.at or asked.at
-    if at is None and not _is_at(place, state):
-        at = draft.source.commit
+    at = request.at
+    if at is None and asked.at is not None:
+        # A branch that it named may have moved since; and both sides are more than that one.
+        both = state.side == BASELINE and request.with_baseline
+        at = None if both else str(main.commit)
+    elif at is None and main.commit and not _is_at(place, main):
+        at = str(main.commit)
     return replace(
         request,
-        repeats=asked.repeats,
+        repeats=asked.repeats if request.repeats is None else request.repeats,
         seeds=seeds,
         jobs=max(request.jobs, asked.jobs),
         with_baseline=request.with_baseline or asked.with_baseline,
         at=at,
-        params=tuple((param_key(key), value) for key, value in overrides.items()),
-        group=draft.group,
+        params=tuple((param_key(key), value) for key, value in main.overrides.items()),
+        group=request.group or main.group,
         again=again,
         timeout_s=request.timeout_s or asked.timeout_s,
     )
 
 
-def _is_at(place: Place, state: State) -> bool:
+def _is_at(place: Place, main: _Main) -> bool:
     """Whether HEAD is the state that a dead call ran; its own record has moved the branch."""
-    source = state.draft.source
     head = refs.head(place.repo).commit
-    if head is ABSENT or head == source.commit:
-        return head == source.commit
-    tree = objects.tree_id(place.repo, head)
-    config, _ = plans.config_of(place.repo, head, source.commit)
-    found = (
-        ABSENT if tree is ABSENT else compute(place.repo, tree, config, overrides=source.overrides)
-    )
-    return found == state.draft.inputs
+    if head is ABSENT or head == main.commit:
+        return head == main.commit
+    fallback = objects.resolve(place.repo, main.commit)
+    return _inputs(place, head, fallback, main.overrides) == main.inputs
+
+
+def _inputs(
+    place: Place,
+    commit: CommitHash,
+    fallback: CommitHash | None,
+    overrides: Mapping[str, ParamValue],
+) -> InputsDigest | None:
+    tree = objects.tree_id(place.repo, commit)
+    if tree is ABSENT:
+        return None
+    config, _ = plans.config_of(place.repo, commit, fallback)
+    return compute(place.repo, tree, config, overrides=overrides)
 
 
 def _nothing(
@@ -190,7 +401,7 @@ def _elsewhere(repo: Repo, workdir: WorkDir) -> Iterator[State]:
     """Yield what other branches' dead calls have finished, the candidate's side first."""
     found = [s for s in states.unpublished(workdir) if not is_recorded(repo, s)]
     for state in sorted(found, key=lambda each: each.side == BASELINE):
-        if any(workdir.finished(state.draft.id, seed) for seed in state.draft.seeds):
+        if finished(workdir, state):
             yield state
 
 
@@ -199,8 +410,8 @@ def _left(workdir: WorkDir, branch: str) -> str:
     last = states.newest(workdir, branch)
     if last is None or last.draft.source.overrides or last.asked.at is not None:
         return "gitexp run"
-    run = last.draft.id
-    left = [seed for seed in last.draft.seeds if not workdir.finished(run, seed)]
+    done = finished(workdir, last)
+    left = [seed for seed in last.draft.seeds if seed not in done]
     return f"gitexp run --seeds {seed_ranges(dict.fromkeys(left))}" if left else "gitexp run"
 
 
@@ -239,7 +450,7 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
         if first is None or len(job.stages) > len(first.stages):
             first = job
         if workdir.began(state.draft.id, seed):
-            outcomes[seed] = workdir.outcome(state.draft.id, seed)
+            outcomes[seed] = _outcome(workdir, state, seed)
     if first is None or not any(
         outcome is not None and outcome.state is RepeatState.FINISHED
         for outcome in outcomes.values()

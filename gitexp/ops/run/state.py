@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats import run as run_format
-from gitexp.formats.fields import Fields
+from gitexp.formats.fields import Fields, params_json
 from gitexp.formats.text import Json, json_dumps, json_loads
-from gitexp.model.ids import RunId
+from gitexp.model.ids import InputsDigest, RunId
 from gitexp.store import locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from gitexp.model.ids import ParamValue
     from gitexp.model.run import Run
     from gitexp.ops.run.workdir import WorkDir
 
@@ -26,7 +27,11 @@ SCHEMA = "gitexp/state@1"
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """The part of a request that its resumption needs."""
+    """The part of a request that its resumption needs.
+
+    `commit` to `group` say what the call's own side executed, whichever side the note is about;
+    a note of an older version does not.
+    """
 
     repeats: int | None
     seeds: tuple[int, ...]
@@ -35,6 +40,10 @@ class Asked:
     at: str | None
     again: bool = False
     timeout_s: float | None = None
+    commit: str = ""
+    inputs: InputsDigest | None = None
+    overrides: Mapping[str, ParamValue] = field(default_factory=dict)
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,10 @@ class State:
     asked : Asked
         What ``--resume`` goes on with.
     published : bool
+    open : bool
+        The coordinator died and somebody else has recorded what it had finished, but not all was.
+    left : bool
+        The coordinator died, and the user has chosen not to go on with its call.
     """
 
     draft: Run
@@ -64,6 +77,8 @@ class State:
     once: tuple[str, ...]
     asked: Asked
     published: bool = False
+    open: bool = False
+    left: bool = False
 
 
 def write(workdir: WorkDir, state: State) -> None:
@@ -76,7 +91,11 @@ def write(workdir: WorkDir, state: State) -> None:
         "asked": {
             "again": state.asked.again,
             "at": state.asked.at,
+            "commit": state.asked.commit,
+            "group": state.asked.group,
+            "inputs": state.asked.inputs,
             "jobs": state.asked.jobs,
+            "overrides": params_json(state.asked.overrides),
             "repeats": state.asked.repeats,
             "seeds": list(state.asked.seeds),
             "timeout_s": state.asked.timeout_s,
@@ -84,12 +103,26 @@ def write(workdir: WorkDir, state: State) -> None:
         },
         "branch": state.branch,
         "draft": json_loads(run_format.dump(state.draft), where="draft"),
+        "left": state.left,
         "once": list(state.once),
+        "open": state.open,
         "owner": {"host": owner.host, "pid": owner.pid, "started": owner.started},
         "plan_metric": state.plan_metric,
         "published": state.published,
         "side": state.side,
     }
+    _put(path, value)
+
+
+def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
+    """Set marks (``published``, ``open``, ``left``) in a state; it stays whose it is."""
+    path = workdir.state(run)
+    known = _read(path)
+    if known is not None:
+        _put(path, {**known[0], **marks})
+
+
+def _put(path: Path, value: Mapping[str, Json]) -> None:
     half = path.with_suffix(".tmp")
     half.write_bytes(json_dumps(value))
     half.replace(path)
@@ -157,11 +190,18 @@ def _is_abandoned(folder: Path) -> bool:
     return dead and not (folder / "state.json").exists()
 
 
-def unpublished(workdir: WorkDir) -> Iterator[State]:
-    """Yield the states of runs whose coordinator is dead and that were never recorded."""
+def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
+    """Yield the states of runs whose coordinator is dead and that were never recorded.
+
+    With `opened` also those of calls with which somebody may yet go on.
+    """
     for path in sorted(workdir.runs.glob("*/state.json")):
         known = _read(path)
-        if known is None or known[0].get("published") or not locks.is_dead(known[1]):
+        if known is None:
+            continue
+        if opened and known[0].get("open"):  # whoever recorded it may live, or not
+            pass
+        elif known[0].get("published") or not locks.is_dead(known[1]):
             continue
         with contextlib.suppress(BadFormatError):
             yield _load(known[0], str(path))
@@ -237,6 +277,12 @@ def _load(value: Mapping[str, Json], where: str) -> State:
             at=asked.maybe_text("at"),
             again=asked.flag("again", default=False),
             timeout_s=asked.maybe_number("timeout_s"),
+            commit=asked.text("commit", ""),
+            inputs=InputsDigest(digest) if (digest := asked.maybe_sha256("inputs")) else None,
+            overrides=asked.params("overrides"),
+            group=asked.text("group", ""),
         ),
         published=bool(value["published"]),
+        open=bool(value.get("open")),
+        left=bool(value.get("left")),
     )

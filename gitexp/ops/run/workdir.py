@@ -13,9 +13,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.engines import process
 from gitexp.errors import UnsafeInputError
 from gitexp.formats import outcome as outcome_format
-from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -110,7 +110,9 @@ class WorkDir:
         """Whether a worker ever took this repeat on."""
         return (self.attempt(run, seed) / "pid").exists()
 
-    def finished(self, run: RunId, seed: int) -> bool:
-        """Whether a repeat has an outcome that says it finished."""
-        outcome = self.outcome(run, seed)
-        return outcome is not None and outcome.state is RepeatState.FINISHED
+    def is_at_work(self, run: RunId, seed: int) -> bool:
+        """Whether the worker of a repeat lives."""
+        try:
+            return process.lives((self.attempt(run, seed) / "pid").read_text("utf-8", "replace"))
+        except OSError:
+            return False

@@ -1,0 +1,269 @@
+"""After a kill `run`, `run --resume`, or `doctor --fix` and `run`: every repeat is there once."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import KilledCallError
+from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction
+from gitexp.model.proposal import NewRequest
+from gitexp.model.request import RunRequest
+from gitexp.ops.doctor import doctor
+from gitexp.ops.new import new
+from gitexp.ops.run import run
+from tests.cli.shell import gitexp
+from tests.ops.test_run import plain
+
+if TYPE_CHECKING:
+    from gitexp.model.report import RunReport
+    from tests.build import BuiltRepo
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
+
+REPEATS = 3
+# Says what it executes in a file outside, and kills once, where it is told to.
+TRAIN = """\
+import json, os, pathlib, signal
+text = open("params.yaml").read()
+seed = int(text.split("seed:")[1].split()[0])
+lr = float(text.split("lr:")[1].split()[0])
+out = pathlib.Path("OUT")
+with open(out / "log", "a") as log:
+    log.write(f"{lr} {seed}\\n")
+where, who = (out / "kill").read_text().split() if (out / "kill").exists() else ("", "")
+if where == f"{lr}:{seed}":
+    (out / "kill").unlink()
+    pids, pid = [], os.getpid()
+    while b"\\0run\\0" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+        pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        pids.append(pid)
+    for pid in reversed(pids if who == "all" else pids[-1:]):
+        os.kill(pid, signal.SIGKILL)
+json.dump({"acc": lr + seed / 1000}, open("metrics.json", "w"))
+open("model.txt", "w").write(f"{lr} {seed}" * 1000)
+"""
+CALLS = {
+    "candidate": ("0.2", ()),
+    "both": ("0.2", ("--with-baseline",)),
+    "baseline left": ("0.1", ("--with-baseline",)),
+    "baseline at": ("0.1", ("--at", "main")),
+    "param": ("0.4", ("--param", "lr=0.4")),
+    "jobs": ("0.2", ("--with-baseline", "--jobs", "2")),
+    "until": ("0.2", ("--until-decided",)),
+    "exploratory": ("0.1", ("--seeds", "7-9")),
+}
+
+
+def project(path: Path, call: str) -> BuiltRepo:
+    """Return a project in which a call of this kind can be made."""
+    (path / "out").mkdir(parents=True)
+    repo = plain(path / "p", TRAIN.replace("OUT", str(path / "out")))
+    if call == "exploratory":
+        return repo
+    new(
+        repo.workspace,
+        NewRequest(
+            name="x",
+            hypothesis="a higher learning rate raises acc",
+            metric="acc",
+            direction=Direction.MAX,
+            effect=">0",
+            repeats=6 if call == "until" else REPEATS,
+            baseline="main",
+            params=((ParamKey("params.yaml", "lr"), 0.2),),
+            stopping="always-valid" if call == "until" else None,
+        ),
+    )
+    if call == "baseline left":
+        run(repo.workspace)
+    return repo
+
+
+def log(repo: BuiltRepo) -> list[str]:
+    path = repo.path.parent / "out/log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def done(repo: BuiltRepo) -> set[str]:
+    """Return what finished and is in a folder only, as the log names it."""
+    found = set()
+    for path in (repo.path / ".gitexp/tmp/runs").glob("*/jobs/*/attempt-1/outcome.json"):
+        outcome = json.loads(path.read_text())
+        if outcome["state"] == "finished":
+            lr = round(outcome["samples"][0]["value"] - outcome["seed"] / 1000, 6)
+            found.add(f"{lr} {outcome['seed']}")
+    return found
+
+
+def recorded(repo: BuiltRepo) -> list[str]:
+    """Return the finished repeats of all records at the tip, as the log names them."""
+    found = []
+    for path in repo.files():
+        if path.endswith("/run.json"):
+            value = json.loads(repo.show(path))
+            found += [
+                f"{value['params']['lr']} {each['seed']}"
+                for each in value["repeats"]
+                if each["state"] == "finished"
+            ]
+    return sorted(found)
+
+
+def planned(call: str) -> list[str]:
+    """Return what a call and what went before it make together."""
+    lrs = {
+        "candidate": ["0.2"],
+        "baseline at": ["0.1"],
+        "param": ["0.4"],
+        "exploratory": ["0.1"],
+    }.get(call, ["0.1", "0.2"])
+    # The committed seed is run for the branch's own snapshot only where that is asked for.
+    return sorted(f"{lr} {seed}" for lr in lrs for seed in range(7, 7 + REPEATS))
+
+
+def go_on(repo: BuiltRepo, how: str, args: tuple[str, ...]) -> None:
+    """Go on as a person would."""
+    if how == "doctor":
+        fixed = gitexp(repo, "doctor", "--fix")
+        assert fixed.code == 0, fixed.err
+    typed = ("--resume",) if how == "resume" else args if how == "same" else ()
+    if "--until-decided" in args and how != "same":
+        typed = (*typed, "--until-decided")
+    if "--param" in args or "--at" in args or "--seeds" in args:
+        typed = typed if how == "resume" else args
+    went = gitexp(repo, "run", *typed)
+    assert went.code == 0, (went.out, went.err)
+
+
+def killed_and_finished(path: Path, call: str, seed: int, who: str, how: str) -> None:
+    """Play one case of the table."""
+    lr, args = CALLS[call]
+    repo = project(path, call)
+    (repo.path.parent / "out/kill").write_text(f"{lr}:{seed} {who}")
+    cache = listing(repo)
+    killed = gitexp(repo, "run", *args)
+    assert killed.code == -signal.SIGKILL, (killed.out, killed.err)
+    finished, ran = done(repo), len(log(repo))
+    go_on(repo, how, args)
+    assert not finished & set(log(repo)[ran:]), "finished work was done again"
+    if call == "until":  # how many it takes is the rule's business
+        assert len(recorded(repo)) == len(set(recorded(repo)))
+    else:
+        assert recorded(repo) == planned(call)
+    left = gitexp(repo, "doctor", "--json").json
+    assert left["findings"] == []
+    assert repo.status() == []
+    assert cache.items() <= listing(repo).items()
+    repo.fsck()
+
+
+def listing(repo: BuiltRepo) -> dict[str, tuple[int, int]]:
+    """Return size and mode of everything in DVC's cache."""
+    top = repo.path / ".dvc/cache"
+    return {
+        str(path.relative_to(top)): (path.stat().st_size, path.stat().st_mode)
+        for path in top.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_killed_call_goes_on_with_what_is_lacking(tmp_path: Path) -> None:
+    killed_and_finished(tmp_path, "both", 8, "coordinator", "plain")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("call", "who", "how"),
+    list(itertools.product(CALLS, ("coordinator", "all"), ("plain", "same", "resume", "doctor"))),
+)
+def test_whatever_was_killed_every_repeat_is_there_once(
+    tmp_path: Path, call: str, who: str, how: str
+) -> None:
+    killed_and_finished(tmp_path, call, 7 if how == "same" else 8, who, how)
+
+
+def test_another_state_is_asked_about_and_nothing_is_recorded_or_run(tmp_path: Path) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run")
+    repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
+    tip, ran = repo.hash(), log(repo)
+    stopped = gitexp(repo, "run", "--with-baseline", "--json")
+    assert stopped.code == 3
+    error = stopped.json
+    assert error["id"] == "killed-call"
+    assert "gitexp run --resume," in str(error["next"])
+    assert "gitexp run --again --with-baseline," in str(error["next"])
+    assert (repo.hash(), log(repo)) == (tip, ran)
+
+    report = run(repo.workspace, RunRequest(again=True, repeats=1))
+    assert [each.run.params["lr"] for each in report.recorded] == [0.3]
+    again = run(repo.workspace, RunRequest(repeats=2))  # it was answered: nobody asks again
+    assert [each.run.seeds for each in again.recorded] == [(8,)]
+    report = run(repo.workspace, RunRequest(resume=True))  # nor is anything lost
+    assert "0.2 7" in recorded(repo)
+    assert {each.run.params["lr"] for each in report.recorded} == {0.2}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changed", ["seeds", "plan", "commit"])
+def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run")
+    request = RunRequest()
+    if changed == "seeds":
+        request = RunRequest(seeds=(7, 8))
+    elif changed == "plan":
+        path = ".gitexp/experiments/x.yaml"
+        text = repo.show(path).replace("alpha: 0.05", "alpha: 0.01")
+        repo.git("reset", "--quiet", "--hard", "HEAD~1")
+        repo.commit({path: text, "params.yaml": "lr: 0.2\nseed: 7\n"}, at=7)
+    else:
+        repo.write({"params.yaml": "lr: 0.3\nseed: 7\n"})
+        request = RunRequest(commit_message="another")
+    tip = repo.hash()
+    with pytest.raises(KilledCallError, match="was killed"):
+        run(repo.workspace, request)
+    assert repo.hash() == tip
+
+
+@pytest.mark.slow
+def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: Path) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:9 coordinator")
+    gitexp(repo, "run")
+    tip = repo.hash()
+    dry = run(repo.workspace, RunRequest(dry_run=True))
+    assert dry.warnings == ("2 finished repeats of a killed call would be recorded first",)
+    assert repo.hash() == tip
+    report: RunReport = run(repo.workspace)
+    assert report.warnings == ("2 repeats of a killed call recorded, 1 to go",)
+    assert run(repo.workspace).recorded == ()
+
+
+@pytest.mark.slow
+def test_a_call_that_lives_is_left_alone(tmp_path: Path) -> None:
+    """Its notes name this very process, which is as good as another that lives."""
+    repo = project(tmp_path, "exploratory")
+    (tmp_path / "out/kill").write_text("0.1:8 coordinator")
+    gitexp(repo, "run", "--seeds", "7-9")
+    (notes,) = (repo.path / ".gitexp/tmp/runs").glob("*/state.json")
+    value = json.loads(notes.read_text())
+    stat = Path("/proc/self/stat").read_text()
+    value["owner"]["pid"] = os.getpid()
+    boot = value["owner"]["started"].rpartition("-")[0]
+    value["owner"]["started"] = f"{boot}-{stat.rpartition(')')[2].split()[19]}"
+    notes.write_text(json.dumps(value))
+    report = run(repo.workspace, RunRequest(seeds=(9,)))
+    assert [each.run.seeds for each in report.recorded] == [(9,)]
+    assert len(doctor(repo.workspace, fix=True).findings) == 0
