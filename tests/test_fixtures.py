@@ -69,6 +69,10 @@ def csv(data: bytes, where: str) -> bytes:
     )
 
 
+def read_points(data: bytes) -> None:
+    assert None not in [points.decode(line) for line in data.splitlines()]
+
+
 # By the end of the name. What people edit (config) or scripts print (points) is read only.
 READERS: dict[str, Callable[[bytes, str], bytes | None]] = {
     "run.json": lambda data, where: run.dump(run.load(data, where)),
@@ -81,7 +85,7 @@ READERS: dict[str, Callable[[bytes, str], bytes | None]] = {
     "tombstones*.yaml": lambda data, where: tombstone.dump(tombstone.load(data, where)),
     "witness*": lambda data, where: witness.dump(witness.load(data, where)),
     "config.yaml": lambda data, where: config.load(data, where) and None,
-    "points.jsonl": lambda data, where: points.decode(data, where) and None,
+    "points.jsonl": lambda data, _: read_points(data),
 }
 
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitexp.cli.output import Printer
     from gitexp.model.progress import ProgressEvent
 
+_GOING_ON = frozenset((ProgressKind.STARTED, ProgressKind.STAGE, ProgressKind.LOGGED))
 _MINUTE_S = 60
 _HOUR_S = 3600
 
@@ -30,8 +31,8 @@ class Reporter:
         """Show one event."""
         if self.printer.quiet:
             return
-        if event.kind in {ProgressKind.STARTED, ProgressKind.STAGE}:
-            self._running[event.label] = event.stage
+        if event.kind in _GOING_ON:
+            self._running[event.label] = ", ".join(filter(None, (event.stage, event.value)))
         elif event.kind in {ProgressKind.FINISHED, ProgressKind.FAILED}:
             self._running.pop(event.label, None)
             self._last = event.value or self._last
@@ -46,7 +47,7 @@ class Reporter:
             self.printer.talk("\r\x1b[K")
 
     def _print(self, event: ProgressEvent) -> None:
-        if event.kind in {ProgressKind.STARTED, ProgressKind.STAGE}:
+        if event.kind in _GOING_ON:
             return
         self.printer.say(_line(event))
 

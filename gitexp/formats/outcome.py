@@ -56,6 +56,7 @@ def load(data: bytes, where: str) -> Outcome:
         warnings=fields.texts("warnings", ()),
         patched=fields.texts("patched", ()),
         seeds=fields.integer_map("seeds"),
+        logged=read_output(logged) if (logged := fields.maybe_child("logged")) else None,
     )
 
 
@@ -96,6 +97,7 @@ def dump(outcome: Outcome) -> bytes:
             "warnings": list(outcome.warnings),
             "patched": list(outcome.patched),
             **seeds_json("seeds", outcome.seeds),
+            **({} if outcome.logged is None else {"logged": output_json(outcome.logged)}),
         }
     )
 

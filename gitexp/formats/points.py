@@ -1,7 +1,8 @@
 """``points.jsonl``: live metrics of a running job, one JSON object a line, only ever appended.
 
 A training script writes them without gitexp running, so this module stays light and `encode` is
-quick. A line that is cut short at the end is one that is being written: it is left for later.
+quick. Whatever the script does it can do to the file, so no line of it is trusted: one that is cut
+short, or is no point, is None.
 """
 
 from __future__ import annotations
@@ -10,12 +11,9 @@ import json
 import math
 from dataclasses import dataclass
 
-from gitexp.errors import BadFormatError
-from gitexp.formats.fields import Fields
-from gitexp.formats.jsontext import MIB, check_size, json_loads
-
-LIMIT = 256 * MIB
-_LINE_LIMIT = 64 * 1024
+NAME_LIMIT = 190  # characters; `curve:NAME.final` has to be a metric's name, too
+LINE_LIMIT = 4096  # bytes; the longest point is shorter
+LARGEST_STEP = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +24,15 @@ class Point:
     value: float | None
     step: int | None
     t: float  # seconds since the epoch
+    stage: str = ""  # that logged it, as DVC calls it
 
 
-def encode(name: str, value: float, step: int | None, t: float) -> bytes:
+def is_name(name: object) -> bool:
+    """Tell whether a metric may be called so: 1 to 190 printable characters."""
+    return isinstance(name, str) and 0 < len(name) <= NAME_LIMIT and name.isprintable()
+
+
+def encode(name: str, value: float, step: int | None, t: float, stage: str = "") -> bytes:
     r"""Write one line.
 
     Examples
@@ -36,36 +40,34 @@ def encode(name: str, value: float, step: int | None, t: float) -> bytes:
     >>> encode("loss", 0.25, 3, 1700000000.5)
     b'{"name":"loss","step":3,"t":1700000000.5,"value":0.25}\n'
     """
-    shown = repr(float(value)) if math.isfinite(value) else "null"
-    at = "null" if step is None else int(step)
-    line = f'{{"name":{json.dumps(name)},"step":{at},"t":{float(t)!r},"value":{shown}}}\n'
-    return line.encode()
+    shown = repr(value) if math.isfinite(value) else "null"
+    at = "null" if step is None else step
+    where = f',"stage":{json.dumps(stage)}' if stage else ""
+    return f'{{"name":{json.dumps(name)},"step":{at},"t":{t!r},"value":{shown}{where}}}\n'.encode()
 
 
-def decode(data: bytes, where: str) -> tuple[Point, ...]:
-    """Read all whole lines.
+def decode(line: bytes) -> Point | None:
+    r"""Read one line; None where it is no point.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a whole line is no point.
+    Examples
+    --------
+    >>> decode(b'{"name":"loss","step":3,"t":1.5,"value":null}\n')
+    Point(name='loss', value=None, step=3, t=1.5, stage='')
+    >>> decode(b'{"name":"loss","st')
     """
-    check_size(len(data), where=where, limit=LIMIT)
-    whole = data[: data.rfind(b"\n") + 1]
-    return tuple(
-        _point(line, f"{where}, line {number}")
-        for number, line in enumerate(whole.split(b"\n")[:-1], 1)
-        if line.strip()
-    )
-
-
-def _point(line: bytes, where: str) -> Point:
-    fields = Fields(json_loads(line, where=where, limit=_LINE_LIMIT), where)
-    if not fields.has("name"):
-        raise BadFormatError("this is no point", where=where, expected="name, value, step, t")
-    return Point(
-        name=fields.text("name"),
-        value=fields.maybe_number("value"),
-        step=fields.maybe_integer("step"),
-        t=fields.number("t"),
-    )
+    if len(line) > LINE_LIMIT:
+        return None
+    try:
+        item = json.loads(line)
+        name, value, step = item["name"], item["value"], item["step"]
+        t, stage = float(item["t"]), item.get("stage", "")
+        number = None if value is None else float(value)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError):
+        return None
+    if not is_name(name) or not (is_name(stage) or stage == ""):
+        return None
+    if step is not None and (type(step) is not int or abs(step) > LARGEST_STEP):
+        return None
+    if isinstance(value, (bool, str)):
+        return None
+    return Point(name, number if number is None or math.isfinite(number) else None, step, t, stage)

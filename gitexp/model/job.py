@@ -177,6 +177,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     patched: tuple[str, ...] = ()  # installed files that differ from their RECORD
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
+    logged: Output | None = None  # by-product of the curves that the repeat logged
 
 
 class JobState(enum.Enum):

@@ -12,6 +12,7 @@ class ProgressKind(enum.Enum):
     STEP = "step"  # a step of ours began: `message`
     STARTED = "started"  # a repeat was started
     STAGE = "stage"  # a running repeat entered another stage
+    LOGGED = "logged"  # a running repeat logged metrics: `value`
     FINISHED = "finished"  # a repeat finished
     FAILED = "failed"  # a repeat failed, was cancelled or lost
     WARNING = "warning"
@@ -28,7 +29,7 @@ class ProgressEvent:
     done, total : int
         Repeats over all sides.
     value : str
-        Last value of the primary metric, "f1 0.6123", or "".
+        Value of the primary metric, "f1 0.6123", or ""; of `LOGGED` the latest values.
     eta_s : float or None
         Seconds that are probably left; None while that is not known.
     """

@@ -56,6 +56,15 @@ class ShownExperiment:
 
 
 @dataclass(frozen=True, slots=True)
+class LoggedValue:
+    """The latest value that a repeat logged of a metric."""
+
+    name: str
+    value: float | None  # None: not finite
+    step: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class LiveRun:
     """A run that is not recorded yet: its coordinator works, or died."""
 
@@ -68,6 +77,8 @@ class LiveRun:
     alive: bool  # the coordinator
     started_at: datetime
     host: str = ""
+    # seed -> what the repeat that goes on logged of late, the newest last
+    logged: tuple[tuple[int, tuple[LoggedValue, ...]], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +231,7 @@ class RepeatLog:
     path: str = ""  # absolute, of a job's log
     truncated: bool = False  # there is more before it
     reason: str = ""
+    logged: tuple[LoggedValue, ...] = ()  # of late, the newest last
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,11 @@ from gitexp.formats import dvcfiles
 from gitexp.formats import params as params_format
 from gitexp.formats.dvcpaths import touches
 from gitexp.formats.near import near
-from gitexp.git import status
+from gitexp.git import grep, status
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.job import OutKind
+from gitexp.ops import measured
+from gitexp.ops.known import logs_metrics
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 
 PIPELINE = "dvc.yaml"
 PARAMS = "params.yaml"
-METRICS = "metrics.json"
+METRICS = measured.DEFAULT_METRICS
 _SEED_NAMES = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
@@ -105,7 +107,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     notes: list[str] = []
     seed = _seed(request, folder, params, resolved.executed, notes)
     predictions = _predictions(request, folder, [out.path for out in outs], notes)
-    if not metrics:
+    if not metrics and not logs_metrics(folder):
         notes.append("dvc.yaml declares no metrics file; name one under metrics: files:")
     config = ProjectConfig(
         project=project,
@@ -134,16 +136,19 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
                 where=str(folder),
                 next_step="the same without --params, if the project has none",
             )
-    metrics = request.metrics or (METRICS,)
+    metrics = request.metrics or _supposed_metrics(folder)
     _refuse_tracked(workspace, project, request.outputs)
     named = (*request.outputs, *filter(None, (request.predictions,)))
     if not request.write_pipeline:
         refuse_ignored_pointers(workspace, project, named)
     notes: list[str] = []
+    if not metrics:
+        notes.append("metrics are what the scripts log by gitexp.log_metric; no file is named")
     if not named:
         notes.append(
-            f"a run keeps {', '.join(metrics)} alone; whatever else the command writes, a model "
-            "say, is thrown away with the run's worktree, unless outputs: in the settings names it"
+            f"a run keeps {', '.join(metrics) or 'numbers'} alone; whatever else the command "
+            "writes, a model say, is thrown away with the run's worktree, unless outputs: in the "
+            "settings names it"
         )
     absent = [
         word
@@ -171,6 +176,12 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     kept = [path for path in outputs if path not in metrics]
     ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in kept)
     return Proposal(config, tuple(describe(config)), tuple(notes), ignored)
+
+
+def _supposed_metrics(folder: Path) -> tuple[str, ...]:
+    """Return the usual metrics file, but for where metrics are logged and nothing speaks of it."""
+    usual = (folder / METRICS).exists() or grep.files(folder, METRICS)
+    return () if logs_metrics(folder) and not usual else (METRICS,)
 
 
 def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:

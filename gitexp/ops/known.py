@@ -13,7 +13,7 @@ from gitexp.data.cache import has, object_path, open_cache, read_manifest
 from gitexp.data.needed import Reader
 from gitexp.errors import BadFormatError, BadMetricError, GitexpError, UsageError
 from gitexp.formats.effects import parse_metric
-from gitexp.git import objects
+from gitexp.git import grep, objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 LIMIT_BYTES = 64 << 20  # of a metrics file
+# A call in a script or, with its quotes escaped, in a notebook.
+_CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"
+_NAMED = re.compile(r"""\(\s*(?:name\s*=\s*)?[rRuU]?\\?(["'])((?:(?!\\?\1).)+)\\?\1""")
+_SCRIPTS = ("*.py", "*.ipynb")
 _HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
 _LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
 
@@ -124,6 +128,31 @@ def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Pat
     except GitexpError:  # a damaged cache: what lies here still tells names
         pass
     return workspace.top / path
+
+
+def logs_metrics(folder: Path) -> bool:
+    """Tell whether scripts in or below a folder of a work tree call `gitexp.log_metric`."""
+    return bool(grep.files(folder, "gitexp", "log_metric", names=_SCRIPTS))
+
+
+def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool]:
+    """Return the names that scripts of a state log, and whether there may be others.
+
+    A name that a call does not spell out may be any.
+    """
+    where = repo.workspace
+    scripts = grep.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
+    names, others = set[str](), False
+    for text in grep.matches(where, _CALL, scripts, commit) if scripts else ():
+        owner, _, rest = text.partition("log_metric")
+        if owner.startswith("mlflow."):
+            continue
+        found = _NAMED.match(rest)
+        if found is not None:
+            names.add(found[2])
+        elif rest.startswith("(") or owner or rest.lstrip().startswith("as "):
+            others = True
+    return frozenset(names), others or bool(scripts and not names)
 
 
 def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:

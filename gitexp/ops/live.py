@@ -16,13 +16,16 @@ from gitexp.formats.jsontext import json_dumps
 from gitexp.model.listed import UnreadableRecord
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LiveRun
+from gitexp.ops.measured import POINTS
+from gitexp.staging import logged
 from gitexp.store import calls
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from gitexp.model.run import Run
+    from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
 
 
@@ -77,7 +80,17 @@ def _look(folder: Path) -> LiveRun | None:
         alive=call.alive,
         started_at=run.started_at,
         host=call.owner.host,
+        logged=tuple(_logged(folder, run, ended)) if call.alive else (),
     )
+
+
+def _logged(
+    folder: Path, run: Run, ended: Mapping[int, RepeatState]
+) -> Iterator[tuple[int, tuple[LoggedValue, ...]]]:
+    for seed in run.seeds:
+        for path in sorted((folder / "jobs" / str(seed)).glob(f"attempt-*/{POINTS}"))[-1:]:
+            if seed not in ended and (found := logged.latest(path)):
+                yield seed, found
 
 
 def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:

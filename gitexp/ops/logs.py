@@ -14,6 +14,8 @@ from gitexp.git import repository
 from gitexp.model.ids import RunId
 from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.ops.live import live_runs
+from gitexp.ops.measured import POINTS
+from gitexp.staging import logged
 from gitexp.store import calls, lookup
 from gitexp.store.index import open_index
 
@@ -169,6 +171,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
                 path=str(path),
                 truncated=start > 0,
                 reason=reason,
+                logged=logged.latest(path.parent / POINTS),
             )
         )
     return LogView(RunId(folder.name), tuple(repeats), live=live)

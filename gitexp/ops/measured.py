@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.data import snapshot
 from gitexp.data.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.formats import curves as curves_format
 from gitexp.formats import predictions as predictions_format
+from gitexp.formats.curves import CurvePoint
 from gitexp.formats.jsontext import json_dumps_compact
 from gitexp.git import status
 from gitexp.model.ids import EvaluationDigest
 from gitexp.model.job import KeptFile
 from gitexp.model.run import Output
-from gitexp.staging import curves, metrics
+from gitexp.staging import curves, logged, metrics
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,8 +30,13 @@ if TYPE_CHECKING:
     from gitexp.model.config import Predictions
     from gitexp.model.job import FileHash, Job, Stage, StageRecord
     from gitexp.model.run import Sample
+    from gitexp.staging.logged import Logged
 
+COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
 FILES = "files"  # folder in OUT/
+POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
+DEFAULT_METRICS = "metrics.json"  # what `init` takes for the metrics file where nothing names one
+LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,7 @@ class Measured:
     by_products: tuple[Output, ...]
     kept: tuple[KeptFile, ...]
     warnings: tuple[str, ...]
+    logged: Output | None  # the by-product of what was logged
 
 
 def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
@@ -54,7 +62,9 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
     UnsafeInputError
         If a file leads out of the project or is too large.
     """
-    samples, unclear = _samples(job, project)
+    asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
+    seen = logged.read(out_dir / POINTS, wanted=asked)
+    samples, unclear = _samples(job, project, out_dir, seen)
     evaluation, basis = _evaluation(job, project, memo)
     wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]
     covered = [out.path for stage in job.stages for out in stage.outs if out.cache]
@@ -68,7 +78,22 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
         if not any(path == out or path.startswith(f"{out}/") for out in covered):
             by_products.append(output(put(cache, project, path, memo=memo)))
     kept, warnings = _keep(job, project, out_dir)
-    return Measured(samples, evaluation, basis, tuple(by_products), kept, (*unclear, *warnings))
+    return Measured(
+        samples,
+        evaluation,
+        basis,
+        tuple(by_products),
+        kept,
+        (*seen.warnings, *unclear, *warnings),
+        _put_logged(job, seen, out_dir, cache),
+    )
+
+
+def without_supposed(job: Job, stage: Stage, project: Path, out_dir: Path) -> Stage:
+    """Return a stage without the metrics file that `init` supposed, where it logs instead."""
+    if not _only_supposed(job, project, out_dir):
+        return stage
+    return replace(stage, outs=tuple(out for out in stage.outs if out.path not in job.metrics))
 
 
 def output(file: FileHash) -> Output:
@@ -82,17 +107,44 @@ def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
     return [output(file) for file in record.outs if file.path in cached]
 
 
-def _samples(job: Job, project: Path) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
-    """Return what the metrics files report and what the curves come to, and warnings."""
+def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
+    """Tell whether the metrics file is one that nobody named, is not there, and others log."""
+    return (
+        job.metrics == (DEFAULT_METRICS,)
+        and [stage.name for stage in job.stages] == [COMMAND_STAGE]
+        and not (project / DEFAULT_METRICS).exists()
+        and (out_dir / POINTS).exists()
+    )
+
+
+def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Output | None:
+    """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
+    if not seen.curves or cache.dir.is_relative_to(Path(job.repository, ".gitexp")):
+        return None  # without DVC nothing is kept but numbers
+    data = curves_format.dump(
+        CurvePoint(name, step, value)
+        for name, curve in seen.curves.items()
+        for step, value in curve.items()
+    )
+    (out_dir / LOGGED).write_bytes(data)
+    return output(put(cache, out_dir, LOGGED))
+
+
+def _samples(
+    job: Job, project: Path, out_dir: Path, seen: Logged
+) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    """Return what was reported and logged, what the curves come to, and warnings."""
     plain = [name for name in job.expect_metrics if not curves.is_curve(name)]
-    reported = metrics.read(project, job.metrics, seed=job.seed, expect=plain)
+    files = () if _only_supposed(job, project, out_dir) else job.metrics
+    reported = metrics.read(project, files, seed=job.seed, expect=plain, logged=seen.values)
     names = {sample.metric for sample in reported}
     asked = [name for name in job.expect_metrics if curves.is_curve(name) and name not in names]
-    found = curves.read(project, job.curves, seed=job.seed, expect=asked)
+    found = curves.read(project, job.curves, seed=job.seed, expect=asked, logged=seen.curves)
     more = tuple(sample for sample in found.samples if sample.metric not in names)
     unclear = found.warnings
-    if job.metrics and not reported:  # under a plan its metric is missed before
-        unclear = (f"no number was found in {', '.join(job.metrics)}", *unclear)
+    if not reported:  # under a plan its metric is missed before
+        where = f" in {', '.join(job.metrics)}" if job.metrics else ", and none was logged"
+        unclear = (f"no number was found{where}", *unclear)
     return (*reported, *more), unclear
 
 

@@ -26,7 +26,13 @@ from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
 from gitexp.ops import power, private
 from gitexp.ops.assign import assigned
-from gitexp.ops.known import direction_of, known_metrics, last_duration, metric_named
+from gitexp.ops.known import (
+    direction_of,
+    known_metrics,
+    last_duration,
+    logged_metrics,
+    metric_named,
+)
 from gitexp.ops.measure import is_resource
 from gitexp.ops.naming import check_branch, check_name
 from gitexp.staging import curves
@@ -172,10 +178,11 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     config: ProjectConfig,
     now: datetime,
 ) -> Plan:
-    known = known_metrics(repo, start, config)
+    logged, others = logged_metrics(repo, start)
+    known = known_metrics(repo, start, config) | logged
     metric, direction = metric_named(request.metric, request.direction, known)
     for name in (metric, *(guard.metric for guard in request.guards)):
-        _check_metric(name, known, config)
+        _check_metric(name, known, config, logs=bool(logged) or others, others=others)
     direction = direction or direction_of(metric, config)
     if direction is None:
         raise UsageError(
@@ -240,18 +247,20 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
     return BaselineRef(name or commit[:9], commit)
 
 
-def _check_metric(name: str, known: frozenset[str], config: ProjectConfig) -> None:
+def _check_metric(
+    name: str, known: frozenset[str], config: ProjectConfig, *, logs: bool, others: bool
+) -> None:
     if curves.is_curve(name) and name not in known:
         curves.check_name(name)
-        if not config.curves:
+        if not config.curves and not logs:
             raise UnknownMetricError(
-                "no file of learning curves is declared",
+                "no learning curve is declared or logged",
                 found=name,
                 where=".gitexp/config.yaml",
-                expected="curves: with the CSV files that have them",
+                expected="curves: with the CSV files that have them, or log_metric with step=",
             )
         return
-    if not known or name in known or is_resource(name):
+    if not known or others or name in known or is_resource(name):
         return
     nested = [each for each in sorted(known) if name in each.replace(":", ".").split(".")]
     near = nested[:1] or difflib.get_close_matches(name, known, n=1)
@@ -303,7 +312,8 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
 
 def _unseen(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> list[str]:
     """Say that a metric's name could not be checked, where that is so."""
-    if is_resource(plan.metric) or known_metrics(repo, start, config):
+    logged, _ = logged_metrics(repo, start)
+    if is_resource(plan.metric) or logged or known_metrics(repo, start, config):
         return []
     said = (
         f"no metrics file and no run of {start[:9]} tells which metrics there are, so "

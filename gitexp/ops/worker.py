@@ -11,6 +11,7 @@ It starts in every repeat, so what it imports is part of the price: no pygit2, n
 from __future__ import annotations
 
 import os
+import posixpath
 import signal
 import sys
 import time
@@ -34,10 +35,11 @@ from gitexp.errors import (
 )
 from gitexp.formats import job as job_format
 from gitexp.formats import outcome as outcome_format
+from gitexp.formats.dvcpaths import touches
 from gitexp.model.job import Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.ops import measured, slots
-from gitexp.staging import environment, linked, logs, params, system, variables
+from gitexp.staging import environment, linked, live, logs, params, system, variables
 from gitexp.store.failpoints import Point, reach
 
 if sys.platform != "win32":
@@ -51,7 +53,6 @@ if TYPE_CHECKING:
 
 PID = "pid"  # in OUT/: who works on this attempt
 STAGE = "stage"  # in OUT/: the stage that runs
-POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
 GRACE_S = 5.0  # for the commands; less than the engine gives us
 EXIT_CANCELLED = 128 + signal.SIGTERM
 _KIB = 1024
@@ -139,7 +140,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
     with slots.take(job.slots, job.commit) as slot:
         reach(Point.RUN_WORKTREE)
         project = slot / job.project
-        own = {process.MARK: str(out_dir), "GITEXP_POINTS": str(out_dir / POINTS)}
+        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / measured.POINTS)}
         attempt.env = variables.job_variables(job, slot, own, os.environ)
         params.write(project, job.edits)
         slots.share_cache(slot, job.project, cache)
@@ -187,7 +188,7 @@ def _run_stage(
     parsed = params.sections(project, [each.file for each in stage.params])
     values = snapshot.declared_params(stage, parsed)
     slots.remove_outs(project, stage.outs)
-    env = attempt.env | {"DVC_STAGE": stage.name}
+    env = attempt.env | {"DVC_STAGE": stage.name, **_points_too(attempt.job, stage, project)}
     log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(log, f"Running stage '{stage.name}':\n".encode())
@@ -210,9 +211,22 @@ def _run_stage(
     finally:
         os.close(log)
     with stop.interrupting():
-        record = snapshot.record(project, stage, values, cache, memo=attempt.memo)
+        left = measured.without_supposed(attempt.job, stage, project, attempt.out_dir)
+        record = snapshot.record(project, left, values, cache, memo=attempt.memo)
     attempt.stages.append(record)
     attempt.outputs += measured.cached_outputs(stage, record)
+
+
+def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
+    """Let `log_metric` write its curves where they lie without gitexp, if they are declared there.
+
+    A stage that DVC expects to write them has to write them here, too.
+    """
+    folder = posixpath.join(stage.wdir, live.FOLDER)
+    declared = (*(out.path for out in stage.outs), *job.curves)
+    if not any(touches(path, folder) for path in declared):
+        return {}
+    return {live.CURVES: str(project / folder)}
 
 
 def _check_shared(
@@ -274,6 +288,7 @@ def _finish(
         outputs=tuple(attempt.outputs),
         stages=tuple(attempt.stages),
         kept=() if result is None else result.kept,
+        logged=None if result is None else result.logged,
         warnings=tuple(attempt.warnings),
         patched=attempt.patched,
         seeds=job.seeds,

@@ -9,12 +9,14 @@ from gitexp.model.run import RepeatState
 from gitexp.report.escape import terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from gitexp.model.views import LogView, RepeatLog
+    from gitexp.model.views import LoggedValue, LogView, RepeatLog
 
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINE_LIMIT = 10_000
+_SHOWN = 3
+_NAME_SHOWN = 40  # characters
 
 
 def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
@@ -42,7 +44,27 @@ def heading(item: RepeatLog) -> str:
     state = item.state.value if isinstance(item.state, RepeatState) else item.state
     attempt = f", attempt {item.attempt}" if item.attempt > 1 else ""
     reason = f": {terminal(item.reason, limit=400)}" if item.reason else ""
-    return f"==> seed {item.seed}{attempt}, {state}{reason}"
+    said = f"; {terminal(in_short(item.logged))}" if item.logged else ""
+    return f"==> seed {item.seed}{attempt}, {state}{reason}{said}"
+
+
+def in_short(values: Sequence[LoggedValue], metric: str = "") -> str:
+    """Return the latest values for people: a plan's metric first, then the newest.
+
+    Examples
+    --------
+    >>> from gitexp.model.views import LoggedValue
+    >>> in_short([LoggedValue("f1", 0.81251, 2), LoggedValue("loss", None, 3)], "f1")
+    'f1 0.8125, loss not finite, step 3'
+    """
+    shown = [item for item in values if item.name == metric]
+    shown += [item for item in reversed(values) if item.name != metric][: _SHOWN - len(shown)]
+    steps = [item.step for item in shown if item.step is not None]
+    parts = [
+        f"{item.name[:_NAME_SHOWN]} {'not finite' if item.value is None else f'{item.value:.4g}'}"
+        for item in shown
+    ]
+    return ", ".join([*parts, *([f"step {max(steps)}"] if steps else [])])
 
 
 def safe(text: str) -> str:

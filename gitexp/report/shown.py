@@ -9,7 +9,7 @@ from gitexp.formats.effects import format_effect, guard_text
 from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState
 from gitexp.model.verdict import Verdict
-from gitexp.report import lists, numbers
+from gitexp.report import lists, logtext, numbers
 from gitexp.report.amended import in_short
 from gitexp.report.escape import prose
 from gitexp.report.facts import SHORT, Fact, is_good, shortened
@@ -156,6 +156,12 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         inputs = "" if view.inputs is None else f", inputs {view.inputs[:SHORT]}"
         facts.append(Fact("commit", f"{view.commit[:SHORT]}{inputs}"))
     facts += [Fact("running", _live(item)) for item in view.running]
+    metric = "" if plan is None else plan.metric
+    facts += [
+        Fact("logged", f"{item.id[:SHORT]} seed {seed}: {logtext.in_short(values, metric)}")
+        for item in view.running
+        for seed, values in item.logged
+    ]
     facts += [Fact("not recorded", _live(item)) for item in view.unpublished]
     facts += [Fact("uncommitted", path) for path in view.dirty]
     facts += lists.unreadable(view.unreadable)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         DiffView,
         InputsView,
         LiveRun,
+        LoggedValue,
         LogView,
         ShownRun,
         StateName,
@@ -145,6 +146,7 @@ def logs(value: LogView) -> str:
                     "path": item.path or None,
                     "truncated": item.truncated,
                     "text": item.text,
+                    **_logged(item.logged),
                 }
                 for item in value.repeats
             ],
@@ -206,7 +208,19 @@ def _live(item: LiveRun) -> Json:
         "alive": item.alive,
         "started_at": time_text(item.started_at),
         "host": item.host,
+        **(
+            {"logged": [{"seed": seed, **_logged(values)} for seed, values in item.logged]}
+            if item.logged
+            else {}
+        ),
     }
+
+
+def _logged(values: Iterable[LoggedValue]) -> dict[str, Json]:
+    found: list[Json] = [
+        {"name": item.name, "value": item.value, "step": item.step} for item in values
+    ]
+    return {"logged": found} if found else {}
 
 
 def _state(item: StateName) -> Json:

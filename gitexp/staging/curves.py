@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BadMetricError, UnknownMetricError
 from gitexp.formats import curves as curves_format
 from gitexp.model.run import Sample
+from gitexp.staging.metrics import LOGGED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 PREFIX = "curve:"
 MOST_CURVES = 50  # of one repeat
+TOO_MANY = f"more than {MOST_CURVES} curves: those beyond are not measured"
 _NAME_LIMIT = 190  # characters; a metric has 200
 _NAME = re.compile(
     r"curve:(?P<curve>.+?)\.(?:(?P<what>final|area)|at-(?P<side>max|min):(?P<other>.+))"
@@ -46,6 +48,18 @@ class Summaries:
 def is_curve(metric: str) -> bool:
     """Return whether a metric is measured on a learning curve."""
     return metric.startswith(PREFIX)
+
+
+def named(metric: str) -> tuple[str, ...]:
+    """Return the curves that a metric is measured on.
+
+    Examples
+    --------
+    >>> named("curve:test/acc.at-max:val/acc"), named("f1")
+    (('test/acc', 'val/acc'), ())
+    """
+    found = _NAME.fullmatch(metric)
+    return () if found is None else tuple(filter(None, (found["curve"], found["other"])))
 
 
 def check_name(metric: str) -> None:
@@ -77,9 +91,14 @@ def check_name(metric: str) -> None:
 
 
 def read(
-    project: Path, files: Sequence[str], *, seed: int, expect: Sequence[str] = ()
+    project: Path,
+    files: Sequence[str],
+    *,
+    seed: int,
+    expect: Sequence[str] = (),
+    logged: Mapping[str, Curve] | None = None,
 ) -> Summaries:
-    """Read the curve files of one repeat.
+    """Read the curve files of one repeat, and measure them with what it logged.
 
     Parameters
     ----------
@@ -91,6 +110,8 @@ def read(
         Of the repeat.
     expect : sequence of str
         Metrics of curves that have to be among the samples.
+    logged : mapping of str to curve, optional
+        Curves that lie in no declared file.
 
     Raises
     ------
@@ -99,18 +120,11 @@ def read(
     BadFormatError, UnsafeInputError
         If a file holds no curves.
     """
-    found: dict[str, Curve] = {}
     warnings: list[str] = []
-    for file in files:
-        for name, curve in _by_name(_points(project, file)).items():
-            if len(found) >= MOST_CURVES:
-                warnings.append(f"more than {MOST_CURVES} curves: those beyond are not measured")
-                break
-            key = name if name not in found else f"{file}:{name}"
-            if not key or len(key) > _NAME_LIMIT or not key.isprintable():
-                warnings.append(f"a curve has a name that cannot be recorded: {ascii(key)[:60]}")
-            else:
-                found[key] = curve
+    found = _declared(project, files, warnings)
+    for name, curve in (logged or {}).items():
+        if found.get(name) != curve:
+            found[name if name not in found else f"{LOGGED}:{name}"] = curve
     values: dict[str, float] = {}
     for name, curve in found.items():
         for what, measure in (("final", _final), ("area", _area)):
@@ -123,6 +137,21 @@ def read(
         values[metric] = _expected(metric, found, values)
     samples = tuple(Sample(metric, seed, value) for metric, value in values.items())
     return Summaries(samples, tuple(dict.fromkeys(warnings)))
+
+
+def _declared(project: Path, files: Sequence[str], warnings: list[str]) -> dict[str, Curve]:
+    found: dict[str, Curve] = {}
+    for file in files:
+        for name, curve in _by_name(_points(project, file)).items():
+            if len(found) >= MOST_CURVES:
+                warnings.append(TOO_MANY)
+                break
+            key = name if name not in found else f"{file}:{name}"
+            if not key or len(key) > _NAME_LIMIT or not key.isprintable():
+                warnings.append(f"a curve has a name that cannot be recorded: {ascii(key)[:60]}")
+            else:
+                found[key] = curve
+    return found
 
 
 def _expected(metric: str, found: Mapping[str, Curve], values: Mapping[str, float]) -> float:

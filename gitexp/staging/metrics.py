@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.formats.jsontext import Json
 
+LOGGED = "log_metric"  # stands for a file where a name has to say which it means
 MAX_SAMPLES = 100_000  # of one repeat
 _TEXT_LIMIT = 1 << 20  # bytes of JSON, YAML, TOML
 _CSV_LIMIT = 64 << 20
@@ -100,9 +101,14 @@ class _Found:
 
 
 def read(
-    project: Path, files: Sequence[str], *, seed: int, expect: Sequence[str] = ()
+    project: Path,
+    files: Sequence[str],
+    *,
+    seed: int,
+    expect: Sequence[str] = (),
+    logged: Mapping[str, float] | None = None,
 ) -> tuple[Sample, ...]:
-    """Read the metrics files of one repeat.
+    """Read the metrics files of one repeat, and what it logged.
 
     Parameters
     ----------
@@ -114,6 +120,8 @@ def read(
         Of the repeat.
     expect : sequence of str
         Names that have to be among the samples.
+    logged : mapping of str to float, optional
+        Values that stand in no file. Where a file has the very same one it is one sample.
 
     Returns
     -------
@@ -130,9 +138,22 @@ def read(
     found = _Found(seed)
     for file in files:
         _read_file(project, file, found)
+    for name, number in (logged or {}).items():
+        held = found.samples.get((name, _Where()))
+        if held is None or held[0].value != number:
+            found.add(name, number, _Where(), LOGGED)
     samples = tuple(sample for sample, _ in found.samples.values())
     names = {sample.metric for sample in samples}
     for name in expect:
+        twin = found.samples.get((f"{LOGGED}:{name}", _Where()))
+        if name in names and twin is not None:
+            first, file = found.samples[name, _Where()]
+            raise BadMetricError(
+                f"metric {name} has two values, and which is meant nobody says",
+                found=f"{file}:{name} = {first.value:g}, {twin[0].metric} = {twin[0].value:g}",
+                expected="one value under one name",
+                next_step="log it under another name",
+            )
         if name not in names:
             listed = ", ".join(sorted(names)[:20]) or "no numbers at all"
             raise BadMetricError(

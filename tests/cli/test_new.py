@@ -61,7 +61,7 @@ def test_a_metric_that_nothing_ever_reported_is_taken_at_its_word_and_that_is_sa
         (["--metric", "los"], 2, ["error[unknown-metric]", "--metric loss"]),
         (["--guard", "f3<=+5%"], 2, ["error[unknown-metric]", "f3"]),
         (["--metric", "curve:val.max:max"], 2, ["luckiest of all steps", "curve:val.final"]),
-        (["--metric", "curve:val.final:max"], 2, ["no file of learning curves is declared"]),
+        (["--metric", "curve:val.final:max"], 2, ["no learning curve is declared or logged"]),
         (["--guard", "nonsense"], 2, ["nonsense"]),
         (["--effect", "big"], 2, ["error[bad-effect]", "big", ">=5%"]),
         (["--effect", "<=-5%"], 2, ["error[bad-effect]"]),

@@ -243,6 +243,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         write_job=lambda job: _write_job(seen, job),
         accept_first=accept_first,
         value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
+        metric=prepared[0].state.plan_metric,
         tell=tell,
         interrupts=interrupts,
         keep_going=request.keep_going,

@@ -7,6 +7,7 @@ what fails there would fail in every repeat.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,9 @@ from gitexp.errors import GitexpError
 from gitexp.model.job import JobRequest, JobState
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line
+from gitexp.ops.measured import POINTS
+from gitexp.report.logtext import in_short
+from gitexp.staging.logged import Tail
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.workdir import WorkDir
 
 POLL_S = 0.01
+LOOK_S = 0.25  # at what a repeat logs
 GRACE_S = 10.0
 
 
@@ -91,8 +96,10 @@ class _Active:
     ref: JobRef
     job: Job
     side: SideJobs
+    points: Tail
     stage: str = ""
     started: bool = False
+    looked_at: float = 0.0  # monotonic, seconds
 
     @property
     def label(self) -> str:
@@ -121,6 +128,8 @@ class Surroundings:
         start.
     value_of : callable
         Text of the primary metric, for people.
+    metric : str
+        The primary metric, "" without a plan.
     tell : callable
         Takes progress events.
     interrupts : callable
@@ -136,6 +145,7 @@ class Surroundings:
     write_job: Callable[[Job], None]
     accept_first: Callable[[SideJobs, Outcome], None]
     value_of: Callable[[Outcome], str]
+    metric: str
     tell: Callable[[ProgressEvent], None]
     interrupts: Callable[[], int]
     keep_going: bool
@@ -187,7 +197,8 @@ class _Loop:
         ]
         for job, ref in zip(jobs, self.around.engine.submit(requests), strict=True):
             self.started.setdefault(side.run, []).append(job.seed)
-            self.active.append(_Active(ref, job, side))
+            points = Tail(workdir.attempt(job.run, job.seed) / POINTS)
+            self.active.append(_Active(ref, job, side, points))
 
     def stop_if_asked(self) -> None:
         """Cancel everything where the user asked to: with grace first, then without."""
@@ -250,10 +261,14 @@ class _Loop:
             each.started = True
             self.progress.event(ProgressKind.STARTED, each.label)
         attempt = self.around.workdir.attempt(each.job.run, each.job.seed)
-        try:
+        with contextlib.suppress(OSError):  # not there yet; or the job itself has been at it
             stage = (attempt / "stage").read_text("utf-8", "replace").strip()
-        except OSError:  # not there yet; or the job itself has been at it
-            return
-        if stage != each.stage:
-            each.stage = stage
-            self.progress.event(ProgressKind.STAGE, each.label, stage=stage)
+            if stage != each.stage:
+                each.stage = stage
+                self.progress.event(ProgressKind.STAGE, each.label, stage=stage)
+        now = time.monotonic()
+        if now - each.looked_at >= LOOK_S:
+            each.looked_at = now
+            if each.points.look():
+                said = in_short(each.points.latest, self.around.metric)
+                self.progress.event(ProgressKind.LOGGED, each.label, stage=each.stage, value=said)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.data.snapshot import UNCACHED_LIMIT_BYTES
 from gitexp.model.job import Given, Job, OutKind, Stage, StageOut
+from gitexp.ops.measured import COMMAND_STAGE
 from gitexp.ops.run.workdir import ATTEMPT
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) 
     """
     from_outputs = [stage_out(path, cache=True) for path in outputs]
     from_metrics = [stage_out(path, cache=False) for path in metrics if not lies_in(path, outputs)]
-    return Stage("command", (command,), outs=(*from_outputs, *from_metrics))
+    return Stage(COMMAND_STAGE, (command,), outs=(*from_outputs, *from_metrics))
 
 
 def first_job(setting: Setting, seed: int, label: str) -> Job:

@@ -110,6 +110,7 @@ def build(  # noqa: PLR0913  what was decided of the repeats together
             digest = environment_format.digest(outcome.environment)
             environments[digest] = outcome.environment
         kept = outcome.outputs if seed == whole_seed else _only(outcome.outputs, by_products)
+        kept += () if outcome.logged is None else (outcome.logged,)
         repeats.append(replace(_repeat(outcome, digest, kept), made=made.get(seed, "")))
         if outcome.state is RepeatState.FINISHED:
             samples.extend(outcome.samples)

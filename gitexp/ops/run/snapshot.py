@@ -18,6 +18,7 @@ from gitexp.formats.dvcpaths import touches
 from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import FileHash, StageRecord
+from gitexp.ops.measured import LOGGED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -107,7 +108,8 @@ def is_written(
         return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
     # Where nothing is cached the record says nothing of what the lock should hold.
     held = _locked(read, config)
-    return bool(repeat.outputs) and {out.md5 for out in repeat.outputs} <= held
+    made = {out.md5 for out in repeat.outputs if out.path != LOGGED}
+    return bool(made) and made <= held
 
 
 def expected(
