@@ -202,8 +202,7 @@ def test_of_many_points_each_arrives_once(tmp_path: Path, monkeypatch: pytest.Mo
     for step in range(20_000):
         live.log_metric("loss", 0.123456789, step)
     live.flush()
-    found = points.decode(file.read_bytes(), "points.jsonl")
-    assert [point.step for point in found] == [*range(20_000)]
+    assert [point.step for point in logged(file)] == [*range(20_000)]
 
 
 def test_params_are_those_of_the_repeat_else_the_nearest_above_the_script(tmp_path: Path) -> None:
