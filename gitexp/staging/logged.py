@@ -131,17 +131,23 @@ def read(file: Path, *, wanted: Collection[str] = ()) -> Logged:
     UnsafeInputError
         If there is more than can be recorded.
     """
-    found, torn = _Found(wanted), 0
-    try:
-        with file.open("rb") as stream:
-            for line in _lines(stream):
-                point = points.decode(line)
-                if point is None:
-                    torn += 1
-                else:
-                    found.add(point)
-    except FileNotFoundError:
+    if not file.is_file():  # nothing was logged; or the script put a pipe there
         return Logged({}, {})
+    if file.stat().st_size > LIMIT_BYTES:
+        raise UnsafeInputError(
+            "a repeat logs more than can be read",
+            where=LOGGED,
+            expected=f"at most {LIMIT_BYTES >> 30} GiB",
+            next_step="log every tenth step",
+        )
+    found, torn = _Found(wanted), 0
+    with file.open("rb") as stream:
+        for line in _lines(stream):
+            point = points.decode(line)
+            if point is None:
+                torn += 1
+            else:
+                found.add(point)
     finals = {**found.last, **found.plain}
     stages = Counter(name for _, name in finals)
     names = {
@@ -216,19 +222,10 @@ def latest(file: Path) -> tuple[LoggedValue, ...]:
 
 def _lines(stream: BinaryIO) -> Iterator[bytes]:
     """Yield lines; of one that is too long to be a point a piece that is none."""
-    size = 0
     while line := stream.readline(points.LINE_LIMIT + 1):
-        size += len(line)
-        if size > LIMIT_BYTES:
-            raise UnsafeInputError(
-                "a repeat logs more than can be read",
-                where=LOGGED,
-                expected=f"at most {LIMIT_BYTES >> 30} GiB",
-                next_step="log every tenth step",
-            )
         if len(line) > points.LINE_LIMIT and not line.endswith(b"\n"):
             while (rest := stream.readline(_WINDOW_BYTES)) and not rest.endswith(b"\n"):
-                size += len(rest)
+                pass
         if line.strip():
             yield line
 

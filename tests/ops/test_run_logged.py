@@ -75,6 +75,7 @@ def reasons(report: RunReport) -> list[str]:
     return [repeat.reason for each in report.recorded for repeat in each.run.repeats]
 
 
+@pytest.mark.slow
 def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
     tmp_path: Path,
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
     assert repo.status() == []
 
 
+@pytest.mark.slow
 def test_logged_curves_are_by_products_where_dvc_is(tmp_path: Path) -> None:
     repo = project(tmp_path, LOGS + 'open("m", "w").write("x")\n', outputs=("m",), dvc_init=True)
     report = run(repo.workspace, RunRequest(seeds=(0, 1)))
@@ -113,6 +115,7 @@ def test_logged_curves_are_by_products_where_dvc_is(tmp_path: Path) -> None:
     assert again.snapshot == "the branch has a snapshot of this state already"
 
 
+@pytest.mark.slow
 def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
     wait = (
         f"gitexp.log_metric('f1', float('nan'), step=7)\nprint('working', flush=True)\n"

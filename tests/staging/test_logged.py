@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.errors import BadMetricError
+from gitexp.errors import BadMetricError, UnsafeInputError
 from gitexp.formats import curves as curves_format
 from gitexp.formats import points
 from gitexp.formats.curves import CurvePoint
@@ -54,6 +55,18 @@ def test_a_name_that_two_stages_log_is_each_stages_own(file: Path) -> None:
     write(file, ("acc", 0.5, None), ("loss", 1.0, 1), stage="fit@a")
     write(file, ("acc", 0.6, None), stage="fit@b")
     assert logged.read(file).values == {"loss": 1.0, "fit@a:acc": 0.5, "fit@b:acc": 0.6}
+
+
+def test_a_pipe_or_a_file_beyond_all_bounds_keeps_nobody_waiting(file: Path) -> None:
+    os.mkfifo(file)
+    assert logged.read(file) == logged.Logged({}, {})
+    assert logged.latest(file) == ()
+    file.unlink()
+    file.touch()
+    os.truncate(file, logged.LIMIT_BYTES + 1)
+    assert logged.latest(file) == ()
+    with pytest.raises(UnsafeInputError, match="4 GiB"):
+        logged.read(file)
 
 
 def test_torn_and_foreign_lines_are_passed_over_and_counted(file: Path) -> None:
