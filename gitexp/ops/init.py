@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 _CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
+# Reviewers read plans and conclusions; thousands of lines of records are folded away.
+_ATTRIBUTES = "".join(
+    f"{path.removeprefix(layout.FOLDER)}/** linguist-generated\n"
+    for path in (layout.RUNS, layout.ENVIRONMENTS)
+).encode()
 _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 
 
@@ -93,10 +98,13 @@ def _init(
     head = _head(repo, request)
     present = top / layout.CONFIG
     if present.exists():
-        return _existing(repo, present, request)
+        return _existing(repo, top, present, request)
     _check(request, top)
     proposal = _with_protected(repo, head, detect.propose(workspace, top, request))
-    files: dict[str, bytes] = {layout.CONFIG: config_format.dump_template(proposal.config)}
+    files: dict[str, bytes] = {
+        layout.CONFIG: config_format.dump_template(proposal.config),
+        layout.ATTRIBUTES: _ATTRIBUTES,
+    }
     _refuse_unreadable(files[layout.CONFIG])
     if request.write_pipeline:
         path = "/".join(filter(None, (proposal.config.project, detect.PIPELINE)))
@@ -292,21 +300,28 @@ def _check(request: InitRequest, top: Path) -> None:
         )
 
 
-def _existing(repo: Repo, path: Path, request: InitRequest) -> InitReport:
+def _existing(repo: Repo, top: Path, path: Path, request: InitRequest) -> InitReport:
     data = path.read_bytes()
     config = config_format.load(data, layout.CONFIG)
     head = refs.head(repo).commit
     held = ABSENT if head is ABSENT else objects.read_blob(repo, head, layout.CONFIG)
+    # A project of an earlier version.
+    files = {} if (top / layout.ATTRIBUTES).exists() else {layout.ATTRIBUTES: _ATTRIBUTES}
+    _refuse_links(top, files)
+    if not request.dry_run:
+        _write(top, files)
     note = "" if held == data else "the settings are not committed" if held is ABSENT else _CHANGED
+    unmarked = head is ABSENT or objects.blob_id(repo, head, layout.ATTRIBUTES) is ABSENT
+    left = [*([layout.CONFIG] if note else []), *([layout.ATTRIBUTES] if unmarked else [])]
     return InitReport(
         config=config,
         existed=True,
-        files=(),
+        files=tuple(files),
         found=tuple(detect.describe(config)),
         notes=tuple(filter(None, (note, _unused(request, config)))),
         commit=None,
-        command=_commit_command([layout.CONFIG]) if note else "",
-        dry_run=False,
+        command=_commit_command(left) if left else "",
+        dry_run=request.dry_run,
         next_step="gitexp new NAME",
     )
 

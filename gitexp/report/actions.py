@@ -134,7 +134,9 @@ def init_text(report: InitReport) -> str:
     config = report.config
     where = f" in {terminal(config.project)}" if config.project else ""
     if report.existed:
-        lines = [f"this is a gitexp project already{where}; nothing was changed", ""]
+        verb = "would write" if report.dry_run else "wrote"
+        did = f"{verb} {', '.join(report.files)}" if report.files else "nothing was changed"
+        lines = [f"this is a gitexp project already{where}; {did}", ""]
     elif report.dry_run:
         lines = [f"would write {', '.join(map(terminal, report.files))}", ""]
     else:

@@ -22,6 +22,7 @@ RUNS: Final = ".gitexp/runs"
 ENVIRONMENTS: Final = ".gitexp/environments"
 WITNESSES: Final = ".gitexp/witness"
 TMP: Final = ".gitexp/tmp"
+ATTRIBUTES: Final = ".gitexp/.gitattributes"
 
 DATA_BRANCH: Final = "gitexp/data"
 TEMPORARY_REFS: Final = "refs/gitexp/tmp/"

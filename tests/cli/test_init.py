@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.build import BuiltRepo
 
 CONFIG = ".gitexp/config.yaml"
+ATTRIBUTES = ".gitexp/.gitattributes"
 TRAIN = 'import json\njson.dump({"acc": 0.5}, open("metrics.json", "w"))\n'
 
 
@@ -22,12 +23,12 @@ def test_it_finds_the_pipeline_and_commits_its_settings(dvc_repo: BuiltRepo) -> 
     before = dvc_repo.files()
     done = gitexp(dvc_repo, "init", "--json")
     assert done.code == 0, done.err
-    assert done.json["files"] == [CONFIG]
+    assert done.json["files"] == [CONFIG, ATTRIBUTES]
     found = done.json["found"]
     assert isinstance(found, dict)
     assert found["seed"] == "seed"
     assert found["outputs"] == "model.txt, prepared.csv"
-    assert set(dvc_repo.files()) - set(before) == {CONFIG}
+    assert set(dvc_repo.files()) - set(before) == {CONFIG, ATTRIBUTES}
     assert dvc_repo.status() == []
 
 
@@ -43,14 +44,15 @@ def test_a_second_call_changes_nothing(project: BuiltRepo) -> None:
 def test_no_commit_prints_the_command_and_a_second_call_says_it_again(dvc_repo: BuiltRepo) -> None:
     before = dvc_repo.hash()
     done = gitexp(dvc_repo, "init", "--no-commit")
-    command = f"to commit it: git add -- {CONFIG} && git commit -m 'gitexp init'"
+    command = f"to commit it: git add -- {CONFIG} {ATTRIBUTES} && git commit -m 'gitexp init'"
     assert command in done.out
     assert dvc_repo.hash() == before
-    assert dvc_repo.status() == [f"?? {CONFIG}"]
+    assert dvc_repo.status() == [f"?? {ATTRIBUTES}", f"?? {CONFIG}"]
     again = gitexp(dvc_repo, "init")
     assert command in again.out
     assert "the settings are not committed" in again.out
-    dvc_repo.commit({CONFIG: (dvc_repo.path / CONFIG).read_text()})
+    dvc_repo.git("add", CONFIG, ATTRIBUTES)
+    dvc_repo.commit()
     assert "not committed" not in gitexp(dvc_repo, "init").out
 
 
@@ -239,3 +241,23 @@ def test_the_main_branch_is_protected_whatever_its_name(
     assert done.code == 0, done.err
     assert f"  protected: {protected}\n" in repo.show(CONFIG)
     assert ("taken for the branch to merge into" in done.out) is ("trunk" in protected)
+
+
+def test_records_are_marked_as_made_by_a_program(project: BuiltRepo) -> None:
+    """What GitHub and GitLab fold away in a pull request; no input of a run."""
+    run = ".gitexp/runs/ab/abcd/run.json"
+    marked = project.git("check-attr", "linguist-generated", run, CONFIG).splitlines()
+    assert [line.rpartition(": ")[2] for line in marked] == ["set", "unspecified"]
+    assert project.status() == []
+
+
+def test_a_second_call_marks_the_records_of_an_older_project(project: BuiltRepo) -> None:
+    project.git("rm", "--quiet", ATTRIBUTES)
+    project.commit(at=9)
+    done = gitexp(project, "init")
+    assert "already; wrote .gitexp/.gitattributes" in done.out
+    assert "git add -- .gitexp/.gitattributes && git commit" in done.out
+    project.git("add", "--", ATTRIBUTES)
+    project.commit(at=10)
+    assert gitexp(project, "inputs", "HEAD~1", "HEAD").code == 0
+    assert "nothing was changed" in gitexp(project, "init").out
