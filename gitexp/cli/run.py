@@ -59,7 +59,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--jobs", "-j", type=_positive, default=1, metavar="N", help="at once")
     how.add_argument("--engine", default="local", metavar="NAME", help="where jobs run")
     how.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="limit of one repeat")
-    how.add_argument("--keep-going", action="store_true", help="go on after a failed repeat")
+    how.add_argument(
+        "--keep-going",
+        action="store_true",
+        help="go on after a failed repeat, or an idle seed",
+    )
     how.add_argument("--resume", action="store_true", help="record and finish what died")
     how.add_argument("--dry-run", action="store_true", help="say what would be run")
 
@@ -137,7 +141,7 @@ def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> Run
 
 
 def exit_code(report: RunReport) -> int:
-    """Return 130 if interrupted, 5 if a repeat did not finish, else 0.
+    """Return 130 if interrupted, 5 if a repeat did not finish, 3 if the seed does not act, else 0.
 
     What a dead call had lost and ``--resume`` has made good is no failure.
     """
@@ -148,7 +152,9 @@ def exit_code(report: RunReport) -> int:
     good = {
         (each.side, repeat.seed) for each, repeat in repeats if repeat.state is RepeatState.FINISHED
     }
-    return 0 if ended <= good else EXIT_COMMAND_FAILED
+    if not ended <= good:
+        return EXIT_COMMAND_FAILED
+    return 0 if report.stopped is None else report.stopped.exit_code
 
 
 def seeds(text: str) -> tuple[int, ...]:

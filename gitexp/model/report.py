@@ -9,6 +9,7 @@ from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
+    from gitexp.errors import GitexpError
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.run import Run, Sample
     from gitexp.model.summary import MetricSummary
@@ -66,6 +67,8 @@ class RunReport:
         The interpreter that the commands found first on their PATH.
     verdict : str
         Of the last look, where the run went on until the hypothesis was decided.
+    stopped : GitexpError or None
+        Why repeats were not begun that would have said nothing: the seed does not act.
     """
 
     branch: str
@@ -81,6 +84,7 @@ class RunReport:
     next_step: str
     python: str = ""
     verdict: str = ""
+    stopped: GitexpError | None = None
 
     @property
     def failed(self) -> bool:

@@ -159,6 +159,8 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
+    if judged.remedy:  # more repeats would be more copies
+        return tuple(found)
     units, needed, repeats = _units(judged), _needed(judged), _repeats(judged)
     if units < needed:
         are = "is" if plan.repeats == 1 else "are"

@@ -13,15 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, IdleSeedError
+from gitexp.formats import params
 from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
+from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ParamKey, ProjectConfig
+    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
 
 VARIABLE: Final = "GITEXP_SEED"
@@ -104,8 +106,9 @@ class Code:
         elif fixed is not None:
             how = f"in {fixed.where}, write {fixed.instead} (with import os), and commit it"
         else:
+            script = next((p for p, _ in self._executed()), "") or "the script"
             how = (
-                f'read the seed in the script: int(os.environ.get("{VARIABLE}", 42)); or give '
+                f'read the seed in {script}: int(os.environ.get("{VARIABLE}", 42)); or give '
                 '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
             )
         return IdleSeedError(
@@ -119,13 +122,18 @@ class Code:
 
     def fixed(self) -> Fixed | None:
         """Return the seed that is written in the code; that of a file which is executed first."""
-        commands = self.config.command or ""
-        executed = sorted(self.texts, key=lambda item: item[0].rpartition("/")[2] not in commands)
-        for path, text in executed:
+        for path, text in (*self._executed(), *self.texts):
             found = min(_fixed(path, text), key=lambda item: item[0], default=None)
             if found is not None:
                 return found[1]
         return None
+
+    def _executed(self) -> list[tuple[str, str]]:
+        """Return the files that a command names."""
+        files = [self.config.command or "", *(t for p, t in self.texts if p.endswith("dvc.yaml"))]
+        commands = " ".join(files)
+        code = [item for item in self.texts if item[0].endswith((".py", ".ipynb", ".sh", ".R"))]
+        return [item for item in code if item[0].rpartition("/")[2] in commands]
 
     def _names_seed(self) -> bool:
         texts = [text for _, text in self.texts]
@@ -161,13 +169,18 @@ class Code:
 
     def _parameter(self) -> str:
         """Return the key in a params file that looks like a seed, is read, and is not varied."""
-        if self.config.seed.params or self.config.pipeline is None:
+        if self.config.seed.params or self.config.seed.arg is not None:
             return ""
-        files = [text for path, text in self.texts if self._is_params(path)]
-        names = [m[1] for text in files for m in re.finditer(r"\b(\w*seed|random_state)\b", text)]
         code = [text for path, text in self.texts if not self._is_params(path)]
-        read = [name for name in names if any(_names(name, text) for text in code)]
-        return read[0] if read else ""
+        for path, text in self.texts:
+            if self._is_params(path):
+                file = next(each for each in self.config.params if path.endswith(each))
+                for key, value in params.flatten(params.parse(text.encode(), path)).items():
+                    last = key.rpartition(".")[2]
+                    read = any(_names(last, each) for each in code)
+                    if _SEED_NAME.search(last) and type(value) is int and read:
+                        return str(ParamKey(file, key))
+        return ""
 
 
 def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
@@ -235,12 +248,15 @@ def _is_open(path: str, text: str, own: set[str]) -> bool:
     tree = _parsed(text)
     if tree is None:
         return True
-    calls = [(_called(node), node) for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    modules = _imported(tree)
+    calls = [
+        (_called(node, modules), node) for node in ast.walk(tree) if isinstance(node, ast.Call)
+    ]
     fixes = {name for name, node in calls if _SEED_CALL.search(name) and _is_given(node)}
-    modules = _modules(tree)
-    if modules & _GLOBAL:
+    named = {name.partition(".")[0] for name in modules.values()}
+    if named & _GLOBAL:
         return not any("seed" in name for name in fixes)
-    strange = modules - _CALM - own - sys.stdlib_module_names
+    strange = named - _CALM - own - sys.stdlib_module_names
     if strange and not fixes and not any(_fixed(path, text)):
         return True
     return any(_draws(name, node, fixes) for name, node in calls)
@@ -251,12 +267,12 @@ def _draws(name: str, call: ast.Call, fixes: set[str]) -> bool:
     owner, _, last = name.rpartition(".")
     if last in {"default_rng", "RandomState", "Random"}:
         return not _is_given(call)
-    if owner in {"random", "np.random", "numpy.random"} and last != "seed":
+    if owner in {"random", "numpy.random"} and last != "seed":
         return f"{owner}.seed" not in fixes
     named = {each.arg: each.value for each in call.keywords}
     if not _DRAWS.search(last) and not (last.endswith("Fold") and "shuffle" in named):
         return False
-    if "np.random.seed" in fixes or "numpy.random.seed" in fixes:
+    if "numpy.random.seed" in fixes:
         return False
     state = [value for name, value in named.items() if name is None or _SEED_NAME.search(name)]
     return not any(not isinstance(each, ast.Constant) or each.value is not None for each in state)
@@ -268,16 +284,19 @@ def _is_given(call: ast.Call) -> bool:
     return bool(given) and not (isinstance(given[0], ast.Constant) and given[0].value is None)
 
 
-def _modules(tree: ast.AST) -> set[str]:
-    names: list[str] = []
+def _imported(tree: ast.AST) -> dict[str, str]:
+    """Return what the names of modules and of their parts stand for."""
+    names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            names += [each.name for each in node.names]
+            for each in node.names:
+                names[each.asname or each.name.partition(".")[0]] = (
+                    each.name if each.asname else each.name.partition(".")[0]
+                )
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            names.append(node.module)
-            # gauss() shows no owner: as with a library whose state is global
-            names += ["torch"] if node.module in {"random", "numpy.random"} else []
-    return {name.partition(".")[0] for name in names}
+            for each in node.names:
+                names[each.asname or each.name] = f"{node.module}.{each.name}"
+    return names
 
 
 # --- fixed seeds --------------------------------------------------------------------------------
@@ -329,7 +348,7 @@ def _has_number(call: ast.Call) -> bool:
     return bool(call.args) and _is_number(call.args[0])
 
 
-def _called(call: ast.Call) -> str:
+def _called(call: ast.Call, modules: Mapping[str, str] | None = None) -> str:
     """Return the dotted name of what is called, "" where it has none."""
     parts: list[str] = []
     node = call.func
@@ -337,7 +356,7 @@ def _called(call: ast.Call) -> str:
         parts.append(node.attr)
         node = node.value
     if isinstance(node, ast.Name):
-        parts.append(node.id)
+        parts.append((modules or {}).get(node.id, node.id))
     return ".".join(reversed(parts))
 
 

@@ -83,7 +83,7 @@ def until_decided(
         found = run(replace(request, repeats=repeats, with_baseline=True))
         rounds.append(found)
         request = replace(request, resume=False, commit_message=None)
-        if request.dry_run or found.interrupted or _failed(found):
+        if request.dry_run or found.interrupted or found.stopped or _failed(found):
             break
         seen = _look(workspace)
     if not rounds:  # nothing to do: say so as any run would

@@ -136,13 +136,14 @@ def acts(traces: Sequence[Trace], *, able: bool) -> Acts:
         `NO` where the repeats agree in everything and there are enough of them: where the seed may
         be taken up, one of the numbers has to be of so many digits that no two seeds share it.
     """
-    if len({item.seed for item in traces}) < 2:  # noqa: PLR2004  one says nothing
+    seeds = len({item.seed for item in traces})
+    if seeds < 2:  # noqa: PLR2004  one says nothing
         return Acts.UNTOLD
     if not agree(traces):
         return Acts.YES
     needed = 2 if all(item.made for item in traces) else ENOUGH
     has_numbers = bool(_numbers(traces)[0])
-    if len(traces) >= needed and has_numbers and (not able or is_telling(traces[0])):
+    if seeds >= needed and has_numbers and (not able or is_telling(traces[0])):
         return Acts.NO
     return Acts.UNTOLD
 

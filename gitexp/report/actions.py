@@ -48,6 +48,10 @@ def run_text(report: RunReport) -> str:
         )
     if report.verdict:
         lines += ["", terminal(report.verdict, limit=1_000)]
+    if report.stopped is not None:
+        lines += ["", f"stopped: {terminal(report.stopped.summary, limit=400)}"]
+        for label, text in report.stopped.lines():
+            lines += _fact(label, terminal(text, limit=1_000)) if label != "next" else ()
     lines += ["", f"next: {report.next_step}"]
     return "\n".join(lines)
 
@@ -77,6 +81,9 @@ def run_json(report: RunReport) -> str:
         "verdict": report.verdict,
         "warnings": list(report.warnings),
     }
+    if report.stopped is not None:
+        stopped = report.stopped
+        value["stopped"] = {"id": stopped.id, "summary": stopped.summary, **dict(stopped.lines())}
     return json_dumps(value).decode().rstrip("\n")
 
 

@@ -60,7 +60,9 @@ def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
     still = [is_still(samples_of(side, question.metric)) for side in _sides(situation)]
     if all(still):
         every = "all repeats of either side report the same"
-        return untested(answer, f"no variation: {every} {question.metric}")
+        why = f"no variation: {every} {question.metric}"
+        noted = replace(comparison, notes=(*comparison.notes, why))
+        return untested(replace(answer, comparison=noted), why)
     if question.role is not Role.PRIMARY or not any(still) or is_clocked(question.metric):
         return answer
     side = "baseline" if still[0] else "candidate"
@@ -82,7 +84,7 @@ def untested(answer: Answer, why: str) -> Answer:
         effects=(),
         posteriors=(),
         broken=False,
-        notes=(*comparison.notes, why),
+        notes=tuple(note for note in comparison.notes if note != answer.still),
     )
     return replace(answer, comparison=bare, refused="", still=why)
 

@@ -26,6 +26,7 @@ from gitexp.model.run import MAX_SEED
 from gitexp.ops.run import answer, commit_first, leftovers, mentions, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
+from gitexp.ops.run.idle import Watch
 from gitexp.ops.run.jobs import first_job, later_jobs
 from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.place import check_clean, find_place
@@ -36,6 +37,7 @@ from gitexp.store import owners
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gitexp.errors import IdleSeedError
     from gitexp.model.job import Job, Outcome
     from gitexp.model.report import RunReport
     from gitexp.model.workspace import Workspace
@@ -126,6 +128,9 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     try:
         prepared = prepare(seen, request, call)
         planned = answer.with_stages(planned, prepared)
+        watch = Watch(seen, prepared)
+        if not (request.keep_going or request.again or resumed.calls):
+            watch.check()
         for each in prepared:
             states.write(seen.workdir, each.state)
         resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
@@ -133,8 +138,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             return answer.report(
                 seen, planned, recovered, request, interrupted=False, warnings=cleared
             )
-        published, interrupted, warnings = _perform(
-            seen, request, prepared, tell=tell, interrupts=interrupts, now=now
+        published, interrupted, warnings, stopped = _perform(
+            seen, request, prepared, watch, tell=tell, interrupts=interrupts, now=now
         )
     finally:
         _remove_slots(seen, made)
@@ -145,6 +150,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         request,
         interrupted=interrupted,
         warnings=(*cleared, *warnings),
+        stopped=stopped,
     )
 
 
@@ -222,11 +228,12 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     seen: Situation,
     request: RunRequest,
     prepared: Sequence[Prepared],
+    watch: Watch,
     *,
     tell: Callable[[ProgressEvent], None],
     interrupts: Callable[[], int],
     now: Callable[[], datetime],
-) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...]]:
+) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...], IdleSeedError | None]:
     """Execute what was prepared and publish what came out of it."""
     by_run = {each.setting.run: each for each in prepared}
     warnings: list[str] = []
@@ -242,6 +249,8 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         workdir=seen.workdir,
         write_job=lambda job: _write_job(seen, job),
         accept_first=accept_first,
+        acts=watch.acts,
+        acts_elsewhere=watch.acts_elsewhere,
         value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
         metric=prepared[0].state.plan_metric,
         tell=tell,
@@ -268,7 +277,8 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     sides = [each for each in sides if each.outcomes]
     if not sides:
         resume.close(seen.workdir, [each.state for each in prepared])
-        return (), execution.interrupted, execution.problems
+        return (), execution.interrupted, execution.problems, None
+    warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     doubtful = [path for each in prepared for path in each.doubtful]
     if doubtful and any(len(each.finished()) < len(each.outcomes) for each in sides):
         warnings.append(mentions.doubt(list(dict.fromkeys(doubtful))))
@@ -276,7 +286,11 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
         states.note(seen.workdir, each.setting.run, published=True)
-    return (published,), execution.interrupted, (*execution.problems, *warnings)
+    stopped = None
+    if execution.idle:
+        begun = {each.state.side: tuple(each.outcomes) for each in sides}
+        stopped = watch.error({name: begun[name] for name in execution.idle})
+    return (published,), execution.interrupted, (*execution.problems, *warnings), stopped
 
 
 def _side_jobs(prepared: Prepared) -> SideJobs:

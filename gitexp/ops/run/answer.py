@@ -16,6 +16,7 @@ from gitexp.ops.run import situation
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from gitexp.errors import IdleSeedError
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Repeat
     from gitexp.ops.run.prepare import Prepared
@@ -88,6 +89,7 @@ def report(  # noqa: PLR0913  the parts of the answer
     *,
     interrupted: bool,
     warnings: tuple[str, ...] = (),
+    stopped: IdleSeedError | None = None,
 ) -> RunReport:
     """Return the answer of a call."""
     recorded = tuple(
@@ -116,8 +118,11 @@ def report(  # noqa: PLR0913  the parts of the answer
             *_missing_modules(seen, recorded),
             *dict.fromkeys(heard),
         ),
-        next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted),
+        next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
+        if stopped is None
+        else stopped.next_step,
         python=seen.python,
+        stopped=stopped,
     )
 
 

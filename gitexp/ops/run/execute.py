@@ -1,5 +1,9 @@
 """Drives an engine until all repeats have ended: first repeats first, then the rest.
 
+A side whose seed does not act is stopped: further repeats of it would be copies. Where the other
+side is still to show whether it varies, what is left of the first one waits for that: a method
+without chance needs a partner for each repeat of one that has it.
+
 The first repeat of a side goes ahead alone. It executes the stages that do not depend on the
 seed, whose outputs the others then find in the cache, and it is the second half of the preflight:
 what fails there would fail in every repeat.
@@ -17,6 +21,7 @@ from gitexp.model.job import JobRequest, JobState
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line
 from gitexp.ops.measured import POINTS
+from gitexp.ops.variation import ENOUGH, Acts
 from gitexp.report.logtext import in_short
 from gitexp.staging.logged import Tail
 
@@ -113,6 +118,7 @@ class Execution:
     started: Mapping[RunId, tuple[int, ...]]
     interrupted: bool
     problems: tuple[str, ...]
+    idle: tuple[str, ...] = ()  # sides that were stopped because their seed does not act
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +132,10 @@ class Surroundings:
     accept_first : callable
         Looks at the first outcome of a side; raises a `GitexpError` where the others must not
         start.
+    acts : callable
+        What the finished repeats of a side say of its seed.
+    acts_elsewhere : callable
+        Whether the recorded repeats of the side that is not run now vary.
     value_of : callable
         Text of the primary metric, for people.
     metric : str
@@ -135,7 +145,7 @@ class Surroundings:
     interrupts : callable
         How often the user asked to stop: once keeps what is finished, twice kills.
     keep_going : bool
-        Start further repeats although one failed.
+        Start further repeats although one failed, or the seed does not act.
     slots : int
         Repeats at the same time, for the estimate.
     """
@@ -144,6 +154,8 @@ class Surroundings:
     workdir: WorkDir
     write_job: Callable[[Job], None]
     accept_first: Callable[[SideJobs, Outcome], None]
+    acts: Callable[[str, Sequence[Outcome]], Acts]
+    acts_elsewhere: Callable[[str], bool]
     value_of: Callable[[Outcome], str]
     metric: str
     tell: Callable[[ProgressEvent], None]
@@ -161,8 +173,10 @@ def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:
         loop.stop_if_asked()
         if not loop.turn():
             time.sleep(POLL_S)
+        elif not around.keep_going and not loop.no_more:
+            loop.weigh(sides)
     started = {side.run: tuple(loop.started.get(side.run, ())) for side in sides}
-    return Execution(started, loop.stopping > 0, tuple(loop.problems))
+    return Execution(started, loop.stopping > 0, tuple(loop.problems), tuple(loop.idle))
 
 
 @dataclass(slots=True)
@@ -176,6 +190,9 @@ class _Loop:
     problems: list[str] = field(default_factory=list)
     stopping: int = 0
     failed: bool = False
+    finished: dict[str, list[Outcome]] = field(default_factory=dict)
+    held: dict[str, list[Job]] = field(default_factory=dict)  # by side, until the other has shown
+    idle: list[str] = field(default_factory=list)
 
     @property
     def no_more(self) -> bool:
@@ -234,6 +251,8 @@ class _Loop:
         outcome = self.around.workdir.outcome(each.job.run, each.job.seed)
         self.progress.ended(each.label, outcome)
         good = outcome is not None and outcome.state is RepeatState.FINISHED
+        if outcome is not None and good:
+            self.finished.setdefault(each.side.side, []).append(outcome)
         self.failed = self.failed or not good
         if self.no_more or each.job.seed != each.side.seeds[0]:
             return
@@ -245,7 +264,53 @@ class _Loop:
                 self.problems.append(f"{each.side.side}: {error.summary}")
                 self.failed = True
                 return
-        self.submit(each.side, each.side.rest(usable))
+        jobs = list(each.side.rest(usable))
+        if self.around.keep_going:
+            self.submit(each.side, jobs)
+        else:  # `weigh` gives them out
+            self.held[each.side.side] = jobs
+
+    def weigh(self, sides: Sequence[SideJobs]) -> None:
+        """Stop a side whose seed does not act, hold it back, or let it go on."""
+        if not self.held and len(self.active) <= self.around.slots:
+            return
+        states = self.around.engine.poll([each.ref for each in self.active])
+        queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
+        said = {name: self.around.acts(name, found) for name, found in self.finished.items()}
+        for side in sides:
+            name, others = side.side, [other for other in sides if other is not side]
+            if said.get(name) is not Acts.NO or self._varies(name, others, said):
+                self._give_out(side, said.get(name))
+                continue
+            mine = [each for each in queued if each.side is side]
+            if not mine and name not in self.held:
+                continue
+            self._withdraw(mine)
+            self.held.setdefault(name, []).extend(each.job for each in mine)
+            if not any(self._will_tell(other, said) for other in others):
+                del self.held[name]
+                self.idle.append(name)
+
+    def _give_out(self, side: SideJobs, said: Acts | None) -> None:
+        """Submit what was held of a side: all where its seed acts, else not more than is needed."""
+        held = self.held.pop(side.side, [])
+        wanted = len(held)
+        if said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH:
+            wanted = max(0, self.around.slots - sum(each.side is side for each in self.active))
+        if held[wanted:]:
+            self.held[side.side] = held[wanted:]
+        if held[:wanted]:
+            self.submit(side, held[:wanted])
+
+    def _varies(self, side: str, others: Sequence[SideJobs], said: Mapping[str, Acts]) -> bool:
+        """Whether the other side is known to vary."""
+        if others:
+            return any(said.get(other.side) is Acts.YES for other in others)
+        return self.around.acts_elsewhere(side)
+
+    def _will_tell(self, side: SideJobs, said: Mapping[str, Acts]) -> bool:
+        """Whether a side has repeats under way that may show variation yet."""
+        return said.get(side.side) is not Acts.NO and any(e.side is side for e in self.active)
 
     def _withdraw(self, queued: Sequence[_Active]) -> None:
         """Take back what has not begun; what runs may finish."""

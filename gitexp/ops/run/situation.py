@@ -64,6 +64,8 @@ class Situation:
         What is to be executed, at least one.
     python : str
         Interpreter of the jobs.
+    environment : EnvironmentDigest or None
+        As it is now.
     """
 
     workspace: Workspace
@@ -76,6 +78,7 @@ class Situation:
     plan: Plan | None
     sides: tuple[tuple[Cell, SeedChoice], ...]
     python: str
+    environment: EnvironmentDigest | None
 
 
 def look(
@@ -151,6 +154,7 @@ def look(
         plan=known,
         sides=sides,
         python=python,
+        environment=environment,
     )
 
 

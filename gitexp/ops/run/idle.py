@@ -1,0 +1,176 @@
+"""Notices while repeats go on that the seed does not act, so that no more copies are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.model.run import RepeatState
+from gitexp.ops import eligible, seeding
+from gitexp.ops.advice import seed_ranges
+from gitexp.ops.run import cells, record
+from gitexp.ops.run.situation import BASELINE, CANDIDATE
+from gitexp.ops.variation import Acts, acts, agree, trace
+from gitexp.store import lookup
+from gitexp.store.index import open_index
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gitexp.errors import IdleSeedError
+    from gitexp.model.job import Outcome
+    from gitexp.model.plan import Plan
+    from gitexp.ops.run.cells import Cell
+    from gitexp.ops.run.prepare import Prepared
+    from gitexp.ops.run.seeds import SeedChoice
+    from gitexp.ops.run.situation import Situation
+    from gitexp.ops.variation import Trace
+    from gitexp.store.lookup import FoundRun
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the repeats of a call, and those recorded before, say of each side's seed.
+
+    Texts and records are read when repeats agree, and not before.
+    """
+
+    seen: Situation
+    prepared: Sequence[Prepared]
+    _able: dict[str, bool] = field(default_factory=dict)
+    _found: list[FoundRun] | None = None
+    _elsewhere: bool | None = None
+
+    def acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
+        """Tell from the repeats of one side that have finished so far."""
+        each = next(each for each in self.prepared if each.state.side == side)
+        config = each.setting.cell.config
+        mine = [
+            trace(o.seed, o.samples, record.made(o, each.state.once, config.metrics))
+            for o in finished
+        ]
+        if len(mine) > 1 and not agree(mine):
+            return Acts.YES
+        return self._told([*mine, *self._recorded(each.setting.cell)], each.setting.cell)
+
+    def check(self) -> None:
+        """Refuse repeats of sides of which enough are recorded that say the same.
+
+        Raises
+        ------
+        IdleSeedError
+        """
+        if not self.prepared:
+            return
+        for each in self.prepared:
+            traces = list(self._recorded(each.setting.cell))
+            choice = self._choice(each.setting.cell)
+            if not traces or choice.for_snapshot is not None:
+                return
+            if self._told(traces, each.setting.cell) is not Acts.NO:
+                return
+        if not self.acts_elsewhere(self.prepared[0].state.side):
+            raise self.error({each.state.side: () for each in self.prepared})
+
+    def acts_elsewhere(self, side: str) -> bool:
+        """Whether the side that this one will be compared with, and is not run now, varies."""
+        if len(self.prepared) > 1 or side not in {CANDIDATE, BASELINE}:
+            return False
+        if self._elsewhere is None:
+            groups: dict[tuple[str, str | None, str], list[Trace]] = {}
+            for run, item in self._other(self.prepared[0].setting.cell):
+                groups.setdefault((run, item[0], item[1]), []).append(item[2])
+            self._elsewhere = any(acts(g, able=True) is Acts.YES for g in groups.values())
+        return self._elsewhere
+
+    def error(self, started: Mapping[str, Sequence[int]]) -> IdleSeedError:
+        """Return what to say once sides were stopped, with the seeds that were begun."""
+        side = self.prepared[0]
+        cell = side.setting.cell
+        error = seeding.read(self.seen.repo, cell.commit, cell.config).remedy()
+        said = []
+        for each in self.prepared:
+            name = each.state.side
+            if name in started:
+                left = sorted(set(each.seeds) - set(started[name]))
+                rest = f"; seeds {seed_ranges(left)} were not begun" if left else ""
+                equal = {*started[name], *(t.seed for t in self._recorded(each.setting.cell))}
+                said.append(f"{name}: seeds {seed_ranges(equal)} report the same{rest}")
+        error.found = "; ".join([*said, *filter(None, (error.found,))])
+        return error
+
+    def said(
+        self, finished: Mapping[str, Sequence[Outcome]], stopped: Sequence[str]
+    ) -> Iterator[str]:
+        """Yield what to say of sides that say the same again and again, which may be chance."""
+        for side, outcomes in finished.items():
+            if len(outcomes) > 1 and side not in stopped:
+                if self.acts(side, outcomes) is Acts.YES:
+                    continue
+                yield (
+                    f"all {len(outcomes)} repeats of the {side} reported the same numbers: unless "
+                    "it has no chance in it, its seed may not act"
+                )
+
+    def _told(self, traces: Sequence[Trace], cell: Cell) -> Acts:
+        found = acts(traces, able=False)
+        return found if found is not Acts.NO else acts(traces, able=self._is_able(cell))
+
+    def _is_able(self, cell: Cell) -> bool:
+        if cell.side not in self._able:
+            code = seeding.read(self.seen.repo, cell.commit, cell.config)
+            self._able[cell.side] = code.able()
+        return self._able[cell.side]
+
+    def _choice(self, cell: Cell) -> SeedChoice:
+        return next(choice for each, choice in self.seen.sides if each is cell)
+
+    def _recorded(self, cell: Cell) -> Iterator[Trace]:
+        """Yield what counts already: of the same inputs, in the same environment."""
+        counting = self._choice(cell).counting
+        for found in self._runs() if counting else ():
+            if found.run.inputs == cell.inputs and (
+                cell.side == BASELINE or _is_under(found, self.seen.plan)
+            ):
+                for environment, _, item in _traces(found):
+                    if environment == self.seen.environment and item.seed in counting:
+                        yield item
+
+    def _other(self, cell: Cell) -> Iterator[tuple[str, tuple[str | None, str, Trace]]]:
+        """Yield the recorded repeats of the side that is not run, with their inputs."""
+        plan = self.seen.plan
+        if plan is None:
+            return
+        base = None
+        if cell.side == CANDIDATE:
+            base = cells.look(
+                self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=cell.commit
+            ).inputs
+        for found in self._runs():
+            inputs = found.run.inputs
+            if inputs == base or (
+                base is None and inputs != cell.inputs and eligible.is_under(found, plan)
+            ):
+                for item in _traces(found):
+                    yield inputs, item
+
+    def _runs(self) -> list[FoundRun]:
+        if self._found is None:
+            plan = self.seen.plan
+            tips = [self.seen.tip, *(() if plan is None else (plan.baseline.commit,))]
+            with open_index(self.seen.workspace) as index:
+                runs = [r for tip in tips for r in lookup.runs_at(self.seen.repo, tip, index).runs]
+            self._found = list({found.run.id: found for found in runs}.values())
+        return self._found
+
+
+def _is_under(found: FoundRun, plan: Plan | None) -> bool:
+    return plan is not None and eligible.is_under(found, plan)
+
+
+def _traces(found: FoundRun) -> Iterator[tuple[str | None, str, Trace]]:
+    """Yield the finished repeats of a run with environment and links."""
+    for repeat in found.run.repeats:
+        if repeat.state is RepeatState.FINISHED:
+            rows = [row for row in found.samples if row.seed == repeat.seed]
+            yield repeat.environment, repeat.links, trace(repeat.seed, rows, repeat.made)

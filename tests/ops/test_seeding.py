@@ -1,0 +1,111 @@
+"""What the text of a project says of its seed: could anything take it up, and where is it fixed."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
+from gitexp.ops.seeding import Code
+
+PARAM = SeedRule(params=(ParamKey("params.yaml", "train.seed"),))
+OPTION = SeedRule(arg="--seed {seed}")
+YAML = "train:\n  seed: 1\n  lr: 0.1\n"
+FOREST = "from sklearn.ensemble import RandomForestClassifier as F\nF(random_state=42)\n"
+OPEN = FOREST.replace("random_state=42", "n_estimators=5").replace(
+    " as F\nF", "\nRandomForestClassifier"
+)
+
+
+def code(text: str, rule: SeedRule | None = None, **files: str) -> Code:
+    config = ProjectConfig(command="python train.py", seed=rule or SeedRule())
+    named = {name.replace("__", "."): value for name, value in files.items()}
+    return Code((("train.py", text), *named.items()), config)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        code('import json\njson.dump({"acc": 0.9}, open("metrics.json", "w"))\n'),
+        code(FOREST),
+        code("seed = 42\nimport numpy as np\nnp.random.seed(seed)\nnp.random.rand()\n"),
+        code("import torch\ntorch.manual_seed(0)\n"),
+        code("import random\nrng = random.Random(3)\nrng.random()\n"),
+        code("import model\n", model__py="import random\nrandom.seed(1)\nrandom.random()\n"),
+        code(FOREST, OPTION),
+        code(FOREST, PARAM, params__yaml=YAML),
+    ],
+)
+def test_code_that_holds_its_seed_fast_cannot_take_another(found: Code) -> None:
+    assert not found.able()
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        code('import os\nos.environ["GITEXP_SEED"]\n'),
+        code(FOREST, train__sh="python train.py --seed $GITEXP_SEED"),
+        code(FOREST, conf__yaml="seed: ${oc.env:GITEXP_SEED}\n"),
+        code(
+            f'{FOREST}import argparse\nargparse.ArgumentParser().add_argument("--seed")\n', OPTION
+        ),
+        code(f"{FOREST}import sys\nsys.argv\n", OPTION),
+        code(f"{FOREST}p['train']['seed']\n", PARAM),
+        code(f"{FOREST}cfg.train.seed\n", PARAM),
+        code(f"{FOREST}fit(**p['train'])\n", PARAM),
+        code(f"{FOREST}yaml.safe_load(open('params.yaml'))\n", PARAM),
+        code(f"{FOREST}def fit(lr, seed): pass\n", PARAM),
+    ],
+)
+def test_whatever_may_take_up_the_seed_is_believed_to(found: Code) -> None:
+    assert found.able()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        OPEN,
+        "import random\nrandom.random()\n",
+        "from random import gauss\ngauss(0, 1)\n",
+        "import numpy as np\nnp.random.default_rng().random()\n",
+        "import numpy as np\nnp.random.RandomState(None)\n",
+        "import torch\ntorch.rand(3)\n",
+        "import os\nos.urandom(3)\n",
+        "import time\nseed = int(time.time())\n",
+        "import strange_library\nstrange_library.fit()\n",
+        "from sklearn.model_selection import KFold\nKFold(shuffle=True)\n",
+        "this is no Python",
+    ],
+)
+def test_what_may_draw_on_chance_of_its_own_is_believed_to(text: str) -> None:
+    assert code(text).able()
+
+
+@pytest.mark.parametrize(
+    ("text", "instead"),
+    [
+        (FOREST, 'F(random_state=int(os.environ.get("GITEXP_SEED", 42)))'),
+        ("x = 1\nSEED = 7\n", 'SEED = int(os.environ.get("GITEXP_SEED", 7))'),
+        ("np.random.seed(3)\n", 'np.random.seed(int(os.environ.get("GITEXP_SEED", 3)))'),
+        ("f(seed=1)\nseed = 2\n", 'seed = int(os.environ.get("GITEXP_SEED", 2))'),
+        ('p = {"seed": 5}\n', 'p = {"seed": int(os.environ.get("GITEXP_SEED", 5))}'),
+        ("ä = f('ü', seed=1)\n", "ä = f('ü', seed=int(os.environ.get(\"GITEXP_SEED\", 1)))"),
+    ],
+)
+def test_the_line_with_the_seed_is_named_and_what_to_write_instead(text: str, instead: str) -> None:
+    fixed = code(text).fixed()
+    assert fixed is not None
+    assert fixed.instead == instead
+    assert fixed.where.startswith("train.py, line ")
+
+
+def test_the_file_that_the_command_names_comes_first() -> None:
+    found = code("seed = 3\n", aaa__py="seed = 1\n").fixed()
+    assert found is not None
+    assert found.line == "seed = 3"
+
+
+def test_a_key_in_the_params_file_that_the_code_reads_is_advised() -> None:
+    text = "yaml.safe_load(open('params.yaml'))['train']['seed']\n"
+    files = (("train.py", text), ("params.yaml", YAML))
+    found = Code(files, ProjectConfig(pipeline="dvc.yaml"))
+    assert found.remedy().next_step == "gitexp init --seed-param train.seed"
