@@ -6,7 +6,11 @@ The table in ``docs/exit-codes.md`` is generated from these classes.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from typing import Self
 
 
 class GitexpError(Exception):
@@ -95,6 +99,23 @@ class UnknownMetricError(UsageError):
     """The named metric is not among those that the project reports."""
 
     id = "unknown-metric"
+
+
+class AmbiguousMetricError(UsageError):
+    """Several metrics files give the named metric, so that its file has to be named, too."""
+
+    id = "ambiguous-metric"
+
+    @classmethod
+    def of(cls, name: str, called: Iterable[str], next_step: str = "") -> Self:
+        """Return the error for a plain name and the names, with their files, that it may mean."""
+        listed = sorted(called)
+        return cls(
+            f"several metrics files give {name}",
+            found=", ".join(listed),
+            expected="one of these, with its file",
+            next_step=next_step or f"the same with {listed[0]}",
+        )
 
 
 class UnknownParamError(UsageError):

@@ -18,8 +18,8 @@ from gitexp.model.amended import AmendReport, Term
 from gitexp.model.plan import Amendment, BaselineRef
 from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
-from gitexp.ops.known import metric_named
-from gitexp.store import layout, transaction
+from gitexp.ops.known import known_metrics, metric_named
+from gitexp.store import layout, plans, transaction
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.amended import Terms
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.store.transaction import TipView
@@ -67,7 +68,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         raise UsageError("an amendment needs its reason", next_step="gitexp amend-plan --why TEXT")
     repo = repository.open_repository(workspace)
     branch, tip, plan = experiment_of(repo, name)
-    changed = _changed(repo, plan, terms)
+    changed = _changed(repo, tip, plan, terms)
     if changed.digest == plan.digest:
         raise UsageError(
             "nothing that binds would change",
@@ -117,11 +118,14 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     return replace(report, commit=published.commit, not_updated=published.not_updated)
 
 
-def _changed(repo: Repo, plan: Plan, terms: Terms) -> Plan:
+def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
     """Return the plan with its new terms, checked as a new one is, and its new digest."""
     metric, direction = plan.metric, terms.direction
     if terms.metric is not None:
         metric, direction = metric_named(terms.metric, terms.direction)
+    if terms.metric is not None or terms.guards is not None:
+        known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
+        known.refuse_ambiguous(metric, *(guard.metric for guard in terms.guards or ()))
     direction = direction or plan.direction
     effect = plan.effect
     if terms.effect is not None:

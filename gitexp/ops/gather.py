@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.model.metricname import recorded, several
 from gitexp.ops.counting import Found
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
@@ -16,10 +17,10 @@ from gitexp.store.records import read_run
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import RunId
+    from gitexp.model.ids import InputsDigest, RunId
     from gitexp.model.plan import Plan
     from gitexp.ops.eligible import Earlier
     from gitexp.ops.sides import Source
@@ -88,7 +89,11 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     if anywhere.shallow:
         warnings.append("this clone is shallow: older runs may be unknown here")
     warnings += _edited(known.values())
-    every = sorted(_as_added(repo, order, known.values()), key=lambda item: item.order)
+    asked = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    files = {side.inputs: side.config.metrics for side in (candidate, baseline)}
+    added = tuple(_as_added(repo, order, known.values()))
+    warnings += dict.fromkeys(_unclear(added, files, asked))
+    every = sorted(_named(added, files, asked), key=lambda item: item.order)
     right = tuple(item for item in every if item.run.id in reach[candidate.records])
     rest = [item for item in every if item.run.id not in reach[candidate.records]]
     left = tuple(item for item in rest if item.run.id in reach[baseline.records])
@@ -104,6 +109,38 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
 
     pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
     return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
+
+
+def _named(
+    runs: Iterable[FoundRun], files: Mapping[InputsDigest, Sequence[str]], asked: Sequence[str]
+) -> Iterator[FoundRun]:
+    """Give samples the names that the plan asks for; see `model.metricname`."""
+    for item in runs:
+        names = {sample.metric for sample in item.samples}
+        mine = files.get(item.run.inputs, ())
+        renamed = {recorded(name, names, mine): name for name in asked}
+        if all(old in {None, new} for old, new in renamed.items()):
+            yield item
+            continue
+        samples = (replace(s, metric=renamed.get(s.metric, s.metric)) for s in item.samples)
+        yield replace(item, samples=tuple(samples))
+
+
+def _unclear(
+    runs: Iterable[FoundRun], files: Mapping[InputsDigest, Sequence[str]], asked: Sequence[str]
+) -> Iterator[str]:
+    """Yield what a plan asks for by a name that several files gave."""
+    for item in runs:
+        names = {sample.metric for sample in item.samples}
+        for name in asked:
+            called = several(name, names, files.get(item.run.inputs, ()))
+            if called and name in names:
+                yield (
+                    f"several metrics files give {name}, and an earlier version recorded the first "
+                    f"of them by the plain name, which counts: {', '.join(called)}"
+                )
+            elif called:
+                yield f"several metrics files give {name}, so none counts: {', '.join(called)}"
 
 
 def _is_of(item: FoundRun, plan: Plan | None) -> bool:

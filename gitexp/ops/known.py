@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.data.cache import has, object_path, open_cache, read_manifest
 from gitexp.data.needed import Reader
-from gitexp.errors import BadFormatError, BadMetricError, GitexpError, UsageError
+from gitexp.errors import (
+    AmbiguousMetricError,
+    BadFormatError,
+    BadMetricError,
+    GitexpError,
+    UsageError,
+)
 from gitexp.formats.effects import parse_metric
 from gitexp.git import grep, objects
 from gitexp.git.refs import ABSENT
+from gitexp.model.metricname import plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
 from gitexp.staging import metrics as metrics_staging
@@ -71,22 +78,56 @@ def metric_named(
     return bare, said or direction
 
 
-def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> frozenset[str]:
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names of metrics that a state reports; none where nothing tells them.
+
+    Attributes
+    ----------
+    names : frozenset of str
+    files : tuple of str
+        The metrics files, by which names are told apart that several of them give.
+    """
+
+    names: frozenset[str]
+    files: tuple[str, ...]
+
+    def refuse_ambiguous(self, *names: str) -> None:
+        """Refuse a name that several files give.
+
+        Raises
+        ------
+        AmbiguousMetricError
+        """
+        for name in names:
+            called = several(name, self.names, self.files)
+            if called:
+                raise AmbiguousMetricError.of(name, called)
+
+
+def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Known:
     """Return the names of metrics that a state reports: by its metrics files and records.
 
-    Empty where there is neither; then no name can be called unknown.
+    Where the files of this very state have a name, what records call so is not asked.
     """
     names = {sample.metric for found in lookup.runs_at(repo, commit) for sample in found.samples}
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        for number, (file, data) in enumerate(_present(repo, commit, config)):
-            copy = Path(folder, f"{number}{Path(file).suffix}")
+        readable = []
+        for file, data in _present(repo, commit, config):
+            if file.startswith(("/", "../")):
+                continue
+            copy = Path(folder, file)
+            copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(data)
             try:
-                samples = metrics_staging.read(Path(folder), [copy.name], seed=0)
+                metrics_staging.read(Path(folder), [file], seed=0)
             except (BadMetricError, BadFormatError):
                 continue  # a committed file that no run could have made tells no names
-            names |= {sample.metric for sample in samples}
-    return frozenset(names)
+            readable.append(file)
+        present = {item.metric for item in metrics_staging.read(Path(folder), readable, seed=0)}
+    told = {plain(name, config.metrics) for name in present}
+    earlier = {name for name in names if plain(name, config.metrics) not in told}
+    return Known(frozenset(present | earlier), config.metrics)
 
 
 def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:
@@ -175,9 +216,11 @@ def duration_of(runs: Iterable[Run]) -> Duration | None:
 
 def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
     """Return which way a metric is better: by the settings, else by its well-known name."""
-    if metric in config.directions:
-        return config.directions[metric]
-    words = set(re.split(r"[^a-z0-9]+", metric.lower()))
+    name = plain(metric, config.metrics)
+    for given in (metric, name):
+        if given in config.directions:
+            return config.directions[given]
+    words = set(re.split(r"[^a-z0-9]+", name.lower()))
     lower, higher = words & set(_LOWER), words & set(_HIGHER)
     if bool(lower) == bool(higher):
         return None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import MetricComparison, Role
+from gitexp.model.metricname import bare
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
 from gitexp.model.summary import mean, spread
@@ -95,7 +96,7 @@ def questions(
     taken = {item.metric for item in asked}
     names = _names(count.baseline.repeats.values()) & _names(count.candidate.repeats.values())
     asked += [
-        Question(name, Role.WATCHED, directions.get(name), None, alpha)
+        Question(name, Role.WATCHED, directions.get(name, directions.get(bare(name))), None, alpha)
         for name in sorted(names - taken)
     ]
     return tuple(asked)

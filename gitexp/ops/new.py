@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import posixpath
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.git import command, identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
+from gitexp.model.metricname import plain, recorded
 from gitexp.model.plan import REPEATS, BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan, Stopping
     from gitexp.model.power import PowerReport
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.known import Known
     from gitexp.store.transaction import TipView
 
 _TWO_SIDES = 2
@@ -179,8 +182,9 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     now: datetime,
 ) -> Plan:
     logged, others = logged_metrics(repo, start)
-    known = known_metrics(repo, start, config) | logged
-    metric, direction = metric_named(request.metric, request.direction, known)
+    known = known_metrics(repo, start, config)
+    known = replace(known, names=known.names | logged)
+    metric, direction = metric_named(request.metric, request.direction, known.names)
     for name in (metric, *(guard.metric for guard in request.guards)):
         _check_metric(name, known, config, logs=bool(logged) or others, others=others)
     direction = direction or direction_of(metric, config)
@@ -248,9 +252,11 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
 
 
 def _check_metric(
-    name: str, known: frozenset[str], config: ProjectConfig, *, logs: bool, others: bool
+    name: str, known: Known, config: ProjectConfig, *, logs: bool, others: bool
 ) -> None:
-    if curves.is_curve(name) and name not in known:
+    known.refuse_ambiguous(name)
+    names = known.names
+    if curves.is_curve(name) and name not in names:
         curves.check_name(name)
         if not config.curves and not logs:
             raise UnknownMetricError(
@@ -260,14 +266,17 @@ def _check_metric(
                 expected="curves: with the CSV files that have them, or log_metric with step=",
             )
         return
-    if not known or others or name in known or is_resource(name):
+    if not names or others or is_resource(name):
         return
-    nested = [each for each in sorted(known) if name in each.replace(":", ".").split(".")]
-    near = nested[:1] or difflib.get_close_matches(name, known, n=1)
+    if recorded(name, names, known.files) is not None:
+        return
+    bare = plain(name, known.files)
+    nested = [each for each in sorted(names) if name in each.replace(":", ".").split(".")]
+    near = [bare] if bare in names else nested or difflib.get_close_matches(name, names, n=1)
     raise UnknownMetricError(
         f"no metric is called {name}",
         found=name,
-        expected=", ".join(sorted(known)[:20]),
+        expected=", ".join(sorted(names)[:20]),
         next_step=f"the same with --metric {near[0]}" if near else "the same with one of these",
     )
 
@@ -313,7 +322,7 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
 def _unseen(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> list[str]:
     """Say that a metric's name could not be checked, where that is so."""
     logged, _ = logged_metrics(repo, start)
-    if is_resource(plan.metric) or logged or known_metrics(repo, start, config):
+    if is_resource(plan.metric) or logged or known_metrics(repo, start, config).names:
         return []
     said = (
         f"no metrics file and no run of {start[:9]} tells which metrics there are, so "

@@ -16,12 +16,13 @@ from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchEr
 from gitexp.formats.effects import format_effect, parse_effect
 from gitexp.formats.plan import check_alpha
 from gitexp.git import repository
+from gitexp.model.metricname import recorded
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import mean, spread
 from gitexp.ops import sides
-from gitexp.ops.known import direction_of, duration_of, last_duration
+from gitexp.ops.known import direction_of, duration_of, known_metrics, last_duration
 from gitexp.stats import detectable as rules
 from gitexp.stats import foreseen
 from gitexp.store import lookup
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan, Stopping
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.ops.known import Duration
+    from gitexp.ops.sides import Source
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
@@ -155,7 +157,9 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
             base = sides.planned_baseline(repo, named.plan, named.holder, index)
         side = sides.source(repo, base, named.commit, index)
         metric = request.metric or ("" if named.plan is None else named.plan.metric)
-        found = spread_of(repo, index, side.inputs, metric)
+        if request.metric:
+            known_metrics(repo, base.commit, side.config).refuse_ambiguous(metric)
+        found = spread_of(repo, index, side, metric)
         seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
     return _Known(named.plan, side.config, found, seconds)
 
@@ -165,8 +169,8 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     if plan.claim is Claim.MODEL:
         return None
     base = sides.planned_baseline(repo, plan, start, index)
-    inputs = sides.source(repo, base, start, index).inputs
-    found = spread_of(repo, index, inputs, plan.metric)
+    side = sides.source(repo, base, start, index)
+    found = spread_of(repo, index, side, plan.metric)
     if not found.sd:
         return None
     duration = last_duration(repo, start, plan.baseline.commit) or duration_of(found.runs)
@@ -185,24 +189,25 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     return _of_repeats(terms, found, price, PowerRequest())
 
 
-def spread_of(repo: Repo, index: Index, inputs: InputsDigest, metric: str) -> Spread:
-    """Return mean and spread of a metric over the observed repeats of some inputs, one a seed."""
-    runs = tuple(lookup.runs_by_inputs(repo, inputs, index=index))
-    values = list(_by_seed(runs, metric).values())
+def spread_of(repo: Repo, index: Index, side: Source, metric: str) -> Spread:
+    """Return mean and spread of a metric over the observed repeats of a side, one a seed."""
+    runs = tuple(lookup.runs_by_inputs(repo, side.inputs, index=index))
+    values = list(_by_seed(runs, metric, side.config.metrics).values())
     sd = spread(values) if len(values) >= _FEWEST else None
     observed = tuple(each.run for each in runs if each.run.origin is Origin.OBSERVED)
     return Spread(len(values), mean(values) if values else None, sd, observed)
 
 
-def _by_seed(runs: Iterable[FoundRun], metric: str) -> dict[int, float]:
+def _by_seed(runs: Iterable[FoundRun], metric: str, files: tuple[str, ...]) -> dict[int, float]:
     """Return the first recorded value of each seed; folds count as their mean."""
     found: dict[int, float] = {}
     for item in runs:
         if item.run.origin is not Origin.OBSERVED:
             continue
+        name = recorded(metric, {s.metric for s in item.samples}, files)
         good = {r.seed for r in item.run.repeats if r.state is RepeatState.FINISHED}
         for seed in good - found.keys():
-            cells = [s for s in item.samples if s.metric == metric and s.seed == seed]
+            cells = [s for s in item.samples if s.metric == name and s.seed == seed]
             whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
             if cells:
                 found[seed] = mean([s.value for s in whole or cells])

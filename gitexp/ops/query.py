@@ -9,11 +9,13 @@ from __future__ import annotations
 import math
 import operator
 import re
+from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
-from gitexp.errors import UsageError
+from gitexp.errors import AmbiguousMetricError, UsageError
+from gitexp.model.metricname import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -155,7 +157,11 @@ def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummar
     ------
     UsageError
         If no run has a column, metric or parameter of the name to sort by.
+    AmbiguousMetricError
+        If several metrics files give a metric that is named.
     """
+    runs = tuple(runs)
+    _refuse_ambiguous(query, {metric.metric for run in runs for metric in run.metrics})
     kept = [
         run
         for run in runs
@@ -177,7 +183,11 @@ def select_experiments(
     ------
     UsageError
         If there is no such column to sort by.
+    AmbiguousMetricError
+        If several metrics files give a metric that is named.
     """
+    experiments = tuple(experiments)
+    _refuse_ambiguous(query, {item.metric for item in experiments})
     kept = [
         item
         for item in experiments
@@ -226,6 +236,16 @@ def experiment_value(item: ExperimentSummary, name: str) -> ParamValue:
             if item.primary is not None and name in {item.primary.metric, "value"}:
                 return item.primary.mean
             return None
+
+
+def _refuse_ambiguous(query: ListQuery, names: Iterable[str]) -> None:
+    called = defaultdict(set)
+    for name in names:
+        if bare(name) != name:
+            called[bare(name)].add(name)
+    for asked in (query.sort.removeprefix("-"), *(each.metric for each in query.metrics)):
+        if len(called[asked]) > 1:
+            raise AmbiguousMetricError.of(asked, called[asked])
 
 
 def _fits(query: ListQuery, state: str, author: str, at: datetime | None) -> bool:

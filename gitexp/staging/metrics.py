@@ -11,16 +11,22 @@ from __future__ import annotations
 import csv
 import io
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError, BadMetricError, UnsafeInputError
+from gitexp.errors import (
+    AmbiguousMetricError,
+    BadFormatError,
+    BadMetricError,
+    UnsafeInputError,
+)
 from gitexp.formats.jsontext import json_loads
 from gitexp.formats.yamltext import yaml_loads
+from gitexp.model.metricname import by_file, plain
 from gitexp.model.run import Sample
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from gitexp.formats.jsontext import Json
@@ -51,7 +57,9 @@ class _Found:
     """What has been read so far, of all files."""
 
     seed: int
-    samples: dict[tuple[str, _Where], tuple[Sample, str]] = field(default_factory=dict)
+    samples: dict[tuple[str, _Where, str], Sample] = field(default_factory=dict)
+    givers: dict[tuple[str, _Where], str] = field(default_factory=dict)  # the first file
+    shared: set[str] = field(default_factory=set)  # names that several files give
     others: dict[str, str] = field(default_factory=dict)  # name -> what it is instead of a number
 
     def add(self, name: str, value: float, where: _Where, file: str) -> None:
@@ -63,29 +71,22 @@ class _Found:
             If it is not finite, is given twice, or has a name that cannot be recorded.
         """
         if not name or len(name) > _NAME_LIMIT or not name.isprintable():
-            raise BadMetricError(
-                "a metric has a name that cannot be recorded",
-                found=ascii(name[:_NAME_LIMIT]),
-                where=file,
-                expected=f"1 to {_NAME_LIMIT} printable characters",
-            )
+            raise _unnamed(name, file)
         try:
             number = float(value)
         except OverflowError:
             number = math.inf
         if not math.isfinite(number):
             raise _bad(name, f"{value}"[:40], file)
-        key = (name, where)
-        if key in self.samples:
-            if self.samples[key][1] == file:
-                raise BadMetricError(
-                    f"metric {name} is given twice for the same measurement",
-                    found=", ".join(f"{part}" for part in (where.dataset, where.fold) if part),
-                    where=file,
-                    expected="a fold, rep or dataset that tells them apart",
-                )
-            self.add(f"{file}:{name}", value, where, file)
-            return
+        if (name, where, file) in self.samples:
+            raise BadMetricError(
+                f"metric {name} is given twice for the same measurement",
+                found=", ".join(f"{part}" for part in (where.dataset, where.fold) if part),
+                where=file,
+                expected="a fold, rep or dataset that tells them apart",
+            )
+        if self.givers.setdefault((name, where), file) != file:
+            self.shared.add(name)
         if len(self.samples) >= MAX_SAMPLES:
             raise UnsafeInputError(
                 "a repeat reports more numbers than can be recorded",
@@ -97,7 +98,15 @@ class _Found:
             name, self.seed, number, where.rep, where.fold, where.dataset, where.n_train,
             where.n_test,
         )  # fmt: skip
-        self.samples[key] = (sample, file)
+        self.samples[name, where, file] = sample
+
+    def named(self) -> Iterator[Sample]:
+        """Yield the samples; those of names that several files give with their file."""
+        for (name, _, file), sample in self.samples.items():
+            called = by_file(name, file) if name in self.shared else name
+            if len(called) > _NAME_LIMIT:
+                raise _unnamed(called, file)
+            yield replace(sample, metric=called)
 
 
 def read(
@@ -115,7 +124,7 @@ def read(
     project : Path
         The project folder in the job's worktree.
     files : sequence of str
-        Paths below it. A name that two files give becomes ``file:name`` in the second.
+        Paths below it. A name that two files give becomes ``file:name`` in both.
     seed : int
         Of the repeat.
     expect : sequence of str
@@ -130,6 +139,8 @@ def read(
 
     Raises
     ------
+    AmbiguousMetricError
+        If several files give an expected metric.
     BadMetricError
         If a file or an expected metric is missing, or a value is not a finite number.
     BadFormatError, UnsafeInputError
@@ -139,22 +150,27 @@ def read(
     for file in files:
         _read_file(project, file, found)
     for name, number in (logged or {}).items():
-        held = found.samples.get((name, _Where()))
-        if held is None or held[0].value != number:
+        first_file = found.givers.get((name, _Where()))
+        if first_file is None or found.samples[name, _Where(), first_file].value != number:
             found.add(name, number, _Where(), LOGGED)
-    samples = tuple(sample for sample, _ in found.samples.values())
+    samples = tuple(found.named())
     names = {sample.metric for sample in samples}
+    given = {by_file(name, file) for name, _, file in found.samples}
     for name in expect:
-        twin = found.samples.get((f"{LOGGED}:{name}", _Where()))
-        if name in names and twin is not None:
-            first, file = found.samples[name, _Where()]
+        twin = found.samples.get((name, _Where(), LOGGED))
+        if name in found.shared and twin is not None:
+            file = found.givers[name, _Where()]
+            first = found.samples[name, _Where(), file]
             raise BadMetricError(
                 f"metric {name} has two values, and which is meant nobody says",
-                found=f"{file}:{name} = {first.value:g}, {twin[0].metric} = {twin[0].value:g}",
+                found=f"{file}:{name} = {first.value:g}, {LOGGED}:{name} = {twin.value:g}",
                 expected="one value under one name",
                 next_step="log it under another name",
             )
-        if name not in names:
+        if name in found.shared:
+            called = [each for each in names if each != name and plain(each, files) == name]
+            raise AmbiguousMetricError.of(name, called, f"gitexp amend-plan --metric {called[0]}")
+        if name not in names and name not in given:
             listed = ", ".join(sorted(names)[:20]) or "no numbers at all"
             raise BadMetricError(
                 f"metric {name} was not reported",
@@ -292,6 +308,15 @@ def _toml(data: bytes, file: str) -> Json:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadFormatError("this is not TOML", found=str(error), where=file) from error
     return value
+
+
+def _unnamed(name: str, file: str) -> BadMetricError:
+    return BadMetricError(
+        "a metric has a name that cannot be recorded",
+        found=ascii(name[:_NAME_LIMIT]),
+        where=file,
+        expected=f"1 to {_NAME_LIMIT} printable characters",
+    )
 
 
 def _bad(name: str, found: str, file: str) -> BadMetricError:

@@ -137,7 +137,7 @@ def test_one_name_in_two_files_is_told_apart_by_the_file(tmp_path: Path) -> None
     (tmp_path / "a.json").write_text('{"f1": 1}')
     (tmp_path / "b.json").write_text('{"f1": 2}')
     samples = metrics.read(tmp_path, ["a.json", "b.json"], seed=1)
-    assert [(s.metric, s.value) for s in samples] == [("f1", 1.0), ("b.json:f1", 2.0)]
+    assert [(s.metric, s.value) for s in samples] == [("a.json:f1", 1.0), ("b.json:f1", 2.0)]
 
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:

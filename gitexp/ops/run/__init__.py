@@ -240,7 +240,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
 
     def accept_first(side: SideJobs, outcome: Outcome) -> None:
         setting = by_run[side.run].setting
-        preflight.check_first(outcome, setting.expect_metrics)
+        preflight.check_first(outcome, setting.expect_metrics, setting.cell.config.metrics)
         if not warnings:  # said once, of whatever side
             warnings.extend(leftovers.warnings(setting))
 

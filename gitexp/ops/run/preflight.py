@@ -14,6 +14,7 @@ from gitexp.errors import BadMetricError, DataMissingError, NoSpaceError, Prefli
 from gitexp.git import lfs, objects
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
+from gitexp.model.metricname import recorded
 from gitexp.store import inputs as inputs_rules
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def existing(path: Path) -> Path:
     return path
 
 
-def check_first(outcome: Outcome, expected: Collection[str]) -> None:
+def check_first(outcome: Outcome, expected: Collection[str], files: Sequence[str]) -> None:
     """Look at a first repeat before the others start.
 
     Parameters
@@ -204,13 +205,15 @@ def check_first(outcome: Outcome, expected: Collection[str]) -> None:
         Of a finished repeat.
     expected : collection of str
         Metrics that the plan speaks of.
+    files : sequence of str
+        The metrics files.
 
     Raises
     ------
     BadMetricError
     """
     names = {sample.metric for sample in outcome.samples}
-    lacking = sorted(set(expected) - names)
+    lacking = sorted(name for name in expected if recorded(name, names, files) is None)
     if lacking:
         raise BadMetricError(
             f"the first repeat did not report {', '.join(lacking)}",
