@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 PIPELINE = "dvc.yaml"
 PARAMS = "params.yaml"
 METRICS = measured.DEFAULT_METRICS
+_LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
 _SEED_NAMES = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
@@ -107,8 +108,9 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     notes: list[str] = []
     seed = _seed(request, folder, params, resolved.executed, notes)
     predictions = _predictions(request, folder, [out.path for out in outs], notes)
-    if not metrics and not logs_metrics(folder):
-        notes.append("dvc.yaml declares no metrics file; name one under metrics: files:")
+    if not metrics:
+        no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
+        notes.append(_LOGGED if logs_metrics(folder) else no_file)
     config = ProjectConfig(
         project=project,
         pipeline=PIPELINE,
@@ -143,7 +145,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
         refuse_ignored_pointers(workspace, project, named)
     notes: list[str] = []
     if not metrics:
-        notes.append("metrics are what the scripts log by gitexp.log_metric; no file is named")
+        notes.append(_LOGGED)
     if not named:
         notes.append(
             f"a run keeps {', '.join(metrics) or 'numbers'} alone; whatever else the command "

@@ -387,7 +387,8 @@ def _pipeline(request: InitRequest, config: ProjectConfig) -> bytes:
         stage["params"] = [{file: None} for file in config.params]
     if config.outputs:
         stage["outs"] = list(config.outputs)
-    stage["metrics"] = [{path: {"cache": False}} for path in config.metrics]
+    if config.metrics:
+        stage["metrics"] = [{path: {"cache": False}} for path in config.metrics]
     return yaml_dumps({"stages": {"train": stage}})
 
 
