@@ -6,7 +6,7 @@ pipeline give the command:
   gitexp init --command "python train.py" --metrics metrics.json
   gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib --dvc-init
 
-A second call says what is there and changes nothing.
+Another call changes what its options say and nothing else; without options it says what is there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import ConfirmationError
+from gitexp.errors import ConfirmationError, SeveralSeedsError
 from gitexp.formats.keys import param_key
 from gitexp.model.setup import InitRequest
 from gitexp.ops.init import init
@@ -23,6 +23,7 @@ from gitexp.report import actions
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context
+    from gitexp.errors import GitexpError
     from gitexp.model.setup import InitReport
 
 
@@ -79,15 +80,24 @@ def execute(args: argparse.Namespace, context: Context) -> int:
 
 
 def _init(request: InitRequest, context: Context) -> InitReport:
-    """Do it; where DVC is needed and somebody is there, ask once."""
+    """Do it; what is open is asked for, where somebody is there."""
     workspace = context.workspace()
-    try:
-        return init(workspace, request, now=context.now())
-    except ConfirmationError:
-        if not context.interactive:
-            raise
-    answer = context.ask("There is no DVC repository here, and outputs need one. Make it?")
-    return init(workspace, replace(request, dvc_init=answer), now=context.now())
+    while True:
+        try:
+            return init(workspace, request, now=context.now())
+        except (ConfirmationError, SeveralSeedsError) as error:
+            if not context.interactive:
+                raise
+            request = _answered(request, error, context)
+
+
+def _answered(request: InitRequest, error: GitexpError, context: Context) -> InitRequest:
+    if not isinstance(error, SeveralSeedsError):
+        answer = context.ask("There is no DVC repository here, and outputs need one. Make it?")
+        return replace(request, dvc_init=answer)
+    if not context.ask(f"{error.found} look like seeds. Do all of them take a repeat's seed?"):
+        raise error
+    return replace(request, seed_params=tuple(map(param_key, error.found.split(", "))))
 
 
 def _paths(values: list[str]) -> tuple[str, ...]:

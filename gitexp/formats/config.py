@@ -94,7 +94,7 @@ def results_part(config: ProjectConfig) -> Json:
         "once": sorted(config.once),
         "pipeline": config.pipeline,
         "predictions": predictions_json(config.predictions),
-        "seed": {"param": None, "arg": config.seed.arg, **_seed_json(config.seed)},
+        "seed": {"param": None, "arg": None, **seed_json(config.seed)},
         "targets": sorted(config.targets),
     }
 
@@ -111,7 +111,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         predictions=inline(predictions_json(config.predictions)),
         curves=inline(list(config.curves)),
         evaluation=inline(list(config.evaluation)),
-        seed=seed_text(config.seed),
+        seed=inline(seed_json(config.seed) or None),
         python=inline(config.python),
         link=inline(list(config.link)),
         once=inline(list(config.once)),
@@ -279,20 +279,16 @@ def _pipeline_text(config: ProjectConfig) -> str:
     return f"pipeline: {inline(where)}"
 
 
-def seed_text(seed: SeedRule) -> str:
-    """Write a seed rule on one line, as the settings hold it."""
-    value = _seed_json(seed) if seed.arg is None else {"arg": seed.arg, **_seed_json(seed)}
-    return inline(value or None)
-
-
-def _seed_json(seed: SeedRule) -> dict[str, Json]:
-    """Return the parameters of a rule; a lone one is no list, so older digests stay."""
+def seed_json(seed: SeedRule) -> dict[str, Json]:
+    """Return a seed rule as the settings hold it; a lone parameter is no list, as it never was."""
     varied, fixed = [str(key) for key in seed.params], [str(key) for key in seed.fixed]
     value: dict[str, Json] = {}
     if varied:
         value["param"] = varied[0] if len(varied) == 1 else list(varied)
     if fixed:
         value["fixed"] = list(fixed)
+    if seed.arg is not None:
+        value["arg"] = seed.arg
     return value
 
 

@@ -52,7 +52,7 @@ class InitReport:
     Attributes
     ----------
     existed : bool
-        The settings were there; nothing was changed.
+        The settings were there; without `files` nothing was changed.
     files : tuple of str
         What was written, from the repository's top.
     found : tuple of (str, str)

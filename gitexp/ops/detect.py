@@ -10,31 +10,28 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from gitexp.data import graph, pipeline
+from gitexp.data import pipeline
 from gitexp.errors import (
     BadFormatError,
     NoPipelineError,
     PreflightError,
-    SeveralSeedsError,
     UnsafeInputError,
     UsageError,
 )
 from gitexp.formats import dvcfiles
-from gitexp.formats import params as params_format
 from gitexp.formats.dvcpaths import touches
-from gitexp.formats.near import near
 from gitexp.git import grep, status
-from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
+from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.job import OutKind
 from gitexp.ops import measured
 from gitexp.ops.known import logs_metrics
+from gitexp.ops.seedparams import seed_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from gitexp.data.pipeline import Resolved
-    from gitexp.model.ids import ParamValue
     from gitexp.model.job import Stage
     from gitexp.model.setup import InitRequest
     from gitexp.model.workspace import Workspace
@@ -43,10 +40,8 @@ PIPELINE = "dvc.yaml"
 PARAMS = "params.yaml"
 METRICS = measured.DEFAULT_METRICS
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
-_SEED_NAMES = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
-_PARAMS_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +98,11 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     drawn = _drawn(folder, stages, [path for one in every for path in (*one.plots, *one.artifacts)])
     outputs = request.outputs or tuple(sorted(made | (drawn - set(metrics))))
     cached = [out.path for out in outs if out.cache]
-    _refuse_tracked(workspace, project, cached)
+    refuse_tracked(workspace, project, cached)
     params = request.params or _params_files(folder, stages, resolved.params)
     notes: list[str] = []
-    seed = _seed(request, folder, params, resolved.executed, notes)
-    predictions = _predictions(request, folder, [out.path for out in outs], notes)
+    seed = seed_rule(request, folder, params, resolved.executed, notes)
+    predictions = find_predictions(request, folder, [out.path for out in outs], notes)
     if not metrics:
         no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
         notes.append(_LOGGED if logs_metrics(folder) else no_file)
@@ -129,17 +124,11 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
 
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
     folder = top / project
-    _check_folder(folder)
+    check_folder(folder)
     params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
-    for file in params:
-        if not (folder / file).exists():
-            raise UsageError(
-                f"the params file {file} is not there",
-                where=str(folder),
-                next_step="the same without --params, if the project has none",
-            )
+    check_params(folder, params)
     metrics = request.metrics or _supposed_metrics(folder)
-    _refuse_tracked(workspace, project, request.outputs)
+    refuse_tracked(workspace, project, request.outputs)
     named = (*request.outputs, *filter(None, (request.predictions,)))
     if not request.write_pipeline:
         refuse_ignored_pointers(workspace, project, named)
@@ -159,8 +148,8 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     ]
     if absent and " cd " not in f" {request.command}":
         notes.append(f"the command names {', '.join(absent)}, which is not there")
-    seed = _seed(request, folder, params, (), notes)
-    predictions = _predictions(request, folder, request.outputs, notes)
+    seed = seed_rule(request, folder, params, (), notes)
+    predictions = find_predictions(request, folder, request.outputs, notes)
     outputs = request.outputs
     if predictions is not None and predictions.path not in {*outputs, *metrics}:
         outputs = (*outputs, predictions.path)
@@ -189,7 +178,7 @@ def _supposed_metrics(folder: Path) -> tuple[str, ...]:
 def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
     if asked is not None:
         project = "" if asked in {".", "./"} else asked.strip("/")
-        _check_folder(top / project)
+        check_folder(top / project)
         if not (top / project / PIPELINE).exists():
             raise NoPipelineError(
                 f"there is no {PIPELINE} in that folder", where=str(top / project)
@@ -210,7 +199,13 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
     return folders[0]
 
 
-def _check_folder(folder: Path) -> None:
+def check_folder(folder: Path) -> None:
+    """Refuse a project's folder that is not there.
+
+    Raises
+    ------
+    UsageError
+    """
     if not folder.is_dir():
         raise UsageError(
             "the project's folder is not there",
@@ -220,7 +215,29 @@ def _check_folder(folder: Path) -> None:
         )
 
 
-def _refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+def check_params(folder: Path, params: Iterable[str]) -> None:
+    """Refuse a params file that is not there.
+
+    Raises
+    ------
+    UsageError
+    """
+    for file in params:
+        if not (folder / file).exists():
+            raise UsageError(
+                f"the params file {file} is not there",
+                where=str(folder),
+                next_step="the same without --params, if the project has none",
+            )
+
+
+def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs that Git holds.
+
+    Raises
+    ------
+    PreflightError
+    """
     paths = [posixpath.join(project, path) for path in outputs]
     tracked = sorted(status.tracked(workspace, paths))
     if tracked:
@@ -289,77 +306,7 @@ def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[s
     }
 
 
-def _seed(
-    request: InitRequest,
-    folder: Path,
-    params: Sequence[str],
-    stages: Sequence[Stage],
-    notes: list[str],
-) -> SeedRule:
-    """Return how a repeat learns its seed; what is not clear becomes a note."""
-    if request.seed_arg is not None:
-        return SeedRule(arg=request.seed_arg)
-    values = {
-        ParamKey(file, key): value
-        for file in params
-        for key, value in _flat(folder / file, file).items()
-    }
-    for wanted in request.seed_params:
-        if wanted not in values:
-            names = [str(key) for key in values]
-            likely = near(str(wanted), names)
-            raise UsageError(
-                f"there is no parameter {wanted}",
-                where=", ".join(params),
-                expected=", ".join(names[:20]) or "a params file",
-                next_step=f"the same with --seed-param {likely[0]}" if likely else "",
-            )
-    named = [
-        key
-        for key, value in values.items()
-        if key.key.rsplit(".", 1)[-1].lower() in _SEED_NAMES
-        and isinstance(value, int)
-        and not isinstance(value, bool)
-    ]
-    declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
-    choice = declared or named
-    if request.seed_params:
-        fixed = tuple(key for key in choice if key not in request.seed_params)
-        if fixed:
-            listed = ", ".join(str(key) for key in fixed)
-            notes.append(f"{listed} is taken for a seed that keeps its committed value")
-        return SeedRule(request.seed_params, fixed=fixed)
-    if len(choice) > 1:
-        raise SeveralSeedsError(
-            "several parameters look like seeds",
-            found=", ".join(str(key) for key in choice),
-            where=", ".join(dict.fromkeys(key.file for key in choice)),
-            expected="which of them take a repeat's seed; the others keep their committed value",
-            next_step=f"the same with {_options(choice)}, for all of them; or with "
-            + " or ".join(_options([key]) for key in choice),
-        )
-    if not choice:
-        notes.append(
-            "no seed parameter was found: repeats differ in GITEXP_SEED alone; "
-            "see seed: in the settings"
-        )
-    return SeedRule(tuple(choice))
-
-
-def _options(keys: Iterable[ParamKey]) -> str:
-    return " ".join(f"--seed-param {key}" for key in keys)
-
-
-def _flat(path: Path, file: str) -> dict[str, ParamValue]:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(_PARAMS_LIMIT + 1)
-    except FileNotFoundError:
-        return {}
-    return dict(params_format.flatten(params_format.parse(data, file)))
-
-
-def _predictions(
+def find_predictions(
     request: InitRequest, folder: Path, outputs: Iterable[str], notes: list[str]
 ) -> Predictions | None:
     """Return the output whose header has true and predicted labels."""
@@ -414,5 +361,6 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("outputs", ", ".join(config.outputs)),
         ("seed", seed),
         ("predictions", config.predictions.path if config.predictions else ""),
+        ("python", config.python or ""),
     ]
     return [(label, text) for label, text in rows if text]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import posixpath
 import re
 import shlex
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -24,13 +23,14 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.formats import config as config_format
+from gitexp.formats import configedit
 from gitexp.formats.text import yaml_dumps
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.faults import translated
 from gitexp.git.newest import newest
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
-from gitexp.ops import detect, merge_driver
+from gitexp.ops import detect, merge_driver, settings
 from gitexp.store import layout, plans, transaction
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.formats.text import Json
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
+_REVISED = "gitexp init: settings changed\n"
 _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 # Reviewers read plans and conclusions; thousands of lines of records are folded away.
 _ATTRIBUTES = "".join(
@@ -59,7 +61,7 @@ _DVC_FILES = (".dvc/config", ".dvc/.gitignore", ".dvcignore")
 def init(
     workspace: Workspace, request: InitRequest | None = None, *, now: datetime | None = None
 ) -> InitReport:
-    """Write and commit ``.gitexp/config.yaml``; a second call changes nothing.
+    """Write and commit ``.gitexp/config.yaml``; another call changes what it asks for.
 
     Parameters
     ----------
@@ -91,65 +93,103 @@ def init(
     return replace(report, found=(*report.found, ("driver", f"{said}; nothing of it is committed")))
 
 
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """What would be written, and what is there."""
+
+    proposal: Proposal
+    files: dict[str, bytes]
+    old: bytes | Absent  # the settings in the work tree
+    held: bytes | Absent  # and those of the tip
+    needs_dvc: bool  # and has none
+
+    @property
+    def existed(self) -> bool:
+        return self.old is not ABSENT
+
+    @property
+    def is_edited(self) -> bool:
+        """Somebody's own changes are in the settings; they are not ours to commit."""
+        return self.existed and self.old != self.held
+
+
 def _init(
     workspace: Workspace, top: Path, request: InitRequest, now: datetime | None
 ) -> InitReport:
     repo = repository.open_repository(workspace)
     head = _head(repo, request)
-    present = top / layout.CONFIG
-    if present.exists():
-        return _existing(repo, top, present, request)
     _check(request, top)
-    proposal = _with_protected(repo, head, detect.propose(workspace, top, request))
-    files: dict[str, bytes] = {
-        layout.CONFIG: config_format.dump_template(proposal.config),
-        layout.ATTRIBUTES: _ATTRIBUTES,
-    }
-    _refuse_unreadable(files[layout.CONFIG])
-    if request.write_pipeline:
-        path = "/".join(filter(None, (proposal.config.project, detect.PIPELINE)))
-        files[path] = _pipeline(request, proposal.config)
-    needs_dvc = _needs_dvc(top, proposal.config)
-    if needs_dvc and request.dvc_init is None:
+    draft = _draft(repo, top, head, request)
+    proposal, files = draft.proposal, draft.files
+    if files.get(layout.CONFIG) == draft.old:
+        return _existing(repo, top, draft, request)
+    if draft.needs_dvc and request.dvc_init is None:
         raise ConfirmationError(
             "outputs are kept in DVC's cache, and there is no DVC repository here",
             where=str(top),
             next_step="the same with --dvc-init, or run dvc init yourself first",
         )
     ignoring = gitignore.missing(top, (path for path in proposal.ignored if _inside(path)))
-    made = _DVC_FILES if needs_dvc and request.dvc_init else ()
+    made = _DVC_FILES if draft.needs_dvc and request.dvc_init else ()
     _refuse_links(top, [*files, *ignoring, *made])
     if request.dry_run:
-        return _report(proposal, (*files, *ignoring), request, commit=None)
-    author = identity.author(repo) if request.commit else None  # before anything is written
-    notes = (*proposal.notes, *_elsewhere(repo))
-    if needs_dvc and request.dvc_init:
+        return _report(draft, (*files, *ignoring), request)
+    commits = request.commit and not draft.is_edited
+    author = identity.author(repo) if commits else None  # before anything is written
+    notes = [*proposal.notes, *(() if draft.existed else _elsewhere(repo))]
+    if draft.is_edited:
+        notes.append(_CHANGED)
+    if draft.needs_dvc and request.dvc_init:
         files.update(_dvc_init(top))
-    elif needs_dvc:
-        notes = (*notes, "without a DVC repository no output can be kept: dvc init")
+    elif draft.needs_dvc:
+        notes.append("without a DVC repository no output can be kept: dvc init")
     edited = [file for file in ignoring if _is_edited(repo, head, top, file)]
     if edited:
-        notes = (
-            *notes,
-            f"{', '.join(edited)} has changes of yours beside the new lines: commit it",
-        )
+        notes.append(f"{', '.join(edited)} has changes of yours beside the new lines: commit it")
+    if draft.existed and author is None:
+        _replace(top / layout.CONFIG, files[layout.CONFIG])
     _write(top, files)
     _ignore(top, ignoring)
     files.update((file, data) for file, data in ignoring.items() if file not in edited)
-    proposal = replace(proposal, notes=notes)
+    draft = replace(draft, proposal=replace(proposal, notes=tuple(notes)))
     if author is None or head.branch is None:
-        return _report(proposal, tuple(files), request, commit=None)
+        return _report(draft, tuple(files), request)
     published = transaction.publish(
         workspace,
         head.branch,
         lambda view: _additions(view, files),
-        message=MESSAGE,
+        message=_REVISED if draft.existed else MESSAGE,
         author=author,
         now=now or datetime.now(UTC),
         expected=head.commit,
         retry=False,
     )
-    return _report(proposal, tuple(files), request, commit=published.commit)
+    return _report(draft, tuple(files), request, commit=published.commit)
+
+
+def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Draft:
+    """Look at the project; or, where there are settings, at what was asked for."""
+    present = top / layout.CONFIG
+    old = present.read_bytes() if present.exists() else ABSENT
+    held = ABSENT if head.commit is ABSENT else objects.read_blob(repo, head.commit, layout.CONFIG)
+    if old is ABSENT:
+        proposal = _with_protected(repo, head, detect.propose(repo.workspace, top, request))
+        data = config_format.dump_template(proposal.config)
+        needs_dvc = _needs_dvc(top, proposal.config)
+    else:
+        config = config_format.load(old, layout.CONFIG)
+        proposal = settings.revise(repo.workspace, top, request, config)
+        data = configedit.update(old, layout.CONFIG, proposal.config)
+        needs_dvc = _needs_dvc(top, proposal.config) and not _needs_dvc(top, config)
+    _refuse_unreadable(data)
+    files = {layout.CONFIG: data}
+    if not (top / layout.ATTRIBUTES).exists():
+        files[layout.ATTRIBUTES] = _ATTRIBUTES
+    if request.write_pipeline:
+        path = "/".join(filter(None, (proposal.config.project, detect.PIPELINE)))
+        files[path] = _pipeline(request, proposal.config)
+        _refuse_other(top, path, files[path])
+    return _Draft(proposal, files, old, held, needs_dvc)
 
 
 def _head(repo: Repo, request: InitRequest) -> refs.Head:
@@ -241,9 +281,34 @@ def _write(top: Path, files: Mapping[str, bytes]) -> None:
             raise translated(error, "the settings cannot be written", str(place)) from error
 
 
+def _replace(path: Path, data: bytes) -> None:
+    half = path.with_suffix(".tmp")
+    try:
+        half.write_bytes(data)
+        half.replace(path)
+    except OSError as error:
+        raise translated(error, "the settings cannot be written", str(path)) from error
+
+
 def _inside(path: str) -> bool:
     """Tell whether an output lies in the repository; another one is not Git's to ignore."""
     return not path.startswith(("/", "../"))
+
+
+def _refuse_other(top: Path, path: str, data: bytes) -> None:
+    """Refuse to write a pipeline where somebody has another one.
+
+    Raises
+    ------
+    UsageError
+    """
+    if (top / path).exists() and (top / path).read_bytes() != data:
+        raise UsageError(
+            "there is a pipeline already, with other stages",
+            where=path,
+            expected="none that --write-pipeline would write over",
+            next_step=f"the same without --write-pipeline and --command, and {path} edited by hand",
+        )
 
 
 def _is_edited(repo: Repo, head: refs.Head, top: Path, file: str) -> bool:
@@ -300,54 +365,31 @@ def _check(request: InitRequest, top: Path) -> None:
         )
 
 
-def _existing(repo: Repo, top: Path, path: Path, request: InitRequest) -> InitReport:
-    data = path.read_bytes()
-    config = config_format.load(data, layout.CONFIG)
+def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> InitReport:
+    """Say what is there, where nothing else was asked for."""
     head = refs.head(repo).commit
-    held = ABSENT if head is ABSENT else objects.read_blob(repo, head, layout.CONFIG)
     # A project of an earlier version.
-    files = {} if (top / layout.ATTRIBUTES).exists() else {layout.ATTRIBUTES: _ATTRIBUTES}
+    files = {path: data for path, data in draft.files.items() if path == layout.ATTRIBUTES}
     _refuse_links(top, files)
     if not request.dry_run:
         _write(top, files)
-    note = "" if held == data else "the settings are not committed" if held is ABSENT else _CHANGED
+    note = "the settings are not committed" if draft.held is ABSENT else _CHANGED
     unmarked = head is ABSENT or objects.blob_id(repo, head, layout.ATTRIBUTES) is ABSENT
-    left = [*([layout.CONFIG] if note else []), *([layout.ATTRIBUTES] if unmarked else [])]
+    left = [
+        *([layout.CONFIG] if draft.is_edited else []),
+        *([layout.ATTRIBUTES] if unmarked else []),
+    ]
     return InitReport(
-        config=config,
+        config=draft.proposal.config,
         existed=True,
         files=tuple(files),
-        found=tuple(detect.describe(config)),
-        notes=tuple(filter(None, (note, _unused(request, config)))),
+        found=draft.proposal.found,
+        notes=(note,) if draft.is_edited else (),
         commit=None,
         command=_commit_command(left) if left else "",
         dry_run=request.dry_run,
         next_step="gitexp new NAME",
     )
-
-
-def _unused(request: InitRequest, config: ProjectConfig) -> str:
-    """Return a note on the options that ask for something else than the settings say."""
-    project = None if request.project is None else posixpath.normpath(request.project)
-    predictions = None if config.predictions is None else config.predictions.path
-    asked: tuple[tuple[str, object, object], ...] = (
-        ("--project", project and project.strip("/"), posixpath.normpath(config.project)),
-        ("--command", request.command, config.command),
-        ("--write-pipeline", request.write_pipeline, config.pipeline is not None),
-        ("--metrics", request.metrics, config.metrics),
-        ("--params", request.params, config.params),
-        ("--outs", request.outputs, config.outputs),
-        ("--predictions", request.predictions, predictions),
-        ("--seed-param", request.seed_params, config.seed.params),
-        ("--seed-arg", request.seed_arg, config.seed.arg),
-        ("--python", request.python, config.python),
-    )
-    other = [option for option, wanted, there in asked if wanted and wanted != there]
-    if config.pipeline is not None and request.write_pipeline and "--command" in other:
-        other.remove("--command")  # it stands in the pipeline, which is the user's to edit
-    if not other:
-        return ""
-    return f"{', '.join(other)} not used: the settings say otherwise; edit {layout.CONFIG}"
 
 
 def _needs_dvc(top: Path, config: ProjectConfig) -> bool:
@@ -398,15 +440,19 @@ def _commit_command(files: Sequence[str]) -> str:
 
 
 def _report(
-    proposal: Proposal, files: tuple[str, ...], request: InitRequest, *, commit: CommitHash | None
+    draft: _Draft,
+    files: tuple[str, ...],
+    request: InitRequest,
+    *,
+    commit: CommitHash | None = None,
 ) -> InitReport:
     left = not request.dry_run and commit is None
     return InitReport(
-        config=proposal.config,
-        existed=False,
+        config=draft.proposal.config,
+        existed=draft.existed,
         files=files,
-        found=proposal.found,
-        notes=proposal.notes,
+        found=draft.proposal.found,
+        notes=draft.proposal.notes,
         commit=commit,
         command=_commit_command(files) if left else "",
         dry_run=request.dry_run,

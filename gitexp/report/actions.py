@@ -140,14 +140,15 @@ def init_text(report: InitReport) -> str:
     """Return what `gitexp init` prints."""
     config = report.config
     where = f" in {terminal(config.project)}" if config.project else ""
-    if report.existed:
+    changed = any(path.endswith("config.yaml") for path in report.files)
+    if report.existed and not changed:
         verb = "would write" if report.dry_run else "wrote"
         did = f"{verb} {', '.join(report.files)}" if report.files else "nothing was changed"
         lines = [f"this is a gitexp project already{where}; {did}", ""]
-    elif report.dry_run:
-        lines = [f"would write {', '.join(map(terminal, report.files))}", ""]
     else:
-        lines = [f"wrote {', '.join(map(terminal, report.files))}", ""]
+        done = ("change", "changed") if report.existed else ("write", "wrote")
+        verb = f"would {done[0]}" if report.dry_run else done[1]
+        lines = [f"{verb} {', '.join(map(terminal, report.files))}", ""]
     for label, text in report.found:
         lines += _fact(label, terminal(text, limit=400))
     for text in report.notes:

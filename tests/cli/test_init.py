@@ -74,7 +74,7 @@ def test_a_pipeline_in_a_sub_folder_is_found(dvc_repo: BuiltRepo) -> None:
     assert "project: ml" in dvc_repo.show(CONFIG)
     assert "ml/dvc.yaml, 2 stages" in done.out
     asked = gitexp(dvc_repo, "init", "--project", "nowhere")
-    assert asked.code == 0  # it is a project already
+    assert asked.code == 2  # asked for, and not passed over
 
 
 def test_several_pipelines_have_to_be_chosen_from(dvc_repo: BuiltRepo) -> None:
@@ -86,7 +86,12 @@ def test_several_pipelines_have_to_be_chosen_from(dvc_repo: BuiltRepo) -> None:
     assert done.says("several pipelines", "one, two", "gitexp init --project one")
     assert gitexp(dvc_repo, "init", "--project", "two").code == 0
     assert "project: two" in dvc_repo.show(CONFIG)
-    assert gitexp(dvc_repo, "init", "--project", "three").code == 0
+    assert gitexp(dvc_repo, "init", "--project", "two").out.startswith("this is a gitexp project")
+    assert gitexp(dvc_repo, "init", "--project", "three").says("folder is not there")
+    other = gitexp(dvc_repo, "init", "--project", "one")
+    assert other.code == 0
+    assert "pipeline was two/dvc.yaml" in other.out
+    assert "project: one" in dvc_repo.show(CONFIG)
 
 
 def test_an_output_that_git_holds_is_refused(dvc_repo: BuiltRepo) -> None:
@@ -152,18 +157,96 @@ def test_an_edited_gitignore_gets_the_lines_and_stays_the_users_to_commit(tmp_pa
     assert (repo.path / ".gitignore").read_text() == "mine\n/m.pkl\n"
 
 
-def test_options_of_a_second_call_are_noted_where_the_settings_say_otherwise(
-    tmp_path: Path,
+PARAMS = "# ours\nprepare: {seed: 3}\ntrain: {seed: 5, alpha_seed: 6, lr: 0.1}\n"
+AGAIN = {  # each option: given once more it changes nothing, otherwise what it says
+    "--command": ("python train.py", "python other.py", "command: python other.py"),
+    "--metrics": ("m.json", "m.json,n.json", "files: [m.json, n.json]"),
+    "--params": ("params.yaml", "params.yaml,more.yaml", "params: [params.yaml, more.yaml]"),
+    "--outs": ("model.bin", "net.bin", "outputs: [net.bin]"),
+    "--predictions": ("p.csv", "q.csv", '{"path": q.csv'),
+    "--seed-param": ("train.seed", "prepare.seed,train.seed",
+                     'seed: {"param": [prepare.seed, train.seed]}'),
+    "--seed-arg": ("--s {seed}", "--t {seed}", 'seed: {"arg": "--t {seed}"}'),
+    "--python": ("python3", "python", "python: python"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("option", AGAIN)
+def test_another_call_changes_what_its_option_says_and_nothing_else(
+    option: str, tmp_path: Path
 ) -> None:
     repo = repository(tmp_path / "plain")
-    repo.commit({"ml/train.py": TRAIN})
-    first = gitexp(repo, "init", "--project", "ml", "--command", "python train.py")
+    repo.commit({"train.py": TRAIN, "params.yaml": PARAMS, "more.yaml": "x: 1\n"})
+    before, after, line = AGAIN[option]
+    usual = {"--command": "python train.py", "--seed-param": "train.seed", option: before}
+    if option == "--seed-arg":
+        del usual["--seed-param"]
+    first = gitexp(repo, "init", "--no-dvc-init", *(f"{k}={v}" for k, v in usual.items()))
     assert first.code == 0, first.err
-    again = gitexp(repo, "init", "--project", "ml/", "--command", "python train.py")
-    assert "not used" not in again.out
-    other = gitexp(repo, "init", "--project", "ml", "--command", "python other.py")
-    assert "--command not used" in other.out
-    assert "--project not used" not in other.out
+    text = repo.show(CONFIG) + "# a word of ours\n"
+    repo.commit({CONFIG: text})
+    head = repo.hash()
+    again = gitexp(repo, "init", f"{option}={before}")
+    assert (again.code, repo.hash()) == (0, head)
+    assert "nothing was changed" in again.out
+    dry = gitexp(repo, "init", "--no-dvc-init", f"{option}={after}", "--dry-run")
+    assert (dry.code, repo.hash(), repo.status()) == (0, head, [])
+    assert dry.out.startswith(f"would change {CONFIG}")
+    other = gitexp(repo, "init", "--no-dvc-init", f"{option}={after}")
+    assert other.code == 0, other.err
+    assert other.out.startswith(f"changed {CONFIG}")
+    assert f"{option.strip('-').replace('outs', 'outputs').split('-')[0]} was " in other.out
+    assert repo.show(CONFIG) == (repo.path / CONFIG).read_text()
+    assert line in repo.show(CONFIG)
+    assert repo.show(CONFIG).endswith("# a word of ours\n")
+    lines = [new for new in repo.show(CONFIG).splitlines() if new not in text.splitlines()]
+    assert len(lines) == (2 if option == "--predictions" else 1)
+    assert repo.status() == []
+
+
+def test_settings_with_changes_of_ours_are_changed_and_not_committed(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN})
+    gitexp(repo, "init", "--command", "python train.py")
+    text = repo.show(CONFIG).replace("timeout_s: null", "timeout_s: 60")
+    (repo.path / CONFIG).write_text(text)
+    head = repo.hash()
+    done = gitexp(repo, "init", "--metrics", "n.json")
+    assert done.code == 0
+    assert "the settings have changes that are not committed" in done.out
+    assert f"git add -- {CONFIG}" in done.out
+    assert repo.hash() == head
+    here = (repo.path / CONFIG).read_text()
+    assert here == text.replace("[metrics.json]", "[n.json]") != text
+
+
+def test_no_option_of_another_call_is_passed_over(dvc_repo: BuiltRepo) -> None:
+    assert gitexp(dvc_repo, "init").code == 0
+    both = gitexp(dvc_repo, "init", "--command", "python train.py", "--write-pipeline")
+    assert both.code == 2
+    assert both.says("there is a pipeline already", "dvc.yaml")
+    assert gitexp(dvc_repo, "init", "--seed-param", "lr").says("lr is no seed", "0.5")
+    swapped = gitexp(dvc_repo, "init", "--command", "python train.py")
+    assert swapped.code == 0, swapped.err
+    assert "pipeline: null" in dvc_repo.show(CONFIG)
+    assert "command: python train.py" in dvc_repo.show(CONFIG)
+
+
+def test_several_seeds_are_asked_for_before_anything_is_written(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": PARAMS})
+    head = repo.hash()
+    done = gitexp(repo, "init", "--command", "python train.py")
+    assert done.code == 2
+    assert done.says(
+        "error[several-seeds]",
+        "prepare.seed, train.seed",
+        "the same with --seed-param prepare.seed --seed-param train.seed",
+    )
+    assert (repo.hash(), repo.status()) == (head, [])
+    one = gitexp(repo, "init", "--command", "python train.py", "--seed-param", "train.seed")
+    assert "prepare.seed is taken for a seed that keeps its committed value" in one.out
+    assert 'seed: {"param": train.seed, "fixed": [prepare.seed]}' in repo.show(CONFIG)
 
 
 def test_a_folder_that_is_not_there_is_called_that(dvc_repo: BuiltRepo) -> None:

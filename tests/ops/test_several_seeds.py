@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import PreflightError, SeveralSeedsError, UsageError
+from gitexp.errors import PreflightError, UsageError
 from gitexp.formats.keys import param_key
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
@@ -155,14 +155,3 @@ def test_a_fixed_seed_keeps_its_committed_value_and_sides_have_to_share_it(
         assert caught.value.next_step == "set prepare.seed=3 here and commit it"
     with pytest.raises(UsageError, match=r"train\.seed is a seed"):
         ran(project, params=((BOTH[1], 7),))
-
-
-def test_several_that_look_like_seeds_are_asked_for_before_anything_is_written(
-    project: BuiltRepo,
-) -> None:
-    head = project.hash()
-    with pytest.raises(SeveralSeedsError) as caught:
-        init(project.workspace)
-    assert "--seed-param prepare.seed --seed-param train.seed" in caught.value.next_step
-    assert (project.hash(), project.status()) == (head, [])
-    assert not (project.path / ".gitexp").exists()
