@@ -199,7 +199,7 @@ def test_dvcs_setting_of_how_a_mapping_is_spelt_in_a_command_is_obeyed(tmp_path:
         ("stages:\n  a:\n    cmd: echo ${nowhere}\n", BadFormatError, "nowhere"),
         ("stages:\n  a:\n    foreach: [1]\n", BadFormatError, "do"),
         ("stages:\n  a:\n    cmd: x\n    surprise: 1\n", BadFormatError, "surprise"),
-        ("stages:\n  a:\n    cmd: x\n    deps: [https://example.org/x]\n", DvcFailedError, "URL"),
+        ("stages:\n  a:\n    cmd: x\n    deps: ['https://example.org/x']\n", DvcFailedError, "URL"),
         ("stages:\n  a:\n    cmd: x\n    outs: [../x]\n", UnsafeInputError, "../x"),
         ("stages:\n  a:\n    cmd: echo ${x}\n    outs: ['${o}']\n", UnsafeInputError, "../x"),
         (OVERLAP, BadFormatError, "o, of a and b"),
