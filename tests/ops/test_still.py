@@ -10,19 +10,38 @@ import pytest
 
 from gitexp.model.comparison import Role
 from gitexp.model.config import Predictions
-from gitexp.model.plan import Claim, Direction, Guard, Stopping, StoppingRule
-from gitexp.model.run import Sample
+from gitexp.model.ids import CommitHash
+from gitexp.model.plan import (
+    Claim,
+    Direction,
+    Effect,
+    Guard,
+    HypothesisKind,
+    Stopping,
+    StoppingRule,
+)
+from gitexp.model.run import Repeat, RepeatState, Sample
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare, exit_code
+from gitexp.ops.counting import Count, Counted, Evaluation, SideCount
+from gitexp.ops.designs import Chosen, still
+from gitexp.ops.designs.situation import Situation
+from gitexp.ops.measure import Question
+from gitexp.ops.sides import Source
 from gitexp.report.style import Style
 from gitexp.report.text import render
+from gitexp.stats.decide import Evidence, decide
+from gitexp.store.lookup import FoundRun
 from tests.ops.records import CONFIG, START, Lab, one, scores
 from tests.ops.test_predicted import cached
+from tests.ops.test_variation import COUNT, dead
+from tests.store.recorded import a_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.model.plan import Plan
+    from gitexp.ops.variation import Trace
     from tests.build import BuiltRepo
 
 FOLDS = (0.81234, 0.79311, 0.80112, 0.82923, 0.80019)
@@ -283,3 +302,37 @@ def test_a_dead_script_decides_on_its_time_alone_and_it_is_said(lab: Lab) -> Non
     result = one(lab)
     assert result.verdict is Verdict.SUPPORTED
     assert any(REASON in text for text in result.warnings)
+
+
+def side(traces: list[Trace]) -> SideCount:
+    """Take repeats for those of a recorded run."""
+    run, _ = a_run(1, [])
+    repeats = {}
+    for item in traces:
+        samples = {
+            key: Sample(key[0], item.seed, value, *key[1:3], dataset=key[3])
+            for key, value in item.numbers.items()
+        }
+        repeat = Repeat(item.seed, RepeatState.FINISHED, made=item.made)
+        found = FoundRun(run, (), CommitHash("a" * 40), 0)
+        repeats[item.seed] = Counted(found, repeat, samples)
+    return SideCount(repeats, None, "", ())
+
+
+@pytest.mark.slow
+def test_no_pair_of_a_thousand_dead_scripts_gets_a_verdict() -> None:
+    run, _ = a_run(1, [])
+    commit = CommitHash("a" * 40)
+    source = Source("a", commit, commit, commit, "", CONFIG, run.inputs)
+    effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
+    question = Question("m0", Role.PRIMARY, Direction.MAX, effect, 0.05)
+    for number in range(COUNT):
+        one, two = side(dead(number)[:5]), side(dead(number + COUNT)[:5])
+        count = Count(one, two, tuple(range(5)), "", (), (), 0, 1)
+        same = Evaluation((), undeclared=True, bases=())
+        situation = Situation(None, source, source, None, Claim.METHOD, count, same)
+        assert still.why(situation).startswith(REASON)
+        answer = Chosen(situation).measure(question)
+        assert answer.comparison is not None
+        verdict = decide(Evidence(effect.kind, answer.comparison.result))
+        assert verdict is Verdict.UNDECIDABLE
