@@ -18,6 +18,7 @@ from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
+from gitexp.ops import reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -45,6 +46,7 @@ _ALL_ARGUMENTS = re.compile(
     r"|\$@|\$\*|\$\{?\d|commandArgs|\bARGS\b|process\.argv",
     re.IGNORECASE,
 )
+_READERS = ("params_show", "hydra", "omegaconf", "OmegaConf")  # of whole params files
 _ENTROPY = re.compile(
     r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]*time"
 )
@@ -144,18 +146,29 @@ class Code:
         if rule.arg is not None:
             word = re.sub(r"[=\s]*\{seed\}.*", "", rule.arg).strip().lstrip("-+").split(" ")[-1]
             return any(_names(word.lstrip("-"), t) or _ALL_ARGUMENTS.search(t) for t in code)
-        return any(self._reads(key, code) for key in rule.params)
+        return any(self._reads(key) for key in rule.params)
 
-    def _reads(self, key: ParamKey, code: list[str]) -> bool:
+    def _reads(self, key: ParamKey) -> bool:
         file, last = key.file.rpartition("/")[2], key.key.rpartition(".")[2]
-        wholes = ("params_show", "hydra", "omegaconf", "OmegaConf", file)
-        texts = [t for p, t in self.texts if p.rpartition("/")[2] != "dvc.yaml"]
-        texts = [t for t in code if t in texts]
-        return (
-            any(_names(last, t) for t in code)
-            or any(word in text for text in texts for word in wholes)
-            or file in (self.config.command or "")
-        )
+        whole = tuple(key.key.split("."))
+        if file in (self.config.command or ""):
+            return True
+        for path, text in self.texts:
+            if self._is_params(path):
+                continue
+            if path.rpartition("/")[2] == "dvc.yaml":  # it declares the key; templates take it
+                found = re.findall(r"\$\{\s*([\w.]+)", text)
+                if any(f"{key.key}.".startswith(f"{each}.") for each in found) or (
+                    f"${{item.{last}" in text
+                ):
+                    return True
+            elif (
+                _names(last, text)
+                or any(word in text for word in _READERS)
+                or (file in text and _takes(path, text, file, whole))
+            ):
+                return True
+        return False
 
     def _is_params(self, path: str) -> bool:
         return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
@@ -234,6 +247,11 @@ def _names(word: str, text: str) -> bool:
         or re.search(rf"\$\{{[^}}]*\b{name}\b|\*\*\w", text)
         or re.search(rf"def \w+\([^)]*\b{name}\b", text)
     )
+
+
+def _takes(path: str, text: str, file: str, key: tuple[str, ...]) -> bool:
+    tree = _parsed(text) if path.endswith((".py", ".ipynb")) else None
+    return tree is None or reading.takes(tree, file, key)
 
 
 # --- chance -------------------------------------------------------------------------------------

@@ -33,6 +33,21 @@ def code(text: str, rule: SeedRule | None = None, **files: str) -> Code:
         code("import model\n", model__py="import random\nrandom.seed(1)\nrandom.random()\n"),
         code(FOREST, OPTION),
         code(FOREST, PARAM, params__yaml=YAML),
+        code(f"{FOREST}p = yaml.safe_load(open('params.yaml'))\nlr = p['train']['lr']\n", PARAM),
+        code(
+            f"{FOREST}with open('params.yaml') as f:\n  p = yaml.safe_load(f)['train']\np['lr']\n",
+            PARAM,
+        ),
+        code(
+            f"{FOREST}P = Path('params.yaml')\nt = load(P.read_text()).get('train')\nt['lr']\n",
+            PARAM,
+        ),
+        code(f"{FOREST}p = load('params.yaml')\nf(p['other'])\n", PARAM),
+        code(
+            FOREST,
+            PARAM,
+            dvc__yaml="stages: {t: {cmd: python train.py ${train.lr}, params: [train.seed]}}",
+        ),
     ],
 )
 def test_code_that_holds_its_seed_fast_cannot_take_another(found: Code) -> None:
@@ -54,6 +69,17 @@ def test_code_that_holds_its_seed_fast_cannot_take_another(found: Code) -> None:
         code(f"{FOREST}fit(**p['train'])\n", PARAM),
         code(f"{FOREST}yaml.safe_load(open('params.yaml'))\n", PARAM),
         code(f"{FOREST}def fit(lr, seed): pass\n", PARAM),
+        code(f"{FOREST}p = yaml.safe_load(open('params.yaml'))\nfit(p['train'])\n", PARAM),
+        code(f"{FOREST}p = yaml.safe_load(open('params.yaml'))\nq = p\nfit(q)\n", PARAM),
+        code(f"{FOREST}def load(): return yaml.safe_load(open('params.yaml'))\n", PARAM),
+        code(f"{FOREST}for k in yaml.safe_load(open('params.yaml')): print(k)\n", PARAM),
+        code(f"{FOREST}files = ['params.yaml']\n", PARAM),
+        code(f"{FOREST}a.add_argument('--config', default='params.yaml')\n", PARAM),
+        code(
+            f"{FOREST}p = load(open('params.yaml'))\nname = 'se' + 'ed'\np['train'][name]\n",
+            PARAM,
+        ),
+        code(FOREST, PARAM, dvc__yaml="stages: {t: {cmd: python train.py ${train}}}"),
     ],
 )
 def test_whatever_may_take_up_the_seed_is_believed_to(found: Code) -> None:

@@ -104,12 +104,12 @@ class Watch:
     ) -> Iterator[str]:
         """Yield what to say of sides that say the same again and again, which may be chance."""
         for side, outcomes in finished.items():
-            if len(outcomes) > 1 and side not in stopped:
-                if self.acts(side, outcomes) is Acts.YES:
-                    continue
+            # what they made may differ though nothing in it is of the seed: a date
+            traces = [trace(outcome.seed, outcome.samples) for outcome in outcomes]
+            if side not in stopped and len(traces) > 1 and traces[0].numbers and agree(traces):
                 yield (
-                    f"all {len(outcomes)} repeats of the {side} reported the same numbers: unless "
-                    "it has no chance in it, its seed may not act"
+                    f"all {len(traces)} repeats of the {side} reported the same numbers: unless "
+                    "it has no chance in it, its seed may not act (gitexp help idle seed)"
                 )
 
     def _told(self, traces: Sequence[Trace], cell: Cell) -> Acts:
