@@ -69,6 +69,7 @@ class Fixed:
     where: str  # "train.py, line 3"
     line: str
     instead: str
+    number: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,11 @@ class Code:
             how = f'gitexp init --seed-arg "{option} {{seed}}"'
         elif key:
             how = f"gitexp init --seed-param {key}"
+        elif fixed is not None and self.config.seed.params:
+            seed = self.config.seed.params[0]
+            how = (
+                f"in {fixed.where}, take the parameter {seed} instead of {fixed.number}, and commit"
+            )
         elif fixed is not None:
             how = f"in {fixed.where}, write {fixed.instead} (with import os), and commit it"
         else:
@@ -320,13 +326,13 @@ def _imported(tree: ast.AST) -> dict[str, str]:
 # --- fixed seeds --------------------------------------------------------------------------------
 
 
-def _fixed(path: str, text: str) -> Iterator[tuple[tuple[bool, int], Fixed]]:
+def _fixed(path: str, text: str) -> Iterator[tuple[tuple[int, int], Fixed]]:
     """Yield the seeds that a file holds as numbers, with how likely each is the one meant."""
     if not path.endswith((".py", ".ipynb")) or (tree := _parsed(text)) is None:
         return
     lines = text.split("\n")
     for node in ast.walk(tree):
-        for number, sure in _numbers(node):
+        for number, rank in _numbers(node):
             line = lines[number.lineno - 1]
             raw = line.encode()
             start, end = number.col_offset, number.end_col_offset or number.col_offset
@@ -336,26 +342,28 @@ def _fixed(path: str, text: str) -> Iterator[tuple[tuple[bool, int], Fixed]]:
             where = f"{path}, line {number.lineno}"
             if path.endswith(".ipynb"):
                 where = path
-            yield (not sure, number.lineno), Fixed(where, line.strip(), new.strip())
+            yield (rank, number.lineno), Fixed(where, line.strip(), new.strip(), str(default))
 
 
-def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, bool]]:
+def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, int]]:
     """Yield numbers that a node gives as a seed; a variable of that name comes first."""
     if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_number(node.value):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(isinstance(t, ast.Name) and _SEED_NAME.search(t.id) for t in targets):
-            yield node.value, True  # type: ignore[misc]
+            yield node.value, 0  # type: ignore[misc]
     elif isinstance(node, ast.Call):
         if _SEED_CALL.search(_called(node)) and _has_number(node):
-            yield node.args[0], False  # type: ignore[misc]
+            yield node.args[0], 1  # type: ignore[misc]
+        name = _called(node).rpartition(".")[2]
+        rank = 1 if name[:1].isupper() else 2 if "split" in name else 3  # a model, not its data
         for each in node.keywords:
             if each.arg and _SEED_NAME.search(each.arg) and _is_number(each.value):
-                yield each.value, False  # type: ignore[misc]
+                yield each.value, rank  # type: ignore[misc]
     elif isinstance(node, ast.Dict):
         for key, value in zip(node.keys, node.values, strict=True):
-            name = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(name, str) and _SEED_NAME.search(name) and _is_number(value):
-                yield value, False  # type: ignore[misc]
+            label = key.value if isinstance(key, ast.Constant) else None
+            if isinstance(label, str) and _SEED_NAME.search(label) and _is_number(value):
+                yield value, 2  # type: ignore[misc]
 
 
 def _is_number(node: ast.AST | None) -> bool:

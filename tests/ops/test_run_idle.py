@@ -111,7 +111,7 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
         (
             {"train.py": FIXED, "params.yaml": "seed: 1\n"},
             {"seed_params": (ParamKey("params.yaml", "seed"),)},
-            "in train.py, line 2, write ",
+            "in train.py, line 2, take the parameter seed instead of 42, and commit",
         ),
         (
             {"train.py": FIXED.replace("import", "import argparse\nimport").replace("rng =", (

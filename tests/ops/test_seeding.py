@@ -124,6 +124,15 @@ def test_the_line_with_the_seed_is_named_and_what_to_write_instead(text: str, in
     assert fixed.where.startswith("train.py, line ")
 
 
+def test_the_model_comes_before_its_data_and_takes_the_parameter_where_there_is_one() -> None:
+    text = f"make(random_state=1)\ntrain_test_split(x, random_state=2)\n{FOREST}"
+    fixed = code(text, PARAM).fixed()
+    assert fixed is not None
+    assert fixed.line == "F(random_state=42)"
+    told = code(text, PARAM).remedy().next_step
+    assert told == "in train.py, line 4, take the parameter train.seed instead of 42, and commit"
+
+
 def test_the_file_that_the_command_names_comes_first() -> None:
     found = code("seed = 3\n", aaa__py="seed = 1\n").fixed()
     assert found is not None
