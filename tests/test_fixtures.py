@@ -46,6 +46,10 @@ if TYPE_CHECKING:
 INTENDED: dict[str, str] = {
     "* compare steady metrics[3]": "a metric that is constant on both sides gets no test",
     "* compare steady metrics[2].p_adjusted": "and is no chance that the others pay for",
+    "* compare steady metrics[*].p_adjusted": "a constant metric is no chance that others pay for",
+    "* compare *next_step": "conclude wants words, and the command is one that is taken",
+    "* review *comparison.next_step": "as compare",
+    "* compare *words": "what its author concluded is in every report",
     "* power --metric * next": "the plan to type repeats what was asked about",
 }
 

@@ -102,6 +102,7 @@ def read(fields: Fields) -> Comparison:
         categories=subgroups.read_categories(fields.maybe_child("categories")),
         order=read_order(fields.maybe_child("order")),
         across=read_across(fields),
+        words=fields.text("words", ""),
     )
 
 
@@ -144,6 +145,7 @@ def to_json(comparison: Comparison) -> dict[str, Json]:
         "plan": plans.to_json(plan) if plan else None,
         "compared_at": time_text(comparison.compared_at),
         "program": comparison.program,
+        **({"words": comparison.words} if comparison.words else {}),
         **({} if comparison.order is None else {"order": order_json(comparison.order)}),
         **across_json(comparison.across),
         **honesty.to_json(comparison),

@@ -115,6 +115,7 @@ class Comparison:
     categories: CategoryComparison | None = None
     order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
     across: Across | None = None  # of a call with more than two commits, in each comparison alike
+    words: str = ""  # of its author, where the experiment was concluded
 
 
 @dataclass(frozen=True, slots=True)

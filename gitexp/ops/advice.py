@@ -81,7 +81,7 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     return lacking_baseline, (), more
 
 
-def next_step(judged: Judged) -> str:
+def next_step(judged: Judged, found: Detectable | None = None) -> str:
     """Return the cheapest command that brings the comparison further."""
     plan, verdict = judged.plan, judged.verdict
     base, candidate = quoted(judged.baseline.name), quoted(judged.candidate.name)
@@ -96,10 +96,10 @@ def next_step(judged: Judged) -> str:
         return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
     if verdict is Verdict.NOT_COMPARABLE:
         return f"gitexp diff {base} {candidate}"
-    return _next_of_plan(judged, plan)
+    return _next_of_plan(judged, plan, found)
 
 
-def _next_of_plan(judged: Judged, plan: Plan) -> str:
+def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
         return judged.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
@@ -109,8 +109,18 @@ def _next_of_plan(judged: Judged, plan: Plan) -> str:
         return again
     if judged.concluded:
         return f"gitexp show {plan.name}"
-    here = judged.current_branch == plan.branch
-    return "gitexp conclude" if here else f"git switch {quoted(plan.branch)} && gitexp conclude"
+    return _end(judged, plan, found)
+
+
+def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
+    """Return how to conclude; where the question is open, also how to go on."""
+    name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
+    end = f'gitexp conclude{name} -m "what was learned"'
+    if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
+        return end
+    if not repeats_needed(judged, found) or found is None or not _by_repeats(judged):
+        return f"{end}; to go on: a new plan, with what gitexp power {quoted(plan.name)} says"
+    return f"{end}; to go on: gitexp new NAME --repeats {found.needed}"
 
 
 def run_command(judged: Judged) -> str:

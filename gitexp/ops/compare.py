@@ -8,13 +8,15 @@ otherwise).
 
 from __future__ import annotations
 
+import contextlib
 import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UsageError
+from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
+from gitexp.git.absent import ABSENT
 from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.verdict import Verdict
@@ -26,6 +28,7 @@ from gitexp.ops.draft import CompareOptions, draft
 from gitexp.report.results import Comparisons
 from gitexp.stats.adjust import SHORT_NAMES, family
 from gitexp.stats.decide import Evidence, decide
+from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import SignificanceResult
     from gitexp.model.order import OrderGrade
+    from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.ops.counting import SideCount
     from gitexp.ops.draft import Draft
@@ -93,7 +97,23 @@ def compare(
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         pairs = _pairs(repo, index, names)
-        return judge(repo, index, pairs, options, now=now, program=program)
+        found = judge(repo, index, pairs, options, now=now, program=program)
+    return Comparisons(
+        replace(item, words=_concluded(repo, item.plan, pair))
+        for item, pair in zip(found, pairs, strict=True)
+    )
+
+
+def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
+    """Return the author's words, "" where nothing was concluded or it cannot be read."""
+    if plan is None:
+        return ""
+    for named in reversed(pair):
+        with contextlib.suppress(GitexpError):
+            conclusion = conclusion_named(repo, plan.name, named.commit)
+            if conclusion is not ABSENT:
+                return conclusion.words
+    return ""
 
 
 def judge(  # noqa: PLR0913  the pairs, and what a call knows
@@ -287,7 +307,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         looks=draft.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
         pairs=len(draft.count.pairs) if draft.paired else 0,
-        next_step=advice.next_step(judged),
+        next_step=advice.next_step(judged, power),
         compared_at=at,
         program=program,
         adjustment=method,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -112,7 +112,8 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
             next_step='gitexp conclude --amend -m "...", which keeps the old one in the history',
         )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    comparison = compare(workspace, [branch], now=when, program=program)[0]
+    found = compare(workspace, [branch], now=when, program=program)[0]
+    comparison = replace(found, words="")  # those of an earlier conclusion
     named = private.author(repo, tip)
     conclusion = Conclusion(
         experiment=plan.name,

@@ -31,7 +31,7 @@ _ROOM = 280_000  # bytes of all that is not the page's frame
 _MOST_METRICS = 60  # rows of the table
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # Facts that other sections have; all others stand below "Method", so that none is forgotten.
-_ELSEWHERE = frozenset({"reason", "warning", "differs", "not used", "note"})
+_ELSEWHERE = frozenset({"concluded", "reason", "warning", "differs", "not used", "note"})
 _MARKS = {True: ("good", "\u2713"), False: ("bad", "\u2717"), None: ("open", "?")}
 _MEANINGS = {
     Verdict.SUPPORTED: "The data reject that the effect is smaller than promised.",
@@ -232,6 +232,9 @@ def _conclusion(comparison: Comparison) -> Iterator[str]:
         f"<p><strong>{words.verdict_word(comparison).capitalize()}:</strong> "
         f"{html(comparison.headline, limit=_TEXT_LIMIT)}.</p>"
     )
+    if comparison.words:
+        said = html(prose(comparison.words), limit=PROSE_LIMIT)
+        yield f'<p class="lead">Its author: {said}</p>'
     if comparison.verdict is not None:
         yield f"<p>{html(_MEANINGS[comparison.verdict])}</p>"
     broken = [metric.metric for metric in comparison.metrics if metric.broken]

@@ -13,6 +13,7 @@ from gitexp.model.comparison import LATE, Role
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.report import honesty, numbers
 from gitexp.report.amended import in_short
+from gitexp.report.escape import prose
 from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.posteriors import posterior_texts
 from gitexp.report.witnessed import order_words
@@ -113,6 +114,7 @@ def size_title(comparison: Comparison) -> str:
 def facts(comparison: Comparison) -> list[Fact]:
     """Return everything beside verdict and numbers, most important first."""
     return [
+        *([Fact("concluded", prose(comparison.words))] if comparison.words else []),
         *(Fact("reason", text) for text in comparison.reasons),
         *(Fact("warning", text) for text in comparison.warnings),
         *_planned(comparison),

@@ -36,7 +36,7 @@ def test_a_gain_beyond_the_promise_supports_it(lab: Lab) -> None:
     assert exit_code([result]) == 0
     assert result.pairs == 10
     assert (result.baseline.name, result.candidate.name) == ("main", "exp/deep")
-    assert result.next_step == "gitexp conclude"
+    assert result.next_step == 'gitexp conclude -m "what was learned"'
     (metric,) = result.metrics
     assert metric.role is Role.PRIMARY
     assert metric.result is not None

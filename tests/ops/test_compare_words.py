@@ -228,7 +228,7 @@ def test_swapped_sides_name_the_comparison_that_was_meant(lab: Lab) -> None:
 
 def test_after_the_conclusion_nobody_is_told_to_conclude(lab: Lab) -> None:
     experiment(lab)
-    assert one(lab).next_step == "gitexp conclude"
+    assert one(lab).next_step == 'gitexp conclude -m "what was learned"'
     conclude(lab.repo.workspace, words="It holds.", now=START)
     assert one(lab).next_step == "gitexp show deep"
 

@@ -16,12 +16,15 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
+from gitexp.formats import comparison as comparison_format
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude
 from gitexp.ops.show import show
 from gitexp.ops.status import status
+from gitexp.report import RENDERERS, renderer
+from gitexp.report.style import Style
 from tests.ops.records import CONFIG, START, Lab, experiment, scores
 
 if TYPE_CHECKING:
@@ -118,3 +121,24 @@ def test_what_could_not_be_read_again_is_not_concluded(lab: Lab) -> None:
         conclude(lab.repo.workspace, words="-" * (17 << 20))
     assert caught.value.where == ".gitexp/conclusions/deep.yaml"
     assert lab.repo.refs() == before
+
+
+@pytest.mark.parametrize("name", sorted(set(RENDERERS) - {"csv"}))
+def test_the_words_are_in_every_report_of_a_concluded_experiment(lab: Lab, name: str) -> None:
+    experiment(lab)
+    before = compare(lab.repo.workspace, now=START)
+    conclude(lab.repo.workspace, words="More trees <b>help</b>\nranking.", now=START)
+    page = renderer(name).render(compare(lab.repo.workspace, now=START), Style())
+    assert "More trees" in page
+    assert name != "html" or "<b>help" not in page
+    assert "More trees" not in renderer(name).render(before, Style())
+
+
+def test_a_conclusion_rests_on_a_comparison_without_the_words_of_the_last_one(lab: Lab) -> None:
+    experiment(lab)
+    conclude(lab.repo.workspace, words="It holds.", now=START)
+    again = conclude(lab.repo.workspace, words="It does not.", amend=True, now=START)
+    assert again.conclusion.comparison.words == ""
+    (found,) = compare(lab.repo.workspace, now=START)
+    assert found.words == "It does not."
+    assert comparison_format.load(comparison_format.dump(found), "x") == found

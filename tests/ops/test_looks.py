@@ -155,4 +155,4 @@ def test_going_on_under_an_always_valid_rule_is_no_look(lab: Lab) -> None:
     result = one(lab)
     assert result.looks == 0
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.next_step == "gitexp conclude"
+    assert result.next_step == 'gitexp conclude -m "what was learned"'

@@ -75,7 +75,7 @@ def test_it_stops_when_the_bets_have_an_answer(tmp_path: Path) -> None:
     assert have == seeds(report, "baseline")
     assert 5 <= len(have) < 12
     assert "SUPPORTED" in actions.run_text(report)
-    assert report.next_step == "gitexp conclude"
+    assert report.next_step == 'gitexp conclude -m "what was learned"'
     again = until_decided(repo.workspace, RunRequest(jobs=2))
     assert again.recorded == ()
     assert again.verdict == report.verdict

@@ -207,7 +207,7 @@ def supported() -> Comparison:
         looks=0,
         planned_repeats=10,
         pairs=10,
-        next_step="gitexp conclude",
+        next_step='gitexp conclude -m "what was learned"',
         compared_at=NOW,
         program="gitexp 0.1.0",
     )
