@@ -186,7 +186,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     known = replace(known, names=known.names | logged)
     metric, direction = metric_named(request.metric, request.direction, known.names)
     for name in (metric, *(guard.metric for guard in request.guards)):
-        _check_metric(name, known, config, logs=bool(logged) or others, others=others)
+        _check_metric(name, known, config, logged, others=others)
     direction = direction or direction_of(metric, config)
     if direction is None:
         raise UsageError(
@@ -252,13 +252,13 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
 
 
 def _check_metric(
-    name: str, known: Known, config: ProjectConfig, *, logs: bool, others: bool
+    name: str, known: Known, config: ProjectConfig, logged: frozenset[str], *, others: bool
 ) -> None:
     known.refuse_ambiguous(name)
     names = known.names
     if curves.is_curve(name) and name not in names:
         curves.check_name(name)
-        if not config.curves and not logs:
+        if not config.curves and not logged and not others:
             raise UnknownMetricError(
                 "no learning curve is declared or logged",
                 found=name,
@@ -269,6 +269,8 @@ def _check_metric(
     if not names or others or is_resource(name):
         return
     if recorded(name, names, known.files) is not None:
+        return
+    if name.partition(":")[2] in logged:  # STAGE:NAME where several log it; log_metric:NAME
         return
     bare = plain(name, known.files)
     nested = [each for each in sorted(names) if name in each.replace(":", ".").split(".")]

@@ -157,18 +157,10 @@ def read(
     names = {sample.metric for sample in samples}
     given = {by_file(name, file) for name, _, file in found.samples}
     for name in expect:
-        twin = found.samples.get((name, _Where(), LOGGED))
-        if name in found.shared and twin is not None:
-            file = found.givers[name, _Where()]
-            first = found.samples[name, _Where(), file]
-            raise BadMetricError(
-                f"metric {name} has two values, and which is meant nobody says",
-                found=f"{file}:{name} = {first.value:g}, {LOGGED}:{name} = {twin.value:g}",
-                expected="one value under one name",
-                next_step="log it under another name",
-            )
+        called = [each for each in sorted(logged or ()) if each.endswith(f":{name}")]  # by stages
         if name in found.shared:
-            called = [each for each in names if each != name and plain(each, files) == name]
+            called = [each for each in names if plain(each, (*files, LOGGED)) == name != each]
+        if name not in names and len(called) > 1:
             raise AmbiguousMetricError.of(name, called, f"gitexp amend-plan --metric {called[0]}")
         if name not in names and name not in given:
             listed = ", ".join(sorted(names)[:20]) or "no numbers at all"

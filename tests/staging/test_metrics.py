@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.errors import BadFormatError, BadMetricError, GitexpError, UnsafeInputError
+from gitexp.errors import (
+    AmbiguousMetricError,
+    BadFormatError,
+    BadMetricError,
+    GitexpError,
+    UnsafeInputError,
+)
 from gitexp.staging import metrics
 
 if TYPE_CHECKING:
@@ -163,3 +169,18 @@ def test_any_json_gives_finite_samples_or_one_of_our_errors(
     except GitexpError:
         return
     assert all(-1e400 < sample.value < 1e400 for sample in samples)
+
+
+def test_what_several_stages_log_or_a_file_gives_too_is_asked_for_by_its_source(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "m.json").write_text('{"f1": 0.7, "same": 1}')
+    logged = {"f1": 0.8, "same": 1.0, "a:acc": 0.5, "b:acc": 0.6}
+    found = metrics.read(tmp_path, ["m.json"], seed=1, expect=["a:acc", "same"], logged=logged)
+    assert {sample.metric: sample.value for sample in found} == {
+        "m.json:f1": 0.7, "log_metric:f1": 0.8, "same": 1, "a:acc": 0.5, "b:acc": 0.6,
+    }  # fmt: skip
+    for name, either in (("f1", "log_metric:f1, m.json:f1"), ("acc", "a:acc, b:acc")):
+        with pytest.raises(AmbiguousMetricError) as caught:
+            metrics.read(tmp_path, ["m.json"], seed=1, expect=[name], logged=logged)
+        assert caught.value.found == either
