@@ -67,6 +67,12 @@ class Cell:
         return self.committed[varied[0]] if varied else 0
 
     @property
+    def shared(self) -> frozenset[int]:
+        """Numbers of which a repeat would have a seed in common with the first one."""
+        varied = self.config.seed.params
+        return frozenset(self.committed[key] for key in varied[1:]) - {self.committed_seed}
+
+    @property
     def seeding(self) -> tuple[str, ...]:
         """What `eligible.seeding` says of its repeats."""
         rule = self.config.seed

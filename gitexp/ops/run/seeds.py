@@ -1,9 +1,10 @@
 """Which seeds a call of `run` executes. Pure: the same records and request give the same seeds.
 
-The committed seed s is the first, then s + 1, s + 2, ... A seed that was seen outside the plan is
-*spent*: it cannot count for the candidate any more, because choosing a candidate by a seed and
-testing it on the same seed finds differences that are not there. Which seeds count and which are
-spent says `ops.eligible`, for `run` as for `compare`.
+The committed seed s is the first, then s + 1, s + 2, ... Where several parameters vary and the
+first repeat has other values of them, those numbers are passed over: two repeats share no seed.
+A seed that was seen outside the plan is *spent*: it cannot count for the candidate any more,
+because choosing a candidate by a seed and testing it on the same seed finds differences that are
+not there. Which seeds count and which are spent says `ops.eligible`, for `run` as for `compare`.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     spent: Collection[int],
     again: bool,
     needs_snapshot: bool,
+    shared: Collection[int] = (),
 ) -> SeedChoice:
     """Choose the seeds of the candidate, or of an exploratory run.
 
@@ -70,6 +72,8 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     needs_snapshot : bool
         The branch seems to have no valid snapshot of this state: the committed seed is executed
         for it, also where it is spent or counts already.
+    shared : collection of int
+        Numbers that would repeat a seed of the first repeat: taken only where they are asked for.
 
     Returns
     -------
@@ -79,7 +83,7 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     if explicit:
         run = tuple(seed for seed in dict.fromkeys(explicit) if again or seed not in counting)
         return SeedChoice(run, counted, tuple(seed for seed in run if seed in spent))
-    fresh = _upward(committed, spent)
+    fresh = upward(committed, {*spent, *shared})
     if again:
         run = tuple(itertools.islice(fresh, wanted))
     else:
@@ -111,5 +115,6 @@ def choose_baseline(
     return SeedChoice(run, tuple(sorted(counting)), ())
 
 
-def _upward(start: int, without: Collection[int]) -> Iterator[int]:
+def upward(start: int, without: Collection[int]) -> Iterator[int]:
+    """Yield the numbers from `start` on, some of them left out."""
     return (seed for seed in itertools.count(start) if seed not in without)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -254,6 +255,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             counting=side.seeds(environment, _links(place, main), main.key),
             spent=eligible.seen_outside(everywhere, plan, main.inputs, main.key),
             again=request.again,
+            shared=main.shared,
             needs_snapshot=_lacks_snapshot(place, main, [found.run for found in reached]),
         )
         if other is None:
@@ -327,6 +329,6 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
             cell = replace(cell, first={param_key(k): v for k, v in repeat.seeds.items()})
     if not pair_with:
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
-        pair_with = set(range(cell.committed_seed, cell.committed_seed + wanted))
+        pair_with = set(itertools.islice(seeds.upward(cell.committed_seed, cell.shared), wanted))
     counting = side.seeds(environment, _links(place, cell), cell.key)
     return cell, seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
