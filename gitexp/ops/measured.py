@@ -119,7 +119,7 @@ def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
 
 def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Output | None:
     """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
-    if not seen.curves or cache.dir.is_relative_to(Path(job.repository, ".gitexp")):
+    if not seen.curves or Path(job.cache_dir).is_relative_to(Path(job.repository, ".gitexp")):
         return None  # without DVC nothing is kept but numbers
     data = curves_format.dump(
         CurvePoint(name, step, value)

@@ -141,7 +141,11 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
         reach(Point.RUN_WORKTREE)
         project = slot / job.project
         own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / measured.POINTS)}
-        attempt.env = variables.job_variables(job, slot, own, os.environ)
+        # A notebook that logs by hand and starts a run hands down where its own curves go.
+        given = {
+            name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)
+        }
+        attempt.env = variables.job_variables(job, slot, own, given)
         params.write(project, job.edits)
         slots.share_cache(slot, job.project, cache)
         held = slots.make_links(project, job.links)

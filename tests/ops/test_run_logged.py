@@ -77,9 +77,10 @@ def reasons(report: RunReport) -> list[str]:
 
 @pytest.mark.slow
 def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
-    tmp_path: Path,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    repo = project(tmp_path)
+    monkeypatch.setenv("GITEXP_CURVES", str(tmp_path / "of a notebook"))
+    repo = project(tmp_path / "project")
     assert "files: []" in repo.show(".gitexp/config.yaml")
     plan(repo, repeats=5)
     repo.commit({"train.py": LOGS.replace("0.8", "0.9")})
@@ -93,6 +94,7 @@ def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
     listed = {metric.metric for item in list_runs(repo.workspace).runs for metric in item.metrics}
     assert listed == {"f1", "loss", "curve:loss.final", "curve:loss.area"}
     assert repo.status() == []
+    assert not (tmp_path / "of a notebook").exists()
 
 
 @pytest.mark.slow
