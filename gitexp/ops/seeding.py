@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 VARIABLE: Final = "GITEXP_SEED"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
+_MOST_BYTES = 32 << 20  # of all of them
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
     r"|\.(csv|tsv|md|rst|html|svg|png|jpe?g|gif|pdf|dvc|lock|parquet|npy|npz|pkl|zip|gz)$"
@@ -48,7 +49,7 @@ _ALL_ARGUMENTS = re.compile(
 )
 _READERS = ("params_show", "hydra", "omegaconf", "OmegaConf")  # of whole params files
 _ENTROPY = re.compile(
-    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]*time"
+    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
 )
 _DRAWS = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
@@ -205,20 +206,21 @@ class Code:
 def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
     """Read the text of everything that a commit could execute."""
     texts: list[tuple[str, str]] = []
-    whole = True
+    whole, room = True, _MOST_BYTES
     for entry in objects.walk_tree(repo, commit):
         path = entry.path.decode("utf-8", "replace")
         if entry.mode == objects.MODE_COMMIT:
             whole = False
         if _NO_CODE.search(path) or entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
             continue
-        if len(texts) >= _MOST:
+        if len(texts) >= _MOST or room < 0:
             return Code(tuple(texts), config, whole=False)
         try:
             data = objects.blob(repo, BlobId(entry.id), _LARGEST, where=path)
         except GitexpError:  # too large
             whole = whole and not path.endswith((".py", ".ipynb"))
             continue
+        room -= len(data)
         if b"\0" not in data:
             text = data.decode("utf-8", "replace")
             texts.append((path, _cells(text, path) if path.endswith(".ipynb") else text))
@@ -250,14 +252,17 @@ def _names(word: str, text: str) -> bool:
     return bool(
         re.search(rf"[\"'][^\"'\n]*\b(?:{name}|{spelt})\b[^\"'\n]*[\"']", text)
         or re.search(rf"\.{name}\b(?!\s*\()", text)
-        or re.search(rf"\$\{{[^}}]*\b{name}\b|\*\*\w", text)
-        or re.search(rf"def \w+\([^)]*\b{name}\b", text)
+        or re.search(rf"\$\{{[^}}]{{0,80}}\b{name}\b|\*\*\w", text)
+        or re.search(rf"def \w{{1,200}}\([^)]{{0,400}}\b{name}\b", text)
     )
 
 
 def _takes(path: str, text: str, file: str, key: tuple[str, ...]) -> bool:
     tree = _parsed(text) if path.endswith((".py", ".ipynb")) else None
-    return tree is None or reading.takes(tree, file, key)
+    try:
+        return tree is None or reading.takes(tree, file, key)
+    except RecursionError:  # a thousand lookups in a row: nobody's own code
+        return True
 
 
 # --- chance -------------------------------------------------------------------------------------
@@ -389,5 +394,5 @@ def _called(call: ast.Call, modules: Mapping[str, str] | None = None) -> str:
 def _parsed(text: str) -> ast.AST | None:
     try:
         return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

@@ -144,3 +144,19 @@ def test_a_key_in_the_params_file_that_the_code_reads_is_advised() -> None:
     files = (("train.py", text), ("params.yaml", YAML))
     found = Code(files, ProjectConfig(pipeline="dvc.yaml"))
     assert found.remedy().next_step == "gitexp init --seed-param train.seed"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x = " + "(" * 5_000,
+        "p = load('params.yaml')\nx = p" + "['a']" * 300,
+        "seed=" * 20_000,
+        "${" * 20_000,
+        "def f(" * 5_000,
+    ],
+)
+def test_a_text_that_was_made_to_be_hard_is_read_all_the_same(text: str) -> None:
+    found = code(text, PARAM)
+    assert found.able() in {True, False}
+    assert found.fixed() is None
