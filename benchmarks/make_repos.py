@@ -18,6 +18,8 @@ from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
+from gitexp.git import objects, repository
+from gitexp.git.discovery import discover
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
 from gitexp.model.plan import (
@@ -40,7 +42,7 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.store import layout
+from gitexp.store import inputs, layout, plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -101,7 +103,8 @@ def make(folder: Path, branches: int, runs: int, *, files: int = 0, commits: int
         subprocess.run([*git, "config", key, value], check=True)
     _import(git, _history(_project(files), commits))
     start = subprocess.run([*git, "rev-parse", "main"], check=True, capture_output=True, text=True)
-    _import(git, _experiments(start.stdout.strip(), branches, runs))
+    _import(git, _plans(start.stdout.strip(), branches))
+    _import(git, _runs(folder, start.stdout.strip(), branches, runs))
     subprocess.run([*git, "reset", "-q", "--hard", "main"], check=True)
 
 
@@ -159,20 +162,32 @@ def _history(base: Mapping[str, bytes], commits: int) -> Iterator[bytes]:
         yield _commit("main", "", {"docs/log.txt": f"entry {number}\n".encode()}, number)
 
 
-def _experiments(start: str, branches: int, runs: int) -> Iterator[bytes]:
+def _plans(start: str, branches: int) -> Iterator[bytes]:
     for number in range(branches):
         plan = _plan(number, start)
-        branch = plan.branch
         files = {
             layout.plan_path(plan.name): plan_format.dump(plan),
             "params.yaml": f"lr: 0.{200_000 + number}\nseed: 0\n".encode(),
         }
-        yield _commit(branch, start, files, number)
+        yield _commit(plan.branch, start, files, number)
+
+
+def _runs(folder: Path, start: str, branches: int, runs: int) -> Iterator[bytes]:
+    """Record runs; the last one of each experiment is of the state that its branch has."""
+    repo = repository.open_repository(discover(folder))
+    for number in range(branches):
+        plan = _plan(number, start)
+        commit = objects.resolve(repo, plan.branch)
+        config, _ = plans.config_of(repo, commit)
+        tree = objects.commit_info(repo, commit).tree
+        last = Source(commit, tree, plan.branch), inputs.compute(repo, tree, config)
         for first in range(0, runs, RUNS_A_COMMIT):
             files = {}
             for index in range(first, min(runs, first + RUNS_A_COMMIT)):
-                files |= _record(plan, number * runs + index)
-            yield _commit(branch, "", files, number + 1 + first)
+                of = last if index == runs - 1 else None
+                files |= _record(plan, number * runs + index, of)
+            begin = "" if first else f"refs/heads/{plan.branch}^0"
+            yield _commit(plan.branch, begin, files, number + 1 + first)
 
 
 def _commit(branch: str, start: str, files: Mapping[str, bytes], minute: int) -> bytes:
@@ -206,14 +221,20 @@ def _plan(number: int, baseline: str) -> Plan:
     )
 
 
-def _record(plan: Plan, number: int) -> dict[str, bytes]:
+def _record(
+    plan: Plan, number: int, of: tuple[Source, InputsDigest] | None = None
+) -> dict[str, bytes]:
     table = _table(number % 100)
     begin = BEGIN + timedelta(minutes=number)
+    source, digest = of or (
+        Source(CommitHash("1" * 40), TreeId("2" * 40), plan.branch),
+        InputsDigest(hashlib.sha256(str(number).encode()).hexdigest()),
+    )
     run = Run(
         id=_run_id(number),
         origin=Origin.OBSERVED,
-        source=Source(CommitHash("1" * 40), TreeId("2" * 40), plan.branch),
-        inputs=InputsDigest(hashlib.sha256(str(number).encode()).hexdigest()),
+        source=source,
+        inputs=digest,
         plan=PlanRef(plan.name, plan.digest),
         group="",
         engine="local",

@@ -46,10 +46,14 @@ if TYPE_CHECKING:
 INTENDED: dict[str, str] = {
     "* compare steady metrics[3]": "a metric that is constant on both sides gets no test",
     "* compare steady metrics[2].p_adjusted": "and is no chance that the others pay for",
-    "* compare steady metrics[*].p_adjusted": "a constant metric is no chance that others pay for",
     "* compare *next_step": "conclude wants words, and the command is one that is taken",
     "* review *comparison.next_step": "as compare",
     "* compare *words": "what its author concluded is in every report",
+    "* runs[*].counts": "which of a run's repeats count, by the rule of compare",
+    "* list --runs* runs[*].exploratory": "a run under a plan that was amended is under none now",
+    "* status not_counted": "why repeats do not count",
+    "* status failed": "what failed is said",
+    "pipeline status next": "after a failure, not the call that failed",
     "* power --metric * next": "the plan to type repeats what was asked about",
 }
 

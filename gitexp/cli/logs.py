@@ -1,6 +1,6 @@
 r"""Print what the commands of a run printed.
 
-  gitexp logs                    the newest run of this work tree
+  gitexp logs                    the run that failed, else the newest of this work tree
   gitexp logs RUN --seed 3       one repeat
   gitexp logs --follow           as it is printed, until the run has ended
 

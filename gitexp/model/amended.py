@@ -54,3 +54,4 @@ class AmendReport:
     commit: CommitHash | None  # None for a dry run
     dry_run: bool
     not_updated: tuple[str, ...]
+    spent: tuple[int, ...] = ()  # seeds that the candidate as it is had finished before

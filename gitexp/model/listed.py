@@ -38,8 +38,9 @@ class RunSummary:
     started_at: datetime
     params: tuple[tuple[str, ParamValue], ...]
     metrics: tuple[MetricSummary, ...]
-    exploratory: bool
+    exploratory: bool  # under no plan that is there
     seeds: tuple[int, ...] = ()  # of finished repeats
+    counts: tuple[int, ...] = ()  # of those that count, on either side of an experiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class ExperimentSummary:
     hypothesis: str
     metric: str
     runs: int
-    finished: int  # repeats that finished under the plan
+    finished: int  # repeats of the candidate that count, as `compare` counts them
     planned: int
     primary: MetricSummary | None
     author: str

@@ -102,6 +102,8 @@ class StatusView:
     shallow: bool
     notes: tuple[str, ...]
     next_step: str
+    not_counted: tuple[str, ...] = ()  # why finished repeats of this experiment do not count
+    failed: tuple[str, ...] = ()  # what failed of these inputs and was not made up for
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """Changes what binds in a plan, and keeps in it what bound before, who changed it and why.
 
-Runs that were made under the old terms are those of another plan: they are shown and do not count,
-and their seeds are spent. So nobody gains by moving a promise to where the results are.
+The candidate's runs that were made under the old terms are those of another plan: they are shown
+and do not count, and the seeds that finished are spent. So nobody gains by moving a promise to
+where the results are.
 """
 
 from __future__ import annotations
@@ -10,16 +11,18 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UsageError
+from gitexp.errors import GitexpError, UsageError
 from gitexp.formats import amendments
 from gitexp.formats import plan as plan_format
 from gitexp.git import identity, objects, repository
 from gitexp.model.amended import AmendReport, Term
 from gitexp.model.plan import Amendment, BaselineRef
-from gitexp.ops import grade, private
+from gitexp.ops import grade, private, sides
 from gitexp.ops.conclude import experiment_of
+from gitexp.ops.eligible import finished_seeds, is_under
 from gitexp.ops.known import known_metrics, metric_named
-from gitexp.store import layout, plans, transaction
+from gitexp.ops.sides import Named
+from gitexp.store import layout, lookup, plans, transaction
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -30,6 +33,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
+    from gitexp.store.index import Index
     from gitexp.store.transaction import TipView
 
 
@@ -89,11 +93,13 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     amended = replace(changed, amended=(*plan.amended, kept))
     with open_index(workspace) as index:
         order = grade.order_at(repo, index, plan, tip)
+        spent = _spent(repo, index, amended, branch, tip)
     report = AmendReport(
         plan=amended,
         before=plan.digest,
         terms=tuple(Term(key, before[key], after[key]) for key in differing),
         runs=0 if order is None else len(order.runs) + len(order.early),
+        spent=spent,
         commit=None,
         dry_run=dry_run,
         not_updated=(),
@@ -116,6 +122,17 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         retry=False,
     )
     return replace(report, commit=published.commit, not_updated=published.not_updated)
+
+
+def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -> tuple[int, ...]:
+    """Return the seeds of the candidate as it is that were seen under the older terms."""
+    try:
+        inputs = sides.source(repo, Named(branch, tip, branch, plan), tip, index).inputs
+    except GitexpError:  # then nothing can be run either, and `run` says why
+        return ()
+    everywhere = lookup.runs_by_inputs(repo, inputs, index=index)
+    others = (item for item in everywhere if item.run.inputs == inputs and not is_under(item, plan))
+    return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
 
 
 def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:

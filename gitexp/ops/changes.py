@@ -49,7 +49,7 @@ def changes(
             found.append(Change("environment", "digest", left[:9], right[:9]))
             warnings.append("an environment is not recorded: its distributions are not compared")
         else:
-            found += _environment_changes(one, two)
+            found += environment_changes(one, two)
     return tuple(found), tuple(warnings)
 
 
@@ -64,7 +64,8 @@ def _read(repo: Repo, side: SideCount) -> Environment | None:
     return None
 
 
-def _environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
+def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
+    """Yield what of the system and which distributions differ."""
     for name in _SYSTEM:
         if getattr(one, name) != getattr(two, name):
             yield Change("environment", name, getattr(one, name), getattr(two, name))

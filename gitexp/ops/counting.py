@@ -36,7 +36,7 @@ from gitexp.ops.eligible import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
     from gitexp.model.plan import Plan
@@ -74,6 +74,10 @@ class Found:
     baseline: tuple[FoundRun, ...] = ()
     elsewhere: tuple[FoundRun, ...] = ()
     pooled: tuple[FoundRun, ...] = ()
+
+    def __iter__(self) -> Iterator[FoundRun]:
+        """Go over all of them, each once."""
+        yield from (*self.candidate, *self.baseline, *self.elsewhere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +154,7 @@ def count(
     """
     unused: list[Unused] = []
     warnings: list[str] = []
-    everywhere = (*found.candidate, *found.baseline, *found.elsewhere)
+    everywhere = tuple(found)
     mine = of_candidate(
         (*found.candidate, *found.pooled), everywhere, plan, candidate, earlier, unused
     )

@@ -24,13 +24,14 @@ from gitexp.ops import (
     selection,
     sides,
     subgroups,
+    why,
 )
 from gitexp.ops.changes import changes
-from gitexp.ops.counting import count, evaluation_of
 from gitexp.ops.designs import choose, predictions, still
 from gitexp.ops.designs.situation import Situation
-from gitexp.ops.gather import gather
+from gitexp.ops.gather import World, gather
 from gitexp.ops.subgroups import Subgroups
+from gitexp.ops.tally import settle
 from gitexp.ops.variation import is_clocked
 from gitexp.stats.adjust import family
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
@@ -44,12 +45,11 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.honesty import Ledger, Selection
     from gitexp.model.plan import Plan
-    from gitexp.ops.counting import Count, Evaluation, Found, SideCount
+    from gitexp.ops.counting import Count, Evaluation, SideCount
     from gitexp.ops.designs.pairs import Pair
     from gitexp.ops.measure import Answer, Question
     from gitexp.ops.sides import Named, Source
     from gitexp.store.index import Index
-    from gitexp.store.lookup import FoundRun
 
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
@@ -189,17 +189,19 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
         )
         plan = None
-    gathered = gather(repo, index, baseline, candidate, plan, options.pool)
-    counted = count(gathered.found, plan, baseline.inputs, candidate.inputs, gathered.earlier)
-    evaluation = evaluation_of(counted)
-    together = bool(counted.pairs) and evaluation.same
-    everything, counted = (
-        counted,
-        selection.without(counted, selection.late_seeds(counted, plan, paired=together)),
-    )
+    gathered = gather(World(repo, index), baseline, candidate, plan, options.pool)
+    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
     if not same:
-        _check_samples(baseline, candidate, counted, plan, swapped)
+        lacks = not (counted.candidate.repeats and counted.baseline.repeats)
+        lines: tuple[str, ...] = ()
+        failed: tuple[why.Failure, ...] = ()
+        if lacks and plan is not None:
+            both = baseline, candidate
+            lines = why.uncounted(repo, gathered.found, settled, plan, both)
+            failed = why.failures(gathered.found, settled, both)
+        _check_samples(baseline, candidate, counted, plan, swapped, lines, failed)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
     cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
@@ -240,7 +242,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             *gathered.warnings,
             *cautions.warnings(counted, evaluation),
             *cautions.on_other_machines(counted, plan),
-            *replanned.warnings(repo, plan, _every(gathered.found), candidate.config),
+            *replanned.warnings(repo, plan, gathered.found, candidate.config),
             *measured.warnings,
             *ledger.warnings(used),
             *more,
@@ -266,10 +268,6 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
 
 def _remedy(repo: Repo, candidate: Source) -> str:
     return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
-
-
-def _every(found: Found) -> tuple[FoundRun, ...]:
-    return (*found.candidate, *found.baseline, *found.elsewhere)
 
 
 def _is_concluded(repo: Repo, named: Named, plan: Plan) -> bool:
@@ -299,8 +297,14 @@ def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
     )
 
 
-def _check_samples(
-    baseline: Source, candidate: Source, counted: Count, plan: Plan | None, swapped: str
+def _check_samples(  # noqa: PLR0913, PLR0917  the two sides, and what was seen of them
+    baseline: Source,
+    candidate: Source,
+    counted: Count,
+    plan: Plan | None,
+    swapped: str,
+    lines: tuple[str, ...],
+    failed: tuple[why.Failure, ...],
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
@@ -314,6 +318,7 @@ def _check_samples(
             continue
         seen = dict.fromkeys(item.why for item in counted.unused)
         beside = f"; seen and not counted: {', '.join(seen)}" if seen else ""
+        beside += "".join(f"; {text}" for text in (*lines, *(item.text for item in failed)))
         other = counted.baseline if source is candidate else counted.candidate
         seeds = advice.seed_ranges(other.repeats)
         if source is candidate:
@@ -332,7 +337,7 @@ def _check_samples(
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
             where=f"{source.name} at {source.commit[:7]}",
             expected=expected,
-            next_step=command,
+            next_step=command if swapped else why.after(failed, command),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import InputsDigest, RunId
+    from gitexp.model.ids import CommitHash, InputsDigest, RunId
     from gitexp.model.plan import Plan
     from gitexp.ops.eligible import Earlier
     from gitexp.ops.sides import Source
@@ -35,20 +34,72 @@ class Gathered:
     found: Found
     earlier: Earlier
     warnings: tuple[str, ...]
+    unreadable: tuple[lookup.Unreadable, ...] = ()
+    shallow: bool = False  # older history is not in this clone
 
 
-def gather(  # noqa: PLR0913, PLR0917  where to look, for what
-    repo: Repo,
-    index: Index,
+class World:
+    """What all branches, remotes and archives hold, read once for all questions of a call.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    more : iterable of CommitHash
+        Commits that no branch or tag need lead to.
+    """
+
+    def __init__(self, repo: Repo, index: Index, more: Iterable[CommitHash] = ()) -> None:
+        self.repo, self.index = repo, index
+        self.tops = frozenset(tip.commit for tip in tips(repo))
+        self.graph = Graph(repo, index, [*sorted(self.tops), *more])
+        self.order = {item.run: item for item in self.graph.additions()}
+        self._reach: dict[CommitHash, frozenset[RunId]] = {}
+        self._before: dict[tuple[RunId, RunId], bool] = {}
+        self._read: tuple[frozenset[str], lookup.Lookup] | None = None
+
+    def at(self, *commits: CommitHash) -> World:
+        """Return a world in which these commits can be asked for."""
+        known = all(commit in self.graph.nodes for commit in commits)
+        return self if known else World(self.repo, self.index, commits)
+
+    def reach(self, commit: CommitHash) -> frozenset[RunId]:
+        """Return the runs that a commit reaches."""
+        if commit not in self._reach:
+            self._reach[commit] = frozenset(i.run for i in self.graph.additions([commit]))
+        return self._reach[commit]
+
+    def earlier(self, one: FoundRun, other: FoundRun) -> bool:
+        """Return whether a run was recorded before another one, by ancestry."""
+        key = one.run.id, other.run.id
+        if key not in self._before:
+            first, then = (self.order[run].commit for run in key)
+            self._before[key] = self.graph.is_before(first, then)
+        return self._before[key]
+
+    def read(self, inputs: Iterable[InputsDigest], plans: Iterable[Plan]) -> lookup.Lookup:
+        """Return the runs of inputs or plans, wherever they are; at least those."""
+        digests, under = tuple(inputs), tuple(plans)
+        asked = frozenset((*digests, *(f"{plan.digest}:{plan.name}" for plan in under)))
+        if self._read is None or not asked <= self._read[0]:
+            found = lookup.runs_by_inputs(self.repo, *digests, plans=under, index=self.index)
+            self._read = asked, found
+        return self._read[1]
+
+
+def gather(
+    world: World,
     baseline: Source,
     candidate: Source,
     plan: Plan | None,
-    pool: tuple[str, ...],
+    pool: tuple[str, ...] = (),
 ) -> Gathered:
     """Look for the runs of two sides in all branches, remotes and archives.
 
     Parameters
     ----------
+    world : World
+    baseline, candidate : Source
     plan : Plan or None
         Also its runs of other inputs: they are looks.
     pool : tuple of str
@@ -59,23 +110,21 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     UnknownRevisionError
         If a revision of `pool` names no commit.
     """
-    tops = [tip.commit for tip in tips(repo)]
+    repo = world.repo
     pools = [objects.resolve(repo, name) for name in pool]
-    graph = Graph(repo, index, [*tops, baseline.records, candidate.records, *pools])
-    order = {item.run: item for item in graph.additions()}
+    world = world.at(baseline.records, candidate.records, *pools)
+    order = world.order
     inputs = (baseline.inputs, candidate.inputs)
-    anywhere = lookup.runs_by_inputs(repo, *inputs, plan=plan, index=index)
-    known = {item.run.id: item for item in anywhere}
-    unreadable = {item.id: item.why for item in anywhere.unreadable}
-    reach = {
-        commit: {item.run for item in graph.additions([commit])}
-        for commit in (baseline.records, candidate.records, *pools)
+    anywhere = world.read(inputs, () if plan is None else (plan,))
+    known = {
+        item.run.id: item for item in anywhere if item.run.inputs in inputs or _is_of(item, plan)
     }
-    for commit in reach:
-        if commit not in tops:  # a detached commit may hold runs that no tip reaches
-            own = lookup.runs_at(repo, commit, index)
+    unreadable = {item.id: item for item in anywhere.unreadable}
+    for commit in (baseline.records, candidate.records, *pools):
+        if commit not in world.tops:  # a detached commit may hold runs that no tip reaches
+            own = lookup.runs_at(repo, commit, world.index)
             known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
-            unreadable |= {item.id: item.why for item in own.unreadable}
+            unreadable |= {item.id: item for item in own.unreadable}
     for run in tuple(unreadable):  # whoever damages a record must not get rid of it
         first = _first_version(repo, order[run])
         if first is not None:
@@ -83,8 +132,8 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
             if first.run.inputs in inputs or _is_of(first, plan):
                 known[run] = first
     warnings = [
-        f"run {run} cannot be read and counts nowhere: {why}"
-        for run, why in sorted(unreadable.items())
+        f"run {run} cannot be read and counts nowhere: {item.why}"
+        for run, item in sorted(unreadable.items())
     ]
     if anywhere.shallow:
         warnings.append("this clone is shallow: older runs may be unknown here")
@@ -94,21 +143,20 @@ def gather(  # noqa: PLR0913, PLR0917  where to look, for what
     added = tuple(_as_added(repo, order, known.values()))
     warnings += dict.fromkeys(_unclear(added, files, asked))
     every = sorted(_named(added, files, asked), key=lambda item: item.order)
-    right = tuple(item for item in every if item.run.id in reach[candidate.records])
-    rest = [item for item in every if item.run.id not in reach[candidate.records]]
-    left = tuple(item for item in rest if item.run.id in reach[baseline.records])
-    elsewhere = tuple(item for item in rest if item.run.id not in reach[baseline.records])
-    taken = {run for commit in pools for run in reach[commit]}
-
-    @cache
-    def before(one: RunId, other: RunId) -> bool:
-        return graph.is_before(order[one].commit, order[other].commit)
-
-    def earlier(one: FoundRun, other: FoundRun) -> bool:
-        return before(one.run.id, other.run.id)
-
+    mine, theirs = (world.reach(side.records) for side in (candidate, baseline))
+    right = tuple(item for item in every if item.run.id in mine)
+    rest = [item for item in every if item.run.id not in mine]
+    left = tuple(item for item in rest if item.run.id in theirs)
+    elsewhere = tuple(item for item in rest if item.run.id not in theirs)
+    taken = {run for commit in pools for run in world.reach(commit)}
     pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
-    return Gathered(Found(right, left, elsewhere, pooled), earlier, tuple(warnings))
+    return Gathered(
+        Found(right, left, elsewhere, pooled),
+        world.earlier,
+        tuple(warnings),
+        anywhere.unreadable,
+        anywhere.shallow,
+    )
 
 
 def _named(

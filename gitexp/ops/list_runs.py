@@ -19,10 +19,10 @@ from gitexp.model.listed import (
 )
 from gitexp.model.summary import pooled
 from gitexp.model.verdict import Verdict
+from gitexp.ops.counted import Counted
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
-from gitexp.store.experiments import experiment_lines
 from gitexp.store.index import open_index
 from gitexp.store.layout import DATA_BRANCH, tombstone_path
 from gitexp.store.lines import shown
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from gitexp.model.summary import MetricSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.index import Index
     from gitexp.store.lines import RunLine
     from gitexp.store.mergedlines import MergedLine
     from gitexp.store.tips import Tip
@@ -74,19 +75,11 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     running = calls.busy_branches(workspace)
     with open_index(workspace) as index:
         there = tips(repo)
-        every = _nearest(there)
-        chosen = _chosen(repo, there, every, query)
-        lines = experiment_lines(repo, index, chosen)
-        merged: tuple[MergedLine, ...] = ()
-        if chosen is every:
-            names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
-            # The same plan under the name that it had when it was merged, not another one of it.
-            before = {(name, line.created_at) for line in lines.values() for name in line.formerly}
-            merged = tuple(
-                item
-                for item in merged_lines(repo, index, there, names, prefix)
-                if (item.line.name, item.line.created_at) not in before
-            )
+        nearest = _nearest(there)
+        chosen = _chosen(repo, there, nearest, query)
+        counted = Counted(repo, index, there, nearest, chosen)
+        lines = counted.lines
+        merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
     bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
         for tip, line in lines.items()
@@ -100,12 +93,16 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
     bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
     summaries = [
-        _experiment(
-            tip,
+        _summary(
             line,
-            prefix,
-            running=tip.local and tip.branch in running,
-            removed=tip.archived and _is_removed(repo, tip, line.name),
+            line.name or tip.branch.removeprefix(prefix),
+            tip.name,
+            tip.commit,
+            "running"
+            if tip.local and tip.branch in running
+            else _gone(repo, tip, line.name)
+            if tip.archived
+            else _state(line),
         )
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
@@ -113,6 +110,19 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     summaries += [_merged(item) for item in merged if not item.line.bad]
     return ExperimentList(
         select_experiments(summaries, query), tuple(bad), bool(shallow_commits(repo))
+    )
+
+
+def _all_merged(
+    repo: Repo, index: Index, there: tuple[Tip, ...], prefix: str, counted: Counted
+) -> tuple[MergedLine, ...]:
+    lines = counted.lines
+    names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
+    # The same plan under the name that it had when it was merged, not another one of it.
+    before = {(name, line.created_at) for line in lines.values() for name in line.formerly}
+    found = merged_lines(repo, index, there, names, prefix)
+    return counted.merged(
+        item for item in found if (item.line.name, item.line.created_at) not in before
     )
 
 
@@ -150,12 +160,31 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
             lines = newest_lines(repo, index, trees, query.limit)
         else:
             lines = run_lines(repo, index, trees)
+        nearest = _nearest(every)
+        counted = Counted(repo, index, every, nearest, nearest)
+        merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
+        good = {line.id: line for line in lines.values() if not line.bad}
+        counts = counted.by_run(tuple(good.values()))
+    plans = {
+        (name, line.digest)
+        for line in (*counted.lines.values(), *(item.line for item in merged))
+        if line.name
+        for name in (line.name, *line.formerly)
+    }
     bad = tuple(
         UnreadableRecord(line.id, holders[tree][0], line.bad)
         for tree, line in lines.items()
         if line.bad
     )
-    summaries = [_run(line, holders[tree]) for tree, line in lines.items() if not line.bad]
+    summaries = [
+        replace(
+            _run(line, holders[tree]),
+            counts=counts.get(line.id, ()),
+            exploratory=line.reported or (line.plan_name, line.plan_digest) not in plans,
+        )
+        for tree, line in lines.items()
+        if not line.bad
+    ]
     return RunList(select_runs(summaries, query), bad, bool(shallow_commits(repo)))
 
 
@@ -218,20 +247,13 @@ def _chosen(
     return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
 
 
-def _is_removed(repo: Repo, tip: Tip, name: str) -> bool:
-    return objects.blob_id(repo, tip.commit, tombstone_path(name)) is not ABSENT
+def _gone(repo: Repo, tip: Tip, name: str) -> str:
+    stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) is not ABSENT
+    return "removed" if stone else "archived"
 
 
 def _merged(item: MergedLine) -> ExperimentSummary:
     return _summary(item.line, item.line.name, item.where, item.commit, "merged", lost=item.lost)
-
-
-def _experiment(
-    tip: Tip, line: ExperimentLine, prefix: str, *, running: bool, removed: bool
-) -> ExperimentSummary:
-    name = line.name or tip.branch.removeprefix(prefix)
-    state = _state(tip, line, running=running, removed=removed)
-    return _summary(line, name, tip.name, tip.commit, state)
 
 
 def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
@@ -262,16 +284,12 @@ def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
     )
 
 
-def _state(tip: Tip, line: ExperimentLine, *, running: bool, removed: bool) -> str:
-    if running:
-        return "running"
-    if tip.archived:
-        return "removed" if removed else "archived"
+def _state(line: ExperimentLine) -> str:
     if not line.name:
         return "no plan"
     if line.concluded:
         return "concluded"
-    return "run" if line.finished else "planned"
+    return "run" if line.inputs[1] else "planned"
 
 
 def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
@@ -15,6 +15,7 @@ from gitexp.model.ids import RunId
 from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.ops.live import live_runs
 from gitexp.ops.measured import POINTS
+from gitexp.ops.status import standing_failures
 from gitexp.staging import logged
 from gitexp.store import calls, lookup
 from gitexp.store.index import open_index
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.run import RepeatState
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.why import Failure
 
 TAIL_BYTES = 256 << 10  # of each repeat, unless the caller asks for another length
 CHUNK_BYTES = 64 << 10
@@ -56,7 +58,8 @@ def logs(
     ----------
     workspace : Workspace
     run : str, optional
-        The beginning of a run's id; by default the newest that left logs in this work tree.
+        The beginning of a run's id; by default the newest run of this branch that failed, as long
+        as nothing has made up for it, else the newest that left logs in this work tree.
     seed : int, optional
         Only this repeat's.
     tail_bytes : int
@@ -74,10 +77,16 @@ def logs(
     UnknownRunError
         If there is no such run, or several begin so.
     """
-    folder = _folder(workspace, run)
+    failed = _failed(workspace) if run is None else None
+    folder = _folder(workspace, failed.run if failed is not None else run)
     if folder is None:
-        return _recorded(workspace, run, seed)
-    return _of_jobs(workspace, folder, seed, tail_bytes)
+        view = _recorded(workspace, failed.run if failed is not None else run, seed)
+    else:
+        view = _of_jobs(workspace, folder, seed, tail_bytes)
+    if failed is None:
+        return view
+    note = f"run {failed.run[:8]} of the {failed.side} failed; gitexp logs RUN shows another"
+    return replace(view, notes=(*view.notes, note))
 
 
 def follow(
@@ -131,6 +140,16 @@ def follow(
         rest = decoders[path].decode(b"", final=True) if path in decoders else ""
         if rest:
             yield LogPiece(RunId(folder.name), seed, rest)
+
+
+def _failed(workspace: Workspace) -> Failure | None:
+    """Return what failed on this branch and was not made up for, unless a run is going on."""
+    if live_runs(workspace).running:
+        return None
+    try:
+        return next(iter(standing_failures(workspace)), None)
+    except GitexpError:  # a plan or settings that cannot be read: the logs are there all the same
+        return None
 
 
 def _folder(workspace: Workspace, run: str | None) -> Path | None:

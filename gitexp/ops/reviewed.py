@@ -156,7 +156,7 @@ def _experiment(asked: Asked, plan: Plan, checked: CheckedPlan) -> ReviewedExper
         problem=problem,
         next_step=next_step,
         behind=_behind(asked, plan, comparison),
-        recorded_by=() if comparison is None else _recorded_by(asked, plan, comparison),
+        recorded_by=() if comparison is None else _recorded_by(asked, comparison),
         concluded=concluded,
     )
 
@@ -210,15 +210,15 @@ def _behind(asked: Asked, plan: Plan, comparison: Comparison | None) -> Behind |
     return Behind(newer, other)
 
 
-def _recorded_by(asked: Asked, plan: Plan, comparison: Comparison) -> tuple[RecordedBy, ...]:
-    """Return who recorded repeats of the candidate under its plan, in the order of the runs."""
+def _recorded_by(asked: Asked, comparison: Comparison) -> tuple[RecordedBy, ...]:
+    """Return who recorded the candidate's repeats that count, in the order of the runs."""
     found: dict[str, tuple[int, set[int]]] = {}
-    wanted = comparison.candidate.inputs
-    for item in lookup.runs_at(asked.repo, asked.head, asked.index, inputs={wanted}):
+    side = comparison.candidate
+    for item in lookup.runs_at(asked.repo, asked.head, asked.index, inputs={side.inputs}):
         run = item.run
-        if run.plan is None or not plan.covers(run.plan.name, run.plan.digest):
+        if run.id not in side.runs:
             continue
-        seeds = finished_seeds(item)
+        seeds = set(finished_seeds(item)).intersection(side.seeds)
         if seeds:
             runs, known = found.get(run.author.name, (0, set()))
             found[run.author.name] = (runs + 1, known | set(seeds))

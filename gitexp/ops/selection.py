@@ -52,7 +52,7 @@ def of_sweep(
     """
     groups = {
         item.run.group
-        for item in (*found.candidate, *found.baseline, *found.elsewhere)
+        for item in found
         if item.run.inputs == candidate.inputs
         and item.run.group
         and (plan is None or not is_under(item, plan))

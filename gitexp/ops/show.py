@@ -19,8 +19,10 @@ from gitexp.model.listed import UnreadableRecord
 from gitexp.model.summary import summarise
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.ops import sides
+from gitexp.ops.gather import World, gather
 from gitexp.ops.sides import Named
 from gitexp.ops.states import state_of
+from gitexp.ops.tally import settle, sources
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
@@ -28,6 +30,8 @@ from gitexp.store.lines import shown
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
@@ -117,13 +121,14 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
         for line in reached.lines
         if not named.where or plan is None or plan.covers(line.plan_name, line.plan_digest)
     ]
+    counts = _counts(repo, index, named, plan, added)
     return ShownExperiment(
         branch=branch or name,
         commit=commit,
         plan=plan,
         plan_commit=added,
         inputs=state.inputs,
-        runs=tuple(_shown(line, plan, line.branch or branch or name) for line in lines),
+        runs=tuple(_shown(line, plan, line.branch or branch or name, counts) for line in lines),
         conclusion=conclusion,
         unreadable=tuple(
             UnreadableRecord(item.id, item.commit[:9], item.why) for item in reached.unreadable
@@ -134,9 +139,24 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
     )
 
 
-def _shown(line: RunLine, plan: Plan | None, branch: str) -> RunSummary:
-    """Return a run, which counts only if `compare` counts it: one under this very plan."""
-    found = shown(line, branch)
+def _counts(
+    repo: Repo, index: Index, named: Named, plan: Plan | None, added: CommitHash | None
+) -> dict[str, tuple[int, ...]]:
+    """Return the seeds that count of each run; none where a side cannot be read."""
+    if plan is None:
+        return {}
+    try:
+        baseline, candidate, _ = sources(repo, index, plan, named, added)
+        gathered = gather(World(repo, index), baseline, candidate, plan)
+    except GitexpError:  # said by the state's notes, or by `compare`
+        return {}
+    return settle(gathered, plan, baseline.inputs, candidate.inputs).by_run
+
+
+def _shown(
+    line: RunLine, plan: Plan | None, branch: str, counts: Mapping[str, tuple[int, ...]]
+) -> RunSummary:
+    found = replace(shown(line, branch), counts=counts.get(line.id, ()))
     if plan is None or plan.covers(line.plan_name, line.plan_digest):
         return found
     return replace(found, exploratory=True)

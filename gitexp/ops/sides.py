@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
     from gitexp.store.merged import Merged
+    from gitexp.store.tips import Tip
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,13 @@ def tip(repo: Repo, index: Index, name: str) -> Named:
     UnknownExperimentError
     """
     return _branch(repo, name) or _kept(repo, index, name) or _revision(repo, name)
+
+
+def of_tip(repo: Repo, found: Tip) -> Named:
+    """Return the experiment of a branch here or of a remote, or of an archive tag."""
+    if found.archived:
+        return _archived(repo, found.name, found.name.partition("/")[2], found.commit)
+    return _planned(repo, Named(found.name, found.commit, found.branch))
 
 
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:

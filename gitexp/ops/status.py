@@ -10,34 +10,34 @@ from gitexp.git import objects, refs, repository
 from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
 from gitexp.model.listed import UnreadableRecord
-from gitexp.model.run import RepeatState
 from gitexp.model.views import StatusView
-from gitexp.ops import sides
-from gitexp.ops.counting import Found, count
-from gitexp.ops.eligible import is_under, of_candidate
+from gitexp.ops import why
+from gitexp.ops.counting import REPEATED, UNPAIRED
+from gitexp.ops.eligible import finished_seeds
+from gitexp.ops.gather import World, gather
 from gitexp.ops.live import live_runs
+from gitexp.ops.sides import Named
+from gitexp.ops.tally import settle, sources
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
-from gitexp.store.ancestry import Graph
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
 from gitexp.store.pointed import unreadable as unreadable_pointers
 from gitexp.store.state import State
-from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.ops.live import LiveRuns
+    from gitexp.ops.why import Failure
     from gitexp.store.index import Index
-    from gitexp.store.lookup import FoundRun
+    from gitexp.store.lookup import Unreadable
 
 
+_SAME = frozenset((REPEATED, UNPAIRED))
 _BARE = "git clone it: work is done in a clone; gitexp list shows what is in here"
 
 
@@ -52,6 +52,8 @@ class _Facts:
     counted: tuple[int, ...] = ()
     baseline_counted: tuple[int, ...] = ()
     exploratory: int = 0
+    not_counted: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
     unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
@@ -94,7 +96,20 @@ def status(workspace: Workspace) -> StatusView:
         shallow=facts.shallow,
         notes=tuple(notes),
         next_step=_next_step(head, facts, live, dirty) if workspace.top is not None else _BARE,
+        not_counted=facts.not_counted,
+        failed=tuple(item.text for item in facts.failed),
     )
+
+
+def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
+    """Return what failed on this branch and was not made up for, the candidate's first."""
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    facts = _Facts()
+    if head.commit is not ABSENT:
+        with open_index(workspace) as index:
+            _look(repo, index, head.branch or "", head.commit, facts, [], [])
+    return facts.failed
 
 
 def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists of one answer
@@ -130,102 +145,53 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
     except GitexpError as error:
         notes.append(_words(error))
         return
-    _count(repo, index, commit, added, facts, notes, unreadable)
+    here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
+    _count(repo, index, here, added, facts, notes, unreadable)
 
 
 def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second half
     repo: Repo,
     index: Index,
-    commit: CommitHash,
+    here: Named,
     added: CommitHash | None,
     facts: _Facts,
     notes: list[str],
     unreadable: list[UnreadableRecord],
 ) -> None:
-    """Count as `compare` will: by the same rule, over the same records."""
-    if facts.inputs is None:
-        return
-    baseline = _baseline_inputs(repo, index, facts.plan, commit, added, notes)
-    wanted = [facts.inputs, *([baseline] if baseline is not None else [])]
-    # Runs of other inputs under the plan are looks, which `compare` counts; here they say nothing.
-    anywhere = lookup.runs_by_inputs(repo, *wanted, index=index)
-    facts.shallow = anywhere.shallow
-    unreadable += (
-        UnreadableRecord(item.id, item.commit[:9], item.why) for item in anywhere.unreadable
-    )
-    here = [
-        (item, repeat.seed)
-        for item in anywhere
-        if item.run.inputs == facts.inputs
-        for repeat in item.run.repeats
-        if repeat.state is RepeatState.FINISHED
-    ]
-    if facts.plan is None:
+    """Count as `compare` does: by the same rule, over the same records."""
+    plan = here.plan
+    if plan is None:
+        anywhere = lookup.runs_by_inputs(repo, *filter(None, [here.inputs]), index=index)
         facts.exploratory = sum(
-            1
-            for item in anywhere
-            if item.run.plan is None
-            for repeat in item.run.repeats
-            if repeat.state is RepeatState.FINISHED
+            len(finished_seeds(item)) for item in anywhere if item.run.plan is None
         )
+        facts.shallow = anywhere.shallow
+        unreadable += map(_unreadable, anywhere.unreadable)
         return
-    base = facts.plan.baseline.commit
-    graph = Graph(repo, index, [*(tip.commit for tip in tips(repo)), commit])
-    mine = {item.run for item in graph.additions([commit])}
-    theirs = {item.run for item in graph.additions([base])} if base in graph.nodes else set()
-    found = Found(
-        candidate=tuple(item for item in anywhere if item.run.id in mine),
-        baseline=tuple(item for item in anywhere if item.run.id in theirs - mine),
-        elsewhere=tuple(item for item in anywhere if item.run.id not in mine | theirs),
-    )
-
-    def earlier(one: FoundRun, other: FoundRun) -> bool:
-        return graph.is_before(one.commit, other.commit)
-
-    if baseline is None:  # its commit is not here, and no run of it: only one side can be counted
-        mine_only = of_candidate(found.candidate, anywhere, facts.plan, facts.inputs, earlier, [])
-        facts.counted = tuple(sorted({repeat.seed for _, repeat in mine_only.repeats()}))
-        _rest(here, facts.plan, facts, notes)
-        return
-    facts.unchanged = baseline == facts.inputs
-    counted = count(found, facts.plan, baseline, facts.inputs, earlier)
-    facts.counted = tuple(sorted(counted.candidate.repeats))
-    facts.baseline_counted = tuple(sorted(counted.baseline.repeats))
-    _rest(here, facts.plan, facts, notes)
-    notes += counted.warnings
-    if counted.confounded:
-        notes.append(f"confounded: {counted.confounded}")
-
-
-def _rest(
-    here: Sequence[tuple[FoundRun, int]], plan: Plan, facts: _Facts, notes: list[str]
-) -> None:
-    """Tell repeats that are outside the plan from those that repeat one that counts."""
-    counted = set(facts.counted)
-    same = [seed for item, seed in here if seed in counted and is_under(item, plan)]
-    again = len(same) - len(counted & set(same))
-    facts.exploratory = max(0, len(here) - len(counted) - again)
-    if again:
+    baseline, candidate, unknown = sources(repo, index, plan, here, added)
+    notes += filter(None, [unknown])
+    gathered = gather(World(repo, index), baseline, candidate, plan)
+    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    facts.shallow = gathered.shallow
+    unreadable += map(_unreadable, gathered.unreadable)
+    facts.unchanged = baseline.inputs == candidate.inputs
+    facts.counted, facts.baseline_counted = settled.candidate, settled.baseline
+    mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
+    aside = [item for item in settled.count.unused if item.run in mine]
+    facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
+    both = baseline, candidate
+    facts.not_counted = why.uncounted(repo, gathered.found, settled, plan, both)
+    facts.failed = why.failures(gathered.found, settled, both)
+    if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
+    notes += settled.count.warnings
+    if settled.count.confounded:
+        notes.append(f"confounded: {settled.count.confounded}")
 
 
-def _baseline_inputs(  # noqa: PLR0913, PLR0917  as `_look`
-    repo: Repo,
-    index: Index,
-    plan: Plan | None,
-    commit: CommitHash,
-    added: CommitHash | None,
-    notes: list[str],
-) -> InputsDigest | None:
-    if plan is None:
-        return None
-    try:
-        named = sides.planned_baseline(repo, plan, commit, index)
-        return sides.source(repo, named, added or commit, index).inputs
-    except GitexpError as error:
-        notes.append(f"baseline {plan.baseline.name}: {_words(error)}")
-        return None
+def _unreadable(item: Unreadable) -> UnreadableRecord:
+    return UnreadableRecord(item.id, item.commit[:9], item.why)
 
 
 def _verdict(repo: Repo, commit: CommitHash, name: str) -> str | None:
@@ -260,10 +226,11 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.unchanged:
         return "change code or parameters, commit, then gitexp run --with-baseline"
     lacking = len(facts.baseline_counted) < plan.repeats
-    if len(facts.counted) < plan.repeats:
-        return "gitexp run --with-baseline" if lacking else "gitexp run"
+    if not lacking and len(facts.counted) >= plan.repeats:
+        return "gitexp compare"
     # Not `--at NAME`: the branch of that name may have moved since the plan.
-    return "gitexp run --with-baseline" if lacking else "gitexp compare"
+    step = "gitexp run --with-baseline" if lacking else "gitexp run"
+    return why.after(facts.failed, step)
 
 
 def _words(error: GitexpError) -> str:

@@ -29,9 +29,10 @@ def text(report: AmendReport) -> str:
     lines = [f"{verb} {terminal(report.plan.name)}: {terminal(changes, limit=_LONG)}", ""]
     lines.append(f"why         {terminal(report.plan.amended[-1].why, limit=_LONG)}")
     if report.runs:
+        spent = f"; seeds {numbers.ranges(report.spent)} are spent" if report.spent else ""
         lines.append(
             f"before      {numbers.amount(report.runs, 'run')} under plan {report.before[:SHORT]}:"
-            " shown, not counted; their seeds are spent"
+            f" the candidate's are shown and not counted{spent}"
         )
     if report.commit is not None:
         lines.append(f"recorded    {report.commit[:SHORT]}, plan {report.plan.digest[:SHORT]}")
@@ -52,6 +53,7 @@ def json(report: AmendReport) -> str:
             for item in report.terms
         ],
         "runs": report.runs,
+        "spent": list(report.spent),
         "commit": report.commit,
         "dry_run": report.dry_run,
         "not_updated": list(report.not_updated),

@@ -71,6 +71,7 @@ def run_summary(run: RunSummary) -> Json:
         "finished": run.finished,
         "repeats": run.repeats,
         "seeds": list(run.seeds),
+        "counts": list(run.counts),
         "author": run.author,
         "started_at": time_text(run.started_at),
         "inputs": run.inputs,

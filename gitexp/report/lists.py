@@ -159,6 +159,13 @@ def summary_text(item: MetricSummary) -> str:
     return f"{mean} +- {sd}" if sd else mean
 
 
+def counts_text(run: RunSummary) -> str:
+    """Return whether a run's finished repeats count: all, some or none of them."""
+    if run.counts:
+        return "yes" if len(run.counts) == run.finished else f"{len(run.counts)} of {run.finished}"
+    return "exploratory" if run.exploratory and run.finished else "no"
+
+
 def shown_param(value: ParamValue) -> str:
     """Return a parameter's value as a params file has it.
 
@@ -193,7 +200,7 @@ def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
         item.name or item.branch,
         item.state,
         "" if item.verdict is None else item.verdict.value,
-        f"{item.finished}/{item.planned}" if item.planned else "",
+        f"{item.finished}/{max(item.finished, item.planned)}" if item.planned else "",
         item.metric,
         mean,
         sd,
@@ -212,7 +219,7 @@ def _run(
         run.id[:SHORT],
         run.experiment or run.branch,
         run.state,
-        "exploratory" if run.exploratory else "yes",
+        counts_text(run),
         *(summary_text(measured[name]) if name in measured else "" for name in metrics),
         *(shown_param(values.get(key)) for key in params),
         run.author,

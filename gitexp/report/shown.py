@@ -144,7 +144,9 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         facts.append(Fact("repeats", _seeds(view.counted, plan.repeats)))
         against = f", {plan.baseline.name} at {plan.baseline.commit[:SHORT]}"
         facts.append(Fact("baseline", _seeds(view.baseline_counted, plan.repeats) + against))
-    if view.exploratory:
+        facts += [Fact("not counted", text) for text in view.not_counted]
+        facts += [Fact("failed", text) for text in view.failed]
+    if view.exploratory and not view.not_counted:
         one = view.exploratory == 1
         said = (
             "1 repeat, which never counts"
@@ -223,7 +225,7 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
             item.id[:SHORT],
             item.state,
             item.inputs[:SHORT],
-            "exploratory" if item.exploratory else "yes",
+            lists.counts_text(item),
             numbers.ranges(item.seeds),
             *(
                 next((lists.summary_text(m) for m in item.metrics if m.metric == name), "")
@@ -270,7 +272,8 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:
-    of = f"{len(seeds)} of {planned} count"
+    more = len(seeds) > planned
+    of = f"{len(seeds)} count, {planned} planned" if more else f"{len(seeds)} of {planned} count"
     return f"{of} (seeds {numbers.ranges(seeds)})" if seeds else of
 
 

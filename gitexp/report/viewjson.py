@@ -52,6 +52,8 @@ def status(value: StatusView) -> str:
             "counted": list(value.counted),
             "baseline_counted": list(value.baseline_counted),
             "exploratory": value.exploratory,
+            "not_counted": list(value.not_counted),
+            "failed": list(value.failed),
             "concluded": value.verdict is not None,
             "verdict": value.verdict or None,
             "dirty": list(value.dirty),

@@ -1,35 +1,42 @@
 """One line about an experiment, a pure function of its branch's name and the commit at its tip.
 
-So it can be remembered by these two, and a list of two thousand branches is one query.
+So it can be remembered by these two, and a list of two thousand branches is one query. What counts
+may depend on what else was run, and is for `ops.tally` to say; most experiments are *plain*: their
+own tree shows that counting by the whole rule leaves nothing out, unless `seen` of another branch
+has the same inputs.
 """
 
 from __future__ import annotations
 
 import json
 import marshal
+import os
+import zlib
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.formats import config as config_format
 from gitexp.formats import verdict as verdict_format
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import commit_info, read_blob, tree_id
-from gitexp.model.ids import RunId, TreeId
-from gitexp.model.summary import MetricSummary, describe, pooled, summarise
+from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob, tree_id
+from gitexp.model.ids import CommitHash
+from gitexp.model.summary import MetricSummary, pooled
 from gitexp.store.ancestry import listings
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
-from gitexp.store.layout import CONCLUSIONS, conclusion_path
+from gitexp.store.layout import CONCLUSIONS, CONFIG, FOLDER, conclusion_path
 from gitexp.store.plans import plan_named, plan_of_branch
-from gitexp.store.records import read_run
 from gitexp.store.summaries import run_line, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.store.lines import RunLine
     from gitexp.store.tips import Tip
@@ -49,13 +56,17 @@ class ExperimentLine:
     planned: int
     runs: int  # in the tip's tree, under the plan; without a plan: started on this branch
     finished: int  # candidate's seeds with a finished repeat, of the newest inputs
-    primary: MetricSummary | None
+    primary: MetricSummary | None  # over these
     concluded: bool
     verdict: str  # "" where there is no conclusion, or it gives none
     author: str
     created_at: datetime | None  # without a plan: of the tip's commit
     baseline: str = ""  # as the plan's author typed it
     formerly: tuple[str, ...] = ()  # names it had before
+    digest: str = ""  # of the plan
+    inputs: tuple[str, str] = ("", "")  # of baseline and candidate, where a run tells them
+    plain: bool = True  # all of these repeats count, unless others had seen them
+    seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
     bad: str = ""  # the plan, or the conclusion, cannot be read
     unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
 
@@ -114,8 +125,9 @@ def _read(
     many = {tree: run for runs in held.values() if len(runs) > _FEW for run, tree in runs.items()}
     lines = run_lines(repo, index, many)
     fresh: dict[str, bytes] = {}
+    bases: dict[CommitHash, frozenset[TreeId]] = {}
     for tip in unknown:
-        line = found[keys[tip]] = _work_out(repo, tip, held[tip.commit], lines)
+        line = found[keys[tip]] = _work_out(repo, index, tip, held[tip.commit], lines, bases)
         if not line.bad and not line.unread:  # a newer gitexp, or a fetch, may be able to
             fresh[keys[tip]] = encode(line)
     if fresh:
@@ -123,8 +135,13 @@ def _read(
     return found
 
 
-def _work_out(
-    repo: Repo, tip: Tip, held: Mapping[RunId, TreeId], known: Mapping[TreeId, RunLine]
+def _work_out(  # noqa: PLR0913, PLR0917  a tip, and what was read for all of them
+    repo: Repo,
+    index: Index,
+    tip: Tip,
+    held: Mapping[RunId, TreeId],
+    known: Mapping[TreeId, RunLine],
+    bases: dict[CommitHash, frozenset[TreeId]],
 ) -> ExperimentLine:
     """Return the line of a branch, with the runs in its tree and the lines of those of many."""
 
@@ -143,79 +160,163 @@ def _work_out(
     except GitexpError as error:
         return _without_plan(repo, tip, 0, error.brief)
     if plan is ABSENT:
-        mine = sum(1 for line in lines("").values() if line.branch == tip.branch)
-        return _without_plan(repo, tip, mine, "")
+        runs = lines("")
+        mine = sum(1 for line in runs.values() if line.branch == tip.branch)
+        return replace(_without_plan(repo, tip, mine, ""), seen=_seen(runs.values()))
     runs = lines(plan.metric)
     unread = tuple((run.id, run.bad) for run in runs.values() if run.bad)
-    return replace(line_of_plan(repo, plan, tip.commit, runs), unread=unread)
+    line = line_of_plan(repo, plan, tip.commit, runs)
+    before = _held_before(repo, index, plan, bases)
+    return replace(
+        line,
+        plain=line.plain and _is_current(repo, plan, tip.commit, runs),
+        seen=_seen(run for tree, run in runs.items() if tree not in before),
+        unread=unread,
+    )
 
 
 def line_of_plan(
     repo: Repo, plan: Plan, commit: CommitHash, lines: Mapping[TreeId, RunLine]
 ) -> ExperimentLine:
     """Return the line of a plan, by the runs and the conclusion in a commit's tree."""
-    under = [
-        (tree, line)
-        for tree, line in lines.items()
-        if plan.covers(line.plan_name, line.plan_digest)
-    ]
-    seeds, primary = _candidate(repo, plan, under)
+    runs = [line for line in lines.values() if line.seeds and not line.reported]
+    under = [line for line in runs if plan.covers(line.plan_name, line.plan_digest)]
+    newest = newest_of(plan, under)
+    mine = [] if newest is None else [line for line in under if line.inputs == newest.inputs]
+    base = {line.inputs for line in runs if line.commit == plan.baseline.commit and line.plain}
+    seeds = {seed for line in mine for seed in line.seeds}
+    parts = [part for line in mine for part in line.metrics if part.metric == plan.metric]
+    # Else it is called otherwise than the plan calls it; see `model.metricname`.
+    told = not mine or sum(part.n for part in parts) == len(seeds)
+    told = told and not any(line.bad for line in lines.values())
     concluded, verdict, bad = _conclusion(repo, commit, plan.name)
     return ExperimentLine(
         name=plan.name,
         hypothesis=plan.hypothesis,
         metric=plan.metric,
         planned=plan.repeats,
-        runs=len(under),
+        runs=sum(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()),
         finished=len(seeds),
-        primary=primary,
+        primary=pooled(parts) if parts else None,
         concluded=concluded,
         verdict=verdict,
         author=plan.author.name,
         created_at=plan.created_at,
         baseline=plan.baseline.name,
         formerly=plan.formerly,
+        digest=plan.digest,
+        inputs=(min(base, default=""), "" if newest is None else newest.inputs),
+        plain=told and _is_plain(plan, runs, mine, base),
         bad=bad,
     )
 
 
-def is_candidate(plan: Plan, line: RunLine) -> bool:
-    """Return whether a run of a plan is one of its candidate, with a repeat that finished."""
-    return line.commit != plan.baseline.commit and bool(line.seeds)
-
-
 def newest_of(plan: Plan, under: Iterable[RunLine]) -> RunLine | None:
     """Return the newest run of the candidate among the runs under a plan."""
-    mine = [line for line in under if is_candidate(plan, line)]
+    mine = [line for line in under if line.commit != plan.baseline.commit and line.seeds]
     return max(mine, key=lambda line: (line.started_at, line.id), default=None)
 
 
-def _candidate(
-    repo: Repo, plan: Plan, under: Sequence[tuple[TreeId, RunLine]]
-) -> tuple[set[int], MetricSummary | None]:
-    """Return seeds and primary metric of the candidate: the inputs of its newest run."""
-    newest = newest_of(plan, (line for _, line in under))
-    if newest is None:
-        return set(), None
-    mine = sorted(
-        (item for item in under if is_candidate(plan, item[1]) and item[1].inputs == newest.inputs),
-        key=lambda item: item[1].id,
+def sight(inputs: str, plan: str, digest: str) -> str:
+    """Return how `seen` names inputs that were run under a plan, or under none."""
+    mark = zlib.crc32(f"{plan}:{digest}".encode("utf-8", "surrogateescape")) if digest else 0
+    return f"{inputs[:16]}{mark:08x}"
+
+
+def _seen(lines: Iterable[RunLine]) -> str:
+    every = {
+        sight(line.inputs, line.plan_name, "" if line.reported else line.plan_digest)
+        for line in lines
+        if line.seeds
+    }
+    return " ".join(sorted(every))
+
+
+def _held_before(
+    repo: Repo, index: Index, plan: Plan, known: dict[CommitHash, frozenset[TreeId]]
+) -> frozenset[TreeId]:
+    """Return the runs that the baseline's tree has: other branches are asked for them."""
+    commit = plan.baseline.commit
+    if commit not in known:
+        held = listings(repo, index, [commit])[commit] if exists(repo, commit) else {}
+        known[commit] = frozenset(held.values())
+    return known[commit]
+
+
+def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base: set[str]) -> bool:
+    """Return whether all of the candidate's repeats count, by what its own tree shows.
+
+    That is where each seed was run once, in one environment, by runs of commits as they are, no
+    more often than planned, by nobody before the plan, and with a partner if anything has one.
+    """
+    theirs = [line for line in runs if line.inputs in base]
+    wanted = {line.inputs for line in mine}
+    for side in (mine, theirs):
+        every = [seed for line in side for seed in line.seeds]
+        if len(every) > len(set(every)) or not all(line.plain for line in side):
+            return False
+    ran = {seed for line in mine for seed in line.seeds}
+    met = {seed for line in theirs for seed in line.seeds}
+    others = [line for line in runs if not plan.covers(line.plan_name, line.plan_digest)]
+    return (
+        len(ran) <= plan.repeats
+        and len(base) <= 1
+        and (bool(base) or not others)  # else an older run may be the baseline's
+        and not base & wanted
+        and (not met or (ran == met if len(ran) == plan.repeats else ran <= met))
+        and len({line.environment for line in (*mine, *theirs)}) <= 1
+        and not any(line.inputs in wanted for line in others)
+        and all(line.plain for line in runs if line not in others)
     )
-    seeds = {seed for _, line in mine for seed in line.seeds}
-    parts = [part for _, line in mine for part in line.metrics if part.metric == plan.metric]
-    if not parts:
-        return seeds, None
-    if len(seeds) == sum(len(line.seeds) for _, line in mine):
-        return seeds, pooled(parts)
-    values: dict[int, float] = {}  # a seed that was run twice counts once
-    for tree, line in mine:
-        _, samples = read_run(repo, tree, RunId(line.id))
-        for seed in line.seeds:
-            one = summarise(s for s in samples if s.seed == seed and s.metric == plan.metric)
-            for part in one:
-                if part.metric == plan.metric:
-                    values.setdefault(seed, part.mean)
-    return seeds, describe(plan.metric, list(values.values()))
+
+
+def _is_current(
+    repo: Repo, plan: Plan, commit: CommitHash, lines: Mapping[TreeId, RunLine]
+) -> bool:
+    """Return whether a tip is seen to have the inputs of the newest run, where there is one."""
+    under = (line for line in lines.values() if plan.covers(line.plan_name, line.plan_digest))
+    newest = newest_of(plan, under)
+    if newest is None:
+        return True
+    try:
+        data = read_blob(repo, commit, CONFIG)
+        if data is ABSENT:
+            return False
+        return _only_runs_between(repo, CommitHash(newest.commit), commit, _settings(data))
+    except GitexpError:
+        return False
+
+
+def _only_runs_between(
+    repo: Repo, one: CommitHash, other: CommitHash, config: ProjectConfig
+) -> bool:
+    """Return whether two commits differ in nothing but what runs write, by their top folders.
+
+    A quick look for lists of thousands: False says nothing. Settings, and a lock file that may
+    count (of a frozen stage, or where it decides what the outputs are), need a closer one.
+    """
+    if not exists(repo, one):
+        return False
+    left, right = ({e.path: (e.mode, e.id) for e in list_dir(repo, c)} for c in (one, other))
+    differ = {path for path in left.keys() | right.keys() if left.get(path) != right.get(path)}
+    written = {
+        os.fsencode(path) for path in (FOLDER, ".gitignore", *config.outputs, *config.metrics)
+    }
+    pipeline = config.pipeline or ""
+    if not config.project and pipeline == "dvc.yaml":
+        text = read_blob(repo, other, pipeline)
+        if text is not ABSENT and b"frozen" not in text and b"${" not in text:
+            written.add(b"dvc.lock")
+    made = (*config.outputs, *config.metrics)
+    alone = not config.project and not any("/" in path for path in made)
+    same = blob_id(repo, one, CONFIG) == blob_id(repo, other, CONFIG)
+    return alone and same and differ <= written
+
+
+@lru_cache(maxsize=64)
+def _settings(data: bytes) -> ProjectConfig:
+    """Read settings; those of all branches of a project are few."""
+    return config_format.load(data, CONFIG)
 
 
 def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, str]:
@@ -268,6 +369,10 @@ def encode(line: ExperimentLine) -> bytes:
         None if line.created_at is None else line.created_at.isoformat(),
         line.baseline,
         line.formerly,
+        line.digest,
+        line.inputs,
+        line.plain,
+        line.seen,
     ]
     return _COMPACT(row).encode("ascii")
 
@@ -283,13 +388,13 @@ def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
 
 _Row = tuple[
     str, str, str, int, int, int, tuple[str, int, float, float | None] | None, bool, str, str,
-    str | None, str, list[str],
+    str | None, str, list[str], str, tuple[str, str], bool, str,
 ]  # fmt: skip
 
 
 def _decode(row: _Row) -> ExperimentLine:
     name, hypothesis, metric, planned, runs, finished, primary = row[:7]
-    concluded, verdict, author, at, baseline, formerly = row[7:]
+    concluded, verdict, author, at, baseline, formerly, digest, (old, new), plain, seen = row[7:]
     return ExperimentLine(
         name,
         hypothesis,
@@ -304,4 +409,8 @@ def _decode(row: _Row) -> ExperimentLine:
         None if at is None else datetime.fromisoformat(at),
         baseline,
         tuple(formerly),
+        digest,
+        (old, new),
+        plain,
+        seen,
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 8  # raise it when the meaning of any stored value changes
+SCHEMA = 9  # raise it when the meaning of any stored value changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
@@ -44,6 +44,7 @@ class Kind(enum.Enum):
     MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
     POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
     USE = 8  # a conclusion's file -> what it decided, on which evaluation data
+    TALLY = 9  # tips of all refs, and a plan -> what of its records counts
 
 
 class Index:

@@ -21,7 +21,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import summarise_rows
-from gitexp.store.lines import FINISHED, RunLine, state_word
+from gitexp.store.lines import FINISHED, RunLine, is_plain, state_word
 from gitexp.store.records import RUN_LIMIT_BYTES, SAMPLES_LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class _Person(TypedDict):
 class _Source(TypedDict):
     commit: str
     branch: str
+    overrides: dict[str, Json]
+    swaps: dict[str, Json]
 
 
 class _Samples(TypedDict):
@@ -66,6 +68,8 @@ class _Repeat(TypedDict):
     seed: int
     state: str
     environment: str | None
+    links: str
+    seeds: dict[str, int]
 
 
 _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_checked` looked
@@ -83,6 +87,7 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_c
         "started_at": str,
         "params": dict[str, "Json"],
         "samples": _Samples,
+        "fixed_seeds": dict[str, int],
     },
 )
 
@@ -161,6 +166,13 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
         started_at=started_at.astimezone(UTC),
         params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
         metrics=summarise_rows(_rows(rows, metric.partition("[")[0])),
+        plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
+        and not any(item.get("seeds") for item in repeats)
+        and is_plain(
+            (item["environment"], item.get("links"))
+            for item in repeats
+            if item["state"] == FINISHED
+        ),
     )
 
 

@@ -11,7 +11,7 @@ from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from gitexp.model.ids import ParamValue, RunId
     from gitexp.model.run import Run, Sample
@@ -41,6 +41,7 @@ class RunLine:
     started_at: datetime
     params: tuple[tuple[str, ParamValue], ...]
     metrics: tuple[MetricSummary, ...]  # over seeds: folds of one seed are averaged first
+    plain: bool = False  # of a commit as it is, one environment and seed, without linked data
     bad: str = ""
 
 
@@ -65,7 +66,20 @@ def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
         started_at=run.started_at,
         params=tuple(sorted(run.params.items())),
         metrics=summarise(samples),
+        plain=not (run.source.overrides or run.source.swaps or run.fixed_seeds)
+        and not any(item.seeds for item in run.repeats)
+        and is_plain(
+            (item.environment, item.links)
+            for item in run.repeats
+            if item.state is RepeatState.FINISHED
+        ),
     )
+
+
+def is_plain(ran: Iterable[tuple[object, object]]) -> bool:
+    """Return whether repeats ran in one environment (environment, links), without linked data."""
+    kinds = set(ran)
+    return len(kinds) <= 1 and not any(links for _, links in kinds)
 
 
 def shown(line: RunLine, branch: str) -> RunSummary:

@@ -166,10 +166,10 @@ def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
 def runs_by_inputs(
     repo: Repo,
     *inputs: InputsDigest,
-    plan: Plan | None = None,
+    plans: Collection[Plan] = (),
     index: Index | None = None,
 ) -> Lookup:
-    """Return the runs of these inputs (or of this plan), wherever they are recorded.
+    """Return the runs of these inputs (or of these plans), wherever they are recorded.
 
     All local branches, remote-tracking branches and archive tags are searched with their whole
     history.
@@ -178,18 +178,24 @@ def runs_by_inputs(
     ----------
     repo : Repo
     *inputs : InputsDigest
-    plan : Plan, optional
-        Also every run under this plan, of whatever inputs.
+    plans : collection of Plan, optional
+        Also every run under one of them, of whatever inputs.
     index : Index, optional
     """
+    wanted_inputs = frozenset(inputs)
+    by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
+    for plan in plans:
+        by_digest[plan.digest].append(plan)
 
     def wanted(line: RunLine) -> bool:
-        under = plan is not None and plan.covers(line.plan_name, line.plan_digest)
-        return line.inputs in inputs or under
+        mine = by_digest.get(line.plan_digest, ()) if line.plan_digest else ()
+        return line.inputs in wanted_inputs or any(
+            plan.covers(line.plan_name, line.plan_digest) for plan in mine
+        )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.
-    names = () if plan is None else (plan.name, *plan.formerly)
-    return _everywhere(repo, index, wanted, {*inputs, *map(json.dumps, names)})
+    names = [name for plan in plans for name in (plan.name, *plan.formerly)]
+    return _everywhere(repo, index, wanted, {*filter(None, inputs), *map(json.dumps, names)})
 
 
 def runs_in_groups(repo: Repo, groups: Collection[str], index: Index | None = None) -> Lookup:

@@ -177,8 +177,11 @@ def _row(
     line = line_of_plan(repo, plan, commit, lines)
     if line.bad:
         return b"", line.bad
-    under = (item for item in lines.values() if plan.covers(item.plan_name, item.plan_digest))
+    under = [item for item in lines.values() if plan.covers(item.plan_name, item.plan_digest)]
     newest = newest_of(plan, under)
+    # Which of several variants stands for the candidate is for `merged` to say.
+    several = {item.inputs for item in under if item.seeds} - {*line.inputs}
+    line = replace(line, plain=line.plain and not several)
     return b"%s %s" % (b"" if newest is None else newest.commit.encode(), encode(line)), ""
 
 

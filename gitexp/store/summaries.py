@@ -30,10 +30,11 @@ if TYPE_CHECKING:
     # A JSON array; its checksum was right, so it is what `_encode` wrote.
     _Row = tuple[
         str, str, str, str, str, bool, str, str, str, str, Sequence[int], int, str,
-        str, Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]],
+        str, Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]], bool,
     ]  # fmt: skip
 
 
+_MANY: Final = 50  # words to look for in each row
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
@@ -69,6 +70,8 @@ def lines_naming(
     """Return at least the lines that have one of these words, and those that cannot be read."""
     rows, read = _rows(repo, index, runs)
     marks = [word.encode() for word in words]
+    if len(marks) > _MANY:  # then reading them all is the quicker way
+        return read | _decoded(repo, runs, rows)
     named = {tree: row for tree, row in rows.items() if any(mark in row for mark in marks)}
     return read | _decoded(repo, runs, named)
 
@@ -112,6 +115,7 @@ def _encode(line: RunLine) -> bytes:
         line.group,
         line.params,
         [(item.metric, item.n, item.mean, item.sd) for item in line.metrics],
+        line.plain,
     ]
     return _COMPACT(row).encode("ascii")
 
@@ -129,7 +133,7 @@ def _decoded(
 def _decode(row: _Row) -> RunLine:
     (
         started_at, run, inputs, plan, digest, reported, commit, branch, environment,
-        state, seeds, repeats, author, group, params, metrics,
+        state, seeds, repeats, author, group, params, metrics, plain,
     ) = row  # fmt: skip
     return RunLine(
         run,
@@ -148,6 +152,7 @@ def _decode(row: _Row) -> RunLine:
         datetime.fromisoformat(started_at),
         tuple([(key, _param(value)) for key, value in params]),
         tuple([MetricSummary(*item) for item in metrics]),
+        plain,
     )
 
 

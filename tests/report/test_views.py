@@ -258,10 +258,22 @@ def test_json_is_what_its_schema_says(kind: str) -> None:
     answers.check(json.loads(views.render(made("x")[kind], "json")))
 
 
-@pytest.mark.parametrize(("exploratory", "said"), [(True, "exploratory"), (False, "yes")])
-def test_whether_a_run_counts_is_said_either_way(*, exploratory: bool, said: str) -> None:
+@pytest.mark.parametrize(
+    ("exploratory", "finished", "counts", "said"),
+    [
+        (True, 3, (), "exploratory"),
+        (True, 3, (0, 1, 2), "yes"),  # as the baseline's, which may be older than the plan
+        (False, 3, (0, 1, 2), "yes"),
+        (False, 3, (1, 2), "2 of 3"),
+        (False, 3, (), "no"),
+        (True, 0, (), "no"),
+    ],
+)
+def test_whether_a_run_counts_is_said_either_way(
+    *, exploratory: bool, finished: int, counts: tuple[int, ...], said: str
+) -> None:
     view = made("deep")["runs"]
     assert isinstance(view, RunList)
-    run = replace(view.runs[0], exploratory=exploratory)
+    run = replace(view.runs[0], exploratory=exploratory, finished=finished, counts=counts)
     (grid,) = lists.runs(replace(view, runs=(run,))).grids
     assert grid.rows[0][grid.header.index("counts")] == said

@@ -117,7 +117,7 @@ def test_runs_of_a_plan_are_found_whatever_their_inputs(repo: BuiltRepo) -> None
     plan = a_plan("x", base)
     repo.commit({**plan_file(plan), **run_files(*a_run(2, inputs=TWOS, plan=plan))})
     found = lookup.runs_by_inputs(
-        open_repository(repo.workspace), InputsDigest("3" * 64), plan=plan
+        open_repository(repo.workspace), InputsDigest("3" * 64), plans=[plan]
     )
     assert ids(found) == [run_id(2)]
 

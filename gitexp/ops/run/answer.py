@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.plan import Claim
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
+from gitexp.ops import why
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import situation
 
@@ -113,6 +114,7 @@ def report(  # noqa: PLR0913  the parts of the answer
             *warnings,
             *(text for each in published for text in each.cleared),
             *filter(None, (_beyond(seen),)),
+            *_again(seen, published, recorded),
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
@@ -157,6 +159,29 @@ def _beyond(seen: Situation) -> str:
                 "and may have been looked at; more of them need a new plan, with fresh seeds"
             )
     return ""
+
+
+def _again(
+    seen: Situation, published: Sequence[PublishedCall], recorded: Sequence[RecordedRun]
+) -> list[str]:
+    """Say which repeats were there already, and what was installed or removed since."""
+    now = {
+        each.side: repeat.environment
+        for each in recorded
+        for repeat in each.run.repeats
+        if repeat.environment is not None
+    }
+    said = []
+    for item in seen.again:
+        told = ""
+        if published and item.side in now:
+            then = (item.found.commit, item.environment)
+            told = why.environments(seen.repo, then, (published[-1].commit, now[item.side]))
+        repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
+        what = f"{repeats} of the {item.side}, recorded in another environment"
+        verb = "run again" if published else "to be run again"
+        said.append(f"{what}, {verb}{f': {told}' if told else ''}")
+    return said
 
 
 def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:

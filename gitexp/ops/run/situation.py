@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from gitexp.model.request import RunRequest
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.eligible import Eligible
     from gitexp.ops.run.cells import Cell
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.seeds import SeedChoice
@@ -49,6 +50,16 @@ if TYPE_CHECKING:
 CANDIDATE = "candidate"
 BASELINE = "baseline"
 EXPLORATORY = "exploratory"
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Repeats that would count, were they not of another environment: they are run again."""
+
+    side: str
+    found: FoundRun  # the newest with one
+    environment: EnvironmentDigest | None
+    n: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +78,7 @@ class Situation:
         Interpreter of the jobs.
     environment : EnvironmentDigest or None
         As it is now.
+    again : tuple of Again
     """
 
     workspace: Workspace
@@ -80,6 +92,7 @@ class Situation:
     sides: tuple[tuple[Cell, SeedChoice], ...]
     python: str
     environment: EnvironmentDigest | None
+    again: tuple[Again, ...] = ()
 
 
 def look(
@@ -143,7 +156,7 @@ def look(
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.top)
     environment = interpreter.digest(python, place.top, workdir.environments, environ)
-    sides = _choose(place, request, known, main, other, environment, recovered)
+    sides, again = _choose(place, request, known, main, other, environment, recovered)
     return Situation(
         workspace=place.workspace,
         repo=repo,
@@ -156,6 +169,7 @@ def look(
         sides=sides,
         python=python,
         environment=environment,
+        again=again,
     )
 
 
@@ -237,12 +251,12 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     other: Cell | None,
     environment: EnvironmentDigest,
     recovered: Collection[RunId],
-) -> tuple[tuple[Cell, SeedChoice], ...]:
+) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     repo = place.repo
     with open_index(place.workspace) as index:
         reached = lookup.runs_at(repo, place.tip, index).runs
         if main.side == BASELINE:
-            return (_baseline_alone(place, request, plan, main, reached, environment),)
+            return _baseline_alone(place, request, plan, main, reached, environment)
         everywhere = lookup.runs_by_inputs(repo, main.inputs, index=index).runs
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
@@ -258,8 +272,9 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             shared=main.shared,
             needs_snapshot=_lacks_snapshot(place, main, [found.run for found in reached]),
         )
+        again = _again(main, side, choice, environment)
         if other is None:
-            return ((main, choice),)
+            return ((main, choice),), again
         beside = lookup.runs_at(repo, other.commit, index).runs
         theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
         baseline = seeds.choose_baseline(
@@ -267,7 +282,23 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             counting=theirs.seeds(environment, _links(place, other), other.key),
             again=request.again,
         )
-        return ((main, choice), (other, baseline))
+        again += _again(other, theirs, baseline, environment)
+        return ((main, choice), (other, baseline)), again
+
+
+def _again(
+    cell: Cell, side: Eligible, choice: SeedChoice, environment: EnvironmentDigest
+) -> tuple[Again, ...]:
+    others = [
+        (found, repeat)
+        for found, repeat in side.repeats()
+        if repeat.environment != environment and repeat.seed in choice.run
+    ]
+    if not others:
+        return ()
+    newest, last = max(others, key=lambda pair: pair[0].order)
+    seeds = {repeat.seed for _, repeat in others}
+    return (Again(cell.side, newest, last.environment, len(seeds)),)
 
 
 class _Earlier:
@@ -313,7 +344,7 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
     cell: Cell,
     reached: Sequence[FoundRun],
     environment: EnvironmentDigest,
-) -> tuple[Cell, SeedChoice]:
+) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     side = eligible.of_baseline(reached, plan, cell.inputs, [])
     pair_with: set[int] = set(request.seeds)
@@ -331,4 +362,5 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
         pair_with = set(itertools.islice(seeds.upward(cell.committed_seed, cell.shared), wanted))
     counting = side.seeds(environment, _links(place, cell), cell.key)
-    return cell, seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
+    choice = seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
+    return ((cell, choice),), _again(cell, side, choice, environment)

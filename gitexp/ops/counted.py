@@ -1,0 +1,151 @@
+"""The experiments of all branches with what of their records counts, for lists of thousands.
+
+Most lines tell it themselves (`store.experiments`); records are read where a line says that it
+cannot, and where another branch has the same inputs under another plan or none: whoever saw those
+seeds first may have chosen by them. What reads records is imported only then.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from gitexp.errors import GitexpError
+from gitexp.git.absent import ABSENT
+from gitexp.store.ancestry import listings
+from gitexp.store.experiments import experiment_lines, sight
+from gitexp.store.plans import plan_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.ops.sides import Named
+    from gitexp.ops.tally import Tally
+    from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.index import Index
+    from gitexp.store.lines import RunLine
+    from gitexp.store.mergedlines import MergedLine
+    from gitexp.store.tips import Tip
+
+    Who = Tip | MergedLine
+
+_W = TypeVar("_W", bound="Tip | MergedLine")
+
+
+class Counted:
+    """The lines of tips, and of experiments without one, with nothing in them that never counts.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    there : sequence of Tip
+        All of them.
+    nearest : sequence of Tip
+        One for each branch: what was run there may have spent a seed elsewhere.
+    chosen : sequence of Tip
+        Those that are asked about.
+    """
+
+    def __init__(
+        self,
+        repo: Repo,
+        index: Index,
+        there: Sequence[Tip],
+        nearest: Sequence[Tip],
+        chosen: Sequence[Tip],
+    ) -> None:
+        self._repo, self._index, self._there = repo, index, there
+        every = experiment_lines(repo, index, tuple(dict.fromkeys((*nearest, *chosen))))
+        self._seen: defaultdict[str, set[str]] = defaultdict(set)
+        for tip in nearest:
+            for mark in every[tip].seen.split():
+                self._seen[mark[:-8]].add(mark)
+        self._tallies: dict[Who, Tally] = {}
+        self._told: list[tuple[Who, ExperimentLine]] = []
+        self.lines = self._settled({tip: every[tip] for tip in chosen}, self._of_tip)
+
+    def merged(self, items: Iterable[MergedLine]) -> tuple[MergedLine, ...]:
+        """Settle the lines of experiments whose branch is gone."""
+        every = tuple(items)
+        lines = self._settled({item: item.line for item in every}, self._of_records)
+        return tuple(replace(item, line=lines[item]) for item in every)
+
+    def by_run(self, runs: Collection[RunLine]) -> dict[str, tuple[int, ...]]:
+        """Return the seeds that count of each run, for any of the experiments."""
+        found: defaultdict[str, set[int]] = defaultdict(set)
+        for tally in self._tallies.values():
+            for run, seeds in tally.by_run.items():
+                found[run].update(seeds)
+        asked: defaultdict[str, list[tuple[Who, ExperimentLine]]] = defaultdict(list)
+        for who, line in self._told:
+            for inputs in filter(None, line.inputs):
+                asked[inputs].append((who, line))
+        held = listings(
+            self._repo,
+            self._index,
+            {who.commit for run in runs for who, _ in asked.get(run.inputs, ())},
+        )
+        for one in runs:
+            for who, line in asked.get(one.inputs, ()):
+                usable = one.inputs == line.inputs[0] or _is_under(one, line)
+                if one.id in held[who.commit] and usable and not one.reported:
+                    found[one.id].update(one.seeds)
+        return {run: tuple(sorted(seeds)) for run, seeds in found.items()}
+
+    def _settled(
+        self, lines: Mapping[_W, ExperimentLine], named: Callable[[_W], Named]
+    ) -> dict[_W, ExperimentLine]:
+        """Count where a line cannot tell; what cannot be read counts nothing."""
+        settled = dict(lines)
+        asked: dict[_W, Named] = {}
+        for who, line in lines.items():
+            if not line.name or line.bad:
+                continue
+            if line.plain and not self._is_seen(line):
+                self._told.append((who, line))
+                continue
+            settled[who] = replace(line, finished=0, primary=None)
+            try:
+                asked[who] = named(who)
+            except GitexpError:  # `show` says what is wrong with it
+                continue
+        if not asked:
+            return settled
+        from gitexp.ops.tally import tallies
+
+        found = tallies(self._repo, self._index, self._there, tuple(asked.values()))
+        for who, tally in zip(asked, found, strict=True):
+            self._tallies[who] = tally
+            settled[who] = replace(settled[who], finished=len(tally.seeds), primary=tally.primary)
+        return settled
+
+    def _is_seen(self, line: ExperimentLine) -> bool:
+        """Whether some branch has the candidate's inputs under another plan, or under none."""
+        inputs = line.inputs[1]
+        own = {sight(inputs, name, line.digest) for name in (line.name, *line.formerly)}
+        return bool(inputs and self._seen.get(inputs[:16], set()) - own)
+
+    def _of_tip(self, tip: Tip) -> Named:
+        from gitexp.ops import sides
+
+        return sides.of_tip(self._repo, tip)
+
+    def _of_records(self, item: MergedLine) -> Named:
+        from gitexp.ops import sides
+        from gitexp.store import merged
+
+        plan = plan_named(self._repo, item.line.name, item.commit)
+        if plan is ABSENT:
+            return sides.find(self._repo, self._index, item.line.name)
+        held = merged.held(self._repo, self._index, plan, item.where, item.commit)
+        return sides.of_records(item.line.name, held)
+
+
+def _is_under(run: RunLine, line: ExperimentLine) -> bool:
+    names = (line.name, *line.formerly)
+    return (
+        run.inputs == line.inputs[1] and run.plan_digest == line.digest and run.plan_name in names
+    )
