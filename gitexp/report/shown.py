@@ -20,7 +20,7 @@ from gitexp.report.witnessed import order_words
 from gitexp.report.words import verdict_word
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.listed import RunSummary
     from gitexp.model.plan import Plan
@@ -96,6 +96,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         Fact("override", f"{key} = {lists.shown_param(value)}")
         for key, value in source.overrides.items()
     ]
+    facts += [Fact("fixed seed", f"{key} = {value}") for key, value in record.fixed]
     environment = view.environment
     if environment is not None:
         shown = [f"{item.name} {item.version}" for item in environment.distributions]
@@ -114,7 +115,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         Grid(
             "repeats",
             ("seed", "state", "time", "memory", ""),
-            tuple(_repeat(item) for item in kept),
+            tuple(_repeat(item, record.fixed_seeds) for item in kept),
             right=frozenset({2, 3}),
             left_out=len(record.repeats) - len(kept),
         ),
@@ -244,7 +245,9 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
     )
 
 
-def _repeat(item: Repeat) -> tuple[Cell, ...]:
+def _repeat(item: Repeat, fixed: Mapping[str, int]) -> tuple[Cell, ...]:
+    own = [f"{k} = {v}" for k, v in item.seeds.items() if v != item.seed and k not in fixed]
+    marks = [*(["snapshot"] if item.snapshot else []), *own]
     wall, memory = item.resources.wall_s, item.resources.peak_memory_bytes
     where = f"in {item.stage}: " if item.stage and item.reason else ""
     return (
@@ -252,7 +255,7 @@ def _repeat(item: Repeat) -> tuple[Cell, ...]:
         item.state.value,
         "" if wall is None else numbers.duration(wall),
         "" if memory is None else numbers.size(memory),
-        f"{where}{item.reason}" if item.reason else "snapshot" if item.snapshot else "",
+        f"{where}{item.reason}" if item.reason else ", ".join(marks),
     )
 
 

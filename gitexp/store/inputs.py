@@ -12,6 +12,7 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gitexp.formats.config import seed_json
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.model.ids import InputsDigest
@@ -239,7 +240,11 @@ def _settings_differences(a: ProjectConfig, b: ProjectConfig) -> list[InputsDiff
         "evaluation", "once", "inputs_ignore",
     )  # fmt: skip
     return [
-        InputsDifference("config", name, repr(getattr(a, name)), repr(getattr(b, name)))
+        InputsDifference("config", name, _setting(a, name), _setting(b, name))
         for name in names
         if getattr(a, name) != getattr(b, name)
     ]
+
+
+def _setting(config: ProjectConfig, name: str) -> str:
+    return repr(seed_json(config.seed) if name == "seed" else getattr(config, name))
