@@ -80,10 +80,11 @@ def test_what_a_repeat_made_is_told_from_what_ran_once_and_from_its_metrics() ->
         return replace(AN_OUTCOME, stages=stages)
 
     def made(outcome: Outcome) -> str:
-        return record.made(outcome, ("prepare",), ("metrics",))
+        return record.made(outcome, ("prepare",), ("metrics", "eval/live/metrics.json"))
 
     assert made(repeat(data="a", metrics="b")) == ""
     one = made(repeat(data="a", metrics="b", model="c"))
     assert len(one) == 64
     assert one == made(repeat(data="d", metrics="e", model="c"))
+    assert one == made(repeat(data="a", metrics="b", model="c", eval="f")), "metrics lie in it"
     assert one != made(repeat(data="a", metrics="b", model="f"))

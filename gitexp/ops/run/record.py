@@ -136,14 +136,19 @@ def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> s
         Names of the stages that were executed for one seed only.
     metrics : collection of str
         Paths of metrics files, whose numbers are compared, not their bytes: times are among them.
+        A folder that holds one is left out with it.
     """
+    apart = {path[:end] for path in metrics for end in _ends(path)}
     ran_once = {out.path for stage in outcome.stages if stage.name in once for out in stage.outs}
     found = {out.path: out.md5 for stage in outcome.stages for out in stage.outs}
     found |= {out.path: out.md5 for out in outcome.outputs}
-    rows = sorted(
-        [path, md5] for path, md5 in found.items() if path not in ran_once and path not in metrics
-    )
+    rows = sorted([path, md5] for path, md5 in found.items() if path not in ran_once | apart)
     return hashlib.sha256(json_dumps_compact(rows)).hexdigest() if rows else ""
+
+
+def _ends(path: str) -> list[int]:
+    """Return where a path and the folders above it end."""
+    return [*(end for end, letter in enumerate(path) if letter == "/"), len(path)]
 
 
 def mark_snapshot(record: Record, seed: int) -> Record:
