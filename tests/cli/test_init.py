@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.build import DVC_FILES, repository
-from tests.cli.shell import gitexp
+from tests.cli.shell import environment, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -244,6 +248,8 @@ def test_several_seeds_are_asked_for_before_anything_is_written(tmp_path: Path) 
         "the same with --seed-param prepare.seed --seed-param train.seed",
     )
     assert (repo.hash(), repo.status()) == (head, [])
+    assert on_a_terminal(repo, "n\n", "init", "--command", "python train.py") == 2
+    assert (repo.hash(), repo.status()) == (head, [])
     one = gitexp(repo, "init", "--command", "python train.py", "--seed-param", "train.seed")
     assert "prepare.seed is taken for a seed that keeps its committed value" in one.out
     assert 'seed: {"param": train.seed, "fixed": [prepare.seed]}' in repo.show(CONFIG)
@@ -344,3 +350,32 @@ def test_a_second_call_marks_the_records_of_an_older_project(project: BuiltRepo)
     project.commit(at=10)
     assert gitexp(project, "inputs", "HEAD~1", "HEAD").code == 0
     assert "nothing was changed" in gitexp(project, "init").out
+
+
+def test_on_a_terminal_a_yes_lets_all_seeds_vary(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": PARAMS})
+    assert on_a_terminal(repo, "y\n", "init", "--command", "python train.py") == 0
+    assert 'seed: {"param": [prepare.seed, train.seed]}' in repo.show(CONFIG)
+
+
+def on_a_terminal(repo: BuiltRepo, answer: str, *argv: str) -> int:
+    """Run a command on a terminal at which somebody types; return its exit code."""
+    ours, theirs = pty.openpty()
+    child = subprocess.Popen(
+        [sys.executable, "-m", "gitexp", *argv],
+        cwd=repo.path,
+        env=environment(),
+        stdin=theirs,
+        stdout=subprocess.DEVNULL,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    os.write(ours, answer.encode())
+    try:
+        while os.read(ours, 65536):
+            pass
+    except OSError:  # how Linux says that the other side has closed
+        pass
+    os.close(ours)
+    return child.wait()
