@@ -120,6 +120,37 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
     return Moved(count, size, tuple(lacking))
 
 
+def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
+    """Bring an object of a cache that will go into one that stays, as cheaply as can be.
+
+    Members come before what lists them. Nothing is flushed.
+
+    Returns
+    -------
+    bool
+        Whether everything is there now, with the bytes that it was named for.
+
+    Raises
+    ------
+    NoSpaceError, ReadOnlyError
+        If nothing can be written.
+    """
+    with links.explained(str(there.dir)):
+        try:
+            members = _members(here, there, md5)
+        except DamagedDataError:
+            return False
+        if members is None:
+            return False
+        names = (*members, md5) if md5.endswith(".dir") else members
+        return all(
+            objects.adopt(there, objects.object_file(here, name), name)
+            if caches.has(here, name)
+            else caches.has(there, name)
+            for name in names
+        )
+
+
 def by_dvc(verb: str, project: Path, revs: Sequence[str]) -> int:
     """Let DVC push or fetch what these commits need, in one process; return how many objects.
 

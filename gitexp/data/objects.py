@@ -5,7 +5,7 @@ read-only, deletes what is damaged and not read-only, and must never see half a 
 """
 
 # Plain strings and open folders: a Path for each object costs more than its hash.
-# ruff: noqa: PTH101, PTH103, PTH104, PTH102, PTH108, PTH112, PTH116, PTH120
+# ruff: noqa: PTH101, PTH103, PTH104, PTH102, PTH108, PTH110, PTH112, PTH116, PTH120
 
 from __future__ import annotations
 
@@ -43,25 +43,33 @@ class CacheConfig:
         ``cache.type``: ways to try, in order.
     shared : bool
         ``cache.shared = group``: folders are writable for the group.
+    under : tuple of Path
+        Further caches, which are read and never written to: what they hold is not stored again.
     """
 
     dir: Path
     types: tuple[str, ...] = DEFAULT_TYPES
     shared: bool = False
+    under: tuple[Path, ...] = ()
 
 
 def object_file(cache: CacheConfig, md5: Md5) -> str:
     """Return where an object lies, or would lie."""
-    return f"{cache.dir}/files/md5/{md5[:2]}/{md5[2:]}"
+    own = _file_in(cache.dir, md5)
+    if cache.under and not os.path.exists(own):
+        found = (_file_in(folder, md5) for folder in cache.under)
+        return next(filter(os.path.exists, found), own)
+    return own
 
 
 def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
     """Tell whether an object is there in its full length (a power cut leaves shorter ones)."""
-    try:
-        seen = os.stat(object_file(cache, md5))
-    except OSError:
-        return False
-    return stat.S_ISREG(seen.st_mode) and seen.st_size == size
+    for folder in (cache.dir, *cache.under):
+        with contextlib.suppress(OSError):
+            seen = os.stat(_file_in(folder, md5))
+            if stat.S_ISREG(seen.st_mode) and seen.st_size == size:
+                return True
+    return False
 
 
 def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
@@ -119,10 +127,35 @@ def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
             os.fchmod(descriptor, 0o444)
         finally:
             os.close(descriptor)
-        os.rename(temporary, object_file(cache, md5))
+        os.rename(temporary, _file_in(cache.dir, md5))
     except BaseException:
         _discard(temporary)
         raise
+
+
+def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:
+    """Give an object of another cache a name in this one, too; False if its bytes are not those.
+
+    It is a second name of the same bytes where the file system can do that, else a copy.
+    """
+    size = os.stat(source).st_size
+    if is_present(cache, md5, size):
+        return True
+    if hashing.hash_file(source).md5 != md5.removesuffix(".dir"):
+        return False
+    temporary = _temporary(cache, md5[:2])
+    try:
+        os.link(source, temporary)
+    except OSError as error:
+        if error.errno not in links.CANNOT:
+            raise
+        if not md5.endswith(".dir"):
+            return store(cache, source, None).md5 == md5
+        with open(source, "rb") as stream:  # noqa: PTH123  a plain string
+            write(cache, md5, stream.read())
+        return True
+    _name(cache, md5, temporary, size)
+    return True
 
 
 def flush() -> None:
@@ -138,11 +171,12 @@ def flush() -> None:
 
 def quarantine(cache: CacheConfig, md5: Md5) -> None:
     """Set a damaged object aside, so that DVC fetches it again."""
-    place = f"{cache.dir}/{DAMAGED}"
+    file = object_file(cache, md5)
+    place = f"{file.removesuffix(_file_in('', md5))}/{DAMAGED}"
     # In a read-only cache it stays where it is: the caller reports the damage all the same.
     with contextlib.suppress(OSError):
         os.makedirs(place, exist_ok=True)
-        os.rename(object_file(cache, md5), f"{place}/{md5}-{os.urandom(4).hex()}")
+        os.rename(file, f"{place}/{md5}-{os.urandom(4).hex()}")
 
 
 def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
@@ -152,9 +186,13 @@ def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
             return
         _folder(cache, md5[:2])
         os.chmod(temporary, 0o444)
-        os.rename(temporary, object_file(cache, md5))
+        os.rename(temporary, _file_in(cache.dir, md5))
     finally:
         _discard(temporary)
+
+
+def _file_in(folder: Path | str, md5: Md5) -> str:
+    return f"{folder}/files/md5/{md5[:2]}/{md5[2:]}"
 
 
 def _temporary(cache: CacheConfig, prefix: str) -> str:

@@ -16,7 +16,7 @@ from gitexp.errors import CommandFailedError, DataMissingError
 from gitexp.model.job import FileHash, StageRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from pathlib import Path
 
     from gitexp.data.cache import CacheConfig
@@ -27,13 +27,14 @@ if TYPE_CHECKING:
 UNCACHED_LIMIT_BYTES = 16 << 20
 
 
-def record(
+def record(  # noqa: PLR0913  what was executed, and where its bytes go
     project: Path,
     stage: Stage,
     params: Mapping[str, Mapping[str, ParamTree]],
     cache: CacheConfig,
     *,
     memo: Memo | None = None,
+    kept: Collection[str] | None = None,
 ) -> StageRecord:
     """Return what dvc.lock says of a stage that has just been executed.
 
@@ -47,9 +48,11 @@ def record(
     cache : CacheConfig
         Takes the outputs. A small file that is declared ``cache: false`` is put there, too: a
         later repeat that does not execute this stage again needs it from somewhere, and Git may
-        not have it yet. DVC's gc removes it when it likes.
+        not have it yet.
     memo : Memo, optional
         Hashes already known in this process: one stage's output is the next one's dependency.
+    kept : collection of str, optional
+        The outputs that the cache takes, where it does not take all; others are hashed.
 
     Raises
     ------
@@ -61,7 +64,12 @@ def record(
         If something cannot be stored, or is still being written.
     """
     deps = tuple(hash_path(project, path, memo=memo) for path in stage.deps)
-    outs = tuple(_output(project, stage, out, cache, memo) for out in stage.outs)
+    outs = tuple(
+        _output(
+            project, stage, out, None if kept is not None and out.path not in kept else cache, memo
+        )
+        for out in stage.outs
+    )
     gitignore.protect(project, [out.path for out in stage.outs if out.cache])
     return StageRecord(stage.name, stage.commands, deps, params, outs)
 
@@ -112,10 +120,10 @@ def declared_params(
 
 
 def _output(
-    project: Path, stage: Stage, out: StageOut, cache: CacheConfig, memo: Memo | None
+    project: Path, stage: Stage, out: StageOut, cache: CacheConfig | None, memo: Memo | None
 ) -> FileHash:
     try:
-        if out.cache or _is_small(project / out.path):
+        if cache is not None and (out.cache or _is_small(project / out.path)):
             return put(cache, project, out.path, memo=memo)
         return hash_path(project, out.path, memo=memo)
     except DataMissingError as error:

@@ -71,6 +71,8 @@ def load(data: bytes, where: str) -> Job:
         variables=fields.text_map("variables"),
         expect_metrics=fields.texts("expect_metrics", ()),
         seeds=fields.integer_map("seeds"),
+        made=fields.texts("made", ()),
+        whole=fields.flag("whole", default=True),
     )
     fields.only_known()
     return job
@@ -113,6 +115,8 @@ def dump(job: Job) -> bytes:
             "variables": dict(job.variables),
             "expect_metrics": list(job.expect_metrics),
             **seeds_json("seeds", job.seeds),
+            **({"made": list(job.made)} if job.made else {}),
+            **({} if job.whole else {"whole": False}),
         }
     )
 

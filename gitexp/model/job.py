@@ -140,6 +140,8 @@ class Job:
     variables: Mapping[str, str] = field(default_factory=dict)  # set for the stage commands
     expect_metrics: tuple[str, ...] = ()  # names that must be among the samples
     seeds: Mapping[str, int] = field(default_factory=dict)  # as `Repeat.seeds`
+    made: tuple[str, ...] = ()  # caches of other repeats, which hold what ran once
+    whole: bool = True  # all outputs may be kept; else by-products, and of the rest the hashes
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,8 @@ def fill(
     return shared
 
 
-def share_cache(slot: Path, project: str, cache: CacheConfig) -> None:
-    """Let DVC find the run's cache, should a command call it: a new worktree's own one is empty.
+def share_cache(slot: Path, project: str, cache: Path) -> None:
+    """Let DVC find the user's cache, should a command call it: a new worktree's own one is empty.
 
     Raises
     ------
@@ -123,9 +123,9 @@ def share_cache(slot: Path, project: str, cache: CacheConfig) -> None:
         return
     finally:
         os.close(folder)
-    quote = "'" if '"' in str(cache.dir) else '"'
+    quote = "'" if '"' in str(cache) else '"'
     with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
-        file.write(f"[cache]\n    dir = {quote}{cache.dir}{quote}\n")
+        file.write(f"[cache]\n    dir = {quote}{cache}{quote}\n")
 
 
 def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:

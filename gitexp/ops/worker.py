@@ -1,9 +1,9 @@
 """`gitexp worker JOB.json OUT/`: one repeat, from a clean worktree to outcome.json.
 
 Every engine starts this and nothing else. It moves no ref, takes no lock of DVC's, and writes in
-three places only: its worktree, DVC's cache (by content) and OUT/. It says what happened by
-``OUT/outcome.json``, put there by rename; whatever the project does wrong is a *failed* repeat in
-that file, and only what leaves no file (KILL, a full disk) is not told.
+two places only: its worktree and OUT/, in which outputs lie by content as in DVC's cache. It says
+what happened by ``OUT/outcome.json``, put there by rename; whatever the project does wrong is a
+*failed* repeat in that file, and only what leaves no file (KILL, a full disk) is not told.
 
 It starts in every repeat, so what it imports is part of the price: no pygit2, numpy or dvc.
 """
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
 
 PID = "pid"  # in OUT/: who works on this attempt
 STAGE = "stage"  # in OUT/: the stage that runs
+CACHE = "cache"  # in OUT/: outputs, laid out as DVC's cache is
 GRACE_S = 5.0  # for the commands; less than the engine gives us
 EXIT_CANCELLED = 128 + signal.SIGTERM
 _KIB = 1024
@@ -136,7 +137,10 @@ def worker(job_file: Path, out_dir: Path) -> int:
 def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
     """Do everything between JOB.json and outcome.json."""
     job, out_dir = attempt.job, attempt.out_dir
-    cache = CacheConfig(Path(job.cache_dir), tuple(job.cache_types))
+    users = Path(job.cache_dir)
+    # What is not recorded in the end leaves nothing in the user's cache, which is only read here.
+    under = (users, *map(Path, job.made))
+    cache = CacheConfig(out_dir / CACHE, tuple(job.cache_types), under=under)
     with slots.take(job.slots, job.commit) as slot:
         reach(Point.RUN_WORKTREE)
         project = slot / job.project
@@ -147,7 +151,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
         }
         attempt.env = variables.job_variables(job, slot, own, given)
         params.write(project, job.edits)
-        slots.share_cache(slot, job.project, cache)
+        slots.share_cache(slot, job.project, users)
         held = slots.make_links(project, job.links)
         attempt.warnings += [f"{path} is in the commit: not linked" for path in held]
         seen = linked.states(job.links)
@@ -216,7 +220,9 @@ def _run_stage(
         os.close(log)
     with stop.interrupting():
         left = measured.without_supposed(attempt.job, stage, project, attempt.out_dir)
-        record = snapshot.record(project, left, values, cache, memo=attempt.memo)
+        record = snapshot.record(
+            project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
+        )
     attempt.stages.append(record)
     attempt.outputs += measured.cached_outputs(stage, record)
 
@@ -231,6 +237,12 @@ def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
     if not any(touches(path, folder) for path in declared):
         return {}
     return {live.CURVES: str(project / folder)}
+
+
+def _kept(job: Job) -> frozenset[str] | None:
+    """Return the outputs whose bytes a record may name; None for all."""
+    by_products = (job.predictions.path,) if job.predictions else ()
+    return None if job.whole else frozenset((*by_products, *job.curves))
 
 
 def _check_shared(

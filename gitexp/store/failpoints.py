@@ -22,6 +22,7 @@ class Point(enum.Enum):
     RUN_READ = "run.read"
     RUN_SNAPSHOT = "run.snapshot"
     RUN_OUTCOME = "run.outcome"
+    KEPT = "outputs.kept"  # the cache has the bytes that the records will name
     BLOBS = "publish.blobs"  # objects are written, no ref leads to them
     TEMPREF = "publish.tempref"  # the temporary ref does
     LOCKED = "publish.locked"  # index.lock of every worktree concerned, and the ref, are ours

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.data.cache import object_path
 from gitexp.formats import predictions as predictions_format
 from gitexp.model.config import ParamKey, Predictions
 from gitexp.model.ids import Md5
@@ -54,7 +55,8 @@ def test_a_repeat_leaves_samples_outputs_and_the_stage_record(place: Bench) -> N
     assert [dep.path for dep in record.deps] == ["raw.csv"]
     (model,) = outcome.outputs
     assert (model.path, model.size) == ("model.txt", 4)
-    assert (place.root / "cache/files/md5" / model.md5[:2] / model.md5[2:]).read_text() == "1\n2\n"
+    assert object_path(place.out() / "cache", model.md5).read_text() == "1\n2\n"
+    assert not (place.root / "cache").exists()  # DVC's is only read
     assert (place.out() / outcome.kept[0].file).read_text().startswith('{"f1"')
     assert outcome.environment is not None
     assert outcome.environment.implementation == "cpython"
@@ -164,7 +166,11 @@ def test_given_data_come_from_the_cache_and_missing_ones_are_named(place: Bench)
     )
     (data,) = first.outputs
     assert data.md5.endswith(".dir")
-    job = place.job(stage("test $(cat data/a) = hi && " + GOOD), given=(Given("data", data.md5),))
+    job = place.job(
+        stage("test $(cat data/a) = hi && " + GOOD),
+        given=(Given("data", data.md5),),
+        made=(str(place.out() / "cache"),),
+    )
     outcome = place.run(job, "attempt-2")
     assert outcome.state is RepeatState.FINISHED, outcome.reason
     lacking = place.job(given=(Given("data", Md5("0" * 32)),))
@@ -185,7 +191,12 @@ def test_data_that_were_changed_through_a_hard_link_fail_the_repeat(place: Bench
     made = stage("echo hi > model.txt; " + GOOD, outs=(StageOut("model.txt"), METRICS))
     (model,) = place.run(place.job(made)).outputs
     spoil = stage("chmod u+w model.txt; echo ho > model.txt; " + GOOD)
-    job = place.job(spoil, given=(Given("model.txt", model.md5),), cache_types=("hardlink",))
+    job = place.job(
+        spoil,
+        given=(Given("model.txt", model.md5),),
+        cache_types=("hardlink",),
+        made=(str(place.out() / "cache"),),
+    )
     outcome = place.run(job, "attempt-2")
     assert outcome.state is RepeatState.FAILED
     assert "through a link" in outcome.reason

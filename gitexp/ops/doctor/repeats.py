@@ -12,6 +12,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.model.care import Finding
+from gitexp.model.ids import RunId
 from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
@@ -21,7 +22,6 @@ from gitexp.store.locks import FileLock
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.ids import RunId
     from gitexp.model.workspace import Workspace
     from gitexp.ops.doctor.place import Place
     from gitexp.ops.run.state import State
@@ -62,7 +62,11 @@ def look(place: Place) -> Iterator[Found]:
                 ),
                 partial(_record, place, workspace, workdir, state) if there else None,
             )
+        elif not any(workdir.is_at_work(run, seed) for seed in state.draft.seeds):
+            yield from _outputs(workdir, run, "a call that died before a repeat had finished")
     for _, workdir in place.workdirs():
+        for name in sorted(states.published(workdir)):
+            yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
         for run in states.abandoned(workdir):
             yield Found(
                 Finding(
@@ -84,6 +88,26 @@ def look(place: Place) -> Iterator[Found]:
                     f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
                 )
             )
+
+
+def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
+    """Yield the outputs that a run has left beside the cache."""
+    if caches := workdir.caches(run):
+        yield Found(
+            Finding(
+                NAME,
+                f"outputs of {whose}",
+                str(workdir.run(run)),
+                f"remove {len(caches)} of its folders",
+                fixable=True,
+            ),
+            partial(_drop, workdir, run),
+        )
+
+
+def _drop(workdir: WorkDir, run: RunId) -> str:
+    workdir.drop_caches(run)
+    return "removed them"
 
 
 def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:
@@ -112,5 +136,5 @@ def _renounce(workdir: WorkDir, run: RunId) -> str:
 
 
 def _note(workdir: WorkDir, state: State) -> str:
-    states.note(workdir, state.draft.id, published=True)
+    states.recorded(workdir, state.draft.id)
     return "noted"

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.situation import Situation
+    from gitexp.ops.run.workdir import WorkDir
 
 PROGRAM_NAME = "gitexp"
 _GROUP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
@@ -258,7 +259,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         keep_going=request.keep_going,
         slots=request.jobs,
     )
-    execution = execute([_side_jobs(each) for each in prepared], around)
+    execution = execute([_side_jobs(each, seen.workdir) for each in prepared], around)
     sides = [
         Ended(
             each.state,
@@ -285,7 +286,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
-        states.note(seen.workdir, each.setting.run, published=True)
+        states.recorded(seen.workdir, each.setting.run)
     stopped = None
     if execution.idle:
         begun = {each.state.side: tuple(each.outcomes) for each in sides}
@@ -293,13 +294,14 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     return (published,), execution.interrupted, (*execution.problems, *warnings), stopped
 
 
-def _side_jobs(prepared: Prepared) -> SideJobs:
+def _side_jobs(prepared: Prepared, workdir: WorkDir) -> SideJobs:
     seeds = prepared.seeds
     total = len(seeds)
     labels = [f"{prepared.state.side} {number}/{total}" for number in range(1, total + 1)]
 
     def rest(first: Outcome | None) -> Sequence[Job]:
-        return later_jobs(prepared.setting, seeds[1:], labels[1:], first)
+        made = str(workdir.cache(prepared.setting.run, seeds[0]))
+        return later_jobs(prepared.setting, seeds[1:], labels[1:], first, made)
 
     return SideJobs(prepared.state.side, prepared.setting.run, seeds, _first(prepared), rest)
 

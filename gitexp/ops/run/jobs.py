@@ -79,7 +79,11 @@ def first_job(setting: Setting, seed: int, label: str) -> Job:
 
 
 def later_jobs(
-    setting: Setting, seeds: Sequence[int], labels: Sequence[str], first: Outcome | None
+    setting: Setting,
+    seeds: Sequence[int],
+    labels: Sequence[str],
+    first: Outcome | None,
+    made: str = "",
 ) -> tuple[Job, ...]:
     """Return the jobs of the other seeds, which find what ran once in the cache.
 
@@ -88,7 +92,10 @@ def later_jobs(
     setting : Setting
     seeds, labels : sequence
     first : Outcome or None
-        Of the first repeat; None where it failed, so that everything is executed again.
+        Of the first repeat; None where it failed, so that everything is executed again, and any
+        repeat may be the one of which all outputs are kept.
+    made : str
+        Cache of the first repeat.
     """
     if first is None:
         return tuple(
@@ -104,7 +111,12 @@ def later_jobs(
     }
     given = (*setting.given, *done.values())
     return tuple(
-        _job(setting, seed, label, seeded, given) for seed, label in zip(seeds, labels, strict=True)
+        replace(
+            _job(setting, seed, label, seeded, given),
+            made=(made,),
+            whole=seed == setting.cell.committed_seed,
+        )
+        for seed, label in zip(seeds, labels, strict=True)
     )
 
 

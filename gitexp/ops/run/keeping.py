@@ -1,11 +1,17 @@
-"""Where the bytes of outputs go, and the worktrees when they are no longer needed."""
+"""Where the bytes of outputs go, and the worktrees when they are no longer needed.
+
+Each repeat has its outputs in a cache of its own. What the records name is brought into DVC's cache
+before any ref speaks of it, and the rest vanishes with the run; DVC's cache loses nothing by us.
+"""
 
 from __future__ import annotations
 
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.data.cache import has, open_cache
+from gitexp.data.exchange import take
 from gitexp.data.objects import CacheConfig
 from gitexp.data.settings import has_dvc
 from gitexp.git import checkouts, worktrees
@@ -17,6 +23,8 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import Md5
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.run.record import Record
+    from gitexp.ops.run.workdir import WorkDir
 
 
 def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
@@ -33,6 +41,38 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
     if not keeps and not has_dvc(top / config.project):
         return CacheConfig(top / ".gitexp" / "tmp" / "cache", ("copy",))
     return open_cache(top / config.project)
+
+
+def keep(cache: CacheConfig, workdir: WorkDir, made: Record, first: int) -> Record:
+    """Bring what a record names into DVC's cache.
+
+    Parameters
+    ----------
+    cache : CacheConfig
+    workdir : WorkDir
+    made : Record
+    first : int
+        Seed of the repeat that executed what ran once.
+
+    Returns
+    -------
+    Record
+        Without the outputs whose bytes are gone, each with a warning: samples are worth more.
+
+    Raises
+    ------
+    NoSpaceError, ReadOnlyError
+        If the cache takes nothing.
+    """
+    run = made.run
+    repeats = []
+    for repeat in run.repeats:
+        own = CacheConfig(workdir.cache(run.id, repeat.seed), under=(workdir.cache(run.id, first),))
+        gone = [out for out in repeat.outputs if not take(own, cache, out.md5)]
+        said = [f"{out.path} is not recorded: its bytes are gone, or damaged" for out in gone]
+        outputs = tuple(out for out in repeat.outputs if out not in gone)
+        repeats.append(replace(repeat, outputs=outputs, warnings=(*repeat.warnings, *said)))
+    return replace(made, run=replace(run, repeats=tuple(repeats)))
 
 
 def cache_beside(

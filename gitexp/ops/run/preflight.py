@@ -155,7 +155,7 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
     folder : Path
         Where the worktrees will lie.
     cache : Path
-        The DVC cache.
+        The DVC cache, which gets what the records will name; all other outputs lie in `folder`.
     tree_bytes, data_bytes : int
         Size of one worktree's files, and of the data put into it.
     slots : int

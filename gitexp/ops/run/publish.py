@@ -9,9 +9,9 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.data import dvclock
-from gitexp.data.cache import open_cache
+from gitexp.data.cache import CacheConfig, open_cache
 from gitexp.data.objects import flush
-from gitexp.data.settings import find_dvc_dir
+from gitexp.data.settings import find_dvc_dir, has_dvc
 from gitexp.data.workspace import refresh
 from gitexp.errors import GitexpError, MovedRefError
 from gitexp.formats import dvcwrite
@@ -26,10 +26,12 @@ from gitexp.ops import private
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.ops.run import state as states
-from gitexp.ops.run.keeping import share
+from gitexp.ops.run.keeping import keep, share
 from gitexp.staging import system
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, lookup, transaction
+from gitexp.store.failpoints import Point
+from gitexp.store.failpoints import reach as reach_point
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -119,7 +121,9 @@ def publish(
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = system.account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
-    built = [(ended, _record(ended, now, places, people)) for ended in sides]
+    built = [(ended, _keep(ended, workdir, _record(ended, now, places, people))) for ended in sides]
+    reach_point(Point.KEPT)
+    flush()  # data bytes reach the disk before any ref speaks of them
     for ended, made in built:
         _publish_by_products(workspace, ended, made, now)
     decided = _Snapshot()
@@ -132,7 +136,7 @@ def publish(
             if view.read(layout.run_json(made.run.id)) is not ABSENT:
                 continue  # another --resume was faster, and a record is never written twice
             _check_plan(view, ended.state)
-            written = _snapshot(repo, view, ended, workdir, decided)
+            written = _snapshot(repo, view, ended, made, workdir, decided)
             files.update(written)
             found = _with_source(repo, view, ended, made)
             if written and decided.seed is not None and decided.side == ended.state.side:
@@ -140,7 +144,6 @@ def publish(
             files.update(found.files())
         return files
 
-    flush()  # data bytes reach the disk before any ref speaks of them
     branch = sides[0].state.branch
     try:
         published = transaction.publish(
@@ -204,6 +207,17 @@ def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence
         ended_at=now,
     )
     return replace(made, run=private.run(made.run, config.identity, places, people))
+
+
+def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
+    """Bring the outputs that a record names from the repeats' own caches into that of DVC."""
+    if not any(repeat.outputs for repeat in made.run.repeats):
+        return made
+    job = ended.first
+    project = Path(job.repository, job.project)
+    shared = has_dvc(project) and open_cache(project).shared
+    cache = CacheConfig(Path(job.cache_dir), shared=shared)
+    return keep(cache, workdir, made, ended.finished()[0].seed)
 
 
 def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
@@ -270,8 +284,8 @@ def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Recor
     return replace(made, run=replace(made.run, source=moved))
 
 
-def _snapshot(
-    repo: Repo, view: TipView, ended: Ended, workdir: WorkDir, decided: _Snapshot
+def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
+    repo: Repo, view: TipView, ended: Ended, made: Record, workdir: WorkDir, decided: _Snapshot
 ) -> dict[str, bytes]:
     """Return the snapshot's files where this side may write them, and note what was decided."""
     draft = ended.state.draft
@@ -282,10 +296,15 @@ def _snapshot(
     stays = "dvc.lock stays as it is"
     if ended.config.pipeline is None:
         stays = "outputs and metrics files stay as they are"
-    if chosen is None:
+    named = {out.md5 for r in made.run.repeats if r.seed == committed for out in r.outputs}
+    whole = chosen is None or named.issuperset(
+        out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
+    )
+    if chosen is None or not whole:
         why = f"no repeat used the committed seed {committed}"
         if committed in ended.outcomes:
-            why = f"the repeat with the committed seed {committed} did not finish"
+            what = "did not finish" if whole else "lost outputs"
+            why = f"the repeat with the committed seed {committed} {what}"
         decided.said = decided.said or f"{why}, so {stays}"
         return {}
     if draft.source.overrides or not (

@@ -137,6 +137,8 @@ def close(workdir: WorkDir, calls: Sequence[State]) -> None:
     """Note that nobody needs to go on with these calls any more."""
     for state in calls:
         states.note(workdir, state.draft.id, open=False, left=True)
+        if not finished(workdir, state):
+            workdir.drop_caches(state.draft.id)
 
 
 def finished(workdir: WorkDir, state: State) -> tuple[int, ...]:
@@ -164,7 +166,7 @@ def _dead(place: Place, workdir: WorkDir, *, note: bool = True) -> tuple[list[St
         if not state.published and is_recorded(place.repo, state):
             # It died after the branch had moved: only its notes do not say so.
             if note:
-                states.note(workdir, state.draft.id, published=True)
+                states.recorded(workdir, state.draft.id)
             known.append(state.draft.id[:8])
         elif state.branch == place.branch and (not state.left or finished(workdir, state)):
             dead.append(state)
@@ -316,7 +318,7 @@ def record(
     for ended in sides:
         draft = ended.state.draft
         lacks = len(finished(workdir, ended.state)) < len(draft.seeds)
-        states.note(workdir, draft.id, published=True, open=lacks and not ended.state.left)
+        states.recorded(workdir, draft.id, open_=lacks and not ended.state.left)
     return done
 
 

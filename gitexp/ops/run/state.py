@@ -122,6 +122,15 @@ def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
         _put(path, {**known[0], **marks})
 
 
+def recorded(workdir: WorkDir, run: RunId, *, open_: bool = False) -> None:
+    """Note that a run is recorded; what nobody names of its outputs goes.
+
+    With `open_` its call was not finished, and somebody may go on with it.
+    """
+    note(workdir, run, published=True, open=open_)
+    workdir.drop_caches(run)
+
+
 def _put(path: Path, value: Mapping[str, Json]) -> None:
     half = path.with_suffix(".tmp")
     half.write_bytes(json_dumps(value))

@@ -3,13 +3,14 @@
 runs/RUN/owner                     who runs it, from before its first worktree
 runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
 runs/RUN/jobs/SEED/JOB.json        what the worker was told
-runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/
+runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/, cache/ of its outputs
 worktrees/RUN-N/                   a slot: a worktree of the run's commit
 environments/                      what the probe of an interpreter said, by stat key
 """
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _FOLDERS = ("runs", "worktrees", "environments")
 _MARKS = frozenset({".lock", ".used"})  # beside a slot
+CACHE = "cache"  # in the folder of an attempt
 ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
 
 
@@ -83,6 +85,20 @@ class WorkDir:
     def attempt(self, run: RunId, seed: int) -> Path:
         """Folder in which the worker leaves what it made."""
         return self.run(run) / "jobs" / str(seed) / f"attempt-{ATTEMPT}"
+
+    def cache(self, run: RunId, seed: int) -> Path:
+        """Folder of the repeat's outputs, laid out as DVC's cache is, until its run is recorded."""
+        return self.attempt(run, seed) / CACHE
+
+    def drop_caches(self, run: RunId) -> None:
+        """Remove what is left of a run's outputs: DVC's cache has what its record names."""
+        for folder in self.caches(run):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def caches(self, run: RunId) -> tuple[Path, ...]:
+        """Return the folders of outputs that a run has left."""
+        found = self.run(run).glob(f"jobs/*/attempt-*/{CACHE}")
+        return tuple(path for path in found if not path.is_symlink())
 
     def slot(self, run: RunId, number: int) -> Path:
         """Folder of one worktree."""
