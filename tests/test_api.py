@@ -104,6 +104,24 @@ def test_lists_become_data_frames(finished: BuiltRepo) -> None:
     assert len(gitexp.frame.samples(comparisons)) == 8  # two metrics, two sides, two seeds
 
 
+def test_a_comparison_is_a_line_and_in_a_notebook_the_report(finished: BuiltRepo) -> None:
+    found = gitexp.compare(gitexp.open(finished.path), ["faster"])
+    (result,) = found
+    assert repr(result).startswith("<Comparison of faster against main: ")
+    assert len(repr(found)) < 400
+    page = found._repr_html_()
+    assert page.startswith('<iframe srcdoc="&lt;!DOCTYPE html&gt;')
+    assert "<script" not in page
+    assert page.count('"') == 8, "nothing of the page leaves the attribute"
+
+
+def test_the_readme_s_code_runs(finished: BuiltRepo) -> None:
+    readme = (PAGE.parents[1] / "README.md").read_text(encoding="utf-8")
+    looking = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)[0]
+    code = looking.replace("exp/engineered-features", "exp/faster")
+    assert "f1 rises by more than 0.01" in python(code, finished.path)
+
+
 def test_an_empty_list_is_an_empty_data_frame(repo: BuiltRepo) -> None:
     repo.commit({"a": "b"})
     here = gitexp.open(repo.path)

@@ -74,8 +74,10 @@ def _conclude(args: argparse.Namespace, words: str, context: Context) -> int:
     context.printer.answer(
         actions.conclude_json(report.conclusion, report.commit, report.archived)
         if context.json
-        else actions.conclude_text(
-            report.conclusion, report.branch, report.commit, report.not_updated, report.archived
+        else context.printer.headed(
+            actions.conclude_text(
+                report.conclusion, report.branch, report.commit, report.not_updated, report.archived
+            )
         )
     )
     return exit_code([report.conclusion.comparison])

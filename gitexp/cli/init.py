@@ -75,7 +75,10 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         dry_run=args.dry_run,
     )
     report = _init(request, context)
-    context.printer.answer(actions.init_json(report) if context.json else actions.init_text(report))
+    if context.json:
+        context.printer.answer(actions.init_json(report))
+    else:
+        context.printer.answer(context.printer.headed(actions.init_text(report)))
     return 0
 
 

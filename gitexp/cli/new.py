@@ -68,7 +68,10 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         report = _new(args, draft, context)
     if args.witness and not args.dry_run:
         _witness(args, context)
-    context.printer.answer(actions.new_json(report) if context.json else actions.new_text(report))
+    if context.json:
+        context.printer.answer(actions.new_json(report))
+    else:
+        context.printer.answer(context.printer.headed(actions.new_text(report)))
     return 0
 
 

@@ -110,7 +110,8 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         # What is asked for now is another state's: it waits until that call has ended.
         resumed = RunRequest(resume=True, jobs=args.jobs, on=args.on, keep_going=args.keep_going)
         report = _run(replace(request, trust=True) if untrusted else resumed, args, context)
-    context.printer.answer(actions.run_json(report) if context.json else actions.run_text(report))
+    text = actions.run_brief if context.printer.quiet else actions.run_text
+    context.printer.answer(actions.run_json(report) if context.json else text(report))
     return exit_code(report)
 
 

@@ -57,5 +57,7 @@ def share(verb: Verb, args: argparse.Namespace, context: Context, *, data: bool)
         now=context.now(),
         environ=context.environ,
     )
-    context.printer.answer(together.json(report) if context.json else together.text(report))
+    context.printer.answer(
+        together.json(report) if context.json else context.printer.headed(together.text(report))
+    )
     return EXIT_PARTED if report.open else 0

@@ -84,7 +84,7 @@ class Side:
     source_lost: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Comparison:
     """What `gitexp compare` answers; every output format shows this value."""
 
@@ -116,6 +116,12 @@ class Comparison:
     order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
     across: Across | None = None  # of a call with more than two commits, in each comparison alike
     words: str = ""  # of its author, where the experiment was concluded
+
+    def __repr__(self) -> str:
+        """Return the answer in a line: all of it is many thousand characters."""
+        verdict = "no verdict" if self.verdict is None else self.verdict.value
+        sides = f"{self.candidate.name} against {self.baseline.name}"
+        return f"<Comparison of {sides}: {verdict}: {self.headline}>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ _CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"
 _NAMED = re.compile(r"""\(\s*(?:name\s*=\s*)?[rRuU]?\\?(["'])((?:(?!\\?\1).)+)\\?\1""")
 _SCRIPTS = ("*.py", "*.ipynb")
 _HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
+_SHARES = ("accuracy", "acc", "auc", "f1", "precision", "recall")  # between 0 and 1, mostly
 _LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
 
 
@@ -212,6 +213,11 @@ def duration_of(runs: Iterable[Run]) -> Duration | None:
         if walls:
             return Duration(run.id, sum(walls) / len(walls))
     return None
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric is, by its well-known name, one between 0 and 1."""
+    return not set(re.split(r"[^a-z0-9]+", metric.lower())).isdisjoint(_SHARES)
 
 
 def direction_of(metric: str, config: ProjectConfig) -> Direction | None:

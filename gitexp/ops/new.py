@@ -30,6 +30,7 @@ from gitexp.ops import power, private
 from gitexp.ops.assign import assigned
 from gitexp.ops.known import (
     direction_of,
+    is_share,
     known_metrics,
     last_duration,
     logged_metrics,
@@ -338,6 +339,13 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
     if not plan.evaluation and plan.claim is Claim.MODEL:
         said.append(
             "claim model needs per-example predictions; name their file in .gitexp/config.yaml"
+        )
+    size = abs(plan.effect.margin)
+    if size >= 1 and not plan.effect.relative and is_share(plan.metric):
+        said.append(
+            f"the promise is {size:g} in the unit of {plan.metric}, which no share between 0 and "
+            f"1 can keep; {size:g} per cent of the baseline are {size:g}%, {size:g} points "
+            f"{size / 100:g}"
         )
     if not objects.is_ancestor(repo, plan.baseline.commit, start):
         said.append("the baseline is no ancestor of the start; compare will list what else differs")

@@ -56,6 +56,20 @@ def run_text(report: RunReport) -> str:
     return "\n".join(lines)
 
 
+def run_brief(report: RunReport) -> str:
+    """Return the one line that matters of a run: the verdict, else what is recorded where."""
+    if report.verdict:
+        return terminal(report.verdict, limit=1_000)
+    if report.commit is None:
+        return next(_not_run(report), "nothing to run")
+    counts = []
+    for each in report.recorded:
+        states = [repeat.state for repeat in each.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        counts.append(f"{each.side} {good}/{len(states)} ({each.run.id[:8]})")
+    return f"{report.commit[:SHORT]} on {terminal(report.branch)}: {', '.join(counts)} finished"
+
+
 def run_json(report: RunReport) -> str:
     """Return the same value as JSON."""
     value: dict[str, Json] = {

@@ -112,6 +112,9 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     finished |= {state.draft.id for state in resumed.calls}
     seen = situation.look(place, request, variables, finished)
     planned = answer.planned(seen)
+    if few := answer.too_few(seen, request):
+        cleared = (*cleared, few)
+        tell(ProgressEvent(ProgressKind.WARNING, few))
     if said := answer.taken_over(planned, recovered, resumed.calls):
         cleared = (*cleared, said)
         tell(ProgressEvent(ProgressKind.STEP, said))

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import Claim
+from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.ops import why
@@ -44,6 +44,22 @@ def planned(seen: Situation) -> tuple[PlannedRun, ...]:
             for_snapshot=choice.for_snapshot,
         )
         for cell, choice in seen.sides
+    )
+
+
+def too_few(seen: Situation, request: RunRequest) -> str:
+    """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise."""
+    plan = seen.plan
+    if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or request.seeds:
+        return ""
+    wanted = request.repeats or plan.repeats
+    sided = 2 if plan.effect.kind is HypothesisKind.TWO_SIDED else 1
+    least = sided * 2.0**-wanted  # of a permutation of signs
+    if least <= plan.alpha or all(cell.side != "candidate" for cell, _ in seen.sides):
+        return ""
+    return (
+        f"{wanted} repeats a side cannot decide at alpha = {plan.alpha:g}: pairs of them reach "
+        f"p = {least:.2g} at best; {plan.repeats} are planned"
     )
 
 

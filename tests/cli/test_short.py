@@ -1,0 +1,45 @@
+"""What is said in one line, and what is said before hours are spent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.shell import PLAN, gitexp
+
+if TYPE_CHECKING:
+    from tests.build import BuiltRepo
+
+
+@pytest.mark.slow
+def test_quiet_leaves_the_line_that_matters(dvc_repo: BuiltRepo) -> None:
+    """init, new, run, conclude: each in its order, each one line."""
+    steps = {
+        ("init",): "wrote .gitexp/config.yaml",
+        ("new", "faster", *PLAN, "--repeats", "2", "--param", "lr=0.7"): "began exp/faster: ",
+        ("run", "--with-baseline"): "on exp/faster: candidate 2/2 (",
+        ("conclude", "-m", "too few"): "UNDECIDABLE",
+    }
+    for argv, said in steps.items():
+        done = gitexp(dvc_repo, *argv, "-q")
+        assert said in done.out, (argv, done)
+        assert len(done.out.splitlines()) == 1, argv
+
+
+def test_too_few_repeats_are_said_to_be_too_few_before_they_run(experiment: BuiltRepo) -> None:
+    done = gitexp(experiment, "run", "--repeats", "4", "--dry-run")
+    assert done.says("4 repeats a side cannot decide at alpha = 0.05", "p = 0.062 at best")
+    assert "cannot decide" not in gitexp(experiment, "run", "--dry-run").err
+
+
+def test_a_promise_that_no_share_can_keep_is_doubted(project: BuiltRepo) -> None:
+    def warned(effect: str) -> bool:
+        plan = ("--metric", "f1:max", "--effect", effect, "--hypothesis", "it is much better")
+        done = gitexp(project, "new", "x", *plan, "--dry-run")
+        assert done.code == 0, done.err
+        return "5 per cent of the baseline are 5%, 5 points 0.05" in done.out
+
+    assert warned(">=5")
+    assert not warned(">=5%")
+    assert not warned(">=0.05")
