@@ -271,7 +271,9 @@ def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterabl
 def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) -> tuple[str, ...]:
     named = [each.file for stage in stages for each in stage.params]
     first = [PARAMS] if (folder / PARAMS).exists() else []
-    return tuple(dict.fromkeys([*first, *named, *more]))
+    made = [out.path for stage in stages for out in stage.outs]  # a logger's copy, say
+    shown = [file for file in more if not any(touches(file, path) for path in made)]
+    return tuple(dict.fromkeys([*first, *named, *shown]))
 
 
 def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:

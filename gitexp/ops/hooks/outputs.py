@@ -11,7 +11,9 @@ from gitexp.data import dvclock
 from gitexp.data.cache import open_cache
 from gitexp.data.needed import Reader
 from gitexp.data.settings import has_dvc
+from gitexp.data.snapshot import hash_path
 from gitexp.data.workspace import refresh
+from gitexp.errors import GitexpError
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
@@ -75,7 +77,19 @@ def _differing(place: HookPlace, before: CommitHash | None) -> list[Needed]:
     reader = Reader(open_repository(discover(place.folder)))
     old = {} if before is None else {out.path: out.md5 for out in reader.of(before).outs}
     now = () if place.head is None else reader.of(place.head).outs
-    return [out for out in now if old.get(out.path) != out.md5]
+    other = [out for out in now if old.get(out.path) != out.md5]
+    return [out for out in other if not _lies_here(place, out)]
+
+
+def _lies_here(place: HookPlace, out: Needed) -> bool:
+    """Tell whether the work tree has an output already: DVC's own hook may have brought it."""
+    here = place.folder / out.path
+    try:
+        if here.is_file() and here.stat().st_size != out.size:
+            return False
+        return hash_path(place.folder, out.path).md5 == out.md5
+    except (OSError, GitexpError):
+        return False
 
 
 def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:

@@ -58,6 +58,14 @@ def test_a_checkout_without_other_outputs_says_nothing(repo: BuiltRepo) -> None:
         assert call(repo, *args).err == ""
 
 
+def test_outputs_that_lie_here_already_are_not_those_of_another_commit(repo: BuiltRepo) -> None:
+    assert "other outputs" in call(repo, "switch", "-q", "other").err
+    assert call(repo, "switch", "-q", "main").err == ""  # nobody brought the other's meanwhile
+    (repo.path / "prepared.csv").write_text("1\n2\n4\n")  # of the same size
+    call(repo, "switch", "-q", "other")
+    assert "prepared.csv" in call(repo, "switch", "-q", "main").err
+
+
 def test_a_merge_and_a_new_worktree_say_it_too(repo: BuiltRepo, tmp_path: Path) -> None:
     said = call(repo, "worktree", "add", "-q", str(tmp_path / "w"), "other")
     assert said.code == 0
