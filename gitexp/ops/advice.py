@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import format_effect, told_apart
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.verdict import Verdict
+from gitexp.ops import why
 from gitexp.report import numbers
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
 from gitexp.stats.exampleplans import MIN_REPEATS, lacking
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Effect, Plan
     from gitexp.ops.counting import Count
     from gitexp.ops.sides import Source
+    from gitexp.ops.why import Failure
 
 # Tests whose units are parts of a repeat, and what these are called.
 PARTED = {
@@ -54,6 +56,7 @@ class Judged:
     remedy: str = ""  # what to change, where the seed does not act
     configurations: int = 1  # to pick from: what p was multiplied by
     adjustment: str = "holm"  # over several candidates
+    failed: tuple[Failure, ...] = ()  # what was not made up for
 
 
 def headline(judged: Judged) -> str:
@@ -104,7 +107,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         return judged.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
-        return run_command(judged)
+        return why.after(judged.failed, run_command(judged))
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.concluded:

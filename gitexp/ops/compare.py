@@ -276,6 +276,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         same=draft.same,
         concluded=draft.concluded,
         configurations=configurations,
+        failed=draft.failed,
     )
     metrics = draft.metrics
     if max(family, configurations) > 1 and result is not None and _is_judged(result):

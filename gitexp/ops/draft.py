@@ -139,6 +139,7 @@ class Draft:
     remedy: str = ""
     selection: Selection | None = None
     ledger: Ledger | None = None
+    failed: tuple[why.Failure, ...] = ()
 
     @property
     def primary(self) -> MetricComparison | None:
@@ -193,14 +194,12 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
     settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
+    failed = why.failures(gathered.found, settled, (baseline, candidate)) if plan else ()
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
         lines: tuple[str, ...] = ()
-        failed: tuple[why.Failure, ...] = ()
         if lacks and plan is not None:
-            both = baseline, candidate
-            lines = why.uncounted(repo, gathered.found, settled, plan, both)
-            failed = why.failures(gathered.found, settled, both)
+            lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
         _check_samples(baseline, candidate, counted, plan, swapped, lines, failed)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
@@ -263,6 +262,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
+        failed=failed,
     )
 
 
