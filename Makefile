@@ -49,8 +49,9 @@ clean:  ## remove what `make` made
 $(VENV)/bin/python:
 	sh scripts/make_venv.sh "$(PYTHON)" $(VENV)
 
+# Not --quiet: it takes minutes, and what is downloaded is the only sign of life.
 $(VENV)/.installed: $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --editable .
+	$(BIN)/python -m pip install --disable-pip-version-check --editable .
 	touch $@
 
 # --group is understood from pip 25.1 on.
