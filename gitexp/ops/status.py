@@ -18,6 +18,7 @@ from gitexp.ops.gather import World, gather
 from gitexp.ops.live import live_runs
 from gitexp.ops.sides import Named
 from gitexp.ops.tally import settle, sources
+from gitexp.ops.variation import Acts, acts, traces
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
@@ -54,6 +55,7 @@ class _Facts:
     exploratory: int = 0
     not_counted: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
+    idle: bool = False  # further repeats would be copies, and `run` refuses them
     unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
@@ -185,6 +187,10 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
+    counts = settled.count.baseline, settled.count.candidate
+    facts.idle = all(acts(traces(each.repeats), able=False) is Acts.NO for each in counts)
+    if facts.idle:
+        notes.append("no variation: all repeats of either side report the same numbers")
     notes += settled.count.warnings
     if settled.count.confounded:
         notes.append(f"confounded: {settled.count.confounded}")
@@ -226,8 +232,8 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.unchanged:
         return "change code or parameters, commit, then gitexp run --with-baseline"
     lacking = len(facts.baseline_counted) < plan.repeats
-    if not lacking and len(facts.counted) >= plan.repeats:
-        return "gitexp compare"
+    if facts.idle or (not lacking and len(facts.counted) >= plan.repeats):
+        return "gitexp compare"  # of an idle seed it says what to change
     # Not `--at NAME`: the branch of that name may have moved since the plan.
     step = "gitexp run --with-baseline" if lacking else "gitexp run"
     return why.after(facts.failed, step)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.model.run import Sample
+    from gitexp.ops.counting import Counted
 
     Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset
 
@@ -93,6 +94,14 @@ def trace(seed: int, samples: Iterable[Sample], made: str = "") -> Trace:
         if not is_clocked(item.metric)
     }
     return Trace(seed, numbers, made)
+
+
+def traces(repeats: Mapping[int, Counted]) -> list[Trace]:
+    """Return what the repeats of one side left."""
+    return [
+        trace(item.repeat.seed, item.samples.values(), item.repeat.made)
+        for item in repeats.values()
+    ]
 
 
 def is_clocked(metric: str) -> bool:

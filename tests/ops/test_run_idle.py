@@ -19,6 +19,7 @@ from gitexp.ops.compare import compare
 from gitexp.ops.init import init
 from gitexp.ops.new import new
 from gitexp.ops.run import run
+from gitexp.ops.status import status
 from gitexp.report.actions import run_json, run_text
 from tests.build import repository
 from tests.formats.answers import check
@@ -87,6 +88,9 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
     assert result.verdict is Verdict.UNDECIDABLE
     assert result.headline.startswith("no variation: the seed does not act")
     assert result.next_step == report.next_step
+    seen = status(repo.workspace)
+    assert seen.next_step == "gitexp compare"
+    assert any(note.startswith("no variation") for note in seen.notes)
     with pytest.raises(IdleSeedError, match="seeds 0-2 report the same"):
         run(repo.workspace, RunRequest(with_baseline=True))
     again = run(repo.workspace, RunRequest(repeats=4, with_baseline=True, keep_going=True))

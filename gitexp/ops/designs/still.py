@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, Direction
 from gitexp.ops.measure import samples_of
-from gitexp.ops.variation import Trace, agree, distinct, equal, is_clocked, trace
+from gitexp.ops.variation import Trace, agree, distinct, equal, is_clocked, traces
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ def why(situation: Situation) -> str:
     """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
     if situation.claim is Claim.MODEL:
         return ""
-    sides = [[_trace(item) for item in side.values()] for side in _sides(situation)]
+    sides = [traces(side) for side in _sides(situation)]
     least = min(map(len, sides))
     if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
         return f"{IDLE}: all repeats of either side report the same numbers"
@@ -119,10 +119,6 @@ def _sides(situation: Situation) -> list[Mapping[int, Counted]]:
     if not situation.paired:
         return every
     return [{seed: side[seed] for seed in count.pairs} for side in every]
-
-
-def _trace(item: Counted) -> Trace:
-    return trace(item.repeat.seed, item.samples.values(), item.repeat.made)
 
 
 def _joined(left: Trace, right: Trace) -> Trace:
