@@ -46,24 +46,27 @@ class Eligible:
                 if repeat.state is RepeatState.FINISHED and repeat.key not in out:
                     yield item, repeat
 
-    def seeds(
+    def keys(
         self,
         environment: EnvironmentDigest | None,
         links: str = "",
-        key: Callable[[int], Key] = lone,
-    ) -> frozenset[int]:
-        """Return the seeds that count in one environment, with one set of linked data.
+        fixed: tuple[str, ...] = (),
+    ) -> Mapping[int, frozenset[Key]]:
+        """Return what counts in one environment, with one set of linked data, by seed.
 
-        What `Repeat.key` a side gives to a seed says `key`: under other fixed seeds the same
-        number is another sample.
+        Parameters
+        ----------
+        environment : EnvironmentDigest or None
+        links : str
+        fixed : tuple of str
+            As `seeding` says it: under other fixed seeds the same number is another sample.
         """
-        return frozenset(
-            repeat.seed
-            for _, repeat in self.repeats()
-            if repeat.environment == environment
-            and repeat.links == links
-            and repeat.key == key(repeat.seed)
-        )
+        found: dict[int, set[Key]] = {}
+        for item, repeat in self.repeats():
+            mine = repeat.environment, repeat.links, seeding(item, repeat)
+            if mine == (environment, links, fixed):
+                found.setdefault(repeat.seed, set()).add(repeat.key)
+        return {seed: frozenset(keys) for seed, keys in found.items()}
 
 
 def is_under(item: FoundRun, plan: Plan) -> bool:

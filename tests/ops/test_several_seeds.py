@@ -134,6 +134,24 @@ def test_all_that_vary_take_the_seed_and_the_first_repeat_is_what_is_committed(
 
 
 @pytest.mark.slow
+def test_run_and_compare_count_alike_after_another_first_seed_was_committed(
+    project: BuiltRepo,
+) -> None:
+    init(project.workspace, InitRequest(seed_params=BOTH))
+    began(project, repeats=4)
+    (mine,) = ran(project, repeats=2)
+    assert vectors(mine) == [(3, 3, 5), (4, 4, 4)]
+    project.commit(params(7, 5, 0.7))
+    mine, base = ran(project, with_baseline=True)
+    assert vectors(mine) == [(7, 7, 5), (8, 8, 8)]
+    assert vectors(base) == [(3, 3, 5), (4, 4, 4), (7, 7, 5), (8, 8, 8)]
+    (judged,) = compare(project.workspace)
+    assert judged.pairs == len(judged.candidate.seeds) == 4
+    assert not judged.looks
+    assert ran(project, with_baseline=True) == []
+
+
+@pytest.mark.slow
 def test_a_fixed_seed_keeps_its_committed_value_and_sides_have_to_share_it(
     project: BuiltRepo,
 ) -> None:

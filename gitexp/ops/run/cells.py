@@ -44,8 +44,9 @@ class Cell:
         Flat parameters of the composed tree, without seeds.
     entries : tuple of Entry
         All files of the tree.
-    first : Mapping of ParamKey to int
-        The varied seeds of the candidate's first repeat, with which a baseline has to pair.
+    first : Mapping of int to Mapping of ParamKey to int
+        The varied seeds of those repeats of the candidate, by number, that a baseline has to pair
+        with and whose seeds may be others than the number.
     """
 
     side: str
@@ -58,7 +59,7 @@ class Cell:
     committed: Mapping[ParamKey, int]
     params: Mapping[str, ParamValue]
     entries: tuple[Entry, ...] = field(repr=False)
-    first: Mapping[ParamKey, int] = field(default_factory=dict)
+    first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
 
     @property
     def committed_seed(self) -> int:
@@ -86,11 +87,8 @@ class Cell:
         In the first one they are what the commit says, also where several that vary differ: it
         makes the snapshot, and params.yaml is what DVC compares that with.
         """
-        varied = self.config.seed.params
-        first = {key: self.first.get(key, self.committed[key]) for key in varied}
-        if not varied or seed != first[varied[0]]:
-            first = dict.fromkeys(varied, seed)
-        return {**self.committed, **first}
+        mine = (self.first or {self.committed_seed: self.committed}).get(seed, {})
+        return {**self.committed, **{key: mine.get(key, seed) for key in self.config.seed.params}}
 
     def key(self, seed: int) -> Key:
         """Return what `Repeat.key` of such a repeat will be."""

@@ -35,10 +35,11 @@ if TYPE_CHECKING:
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
+    from gitexp.model.config import ParamKey
     from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
-    from gitexp.model.run import Run
+    from gitexp.model.run import Key, Run
     from gitexp.model.workspace import Workspace
     from gitexp.ops.eligible import Eligible
     from gitexp.ops.run.cells import Cell
@@ -204,7 +205,11 @@ def _baseline(
         _refuse_equal(main, other)
     if main.seeding != other.seeding:
         _refuse_unpaired(main, other)
-    return replace(other, first=main.committed) if request.with_baseline else None
+    return (
+        replace(other, first={main.committed_seed: main.committed})
+        if request.with_baseline
+        else None
+    )
 
 
 def _refuse_equal(main: Cell, other: Cell) -> None:
@@ -262,11 +267,12 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         earlier = _Earlier(repo, index)
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier, [])
+        held = side.keys(environment, _links(place, main), main.seeding)
         choice = seeds.choose_candidate(
             committed=main.committed_seed,
             wanted=request.repeats or (plan.repeats if plan is not None else 1),
             explicit=request.seeds,
-            counting=side.seeds(environment, _links(place, main), main.key),
+            counting=held,
             spent=eligible.seen_outside(everywhere, plan, main.inputs, main.key),
             again=request.again,
             shared=main.shared,
@@ -277,13 +283,38 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             return ((main, choice),), again
         beside = lookup.runs_at(repo, other.commit, index).runs
         theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
+        partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
+        other = replace(other, first=_vectors(partners))
         baseline = seeds.choose_baseline(
             pair_with=choice.together,
-            counting=theirs.seeds(environment, _links(place, other), other.key),
+            counting=_paired(place, other, theirs, environment, partners),
             again=request.again,
         )
         again += _again(other, theirs, baseline, environment)
         return ((main, choice), (other, baseline)), again
+
+
+def _vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey, int]]:
+    """Return what the seeds of a baseline's repeats have to be; of several keys `counting`'s."""
+    return {
+        seed: {param_key(name): value for name, value in min(keys)[1]}
+        for seed, keys in partners.items()
+    }
+
+
+def _paired(
+    place: Place,
+    cell: Cell,
+    side: Eligible,
+    environment: EnvironmentDigest,
+    partners: Mapping[int, frozenset[Key]],
+) -> frozenset[int]:
+    """Return the seeds of which a baseline has a repeat that pairs with the candidate's."""
+    return frozenset(
+        seed
+        for seed, keys in side.keys(environment, _links(place, cell), cell.seeding).items()
+        if keys & partners.get(seed, {cell.key(seed)})
+    )
 
 
 def _again(
@@ -355,12 +386,11 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
         for repeat in found.run.repeats
     ]
     pair_with = pair_with or {repeat.seed for _, repeat in beside}
-    for run, repeat in beside:
-        if repeat.seed == run.committed_seed:
-            cell = replace(cell, first={param_key(k): v for k, v in repeat.seeds.items()})
+    partners = {repeat.seed: frozenset({repeat.key}) for _, repeat in beside}
+    cell = replace(cell, first=_vectors(partners))
     if not pair_with:
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
         pair_with = set(itertools.islice(seeds.upward(cell.committed_seed, cell.shared), wanted))
-    counting = side.seeds(environment, _links(place, cell), cell.key)
+    counting = _paired(place, cell, side, environment, partners)
     choice = seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
     return ((cell, choice),), _again(cell, side, choice, environment)
