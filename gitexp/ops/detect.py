@@ -135,6 +135,11 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     notes: list[str] = []
     if not metrics:
         notes.append(_LOGGED)
+    elif not request.metrics and not (folder / METRICS).exists():
+        notes.append(
+            f"no metrics file was named: the command has to write {METRICS}, or to call "
+            "gitexp.log_metric; --metrics FILE names another"
+        )
     if not named:
         notes.append(
             f"a run keeps {', '.join(metrics) or 'numbers'} alone; whatever else the command "

@@ -30,7 +30,7 @@ from gitexp.git.faults import translated
 from gitexp.git.newest import newest
 from gitexp.git.refs import ABSENT
 from gitexp.model.setup import InitReport, InitRequest
-from gitexp.ops import detect, merge_driver, settings
+from gitexp.ops import detect, merge_driver, seeding, settings
 from gitexp.store import layout, plans, transaction
 
 if TYPE_CHECKING:
@@ -174,6 +174,7 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
     held = ABSENT if head.commit is ABSENT else objects.read_blob(repo, head.commit, layout.CONFIG)
     if old is ABSENT:
         proposal = _with_protected(repo, head, detect.propose(repo.workspace, top, request))
+        proposal = _with_advice(repo, head, proposal)
         data = config_format.dump_template(proposal.config)
         needs_dvc = _needs_dvc(top, proposal.config)
     else:
@@ -219,6 +220,15 @@ def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal
         config=replace(proposal.config, protected=(name,)),
         notes=(*proposal.notes, note),
     )
+
+
+def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+    """Say where the code takes up no seed, before two sides of it are run and stopped."""
+    seed = proposal.config.seed
+    if seed.params or seed.arg is not None or head.commit is ABSENT:
+        return proposal
+    advice = seeding.read(repo, head.commit, proposal.config).advice()
+    return replace(proposal, notes=(*proposal.notes, advice))
 
 
 def _elsewhere(repo: Repo) -> tuple[str, ...]:

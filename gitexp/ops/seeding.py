@@ -41,6 +41,10 @@ _OTHER_LANGUAGES = re.compile(
 _NUMBERED = re.compile(r"seed\W{0,3}\d", re.IGNORECASE)
 _SEED_NAME = re.compile(r"(^|_)(seed|random_state|rng_seed)$", re.IGNORECASE)
 _SEED_CALL = re.compile(r"(seed|seed_everything|default_rng|RandomState|Random|PRNGKey)$")
+_OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
+    r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
+    r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
+)
 # Options that are handed on without being named.
 _ALL_ARGUMENTS = re.compile(
     r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
@@ -97,6 +101,15 @@ class Code:
             or self._names_seed()
             or any(_is_open(path, text, own) for path, text in self.texts)
         )
+
+    def advice(self) -> str:
+        """Return what a repeat's seed can change of a project that has no seed parameter."""
+        if self.able() and not self._option():
+            return (
+                f"no seed parameter was found: repeats differ in {VARIABLE} alone; "
+                "see seed: in the settings"
+            )
+        return f"nothing takes up the seed of a repeat: {self.remedy().next_step}"
 
     def remedy(self) -> IdleSeedError:
         """Return what is wrong and what to change, for people."""
@@ -184,8 +197,8 @@ class Code:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
         if self.config.seed.arg is not None or self.config.seed.params:
             return ""
-        options = re.compile(r"(?:add_argument|option)\(\s*[\"'](--?[\w-]*seed)[\"']")
-        return next((m[1] for _, text in self.texts if (m := options.search(text))), "")
+        files = (*self._executed(), *self.texts)
+        return next((m[1] for _, text in files if (m := _OPTION.search(text))), "")
 
     def _parameter(self) -> str:
         """Return the key in a params file that looks like a seed, is read, and is not varied."""

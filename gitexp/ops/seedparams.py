@@ -102,11 +102,6 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
             next_step=f"the same with {_options(choice)}, for all of them; or with "
             + " or ".join(_options([key]) for key in choice),
         )
-    if not choice:
-        notes.append(
-            "no seed parameter was found: repeats differ in GITEXP_SEED alone; "
-            "see seed: in the settings"
-        )
     return SeedRule(tuple(choice))
 
 

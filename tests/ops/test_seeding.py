@@ -160,3 +160,27 @@ def test_a_text_that_was_made_to_be_hard_is_read_all_the_same(text: str) -> None
     found = code(text, PARAM)
     assert found.able() in {True, False}
     assert found.fixed() is None
+
+
+@pytest.mark.parametrize(
+    ("text", "option"),
+    [
+        ('p.add_argument("--seed", type=int)', "--seed"),
+        ('p.add_argument("-s", "--seed", default=0)', "--seed"),
+        ('p.add_argument("--random-state")', "--random-state"),
+        ("p.add_argument(\n    '--random_state', default=1)", "--random_state"),
+        ("@click.option('-r', '--rng-seed')", "--rng-seed"),
+        ('seed: int = typer.Option(42, "--seed")', "--seed"),
+        ('make_option(c("-s", "--seed"), type = "integer")', "--seed"),
+        ('p.add_argument("--seeds"); run(["x.py", "--seed"])', ""),
+    ],
+)
+def test_the_option_of_a_script_that_takes_its_seed_is_found(text: str, option: str) -> None:
+    step = code(f"{text}\n{OPEN}").advice()
+    assert (f'--seed-arg "{option} {{seed}}"' in step) is bool(option)
+    assert ("nothing takes up" in step) is bool(option)
+
+
+def test_a_number_in_the_code_is_told_before_anything_runs() -> None:
+    assert 'write F(random_state=int(os.environ.get("GITEXP_SEED", 42' in code(FOREST).advice()
+    assert code(OPEN).advice().startswith("no seed parameter was found")
