@@ -125,3 +125,26 @@ def test_what_git_ignores_is_read_and_not_committed(tmp_path: Path) -> None:
     report = run(repo.workspace, RunRequest(seeds=(0, 1)))
     assert [sample.value for each in report.recorded for sample in each.samples] == [0, 1]
     assert "m.json" not in repo.files()
+
+
+def test_what_an_uncached_folder_no_longer_holds_leaves_git_with_the_snapshot(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    look = 'import os, yaml\nlr = yaml.safe_load(open("params.yaml"))["lr"]\n'
+    look += 'os.makedirs("seen/a", exist_ok=True)\nopen(f"seen/a/{lr}.txt", "w").write("x")\n'
+    stages = "stages:\n  train:\n    cmd: python train.py && python look.py\n"
+    stages += "    params: [lr, seed]\n    outs: [eval, seen/: {cache: false}]\n"
+    repo.write({**FILES, "look.py": look, "dvc.yaml": stages + "metrics: [eval/metrics.json]\n"})
+    dvc(repo.path, "repro", "--quiet")
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    config(repo)
+    right = ("new", "x", "--metric", "acc.test:max", *PLAN, "--param", "lr=0.7", "--repeats", "2")
+    assert gitexp(repo, *right).code == 0
+    run(repo.workspace)
+    assert "seen/a/0.7.txt" in repo.files()
+    assert "seen/a/0.5.txt" not in repo.files()
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    assert not repo.git("status", "--short")

@@ -26,15 +26,17 @@ from gitexp.ops import private
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.ops.run import state as states
+from gitexp.ops.run.jobs import lies_in
 from gitexp.ops.run.keeping import keep, share
 from gitexp.staging import system
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import layout, lookup, transaction
 from gitexp.store.failpoints import Point
 from gitexp.store.failpoints import reach as reach_point
+from gitexp.store.transaction import DELETE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo
@@ -45,7 +47,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.record import Record
     from gitexp.ops.run.state import State
     from gitexp.ops.run.workdir import WorkDir
-    from gitexp.store.transaction import TipView
+    from gitexp.store.transaction import Content, TipView
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,10 @@ def publish(
         _publish_by_products(workspace, ended, made, now)
     decided = _Snapshot()
 
-    def edit(view: TipView) -> Mapping[str, bytes]:
+    def edit(view: TipView) -> Mapping[str, Content]:
         nonlocal decided
         decided = _Snapshot()
-        files: dict[str, bytes] = {}
+        files: dict[str, Content] = {}
         for ended, made in built:
             if view.read(layout.run_json(made.run.id)) is not ABSENT:
                 continue  # another --resume was faster, and a record is never written twice
@@ -286,7 +288,7 @@ def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Recor
 
 def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     repo: Repo, view: TipView, ended: Ended, made: Record, workdir: WorkDir, decided: _Snapshot
-) -> dict[str, bytes]:
+) -> dict[str, Content]:
     """Return the snapshot's files where this side may write them, and note what was decided."""
     draft = ended.state.draft
     committed = draft.committed_seed
@@ -323,18 +325,43 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
         if snapshot.is_written(view.read, ended.config, runs, draft.inputs, key):
             decided.said = "the branch has a snapshot of this state already"
             return {}
-        files = snapshot.pointer_files(view.read, ended.config, chosen, kept)
+        files: dict[str, Content] = {
+            **snapshot.pointer_files(view.read, ended.config, chosen, kept)
+        }
     else:
         order = [stage.name for stage in ended.first.stages]
         joined = snapshot.joined_records(first, chosen, order)
         if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
             decided.said = "dvc.lock describes an execution of this state already"
             return {}
-        files = snapshot.pipeline_files(view.read, ended.config, joined, ended.first.stages, kept)
+        stages = ended.first.stages
+        files = {
+            **snapshot.pipeline_files(view.read, ended.config, joined, stages, kept),
+            **_no_longer_made(repo, view, ended, kept),
+        }
     decided.side = ended.state.side
     decided.seed = committed
     decided.said = f"written, with the committed seed {committed}"
     return files
+
+
+def _no_longer_made(
+    repo: Repo, view: TipView, ended: Ended, kept: Collection[str]
+) -> dict[str, Content]:
+    """Delete what Git holds of an output folder and this execution did not write into it.
+
+    dvc.lock has the hash of the whole folder: with a file too many `dvc status` finds it modified.
+    """
+    gone: dict[str, Content] = {}
+    for path in ended.first.keep:
+        folder = posixpath.join(ended.config.project, path)
+        there = objects.tree_id(repo, view.tree, folder)
+        if there is not ABSENT and any(lies_in(file, (path,)) for file in kept):
+            for entry in objects.walk_tree(repo, there):
+                below = os.fsdecode(entry.path)
+                if posixpath.join(path, below) not in kept:
+                    gone[posixpath.join(folder, below)] = DELETE
+    return gone
 
 
 def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
