@@ -275,6 +275,12 @@ class UnsafeInputError(PreconditionError):
     id = "unsafe-input"
 
 
+class RefusedTreeError(UnsafeInputError):
+    """A commit holds a folder that Git itself refuses, with ``.git`` or a name twice in it."""
+
+    id = "refused-tree"
+
+
 class BadFormatError(PreconditionError):
     """A file cannot be read as what it should be."""
 

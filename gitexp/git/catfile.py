@@ -8,7 +8,7 @@ import subprocess
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
-from gitexp.git import command
+from gitexp.git import command, fsck
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
 
@@ -74,6 +74,9 @@ class CatFile:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
         if tree not in self._folders:
             data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", HEADER_LIMIT)
+            wrong = fsck.refused(data, len(tree) // 2)
+            if wrong:
+                raise fsck.refusal(tree, wrong)
             self._folders[tree] = _parsed(data, len(tree) // 2, tree)
         return self._folders[tree]
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pygit2.enums import DeltaStatus, DiffOption
 
-from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import blob_size, bring, load_tree
-from gitexp.model.ids import BlobId, TreeId
+from gitexp.git.objects import blob_size, compared
+from gitexp.model.ids import BlobId
 
 if TYPE_CHECKING:
     import pygit2
 
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, TreeId
 
 LINES_LIMIT: Final = 4 << 20  # bytes of a file whose lines are counted
 Kind = Literal["added", "deleted", "modified", "type changed"]
@@ -42,8 +42,7 @@ def changed_paths(
     repo: Repo, one: TreeId | CommitHash | Absent, other: TreeId | CommitHash | Absent
 ) -> tuple[FileChange, ...]:
     """Return what differs from the tree (or commit) `one` to `other`, sorted by path."""
-    before, after = _tree(repo, one), _tree(repo, other)
-    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
+    before, after = compared(repo, one, other)
     diff = before.diff_to_tree(
         after,
         flags=DiffOption.INCLUDE_TYPECHANGE,
@@ -70,7 +69,3 @@ def _lines(
         return None, None
     _, added, removed = patch.line_stats
     return added, removed
-
-
-def _tree(repo: Repo, id_: str | Absent) -> pygit2.Tree:
-    return load_tree(repo, str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)

@@ -13,7 +13,7 @@ from pygit2.enums import FileMode
 
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
-from gitexp.git.objects import Entry, bring, load, merge_base, tree_id
+from gitexp.git.objects import Entry, bring, compared, load, merge_base, tree_id
 from gitexp.git.restore import steps
 from gitexp.model.ids import TreeId
 
@@ -71,6 +71,7 @@ def join(
     try:
         base = merge_base(repo, ours, theirs)
         bring(repo, *(() if base is ABSENT else (base,)), ours, theirs)
+        compared(repo, ours, theirs)  # libgit2 would merge what Git refuses
         index = repo.git.merge_commits(ours, theirs)
         open_: list[str] = []
         for conflict in list(_conflicts(index)):

@@ -18,10 +18,11 @@ from pygit2.enums import SortMode
 
 from gitexp.errors import (
     DamagedDataError,
+    RefusedTreeError,
     UnknownRevisionError,
     UnsafeInputError,
 )
-from gitexp.git import command
+from gitexp.git import command, fsck
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
@@ -162,12 +163,6 @@ def blob_id(repo: Repo, commit: CommitHash | TreeId, path: str) -> BlobId | Abse
 def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Absent:
     """Return mode and id of what lies at `path`, whatever it is."""
     folder, _, name = path.rpartition("/")
-    if not repo.partial and path.isascii() and path:
-        try:
-            below = load_tree(repo, commit)[path]
-        except KeyError:
-            return ABSENT
-        return Entry(int(below.filemode), path.encode(), str(below.id))
     tree = _at(repo, commit, folder)
     if not isinstance(tree, pygit2.Tree) or not name or name not in tree:
         return ABSENT
@@ -242,8 +237,15 @@ def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
 def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Entry, ...]:
     """Return the entries of one folder, names only; empty where there is no such folder."""
     found = _at(repo, tree, path)
-    if not isinstance(found, pygit2.Tree):
-        return ()
+    return () if found is ABSENT else _listed(found)
+
+
+def entries(repo: Repo, tree: TreeId) -> tuple[Entry, ...]:
+    """Return the entries of a tree; `UnsafeInputError` for one that Git refuses."""
+    return _listed(load_tree(repo, tree))
+
+
+def _listed(found: pygit2.Tree) -> tuple[Entry, ...]:
     return tuple(Entry(int(item.filemode), _raw_name(item), str(item.id)) for item in found)
 
 
@@ -260,11 +262,43 @@ def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:
         )  # fmt: skip
 
 
+def compared(
+    repo: Repo, old: CommitHash | TreeId | Absent, new: CommitHash | TreeId | Absent
+) -> tuple[pygit2.Tree, pygit2.Tree]:
+    """Return two trees for libgit2 to compare, an empty one for what is absent.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder that the second has otherwise than the first is one that Git refuses.
+    """
+    before, after = (
+        load_tree(repo, str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)
+        for id_ in (old, new)
+    )
+    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
+    pending: list[tuple[pygit2.Tree | None, pygit2.Tree]] = [(before, after)]
+    while pending:
+        known, folder = pending.pop()
+        had = {} if known is None else {_raw_name(item): str(item.id) for item in known}
+        for item in folder:
+            id_ = str(item.id)
+            was = had.get(_raw_name(item))
+            if int(item.filemode) == MODE_TREE and was != id_:
+                below = None if was is None else _any(repo, was)
+                other = below if isinstance(below, pygit2.Tree) else None
+                pending.append((other, load_tree(repo, id_)))
+    return before, after
+
+
 # --- inside -------------------------------------------------------------------------------------
 
 
 def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
-    """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind."""
+    """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind.
+
+    `UnsafeInputError` for a tree that Git itself would refuse.
+    """
     found = _any(repo, id_)
     if not isinstance(found, kind):
         raise DamagedDataError(
@@ -273,6 +307,8 @@ def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
             where=id_,
             expected=kind.__name__.lower(),
         )
+    if isinstance(found, pygit2.Tree):
+        _sound(found)
     return found
 
 
@@ -354,22 +390,23 @@ def _raw_name(item: pygit2.Object) -> bytes:
 
 
 def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
-    tree = load_tree(repo, id_)
-    if not path:
-        return tree
-    if not repo.partial and path.isascii():
-        # libgit2 walks the path itself; what it stumbles over is looked at level by level.
-        try:
-            found = tree[path]
-        except KeyError:
-            return ABSENT
-        if isinstance(found, pygit2.Tree):
-            return found
-    for name in PurePosixPath(path).parts:
-        if name not in tree:
-            return ABSENT
-        entry = tree[name]
-        if int(entry.filemode) != MODE_TREE:
-            return ABSENT
-        tree = load(repo, str(entry.id), pygit2.Tree)
+    # Level by level, though libgit2 could walk the path: a folder that Git refuses leads nowhere,
+    # as none of its readers would agree on what is there.
+    try:
+        tree = load_tree(repo, id_)
+        for name in PurePosixPath(path).parts:
+            if name not in tree:
+                return ABSENT
+            entry = tree[name]
+            if int(entry.filemode) != MODE_TREE:
+                return ABSENT
+            tree = load_tree(repo, str(entry.id))
+    except RefusedTreeError:
+        return ABSENT
     return tree
+
+
+def _sound(tree: pygit2.Tree) -> None:
+    wrong = fsck.refused(tree.read_raw(), len(tree.id.raw))
+    if wrong:
+        raise fsck.refusal(str(tree.id), wrong)

@@ -21,15 +21,14 @@ from gitexp.git import command, conversion
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.conversion import Conversion
 from gitexp.git.faults import translated
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, bring, load_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
 from gitexp.git.repository import Repo
-from gitexp.model.ids import TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.git.checkouts import Checkout
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, TreeId
 
 _REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
 _CHUNK: Final = 200  # paths on one command line
@@ -69,10 +68,14 @@ class Prepared:
 
 
 def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
-    """Return the paths that differ between two commits; equal folders are not entered."""
-    before = _empty(repo) if old is ABSENT else load_tree(repo, old)
-    after = load_tree(repo, new)
-    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
+    """Return the paths that differ between two commits; equal folders are not entered.
+
+    Raises
+    ------
+    UnsafeInputError
+        If the second holds what Git itself would not check out: ``.git/hooks``, a name twice.
+    """
+    before, after = compared(repo, old, new)
     diff = before.diff_to_tree(after, context_lines=0)
     return tuple(
         Step(
@@ -198,10 +201,6 @@ def sweep(checkout: Checkout, owner: str) -> None:
 class _Indexed:
     version: Version  # (0, "") for a conflict: equal to nothing
     skipped: bool
-
-
-def _empty(repo: Repo) -> pygit2.Tree:
-    return load_tree(repo, str(repo.git.TreeBuilder().write()))
 
 
 def _version(side: pygit2.DiffFile) -> Version:

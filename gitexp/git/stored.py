@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pygit2
 
 from gitexp.git.catfile import parsed_commit
-from gitexp.git.objects import blob, blob_size, list_dir, load
+from gitexp.git.objects import blob, blob_size, entries, load
 from gitexp.model.rules import TreeEntry
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class StoredObjects:
         if tree not in self._folders:
             self._folders[tree] = {
                 entry.path.decode("utf-8", "surrogateescape"): TreeEntry(entry.mode, entry.id)
-                for entry in list_dir(self._repo, tree)
+                for entry in entries(self._repo, tree)
             }
         return self._folders[tree]
 

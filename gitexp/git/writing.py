@@ -17,6 +17,7 @@ from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import reason_for_failed_write, translated
+from gitexp.git.fsck import refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
 from gitexp.model.ids import CommitHash, TreeId
 
@@ -169,7 +170,7 @@ def _whole(repo: Repo, write: Callable[[], pygit2.Oid]) -> pygit2.Oid:
 
 def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
     parts = path.split("/")
-    if any(part in {"", ".", "..", ".git"} or "\0" in part for part in parts):
+    if any(refused_name(part.encode("utf-8", "surrogateescape")) or "\0" in part for part in parts):
         raise UnsafeInputError(
             "a path would leave its place", found=ascii(path), expected="a plain relative path"
         )

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
-from gitexp.git import checkouts, indexlock, refs, restore, writing
+from gitexp.git import checkouts, indexlock, objects, refs, restore, writing
 from gitexp.git.faults import translated
 from gitexp.store import owners
 from gitexp.store.failpoints import Point, reach
@@ -132,6 +132,7 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
     commit = task.draft(tip, written)
     if commit == tip:
         return Moved(commit, tip)
+    objects.compared(repo, tip, commit)  # what Git itself refuses comes onto no branch
     reach(Point.BLOBS)
     with owners.registered(repo.workspace, task.ref, tip, commit) as owned:
         try:

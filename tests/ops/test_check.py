@@ -177,7 +177,9 @@ def test_a_shallow_clone_says_what_it_could_not_look_at(lab: Lab, tmp_path: Path
     shallow = clone(lab.repo, tmp_path / "shallow", "--depth", "1", "--branch", "exp/deep")
     report = check(shallow.workspace)
     assert report.commits == 1
-    assert "could not be checked" in report.notes[0]
+    assert [item.rule for item in report.violations] == ["R0"]
+    assert "cannot be looked at" in report.violations[0].message
+    assert report.violations[0].next_step == "git fetch --unshallow"
 
 
 def test_a_comparison_states_how_sure_the_order_is(lab: Lab) -> None:

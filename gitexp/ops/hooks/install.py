@@ -8,9 +8,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import ExistsError, PreconditionError
+from gitexp.git import command
 from gitexp.git.faults import translating
 from gitexp.model.hooks import HooksReport
 from gitexp.ops.hooks import found, shims
@@ -20,13 +21,16 @@ if TYPE_CHECKING:
     from gitexp.ops.hooks.found import Place
     from gitexp.ops.hooks.managers import Manager
 
+_FSCK: Final = "receive.fsckObjects"
+
 
 def install(
     workspace: Workspace, *, python: str = sys.executable, anywhere: bool = False
 ) -> HooksReport:
     """Put the hooks where Git looks for them; where a manager is in charge, say what it needs.
 
-    In a bare repository that is the server's gate. Doing it twice changes nothing.
+    In a bare repository that is the server's gate, and Git is told to look at what is pushed as
+    `git fsck` does, where nobody told it anything. Doing it twice changes nothing.
 
     Parameters
     ----------
@@ -57,6 +61,9 @@ def install(
     for name in place.names:
         _check_free(place.folder / name)
     done = [line for name in place.names if (line := _install(place.folder / name, texts[name]))]
+    if place.top is None and command.attempt(workspace, ["config", "--get", _FSCK])[0]:
+        command.run(workspace, ["config", _FSCK, "true"])
+        done.append(f"{_FSCK} is true: Git refuses broken objects")
     return HooksReport(
         verb="install",
         folder=str(place.folder),

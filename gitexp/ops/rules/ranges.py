@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.model.rules import NOBODY
+from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
 from gitexp.ops.rules.facts import of_commit, settings, settings_in, unread_settings
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.rules import Objects, Outside, Violation
+    from gitexp.model.rules import Objects, Outside
+
+UNSEEN: Final = "R0"  # stands where no rule could be asked; nobody switches it off
 
 
 def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be asked
@@ -31,7 +33,9 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     config: ProjectConfig | None = None,
     outside: Outside = NOBODY,
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
-    """Return what is broken in the commits that a branch gained, and what could not be looked at.
+    """Return what is broken in the commits that a branch gained, and what could not be told.
+
+    A commit that cannot be looked at is broken: nobody knows what goes by with it.
 
     Parameters
     ----------
@@ -52,7 +56,7 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     -------
     violations : tuple of Violation
     notes : tuple of str
-        A shallow clone lacks the parents of some commits, for one.
+        That no remote answered, for one.
     """
     if not commits:
         return (), ()
@@ -62,7 +66,6 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     weights = policies(governing)
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
     found: list[Violation] = []
-    notes: list[str] = []
     arrived: frozenset[str] = frozenset()
     for commit in commits:
         stranger = commit in others if own is None else commit not in own
@@ -80,11 +83,10 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
                 facts = replace(facts, base=before, arrived=arrived)
             found.extend(check(facts, weights))
         except GitexpError as error:
-            notes.append(f"{commit[:9]} could not be checked: {error}")
+            found.append(_unseen(error, Where(commit, branch=branch)))
     unread = unread_settings(Tree(objects, objects.commit(tip).tree))
-    if unread:
-        notes.append(f"{CONFIG} at {tip[:9]} cannot be read, so the defaults count: {unread}")
-    return _once(found), (*notes, *outside.unanswered())
+    note = f"{CONFIG} at {tip[:9]} cannot be read, so the defaults count: {unread}"
+    return _once(found), (*((note,) if unread else ()), *outside.unanswered())
 
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
@@ -103,6 +105,13 @@ def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[Commi
         parents = objects.commit(commit).parents
         commit = parents[0] if parents else None
     return found
+
+
+def _unseen(error: GitexpError, where: Where) -> Violation:
+    said = f"this commit cannot be looked at: {error.brief}"
+    if error.where:
+        said = f"{said} ({error.where})"
+    return Violation(UNSEEN, Policy.ERROR, said, where, error.next_step or "git fsck")
 
 
 def _once(found: Sequence[Violation]) -> tuple[Violation, ...]:

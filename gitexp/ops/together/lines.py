@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BusyBranchError, LockedError, MovedRefError
+from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.model.together import BranchMove, Way
@@ -73,7 +73,7 @@ def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
     )  # fmt: skip
     try:
         made = move.carry_out(shared.repo, task)
-    except (MovedRefError, BusyBranchError, LockedError) as error:
+    except (MovedRefError, BusyBranchError, LockedError, UnsafeInputError) as error:
         tip = shared.ours(branch)
         at = None if tip is ABSENT else tip
         return Moved(BranchMove(branch, Way.FAILED, at, at, why=str(error)))
