@@ -142,7 +142,7 @@ def _project(files: int) -> dict[str, bytes]:
         pipeline="dvc.yaml",
         metrics=("metrics.json",),
         outputs=("model.bin",),
-        seed=SeedRule(param=ParamKey("params.yaml", "seed")),
+        seed=SeedRule((ParamKey("params.yaml", "seed"),)),
     )
     found = {
         layout.CONFIG: config_format.dump_template(config),

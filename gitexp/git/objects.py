@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import pygit2
 from pygit2.enums import SortMode
@@ -58,9 +58,8 @@ class CommitInfo:
     subject: str  # first line, undecodable bytes escaped
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of a tree."""
+class Entry(NamedTuple):
+    """One entry of a tree; a tuple, since a list of thousands makes tens of thousands of them."""
 
     mode: int
     path: bytes  # of the whole path from the tree that was asked for
@@ -247,6 +246,15 @@ def entries(repo: Repo, tree: TreeId) -> tuple[Entry, ...]:
 
 def _listed(found: pygit2.Tree) -> tuple[Entry, ...]:
     return tuple(Entry(int(item.filemode), _raw_name(item), str(item.id)) for item in found)
+
+
+def changed_names(repo: Repo, one: CommitHash, other: CommitHash) -> frozenset[bytes]:
+    """Return the names at the top of two commits that differ, in whatever lies below them."""
+    left, right = (
+        {(_raw_name(item), int(item.filemode), item.id) for item in load_tree(repo, commit)}
+        for commit in (one, other)
+    )
+    return frozenset(name for name, *_ in left ^ right)
 
 
 def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:

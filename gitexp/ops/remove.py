@@ -201,4 +201,4 @@ def _newest(repo: Repo, standing: Standing) -> RunLine | None:
         lines = run_lines(
             repo, index, {tree: run for run, tree in listing(repo, runs).items()}
         ).values()
-    return newest_of(plan, (it for it in lines if plan.covers(it.plan_name, it.plan_digest)))
+    return newest_of(plan, lines)

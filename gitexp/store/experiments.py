@@ -12,16 +12,23 @@ import json
 import marshal
 import os
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.formats import config as config_format
 from gitexp.formats import verdict as verdict_format
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob, tree_id
+from gitexp.git.objects import (
+    blob,
+    blob_id,
+    changed_names,
+    commit_info,
+    exists,
+    read_blob,
+    tree_id,
+)
 from gitexp.model.ids import CommitHash
 from gitexp.model.summary import MetricSummary, pooled
 from gitexp.store.ancestry import listings
@@ -34,13 +41,15 @@ from gitexp.store.summaries import run_line, run_lines
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import RunId, TreeId
+    from gitexp.model.ids import BlobId, RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.store.lines import RunLine
     from gitexp.store.tips import Tip
 
+_PIPELINE: Final = "dvc.yaml"
+_NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
 _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
 _WORTH_A_CHILD: Final = 300  # branches; a child costs 20 ms
@@ -69,6 +78,41 @@ class ExperimentLine:
     seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
     bad: str = ""  # the plan, or the conclusion, cannot be read
     unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
+
+
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What branches have in common, read once."""
+
+    repo: Repo
+    index: Index
+    _held: dict[CommitHash, frozenset[TreeId]] = field(default_factory=dict)
+    _written: dict[tuple[BlobId, BlobId | Absent], frozenset[bytes]] = field(default_factory=dict)
+
+    def held(self, commit: CommitHash) -> frozenset[TreeId]:
+        """Return the runs in a baseline's tree: other branches are asked for them."""
+        if commit not in self._held:
+            there = exists(self.repo, commit)
+            held = listings(self.repo, self.index, [commit])[commit] if there else {}
+            self._held[commit] = frozenset(held.values())
+        return self._held[commit]
+
+    def written(self, settings: BlobId, pipeline: BlobId | Absent) -> frozenset[bytes]:
+        """Return the names at the top that a run may change and no input covers.
+
+        Nothing where outputs lie deeper; dvc.lock only where it surely does not count: it does of
+        a frozen stage, and where it decides what the outputs are.
+        """
+        if (settings, pipeline) not in self._written:
+            config = config_format.load(blob(self.repo, settings), CONFIG)
+            made = {*config.outputs, *config.metrics}
+            text = b"${" if pipeline is ABSENT else blob(self.repo, pipeline)
+            if config.pipeline == _PIPELINE and b"frozen" not in text and b"${" not in text:
+                made.add("dvc.lock")
+            alone = not config.project and not any("/" in path for path in made)
+            found = frozenset(map(os.fsencode, made if alone else ()))
+            self._written[settings, pipeline] = found
+        return self._written[settings, pipeline]
 
 
 def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
@@ -125,9 +169,9 @@ def _read(
     many = {tree: run for runs in held.values() if len(runs) > _FEW for run, tree in runs.items()}
     lines = run_lines(repo, index, many)
     fresh: dict[str, bytes] = {}
-    bases: dict[CommitHash, frozenset[TreeId]] = {}
+    common = _Common(repo, index)
     for tip in unknown:
-        line = found[keys[tip]] = _work_out(repo, index, tip, held[tip.commit], lines, bases)
+        line = found[keys[tip]] = _work_out(common, tip, held[tip.commit], lines)
         if not line.bad and not line.unread:  # a newer gitexp, or a fetch, may be able to
             fresh[keys[tip]] = encode(line)
     if fresh:
@@ -135,15 +179,14 @@ def _read(
     return found
 
 
-def _work_out(  # noqa: PLR0913, PLR0917  a tip, and what was read for all of them
-    repo: Repo,
-    index: Index,
+def _work_out(
+    common: _Common,
     tip: Tip,
     held: Mapping[RunId, TreeId],
     known: Mapping[TreeId, RunLine],
-    bases: dict[CommitHash, frozenset[TreeId]],
 ) -> ExperimentLine:
     """Return the line of a branch, with the runs in its tree and the lines of those of many."""
+    repo = common.repo
 
     def lines(metric: str) -> dict[TreeId, RunLine]:
         return {
@@ -166,10 +209,10 @@ def _work_out(  # noqa: PLR0913, PLR0917  a tip, and what was read for all of th
     runs = lines(plan.metric)
     unread = tuple((run.id, run.bad) for run in runs.values() if run.bad)
     line = line_of_plan(repo, plan, tip.commit, runs)
-    before = _held_before(repo, index, plan, bases)
+    before = common.held(plan.baseline.commit)
     return replace(
         line,
-        plain=line.plain and _is_current(repo, plan, tip.commit, runs),
+        plain=line.plain and _is_current(common, newest_of(plan, runs.values()), tip.commit),
         seen=_seen(run for tree, run in runs.items() if tree not in before),
         unread=unread,
     )
@@ -211,9 +254,15 @@ def line_of_plan(
     )
 
 
-def newest_of(plan: Plan, under: Iterable[RunLine]) -> RunLine | None:
-    """Return the newest run of the candidate among the runs under a plan."""
-    mine = [line for line in under if line.commit != plan.baseline.commit and line.seeds]
+def newest_of(plan: Plan, lines: Iterable[RunLine]) -> RunLine | None:
+    """Return the newest run of the candidate under a plan."""
+    mine = [
+        line
+        for line in lines
+        if plan.covers(line.plan_name, line.plan_digest)
+        and line.commit != plan.baseline.commit
+        and line.seeds
+    ]
     return max(mine, key=lambda line: (line.started_at, line.id), default=None)
 
 
@@ -230,17 +279,6 @@ def _seen(lines: Iterable[RunLine]) -> str:
         if line.seeds
     }
     return " ".join(sorted(every))
-
-
-def _held_before(
-    repo: Repo, index: Index, plan: Plan, known: dict[CommitHash, frozenset[TreeId]]
-) -> frozenset[TreeId]:
-    """Return the runs that the baseline's tree has: other branches are asked for them."""
-    commit = plan.baseline.commit
-    if commit not in known:
-        held = listings(repo, index, [commit])[commit] if exists(repo, commit) else {}
-        known[commit] = frozenset(held.values())
-    return known[commit]
 
 
 def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base: set[str]) -> bool:
@@ -270,53 +308,24 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
     )
 
 
-def _is_current(
-    repo: Repo, plan: Plan, commit: CommitHash, lines: Mapping[TreeId, RunLine]
-) -> bool:
-    """Return whether a tip is seen to have the inputs of the newest run, where there is one."""
-    under = (line for line in lines.values() if plan.covers(line.plan_name, line.plan_digest))
-    newest = newest_of(plan, under)
+def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> bool:
+    """Return whether a tip is seen to have the inputs of the newest run, where there is one.
+
+    A quick look for lists of thousands, by the top folders: False says nothing.
+    """
     if newest is None:
         return True
+    repo, ran = common.repo, CommitHash(newest.commit)
+    if repo.partial and not exists(repo, ran):  # else git would ask a remote for each
+        return False
     try:
-        data = read_blob(repo, commit, CONFIG)
-        if data is ABSENT:
+        settings = blob_id(repo, commit, CONFIG)
+        if settings is ABSENT or settings != blob_id(repo, ran, CONFIG):
             return False
-        return _only_runs_between(repo, CommitHash(newest.commit), commit, _settings(data))
+        changed = changed_names(repo, ran, commit) - _NO_INPUTS
+        return not changed or changed <= common.written(settings, blob_id(repo, commit, _PIPELINE))
     except GitexpError:
         return False
-
-
-def _only_runs_between(
-    repo: Repo, one: CommitHash, other: CommitHash, config: ProjectConfig
-) -> bool:
-    """Return whether two commits differ in nothing but what runs write, by their top folders.
-
-    A quick look for lists of thousands: False says nothing. Settings, and a lock file that may
-    count (of a frozen stage, or where it decides what the outputs are), need a closer one.
-    """
-    if not exists(repo, one):
-        return False
-    left, right = ({e.path: (e.mode, e.id) for e in list_dir(repo, c)} for c in (one, other))
-    differ = {path for path in left.keys() | right.keys() if left.get(path) != right.get(path)}
-    written = {
-        os.fsencode(path) for path in (FOLDER, ".gitignore", *config.outputs, *config.metrics)
-    }
-    pipeline = config.pipeline or ""
-    if not config.project and pipeline == "dvc.yaml":
-        text = read_blob(repo, other, pipeline)
-        if text is not ABSENT and b"frozen" not in text and b"${" not in text:
-            written.add(b"dvc.lock")
-    made = (*config.outputs, *config.metrics)
-    alone = not config.project and not any("/" in path for path in made)
-    same = blob_id(repo, one, CONFIG) == blob_id(repo, other, CONFIG)
-    return alone and same and differ <= written
-
-
-@lru_cache(maxsize=64)
-def _settings(data: bytes) -> ProjectConfig:
-    """Read settings; those of all branches of a project are few."""
-    return config_format.load(data, CONFIG)
 
 
 def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, str]:

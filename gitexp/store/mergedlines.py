@@ -178,7 +178,7 @@ def _row(
     if line.bad:
         return b"", line.bad
     under = [item for item in lines.values() if plan.covers(item.plan_name, item.plan_digest)]
-    newest = newest_of(plan, under)
+    newest = newest_of(plan, lines.values())
     # Which of several variants stands for the candidate is for `merged` to say.
     several = {item.inputs for item in under if item.seeds} - {*line.inputs}
     line = replace(line, plain=line.plain and not several)
