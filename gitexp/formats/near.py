@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST = 3  # names of a message
+_MOST_STEPS = 3  # a longer name is not mistyped more often, and has more others around it
 _STEM = 2  # letters that a name has to begin with to be taken for the longer one
 _LONGEST = 80  # characters looked at: the name is foreign, and the comparison is quadratic
 
@@ -15,8 +16,8 @@ _LONGEST = 80  # characters looked at: the name is foreign, and the comparison i
 def near(name: str, known: Iterable[str]) -> tuple[str, ...]:
     """Return a few known names that a mistyped one may stand for, nearest first.
 
-    Below one parent only the last part is compared, within a third of its length; so are names
-    that differ in punctuation, or of which one is the beginning of the other.
+    Below one parent only the last part is compared, within a third of its length, three characters
+    at most; so are names that differ in punctuation, or of which one is the beginning of the other.
 
     Examples
     --------
@@ -50,7 +51,7 @@ def _steps(name: str, other: str) -> int | None:
         name, other = leaf, other_leaf
     elif leaf == other_leaf:
         return len(name)  # "lr" of another parent
-    most = max(1, len(name) // 3)
+    most = max(1, min(len(name) // 3, _MOST_STEPS))
     if abs(len(other) - len(name)) > most:
         return None
     steps = _distance(name, other)
