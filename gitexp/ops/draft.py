@@ -378,6 +378,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
         return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]
     idle = still.why(situation)
+    warnings += still.few(situation)
     if idle:
         answers = [
             answer if is_clocked(item.metric) else still.untested(answer, idle)
@@ -441,21 +442,26 @@ def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricC
     """Adjust the watched metrics of one comparison, whose number nobody planned.
 
     One that is the same number in every repeat (a counter of steps) could not have been found to
-    differ, so it is no chance that the others have to pay for (Tarone, doi:10.2307/2531456).
+    differ, so it is no chance that the others have to pay for (Tarone, doi:10.2307/2531456). Nor is
+    one that only repeats another's numbers (``curve:loss.final`` beside ``loss``).
     """
-    watched = [
-        (index, item.result.p_value)
-        for index, item in enumerate(metrics)
-        if item.role is Role.WATCHED and item.result is not None and _could_differ(item)
-    ]
-    adjusted = dict(
-        zip(
-            (index for index, _ in watched),
-            family([p for _, p in watched], method),
-            strict=True,
-        )
-    )
+    planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}
+    watched = {
+        (*_values(item), item.result.p_value): item.result.p_value
+        for item in metrics
+        if item.role is Role.WATCHED
+        and item.result is not None
+        and _could_differ(item)
+        and _values(item) not in planned
+    }
+    adjusted = dict(zip(watched, family(list(watched.values()), method), strict=True))
     return tuple(
-        replace(item, p_adjusted=adjusted[index]) if index in adjusted else item
-        for index, item in enumerate(metrics)
+        replace(item, p_adjusted=adjusted.get((*_values(item), item.result.p_value)))
+        if item.role is Role.WATCHED and item.result is not None
+        else item
+        for item in metrics
     )
+
+
+def _values(item: MetricComparison) -> tuple[object, ...]:
+    return item.baseline_values, item.candidate_values, item.parts

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset
 
 ROUNDING: Final = 1e-10  # relative; sums in another order differ by less
+_ROUNDING_SINGLE = 5e-7  # the same where every number is one of single precision: four last places
 ENOUGH: Final = 3  # repeats that agree in their numbers; 2 where what they made agrees as well
 _MOST_PARTS = 10**6  # a fraction with a smaller denominator may be a count among examples
 _LOOKED_AT = 500  # numbers of a repeat, of which one fine one is enough
@@ -125,8 +126,12 @@ def is_clocked(metric: str) -> bool:
 
 def equal(values: Sequence[float]) -> bool:
     """Whether values differ by no more than rounding does."""
-    largest = max(map(abs, values), default=0.0)
-    return not values or max(values) - min(values) <= ROUNDING * largest
+    if not values:
+        return True
+    spread, largest = max(values) - min(values), max(map(abs, values))
+    if spread <= ROUNDING * largest:
+        return True
+    return spread <= _ROUNDING_SINGLE * largest and all(map(_is_single, values))
 
 
 def acts(traces: Sequence[Trace], *, able: bool) -> Acts:
@@ -186,7 +191,7 @@ def is_fine(value: float) -> bool:
     """
     if not value or float(f"{value:.{_FEW_DIGITS}g}") == value or abs(value) > 1 / ROUNDING:
         return False
-    if struct.unpack("f", struct.pack("f", value))[0] == value:
+    if _is_single(value):
         return False
     return not any(_is_fraction(number) for number in (value, value * value))
 
@@ -196,13 +201,49 @@ def distinct(traces: Sequence[Trace]) -> int:
 
     Those that could agree by chance, with coarse numbers alone, are all taken to be different.
     """
-    coarse, fine = 0, set()
-    for item, numbers in zip(traces, _numbers(traces), strict=True):
-        if _has_fine(numbers):
-            fine.add((item.made, frozenset((k, f"{v:.10g}") for k, v in numbers.items())))
-        else:
-            coarse += 1
-    return coarse + len(fine)
+    return len(set(_kinds(traces)))
+
+
+def follow_seeds(traces: Sequence[Trace]) -> bool:
+    """Whether it is a rule of the seed which of some repeats are the same.
+
+    A method may have few outcomes: the optimum that k-means ends in, the best point of a small
+    grid. Drawn at random, each of them is a sample. Copies of a seed that acts in part follow what
+    is left of a division by a number (``seed % 2``), or are steps (``min(seed, 3)``).
+    """
+    labels = _kinds(traces)
+    return len(set(labels)) < len(labels) and (
+        _is_by_rule([item.seed for item in traces], labels)
+        or _is_by_rule(range(len(labels)), labels)
+    )
+
+
+def _kinds(traces: Sequence[Trace]) -> list[int]:
+    """Return one number for each repeat, the same for those that are the same."""
+    found: dict[object, int] = {}
+    labels = []
+    for index, (item, numbers) in enumerate(zip(traces, _numbers(traces), strict=True)):
+        same = frozenset((key, f"{value:.10g}") for key, value in numbers.items())
+        what = (item.made, same) if _has_fine(numbers) else index
+        labels.append(found.setdefault(what, len(found)))
+    return labels
+
+
+def _is_by_rule(numbers: Sequence[int], labels: Sequence[int]) -> bool:
+    """Whether labels are steps, or depend on what is left of a division by a small number."""
+    n, count = len(labels), len(set(labels))
+    if len(set(numbers)) < n:
+        return False
+    ordered = [label for _, label in sorted(zip(numbers, labels, strict=True))]
+    steps = sum(one != two for one, two in itertools.pairwise(ordered))
+    if steps == count - 1 and 2 * count <= n:
+        return True
+    for by in range(2, n):
+        pairs = {(number % by, label) for number, label in zip(numbers, labels, strict=True)}
+        rests = len({rest for rest, _ in pairs})
+        if len(pairs) == rests and (2 * by <= n or rests == count):
+            return True
+    return False
 
 
 def _numbers(traces: Sequence[Trace]) -> list[dict[Key, float]]:
@@ -220,6 +261,13 @@ def _numbers(traces: Sequence[Trace]) -> list[dict[Key, float]]:
 
 def _has_fine(numbers: Mapping[Key, float]) -> bool:
     return any(map(is_fine, itertools.islice(numbers.values(), _LOOKED_AT)))
+
+
+def _is_single(value: float) -> bool:
+    try:
+        return bool(struct.unpack("f", struct.pack("f", value))[0] == value)
+    except OverflowError:  # beyond its range
+        return False
 
 
 def _is_fraction(value: float) -> bool:

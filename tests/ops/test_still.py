@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -74,6 +75,12 @@ def rounding(gain: float) -> tuple[Sample, ...]:
     return tuple(Sample("f1", seed, 0.9 + gain + 1e-16 * (seed % 3)) for seed in range(10))
 
 
+def single(gain: float) -> tuple[Sample, ...]:
+    """Return numbers of single precision, whose last place is rounding."""
+    values = struct.unpack("ff", struct.pack("ff", 0.9 + gain, (0.9 + gain) * (1 + 1.2e-7)))
+    return tuple(Sample("f1", seed, values[seed % 7 % 2]) for seed in range(10))
+
+
 def unpaired(gain: float) -> tuple[Sample, ...]:
     start = 100 if gain else 0
     return tuple(Sample("f1", start + seed, 0.9 + gain) for seed in range(10))
@@ -114,7 +121,7 @@ def echoing(gain: float) -> tuple[Sample, ...]:
 
 
 @pytest.mark.parametrize(
-    "make", [repeats, rounding, unpaired, folds, same_division, datasets, echoing]
+    "make", [repeats, rounding, single, unpaired, folds, same_division, datasets, echoing]
 )
 def test_dead_repeats_decide_nothing_in_any_design(
     lab: Lab, make: Callable[[float], tuple[Sample, ...]]
@@ -227,6 +234,7 @@ def test_one_side_without_chance_is_decided_and_said(lab: Lab, letters: str, sid
     assert result.verdict is Verdict.SUPPORTED
     said = f"the {side} is deterministic here: all its repeats report the same f1"
     assert said in result.warnings
+    assert any("one draw of many" in text for text in result.warnings)
 
 
 def test_the_same_difference_in_every_pair_is_decided(lab: Lab) -> None:
@@ -249,6 +257,38 @@ def test_copies_of_a_few_repeats_are_no_samples(lab: Lab, *, paired: bool) -> No
     result = one(lab)
     assert result.verdict is Verdict.UNDECIDABLE
     assert "only 2 differ" in result.headline
+
+
+def test_a_method_with_few_outcomes_is_decided_and_it_is_said(lab: Lab) -> None:
+    plan = begin(lab)
+    outcomes = [0.6180339887498949, 0.6065306597126334, 0.6931471805599453]
+    drawn = [0, 0, 1, 0, 2, 0, 0, 1, 0, 0]
+    for letter, of, gain in (("b", "main", 0.0), ("c", "HEAD", 0.1)):
+        values = {seed: outcomes[which] + gain for seed, which in enumerate(drawn)}
+        lab.record(letter, {"f1": values}, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert any("of 10 pairs of repeats only 3 differ" in text for text in result.warnings)
+
+
+def test_a_number_that_two_metrics_repeat_is_one_member_of_the_family(lab: Lab) -> None:
+    plan = begin(lab)
+    rise = [0.02, 0.01, -0.005, 0.015, 0.01, 0.02, -0.001, 0.03, 0.01, 0.012]
+    for letter, of, gain in (("b", "main", 0), ("c", "HEAD", 1)):
+        loss = {s: v + gain * rise[s] for s, v in scores(0.3, range(10)).items()}
+        recall = scores(0.5 + gain / 10, range(10))
+        f1 = scores(0.6 + gain / 10, range(10))
+        values = {"f1": f1, "loss": loss, "curve:loss.final": loss, "recall": recall}
+        lab.record(letter, {**values, "curve:f1.final": f1}, of=of, plan=plan)
+    found = {item.metric: item for item in one(lab).metrics}
+    p = {name: item.result.p_value for name, item in found.items() if item.result is not None}
+    assert found["curve:f1.final"].p_adjusted is None
+    assert found["recall"].p_adjusted == 2 * p["recall"]
+    assert (
+        found["loss"].p_adjusted
+        == found["curve:loss.final"].p_adjusted
+        == max(p["loss"], 2 * p["recall"])
+    )
 
 
 def test_coarse_numbers_of_a_live_script_are_no_copies(lab: Lab) -> None:

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import math
 import random
+import struct
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.model.run import Sample
-from gitexp.ops.variation import Acts, acts, distinct, is_clocked, is_fine, trace
+from gitexp.ops.variation import (
+    Acts,
+    acts,
+    distinct,
+    equal,
+    follow_seeds,
+    is_clocked,
+    is_fine,
+    trace,
+)
 
 if TYPE_CHECKING:
     from gitexp.ops.variation import Trace
@@ -139,3 +149,39 @@ def test_repeats_in_groups_are_counted_once_a_group_if_chance_does_not_explain_i
 
 def test_single_precision_shows_too_little_of_a_count() -> None:
     assert not is_fine(0.8999999761581421)  # 18 of 20 as torch reports it
+
+
+def grouped(labels: str, start: int = 0) -> list[Trace]:
+    """Return repeats of a fine metric; those of one letter agree."""
+    return [
+        trace(start + i, [Sample("loss", start + i, math.log(ord(each)))])
+        for i, each in enumerate(labels)
+    ]
+
+
+@pytest.mark.parametrize("start", [0, 1, 42])
+@pytest.mark.parametrize(
+    "labels", ["ababababab", "abcabcabca", "abbabbabba", "aaaaabbbbb", "abbbbbbbbb", "abcdefabcd"]
+)
+def test_copies_that_a_rule_of_the_seed_makes_are_known(labels: str, start: int) -> None:
+    assert follow_seeds(grouped(labels, start))
+
+
+def test_a_method_with_few_outcomes_is_no_seed_that_acts_in_part() -> None:
+    """As k-means, or a choice among the points of a small grid: drawn anew with each seed."""
+    wrong = 0
+    for number in range(COUNT):
+        chance = drawn(f"few {number}")
+        several = chance.choice((2, 3, 4, 6))
+        weights = [chance.random() + 0.2 for _ in range(several)]
+        wrong += follow_seeds(grouped("".join(chance.choices("abcdef"[:several], weights, k=10))))
+    assert wrong < COUNT / 10
+    assert not follow_seeds(grouped("aaaabaaaaa"))
+    assert not follow_seeds(grouped("abcdefghij"))
+
+
+def test_the_last_places_of_single_precision_are_rounding() -> None:
+    one, two = (float(struct.unpack("f", struct.pack("f", v))[0]) for v in (0.3121, 0.31210005))
+    assert one != two
+    assert equal([one, two])
+    assert not equal([one, one + 1e-8 + 1e-12])

@@ -15,10 +15,18 @@ from typing import TYPE_CHECKING, Final
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim, Direction
 from gitexp.ops.measure import samples_of
-from gitexp.ops.variation import Trace, agree, distinct, equal, is_clocked, traces
+from gitexp.ops.variation import (
+    Trace,
+    agree,
+    distinct,
+    equal,
+    follow_seeds,
+    is_clocked,
+    traces,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
@@ -27,6 +35,10 @@ if TYPE_CHECKING:
     from gitexp.ops.measure import Answer, Cell, Question
 
 IDLE: Final = "no variation: the seed does not act"
+ONE_DRAW: Final = (
+    "the answer holds if the {side} has no chance in it; where only its seed stands fixed it is "
+    "one draw of many, and a difference is found where there is none (measured: 3 of 10 times)"
+)
 _FEWEST = 2
 
 
@@ -38,18 +50,34 @@ def why(situation: Situation) -> str:
     least = min(map(len, sides))
     if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
         return f"{IDLE}: all repeats of either side report the same numbers"
-    if situation.paired:
-        sides = [[_joined(*pair) for pair in zip(*sides, strict=True)]]
-    for side in sides:
-        units = [unit for item in side for unit in _repetitions(item)]
-        different = distinct(units)
-        if different < len(units) and not agree(units):
-            what = "pairs of repeats" if situation.paired else "repeats of one side"
+    for what, units in _units(situation, sides):
+        if follow_seeds(units):
             return (
-                f"the seed acts in part: of {len(units)} {what} only {different} differ, and a "
-                "copy is no sample"
+                f"the seed acts in part: of {len(units)} {what} only {distinct(units)} differ, "
+                "and a copy is no sample"
             )
     return ""
+
+
+def few(situation: Situation) -> Iterator[str]:
+    """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
+    for what, units in _units(situation, [traces(side) for side in _sides(situation)]):
+        if distinct(units) < len(units) and not follow_seeds(units):
+            yield (
+                f"of {len(units)} {what} only {distinct(units)} differ: right where a method has "
+                "few outcomes, wrong where the seed acts in part"
+            )
+
+
+def _units(situation: Situation, sides: list[list[Trace]]) -> Iterator[tuple[str, list[Trace]]]:
+    """Yield what is counted as a sample, where not all agree."""
+    if situation.claim is Claim.MODEL:
+        return
+    paired = situation.paired
+    for side in [[_joined(*pair) for pair in zip(*sides, strict=True)]] if paired else sides:
+        units = [unit for item in side for unit in _repetitions(item)]
+        if not agree(units):
+            yield "pairs of repeats" if paired else "repeats of one side", units
 
 
 def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
@@ -67,7 +95,7 @@ def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
         return answer
     side = "baseline" if still[0] else "candidate"
     said = f"the {side} is deterministic here: all its repeats report the same {question.metric}"
-    return replace(answer, warnings=(*answer.warnings, said))
+    return replace(answer, warnings=(*answer.warnings, said, ONE_DRAW.format(side=side)))
 
 
 def untested(answer: Answer, why: str) -> Answer:
