@@ -25,6 +25,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--update-golden", action="store_true", help="rewrite golden files instead of comparing"
     )
     parser.addoption(
+        "--zoo", action="store_true", help="tests/zoo: every layout and verb, for minutes"
+    )
+    parser.addoption(
         "--corpus",
         metavar="DIR",
         # read here, since pytest_configure clears GITEXP_*
