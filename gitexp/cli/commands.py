@@ -66,6 +66,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("hooks", "hooks", "Git's hooks, which hold commits against the rules", "rules"),
     Command("doctor", "doctor", "what crashes left behind; --fix clears it", "care"),
     Command("maintenance", "maintenance", "pack refs and objects, drop old job folders", "care"),
+    Command("completion", "completion", "what lets your shell complete gitexp", "care"),
     Command(
         "merge-driver",
         "merge_driver",

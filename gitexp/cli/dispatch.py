@@ -126,7 +126,7 @@ def _run(argv: Sequence[str], question: Question | None) -> int:
         else:
             name, rest = _split(argv)
             command = _command(name)
-            args = _parser_of(command).parse_args(_joined(rest))
+            args = parser_of(command).parse_args(_joined(rest))
             context = context_module.make(
                 folder=args.folder,
                 json=args.json,
@@ -190,7 +190,8 @@ def _joined(argv: Sequence[str]) -> list[str]:
     return found
 
 
-def _parser_of(command: Command) -> argparse.ArgumentParser:
+def parser_of(command: Command) -> argparse.ArgumentParser:
+    """Return a command's own parser, with the options that all commands have."""
     module = command.load()
     parser = Parser(
         prog=f"gitexp {command.name}",
@@ -240,7 +241,7 @@ def _explained(word: str) -> str:
 
 def help_of(command: Command) -> str:
     """Return what ``gitexp help COMMAND`` prints, the same on every terminal."""
-    return _parser_of(command).format_help().rstrip()
+    return parser_of(command).format_help().rstrip()
 
 
 def overview() -> str:

@@ -62,6 +62,6 @@ def test_every_answer_that_the_program_names_has_a_schema_and_every_schema_an_an
 
 def test_the_page_tells_of_every_command_that_prints_json() -> None:
     told = set(re.findall(r"[a-z-]+", " ".join(re.findall(r"`gitexp ([^`]+)`", PAGE))))
-    silent = {"help", "merge-driver", "worker"}
+    silent = {"completion", "help", "merge-driver", "worker"}
     visible = {command.name for command in COMMANDS if not command.hidden}
     assert visible - silent - told == set()

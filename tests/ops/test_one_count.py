@@ -262,7 +262,7 @@ OTHERS: Final = frozenset(
     (
         "init", "new", "amend-plan", "power", "run", "test", "archive", "restore", "rename", "rm",
         "diff", "inputs", "logs", "push", "pull", "sync", "witness", "check", "hooks", "doctor",
-        "maintenance", "merge-driver", "comment", "hook", "worker",
+        "maintenance", "completion", "merge-driver", "comment", "hook", "worker",
     )
 )  # fmt: skip
 
