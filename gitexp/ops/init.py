@@ -176,7 +176,7 @@ def _draft(repo: Repo, top: Path, head: refs.Head, request: InitRequest) -> _Dra
         proposal = _with_protected(repo, head, detect.propose(repo.workspace, top, request))
         proposal = _with_advice(repo, head, proposal)
         data = config_format.dump_template(proposal.config)
-        needs_dvc = _needs_dvc(top, proposal.config)
+        needs_dvc = _needs_dvc(top, proposal.config, asked=bool(request.dvc_init))
     else:
         config = config_format.load(old, layout.CONFIG)
         proposal = settings.revise(repo.workspace, top, request, config)
@@ -402,8 +402,8 @@ def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> Ini
     )
 
 
-def _needs_dvc(top: Path, config: ProjectConfig) -> bool:
-    keeps = bool(config.outputs or config.predictions or config.curves)
+def _needs_dvc(top: Path, config: ProjectConfig, *, asked: bool = False) -> bool:
+    keeps = bool(asked or config.outputs or config.predictions or config.curves)
     folders = [top / config.project, *(top / config.project).parents]
     inside = [folder for folder in folders if folder == top or top in folder.parents]
     return keeps and not any((folder / ".dvc").is_dir() for folder in inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from gitexp.data import graph
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.job import Stage
     from gitexp.model.setup import InitRequest
 
-_SEED_NAMES = ("seed", "random_seed", "random_state", "rng_seed", "manual_seed")
+_SEED_NAME = re.compile(r"(^|[._])(seed|random_state)$", re.IGNORECASE)  # noise_seed, too
 _PARAMS_LIMIT = 1 << 20
 
 
@@ -80,9 +81,7 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
                 expected="a parameter with a whole number",
             )
     named = [
-        key
-        for key, value in values.items()
-        if key.key.rsplit(".", 1)[-1].lower() in _SEED_NAMES and _is_whole(value)
+        key for key, value in values.items() if _SEED_NAME.search(key.key) and _is_whole(value)
     ]
     declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
     choice = declared or named

@@ -161,7 +161,7 @@ def test_an_edited_gitignore_gets_the_lines_and_stays_the_users_to_commit(tmp_pa
     assert (repo.path / ".gitignore").read_text() == "mine\n/m.pkl\n"
 
 
-PARAMS = "# ours\nprepare: {seed: 3}\ntrain: {seed: 5, alpha_seed: 6, lr: 0.1}\n"
+PARAMS = "# ours\nprepare: {seed: 3}\ntrain: {seed: 5, seed_alpha: 6, lr: 0.1}\n"
 AGAIN = {  # each option: given once more it changes nothing, otherwise what it says
     "--command": ("python train.py", "python other.py", "command: python other.py"),
     "--metrics": ("m.json", "m.json,n.json", "files: [m.json, n.json]"),
@@ -253,6 +253,14 @@ def test_several_seeds_are_asked_for_before_anything_is_written(tmp_path: Path) 
     one = gitexp(repo, "init", "--command", "python train.py", "--seed-param", "train.seed")
     assert "prepare.seed is taken for a seed that keeps its committed value" in one.out
     assert 'seed: {"param": train.seed, "fixed": [prepare.seed]}' in repo.show(CONFIG)
+
+
+def test_what_a_seed_is_for_may_stand_in_its_name(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "params.yaml": "noise_seed: 4\nseed_alpha: 5\n"})
+    done = gitexp(repo, "init", "--command", "python train.py")
+    assert done.code == 0, done.err
+    assert 'seed: {"param": noise_seed}' in repo.show(CONFIG)
 
 
 def test_a_folder_that_is_not_there_is_called_that(dvc_repo: BuiltRepo) -> None:
