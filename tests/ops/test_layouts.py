@@ -148,3 +148,40 @@ def test_what_an_uncached_folder_no_longer_holds_leaves_git_with_the_snapshot(
     assert "seen/a/0.5.txt" not in repo.files()
     assert json.loads(dvc(repo.path, "status", "--json")) == {}
     assert not repo.git("status", "--short")
+
+
+def test_curves_that_are_no_output_get_no_pointer_and_stay_as_git_has_them(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    train = 'import json, os\nseed = int(os.environ["GITEXP_SEED"])\n'
+    train += 'json.dump({"acc": seed}, open("m.json", "w"))\nos.makedirs("logs", exist_ok=True)\n'
+    train += 'for name in ("old", "new"):\n    with open(f"logs/{name}.csv", "w") as file:\n'
+    train += '        file.write(f"name,step,value\\n{name},1,{seed}\\n")\n'
+    repo.commit({"train.py": train, "logs/old.csv": "name,step,value\nold,1,9\n"}, at=1)
+    asked = ("init", "--command", "python train.py", "--metrics", "m.json", "--dvc-init")
+    assert gitexp(repo, *asked).code == 0
+    settings = repo.show(".gitexp/config.yaml")
+    curves = "curves: [logs/old.csv, logs/new.csv]"
+    repo.commit({".gitexp/config.yaml": settings.replace("curves: []", curves)}, at=2)
+    report = run(repo.workspace, RunRequest(seeds=(0, 1)))
+    assert report.snapshot == "written, with the committed seed 0"
+    assert len(report.recorded[0].run.repeats[0].outputs) == 2
+    assert repo.status() == []
+    assert [path for path in repo.files() if path.endswith(".csv.dvc")] == []
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+
+
+def test_an_uncached_output_that_git_ignores_is_named_since_no_commit_holds_it(
+    folder_outputs: BuiltRepo,
+) -> None:
+    repo = folder_outputs
+    stages = "stages:\n  train:\n    cmd: python train.py\n    params: [lr, seed]\n"
+    stages += "    outs: [eval]\n    plots: [curve.tsv: {cache: false}]\n"
+    repo.git("rm", "--quiet", "--cached", "curve.tsv")
+    ignored = repo.show(".gitignore") + "/curve.tsv\n"
+    repo.commit(
+        {"dvc.yaml": stages + "metrics: [eval/metrics.json]\n", ".gitignore": ignored}, at=2
+    )
+    config(repo)
+    report = run(repo.workspace, RunRequest(seeds=(1,)))
+    (said,) = report.not_updated
+    assert said.startswith("curve.tsv: Git ignores it and DVC does not cache it")

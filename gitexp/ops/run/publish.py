@@ -168,7 +168,7 @@ def publish(
     left = [f"{path}: edited in the work tree" for path in published.not_updated]
     for ended, _ in built:
         if ended.state.side == decided.side:
-            left += _refresh(workspace, branch, ended)
+            left += [*_refresh(workspace, branch, ended), *_held_by_nobody(ended)]
     done = tuple(
         (
             ended.state,
@@ -326,7 +326,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
             decided.said = "the branch has a snapshot of this state already"
             return {}
         files: dict[str, Content] = {
-            **snapshot.pointer_files(view.read, ended.config, chosen, kept)
+            **snapshot.pointer_files(view.read, ended.config, _own_outputs(ended, chosen), kept)
         }
     else:
         order = [stage.name for stage in ended.first.stages]
@@ -343,6 +343,17 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     decided.seed = committed
     decided.said = f"written, with the committed seed {committed}"
     return files
+
+
+def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:
+    """Leave to a snapshot what DVC holds of the project.
+
+    Predictions and curves that are no outputs are by-products: a pointer to them beside a file in
+    Git would give it to both, and the file in the work tree would be a change that nobody made.
+    """
+    held = {out.path for stage in ended.first.stages for out in stage.outs if out.cache}
+    joined = snapshot.joined_outputs(ended.finished()[0], chosen)
+    return replace(chosen, outputs=tuple(out for out in joined if out.path in held))
 
 
 def _no_longer_made(
@@ -392,7 +403,7 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
     """
     finished = ended.finished()
     chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
-    outputs = snapshot.joined_outputs(finished[0], chosen)
+    outputs = _own_outputs(ended, chosen).outputs
     executable = snapshot.executables((*finished[0].stages, *chosen.stages))
     wanted = [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs]
     left: list[str] = []
@@ -411,6 +422,19 @@ def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
         else:
             left += [f"{shown}{each.path}: {each.why}; {how}" for each in result.left]
     return left
+
+
+def _held_by_nobody(ended: Ended) -> list[str]:
+    """Name outputs of the pipeline that the lock describes and neither Git nor a cache holds."""
+    committed = ended.state.draft.committed_seed
+    kept = [each.path for o in ended.finished() if o.seed == committed for each in o.kept]
+    return [
+        f"{out.path}: Git ignores it and DVC does not cache it, so no commit holds it; dvc repro"
+        for stage in ended.first.stages
+        for out in stage.outs
+        if ended.config.pipeline is not None
+        and not (out.cache or any(lies_in(file, (out.path,)) for file in kept))
+    ]
 
 
 def _message(built: Sequence[tuple[Ended, Record]]) -> str:
