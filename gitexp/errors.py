@@ -55,6 +55,11 @@ class GitexpError(Exception):
         """What cannot be done and what was met, for a line within other output."""
         return ": ".join(part for part in (self.summary, self.found) if part)
 
+    @property
+    def located(self) -> str:
+        """What cannot be done, what was met and where, for a note beside an answer."""
+        return ", ".join(part for part in (self.summary, self.found, self.where) if part)
+
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Return the filled fields as (label, text), in the order in which they are shown."""
         fields = (

@@ -69,13 +69,13 @@ class Eligible:
         return {seed: frozenset(keys) for seed, keys in found.items()}
 
 
-def is_under(item: FoundRun, plan: Plan) -> bool:
-    """Return whether gitexp ran it under this plan.
+def is_under(item: FoundRun, plan: Plan | None) -> bool:
+    """Return whether gitexp ran it under this plan; without one it did not.
 
     What it was called before it was renamed is the same plan; a twin of another name is not.
     """
     run = item.run
-    if run.origin is not Origin.OBSERVED or run.plan is None:
+    if plan is None or run.origin is not Origin.OBSERVED or run.plan is None:
         return False
     return plan.covers(run.plan.name, run.plan.digest)
 

@@ -365,31 +365,23 @@ def _fixed(path: str, text: str) -> Iterator[tuple[tuple[int, int], Fixed]]:
 
 def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, int]]:
     """Yield numbers that a node gives as a seed; a variable of that name comes first."""
-    if isinstance(node, (ast.Assign, ast.AnnAssign)) and _is_number(node.value):
+    given: list[tuple[ast.expr | None, int]] = []
+    if isinstance(node, (ast.Assign, ast.AnnAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         if any(isinstance(t, ast.Name) and _SEED_NAME.search(t.id) for t in targets):
-            yield node.value, 0  # type: ignore[misc]
+            given.append((node.value, 0))
     elif isinstance(node, ast.Call):
-        if _SEED_CALL.search(_called(node)) and _has_number(node):
-            yield node.args[0], 1  # type: ignore[misc]
         name = _called(node).rpartition(".")[2]
         rank = 1 if name[:1].isupper() else 2 if "split" in name else 3  # a model, not its data
-        for each in node.keywords:
-            if each.arg and _SEED_NAME.search(each.arg) and _is_number(each.value):
-                yield each.value, rank  # type: ignore[misc]
+        given += [(each, 1) for each in node.args[:1] if _SEED_CALL.search(name)]
+        given += [(k.value, rank) for k in node.keywords if _SEED_NAME.search(k.arg or "")]
     elif isinstance(node, ast.Dict):
-        for key, value in zip(node.keys, node.values, strict=True):
-            label = key.value if isinstance(key, ast.Constant) else None
-            if isinstance(label, str) and _SEED_NAME.search(label) and _is_number(value):
-                yield value, 2  # type: ignore[misc]
-
-
-def _is_number(node: ast.AST | None) -> bool:
-    return isinstance(node, ast.Constant) and type(node.value) is int
-
-
-def _has_number(call: ast.Call) -> bool:
-    return bool(call.args) and _is_number(call.args[0])
+        labels = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
+        pairs = zip(labels, node.values, strict=True)
+        given += [(v, 2) for k, v in pairs if isinstance(k, str) and _SEED_NAME.search(k)]
+    for value, rank in given:
+        if isinstance(value, ast.Constant) and type(value.value) is int:
+            yield value, rank
 
 
 def _called(call: ast.Call, modules: Mapping[str, str] | None = None) -> str:

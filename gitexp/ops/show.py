@@ -112,7 +112,7 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
             written = conclusion_named(repo, plan.name, commit)
             conclusion = None if written is ABSENT else written
     except GitexpError as error:
-        notes.append(", ".join(part for part in (error.summary, error.found, error.where) if part))
+        notes.append(error.located)
     state = state_of(repo, index, named, fallback=added)
     reached = lookup.lines_at(repo, commit, index)
     # A branch that others were merged into has their runs as well.

@@ -71,13 +71,13 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
         notes.append(f"{name} has no .gitexp/config.yaml; read as a plain DVC project")
     except GitexpError as error:
         config = ProjectConfig(pipeline="dvc.yaml")
-        notes.append(f"settings of {name}: {_words(error)}")
+        notes.append(f"settings of {name}: {error.located}")
     digest = named.inputs
     try:
         if digest is None:
             digest = inputs_rules.compute(repo, tree, config, index=index)
     except GitexpError as error:
-        notes.append(f"inputs of {name}: {_words(error)}")
+        notes.append(f"inputs of {name}: {error.located}")
     removed = bool(named.removed)
     return NamedState(name, commit, tree, config, digest, tuple(notes), removed=removed)
 
@@ -117,7 +117,3 @@ def _whereabouts(named: Named) -> Iterator[str]:
             f"{named.name}: code, parameters and data are those of {named.commit[:9]}, which has "
             "its records; what ran differed"
         )
-
-
-def _words(error: GitexpError) -> str:
-    return ", ".join(part for part in (error.summary, error.found, error.where) if part)

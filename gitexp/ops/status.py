@@ -132,7 +132,7 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
             added = plans.plan_commit(repo, plan, commit)
             facts.verdict = _verdict(repo, commit, plan.name)
     except GitexpError as error:
-        notes.append(_words(error))
+        notes.append(error.located)
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
@@ -145,7 +145,7 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
             notes.append(f"{branch or 'HEAD'} has no settings: {error.found}")
         return
     except GitexpError as error:
-        notes.append(_words(error))
+        notes.append(error.located)
         return
     here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
     _count(repo, index, here, added, facts, notes, unreadable)
@@ -237,7 +237,3 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     # Not `--at NAME`: the branch of that name may have moved since the plan.
     step = "gitexp run --with-baseline" if lacking else "gitexp run"
     return why.after(facts.failed, step)
-
-
-def _words(error: GitexpError) -> str:
-    return ", ".join(part for part in (error.summary, error.found, error.where) if part)

@@ -124,12 +124,8 @@ def sources(
         base = sides.planned_baseline(repo, plan, named.holder, index)
         return sides.source(repo, base, fallback or named.commit, index), candidate, ""
     except GitexpError as error:
-        why = ", ".join(part for part in (error.summary, error.found, error.where) if part)
-        return (
-            replace(candidate, inputs=_NOWHERE),
-            candidate,
-            f"baseline {plan.baseline.name}: {why}",
-        )
+        unknown = replace(candidate, inputs=_NOWHERE)
+        return unknown, candidate, f"baseline {plan.baseline.name}: {error.located}"
 
 
 def tallies(repo: Repo, index: Index, there: Sequence[Tip], asked: Sequence[Named]) -> list[Tally]:

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gitexp.errors import IdleSeedError
     from gitexp.model.job import Outcome
-    from gitexp.model.plan import Plan
     from gitexp.ops.run.cells import Cell
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.seeds import SeedChoice
@@ -40,9 +39,16 @@ class Watch:
     _able: dict[str, bool] = field(default_factory=dict)
     _found: list[FoundRun] | None = None
     _elsewhere: bool | None = None
+    _varying: set[str] = field(default_factory=set)  # sides; what differs does not agree later
 
     def acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
         """Tell from the repeats of one side that have finished so far."""
+        if side not in self._varying and (said := self._acts(side, finished)) is not Acts.YES:
+            return said
+        self._varying.add(side)
+        return Acts.YES
+
+    def _acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
         each = next(each for each in self.prepared if each.state.side == side)
         config = each.setting.cell.config
         mine = [
@@ -130,7 +136,7 @@ class Watch:
         counting = self._choice(cell).counting
         for found in self._runs() if counting else ():
             if found.run.inputs == cell.inputs and (
-                cell.side == BASELINE or _is_under(found, self.seen.plan)
+                cell.side == BASELINE or eligible.is_under(found, self.seen.plan)
             ):
                 for environment, _, item in _traces(found):
                     if environment == self.seen.environment and item.seed in counting:
@@ -162,10 +168,6 @@ class Watch:
                 runs = [r for tip in tips for r in lookup.runs_at(self.seen.repo, tip, index).runs]
             self._found = list({found.run.id: found for found in runs}.values())
         return self._found
-
-
-def _is_under(found: FoundRun, plan: Plan | None) -> bool:
-    return plan is not None and eligible.is_under(found, plan)
 
 
 def _traces(found: FoundRun) -> Iterator[tuple[str | None, str, Trace]]:
