@@ -25,6 +25,14 @@ _ENTRY: Final = {
     size: re.compile(rb"([0-7]+) ([^\0]+)\0(.{%d})" % size, re.DOTALL) for size in (20, 32)
 }
 _MODES: Final = frozenset({0o100644, 0o100755, 0o120000, 0o040000, 0o160000})
+_FOLDER: Final = b"40000"
+_LINK: Final = b"120000"
+_USUAL: Final = frozenset((b"100644", b"100755", _LINK, _FOLDER, b"160000"))  # as written
+_KNOWN: Final = (
+    frozenset(  # names that every second folder has, and nothing is said of but as links
+        (b".gitexp", b".gitignore", b".gitattributes", b".gitmodules", b".github", b".gitkeep")
+    )
+)
 _LONGEST_MODE: Final = 6  # digits; Git reads the last 16 bits of more, libgit2 refuses them
 _LONGEST_NAME: Final = 4096
 # All that any of the rules for names can be about, in one search over all names of a folder.
@@ -61,28 +69,7 @@ def problems(data: bytes, hash_bytes: int = 20) -> frozenset[str]:
     >>> problems(b"40000 .GIT \0" + bytes(range(20)))
     frozenset({'hasDotgit'})
     """
-    entries, whole = _entries(data, hash_bytes)
-    found = set() if whole else {"badTree"}
-    null = bytes(hash_bytes)
-    for digits, name, id_ in entries:
-        mode = int(digits, 8)
-        if digits.startswith(b"0"):
-            found.add("zeroPaddedFilemode")
-        if mode not in _MODES:
-            found.add("badFilemode")
-        if id_ == null:
-            found.add("nullSha1")
-        if len(name) > _LONGEST_NAME:
-            found.add("largePathname")
-    names = [name for _, name, _ in entries]
-    if len(set(names)) != len(names):
-        found.add("duplicateEntries")
-    if not all(map(_is_ordered, entries, entries[1:])):
-        found.add("treeNotSorted")
-    if _ODD.search(b"\n".join(names)):
-        for digits, name, _ in entries:
-            found.update(_of_name(name, link=stat.S_ISLNK(int(digits, 8))))
-    return frozenset(found)
+    return frozenset() if _is_usual(data, hash_bytes) else frozenset(_problems(data, hash_bytes))
 
 
 def refused(data: bytes, hash_bytes: int = 20) -> tuple[str, ...]:
@@ -119,6 +106,48 @@ def refused_name(name: bytes, *, link: bool = False) -> tuple[str, ...]:
 # --- inside -------------------------------------------------------------------------------------
 
 _Entry = tuple[bytes, bytes, bytes]  # mode as it is written, name, id
+
+
+def _is_usual(data: bytes, hash_bytes: int) -> bool:
+    """Whether a tree is seen at a glance to be sound, as nearly all are: lists ask of thousands."""
+    entries = _ENTRY[hash_bytes].findall(data)
+    names = [name for _, name, _ in entries]
+    ordered = [name + (b"/" if mode == _FOLDER else b"\0") for mode, name, _ in entries]
+    return (
+        {mode for mode, _, _ in entries} <= _USUAL
+        and sum(len(mode) + len(name) for mode, name, _ in entries)
+        == len(data) - (hash_bytes + 2) * len(entries)
+        and bytes(hash_bytes) not in {id_ for _, _, id_ in entries}
+        and len(set(names)) == len(names)
+        and max(map(len, names), default=0) <= _LONGEST_NAME
+        and ordered == sorted(ordered)
+        and not _ODD.search(b"\n".join(n for m, n, _ in entries if n not in _KNOWN or m == _LINK))
+    )
+
+
+def _problems(data: bytes, hash_bytes: int) -> set[str]:
+    entries, whole = _entries(data, hash_bytes)
+    found = set() if whole else {"badTree"}
+    null = bytes(hash_bytes)
+    for digits, name, id_ in entries:
+        mode = int(digits, 8)
+        if digits.startswith(b"0"):
+            found.add("zeroPaddedFilemode")
+        if mode not in _MODES:
+            found.add("badFilemode")
+        if id_ == null:
+            found.add("nullSha1")
+        if len(name) > _LONGEST_NAME:
+            found.add("largePathname")
+    names = [name for _, name, _ in entries]
+    if len(set(names)) != len(names):
+        found.add("duplicateEntries")
+    if not all(map(_is_ordered, entries, entries[1:])):
+        found.add("treeNotSorted")
+    if _ODD.search(b"\n".join(names)):
+        for digits, name, _ in entries:
+            found.update(_of_name(name, link=stat.S_ISLNK(int(digits, 8))))
+    return found
 
 
 def _entries(data: bytes, hash_bytes: int) -> tuple[list[_Entry], bool]:

@@ -10,6 +10,7 @@ import itertools
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
@@ -402,7 +403,7 @@ def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
     # as none of its readers would agree on what is there.
     try:
         tree = load_tree(repo, id_)
-        for name in PurePosixPath(path).parts:
+        for name in _parts(path):
             if name not in tree:
                 return ABSENT
             entry = tree[name]
@@ -412,6 +413,11 @@ def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
     except RefusedTreeError:
         return ABSENT
     return tree
+
+
+@lru_cache(maxsize=256)  # a list asks thousands of commits for the same few
+def _parts(path: str) -> tuple[str, ...]:
+    return PurePosixPath(path).parts
 
 
 def _sound(tree: pygit2.Tree) -> None:
