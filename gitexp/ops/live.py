@@ -50,7 +50,7 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     bad: list[UnreadableRecord] = []
     for folder in calls.folders(workspace):
         try:
-            run = _look(folder)
+            run = _look(workspace, folder)
         except (GitexpError, OSError) as error:
             bad.append(UnreadableRecord(folder.name, str(folder), str(error)))
             continue
@@ -63,9 +63,9 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     )
 
 
-def _look(folder: Path) -> LiveRun | None:
+def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
     """Return what is going on in one folder; None where it is all recorded."""
-    call = calls.read(folder)
+    call = calls.read(workspace, folder)
     if call is None:
         return None
     run = run_format.load(json_dumps(call.draft), call.where)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
@@ -15,7 +16,7 @@ from gitexp.git.repository import open_repository
 from gitexp.model.care import MaintenanceReport, RepositorySize
 from gitexp.ops.run import state as states
 from gitexp.ops.run.workdir import WorkDir
-from gitexp.store import layout
+from gitexp.store import calls
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
 from gitexp.store.tips import tips
@@ -63,6 +64,7 @@ def maintenance(
         done = tuple(_pack(workspace))
         for folder in old:
             shutil.rmtree(folder, ignore_errors=True)
+            calls.ended(calls.proofs(workspace), folder.name)
     return MaintenanceReport(
         before, _size(workspace), done, tuple(folder.name for folder in old), dry_run
     )
@@ -87,7 +89,7 @@ def _size(workspace: Workspace) -> RepositorySize:
     out = command.run(workspace, ["count-objects", "-v"]).decode("ascii", "replace")
     counts = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
     refs = workspace.common_dir / "refs"
-    folders = [path for workdir in _workdirs(workspace) for path in _folders(workdir)]
+    folders = [path for workdir in _workdirs(workspace) for path in calls.within(workdir.runs)]
     return RepositorySize(
         loose_objects=int(counts["count"]),
         loose_bytes=int(counts["size"]) * _KIB,
@@ -101,15 +103,10 @@ def _size(workspace: Workspace) -> RepositorySize:
 
 def _workdirs(workspace: Workspace) -> Iterator[WorkDir]:
     for checkout in checkouts.listing(workspace):
-        root = checkout.top / layout.TMP
-        if not checkout.missing and root.is_dir() and not root.is_symlink():
-            yield WorkDir(root)
-
-
-def _folders(workdir: WorkDir) -> list[Path]:
-    if workdir.runs.is_symlink():
-        return []
-    return [path for path in workdir.runs.glob("*") if path.is_dir() and not path.is_symlink()]
+        there = replace(workspace, git_dir=checkout.git_dir, top=checkout.top)
+        workdir = None if checkout.missing else WorkDir.seen(there)
+        if workdir is not None:
+            yield workdir
 
 
 def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
@@ -127,7 +124,7 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
             for state in states.unpublished(workdir)
             if not any(workdir.holds_outcome(state.draft.id, seed) for seed in state.draft.seeds)
         }
-        mine = [path for path in _folders(workdir) if path.name in done]
+        mine = [path for path in calls.within(workdir.runs) if path.name in done]
         mine.sort(key=lambda path: path.stat().st_mtime, reverse=True)
         yield from mine[keep:]
 

@@ -1,14 +1,18 @@
-"""Folders of calls of `run` that no commit holds yet: whose, and on which branch; read only.
+"""Folders of calls of `run` that no commit holds yet: whose, and on which branch.
 
-A coordinator writes its state there while we read, and one of another version may have.
+A coordinator writes its state there while we read, and one of another version may have. A branch
+may track files there as well, so what lies in the work tree proves nothing: a call is this clone's
+own if its state has the secret that was put into the Git directory when it began.
 """
 
 from __future__ import annotations
 
+import os
+import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import BadFormatError, GitexpError
+from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.formats.jsontext import json_loads
 from gitexp.store import locks
 from gitexp.store.layout import TMP
@@ -20,6 +24,8 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 STATE_LIMIT_BYTES = 16 << 20
+FOLDERS: Final = ("runs", "worktrees", "environments")
+_PLAIN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,35 +44,124 @@ class Call:
         return not locks.is_dead(self.owner)
 
 
+def folder(workspace: Workspace) -> Path | None:
+    """Return ``.gitexp/tmp`` of a work tree; None where it is not there, or a link leads to it.
+
+    Links in place of the folders in it count as well: who reads there would leave the work tree.
+    """
+    if workspace.top is None:
+        return None
+    root = workspace.top / TMP
+    if not root.is_dir() or link_in(root) is not None:
+        return None
+    return root
+
+
+def link_in(root: Path) -> Path | None:
+    """Return the link, or the file, that stands in place of a folder of ours; None without one."""
+    for path in (root.parent, root, *(root / name for name in FOLDERS)):
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            return path
+    return None
+
+
 def folders(workspace: Workspace) -> tuple[Path, ...]:
     """Return the folders of calls in a work tree, each named by its run."""
-    if workspace.top is None:
-        return ()
+    root = folder(workspace)
+    return () if root is None else within(root / "runs", "state.json")
+
+
+def within(runs: Path, name: str = "") -> tuple[Path, ...]:
+    """Return the real folders of runs, those with a real file of a name; nothing behind a link."""
     try:
-        return tuple(
-            sorted(path.parent for path in (workspace.top / TMP / "runs").glob("*/state.json"))
-        )
+        found = sorted(path for path in runs.iterdir() if path.is_dir() and not path.is_symlink())
     except OSError:
         return ()
+    return tuple(
+        path
+        for path in found
+        if not name or ((path / name).is_file() and not (path / name).is_symlink())
+    )
 
 
-def read(folder: Path) -> Call | None:
+def proofs(workspace: Workspace) -> Path:
+    """Return where the secrets of calls lie: no branch can track anything there."""
+    return workspace.common_dir / "gitexp" / "calls"
+
+
+def begun(proofs_: Path, run: str) -> str:
+    """Return the secret of a call, which is made when it is first asked for.
+
+    Raises
+    ------
+    OSError
+    """
+    known = secret(proofs_, run)
+    if not known:
+        proofs_.mkdir(parents=True, exist_ok=True)
+        known = secrets.token_hex(16)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(proofs_ / run, flags, 0o600), "w", encoding="ascii") as file:
+            file.write(known)
+    return known
+
+
+def ended(proofs_: Path, run: str) -> None:
+    """Forget the secret of a call that came to nothing."""
+    (proofs_ / run).unlink(missing_ok=True)
+
+
+def secret(proofs_: Path, run: str) -> str:
+    """Return the secret of a call; "" where this clone began none of this name."""
+    try:
+        return plain_bytes(proofs_ / run).decode("ascii", "replace")
+    except OSError:
+        return ""
+
+
+def is_own(proofs_: Path, run: str, told: Json) -> bool:
+    """Whether what a state says is the secret of that call."""
+    known = secret(proofs_, run)
+    return (
+        bool(known)
+        and isinstance(told, str)
+        and secrets.compare_digest(known.encode(), told.encode("utf-8", "replace"))
+    )
+
+
+def plain_bytes(path: Path) -> bytes:
+    """Return the bytes of a regular file, never through a link.
+
+    Raises
+    ------
+    OSError
+    """
+    with os.fdopen(os.open(path, _PLAIN), "rb") as file:
+        return file.read()
+
+
+def read(workspace: Workspace, run: Path) -> Call | None:
     """Return the call of one folder; None where it is all recorded.
 
     Raises
     ------
     BadFormatError, UnsafeInputError
-        If its state cannot be read.
+        If its state cannot be read, or is not of a call that this clone began.
     OSError
         If the file cannot be.
     """
-    path = folder / "state.json"
+    path = run / "state.json"
     where = str(path)
-    state = json_loads(path.read_bytes(), where=where, limit=STATE_LIMIT_BYTES)
+    state = json_loads(plain_bytes(path), where=where, limit=STATE_LIMIT_BYTES)
     if not isinstance(state, dict):
         raise BadFormatError("this is no state of a run", where=where)
     if state.get("published") is True:
         return None
+    if not is_own(proofs(workspace), run.name, state.get("secret")):
+        raise UnsafeInputError(
+            "this clone, or this version of gitexp, did not begin that call: it is not recorded",
+            where=where,
+        )
     return Call(
         str(state.get("branch", "")),
         str(state.get("side", "")),
@@ -79,9 +174,9 @@ def read(folder: Path) -> Call | None:
 def busy_branches(workspace: Workspace) -> frozenset[str]:
     """Return the branches on which a call is going on; what cannot be read is no call."""
     found = set()
-    for folder in folders(workspace):
+    for each in folders(workspace):
         try:
-            call = read(folder)
+            call = read(workspace, each)
         except (GitexpError, OSError):
             continue
         if call is not None and call.alive:

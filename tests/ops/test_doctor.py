@@ -248,7 +248,9 @@ def test_a_worktree_that_is_being_made_belongs_to_its_run(project: BuiltRepo) ->
     owner = {"claimed": str(this_process()), "dropped": " ".join(map(str, DEAD.values()))}
     project.write({".gitexp/tmp/.gitignore": "*\n"})
     for name, text in owner.items():
-        project.write({f".gitexp/tmp/runs/{name}/owner": text})
+        project.write(
+            {f".gitexp/tmp/runs/{name}/owner": text, f".git/gitexp/calls/{name}": "0" * 32}
+        )
         project.git(
             "worktree", "add", "--quiet", "--detach", f".gitexp/tmp/worktrees/{name}-0", "HEAD"
         )

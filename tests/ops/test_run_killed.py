@@ -121,7 +121,7 @@ def test_a_rewritten_branch_with_another_plan_takes_no_record(tmp_path: Path) ->
 def test_two_calls_that_resume_at_once_record_a_run_once(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r")
     gitexp(repo, "run", "--repeats", "1", failpoint="publish.blobs:kill")
-    opened, workdir = open_repository(repo.workspace), WorkDir.of(repo.path)
+    opened, workdir = open_repository(repo.workspace), WorkDir.of(repo.workspace)
     (sides,) = dead_calls(opened, workdir, "main")  # as a second call sees it
     run(repo.workspace, RunRequest(resume=True, repeats=1))
     before = repo.hash()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.model.care import Finding
 from gitexp.ops.doctor.place import Found
-from gitexp.store import layout, owners
+from gitexp.store import calls, layout, owners
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -64,8 +65,9 @@ def _paths(place: Place) -> Iterator[tuple[str, Path]]:
         for path in sorted(checkout.git_dir.glob("index.gitexp-*")):
             if match := _INDEX.fullmatch(path.name):
                 yield match[1], path
-        folder = checkout.top / layout.TMP
-        if not folder.is_symlink() and folder.is_dir():
+        workspace = replace(place.workspace, git_dir=checkout.git_dir, top=checkout.top)
+        folder = calls.folder(workspace)
+        if folder is not None:
             for path in sorted(folder.glob("publish-*")):
                 if match := _FOLDER.fullmatch(path.name):
                     yield match[1], path

@@ -101,12 +101,8 @@ class Place:
 
     def workdirs(self) -> tuple[tuple[Workspace, WorkDir], ...]:
         """Return the job folders of all work trees that have some."""
-        found = []
-        for each in self.work_places:
-            root = None if each.top is None else each.top / layout.TMP
-            if root is not None and root.is_dir() and not root.is_symlink():
-                found.append((each, WorkDir(root)))
-        return tuple(found)
+        found = ((each, WorkDir.seen(each)) for each in self.work_places)
+        return tuple((each, workdir) for each, workdir in found if workdir is not None)
 
     def waiting(self) -> tuple[tuple[Workspace, WorkDir, State], ...]:
         """Return the runs whose coordinator died before it noted that they were recorded."""

@@ -83,7 +83,7 @@ def look(place: Place) -> Iterator[Found]:
             yield Found(
                 Finding(
                     NAME,
-                    f"the notes about run {bad.what[:8]} are half written or damaged: {bad.why}",
+                    f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
                     bad.where,
                     f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
                 )

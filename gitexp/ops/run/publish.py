@@ -13,30 +13,32 @@ from gitexp.data.cache import CacheConfig, open_cache
 from gitexp.data.objects import flush
 from gitexp.data.settings import find_dvc_dir, has_dvc
 from gitexp.data.workspace import refresh
-from gitexp.errors import GitexpError, MovedRefError
+from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.formats import dvcwrite
 from gitexp.formats import params as params_format
 from gitexp.formats import plan as plan_format
 from gitexp.git import checkouts, objects, reach
+from gitexp.git.faults import translating
 from gitexp.git.refs import ABSENT, local, read_ref
 from gitexp.model.job import FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 from gitexp.ops import private
+from gitexp.ops.measured import FILES
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.ops.run import state as states
 from gitexp.ops.run.jobs import lies_in
 from gitexp.ops.run.keeping import keep, share
 from gitexp.staging import system
+from gitexp.store import calls, layout, lookup, transaction
 from gitexp.store import inputs as inputs_rules
-from gitexp.store import layout, lookup, transaction
 from gitexp.store.failpoints import Point
 from gitexp.store.failpoints import reach as reach_point
 from gitexp.store.transaction import DELETE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.git.repository import Repo
@@ -314,10 +316,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     ):
         decided.said = f"the branch is at another state than the run, so {stays}"
         return {}
-    kept = {
-        each.path: (workdir.attempt(draft.id, committed) / each.file).read_bytes()
-        for each in chosen.kept
-    }
+    kept = dict(_kept_files(ended, chosen, workdir.attempt(draft.id, committed)))
     first = ended.finished()[0]
     if ended.config.pipeline is None:
         runs = [found.run for found in lookup.runs_at(repo, view.commit).runs]
@@ -354,6 +353,23 @@ def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:
     held = {out.path for stage in ended.first.stages for out in stage.outs if out.cache}
     joined = snapshot.joined_outputs(ended.finished()[0], chosen)
     return replace(chosen, outputs=tuple(out for out in joined if out.path in held))
+
+
+def _kept_files(ended: Ended, chosen: Outcome, attempt: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what a repeat made of the files that Git holds: those of its job, and no other file."""
+    for each in chosen.kept:
+        path = attempt / FILES / each.path
+        own = each.file == f"{FILES}/{each.path}" and lies_in(each.path, ended.first.keep)
+        if not own or path.resolve() != attempt.resolve() / FILES / each.path:
+            raise UnsafeInputError(
+                "a repeat's outcome names a file that its job does not keep",
+                found=f"{ascii(each.path)[1:-1]} in {ascii(each.file)[1:-1]}",
+                where=str(attempt),
+                expected=", ".join(ended.first.keep),
+            )
+        with translating("cannot read what a repeat made", str(attempt)):
+            data = calls.plain_bytes(path)
+        yield each.path, data
 
 
 def _no_longer_made(

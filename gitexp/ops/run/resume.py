@@ -88,7 +88,7 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     LockedError
         If a worker of a dead call has not ended.
     """
-    workdir = WorkDir.of(place.top)
+    workdir = WorkDir.of(place.workspace)
     dead, known = _dead(place, workdir)
     done, said, failed = _record_all(place, workdir, dead, now)
     dead = [each for each in dead if each.draft.call not in failed]
@@ -111,7 +111,7 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
     LockedError
         As `resume`.
     """
-    workdir = WorkDir.of(place.top)
+    workdir = WorkDir.of(place.workspace)
     dead, _ = _dead(place, workdir, note=not request.dry_run)
     dead = [each for each in dead if not each.left]
     if not dead:

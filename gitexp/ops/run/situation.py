@@ -155,7 +155,7 @@ def look(
     if main.config.pipeline is None:
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
-    workdir = WorkDir.of(place.top)
+    workdir = WorkDir.of(place.workspace)
     environment = interpreter.digest(python, place.top, workdir.environments, environ)
     sides, again = _choose(place, request, known, main, other, environment, recovered)
     return Situation(

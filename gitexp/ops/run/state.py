@@ -12,7 +12,7 @@ from gitexp.formats import run as run_format
 from gitexp.formats.fields import Fields, params_json
 from gitexp.formats.text import Json, json_dumps, json_loads
 from gitexp.model.ids import InputsDigest, RunId
-from gitexp.store import locks
+from gitexp.store import calls, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -109,6 +109,7 @@ def write(workdir: WorkDir, state: State) -> None:
         "owner": {"host": owner.host, "pid": owner.pid, "started": owner.started},
         "plan_metric": state.plan_metric,
         "published": state.published,
+        "secret": calls.begun(workdir.proofs, state.draft.id),
         "side": state.side,
     }
     _put(path, value)
@@ -117,7 +118,7 @@ def write(workdir: WorkDir, state: State) -> None:
 def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
     """Set marks (``published``, ``open``, ``left``) in a state; it stays whose it is."""
     path = workdir.state(run)
-    known = _read(path)
+    known = _read(workdir, path)
     if known is not None:
         _put(path, {**known[0], **marks})
 
@@ -139,6 +140,7 @@ def _put(path: Path, value: Mapping[str, Json]) -> None:
 
 def claim(workdir: WorkDir, run: RunId) -> None:
     """Say whose a run is before anything of it is there, its worktrees above all."""
+    calls.begun(workdir.proofs, run)
     folder = workdir.run(run)
     folder.mkdir(parents=True, exist_ok=True)
     half = folder / "owner.tmp"
@@ -154,13 +156,14 @@ def renounce(workdir: WorkDir, run: RunId) -> None:
             for name in ("owner", "owner.tmp", "state.tmp"):
                 (folder / name).unlink(missing_ok=True)
             folder.rmdir()
+            calls.ended(workdir.proofs, run)
 
 
 def living(workdir: WorkDir) -> frozenset[str]:
     """Return the runs whose coordinator is alive."""
     found = set()
-    for folder in workdir.runs.glob("*/"):
-        known = _read(folder / "state.json")
+    for folder in calls.within(workdir.runs):
+        known = _read(workdir, folder / "state.json")
         if known is None:
             if not _is_abandoned(folder):
                 found.add(folder.name)
@@ -172,15 +175,17 @@ def living(workdir: WorkDir) -> frozenset[str]:
 def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
     """Return the runs whose coordinator died before it had written down what it would do."""
     return tuple(
-        RunId(folder.name) for folder in sorted(workdir.runs.glob("*/")) if _is_abandoned(folder)
+        RunId(folder.name)
+        for folder in calls.within(workdir.runs, "owner")
+        if calls.secret(workdir.proofs, folder.name) and _is_abandoned(folder)
     )
 
 
 def published(workdir: WorkDir) -> frozenset[str]:
     """Return the runs that are recorded, as their coordinator noted."""
     found = set()
-    for path in workdir.runs.glob("*/state.json"):
-        known = _read(path)
+    for path in _paths(workdir):
+        known = _read(workdir, path)
         if known is not None and known[0].get("published") is True:
             found.add(path.parent.name)
     return frozenset(found)
@@ -204,8 +209,8 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
 
     With `opened` also those of calls with which somebody may yet go on.
     """
-    for path in sorted(workdir.runs.glob("*/state.json")):
-        known = _read(path)
+    for path in _paths(workdir):
+        known = _read(workdir, path)
         if known is None:
             continue
         if opened and known[0].get("open"):  # whoever recorded it may live, or not
@@ -218,9 +223,9 @@ def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
 
 def newest(workdir: WorkDir, branch: str) -> State | None:
     """Return the last run that was begun here for a branch, be it recorded or not."""
-    found = [path for path in workdir.runs.glob("*/state.json") if _read(path) is not None]
+    found = [path for path in _paths(workdir) if _read(workdir, path) is not None]
     for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
-        known = _read(path)
+        known = _read(workdir, path)
         if known is not None and known[0].get("branch") == branch:
             with contextlib.suppress(BadFormatError):
                 return _load(known[0], str(path))
@@ -252,15 +257,22 @@ def resumption(state: State, *, there: bool, folder: str = "") -> str:
     return f"{first}gitexp run --resume{where} --on {branch}"
 
 
-def _read(path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
+def _paths(workdir: WorkDir) -> Iterator[Path]:
+    return (folder / "state.json" for folder in calls.within(workdir.runs, "state.json"))
+
+
+def _read(workdir: WorkDir, path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
     """Return a state and whose it is; None if a power cut left half of it, or it is not ours.
 
+    Ours has the secret of a call that this clone began; the notes of an older gitexp have none.
     One such file must not keep the repeats of all other calls from being published;
     ``gitexp status`` and ``gitexp logs`` name it.
     """
     try:
-        value = json_loads(path.read_bytes(), where=str(path))
+        value = json_loads(calls.plain_bytes(path), where=str(path))
         if not isinstance(value, dict) or value.get("$schema") != SCHEMA:
+            return None
+        if not calls.is_own(workdir.proofs, path.parent.name, value.get("secret")):
             return None
         fields = Fields(value["owner"], str(path))
         owner = locks.Owner(fields.text("host"), fields.integer("pid"), fields.text("started"))

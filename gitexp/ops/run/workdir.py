@@ -10,21 +10,25 @@ environments/                      what the probe of an interpreter said, by sta
 
 from __future__ import annotations
 
+import re
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.engines import process
-from gitexp.errors import UnsafeInputError
+from gitexp.errors import BareRepositoryError, UnsafeInputError
 from gitexp.formats import outcome as outcome_format
+from gitexp.store import calls
+from gitexp.store.layout import TMP
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.ids import RunId
     from gitexp.model.job import Outcome
+    from gitexp.model.workspace import Workspace
 
-_FOLDERS = ("runs", "worktrees", "environments")
+_SLOT = re.compile(r"([a-z0-9]+)-[0-9]+")
 _MARKS = frozenset({".lock", ".used"})  # beside a slot
 CACHE = "cache"  # in the folder of an attempt
 ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
@@ -35,30 +39,41 @@ class WorkDir:
     """Paths below ``.gitexp/tmp`` of one work tree."""
 
     root: Path
+    proofs: Path  # of the calls that this clone began; see `store.calls`
 
     @classmethod
-    def of(cls, top: Path) -> WorkDir:
+    def of(cls, workspace: Workspace) -> WorkDir:
         """Return the folder of a work tree, made if need be.
 
         Raises
         ------
+        BareRepositoryError
         UnsafeInputError
             If a link stands where a folder should be.
         """
-        root = top / ".gitexp" / "tmp"
+        top = workspace.top
+        if top is None:
+            raise BareRepositoryError("there is no work tree", where=str(workspace.common_dir))
+        root = top / TMP
         # A branch may track a link there, and what a run writes would go wherever it points.
-        for folder in (root.parent, root, *(root / name for name in _FOLDERS)):
-            if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
-                raise UnsafeInputError(
-                    "a folder is needed where there is a file or a link",
-                    where=str(folder),
-                    next_step=f"git rm --cached -- {folder.relative_to(top)}, and remove it",
-                )
+        odd = calls.link_in(root)
+        if odd is not None:
+            raise UnsafeInputError(
+                "a folder is needed where there is a file or a link",
+                where=str(odd),
+                next_step=f"git rm --cached -- {odd.relative_to(top)}, and remove it",
+            )
         root.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"
         if not ignore.exists():
             ignore.write_text("*\n", encoding="utf-8")
-        return cls(root)
+        return cls(root, calls.proofs(workspace))
+
+    @classmethod
+    def seen(cls, workspace: Workspace) -> WorkDir | None:
+        """Return the folder of a work tree for who only looks, or clears away; None without one."""
+        root = calls.folder(workspace)
+        return None if root is None else cls(root, calls.proofs(workspace))
 
     @property
     def runs(self) -> Path:
@@ -98,7 +113,8 @@ class WorkDir:
     def caches(self, run: RunId) -> tuple[Path, ...]:
         """Return the folders of outputs that a run has left."""
         found = self.run(run).glob(f"jobs/*/attempt-*/{CACHE}")
-        return tuple(path for path in found if not path.is_symlink())
+        inside = self.root.resolve() / "runs" / run
+        return tuple(path for path in found if path.resolve().is_relative_to(inside))
 
     def slot(self, run: RunId, number: int) -> Path:
         """Folder of one worktree."""
@@ -107,7 +123,13 @@ class WorkDir:
     def slots(self, run: str = "") -> list[Path]:
         """Return the worktrees of a run, or of all runs; one that a job removed has left marks."""
         found = (self.root / "worktrees").glob(f"{run or '*'}-*")
-        return sorted({path.with_suffix("") if path.suffix in _MARKS else path for path in found})
+        slots = {path.with_suffix("") if path.suffix in _MARKS else path for path in found}
+        # Only what a call of this clone made: a branch may track a folder there.
+        return sorted(
+            path
+            for path in slots
+            if (name := _SLOT.fullmatch(path.name)) and calls.secret(self.proofs, name[1])
+        )
 
     def outcome(self, run: RunId, seed: int) -> Outcome | None:
         """Return what a repeat came to; None while, or if, it left no outcome."""

@@ -1,0 +1,243 @@
+"""State that a branch plants in ``.gitexp/tmp``: believed for nothing, never followed outside."""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import re
+import shutil
+import signal
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gitexp.cli.dispatch import dispatch
+from gitexp.store.calls import FOLDERS
+from tests.build import BuiltRepo, clone
+from tests.ops.test_doctor import gitexp
+from tests.ops.test_run import plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN: Final = "abcdefghijklmnop"
+TMP: Final = ".gitexp/tmp"
+# Every place that gitexp reads beside Git's objects, and may find planted.
+READ: Final = (
+    f"{TMP}/.gitignore",
+    f"{TMP}/environments/*",
+    f"{TMP}/runs/*/owner",
+    f"{TMP}/runs/*/state.json",
+    f"{TMP}/runs/*/jobs/*/JOB.json",
+    f"{TMP}/runs/*/jobs/*/attempt-1/*",
+    f"{TMP}/worktrees/*",
+    ".git/gitexp/calls/*",
+    ".git/gitexp/*",
+)
+LINKED: Final = (
+    ".gitexp",
+    TMP,
+    *(f"{TMP}/{name}" for name in FOLDERS),
+    f"{TMP}/runs/{RUN}",
+    f"{TMP}/runs/{RUN}/owner",
+    f"{TMP}/runs/{RUN}/state.json",
+    f"{TMP}/runs/{RUN}/jobs",
+    f"{TMP}/runs/{RUN}/jobs/0/attempt-1",
+    f"{TMP}/runs/{RUN}/jobs/0/attempt-1/files",
+    f"{TMP}/worktrees/{RUN}-0",
+    f"{TMP}/publish-0123456789abcdef",
+)
+VERBS: Final = (
+    ("status",),
+    ("list", "--runs"),
+    ("logs",),
+    ("doctor", "--fix"),
+    ("run", "--resume"),
+    ("maintenance",),
+)
+
+
+@pytest.fixture(scope="module")
+def dead(tmp_path_factory: pytest.TempPathFactory) -> BuiltRepo:
+    """A project whose coordinator was killed when its two repeats had finished."""
+    repo = plain(tmp_path_factory.mktemp("dead") / "r")
+    armed = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": "publish.blobs:kill"}
+    assert gitexp(repo, "run", "--repeats", "2", env=armed).code == -signal.SIGKILL
+    return repo
+
+
+@pytest.fixture
+def killed_run(dead: BuiltRepo, tmp_path: Path) -> BuiltRepo:
+    """The same, to be changed."""
+    shutil.copytree(dead.path, tmp_path / "r", symlinks=True)
+    return BuiltRepo(tmp_path / "r")
+
+
+def seen(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else b""
+        for path in sorted(folder.rglob("*"))
+    }
+
+
+def drive(repo: BuiltRepo) -> None:
+    for argv in VERBS:
+        assert dispatch(["-C", str(repo.path), *argv]) in range(7), argv
+
+
+def outside(repo: BuiltRepo) -> Path:
+    """Return a folder that has whatever a link could make gitexp read, record or remove."""
+    folder = repo.path.parent / "documents"
+    source = repo.path / TMP
+    for below in (
+        "",
+        "tmp",
+        "runs",
+        f"runs/{RUN}",
+        "my-thesis",
+        f"{RUN}-0",
+        "publish-0123456789abcdef",
+    ):
+        (folder / below).mkdir(parents=True, exist_ok=True)
+        (folder / below / "text.tex").write_text("precious")
+    for run in source.glob("runs/*"):
+        for place in (folder / RUN, folder / "runs" / RUN, folder / "tmp/runs" / RUN):
+            shutil.copytree(run, place, dirs_exist_ok=True)
+        shutil.copytree(run / "jobs", folder, dirs_exist_ok=True)
+        for name in ("owner", "state.json"):
+            shutil.copy(run / name, folder / name)
+    (folder / "tmp/worktrees/my-thesis").mkdir(parents=True)
+    (folder / "0/attempt-1/cache").mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def victim(killed: BuiltRepo, folder: Path) -> BuiltRepo:
+    """Return a clone that never ran anything, by the same person on the same host."""
+    return clone(killed, folder / "victim")
+
+
+def test_the_table_names_every_file_that_a_call_leaves(killed_run: BuiltRepo) -> None:
+    left = [
+        str(path.relative_to(killed_run.path))
+        for base in (TMP, ".git/gitexp")
+        for path in (killed_run.path / base).rglob("*")
+        if path.is_file()
+    ]
+    assert len(left) > len(READ)
+    unknown = [path for path in left if not any(fnmatch.fnmatch(path, each) for each in READ)]
+    assert unknown == []
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        place if at % 4 == 0 else pytest.param(place, marks=pytest.mark.slow)
+        for at, place in enumerate(LINKED)
+    ],
+)
+def test_nothing_is_followed_removed_or_recorded_behind_a_tracked_link(
+    killed_run: BuiltRepo, tmp_path: Path, place: str
+) -> None:
+    mine = victim(killed_run, tmp_path)
+    folder = outside(killed_run)
+    path = mine.path / place
+    shutil.rmtree(path, ignore_errors=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    target = folder / path.name if path.name in {"owner", "state.json"} else folder
+    path.symlink_to(os.path.relpath(target, path.parent))
+    mine.git("add", "-A", "-f")
+    mine.git("commit", "-q", "-m", "tidy")
+    before, refs = seen(folder), mine.refs()
+    drive(mine)
+    assert seen(folder) == before
+    assert mine.refs() == refs
+
+
+def planted(killed: BuiltRepo, mine: BuiltRepo, run: str, *, secret: object = None) -> None:
+    (source,) = (killed.path / TMP / "runs").iterdir()
+    target = mine.path / TMP / "runs" / run
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("cache"))
+    state = json.loads((target / "state.json").read_text())
+    state["draft"] |= {"id": run, "call": run}
+    state.pop("secret", None)
+    if secret is not None:
+        state["secret"] = secret
+    (target / "state.json").write_text(json.dumps(state))
+    for job in target.glob("jobs/*/JOB.json"):
+        job.write_text(json.dumps(json.loads(job.read_text()) | {"run": run}))
+    mine.git("add", "-A", "-f")
+    mine.git("commit", "-q", "-m", "tidy")
+
+
+@pytest.mark.parametrize("secret", [None, "0" * 32])
+def test_a_planted_dead_call_is_not_recorded(
+    killed_run: BuiltRepo, tmp_path: Path, secret: object
+) -> None:
+    mine = victim(killed_run, tmp_path)
+    planted(killed_run, mine, RUN, secret=secret)
+    refs = mine.refs()
+    drive(mine)
+    assert mine.refs() == refs
+    assert mine.status() == []
+
+
+def test_a_planted_call_in_the_name_of_ones_own_is_not_recorded_either(
+    killed_run: BuiltRepo, tmp_path: Path
+) -> None:
+    mine = victim(killed_run, tmp_path)
+    calls = mine.path / ".git/gitexp/calls"
+    calls.mkdir(parents=True)
+    (calls / RUN).write_text("f" * 32)  # a call of the victim's, whose id is in a record
+    planted(killed_run, mine, RUN, secret="0" * 32)
+    refs = mine.refs()
+    drive(mine)
+    assert mine.refs() == refs
+
+
+def test_ones_own_dead_call_is_recorded_and_has_a_secret_that_only_git_holds(
+    killed_run: BuiltRepo,
+) -> None:
+    (run,) = (killed_run.path / TMP / "runs").iterdir()
+    proof = killed_run.path / ".git/gitexp/calls" / run.name
+    assert re.fullmatch(r"[0-9a-f]{32}", proof.read_text())
+    assert proof.stat().st_mode & 0o777 == 0o600
+    before = killed_run.hash()
+    assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) == 0
+    assert killed_run.hash() != before
+    assert any(path.endswith("run.json") for path in killed_run.files())
+
+
+@pytest.mark.parametrize(
+    ("path", "file"),
+    [
+        ("metrics.json", "../../../../../../../../key"),
+        ("metrics.json", "files/../../x"),
+        ("metrics.json", "/etc/hostname"),
+        (".github/workflows/x.yml", "files/.github/workflows/x.yml"),
+        (".gitexp/config.yaml", "files/.gitexp/config.yaml"),
+        (".git/hooks/x", "files/.git/hooks/x"),
+    ],
+)
+def test_an_outcome_gives_no_file_but_those_that_its_job_keeps(
+    killed_run: BuiltRepo, path: str, file: str
+) -> None:
+    for outcome in (killed_run.path / TMP).glob("runs/*/jobs/*/attempt-1/outcome.json"):
+        said = json.loads(outcome.read_text())
+        said["kept"] = [{"path": path, "file": file, "executable": False}]
+        outcome.write_text(json.dumps(said))
+        (outcome.parent / "files/.github/workflows").mkdir(parents=True, exist_ok=True)
+        (outcome.parent / "files/.github/workflows/x.yml").write_text("on: push\n")
+    before = killed_run.hash()
+    assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) != 0
+    assert killed_run.hash() == before
+
+
+def test_a_link_in_place_of_a_kept_file_is_not_read(killed_run: BuiltRepo, tmp_path: Path) -> None:
+    (tmp_path / "key").write_text('{"acc": 1}')
+    for file in (killed_run.path / TMP).glob("runs/*/jobs/*/attempt-1/files/metrics.json"):
+        file.unlink()
+        file.symlink_to(tmp_path / "key")
+    before = killed_run.hash()
+    assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) != 0
+    assert killed_run.hash() == before
