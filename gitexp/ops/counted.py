@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import TreeId
     from gitexp.ops.sides import Named
     from gitexp.ops.tally import Tally
     from gitexp.store.experiments import ExperimentLine
@@ -47,18 +48,21 @@ class Counted:
         One for each branch: what was run there may have spent a seed elsewhere.
     chosen : sequence of Tip
         Those that are asked about.
+    known : mapping of TreeId to RunLine
+        Lines of runs that were read before.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  which of the tips, and what is known of them
         self,
         repo: Repo,
         index: Index,
         there: Sequence[Tip],
         nearest: Sequence[Tip],
         chosen: Sequence[Tip],
+        known: Mapping[TreeId, RunLine],
     ) -> None:
         self._repo, self._index, self._there = repo, index, there
-        every = experiment_lines(repo, index, tuple(dict.fromkeys((*nearest, *chosen))))
+        every = experiment_lines(repo, index, tuple(dict.fromkeys((*nearest, *chosen))), known)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
         for tip in nearest:
             for mark in every[tip].seen.split():

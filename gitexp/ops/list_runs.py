@@ -77,7 +77,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         there = tips(repo)
         nearest = _nearest(there)
         chosen = _chosen(repo, there, nearest, query)
-        counted = Counted(repo, index, there, nearest, chosen)
+        counted = Counted(repo, index, there, nearest, chosen, {})
         lines = counted.lines
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
     bad = [
@@ -161,7 +161,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         else:
             lines = run_lines(repo, index, trees)
         nearest = _nearest(every)
-        counted = Counted(repo, index, every, nearest, nearest)
+        counted = Counted(repo, index, every, nearest, nearest, lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
         counts = counted.by_run(tuple(good.values()))

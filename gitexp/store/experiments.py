@@ -14,6 +14,7 @@ import os
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -115,7 +116,12 @@ class _Common:
         return self._written[settings, pipeline]
 
 
-def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip, ExperimentLine]:
+def experiment_lines(
+    repo: Repo,
+    index: Index,
+    tips: Sequence[Tip],
+    known: Mapping[TreeId, RunLine] = MappingProxyType({}),
+) -> dict[Tip, ExperimentLine]:
     """Return the line of each branch.
 
     Parameters
@@ -124,20 +130,26 @@ def experiment_lines(repo: Repo, index: Index, tips: Sequence[Tip]) -> dict[Tip,
     index : Index
     tips : sequence of Tip
         Branches of this repository, of remotes, and archive tags.
+    known : mapping of TreeId to RunLine, optional
+        Lines of runs that were read before.
     """
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())
     remembered = decoded(rows)
     unknown = [tip for tip, key in keys.items() if key not in remembered]
     if len(unknown) >= _WORTH_A_CHILD and can_fork():
-        remembered |= decoded(_halved(repo, index, unknown, keys))
+        remembered |= decoded(_halved(repo, index, unknown, keys, known))
         unknown = [tip for tip in unknown if keys[tip] not in remembered]
-    remembered |= _read(repo, index, unknown, keys)
+    remembered |= _read(repo, index, unknown, keys, known)
     return {tip: remembered[key] for tip, key in keys.items()}
 
 
 def _halved(
-    repo: Repo, index: Index, tips: Sequence[Tip], keys: Mapping[Tip, str]
+    repo: Repo,
+    index: Index,
+    tips: Sequence[Tip],
+    keys: Mapping[Tip, str],
+    known: Mapping[TreeId, RunLine],
 ) -> Mapping[str, bytes]:
     """Read one half here and the other in a child; return the rows of both.
 
@@ -147,11 +159,11 @@ def _halved(
 
     def work() -> bytes:
         own = Index(None)
-        _read(repo, own, tips[half:], keys)
+        _read(repo, own, tips[half:], keys, known)
         return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
 
     result = beside(work)
-    _read(repo, index, tips[:half], keys)
+    _read(repo, index, tips[:half], keys, known)
     data = result()
     if data is not None:
         for number, rows in marshal.loads(data).items():  # noqa: S302  from our own child
@@ -160,14 +172,24 @@ def _halved(
 
 
 def _read(
-    repo: Repo, index: Index, unknown: Sequence[Tip], keys: Mapping[Tip, str]
+    repo: Repo,
+    index: Index,
+    unknown: Sequence[Tip],
+    keys: Mapping[Tip, str],
+    known: Mapping[TreeId, RunLine],
 ) -> dict[str, ExperimentLine]:
     """Work out the lines of branches and remember the good ones."""
     found: dict[str, ExperimentLine] = {}
     held = listings(repo, index, dict.fromkeys(tip.commit for tip in unknown))
     # All at once: one question to the index instead of one for each branch.
-    many = {tree: run for runs in held.values() if len(runs) > _FEW for run, tree in runs.items()}
-    lines = run_lines(repo, index, many)
+    many = {
+        tree: run
+        for runs in held.values()
+        if len(runs) > _FEW
+        for run, tree in runs.items()
+        if tree not in known
+    }
+    lines = {**known, **run_lines(repo, index, many)}
     fresh: dict[str, bytes] = {}
     common = _Common(repo, index)
     for tip in unknown:
