@@ -23,6 +23,7 @@ from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import mean, spread
 from gitexp.ops import sides
 from gitexp.ops.known import direction_of, duration_of, known_metrics, last_duration
+from gitexp.ops.variation import equal
 from gitexp.stats import detectable as rules
 from gitexp.stats import foreseen
 from gitexp.store import lookup
@@ -193,7 +194,8 @@ def spread_of(repo: Repo, index: Index, side: Source, metric: str) -> Spread:
     """Return mean and spread of a metric over the observed repeats of a side, one a seed."""
     runs = tuple(lookup.runs_by_inputs(repo, side.inputs, index=index))
     values = list(_by_seed(runs, metric, side.config.metrics).values())
-    sd = spread(values) if len(values) >= _FEWEST else None
+    # what only rounding sets apart are copies, whose spread would promise an answer from two
+    sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None
     observed = tuple(each.run for each in runs if each.run.origin is Origin.OBSERVED)
     return Spread(len(values), mean(values) if values else None, sd, observed)
 

@@ -80,6 +80,14 @@ def test_without_a_spread_it_says_what_would_give_one(repo: BuiltRepo) -> None:
         power(repo.workspace, PowerRequest())
 
 
+def test_repeats_that_only_rounding_sets_apart_have_no_spread(lab: Lab) -> None:
+    lab.change()
+    lab.record("d", {"f1": {seed: 0.6 + 1e-16 * (seed % 3) for seed in range(10)}})
+    with pytest.raises(UsageError, match="the spread of the baseline is not known") as caught:
+        power(lab.repo.workspace, ask(lab, effect=">=5%"))
+    assert caught.value.expected == "3 repeats with some variation, or --sd"
+
+
 def test_equivalence_and_non_inferiority_have_their_size_in_the_promise(lab: Lab) -> None:
     band = power(lab.repo.workspace, ask(lab, effect="+-2%"))
     worse = power(lab.repo.workspace, ask(lab, effect=">=-2%"))
