@@ -82,7 +82,7 @@ def test_without_a_spread_it_says_what_would_give_one(repo: BuiltRepo) -> None:
 
 def test_repeats_that_only_rounding_sets_apart_have_no_spread(lab: Lab) -> None:
     lab.change()
-    lab.record("d", {"f1": {seed: 0.6 + 1e-16 * (seed % 3) for seed in range(10)}})
+    lab.record("d", {"f1": {seed: 0.6 * (1 + 1e-12 * (seed % 3)) for seed in range(10)}})
     with pytest.raises(UsageError, match="the spread of the baseline is not known") as caught:
         power(lab.repo.workspace, ask(lab, effect=">=5%"))
     assert caught.value.expected == "3 repeats with some variation, or --sd"
