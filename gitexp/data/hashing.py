@@ -6,7 +6,7 @@ part.
 """
 
 # Plain strings and open folders: a Path for each object costs more than its hash.
-# ruff: noqa: PTH112
+# ruff: noqa: PTH112, PTH115
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import stat
 import time
 import unicodedata
@@ -43,6 +44,7 @@ TRIES = 3
 BLOCK = 1 << 20
 SETTLED_NS = 100_000_000  # a younger file may change again within one tick of the clock
 NEVER = frozenset({".git", ".hg", ".dvc"})  # what DVC hides in every folder
+_OBJECT = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}\Z")  # in a cache of DVC's, of either layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +140,9 @@ def list_files(folder: str, ignored: Ignored | None = None) -> list[str]:
     Raises
     ------
     UnsafeInputError
-        If the folder holds what DVC would silently change or drop, or hang on: symbolic links,
-        pipes, devices, a ``.dvcignore``, names that are not UTF-8 or differ in case only.
+        If the folder holds what DVC would silently change or drop, or hang on: symbolic links
+        other than to objects of a cache (``cache.type = symlink``), pipes, devices, a
+        ``.dvcignore``, names that are not UTF-8 or differ in case only.
     """
     found: list[str] = []
     folders: list[str] = []
@@ -263,9 +266,9 @@ def _is_repository(folder: str) -> bool:
 
 
 def _check_member(entry: os.DirEntry[str], path: str, folder: str) -> None:
-    if entry.is_symlink():
+    if entry.is_symlink() and not _OBJECT.search(os.readlink(entry.path)):
         problem = "a symbolic link, which DVC would replace or leave out"
-    elif not entry.is_file(follow_symlinks=False):
+    elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
         problem = "a pipe, socket or device"
     elif entry.name == ".dvcignore":
         problem = "a .dvcignore, which DVC refuses inside data"

@@ -145,3 +145,36 @@ def test_a_linked_worktree_is_told_how_to_share_the_cache_that_has_the_data(
     assert (report.snapshot[:7], report.not_updated) == ("written", ())
     assert not (linked.path / ".dvc" / "cache").exists()
     assert json.loads(dvc(linked.path, "status", "--json")) == {}
+
+
+@pytest.mark.slow
+def test_folders_of_links_into_the_cache_are_read_and_brought_to_the_new_state(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    dvc(repo.path, "config", "cache.type", "symlink")
+    repo.commit(
+        {
+            "prep.py": "import os\nos.makedirs('data')\nopen('data/x', 'w').write('x')\n",
+            "train.py": "import json, os\nos.makedirs('eval')\n"
+            "n = len(open('data/x').read()) + len(open('params.yaml').read())\n"
+            "json.dump({'n': n}, open('eval/metrics.json', 'w'))\n",
+            "params.yaml": "seed: 7\n",
+            "dvc.yaml": "stages:\n"
+            "  prep: {cmd: python prep.py, outs: [data]}\n"
+            "  train: {cmd: python train.py, deps: [data], params: [seed], outs: [eval]}\n"
+            "metrics: [eval/metrics.json]\n",
+        },
+        at=1,
+    )
+    dvc(repo.path, "repro", "--quiet")
+    repo.git("add", "--all")
+    repo.git("commit", "--quiet", "--message", "reproduced")
+    init(repo.workspace)
+    repo.commit({"params.yaml": "seed: 8\nmore: 1\n"}, at=3)
+    report = run(repo.workspace, RunRequest(seeds=(8, 90)))
+    assert states(report) == [RepeatState.FINISHED] * 2, report
+    assert report.not_updated == ()
+    assert (repo.path / "eval/metrics.json").is_symlink()
+    assert_untouched(repo)
