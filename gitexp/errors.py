@@ -348,6 +348,7 @@ class ReadOnlyError(PreconditionError):
     """The repository cannot be written to."""
 
     id = "read-only"
+    hint = "make it writable, then the same again"
 
 
 class LockedError(PreconditionError):

@@ -11,9 +11,10 @@ import pytest
 
 from gitexp.data.cache import CacheConfig, object_path, put
 from gitexp.data.exchange import take
+from gitexp.errors import NoSpaceError, ReadOnlyError
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.run import run
+from gitexp.ops.run import preflight, run
 from tests.ops.test_run import dvc, plain, states
 
 if TYPE_CHECKING:
@@ -109,6 +110,28 @@ def test_after_a_first_repeat_that_failed_any_other_keeps_all(tmp_path: Path) ->
     assert kept == [[], ["model.txt"], []]
     assert len(models(repo)) == 1
     assert left(repo) == []
+
+
+def test_a_cache_that_takes_nothing_stops_the_run_before_its_first_repeat(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", TRAIN)
+    cache = repo.path / ".dvc/cache/files/md5"
+    cache.mkdir(parents=True, exist_ok=True)
+    cache.chmod(0o555)
+    if os.access(cache, os.W_OK):
+        pytest.skip("nothing is read-only to root")
+    with pytest.raises(ReadOnlyError) as refused:
+        run(repo.workspace, RunRequest(seeds=(7,)))
+    assert refused.value.where == str(cache)
+    assert left(repo) == []
+    cache.chmod(0o755)
+    assert states(run(repo.workspace, RunRequest(seeds=(7,)))) == [RepeatState.FINISHED]
+
+
+def test_what_is_not_enough_space_is_named(tmp_path: Path) -> None:
+    with pytest.raises(NoSpaceError) as refused:
+        preflight.check_space(tmp_path, tmp_path / "c", tree_bytes=1 << 60, data_bytes=0, slots=1)
+    assert refused.value.where == str(tmp_path)
+    assert "1 worktrees" in refused.value.expected
 
 
 def elsewhere(tmp_path: Path) -> Path:

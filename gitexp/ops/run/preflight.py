@@ -6,11 +6,18 @@ exist, did the first repeat read what it should) is checked once more after the 
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
 from gitexp.data.pointers import listed
-from gitexp.errors import BadMetricError, DataMissingError, NoSpaceError, PreflightError
+from gitexp.errors import (
+    BadMetricError,
+    DataMissingError,
+    NoSpaceError,
+    PreflightError,
+    ReadOnlyError,
+)
 from gitexp.git import lfs, objects
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
@@ -165,15 +172,36 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
     ------
     NoSpaceError
     """
-    needed = slots * (tree_bytes + data_bytes) + SPACE_RESERVE_BYTES
-    free = min(shutil.disk_usage(existing(path)).free for path in (folder, cache))
-    if free < needed:
-        raise NoSpaceError(
-            "there is not enough space for this run",
-            found=f"{free / 1e6:.0f} MB free",
-            where=str(folder),
-            expected=f"{needed / 1e6:.0f} MB for {slots} worktrees with their data",
-            next_step="free some space, or lower --jobs",
+    worktrees = slots * (tree_bytes + data_bytes)
+    for place, used, whose in (
+        (folder, worktrees, f"{slots} worktrees with their data"),
+        (cache, 0, "what is kept of the outputs"),
+    ):
+        free, needed = shutil.disk_usage(existing(place)).free, used + SPACE_RESERVE_BYTES
+        if free < needed:
+            raise NoSpaceError(
+                "there is not enough space for this run",
+                found=f"{free / 1e6:.0f} MB free",
+                where=str(place),
+                expected=f"{needed / 1e6:.0f} MB for {whose}",
+                next_step="free some space, or lower --jobs" if used else "free some space",
+            )
+
+
+def check_cache(cache: Path, cell: Cell, stages: Sequence[Stage]) -> None:
+    """Stop where DVC's cache would not take, in the end, what the records name.
+
+    Raises
+    ------
+    ReadOnlyError
+    """
+    made = any(out.cache for stage in stages if not stage.frozen for out in stage.outs)
+    place = existing(cache / "files" / "md5")
+    if (made or cell.config.predictions or cell.config.curves) and not os.access(place, os.W_OK):
+        raise ReadOnlyError(
+            "outputs cannot be kept: DVC's cache cannot be written to",
+            where=str(place),
+            next_step="make it writable; or dvc cache dir --local DIR, then dvc fetch",
         )
 
 

@@ -152,6 +152,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     stages = resolved.executed
     preflight.check_outputs(situation.repo, cell, stages)
     cache = cache_of(situation.top, config)
+    preflight.check_cache(cache.dir, cell, stages)
     links = preflight.links(situation.top, cell)
     data = pointers.data_state(
         pointers.files_in_tree(situation.repo, cell.tree, cell.entries),
