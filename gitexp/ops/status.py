@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -97,7 +98,9 @@ def status(workspace: Workspace) -> StatusView:
         unreadable=tuple(unreadable),
         shallow=facts.shallow,
         notes=tuple(notes),
-        next_step=_next_step(head, facts, live, dirty) if workspace.top is not None else _BARE,
+        next_step=_next_step(repo, head, facts, live, dirty)
+        if workspace.top is not None
+        else _BARE,
         not_counted=facts.not_counted,
         failed=tuple(item.text for item in facts.failed),
     )
@@ -207,14 +210,16 @@ def _verdict(repo: Repo, commit: CommitHash, name: str) -> str | None:
     return "" if found.verdict is None else str(found.verdict.value)
 
 
-def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]) -> str:
+def _next_step(
+    repo: Repo, head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
+) -> str:
     """Return what to type next: the first that fits, the most pressing first."""
     plan = facts.plan
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
     situations = (
         (head.commit is ABSENT, "git add . && git commit"),
         (bool(watched), watched),
-        (bool(live.unpublished), "gitexp run --resume"),
+        (bool(live.unpublished), _recording(repo, head, live)),
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
         (plan is None, "gitexp new NAME"),
@@ -224,6 +229,17 @@ def _next_step(head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
         if fits:
             return step
     return "gitexp new NAME" if plan is None else _next_of_plan(plan, facts)
+
+
+def _recording(repo: Repo, head: Head, live: LiveRuns) -> str:
+    """Return what records the repeats of killed calls, those of this branch first."""
+    branches = {run.branch: None for run in live.unpublished}
+    if head.branch in branches:
+        return "gitexp run --resume"
+    there = (each for each in branches if refs.read_ref(repo, refs.local(each)) is not ABSENT)
+    other = next(there, None)
+    # A branch that is gone is brought back by what `doctor` names.
+    return "gitexp doctor" if other is None else f"gitexp run --resume --on {shlex.quote(other)}"
 
 
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:

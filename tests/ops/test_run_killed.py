@@ -17,7 +17,8 @@ from gitexp.git.repository import open_repository
 from gitexp.model.request import RunRequest
 from gitexp.ops.run import run
 from gitexp.ops.run.publish import publish
-from gitexp.ops.run.resume import dead_calls
+from gitexp.ops.run.resume import dead_call
+from gitexp.ops.run.state import unpublished
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store.failpoints import PUBLISH_POINTS, Point
 from tests.ops.test_run import dvc, plain
@@ -122,7 +123,8 @@ def test_two_calls_that_resume_at_once_record_a_run_once(tmp_path: Path) -> None
     repo = plain(tmp_path / "r")
     gitexp(repo, "run", "--repeats", "1", failpoint="publish.blobs:kill")
     opened, workdir = open_repository(repo.workspace), WorkDir.of(repo.workspace)
-    (sides,) = dead_calls(opened, workdir, "main")  # as a second call sees it
+    (state,) = unpublished(workdir)
+    sides = dead_call(opened, workdir, "main", state.draft.call)  # as a second call sees it
     run(repo.workspace, RunRequest(resume=True, repeats=1))
     before = repo.hash()
     publish(repo.workspace, opened, workdir, sides, datetime(2030, 1, 1, tzinfo=UTC))

@@ -238,6 +238,85 @@ def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_call_whose_commit_was_amended_since_is_finished(
+    tmp_path: Path, *, forgotten: bool
+) -> None:
+    repo = project(tmp_path, "both")
+    repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
+    (tmp_path / "out/kill").write_text("0.3:8 coordinator")
+    gitexp(repo, "run")
+    repo.write({"params.yaml": "lr: 0.4\nseed: 7\n"})
+    repo.git("commit", "--quiet", "--all", "--amend", "--no-edit")
+    if forgotten:
+        repo.git("reflog", "expire", "--expire=now", "--all")
+        refused = gitexp(repo, "run", "--resume")
+        assert refused.code == 2
+        assert refused.says("the same with --trust")
+        assert recorded(repo) == ["0.3 7"]  # what had finished is safe by then
+    went = gitexp(repo, "run", "--resume", *(["--trust"] if forgotten else []))
+    assert went.code == 0, (went.out, went.err)
+    assert recorded(repo) == ["0.3 7", "0.3 8", "0.3 9"]
+    assert gitexp(repo, "run", "--repeats", "1").code == 0
+    assert "0.4 7" in recorded(repo)
+    assert gitexp(repo, "doctor", "--json").json["findings"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["resume", "again"])
+def test_a_call_whose_commit_is_gone_bars_no_way(tmp_path: Path, how: str) -> None:
+    repo = project(tmp_path, "both")
+    tip = repo.hash()
+    repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
+    (tmp_path / "out/kill").write_text("0.3:8 coordinator")
+    gitexp(repo, "run")
+    repo.git("reset", "--quiet", "--hard", tip)
+    for slot in (repo.path / ".gitexp/tmp/worktrees").glob("*-0"):
+        repo.git("worktree", "remove", "--force", str(slot))
+    repo.git("reflog", "expire", "--expire=now", "--all")
+    repo.git("gc", "--quiet", "--prune=now")
+    went = gitexp(repo, "run", f"--{how}")
+    assert went.code == 0, (went.out, went.err)
+    assert recorded(repo) == ["0.2 7", "0.2 8", "0.2 9"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["resume", "doctor"])
+def test_what_ran_under_the_plan_as_it_was_is_recorded_as_that(tmp_path: Path, how: str) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run")
+    assert gitexp(repo, "amend-plan", "--repeats", "2", "--why", "two will do").code == 0
+    assert gitexp(repo, "run", "--json").json["id"] == "killed-call"
+    went = gitexp(repo, *(["run", "--resume"] if how == "resume" else ["doctor", "--fix"]))
+    assert went.code == 0, (went.out, went.err)
+    assert "0.2 7" in recorded(repo)
+    went = gitexp(repo, "run")
+    assert went.code == 0, (went.out, went.err)
+    assert gitexp(repo, "doctor", "--json").json["findings"] == []
+    checked = gitexp(repo, "check", "--json").json
+    assert checked["violations"] == [], checked
+
+
+@pytest.mark.slow
+def test_from_another_branch_each_step_that_is_named_can_be_taken(tmp_path: Path) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run")
+    repo.git("switch", "--quiet", "main")
+    error = gitexp(repo, "run", "--on", "exp/x", "--json").json
+    assert error["id"] == "killed-call"
+    assert "gitexp run --resume --on exp/x," in str(error["next"])
+    assert "gitexp run --again --on exp/x," in str(error["next"])
+    step = "gitexp run --resume --on exp/x"
+    assert gitexp(repo, "status", "--json").json["next"] == step
+    went = gitexp(repo, *step.split()[1:])
+    assert went.code == 0, (went.out, went.err)
+    repo.git("switch", "--quiet", "exp/x")
+    assert recorded(repo) == ["0.2 7", "0.2 8", "0.2 9"]
+
+
+@pytest.mark.slow
 def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: Path) -> None:
     repo = project(tmp_path, "both")
     (tmp_path / "out/kill").write_text("0.2:9 coordinator")

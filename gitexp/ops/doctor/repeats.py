@@ -16,7 +16,7 @@ from gitexp.model.ids import RunId
 from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
-from gitexp.ops.run.resume import dead_calls, finished, is_recorded, record
+from gitexp.ops.run.resume import dead_call, finished, is_recorded, record
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
@@ -122,11 +122,10 @@ def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) 
     if is_recorded(repo, state):  # with the other side of its call
         return _note(workdir, state)
     now = datetime.fromtimestamp(place.now_s, UTC).replace(microsecond=0)
-    for sides in dead_calls(repo, workdir, state.branch):
-        if any(ended.state.draft.id == run for ended in sides):
-            made = record(workspace, repo, workdir, sides, now)
-            place.forget()
-            return f"recorded {made.commit[:9]} on {state.branch}"
+    if sides := dead_call(repo, workdir, state.branch, state.draft.call):
+        made = record(workspace, repo, workdir, sides, now)
+        place.forget()
+        return f"recorded {made.commit[:9]} on {state.branch}"
     return "somebody else has"
 
 

@@ -203,9 +203,9 @@ def _check(request: RunRequest) -> None:
             "--repeats says how many repeats shall count in the end, --seeds which are run now",
             next_step="the same with one of the two",
         )
-    if request.trust and request.at is None:
+    if request.trust and request.at is None and not request.resume:
         raise UsageError(
-            "--trust speaks of the commit that --at names",
+            "--trust speaks of the commit that --at names, or that a dead call ran",
             next_step="the same without it: HEAD is your own",
         )
     if request.repeats is not None and not 1 <= request.repeats <= MAX_REPEATS:

@@ -256,8 +256,11 @@ def _check_plan(view: TipView, state: State) -> None:
         return
     path = layout.plan_path(ref.name)
     data = view.read(path)
-    if data is not ABSENT and plan_format.load(data, path).digest == ref.digest:
-        return
+    if data is not ABSENT:
+        plan = plan_format.load(data, path)
+        # What ran before an amendment is recorded as that: it keeps the plan that it names.
+        if ref.digest in {plan.digest, *(each.digest for each in plan.amended)}:
+            return
     raise MovedRefError(
         f"{state.branch} was rewritten while the run went on, and has another plan now",
         where=path,
@@ -314,7 +317,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     if draft.source.overrides or not (
         _same_inputs(repo, view, ended) and _same_seeds(view, ended.config, chosen)
     ):
-        decided.said = f"the branch is at another state than the run, so {stays}"
+        decided.said = decided.said or f"the branch is at another state than the run, so {stays}"
         return {}
     kept = dict(_kept_files(ended, chosen, workdir.attempt(draft.id, committed)))
     first = ended.finished()[0]

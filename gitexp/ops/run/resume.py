@@ -7,12 +7,14 @@ plain `run` goes on with a dead call that had the same state, plan and options, 
 
 from __future__ import annotations
 
+import shlex
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.engines import process
 from gitexp.errors import (
+    DamagedDataError,
     GitexpError,
     KilledCallError,
     LockedError,
@@ -178,19 +180,18 @@ def _record_all(
 ) -> tuple[tuple[PublishedCall, ...], tuple[str, ...], frozenset[str]]:
     """Record what dead calls have finished; return also words and ids of those that must wait."""
     _quiet(workdir, [state for state in dead if not state.published])
-    wanted = {state.draft.call for state in dead}
     done: list[PublishedCall] = []
     said: list[str] = []
     failed: set[str] = set()
-    for sides in dead_calls(place.repo, workdir, place.branch):
-        if sides[0].state.draft.call not in wanted:
-            continue
+    for call in dict.fromkeys(state.draft.call for state in dead):
         try:
-            done.append(record(place.workspace, place.repo, workdir, sides, now))
-        except MovedRefError as error:
-            names = ", ".join(ended.state.draft.id[:8] for ended in sides)
+            sides = dead_call(place.repo, workdir, place.branch, call)
+            if sides:
+                done.append(record(place.workspace, place.repo, workdir, sides, now))
+        except (MovedRefError, DamagedDataError) as error:  # `git gc` has taken its commit
+            names = ", ".join(each.draft.id[:8] for each in dead if each.draft.call == call)
             said.append(f"run {names} is not recorded: {error.summary}")
-            failed.add(sides[0].state.draft.call)
+            failed.add(call)
     remove_slots(place.workspace, dead_slots(workdir))
     return tuple(done), tuple(said), frozenset(failed)
 
@@ -276,13 +277,14 @@ def _differs(
     typed += [f"--repeats {request.repeats}"] if request.repeats is not None else []
     typed += [f"--at {request.at}"] if request.at is not None else []
     typed += ["--commit -m MESSAGE"] if request.commit_message is not None else []
+    on = [f"--on {shlex.quote(request.on)}"] if request.on is not None else []
     return KilledCallError(
         "a call that was killed has finished repeats of another state or choice",
         found="\n".join(lines),
         where=f"{place.branch}, recorded nowhere yet",
         expected="this call to go on with them, or to leave them where they are",
-        next_step="gitexp run --resume, which records them and finishes that call; or "
-        f"{' '.join(['gitexp run --again', *typed])}, which leaves them",
+        next_step=f"{' '.join(['gitexp run --resume', *on])}, which records them and finishes that "
+        f"call; or {' '.join(['gitexp run --again', *typed, *on])}, which leaves them",
     )
 
 
@@ -417,20 +419,19 @@ def _left(workdir: WorkDir, branch: str) -> str:
     return f"gitexp run --seeds {seed_ranges(dict.fromkeys(left))}" if left else "gitexp run"
 
 
-def dead_calls(repo: Repo, workdir: WorkDir, branch: str) -> Iterator[list[Ended]]:
-    """Yield the sides of each dead call that was to record on `branch` and finished something.
+def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ended]:
+    """Return the sides of a dead call that was to record on `branch` and finished something.
 
     A repeat that was running when its coordinator died is `lost`; one that never started is left
     out, since nothing happened to it.
+
+    Raises
+    ------
+    DamagedDataError
+        If the commit that it ran is gone.
     """
-    calls: dict[str, list[State]] = {}
-    for each in states.unpublished(workdir):
-        if each.branch == branch:
-            calls.setdefault(each.draft.call, []).append(each)
-    for members in calls.values():
-        sides = [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
-        if sides:
-            yield sides
+    members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
+    return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
 
 
 def is_recorded(repo: Repo, state: State) -> bool:

@@ -1,4 +1,4 @@
-"""What may be executed without a question: what the user's own branches and tags hold.
+"""What may be executed without a question: what the user's own branches and tags hold, or held.
 
 A commit that came by a fetch alone, from a fork say, holds commands of somebody else.
 """
@@ -35,7 +35,7 @@ def check(place: Place, source: CommitHash) -> None:
         place.workspace,
         ["for-each-ref", "--count=1", "--contains", source, "refs/heads", "refs/tags"],
     )
-    if held:
+    if held or _was_committed_here(place, source):
         return
     info = objects.commit_info(place.repo, source)
     raise UntrustedSourceError(
@@ -45,3 +45,13 @@ def check(place: Place, source: CommitHash) -> None:
         expected="a commit of your own, or a look at it first",
         next_step=f"gitexp diff HEAD {source[:12]}, then the same with --trust",
     )
+
+
+def _was_committed_here(place: Place, source: CommitHash) -> bool:
+    """Whether it was committed on this branch and amended or reset since.
+
+    Nothing that a fetch, a merge or a pull brings has such a line in a reflog.
+    """
+    asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
+    lines = command.run(place.workspace, asked).splitlines()
+    return any(line.startswith(f"{source} commit".encode()) for line in lines)
