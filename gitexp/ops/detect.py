@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 PIPELINE = "dvc.yaml"
+_NO_STAGES = "dvc.yaml has no stages, as a logger writes it, and no command was given"
 PARAMS = "params.yaml"
 METRICS = measured.DEFAULT_METRICS
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
@@ -127,7 +128,8 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     check_folder(folder)
     params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
     check_params(folder, params)
-    metrics = request.metrics or _supposed_metrics(folder)
+    logged = [path for one in _logged(workspace, top, project) for path in one.metrics]
+    metrics = request.metrics or tuple(dict.fromkeys(logged)) or _supposed_metrics(folder)
     refuse_tracked(workspace, project, request.outputs)
     named = (*request.outputs, *filter(None, (request.predictions,)))
     if not request.write_pipeline:
@@ -135,7 +137,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     notes: list[str] = []
     if not metrics:
         notes.append(_LOGGED)
-    elif not request.metrics and not (folder / METRICS).exists():
+    elif not (request.metrics or logged or (folder / METRICS).exists()):
         notes.append(
             f"no metrics file was named: the command has to write {METRICS}, or to call "
             "gitexp.log_metric; --metrics FILE names another"
@@ -188,13 +190,18 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
             raise NoPipelineError(
                 f"there is no {PIPELINE} in that folder", where=str(top / project)
             )
+        if _without_stages(top, posixpath.join(project, PIPELINE), "") is not None:
+            raise NoPipelineError(_NO_STAGES, where=str(top / project / PIPELINE))
         return project
-    if (top / PIPELINE).exists():
+    if (top / PIPELINE).exists() and _without_stages(top, PIPELINE, "") is None:
         return ""
     everywhere = status.listed(workspace, PIPELINE)
-    folders = sorted({posixpath.dirname(path) for path in everywhere})
+    folders = sorted(
+        {posixpath.dirname(path) for path in everywhere if _without_stages(top, path, "") is None}
+    )
     if not folders:
-        raise NoPipelineError("there is no dvc.yaml here, and no command was given", where=str(top))
+        what = _NO_STAGES if everywhere else "there is no dvc.yaml here, and no command was given"
+        raise NoPipelineError(what, where=str(top))
     if len(folders) > 1:
         raise UsageError(
             "there are several pipelines",
@@ -283,18 +290,25 @@ def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) ->
 
 def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:
     """Return what a logger such as DVCLive declared beside its files: dvc.yaml without stages."""
-    found: list[Resolved] = []
+    found = []
     for path in status.listed(workspace, PIPELINE):
         inside = path.removeprefix(f"{project}/") if project else path
-        if inside == PIPELINE or (project and inside == path) or not (top / path).is_file():
-            continue
-        with (top / path).open("rb") as stream:
-            data = stream.read(pipeline.LIMIT_BYTES + 1)
-        with contextlib.suppress(BadFormatError, UnsafeInputError):  # another project's
-            read = dvcfiles.load_pipeline(data, path, posixpath.dirname(inside))
-            if not (read.stages or read.needs_dvc):
-                found.append(pipeline.beside_stages(read))
-    return found
+        if not project or inside != path:
+            found.append(_without_stages(top, path, posixpath.dirname(inside)))
+    return [each for each in found if each is not None]
+
+
+def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
+    """Return what a dvc.yaml without stages declares; None for a pipeline, or another project's."""
+    if not (top / path).is_file():
+        return None
+    with (top / path).open("rb") as stream:
+        data = stream.read(pipeline.LIMIT_BYTES + 1)
+    with contextlib.suppress(BadFormatError, UnsafeInputError):
+        read = dvcfiles.load_pipeline(data, path, folder)
+        if not (read.stages or read.needs_dvc):
+            return pipeline.beside_stages(read)
+    return None
 
 
 def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[str]:

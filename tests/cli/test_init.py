@@ -263,6 +263,18 @@ def test_what_a_seed_is_for_may_stand_in_its_name(tmp_path: Path) -> None:
     assert 'seed: {"param": noise_seed}' in repo.show(CONFIG)
 
 
+def test_what_a_logger_writes_is_no_pipeline_and_names_the_metrics(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    live = "params:\n- live/params.yaml\nmetrics:\n- live/metrics.json\nplots:\n- live/plots\n"
+    repo.commit({"train.py": TRAIN, "dvc.yaml": live, "live/metrics.json": '{"acc": 1}'})
+    bare = gitexp(repo, "init")
+    assert bare.code == 3
+    assert bare.says("no-pipeline", "dvc.yaml has no stages", "gitexp init --command")
+    done = gitexp(repo, "init", "--command", "python train.py")
+    assert done.code == 0, done.err
+    assert "files: [live/metrics.json]" in repo.show(CONFIG)
+
+
 def test_a_folder_that_is_not_there_is_called_that(dvc_repo: BuiltRepo) -> None:
     done = gitexp(dvc_repo, "init", "--project", "nowhere")
     assert done.code == 2
