@@ -272,3 +272,17 @@ def test_a_module_that_was_never_committed_is_named(tmp_path: Path, line: str) -
     report = run(repo.workspace)
     said = "pkg/new.py is in no commit, so the run did not see it: git add pkg/new.py"
     assert said in report.warnings
+
+
+def test_data_that_git_ignores_are_named_with_the_ways_to_give_them_to_a_run(
+    tmp_path: Path,
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({".gitignore": "data/\n", "train.py": 'open("data/x.csv")\n'})
+    (repo.path / "data").mkdir()
+    (repo.path / "data" / "x.csv").write_text("1\n")
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    report = run(repo.workspace, RunRequest(repeats=1))
+    (text,) = (each for each in report.warnings if "in no commit" in each)
+    assert "link: [data/] below run:" in text
+    assert "dvc add data" in text

@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gitexp.formats.dvcpaths import touches
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from gitexp.ops.run.state import State
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
+_NO_FILE = re.compile(
+    r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
+    r"([^/'][^']{0,300})'"
+)
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
@@ -134,6 +139,7 @@ def report(  # noqa: PLR0913  the parts of the answer
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
+            *_missing_files(seen, recorded),
             *dict.fromkeys(heard),
         ),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
@@ -259,6 +265,28 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
                 "an active environment, or from python: PATH in .gitexp/config.yaml"
             )
     return said
+
+
+def _missing_files(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say how a run gets files that lie in the work tree alone, as ignored data do."""
+    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    files = dict.fromkeys(found[1] for line in lines if (found := _NO_FILE.search(line)))
+    cell = seen.sides[0][0]
+    home = seen.top / cell.config.project
+    held = {entry.path for entry in cell.entries}
+    said = {}
+    for name in files:
+        first = name.partition("/")[0]
+        file = home / name
+        alone = file.exists() and os.fsencode(file.relative_to(seen.top)) not in held
+        made = any(touches(name, out) for out in cell.config.outputs)
+        if alone and ".." not in file.parts and not made:
+            what = f"{first}/" if first != name else name
+            said[what] = (
+                f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "
+                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; then commit"
+            )
+    return list(said.values())
 
 
 def _unfinished(each: RecordedRun) -> list[Repeat]:
