@@ -248,3 +248,9 @@ def test_a_tree_is_read_where_a_commit_is(repo: BuiltRepo, opened: Repo) -> None
     tree = TreeId(repo.tree())
     assert objects.read_blob(opened, tree, "z") == b"z\n"
     assert objects.tree_id(opened, tree) == tree
+
+
+def test_an_empty_tree_needs_no_object(repo: BuiltRepo) -> None:
+    repo.git("commit", "--allow-empty", "--message", "nothing")
+    opened = open_repository(repo.workspace)
+    assert objects.entries(opened, TreeId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")) == ()
