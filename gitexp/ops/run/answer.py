@@ -284,7 +284,8 @@ def _missing_files(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str
             what = f"{first}/" if first != name else name
             said[what] = (
                 f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "
-                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; then commit"
+                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
+                "on the baseline, too, and begin a new plan there"
             )
     return list(said.values())
 
