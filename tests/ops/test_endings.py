@@ -39,7 +39,7 @@ from gitexp.ops.remove import remove
 from gitexp.ops.rename import rename
 from gitexp.ops.restore import restore
 from gitexp.ops.show import show
-from gitexp.store import layout, locks, plans
+from gitexp.store import calls, layout, locks, plans
 from tests.build import BuiltRepo, clone
 from tests.ops.finished import hosted
 from tests.ops.records import START, Lab, experiment, one, scores
@@ -159,6 +159,7 @@ def unrecorded(repo: BuiltRepo, *, alive: bool) -> None:
         "draft": json.loads(run_format.dump(run)),
         "owner": {"host": me.host, "pid": me.pid, "started": me.started if alive else "ago 1"},
         "published": False,
+        "secret": calls.begun(calls.proofs(repo.workspace), run.id),
         "side": "candidate",
     }
     page = (DOCS / "formats" / "outcome.md").read_text(encoding="utf-8")

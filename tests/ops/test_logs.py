@@ -13,7 +13,7 @@ from gitexp.model.run import RepeatState
 from gitexp.model.views import LogSource
 from gitexp.ops.live import live_runs
 from gitexp.ops.logs import CHUNK_BYTES, follow, logs
-from gitexp.store import locks
+from gitexp.store import calls, locks
 from tests.store.recorded import a_run, config_file, run_files, run_id
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def coordinator(repo: BuiltRepo, number: int, *, alive: bool, published: bool = 
         "draft": json.loads(run_format.dump(run)),
         "owner": owner,
         "published": published,
+        "secret": calls.begun(calls.proofs(repo.workspace), run.id),
         "side": "candidate",
     }
     attempt = folder / "jobs" / "1" / "attempt-1"
