@@ -52,6 +52,7 @@ class Failure:
     side: str
     run: str
     text: str
+    interrupted: bool = False  # by a person or a kill: there is nothing to mend
 
 
 def uncounted(
@@ -98,8 +99,9 @@ def failures(found: Found, settled: Settled, sides: tuple[Source, Source]) -> tu
 
 
 def after(failed: Sequence[Failure], step: str) -> str:
-    """Return what to type next: not the call that failed, before somebody has mended it."""
-    return f"gitexp logs {failed[0].run[:8]}; mend it, then {step}" if failed else step
+    """Return what to type next: not the call that failed, before that is mended."""
+    mend = [item for item in failed if not item.interrupted]
+    return f"gitexp logs {mend[0].run[:8]}; mend it, then {step}" if mend else step
 
 
 def environments(repo: Repo, one: Place, other: Place) -> str:
@@ -223,11 +225,18 @@ def _failed(found: Found, name: str, source: Source, side: SideCount) -> Iterato
     if not every:
         return
     item, _ = every[-1]
-    last = next(repeat for run, repeat in every if run is item)
+    of_newest = [repeat for run, repeat in every if run is item]
     whose = "" if name == "candidate" else f" of the {name}"
     yield Failure(
-        name, item.run.id, f"{len(seeds)}{whose} {_ended(last)}; gitexp logs {item.run.id[:8]}"
+        name,
+        item.run.id,
+        f"{len(seeds)}{whose} {_ended(of_newest[0])}; gitexp logs {item.run.id[:8]}",
+        all(_was_interrupted(repeat) for repeat in of_newest),
     )
+
+
+def _was_interrupted(repeat: Repeat) -> bool:
+    return repeat.state is RepeatState.LOST or repeat.reason == RepeatState.CANCELLED.value
 
 
 def _ended(repeat: Repeat) -> str:

@@ -107,6 +107,22 @@ def test_a_failure_is_named_with_its_log_and_the_next_step_is_not_the_same_call(
     assert (view.failed, view.next_step) == ((), "gitexp run")
 
 
+def test_what_was_cancelled_is_run_again_and_not_mended(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(8))}, plan=plan, failed=(8,), commit=False)
+    (path,) = lab.repo.path.glob(".gitexp/runs/cc/*/run.json")
+    text = path.read_text("utf-8").replace('"failed"', '"cancelled"')
+    path.write_text(text.replace('"exit code 1"', '"cancelled"'), "utf-8")
+    lab.repo.git("add", "--force", str(path))
+    lab.repo.commit(at=lab.tick())
+    view = status(lab.repo.workspace)
+    assert view.failed == ("1 cancelled in train: cancelled; gitexp logs cccccccc",)
+    assert view.next_step == "gitexp run"
+
+
 def test_a_failure_that_new_inputs_have_left_behind_is_none(lab: Lab) -> None:
     lab.init()
     plan = lab.plan(effect=">0")
