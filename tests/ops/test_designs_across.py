@@ -219,8 +219,15 @@ def test_commits_that_were_measured_on_other_data_are_not_compared_together(lab:
     assert found[0].across.reason.startswith("c: the evaluation data differ")
 
 
-def test_groups_that_do_not_vary_leave_a_note(lab: Lab) -> None:
+def test_groups_that_do_not_vary_are_copies_and_not_tested(lab: Lab) -> None:
     sides = [{10 * i + s: 0.5 + i / 10 for s in range(4)} for i in range(3)]
+    metric = only(three(lab, sides))
+    assert metric.omnibus == ()
+    assert any("the seed does not act" in note for note in metric.notes)
+
+
+def test_one_group_that_does_not_vary_leaves_a_note(lab: Lab) -> None:
+    sides = [{10 * i + s: 0.5 + i / 10 + s / 70 * (i > 0) for s in range(4)} for i in range(3)]
     metric = only(three(lab, sides))
     assert [item.test for item in metric.omnibus] == ["permutation-f", "kruskal-wallis"]
     assert any("does not vary" in note for note in metric.notes)

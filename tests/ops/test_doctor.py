@@ -276,7 +276,7 @@ def test_notes_that_say_less_than_git_are_brought_up_to_date(tmp_path: Path) -> 
 def test_half_written_notes_are_named_and_stay(project: BuiltRepo) -> None:
     project.write({".gitexp/tmp/.gitignore": "*\n", ".gitexp/tmp/runs/aaaa/state.json": "{"})
     (finding,) = found(project, "repeats", fix=True)
-    assert "half written" in finding.what
+    assert "not to be believed: this is not JSON" in finding.what
     assert (project.path / ".gitexp/tmp/runs/aaaa/state.json").exists()
 
 

@@ -185,9 +185,9 @@ def test_a_baseline_that_is_not_in_the_clone_is_named(lab: Lab) -> None:
 
 
 def test_it_says_who_else_recorded_the_candidate(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = experiment(lab)
+    plan = experiment(lab, n=7)
     monkeypatch.setattr("tests.ops.records.ADA", Person("Bob", "bob@example.org"))
-    lab.record("d", {"f1": scores(0.65, range(20, 23))}, plan=plan, of="HEAD")
+    lab.record("d", {"f1": scores(0.65, range(7, 10))}, plan=plan, of="HEAD")
     who = [(item.who, item.runs) for item in only(looked(lab)).recorded_by]
     assert who == [("Ada Lovelace", 1), ("Bob", 1)]
 

@@ -139,7 +139,7 @@ def report(  # noqa: PLR0913  the parts of the answer
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
-            *_missing_files(seen, recorded),
+            *_missing_files(seen, recorded, warnings),
             *dict.fromkeys(heard),
         ),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
@@ -267,7 +267,9 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
     return said
 
 
-def _missing_files(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+def _missing_files(
+    seen: Situation, recorded: Sequence[RecordedRun], warnings: Sequence[str]
+) -> list[str]:
     """Say how a run gets files that lie in the work tree alone, as ignored data do."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
     files = dict.fromkeys(found[1] for line in lines if (found := _NO_FILE.search(line)))
@@ -280,7 +282,8 @@ def _missing_files(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str
         file = home / name
         alone = file.exists() and os.fsencode(file.relative_to(seen.top)) not in held
         made = any(touches(name, out) for out in cell.config.outputs)
-        if alone and ".." not in file.parts and not made:
+        told = any(name in text for text in warnings)
+        if alone and ".." not in file.parts and not made and not told:
             what = f"{first}/" if first != name else name
             said[what] = (
                 f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "

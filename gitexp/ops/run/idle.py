@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.git import objects
 from gitexp.model.run import RepeatState
 from gitexp.ops import eligible, seeding
 from gitexp.ops.advice import seed_ranges
@@ -148,7 +149,8 @@ class Watch:
         if plan is None:
             return
         base = None
-        if cell.side == CANDIDATE:
+        here = objects.exists(self.seen.repo, plan.baseline.commit)
+        if cell.side == CANDIDATE and here:
             base = cells.look(
                 self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=cell.commit
             ).inputs
@@ -163,9 +165,12 @@ class Watch:
     def _runs(self) -> list[FoundRun]:
         if self._found is None:
             plan = self.seen.plan
-            tips = [self.seen.tip, *(() if plan is None else (plan.baseline.commit,))]
+            repo, tips = self.seen.repo, [self.seen.tip]
+            # A shallow clone may lack the baseline, whose records the tip's history holds.
+            if plan is not None and objects.exists(repo, plan.baseline.commit):
+                tips.append(plan.baseline.commit)
             with open_index(self.seen.workspace) as index:
-                runs = [r for tip in tips for r in lookup.runs_at(self.seen.repo, tip, index).runs]
+                runs = [r for tip in tips for r in lookup.runs_at(repo, tip, index).runs]
             self._found = list({found.run.id: found for found in runs}.values())
         return self._found
 
