@@ -110,16 +110,17 @@ class AmbiguousMetricError(UsageError):
     """Several metrics files give the named metric, so that its file has to be named, too."""
 
     id = "ambiguous-metric"
+    hint = "gitexp amend-plan --metric FILE:NAME --why TEXT"
 
     @classmethod
-    def of(cls, name: str, called: Iterable[str], next_step: str = "") -> Self:
+    def of(cls, name: str, called: Iterable[str]) -> Self:
         """Return the error for a plain name and the names, with their files, that it may mean."""
         listed = sorted(called)
         return cls(
             f"several metrics files give {name}",
             found=", ".join(listed),
             expected="one of these, with its file",
-            next_step=next_step or f"the same with {listed[0]}",
+            next_step=f"the same with {listed[0]}",
         )
 
 

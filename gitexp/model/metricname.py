@@ -1,5 +1,7 @@
 """What a metric is called: by its plain name, and as ``file:name`` where several files give it.
 
+A plan may call it ``file:name`` where one file alone gives it; its runs then record it so.
+
 Runs of earlier versions call that of the first file by its plain name, and only the others
 ``file:name``; whose the plain one is follows where all other files are named, else nobody knows.
 """
@@ -83,10 +85,15 @@ def recorded(asked: str, names: Collection[str], files: Sequence[str]) -> str | 
     >>> recorded("a.json:acc", {"acc"}, ["a.json"]), recorded("a.json:acc", {"acc"}, ["b.json"])
     ('acc', None)
     >>> recorded("acc", {"a.json:acc", "b.json:acc"}, ["a.json", "b.json"])
+    >>> recorded("acc", {"b.json:acc"}, ["a.json", "b.json"])  # a plan called it so
+    'b.json:acc'
     """
     if asked in names:
         return asked
     bare = plain(asked, files)
+    if bare == asked:
+        named = [name for name in names if name.endswith(f":{asked}")]
+        return named[0] if len(named) == 1 and plain(named[0], files) == asked else None
     owned = bare != asked and bare in names and by_file(bare, _owner(bare, names, files)) == asked
     return bare if owned else None
 

@@ -63,7 +63,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     ------
     NoPlanError, UnknownExperimentError, DetachedHeadError
         If there is no such plan here.
-    UsageError, BadEffectError, BadFormatError
+    UsageError, UnknownMetricError, BadEffectError, BadFormatError
         If there is no reason or no change, or the terms make no sense.
     MovedRefError
         If the branch moved meanwhile; nothing was written.
@@ -142,7 +142,7 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         metric, direction = metric_named(terms.metric, terms.direction)
     if terms.metric is not None or terms.guards is not None:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
-        known.refuse_ambiguous(metric, *(guard.metric for guard in terms.guards or ()))
+        known.refuse_unclear(metric, *(guard.metric for guard in terms.guards or ()))
     direction = direction or plan.direction
     effect = plan.effect
     if terms.effect is not None:

@@ -194,7 +194,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
     settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
-    failed = why.failures(gathered.found, settled, (baseline, candidate)) if plan else ()
+    failed = why.failures(gathered.found, settled, plan, (baseline, candidate)) if plan else ()
     if not same:
         lacks = not (counted.candidate.repeats and counted.baseline.repeats)
         lines: tuple[str, ...] = ()

@@ -16,12 +16,13 @@ from gitexp.errors import (
     BadFormatError,
     BadMetricError,
     GitexpError,
+    UnknownMetricError,
     UsageError,
 )
 from gitexp.formats.effects import parse_metric
 from gitexp.git import grep, objects
 from gitexp.git.refs import ABSENT
-from gitexp.model.metricname import plain, several
+from gitexp.model.metricname import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
 from gitexp.staging import metrics as metrics_staging
@@ -88,22 +89,39 @@ class Known:
     names : frozenset of str
     files : tuple of str
         The metrics files, by which names are told apart that several of them give.
+    unread : tuple of str
+        Those that the state does not have yet, and of which no record tells.
+    given : frozenset of str
+        What the others give, with their file; empty once a record may have it without.
     """
 
     names: frozenset[str]
     files: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
 
-    def refuse_ambiguous(self, *names: str) -> None:
-        """Refuse a name that several files give.
+    def refuse_unclear(self, *names: str) -> None:
+        """Refuse a name that several files give, and one of a file that is none of them.
 
         Raises
         ------
-        AmbiguousMetricError
+        AmbiguousMetricError, UnknownMetricError
         """
         for name in names:
             called = several(name, self.names, self.files)
             if called:
                 raise AmbiguousMetricError.of(name, called)
+            own = bare(name)
+            if own != name and plain(name, self.files) == name and name not in self.names:
+                raise UnknownMetricError(
+                    f"{name[: -len(own) - 1]} is none of the metrics files",
+                    found=name,
+                    where="metrics: in .gitexp/config.yaml",
+                    expected=", ".join(by_file(own, file) for file in self.files) or own,
+                    next_step=f"the same with {own}"
+                    if len(self.files) < 2  # noqa: PLR2004  nothing to tell apart
+                    else "the same with one of these",
+                )
 
 
 def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Known:
@@ -113,7 +131,7 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     """
     names = {sample.metric for found in lookup.runs_at(repo, commit) for sample in found.samples}
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
-        readable = []
+        readable, given = [], set[str]()
         for file, data in _present(repo, commit, config):
             if file.startswith(("/", "../")):
                 continue
@@ -121,14 +139,21 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(data)
             try:
-                metrics_staging.read(Path(folder), [file], seed=0)
+                alone = metrics_staging.read(Path(folder), [file], seed=0)
             except (BadMetricError, BadFormatError):
                 continue  # a committed file that no run could have made tells no names
             readable.append(file)
+            given |= {by_file(item.metric, file) for item in alone}
         present = {item.metric for item in metrics_staging.read(Path(folder), readable, seed=0)}
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
-    return Known(frozenset(present | earlier), config.metrics)
+    unread = () if names else tuple(f for f in config.metrics if f not in readable)
+    return Known(
+        frozenset(present | earlier),
+        config.metrics,
+        unread,
+        frozenset() if names else frozenset(given),
+    )
 
 
 def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:

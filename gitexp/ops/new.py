@@ -22,7 +22,7 @@ from gitexp.formats import plan as plan_format
 from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.git import command, identity, objects, refs, repository, status
 from gitexp.git.refs import ABSENT
-from gitexp.model.metricname import plain, recorded
+from gitexp.model.metricname import by_file, plain, recorded
 from gitexp.model.plan import REPEATS, BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
@@ -96,9 +96,9 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     start = objects.resolve(repo, request.start or "HEAD")
     config, _ = plans.config_of(repo, start)
     branch = _branch(repo, request, head.branch, config)
-    plan = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
+    plan, unseen = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
     found = _power(repo, plan, start)
-    warnings = [] if found is not None else _unseen(repo, plan, start, config)
+    warnings = [] if found is not None else unseen
     warnings += _warnings(repo, plan, start)
     report = NewReport(
         plan=plan,
@@ -181,7 +181,8 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     start: CommitHash,
     config: ProjectConfig,
     now: datetime,
-) -> Plan:
+) -> tuple[Plan, list[str]]:
+    """Return the plan, and what could not be checked in it."""
     logged, others = logged_metrics(repo, start)
     known = known_metrics(repo, start, config)
     known = replace(known, names=known.names | logged)
@@ -209,7 +210,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         raise ExistsError(
             f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
         )
-    return plan_format.make(
+    plan = plan_format.make(
         name=request.name,
         branch=branch,
         objective=" ".join(request.objective.split()),
@@ -228,6 +229,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         stopping=_stopping(request, claim, repeats),
         on_failed=request.on_failed,
     )
+    return plan, _unseen(metric, known, start)
 
 
 def _stopping(request: NewRequest, claim: Claim, repeats: int) -> Stopping | None:
@@ -255,7 +257,7 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
 def _check_metric(
     name: str, known: Known, config: ProjectConfig, logged: frozenset[str], *, others: bool
 ) -> None:
-    known.refuse_ambiguous(name)
+    known.refuse_unclear(name)
     names = known.names
     if curves.is_curve(name) and name not in names:
         curves.check_name(name)
@@ -269,13 +271,16 @@ def _check_metric(
         return
     if not names or others or is_resource(name):
         return
+    if name in known.given or plain(name, known.unread) != name:
+        return
+    bare = plain(name, known.files)
     if recorded(name, names, known.files) is not None:
         return
     if name.partition(":")[2] in logged:  # STAGE:NAME where several log it; log_metric:NAME
         return
-    bare = plain(name, known.files)
     nested = [each for each in sorted(names) if name in each.replace(":", ".").split(".")]
     near = [bare] if bare in names else nested or difflib.get_close_matches(name, names, n=1)
+    near = near or [by_file(name, file) for file in known.unread]
     raise UnknownMetricError(
         f"no metric is called {name}",
         found=name,
@@ -322,15 +327,25 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
         return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
-def _unseen(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> list[str]:
+def _unseen(metric: str, known: Known, start: CommitHash) -> list[str]:
     """Say that a metric's name could not be checked, where that is so."""
-    logged, _ = logged_metrics(repo, start)
-    if is_resource(plan.metric) or logged or known_metrics(repo, start, config).names:
+    if is_resource(metric):
         return []
-    said = (
-        f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
-        f"{plan.metric} is taken at its word: the first repeat shows whether it is reported"
-    )
+    several = plain(metric, known.files) == metric and len(known.files) > 1
+    if not known.names:
+        said = (
+            f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
+            f"{metric} is taken at its word: the first repeat shows whether it is reported"
+        )
+    elif plain(metric, known.unread) != metric:
+        said = f"{metric} is taken at its word: {start[:9]} does not have that file yet"
+    elif known.unread and several and not curves.is_curve(metric):
+        said = f"{start[:9]} does not have {', '.join(known.unread)} yet"
+    else:
+        return []
+    if several:
+        one = by_file(metric, known.files[-1])
+        said += f"; where several of the metrics files give {metric}, name one of them: {one}"
     return [said]
 
 

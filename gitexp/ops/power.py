@@ -159,7 +159,7 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         side = sides.source(repo, base, named.commit, index)
         metric = request.metric or ("" if named.plan is None else named.plan.metric)
         if request.metric:
-            known_metrics(repo, base.commit, side.config).refuse_ambiguous(metric)
+            known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
         found = spread_of(repo, index, side, metric)
         seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
     return _Known(named.plan, side.config, found, seconds)

@@ -186,7 +186,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
     both = baseline, candidate
     facts.not_counted = why.uncounted(repo, gathered.found, settled, plan, both)
-    facts.failed = why.failures(gathered.found, settled, both)
+    facts.failed = why.failures(gathered.found, settled, plan, both)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         notes.append(f"{repeats} run again with the same seed: the same sample, counted once")

@@ -5,11 +5,14 @@ Each line ends in what to type to see more. Values are never read.
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.formats.effects import guard_text
 from gitexp.git import objects
 from gitexp.model.comparison import LATE
 from gitexp.model.run import RepeatState
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
 
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
+_SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 _SAID: Final = {
     ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
     OTHER_DATA: "ran with other linked data",
@@ -53,6 +57,7 @@ class Failure:
     run: str
     text: str
     interrupted: bool = False  # by a person or a kill: there is nothing to mend
+    remedy: str = ""  # where the plan asks for what no run can give
 
 
 def uncounted(
@@ -89,19 +94,47 @@ def uncounted(
     return tuple(lines)
 
 
-def failures(found: Found, settled: Settled, sides: tuple[Source, Source]) -> tuple[Failure, ...]:
+def failures(
+    found: Found, settled: Settled, plan: Plan, sides: tuple[Source, Source]
+) -> tuple[Failure, ...]:
     """Return what failed of the present inputs and was not made up for, the candidate's first."""
     both = (
         ("candidate", sides[1], settled.count.candidate),
         ("baseline", sides[0], settled.count.baseline),
     )
-    return tuple(item for name, source, side in both for item in _failed(found, name, source, side))
+    return tuple(
+        replace(item, remedy=remedy(reason, plan))
+        for name, source, side in both
+        for item, reason in _failed(found, name, source, side)
+    )
 
 
 def after(failed: Sequence[Failure], step: str) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
-    mend = [item for item in failed if not item.interrupted]
-    return f"gitexp logs {mend[0].run[:8]}; mend it, then {step}" if mend else step
+    mend = next((item for item in failed if not item.interrupted), None)
+    if mend is None:
+        return step
+    return f"{mend.remedy or f'gitexp logs {mend.run[:8]}; mend it'}, then {step}"
+
+
+def remedy(reason: str, plan: Plan | None) -> str:
+    """Return the way out of a failure that no log explains: the plan asks for what no run gives."""
+    if plan is None:
+        return ""
+    if reason.startswith(f"metric {plan.metric} was not reported"):
+        return "write that metric, or gitexp amend-plan --metric ONE-THAT-IS-REPORTED --why TEXT"
+    several = _SEVERAL.match(reason)
+    if several is None:
+        return ""
+    first, *others = several[2].split(", ")
+    terms = [("metric", first)] if several[1] == plan.metric else []
+    if several[1] in {guard.metric for guard in plan.guards}:  # they are given all at once
+        terms += [
+            ("guard", guard_text(replace(g, metric=first) if g.metric == several[1] else g))
+            for g in plan.guards
+        ]
+    options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in terms)
+    return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
 
 
 def environments(repo: Repo, one: Place, other: Place) -> str:
@@ -213,7 +246,9 @@ def _environment_words(item: Change) -> str:
     return f"{item.what} {item.baseline} {f'-> {item.candidate}' if item.candidate else 'removed'}"
 
 
-def _failed(found: Found, name: str, source: Source, side: SideCount) -> Iterator[Failure]:
+def _failed(
+    found: Found, name: str, source: Source, side: SideCount
+) -> Iterator[tuple[Failure, str]]:
     seeds = {seed for seed, _ in side.failed}
     every = [
         (item, repeat)
@@ -227,12 +262,9 @@ def _failed(found: Found, name: str, source: Source, side: SideCount) -> Iterato
     item, _ = every[-1]
     of_newest = [repeat for run, repeat in every if run is item]
     whose = "" if name == "candidate" else f" of the {name}"
-    yield Failure(
-        name,
-        item.run.id,
-        f"{len(seeds)}{whose} {_ended(of_newest[0])}; gitexp logs {item.run.id[:8]}",
-        all(_was_interrupted(repeat) for repeat in of_newest),
-    )
+    text = f"{len(seeds)}{whose} {_ended(of_newest[0])}; gitexp logs {item.run.id[:8]}"
+    interrupted = all(_was_interrupted(repeat) for repeat in of_newest)
+    yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
 
 
 def _was_interrupted(repeat: Repeat) -> bool:

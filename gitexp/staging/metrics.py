@@ -124,7 +124,8 @@ def read(
     project : Path
         The project folder in the job's worktree.
     files : sequence of str
-        Paths below it. A name that two files give becomes ``file:name`` in both.
+        Paths below it. A name that two files give becomes ``file:name`` in both, and one that is
+        expected so in its own.
     seed : int
         Of the repeat.
     expect : sequence of str
@@ -153,16 +154,17 @@ def read(
         first_file = found.givers.get((name, _Where()))
         if first_file is None or found.samples[name, _Where(), first_file].value != number:
             found.add(name, number, _Where(), LOGGED)
+    given = {by_file(name, file): name for name, _, file in found.samples}
+    found.shared |= {given[name] for name in expect if name in given}
     samples = tuple(found.named())
     names = {sample.metric for sample in samples}
-    given = {by_file(name, file) for name, _, file in found.samples}
     for name in expect:
         called = [each for each in sorted(logged or ()) if each.endswith(f":{name}")]  # by stages
         if name in found.shared:
             called = [each for each in names if plain(each, (*files, LOGGED)) == name != each]
         if name not in names and len(called) > 1:
-            raise AmbiguousMetricError.of(name, called, f"gitexp amend-plan --metric {called[0]}")
-        if name not in names and name not in given:
+            raise AmbiguousMetricError.of(name, called)
+        if name not in names:
             listed = ", ".join(sorted(names)[:20]) or "no numbers at all"
             raise BadMetricError(
                 f"metric {name} was not reported",

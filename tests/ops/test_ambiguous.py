@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import pytest
@@ -72,6 +73,26 @@ def test_whoever_names_it_is_told_both(tried: BuiltRepo, words: tuple[str, ...])
     assert tried.refs() == before
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("new", "y", "--metric", "c.json:acc:max", *PROSE),
+        ("new", "y", "--metric", "test:max", *PROSE, "--guard", "c.json:acc>=-1%"),
+        ("amend-plan", "--metric", "c.json:acc", "--why", "a mistake"),
+        ("amend-plan", "--guard", "c.json:acc>=-1%", "--why", "a mistake"),
+        ("power", "--metric", "c.json:acc", "--effect", ">=1%"),
+    ],
+)
+def test_a_file_that_is_no_metrics_file_is_refused_with_those_that_are(
+    tried: BuiltRepo, words: tuple[str, ...]
+) -> None:
+    before = tried.refs()
+    done = gitexp(tried, *words)
+    assert done.code == 2, (done.out, done.err)
+    assert done.says("unknown-metric", "c.json is none of the metrics files", *CALLED)
+    assert tried.refs() == before
+
+
 def test_the_verdict_is_on_the_file_that_the_plan_names(tried: BuiltRepo) -> None:
     done = gitexp(tried, "compare")
     assert done.out.startswith(("✓ SUPPORTED", "SUPPORTED", "+ SUPPORTED")), done.out
@@ -79,20 +100,77 @@ def test_the_verdict_is_on_the_file_that_the_plan_names(tried: BuiltRepo) -> Non
     assert gitexp(tried, "list", "--runs", "--sort", CALLED[1]).code == 0
 
 
-def test_a_name_that_only_a_run_shows_to_be_several_files_ends_at_the_first_repeat(
+def test_a_name_that_only_a_run_shows_to_be_several_files_ends_at_the_first_repeat_with_the_cure(
     tmp_path: Path,
 ) -> None:
     repo = repository(tmp_path / "repo")
     repo.commit({"train.py": TRAIN, "level": "0.5"}, at=1)
     metrics = [word for file in FILES for word in ("--metrics", file)]
     gitexp(repo, "init", "--command", "python train.py", *metrics)
-    assert gitexp(repo, "new", "x", "--metric", "acc:max", *PROSE).code == 0
+    named = gitexp(repo, "new", "y", "--metric", f"{CALLED[0]}:max", *PROSE, "--dry-run")
+    assert f"{CALLED[0]} is taken at its word" in named.out
+    assert gitexp(repo, "new", "y", "--metric", "c.json:acc:max", *PROSE, "--dry-run").code == 2
+    guard = ("--guard", "test>=-500%", "--guard", "acc>=-5%")
+    told = gitexp(repo, "new", "x", "--metric", "acc:max", *PROSE, *guard)
+    assert "acc is taken at its word" in told.out
+    assert f"name one of them: {CALLED[1]}" in told.out
+    repo.commit({"level": "0.7"}, at=2)
     done = gitexp(repo, "run", "--repeats", "5")
     assert done.code == 5, (done.out, done.err)
     said = done.out + done.err
     assert "several metrics files give acc" in said
     assert all(name in said for name in CALLED)
     assert "0/1" in done.out  # the other four were not begun
+    cure = (
+        f"gitexp amend-plan --metric {CALLED[0]} --guard 'test>=-500%' "
+        f"--guard '{CALLED[0]}>=-5%' --why TEXT"
+    )
+    for verb in ("status", "compare"):
+        after = gitexp(repo, verb)
+        assert f"{cure} (or {CALLED[1]}), then gitexp run --with-baseline" in after.out + after.err
+    assert f"{cure} (or {CALLED[1]})\n" in done.out
+    words = shlex.split(cure.replace(*CALLED))[1:]  # as typed, with the other file
+    assert gitexp(repo, *words).code == 0
+    assert "next: gitexp run --with-baseline\n" in gitexp(repo, "status").out
+    assert gitexp(repo, "run", "--with-baseline", "--repeats", "2").code == 0
+    assert "2 of 10 count" in gitexp(repo, "status").out
+
+
+def test_a_file_that_is_not_there_yet_may_be_named_and_a_plain_name_is_doubted(
+    repo: BuiltRepo,
+) -> None:
+    repo.commit({"train.py": TRAIN, "level": "0.5", "a/train.json": '{"acc": 0.5}'}, at=1)
+    metrics = [word for file in FILES for word in ("--metrics", file)]
+    gitexp(repo, "init", "--command", "python train.py", *metrics)
+    for name, said in (
+        (CALLED[1], f"{CALLED[1]} is taken at its word"),
+        ("acc", f"does not have {FILES[1]} yet"),
+        (CALLED[0], ""),
+    ):
+        done = gitexp(repo, "new", "y", "--metric", f"{name}:max", *PROSE, "--dry-run")
+        assert done.code == 0, done.err
+        assert said in done.out
+        assert bool(said) == ("warning" in done.out), done.out
+    missed = gitexp(repo, "new", "y", "--metric", "test:max", *PROSE, "--dry-run")
+    assert missed.says("unknown-metric", f"the same with --metric {FILES[1]}:test")
+
+
+def test_a_name_that_only_one_file_gives_may_be_called_by_it_and_plans_on_both_names_share(
+    repo: BuiltRepo,
+) -> None:
+    repo.commit({"train.py": TRAIN, "level": "0.5"}, at=1)
+    metrics = [word for file in FILES for word in ("--metrics", file)]
+    gitexp(repo, "init", "--command", "python train.py", *metrics)
+    named = f"{FILES[1]}:test"
+    for metric, level in ((named, "0.7"), ("test", "0.8")):
+        begun = ("new", f"x{level[-1]}", "--metric", f"{metric}:max", "--baseline", "main")
+        assert gitexp(repo, *begun, *PROSE).code == 0
+        repo.commit({"level": level}, at=2)
+        done = gitexp(repo, "run", "--with-baseline", "--repeats", "5")
+        assert done.code == 0, (done.out, done.err)
+        assert ("baseline" in done.out) == (metric == named), done.out
+        judged = gitexp(repo, "compare")
+        assert "5 of 10 planned pairs are there" in judged.out, judged.out
 
 
 def config(*files: str) -> ProjectConfig:

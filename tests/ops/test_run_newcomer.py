@@ -86,7 +86,7 @@ def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_pr
         effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
     )  # fmt: skip
     new(repo.workspace, wanted)
-    assert "gitexp new ANOTHER-NAME --metric" in run(repo.workspace).next_step
+    assert "gitexp amend-plan --metric" in run(repo.workspace).next_step
     repo.switch("main")
     new(repo.workspace, replace(wanted, name="right", metric="acc"))
     asked = RunRequest(with_baseline=True)

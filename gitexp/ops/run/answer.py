@@ -318,7 +318,9 @@ def _next_step(
         if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
     ]
     if failed:
-        return _after_failure(seen, recorded) or f"gitexp logs {failed[-1]}"
+        reasons = {repeat.reason for each in recorded for repeat in _unfinished(each)}
+        ways = {why.remedy(reason, seen.plan) for reason in reasons}
+        return ways.pop() if len(ways) == 1 and any(ways) else f"gitexp logs {failed[-1]}"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     sides = {each.side for each in planned} | {each.side for each in recorded}
@@ -329,16 +331,6 @@ def _next_step(
     else:
         step = "gitexp compare"
     return step
-
-
-def _after_failure(seen: Situation, recorded: Sequence[RecordedRun]) -> str:
-    """Return the way out where a log tells nothing: no run can satisfy this plan."""
-    if seen.plan is None:
-        return ""
-    wanted = f"metric {seen.plan.metric} was not reported"
-    if not all(r.reason.startswith(wanted) for each in recorded for r in _unfinished(each)):
-        return ""
-    return "write that metric; or gitexp new ANOTHER-NAME --metric ONE-THAT-IS-REPORTED"
 
 
 def _go_on(
