@@ -61,6 +61,13 @@ def test_before_the_first_look_nothing_is_judged(lab: Lab) -> None:
     assert "not looked at yet: the first look is planned at 5" in result.metrics[0].notes
 
 
+def test_one_pair_is_before_the_first_look_of_a_rule_without_planned_ones(lab: Lab) -> None:
+    grow(lab, ALWAYS, [(range(1), 0.05)])
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "not looked at yet: the first look is at 2" in result.metrics[0].notes
+
+
 def test_what_is_not_decided_goes_on(lab: Lab) -> None:
     grow(lab, ALWAYS, [(range(6), 0.0)])
     result = one(lab)

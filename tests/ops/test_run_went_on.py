@@ -14,7 +14,7 @@ import pytest
 
 from gitexp.errors import KilledCallError
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.ops.doctor import doctor
@@ -80,7 +80,7 @@ def project(path: Path, call: str) -> BuiltRepo:
             repeats=6 if call == "until" else REPEATS,
             baseline="main",
             params=((ParamKey("params.yaml", "lr"), 0.2),),
-            stopping="always-valid" if call == "until" else None,
+            stopping=Stopping(StoppingRule.ALWAYS_VALID) if call == "until" else None,
         ),
     )
     if call == "baseline left":
@@ -323,7 +323,7 @@ def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: P
     gitexp(repo, "run")
     tip = repo.hash()
     dry = run(repo.workspace, RunRequest(dry_run=True))
-    assert dry.warnings == ("2 finished repeats of a killed call would be recorded first",)
+    assert "2 finished repeats of a killed call would be recorded first" in dry.warnings
     assert repo.hash() == tip
     report: RunReport = run(repo.workspace)
     assert report.warnings == ("2 repeats of a killed call recorded, 1 to go",)

@@ -16,7 +16,7 @@ from gitexp.ops import selection
 from gitexp.ops.designs import repeats
 from gitexp.ops.measure import Answer, Values, is_broken, values_of
 from gitexp.stats.design import Design, Unit
-from gitexp.stats.stopping import repeated_interval, run_sequential
+from gitexp.stats.stopping import FEWEST, repeated_interval, run_sequential
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,7 +118,8 @@ def _place(repeats: Mapping[int, Counted], seed: int) -> tuple[int, int]:
 def _said(course: Course, stopping: Stopping, have: int) -> str:
     always = stopping.rule is StoppingRule.ALWAYS_VALID
     if not course.looks:
-        return f"not looked at yet: the first look is planned at {course.planned[0]}"
+        first = f"at {FEWEST}" if always else f"planned at {course.planned[0]}"
+        return f"not looked at yet: the first look is {first}"
     last = course.looks[-1]
     if course.decided:
         later = f"; the {have - last} after it change nothing" if have > last else ""
