@@ -34,6 +34,8 @@ class Finding:
         ``--fix`` has.
     said : str
         What clearing it came to, or why it failed.
+    step : str
+        What to type, where that does more than ``--fix``.
     """
 
     check: str
@@ -44,6 +46,7 @@ class Finding:
     level: Level = Level.PROBLEM
     cleared: bool = False
     said: str = ""
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitexp.model.config import ParamKey
-    from gitexp.model.ids import ParamValue
+    from gitexp.model.ids import InputsDigest, ParamValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,3 +72,24 @@ class RunRequest:
     commit_message: str | None = None
     engine: str = "local"
     trust: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The part of a request that its resumption needs.
+
+    `commit` to `group` say what the call's own side executed, whichever side a note is about;
+    `commit` is "" and `inputs` None where an older version noted the baseline alone.
+    """
+
+    repeats: int | None
+    seeds: tuple[int, ...]
+    jobs: int
+    with_baseline: bool
+    at: str | None
+    again: bool = False
+    timeout_s: float | None = None
+    commit: str = ""
+    inputs: InputsDigest | None = None
+    overrides: Mapping[str, ParamValue] = field(default_factory=dict)
+    group: str = ""

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
         EnvironmentDigest,
         InputsDigest,
         ParamValue,
+        PlanDigest,
         RunId,
     )
     from gitexp.model.listed import RunSummary, UnreadableRecord
     from gitexp.model.plan import Plan
+    from gitexp.model.request import Asked
     from gitexp.model.run import Environment, RepeatState, Run, Sample
     from gitexp.model.summary import MetricSummary
 
@@ -76,7 +78,12 @@ class LiveRun:
     ended: tuple[int, ...]  # seeds whose repeat failed or was cancelled
     alive: bool  # the coordinator
     started_at: datetime
+    commit: CommitHash  # that it executes
+    plan: PlanDigest | None
+    asked: Asked
     host: str = ""
+    cancelled: tuple[int, ...] = ()  # those of `ended` that were stopped: nothing is to be mended
+    left: bool = False  # it died, and the user has chosen not to go on with it
     # seed -> what the repeat that goes on logged of late, the newest last
     logged: tuple[tuple[int, tuple[LoggedValue, ...]], ...] = ()
 

@@ -6,6 +6,7 @@ is passed on as a reason, and never stops the answer.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from gitexp.formats import outcome as outcome_format
 from gitexp.formats import run as run_format
 from gitexp.formats.jsontext import json_dumps
 from gitexp.model.listed import UnreadableRecord
+from gitexp.model.plan import Plan
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LiveRun
 from gitexp.ops.measured import POINTS
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from gitexp.git.absent import Absent
+    from gitexp.model.ids import InputsDigest, PlanDigest
+    from gitexp.model.request import Asked
     from gitexp.model.run import Run
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
@@ -63,6 +68,42 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     )
 
 
+def is_same(
+    asked: Asked,
+    plan: PlanDigest | None,
+    now: Plan | Absent | None,
+    inputs: InputsDigest | None,
+    seeds: tuple[int, ...] = (),
+) -> bool:
+    """Whether a call had the plan, inputs and seeds that there are now: `run` goes on with it."""
+    digest = now.digest if isinstance(now, Plan) else None
+    return plan == digest and asked.seeds == seeds and asked.inputs in {None, inputs}
+
+
+def resumption(branch: str, start: str, *, there: bool, folder: str = "") -> str:
+    """Return what records the repeats that a call has finished, and finishes it, from anywhere.
+
+    Parameters
+    ----------
+    branch : str
+    start : str
+        The commit at which the branch is made anew; "" where the call says nothing of that.
+    there : bool
+        Whether the branch exists.
+    folder : str
+        The work tree in which the call worked; "" for the one in which the command is typed.
+    """
+    name = shlex.quote(branch)
+    anew = f"git branch {name} {start} && " if start else f"bring back the branch {name}, then "
+    where = f" -C {shlex.quote(folder)}" if folder else ""
+    return f"{'' if there else anew}gitexp run --resume{where} --on {name}"
+
+
+def start_of(side: str, asked: Asked, commit: str) -> str:
+    """Return where the branch of a call was; a baseline, or another revision, was never on it."""
+    return commit if side != "baseline" and asked.at is None else ""
+
+
 def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
     """Return what is going on in one folder; None where it is all recorded."""
     call = calls.read(workspace, folder)
@@ -70,6 +111,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         return None
     run = run_format.load(json_dumps(call.draft), call.where)
     ended = dict(_ended(folder, run))
+    asked = calls.asked(call.asked, run, call.side, call.where)
     return LiveRun(
         id=run.id,
         branch=call.branch,
@@ -80,6 +122,11 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         alive=call.alive,
         started_at=run.started_at,
         host=call.owner.host,
+        cancelled=tuple(s for s, state in ended.items() if state is RepeatState.CANCELLED),
+        plan=None if run.plan is None else run.plan.digest,
+        commit=run.source.commit,
+        asked=asked,
+        left=call.left,
         logged=tuple(_logged(folder, run, ended)) if call.alive else (),
     )
 

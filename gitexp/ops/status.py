@@ -16,7 +16,7 @@ from gitexp.ops import why
 from gitexp.ops.counting import REPEATED, UNPAIRED
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.gather import World, gather
-from gitexp.ops.live import live_runs
+from gitexp.ops.live import is_same, live_runs, resumption, start_of
 from gitexp.ops.sides import Named
 from gitexp.ops.tally import settle, sources
 from gitexp.ops.variation import Acts, acts, traces
@@ -28,10 +28,13 @@ from gitexp.store.pointed import unreadable as unreadable_pointers
 from gitexp.store.state import State
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.ids import CommitHash, InputsDigest, RunId
     from gitexp.model.plan import Plan
+    from gitexp.model.views import LiveRun
     from gitexp.model.workspace import Workspace
     from gitexp.ops.live import LiveRuns
     from gitexp.ops.why import Failure
@@ -109,12 +112,41 @@ def status(workspace: Workspace) -> StatusView:
 def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
     """Return what failed on this branch and was not made up for, the candidate's first."""
     repo = repository.open_repository(workspace)
-    head = refs.head(repo)
+    return _facts(repo, refs.head(repo)).failed
+
+
+def next_of_plan(workspace: Workspace, branch: str) -> str:
+    """Return what to type next on a branch with a plan, whose runs are all recorded."""
+    repo = repository.open_repository(workspace)
+    tip = refs.read_ref(repo, refs.local(branch))
+    facts = _facts(repo, refs.Head(branch, tip))
+    switch = "" if refs.head(repo).branch == branch else f"git switch {shlex.quote(branch)} && "
+    return "" if facts.plan is None else f"{switch}{_next_of_plan(facts.plan, facts)}"
+
+
+def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
+    """Return what goes on with each call that died in a work tree, as `status` says it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    folder : str
+        The work tree, where the command is typed in another one.
+    """
+    waiting = live_runs(workspace).unpublished
+    if not waiting:
+        return {}
+    repo = repository.open_repository(workspace)
+    head, dirty = refs.head(repo), git_status.dirty_tracked(workspace)
+    return _resumptions(repo, head, _facts(repo, head), waiting, dirty, folder)
+
+
+def _facts(repo: Repo, head: Head) -> _Facts:
     facts = _Facts()
     if head.commit is not ABSENT:
-        with open_index(workspace) as index:
+        with open_index(repo.workspace) as index:
             _look(repo, index, head.branch or "", head.commit, facts, [], [])
-    return facts.failed
+    return facts
 
 
 def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists of one answer
@@ -216,10 +248,13 @@ def _next_step(
     """Return what to type next: the first that fits, the most pressing first."""
     plan = facts.plan
     watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
+    waiting = [run for run in live.unpublished if not run.left]
+    waiting.sort(key=lambda run: run.branch != head.branch)
+    killed = next(iter(_resumptions(repo, head, facts, waiting, dirty).values()), "")
     situations = (
         (head.commit is ABSENT, "git add . && git commit"),
         (bool(watched), watched),
-        (bool(live.unpublished), _recording(repo, head, live)),
+        (bool(killed), killed),
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
         (plan is None, "gitexp new NAME"),
@@ -231,15 +266,32 @@ def _next_step(
     return "gitexp new NAME" if plan is None else _next_of_plan(plan, facts)
 
 
-def _recording(repo: Repo, head: Head, live: LiveRuns) -> str:
-    """Return what records the repeats of killed calls, those of this branch first."""
-    branches = {run.branch: None for run in live.unpublished}
-    if head.branch in branches:
-        return "gitexp run --resume"
-    there = (each for each in branches if refs.read_ref(repo, refs.local(each)) is not ABSENT)
-    other = next(there, None)
-    # A branch that is gone is brought back by what `doctor` names.
-    return "gitexp doctor" if other is None else f"gitexp run --resume --on {shlex.quote(other)}"
+def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they are in
+    repo: Repo,
+    head: Head,
+    facts: _Facts,
+    waiting: Sequence[LiveRun],
+    dirty: Sequence[str],
+    folder: str = "",
+) -> dict[RunId, str]:
+    """Return what records and finishes killed calls: a plain `run`, where nothing has changed."""
+    mine = [run for run in waiting if run.branch == head.branch and not run.left]
+    same = all(is_same(run.asked, run.plan, facts.plan, facts.inputs) for run in mine)
+    where = f" -C {shlex.quote(folder)}" if folder else ""
+    # With changes in the work tree nothing is executed: it is recorded alone.
+    step = f"gitexp run{where}" if same else f"gitexp run --resume{where}"
+    step = "gitexp doctor --fix" if dirty else step
+    return {
+        run.id: step
+        if run in mine
+        else resumption(
+            run.branch,
+            start_of(run.side, run.asked, run.commit),
+            there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT,
+            folder=folder,
+        )
+        for run in waiting
+    }
 
 
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:
@@ -251,5 +303,7 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.idle or (not lacking and len(facts.counted) >= plan.repeats):
         return "gitexp compare"  # of an idle seed it says what to change
     # Not `--at NAME`: the branch of that name may have moved since the plan.
+    if plan.stopping is not None:
+        return why.after(facts.failed, "gitexp run --until-decided")  # it looks first
     step = "gitexp run --with-baseline" if lacking else "gitexp run"
     return why.after(facts.failed, step)

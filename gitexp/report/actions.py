@@ -35,7 +35,7 @@ def run_text(report: RunReport) -> str:
     if report.commit is not None:
         lines.append("")
         lines += _fact("recorded", f"{report.commit[:SHORT]} on {terminal(report.branch)}")
-        lines += _fact("snapshot", report.snapshot)
+        lines += _fact("snapshot", report.snapshot) if report.snapshot else ()
     if report.failed and report.python:
         lines += _fact("python", terminal(report.python, limit=400))
     for path in report.not_updated:

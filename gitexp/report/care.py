@@ -98,9 +98,11 @@ def _sum(diagnosis: Diagnosis) -> Iterator[str]:
     parts += [f"{cleared} cleared"] if cleared else []
     parts += [numbers.amount(notes, "note")] if notes else []
     yield f"{', '.join(parts)}; {len(diagnosis.checks)} checks"
-    if any(finding.fixable and not finding.cleared and not finding.said for finding in findings):
+    open_ = [finding for finding in findings if finding.fixable and not finding.cleared]
+    steps = [finding.step or "gitexp doctor --fix" for finding in open_ if not finding.said]
+    if steps:
         yield ""
-        yield "next: gitexp doctor --fix"
+        yield f"next: {max(steps, key=lambda step: step != 'gitexp doctor --fix')}"
 
 
 def _rows(size: RepositorySize) -> list[tuple[str, str]]:

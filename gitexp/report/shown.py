@@ -283,8 +283,10 @@ def _seeds(seeds: tuple[int, ...], planned: int) -> str:
 def _live(item: LiveRun) -> str:
     state = "" if item.alive else ", its coordinator is gone"
     done = f"{len(item.finished)} of {len(item.seeds)} finished"
-    failed = f", {len(item.ended)} failed" if item.ended else ""
-    return f"{item.id[:SHORT]} {item.side} on {item.branch}: {done}{failed}{state}"
+    failed = len(item.ended) - len(item.cancelled)
+    done += f", {failed} failed" if failed else ""
+    done += f", {len(item.cancelled)} cancelled" if item.cancelled else ""
+    return f"{item.id[:SHORT]} {item.side} on {item.branch}: {done}{state}"
 
 
 def _notes(notes: Iterable[str], *, shallow: bool = False) -> Iterator[Fact]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import os
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.formats.fields import Fields
 from gitexp.formats.jsontext import json_loads
+from gitexp.model.ids import InputsDigest
+from gitexp.model.request import Asked
 from gitexp.store import locks
 from gitexp.store.layout import TMP
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.formats.jsontext import Json
+    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
 
 STATE_LIMIT_BYTES = 16 << 20
@@ -35,6 +39,8 @@ class Call:
     branch: str  # on which it will be recorded
     side: str  # "candidate" | "baseline" | "exploratory"
     draft: Json  # the record so far
+    asked: Json  # see `asked`
+    left: bool  # it died, and the user has chosen not to go on with it
     owner: locks.Owner
     where: str  # the file, for messages
 
@@ -166,8 +172,44 @@ def read(workspace: Workspace, run: Path) -> Call | None:
         str(state.get("branch", "")),
         str(state.get("side", "")),
         state.get("draft"),
+        state.get("asked"),
+        state.get("left") is True,
         _owner(state.get("owner"), where),
         where,
+    )
+
+
+def asked(value: Json, draft: Run, side: str, where: str) -> Asked:
+    """Return what a call was asked for, with what its own side executed as far as that is known.
+
+    Raises
+    ------
+    BadFormatError
+    """
+    fields = Fields(value, where)
+    digest = fields.maybe_sha256("inputs")
+    found = Asked(
+        repeats=fields.maybe_integer("repeats"),
+        seeds=fields.integers("seeds"),
+        jobs=fields.integer("jobs"),
+        with_baseline=fields.flag("with_baseline"),
+        at=fields.maybe_text("at"),
+        again=fields.flag("again", default=False),
+        timeout_s=fields.maybe_number("timeout_s"),
+        commit=fields.text("commit", ""),
+        inputs=InputsDigest(digest) if digest else None,
+        overrides=fields.params("overrides"),
+        group=fields.text("group", ""),
+    )
+    if found.commit or (side == "baseline" and found.with_baseline):
+        return found
+    source = draft.source
+    return replace(
+        found,
+        commit=source.commit,
+        inputs=draft.inputs,
+        overrides=source.overrides,
+        group=draft.group,
     )
 
 

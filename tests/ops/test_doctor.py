@@ -188,8 +188,10 @@ def test_finished_repeats_of_a_dead_run_are_named_with_the_command_that_records_
 ) -> None:
     (finding,) = found(killed_run, "repeats")
     assert "2 finished repeats" in finding.what
-    assert finding.remedy == "gitexp run --resume --on main"
-    assert gitexp(killed_run, *finding.remedy.split()[1:]).code == 0
+    assert finding.remedy == "record them; gitexp run finishes the call, too"
+    assert gitexp(killed_run, "doctor").out.endswith("\nnext: gitexp run\n")
+    assert gitexp(killed_run, "status").out.endswith("\nnext: gitexp run\n")
+    assert gitexp(killed_run, "run").code == 0
     assert gitexp(killed_run, "doctor").out == "no problems; 10 checks\n"
 
 

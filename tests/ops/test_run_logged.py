@@ -87,6 +87,10 @@ def test_a_project_whose_only_numbers_are_logged_goes_from_init_to_a_verdict(
     report = run(repo.workspace, RunRequest(with_baseline=True))
     assert set(reasons(report)) == {""}
     assert report.warnings == ()
+    assert report.next_step == "gitexp compare"
+    again = run(repo.workspace, RunRequest(dry_run=True))
+    assert [(each.seeds, each.for_snapshot) for each in again.planned] == [((), None)]
+    assert run(repo.workspace).commit is None
     (result,) = compare(repo.workspace)
     primary = result.metrics[0]
     assert (primary.metric, primary.n_candidate) == ("f1", 5)

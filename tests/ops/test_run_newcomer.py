@@ -95,7 +95,7 @@ def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_pr
     )
     run(repo.workspace, asked)
     again = run(repo.workspace, replace(asked, dry_run=True))
-    assert again.next_step == "gitexp compare, or the same with --again"
+    assert again.next_step == "gitexp compare"
 
 
 def left(report: RunReport) -> list[str]:

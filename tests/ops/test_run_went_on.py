@@ -320,14 +320,35 @@ def test_from_another_branch_each_step_that_is_named_can_be_taken(tmp_path: Path
 def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: Path) -> None:
     repo = project(tmp_path, "both")
     (tmp_path / "out/kill").write_text("0.2:9 coordinator")
-    gitexp(repo, "run")
+    gitexp(repo, "run", "--with-baseline")
     tip = repo.hash()
+    there = len(done(repo))
     dry = run(repo.workspace, RunRequest(dry_run=True))
-    assert "2 finished repeats of a killed call would be recorded first" in dry.warnings
+    first = f"{there} finished repeats of a killed call would be recorded first"
+    assert first in dry.warnings
     assert repo.hash() == tip
+    assert gitexp(repo, "status").out.endswith("\nnext: gitexp run\n")
+    assert gitexp(repo, "doctor").out.endswith("\nnext: gitexp run\n")
     report: RunReport = run(repo.workspace)
-    assert "2 repeats of a killed call recorded, 1 to go" in report.warnings
-    assert run(repo.workspace).recorded == ()
+    seeds = [(each.seeds, each.counting) for each in report.planned]
+    assert seeds == [(each.seeds, each.counting) for each in dry.planned]
+    assert [len(new) for new, _ in seeds] == [1, 5 - there]
+    assert f"{there} repeats of a killed call recorded, {6 - there} to go" in report.warnings
+    assert report.next_step == gitexp(repo, "status", "--json").json["next"] == "gitexp compare"
+    nothing = run(repo.workspace)
+    assert (nothing.recorded, nothing.next_step) == ((), "gitexp compare")
+
+
+@pytest.mark.slow
+def test_of_a_dirty_work_tree_what_is_finished_is_recorded_alone(tmp_path: Path) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run")
+    repo.write({"params.yaml": "lr: 0.3\nseed: 7\n"})
+    step = str(gitexp(repo, "status", "--json").json["next"])
+    assert gitexp(repo, *step.split()[1:]).code == 0
+    assert recorded(repo) == ["0.2 7"]
+    assert 'gitexp run --commit -m "what changed"' in gitexp(repo, "status").out
 
 
 @pytest.mark.slow

@@ -24,6 +24,7 @@ from gitexp.model.listed import (
     UnreadableRecord,
 )
 from gitexp.model.plan import Person
+from gitexp.model.request import Asked
 from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
 from gitexp.model.summary import MetricSummary
 from gitexp.model.verdict import Verdict
@@ -33,6 +34,7 @@ from gitexp.model.views import (
     DiffView,
     InputsReason,
     InputsView,
+    LiveRun,
     LogSource,
     LogView,
     MetricChange,
@@ -169,6 +171,17 @@ def made(text: str) -> dict[str, View]:
             a, b, (InputsReason("params", text, text, text),), (text,), (RUN,), (), (text,)
         ),
     }
+
+
+def test_what_was_stopped_is_not_called_failed() -> None:
+    asked = Asked(repeats=None, seeds=(), jobs=1, with_baseline=False, at=None)
+    live = LiveRun(
+        RUN, "exp/x", "candidate", (0, 1, 2, 3), (0,), (1, 2, 3), alive=False,
+        started_at=samples.NOW, commit=COMMIT, plan=None, asked=asked, cancelled=(2, 3),
+    )  # fmt: skip
+    view = replace(made("exp/x")["status"], unpublished=(live,))  # type: ignore[type-var]
+    text = views.render(view, "text")
+    assert "1 of 4 finished, 1 failed, 2 cancelled, its coordinator is gone" in text
 
 
 LISTS = ("groups", "list", "runs")

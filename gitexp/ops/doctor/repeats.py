@@ -17,6 +17,7 @@ from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
 from gitexp.ops.run.resume import dead_call, finished, is_recorded, record
+from gitexp.ops.status import resumptions
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ NAME = "repeats"
 
 def look(place: Place) -> Iterator[Found]:
     """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
+    steps = _steps(place)
     for workspace, workdir, state in place.waiting():
         run = state.draft.id
         if run in place.recorded:
@@ -47,18 +49,16 @@ def look(place: Place) -> Iterator[Found]:
             )
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
+            step = steps.get(run) or state.resumption(there=there)
             yield Found(
                 Finding(
                     NAME,
                     f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
                     "were never recorded: their coordinator died",
                     str(workdir.run(run)),
-                    states.resumption(
-                        state,
-                        there=there,
-                        folder="" if workspace.top == place.workspace.top else str(workspace.top),
-                    ),
+                    f"record them; {step} finishes the call, too" if there else step,
                     fixable=there,
+                    step=step,
                 ),
                 partial(_record, place, workspace, workdir, state) if there else None,
             )
@@ -88,6 +88,15 @@ def look(place: Place) -> Iterator[Found]:
                     f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
                 )
             )
+
+
+def _steps(place: Place) -> dict[RunId, str]:
+    """Return what goes on with calls that died, in any work tree."""
+    found = {}
+    for workspace in place.work_places:
+        here = workspace.top == place.workspace.top
+        found.update(resumptions(workspace, "" if here else str(workspace.top)))
+    return found
 
 
 def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:

@@ -108,9 +108,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     variables = dict(os.environ if environ is None else environ)
     place, resumed, cleared = _begin(find_place(workspace, request), request, now())
     recovered, request = resumed.recovered, resumed.request
-    finished = {record.run.id for call in recovered for _, record in call.records}
-    finished |= {state.draft.id for state in resumed.calls}
-    seen = situation.look(place, request, variables, finished)
+    seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
     planned = answer.planned(seen)
     if few := answer.too_few(seen, request):
         cleared = (*cleared, few)

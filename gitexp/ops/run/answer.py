@@ -14,6 +14,7 @@ from gitexp.model.run import RepeatState
 from gitexp.ops import why
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import situation
+from gitexp.ops.status import next_of_plan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -305,12 +306,10 @@ def _next_step(
     *,
     interrupted: bool,
 ) -> str:
-    if request.dry_run and not any(each.seeds for each in planned):
-        return "gitexp compare, or the same with --again" if seen.plan is not None else ""
-    if request.dry_run:
+    if request.dry_run and any(each.seeds for each in planned):
         return "the same without --dry-run"
     if interrupted:
-        return _go_on(planned, request, recorded)
+        return _go_on(seen, planned, request, recorded)
     good = {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
     failed = [
         each.run.id[:8]
@@ -323,25 +322,23 @@ def _next_step(
         return ways.pop() if len(ways) == 1 and any(ways) else f"gitexp logs {failed[-1]}"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
-    sides = {each.side for each in planned} | {each.side for each in recorded}
     if request.params:
-        step = "the same with --commit -m MESSAGE, to bring the branch to this state"
-    elif situation.BASELINE not in sides:
-        step = "gitexp run --with-baseline, or gitexp compare"
-    else:
-        step = "gitexp compare"
-    return step
+        return "the same with --commit -m MESSAGE, to bring the branch to this state"
+    return next_of_plan(seen.workspace, seen.branch)
 
 
 def _go_on(
-    planned: Sequence[PlannedRun], request: RunRequest, recorded: Sequence[RecordedRun]
+    seen: Situation,
+    planned: Sequence[PlannedRun],
+    request: RunRequest,
+    recorded: Sequence[RecordedRun],
 ) -> str:
     """Return what runs the repeats that an interrupted call has left."""
     counts = not any(each.side == situation.EXPLORATORY for each in planned)
     if request.at is not None or request.params or (counts and request.seeds):
         return "the same again"
     if counts:
-        return "gitexp run --with-baseline" if request.with_baseline else "gitexp run"
+        return next_of_plan(seen.workspace, seen.branch)
     done = {
         repeat.seed
         for each in recorded

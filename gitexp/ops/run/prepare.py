@@ -12,6 +12,7 @@ from gitexp.data import pipeline, pointers
 from gitexp.formats import params as params_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import command, objects, worktrees
+from gitexp.model.request import Asked
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.ops.measure import is_resource
 from gitexp.ops.run import mentions, preflight, snapshot
@@ -26,7 +27,7 @@ from gitexp.ops.run.jobs import (
 )
 from gitexp.ops.run.keeping import cache_beside, cache_of, share
 from gitexp.ops.run.situation import BASELINE
-from gitexp.ops.run.state import Asked, State
+from gitexp.ops.run.state import State
 from gitexp.staging import imports
 from gitexp.staging import params as params_staging
 from gitexp.store import inputs as inputs_rules

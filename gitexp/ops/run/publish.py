@@ -27,7 +27,6 @@ from gitexp.ops import private
 from gitexp.ops.measured import FILES
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
-from gitexp.ops.run import state as states
 from gitexp.ops.run.jobs import lies_in
 from gitexp.ops.run.keeping import keep, share
 from gitexp.staging import system
@@ -125,7 +124,10 @@ def publish(
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = system.account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
-    built = [(ended, _keep(ended, workdir, _record(ended, now, places, people))) for ended in sides]
+    built = [
+        (ended, _keep(ended, workdir, _private(record_of(ended, now), ended, places, people)))
+        for ended in sides
+    ]
     reach_point(Point.KEPT)
     flush()  # data bytes reach the disk before any ref speaks of them
     for ended, made in built:
@@ -140,10 +142,9 @@ def publish(
             if view.read(layout.run_json(made.run.id)) is not ABSENT:
                 continue  # another --resume was faster, and a record is never written twice
             _check_plan(view, ended.state)
-            written = _snapshot(repo, view, ended, made, workdir, decided)
-            files.update(written)
+            files.update(_snapshot(repo, view, ended, made, workdir, decided))
             found = _with_source(repo, view, ended, made)
-            if written and decided.seed is not None and decided.side == ended.state.side:
+            if decided.seed is not None and decided.side == ended.state.side:
                 found = records.mark_snapshot(found, decided.seed)
             files.update(found.files())
         return files
@@ -165,7 +166,7 @@ def publish(
             f"{branch} was deleted while the run went on",
             found="no such branch",
             expected="the branch to record on; the finished repeats are kept",
-            next_step=states.resumption(sides[0].state, there=False),
+            next_step=sides[0].state.resumption(there=False),
         ) from error
     left = [f"{path}: edited in the work tree" for path in published.not_updated]
     for ended, _ in built:
@@ -183,7 +184,8 @@ def publish(
     return PublishedCall(published.commit, done, decided.said, tuple(left), published.cleared)
 
 
-def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence[str]) -> Record:
+def record_of(ended: Ended, now: datetime) -> Record:
+    """Return what one side comes to, with all that `run.json` may not say in the end."""
     finished = ended.finished()
     committed = ended.state.draft.committed_seed
     seeds = [outcome.seed for outcome in finished]
@@ -202,7 +204,7 @@ def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence
         }
     else:
         outcomes = dict(ended.outcomes)
-    made = records.build(
+    return records.build(
         ended.state.draft,
         outcomes,
         by_products=frozenset(wanted),
@@ -210,7 +212,10 @@ def _record(ended: Ended, now: datetime, places: Sequence[str], people: Sequence
         made={o.seed: records.made(o, ended.state.once, config.metrics) for o in finished},
         ended_at=now,
     )
-    return replace(made, run=private.run(made.run, config.identity, places, people))
+
+
+def _private(made: Record, ended: Ended, places: Sequence[str], people: Sequence[str]) -> Record:
+    return replace(made, run=private.run(made.run, ended.config.identity, places, people))
 
 
 def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
@@ -265,8 +270,7 @@ def _check_plan(view: TipView, state: State) -> None:
         f"{state.branch} was rewritten while the run went on, and has another plan now",
         where=path,
         expected=f"the plan with digest {ref.digest[:12]}",
-        next_step=f"put that plan back on {state.branch}, then "
-        + states.resumption(state, there=True),
+        next_step=f"put that plan back on {state.branch}, then " + state.resumption(there=True),
     )
 
 
@@ -343,7 +347,8 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
         }
     decided.side = ended.state.side
     decided.seed = committed
-    decided.said = f"written, with the committed seed {committed}"
+    # Where nothing is kept but numbers the state has its snapshot as well: nobody makes it again.
+    decided.said = f"written, with the committed seed {committed}" if files else ""
     return files
 
 

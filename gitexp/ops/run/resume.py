@@ -8,6 +8,7 @@ plain `run` goes on with a dead call that had the same state, plan and options, 
 from __future__ import annotations
 
 import shlex
+import sys
 import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -27,14 +28,17 @@ from gitexp.formats.keys import param_key
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
 from gitexp.model.run import RepeatState
+from gitexp.ops import eligible
 from gitexp.ops.advice import seed_ranges
+from gitexp.ops.live import is_same
 from gitexp.ops.run import state as states
 from gitexp.ops.run.keeping import remove_slots
-from gitexp.ops.run.publish import Ended, PublishedCall, publish
+from gitexp.ops.run.publish import Ended, PublishedCall, publish, record_of
 from gitexp.ops.run.situation import BASELINE
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import layout, plans
 from gitexp.store.inputs import compute
+from gitexp.store.lookup import FoundRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -42,9 +46,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, RunId
     from gitexp.model.job import Outcome
-    from gitexp.model.request import RunRequest
+    from gitexp.model.request import Asked, RunRequest
     from gitexp.model.workspace import Workspace
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.state import State
@@ -69,6 +73,8 @@ class Resumed:
         Id of the call that goes on: for the count of looks the two are one.
     calls : tuple of State
         The dead calls that this one takes over; see `close`.
+    pending : tuple of FoundRun
+        What a dry run would have recorded first.
     """
 
     recovered: tuple[PublishedCall, ...]
@@ -76,6 +82,17 @@ class Resumed:
     said: tuple[str, ...] = ()
     call: str | None = None
     calls: tuple[State, ...] = ()
+    pending: tuple[FoundRun, ...] = ()
+
+    @property
+    def runs(self) -> frozenset[RunId]:
+        """The runs that this call takes for its own."""
+        done = {record.run.id for call in self.recovered for _, record in call.records}
+        return frozenset(done.union((s.draft.id for s in self.calls), map(_id, self.pending)))
+
+
+def _id(found: FoundRun) -> RunId:
+    return found.run.id
 
 
 def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
@@ -123,9 +140,13 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
     if other and not request.again:
         raise _differs(place, workdir, request, other)
     if request.dry_run:
-        count = sum(len(finished(workdir, each)) for each in same if not each.published)
+        pending = tuple(_pending(place, workdir, same, now))
+        count = sum(len(eligible.finished_seeds(each)) for each in pending)
         first = f"{count} finished repeats of a killed call would be recorded first"
-        return Resumed((), request, (first,) if count else ())
+        so_far = Resumed((), request, (first,) if count else (), pending=pending)
+        if request.again or not same:
+            return so_far
+        return replace(_taken_over(place, workdir, request, same, so_far), calls=())
     _quiet(workdir, other)
     close(workdir, other)
     done, said, failed = _record_all(place, workdir, same, now)
@@ -133,6 +154,16 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
     if request.again or not same:
         return Resumed(done, request, said, calls=tuple(same))
     return _taken_over(place, workdir, request, same, Resumed(done, request, said))
+
+
+def _pending(
+    place: Place, workdir: WorkDir, dead: Sequence[State], now: datetime
+) -> Iterator[FoundRun]:
+    """Yield what dead calls have finished as if it were recorded at the tip."""
+    for call in dict.fromkeys(state.draft.call for state in dead if not state.published):
+        for ended in dead_call(place.repo, workdir, place.branch, call):
+            made = record_of(ended, now)
+            yield FoundRun(made.run, made.samples, place.tip, sys.maxsize)
 
 
 def close(workdir: WorkDir, calls: Sequence[State]) -> None:
@@ -241,18 +272,11 @@ def _same(place: Place, request: RunRequest, dead: Sequence[State]) -> list[Stat
     if request.commit_message is not None:
         return []  # which makes another state
     plan = plans.plan_of_branch(place.repo, place.branch, place.tip)
-    digest = None if plan is ABSENT else plan.digest
     fallback = None if plan is ABSENT else plans.plan_commit(place.repo, plan, place.tip)
     source = place.head if request.at is None else objects.resolve(place.repo, request.at)
     overrides = {str(key): value for key, value in request.params}
     inputs = _inputs(place, source, fallback, overrides)
-    return [
-        each
-        for each in dead
-        if (None if each.draft.plan is None else each.draft.plan.digest) == digest
-        and each.asked.seeds == request.seeds
-        and _main(each).inputs in {None, inputs}
-    ]
+    return [e for e in dead if is_same(e.asked, e.plan, plan, inputs, request.seeds)]
 
 
 def _differs(
@@ -262,11 +286,12 @@ def _differs(
     lines = []
     for state in other:
         done = finished(workdir, state)
-        main = _main(state)
-        asked = [f"--param {key}={value}" for key, value in main.overrides.items()]
+        asked = [f"--param {key}={value}" for key, value in state.asked.overrides.items()]
         if state.asked.seeds:
             asked.append(f"--seeds {seed_ranges(dict.fromkeys(state.asked.seeds))}")
-        what = f"inputs {(main.inputs or state.draft.inputs)[:7]} of {main.commit[:9]}"
+        what = (
+            f"inputs {(state.asked.inputs or state.draft.inputs)[:7]} of {state.asked.commit[:9]}"
+        )
         lines.append(
             f"{len(done)} of {len(state.draft.seeds)} repeats of run {state.draft.id[:8]} "
             f"({state.side}, {' '.join([what, *asked])})"
@@ -288,25 +313,6 @@ def _differs(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Main:
-    """What a call's own side executed; the note about its baseline says it, too."""
-
-    commit: CommitHash | str
-    inputs: InputsDigest | None  # None: nobody has noted it
-    overrides: Mapping[str, ParamValue]
-    group: str
-
-
-def _main(state: State) -> _Main:
-    asked, draft = state.asked, state.draft
-    if asked.commit:
-        return _Main(asked.commit, asked.inputs, asked.overrides, asked.group)
-    if state.side == BASELINE and asked.with_baseline:
-        return _Main("", None, {}, "")
-    return _Main(draft.source.commit, draft.inputs, draft.source.overrides, draft.group)
-
-
 def record(
     workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
 ) -> PublishedCall:
@@ -326,7 +332,7 @@ def record(
 
 def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) -> RunRequest:
     """Return the request of a dead call, as far as it is still to be done."""
-    asked, draft, main = state.asked, state.draft, _main(state)
+    asked, draft = state.asked, state.draft
     seeds, again = asked.seeds, request.again or asked.again
     if again:  # else what has finished counts already
         done = finished(workdir, state)
@@ -336,9 +342,9 @@ def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) ->
     if at is None and asked.at is not None:
         # A branch that it named may have moved since; and both sides are more than that one.
         both = state.side == BASELINE and request.with_baseline
-        at = None if both else str(main.commit)
-    elif at is None and main.commit and not _is_at(place, main):
-        at = str(main.commit)
+        at = None if both else asked.commit
+    elif at is None and asked.commit and not _is_at(place, asked):
+        at = asked.commit
     return replace(
         request,
         repeats=asked.repeats if request.repeats is None else request.repeats,
@@ -346,20 +352,20 @@ def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) ->
         jobs=max(request.jobs, asked.jobs),
         with_baseline=request.with_baseline or asked.with_baseline,
         at=at,
-        params=tuple((param_key(key), value) for key, value in main.overrides.items()),
-        group=request.group or main.group,
+        params=tuple((param_key(key), value) for key, value in asked.overrides.items()),
+        group=request.group or asked.group,
         again=again,
         timeout_s=request.timeout_s or asked.timeout_s,
     )
 
 
-def _is_at(place: Place, main: _Main) -> bool:
+def _is_at(place: Place, asked: Asked) -> bool:
     """Whether HEAD is the state that a dead call ran; its own record has moved the branch."""
     head = refs.head(place.repo).commit
-    if head is ABSENT or head == main.commit:
-        return head == main.commit
-    fallback = objects.resolve(place.repo, main.commit)
-    return _inputs(place, head, fallback, main.overrides) == main.inputs
+    if head is ABSENT or head == asked.commit:
+        return head == asked.commit
+    fallback = objects.resolve(place.repo, asked.commit)
+    return _inputs(place, head, fallback, asked.overrides) == asked.inputs
 
 
 def _inputs(
@@ -389,7 +395,7 @@ def _nothing(
     elif waiting := next(_elsewhere(place.repo, workdir), None):
         there = refs.read_ref(place.repo, refs.local(waiting.branch)) is not ABSENT
         found = f"run {waiting.draft.id[:8]}, which belongs on {waiting.branch}"
-        then = states.resumption(waiting, there=there)
+        then = waiting.resumption(there=there)
     if plans.plan_of_branch(place.repo, place.branch, place.tip) is not ABSENT:
         return [] if recovered else [f"{found}: these are the repeats that the plan lacks"]
     raise PreconditionError(

@@ -17,6 +17,7 @@ from gitexp.errors import (
 from gitexp.formats.keys import param_key
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
+from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.ops import eligible
 from gitexp.ops.detect import refuse_ignored_pointers
@@ -101,6 +102,7 @@ def look(
     request: RunRequest,
     environ: Mapping[str, str],
     recovered: Collection[RunId] = (),
+    pending: Sequence[FoundRun] = (),
 ) -> Situation:
     """Read plan, settings, parameters and records, and choose the seeds.
 
@@ -112,6 +114,8 @@ def look(
         For the active virtual environment and the author.
     recovered : collection of RunId
         What a dead call had finished and was recorded just now.
+    pending : sequence of FoundRun
+        What would be recorded first, were this no dry run.
 
     Raises
     ------
@@ -157,7 +161,7 @@ def look(
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
     environment = interpreter.digest(python, place.top, workdir.environments, environ)
-    sides, again = _choose(place, request, known, main, other, environment, recovered)
+    sides, again = _choose(place, request, known, main, other, environment, recovered, pending)
     return Situation(
         workspace=place.workspace,
         repo=repo,
@@ -256,13 +260,14 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     other: Cell | None,
     environment: EnvironmentDigest,
     recovered: Collection[RunId],
+    pending: Sequence[FoundRun],
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     repo = place.repo
     with open_index(place.workspace) as index:
-        reached = lookup.runs_at(repo, place.tip, index).runs
+        reached = (*lookup.runs_at(repo, place.tip, index).runs, *pending)
         if main.side == BASELINE:
             return _baseline_alone(place, request, plan, main, reached, environment)
-        everywhere = lookup.runs_by_inputs(repo, main.inputs, index=index).runs
+        everywhere = (*lookup.runs_by_inputs(repo, main.inputs, index=index).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         earlier = _Earlier(repo, index)
@@ -276,7 +281,8 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             spent=eligible.seen_outside(everywhere, plan, main.inputs, main.key),
             again=request.again,
             shared=main.shared,
-            needs_snapshot=_lacks_snapshot(place, main, [found.run for found in reached]),
+            needs_snapshot=not any(_is_whole(each.run, main) for each in pending)
+            and _lacks_snapshot(place, main, reached),
         )
         again = _again(main, side, choice, environment)
         if other is None:
@@ -344,6 +350,8 @@ class _Earlier:
         if self._graph is None:
             self._graph = Graph(self._repo, self._index, [t.commit for t in tips(self._repo)])
             self._added = {item.run: item.commit for item in self._graph.additions()}
+        if not {one.run.id, other.run.id} <= self._added.keys():
+            return one.run.id in self._added  # what is pending comes last
         return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
 
 
@@ -352,9 +360,16 @@ def _links(place: Place, cell: Cell) -> str:
     return linked.fingerprint(preflight.links(place.top, cell))
 
 
-def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[Run]) -> bool:
+def _is_whole(run: Run, cell: Cell) -> bool:
+    """Tell whether a run that is recorded now writes the snapshot of this state."""
+    done = {repeat.seed for repeat in run.repeats if repeat.state is RepeatState.FINISHED}
+    return run.inputs == cell.inputs and not cell.overrides and cell.committed_seed in done
+
+
+def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[FoundRun]) -> bool:
     """Tell whether the branch is at this very state and holds no recorded snapshot of it."""
-    if cell.overrides:
+    config = cell.config
+    if cell.overrides or not (config.pipeline or config.outputs or config.metrics):
         return False
     if cell.commit != place.tip:
         tree = objects.tree_id(place.repo, place.tip)
@@ -364,8 +379,17 @@ def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[Run]) -> bool:
     def read(path: str) -> bytes | Absent:
         return objects.read_blob(place.repo, place.tip, path)
 
-    key = cell.key(cell.committed_seed)
-    return not snapshot.is_written(read, cell.config, reached, cell.inputs, key)
+    made = [each.commit for each in reached if any(r.snapshot for r in each.run.repeats)]
+    lock = snapshot.lock_path(cell.config)
+    locks = {objects.blob_id(place.repo, commit, lock) for commit in (place.tip, *made[-1:])}
+    return not snapshot.is_written(
+        read,
+        cell.config,
+        [found.run for found in reached],
+        cell.inputs,
+        cell.key(cell.committed_seed),
+        unchanged=len(locks) == 1 and ABSENT not in locks,
+    )
 
 
 def _baseline_alone(  # noqa: PLR0913, PLR0917  as above

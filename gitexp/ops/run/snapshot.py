@@ -77,8 +77,14 @@ def is_valid(
     return True
 
 
-def is_written(
-    read: Read, config: ProjectConfig, runs: Iterable[Run], inputs: InputsDigest, key: Key
+def is_written(  # noqa: PLR0913  a tip, a state, and what is known of both
+    read: Read,
+    config: ProjectConfig,
+    runs: Iterable[Run],
+    inputs: InputsDigest,
+    key: Key,
+    *,
+    unchanged: bool = False,
 ) -> bool:
     """Whether the tip holds the snapshot of a recorded repeat of this state.
 
@@ -96,6 +102,9 @@ def is_written(
     inputs : InputsDigest
     key : Key
         Of the repeat with the committed seeds.
+    unchanged : bool
+        Whether the tip has the lock with which the last snapshot was recorded: the answer where
+        nothing is cached, since such a record does not say what the lock should hold.
     """
     written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
     if not written:
@@ -106,10 +115,8 @@ def is_written(
     if config.pipeline is None:
         wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}
         return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
-    # Where nothing is cached the record says nothing of what the lock should hold.
-    held = _locked(read, config)
     made = {out.md5 for out in repeat.outputs if out.path != LOGGED}
-    return bool(made) and made <= held
+    return made <= _locked(read, config) if made else unchanged
 
 
 def expected(

@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import contextlib
-import shlex
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats import run as run_format
 from gitexp.formats.fields import Fields, params_json
 from gitexp.formats.text import Json, json_dumps, json_loads
-from gitexp.model.ids import InputsDigest, RunId
+from gitexp.model.ids import RunId
+from gitexp.ops import live
 from gitexp.store import calls, locks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from gitexp.model.ids import ParamValue
+    from gitexp.model.ids import PlanDigest
+    from gitexp.model.request import Asked
     from gitexp.model.run import Run
     from gitexp.ops.run.workdir import WorkDir
 
 SCHEMA = "gitexp/state@1"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """The part of a request that its resumption needs.
-
-    `commit` to `group` say what the call's own side executed, whichever side the note is about;
-    a note of an older version does not.
-    """
-
-    repeats: int | None
-    seeds: tuple[int, ...]
-    jobs: int
-    with_baseline: bool
-    at: str | None
-    again: bool = False
-    timeout_s: float | None = None
-    commit: str = ""
-    inputs: InputsDigest | None = None
-    overrides: Mapping[str, ParamValue] = field(default_factory=dict)
-    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +59,16 @@ class State:
     published: bool = False
     open: bool = False
     left: bool = False
+
+    @property
+    def plan(self) -> PlanDigest | None:
+        """Digest of the plan under which it was made."""
+        return None if self.draft.plan is None else self.draft.plan.digest
+
+    def resumption(self, *, there: bool) -> str:
+        """Return what records what it has finished; its branch exists, or not."""
+        start = live.start_of(self.side, self.asked, self.draft.source.commit)
+        return live.resumption(self.branch, start, there=there)
 
 
 def write(workdir: WorkDir, state: State) -> None:
@@ -232,31 +222,6 @@ def newest(workdir: WorkDir, branch: str) -> State | None:
     return None
 
 
-def resumption(state: State, *, there: bool, folder: str = "") -> str:
-    """Return what records the repeats that a call has finished.
-
-    Parameters
-    ----------
-    state : State
-    there : bool
-        Whether its branch exists. Otherwise it is made first, where the call has started; a
-        baseline, or another revision, was never on it.
-    folder : str
-        The work tree in which it was run; "" for the one in which the command is typed.
-    """
-    branch = shlex.quote(state.branch)
-    first = ""
-    if not there:
-        here = state.side != "baseline" and state.asked.at is None
-        first = (
-            f"git branch {branch} {state.draft.source.commit} && "
-            if here
-            else f"bring back the branch {branch}, then "
-        )
-    where = f" -C {shlex.quote(folder)}" if folder else ""
-    return f"{first}gitexp run --resume{where} --on {branch}"
-
-
 def _paths(workdir: WorkDir) -> Iterator[Path]:
     return (folder / "state.json" for folder in calls.within(workdir.runs, "state.json"))
 
@@ -283,26 +248,14 @@ def _read(workdir: WorkDir, path: Path) -> tuple[Mapping[str, Json], locks.Owner
 
 def _load(value: Mapping[str, Json], where: str) -> State:
     fields = Fields(value, where)
-    asked = fields.child("asked")
+    draft, side = run_format.load(json_dumps(value["draft"]), where), fields.text("side")
     return State(
-        draft=run_format.load(json_dumps(value["draft"]), where),
-        side=fields.text("side"),
+        draft=draft,
+        side=side,
         branch=fields.text("branch"),
         plan_metric=fields.text("plan_metric"),
         once=fields.texts("once"),
-        asked=Asked(
-            repeats=asked.maybe_integer("repeats"),
-            seeds=asked.integers("seeds"),
-            jobs=asked.integer("jobs"),
-            with_baseline=asked.flag("with_baseline"),
-            at=asked.maybe_text("at"),
-            again=asked.flag("again", default=False),
-            timeout_s=asked.maybe_number("timeout_s"),
-            commit=asked.text("commit", ""),
-            inputs=InputsDigest(digest) if (digest := asked.maybe_sha256("inputs")) else None,
-            overrides=asked.params("overrides"),
-            group=asked.text("group", ""),
-        ),
+        asked=calls.asked(value.get("asked"), draft, side, where),
         published=bool(value["published"]),
         open=bool(value.get("open")),
         left=bool(value.get("left")),
