@@ -39,7 +39,7 @@ from gitexp.stats.exampleplans import lacking
 from gitexp.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Change, MetricComparison
@@ -216,6 +216,8 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         options.adjust,
         candidates,
     )
+    held = {} if same else _held(repo, situation)
+    situation = replace(situation, held={side: each.why for side, each in held.items()})
     measured = _Measured(()) if same else _measure(situation, options)
     if plan is not None and everything is not counted:
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
@@ -258,7 +260,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         concluded=plan is not None and _is_concluded(repo, named, plan),
         still=measured.still,
         idle=measured.idle,
-        remedy=_remedy(repo, candidate) if measured.idle else "",
+        remedy=_remedy(repo, situation, held, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
@@ -266,8 +268,45 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
     )
 
 
-def _remedy(repo: Repo, candidate: Source) -> str:
-    return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
+def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
+    """Return the sides that are one draw of their chance, by the text of what was run."""
+    count, found = situation.count, {}
+    directions = situation.candidate.config.directions
+    asked = measure.questions(count, situation.plan, directions, ALPHA)
+    alone = still.alone(situation, [item.metric for item in asked])
+    codes = {}
+    if alone:
+        sides_of = ("baseline", situation.baseline), ("candidate", situation.candidate)
+        codes = {name: _code(repo, side, getattr(count, name)) for name, side in sides_of}
+    for name in alone:
+        other = "candidate" if name == "baseline" else "baseline"
+        if (held := codes[name].held(codes[other])) is not None:
+            found[name] = held
+    return found
+
+
+def _code(repo: Repo, source: Source, counted: SideCount) -> seeding.Code:
+    """Return the text of what a side's repeats ran, which may be another than what it is now."""
+    ran = (item.found.run.source.commit for item in counted.repeats.values())
+    commit = next((each for each in ran if objects.exists(repo, each)), source.commit)
+    return seeding.read(repo, commit, source.config)
+
+
+def _remedy(
+    repo: Repo, situation: Situation, held: Mapping[str, seeding.Held], measured: _Measured
+) -> str:
+    """Return what to change where a seed does not act, and how to go on from there."""
+    if measured.idle:
+        candidate = situation.candidate
+        return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
+    plan = situation.plan
+    if plan is None or not (measured.still or measured.obstacle) or not held:
+        return ""
+    if "candidate" in held:
+        return f"{held['candidate'].how}; then gitexp run --with-baseline"
+    name = plan.baseline.name
+    amend = f'gitexp amend-plan --baseline {advice.quoted(name)} --why "its seed was held fast"'
+    return f"on {name}: {held['baseline'].how}; then {amend} and gitexp run --with-baseline"
 
 
 def _is_concluded(repo: Repo, named: Named, plan: Plan) -> bool:
@@ -424,7 +463,8 @@ def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str
 def _unjudged(question: Question, answer: Answer) -> str:
     """Return why a guard-rail could not have been shown to be broken; "" where it could."""
     if answer.still and answer.comparison is not None:
-        return "" if still.is_kept(question, answer.comparison) else answer.still
+        kept = still.is_kept(question, answer.comparison)
+        return "" if kept and not answer.still.startswith(still.IDLE) else answer.still
     result = None if answer.comparison is None else answer.comparison.result
     if result is None:
         return answer.refused or "not measured on both sides"

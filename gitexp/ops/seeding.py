@@ -10,7 +10,7 @@ import ast
 import re
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.formats import params
@@ -18,16 +18,16 @@ from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
-from gitexp.ops import reading
+from gitexp.ops import chance, reading
+from gitexp.ops.chance import SEED_CALL, SEED_NAME, VARIABLE, Scripts, called, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
 
-VARIABLE: Final = "GITEXP_SEED"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
@@ -38,9 +38,10 @@ _NO_CODE = re.compile(
 _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
+_CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
+_IMPORTS = re.compile(r"(?:\bimport\b|\bfrom\b|-m\b)[^\n#]*")
+_HANDED_ON = re.compile(r"--?([\w-]+)[ =][\"']?\$\{?GITEXP_SEED")
 _NUMBERED = re.compile(r"seed\W{0,3}\d", re.IGNORECASE)
-_SEED_NAME = re.compile(r"(^|_)(seed|random_state|rng_seed)$", re.IGNORECASE)
-_SEED_CALL = re.compile(r"(seed|seed_everything|default_rng|RandomState|Random|PRNGKey)$")
 _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
     r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
     r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
@@ -75,6 +76,14 @@ class Fixed:
     line: str
     instead: str
     number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why repeats that all report the same are no method without chance."""
+
+    why: str  # "train.py, line 3 holds the seed fast: ..."
+    how: str  # what to change in this project
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,33 +123,125 @@ class Code:
     def remedy(self) -> IdleSeedError:
         """Return what is wrong and what to change, for people."""
         fixed = self.fixed()
-        option = self._option()
-        key = self._parameter()
-        if option:
-            how = f'gitexp init --seed-arg "{option} {{seed}}"'
-        elif key:
-            how = f"gitexp init --seed-param {key}"
-        elif fixed is not None and self.config.seed.params:
-            seed = self.config.seed.params[0]
-            how = (
-                f"in {fixed.where}, take the parameter {seed} instead of {fixed.number}, and commit"
-            )
-        elif fixed is not None:
-            how = f"in {fixed.where}, write {fixed.instead} (with import os), and commit it"
-        else:
-            script = next((p for p, _ in self._executed()), "") or "the script"
-            how = (
-                f'read the seed in {script}: int(os.environ.get("{VARIABLE}", 42)); or give '
-                '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
-            )
         return IdleSeedError(
             "the seed does not act: repeats with different seeds report the same numbers",
             found="" if fixed is None else fixed.line,
             where="" if fixed is None else fixed.where,
             expected="another seed in each repeat, on both sides: change the baseline, too, and "
             "begin a new plan there; --keep-going runs all repeats as they are",
-            next_step=how,
+            next_step=self._how([] if fixed is None else [fixed]),
         )
+
+    def _how(self, places: Sequence[Fixed]) -> str:
+        """Return what to change, in the words of the settings."""
+        rule, option, key = self.config.seed, self._option(), self._parameter()
+        if option:
+            return f'gitexp init --seed-arg "{option} {{seed}}"'
+        if key:
+            return f"gitexp init --seed-param {key}"
+        source = f"the parameter {rule.params[0]}" if rule.params else ""
+        if rule.arg is not None:
+            source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
+        if not places:
+            script = next((p for p, _ in self._executed()), "") or "the script"
+            if source:
+                return f"in {script}, draw on {source} alone, and commit"
+            return (
+                f'read the seed in {script}: int(os.environ.get("{VARIABLE}", 42)); or give '
+                '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
+            )
+        first, *others = places
+        also = f" (likewise in {', '.join(each.where for each in others)})" if others else ""
+        number = first.number or "what it has"
+        if source:
+            return f"in {first.where}, take {source} instead of {number}{also}, and commit"
+        return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"
+
+    def held(self, other: Code) -> Held | None:
+        """Return why a side that always reports the same is one draw; None: it has no chance in it.
+
+        Parameters
+        ----------
+        other : Code
+            The other side: a seed that divides the data alike on both is a condition of both.
+        """
+        reached = self._reached()
+        try:
+            scripts, theirs = self._scripts(reached), other._scripts(other._reached())
+            alike = {ast.unparse(each.node) for each in theirs.draws() if each.is_of_data}
+            draws = [e for e in scripts.draws() if ast.unparse(e.node) not in alike]
+            steered = scripts.takes_seed() or (not scripts.trees and self._names_seed())
+            strange = scripts.strange(list(reached.values()))
+        except RecursionError:  # nobody's own code
+            return Held("nothing shows that there is no chance in it", self._how(()))
+        places = list(dict.fromkeys(self._place(each) for each in draws))
+        for path, text in reached.items():
+            if path not in scripts.trees and not steered and (found := _NUMBERED.search(text)):
+                line = text[: found.start()].count("\n")
+                where = f"{path}, line {line + 1}"
+                places.append(Fixed(where, text.split("\n")[line].strip(), "", ""))
+        if places:
+            more = f" (and {len(places) - 1} more)" if places[1:] else ""
+            why = f"{places[0].where} holds its seed fast{more}: {places[0].line}"
+            return Held(why, self._how(places))
+        unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
+        if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
+            return None
+        what = strange if scripts.trees and strange else unread or "what the command runs"
+        return Held(f"nothing shows that there is no chance in {what}", self._how(()))
+
+    def _scripts(self, reached: Mapping[str, str]) -> Scripts:
+        """Return what is executed of Python, with the names of the seed in it."""
+        trees = {
+            path: tree
+            for path, text in reached.items()
+            if path.endswith((".py", ".ipynb")) and (tree := _parsed(text)) is not None
+        }
+        rule = self.config.seed
+        words = {key.key.rpartition(".")[2] for key in rule.params}
+        words |= {"argv", _option_name(rule.arg)} if rule.arg is not None else set()
+        texts = [self.config.command or "", *reached.values()]
+        words |= {_option_name(found) for text in texts for found in _HANDED_ON.findall(text)}
+        for node in (node for tree in trees.values() for node in ast.walk(tree)):
+            if isinstance(node, ast.Call) and called(node)[-1] in {"add_argument", "option"}:
+                every = [*node.args, *(k.value for k in node.keywords if k.arg == "dest")]
+                names = {_option_name(str(e.value)) for e in every if isinstance(e, ast.Constant)}
+                words |= names if names & words else set()
+        return Scripts(trees, words)
+
+    def _reached(self) -> dict[str, str]:
+        """Return the files that a command names, those that they name or import, and so on.
+
+        All code, where the command names none.
+        """
+        rest = [self.config.command or ""]
+        files = {path: text for path, text in self.texts if not self._is_params(path)}
+        if self.config.pipeline:
+            rest += [text for path, text in files.items() if path.endswith("dvc.yaml")]
+        if re.search(r"\bmake\b", rest[0]):
+            rest += [text for path, text in files.items() if path.endswith("akefile")]
+        found: dict[str, str] = {}
+        while rest:
+            text = rest.pop()
+            words = set(re.findall(r"[\w.-]+", text))
+            modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
+            for path in files.keys() - found.keys():
+                *above, name = path.split("/")
+                stem = name.removesuffix(".py")
+                module = above[-1] if above and stem in {"__init__", "__main__"} else stem
+                if name in words or (name.endswith(".py") and module in modules):
+                    found[path] = files[path]
+                    rest.append(files[path])
+        code = {path: text for path, text in files.items() if _CODE.search(path)}
+        return {path: text for path, text in code.items() if path in found} or code
+
+    def _place(self, draw: chance.Draw) -> Fixed:
+        """Return where a seed stands in the text, and what to write instead."""
+        if draw.number is not None:
+            return _place(draw.at, dict(self.texts)[draw.at], draw.number)
+        line = dict(self.texts)[draw.path].split("\n")[draw.node.lineno - 1].strip()
+        value = f'int(os.environ.get("{VARIABLE}", 0))'
+        return Fixed(_where(draw.path, draw.node.lineno), line, f"the seed as {value}", "")
 
     def fixed(self) -> Fixed | None:
         """Return the seed that is written in the code; that of a file which is executed first."""
@@ -164,8 +265,8 @@ class Code:
         code = [text for path, text in self.texts if not self._is_params(path)]
         rule = self.config.seed
         if rule.arg is not None:
-            word = re.sub(r"[=\s]*\{seed\}.*", "", rule.arg).strip().lstrip("-+").split(" ")[-1]
-            return any(_names(word.lstrip("-"), t) or _ALL_ARGUMENTS.search(t) for t in code)
+            word = _option_name(rule.arg)
+            return any(_names(word, text) or _ALL_ARGUMENTS.search(text) for text in code)
         return any(self._reads(key) for key in rule.params)
 
     def _reads(self, key: ParamKey) -> bool:
@@ -211,7 +312,7 @@ class Code:
                 for key, value in params.flatten(params.parse(text.encode(), path)).items():
                     last = key.rpartition(".")[2]
                     read = any(_names(last, each) for each in code)
-                    if _SEED_NAME.search(last) and type(value) is int and read:
+                    if SEED_NAME.search(last) and type(value) is int and read:
                         return str(ParamKey(file, key))
         return ""
 
@@ -290,11 +391,13 @@ def _is_open(path: str, text: str, own: set[str]) -> bool:
     tree = _parsed(text)
     if tree is None:
         return True
-    modules = _imported(tree)
+    modules = imported(tree)
     calls = [
-        (_called(node, modules), node) for node in ast.walk(tree) if isinstance(node, ast.Call)
+        (".".join(called(node, modules)), node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
     ]
-    fixes = {name for name, node in calls if _SEED_CALL.search(name) and _is_given(node)}
+    fixes = {name for name, node in calls if SEED_CALL.search(name) and _is_given(node)}
     named = {name.partition(".")[0] for name in modules.values()}
     if named & _GLOBAL:
         return not any("seed" in name for name in fixes)
@@ -316,7 +419,7 @@ def _draws(name: str, call: ast.Call, fixes: set[str]) -> bool:
         return False
     if "numpy.random.seed" in fixes:
         return False
-    state = [value for name, value in named.items() if name is None or _SEED_NAME.search(name)]
+    state = [value for name, value in named.items() if name is None or SEED_NAME.search(name)]
     return not any(not isinstance(each, ast.Constant) or each.value is not None for each in state)
 
 
@@ -326,21 +429,6 @@ def _is_given(call: ast.Call) -> bool:
     return bool(given) and not (isinstance(given[0], ast.Constant) and given[0].value is None)
 
 
-def _imported(tree: ast.AST) -> dict[str, str]:
-    """Return what the names of modules and of their parts stand for."""
-    names: dict[str, str] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            for each in node.names:
-                names[each.asname or each.name.partition(".")[0]] = (
-                    each.name if each.asname else each.name.partition(".")[0]
-                )
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for each in node.names:
-                names[each.asname or each.name] = f"{node.module}.{each.name}"
-    return names
-
-
 # --- fixed seeds --------------------------------------------------------------------------------
 
 
@@ -348,19 +436,30 @@ def _fixed(path: str, text: str) -> Iterator[tuple[tuple[int, int], Fixed]]:
     """Yield the seeds that a file holds as numbers, with how likely each is the one meant."""
     if not path.endswith((".py", ".ipynb")) or (tree := _parsed(text)) is None:
         return
-    lines = text.split("\n")
     for node in ast.walk(tree):
         for number, rank in _numbers(node):
-            line = lines[number.lineno - 1]
-            raw = line.encode()
-            start, end = number.col_offset, number.end_col_offset or number.col_offset
-            default = number.value if isinstance(number.value, int) else 0
-            value = f'int(os.environ.get("{VARIABLE}", {default}))'
-            new = raw[:start].decode() + value + raw[end:].decode()
-            where = f"{path}, line {number.lineno}"
-            if path.endswith(".ipynb"):
-                where = path
-            yield (rank, number.lineno), Fixed(where, line.strip(), new.strip(), str(default))
+            yield (rank, number.lineno), _place(path, text, number)
+
+
+def _place(path: str, text: str, number: ast.Constant) -> Fixed:
+    """Return a number that stands in a text as a seed, with its line and what to write instead."""
+    line = text.split("\n")[number.lineno - 1]
+    raw = line.encode()
+    start, end = number.col_offset, number.end_col_offset or number.col_offset
+    default = number.value if isinstance(number.value, int) else 0
+    value = f'int(os.environ.get("{VARIABLE}", {default}))'
+    new = raw[:start].decode() + value + raw[end:].decode()
+    return Fixed(_where(path, number.lineno), line.strip(), new.strip(), str(default))
+
+
+def _where(path: str, line: int) -> str:
+    return path if path.endswith(".ipynb") else f"{path}, line {line}"
+
+
+def _option_name(text: str) -> str:
+    """Return the name under which a script finds an option: ``--rng-seed {seed}``, rng_seed."""
+    word = re.sub(r"[=\s]*\{seed\}.*", "", text).strip().split(" ")[-1]
+    return word.lstrip("-+").replace("-", "_")
 
 
 def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, int]]:
@@ -368,32 +467,20 @@ def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, int]]:
     given: list[tuple[ast.expr | None, int]] = []
     if isinstance(node, (ast.Assign, ast.AnnAssign)):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(t, ast.Name) and _SEED_NAME.search(t.id) for t in targets):
+        if any(isinstance(t, ast.Name) and SEED_NAME.search(t.id) for t in targets):
             given.append((node.value, 0))
     elif isinstance(node, ast.Call):
-        name = _called(node).rpartition(".")[2]
+        name = called(node)[-1]
         rank = 1 if name[:1].isupper() else 2 if "split" in name else 3  # a model, not its data
-        given += [(each, 1) for each in node.args[:1] if _SEED_CALL.search(name)]
-        given += [(k.value, rank) for k in node.keywords if _SEED_NAME.search(k.arg or "")]
+        given += [(each, 1) for each in node.args[:1] if SEED_CALL.search(name)]
+        given += [(k.value, rank) for k in node.keywords if SEED_NAME.search(k.arg or "")]
     elif isinstance(node, ast.Dict):
         labels = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
         pairs = zip(labels, node.values, strict=True)
-        given += [(v, 2) for k, v in pairs if isinstance(k, str) and _SEED_NAME.search(k)]
+        given += [(v, 2) for k, v in pairs if isinstance(k, str) and SEED_NAME.search(k)]
     for value, rank in given:
         if isinstance(value, ast.Constant) and type(value.value) is int:
             yield value, rank
-
-
-def _called(call: ast.Call, modules: Mapping[str, str] | None = None) -> str:
-    """Return the dotted name of what is called, "" where it has none."""
-    parts: list[str] = []
-    node = call.func
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Name):
-        parts.append((modules or {}).get(node.id, node.id))
-    return ".".join(reversed(parts))
 
 
 def _parsed(text: str) -> ast.AST | None:

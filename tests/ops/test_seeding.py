@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.ops.seeding import Code
+from tests.ops.test_variation import COUNT, drawn
+
+if TYPE_CHECKING:
+    import random
 
 PARAM = SeedRule(params=(ParamKey("params.yaml", "train.seed"),))
 OPTION = SeedRule(arg="--seed {seed}")
@@ -184,3 +190,92 @@ def test_the_option_of_a_script_that_takes_its_seed_is_found(text: str, option: 
 def test_a_number_in_the_code_is_told_before_anything_runs() -> None:
     assert 'write F(random_state=int(os.environ.get("GITEXP_SEED", 42' in code(FOREST).advice()
     assert code(OPEN).advice().startswith("no seed parameter was found")
+
+
+# --- one side that always reports the same: no chance in it, or one draw? -------------------------
+
+DRAWS = (
+    "import random\nr = random.Random({})\nf1 = r.gauss(0.7, 0.03)\n",
+    "import random\nrandom.seed({})\nf1 = random.random()\n",
+    "import numpy as np\nnp.random.seed({})\nf1 = np.random.rand()\n",
+    "import numpy as np\nrng = np.random.default_rng({})\nf1 = rng.normal()\n",
+    "from numpy.random import default_rng as rng\nf1 = rng({}).normal()\n",
+    "from sklearn.ensemble import BaggingClassifier\nm = BaggingClassifier(random_state={})\n",
+    "from sklearn.cluster import KMeans\nm = KMeans(3, n_init=5, random_state={}).fit(x)\n",
+    "import torch\ntorch.manual_seed({})\nmodel = torch.nn.Linear(3, 1)\n",
+    "import torch\nd = split(x, generator=torch.Generator().manual_seed({}))\n",
+    "import lightning as L\nL.seed_everything({}, workers=True)\n",
+    "import tensorflow as tf\ntf.random.set_seed({})\n",
+    "import jax\nkey = jax.random.PRNGKey({})\n",
+    "import jax\nkey = jax.random.key({})\n",
+    'import lightgbm as lgb\nm = lgb.train({{"lr": 0.1, "seed": {}}}, d)\n',
+    "import xgboost\nm = xgboost.XGBClassifier(subsample=0.5, random_state={})\n",
+    "df = df.sample(frac=0.5, random_state={})\nuse(df)\n",
+)
+FIXED = ("42", "2 + 3", '"abc"', 'int("7")', "hash('x')", "len(NAMES)", "10 ** 3")
+MODEL = """\
+class Model:
+ def __init__(self, state):
+  self.state = state
+ def fit(self):
+{deep}Model({seed}).fit()
+"""
+PATHS = (  # from a seed's value to the draw
+    ("{draw}", "{seed}"),
+    ("SEED = {seed}\n{draw}", "SEED"),
+    ("SEED = {seed}\nSTATE = SEED\n{draw}", "STATE"),
+    ("def fit(seed):\n{body}fit({seed})\n", "seed"),
+    ("def fit(x, seed=None):\n{body}fit(1, seed={seed})\n", "seed"),
+    (MODEL, "self.state"),
+    ('CONFIG = {{"state": {seed}}}\n{draw}', 'CONFIG["state"]'),
+    ("def which():\n return {seed}\n{draw}", "which()"),
+    ("import settings\n{draw}", "settings.CHOSEN"),
+)
+PARSER = "p = ArgumentParser()\np.add_argument({})\na = p.parse_args()\n"
+LOADED = "import yaml\np = yaml.safe_load(open('params.yaml'))\n"
+SOURCES = (  # how a script reads the seed that it is given, and what the settings say
+    ("import os\n", 'int(os.environ["GITEXP_SEED"])', SeedRule()),
+    ("import os\n", 'int(os.environ.get("GITEXP_SEED", 42))', SeedRule()),
+    ("import os\n", 'int(os.getenv("GITEXP_SEED") or 42)', SeedRule()),
+    (PARSER.format("'--seed', type=int"), "a.seed", OPTION),
+    (PARSER.format("'--seed'"), 'int(vars(a)["seed"])', OPTION),
+    (PARSER.format("'-r', '--seed', dest='r'"), "a.r", OPTION),
+    ("import sys\n", "int(sys.argv[-1])", OPTION),
+    (LOADED, 'p["train"]["seed"]', PARAM),
+    (f"{LOADED}q = p['train']\n", 'q.get("seed", 1)', PARAM),
+)
+ACTING = ("{}", "{} + 1", "1000 * {} + 3", "[{}, 7]", "{} % 2**32", "str({})", "abs({})")
+BLUNT = ("{} * 0", "min({}, 0)", "{} // 1000", "{} % 1", "5 if {} else 5", "bool({} > 100)")
+
+
+def script(chance: random.Random, value: str, head: str, rule: SeedRule) -> Code:
+    """Return a project whose draw has a value for its seed."""
+    path, name = chance.choice(PATHS)
+    draw = chance.choice(DRAWS).format(name.format(seed=value))
+    body, deep = ("".join(f"{n}{line}\n" for line in draw.splitlines()) for n in (" ", "  "))
+    text = head + path.format(draw=draw, body=body, deep=deep, seed=value)
+    files = {"settings__py": f"{head}CHOSEN = {value}\n"} if "CHOSEN" in text else {}
+    return code(text, rule, **files)
+
+
+def test_a_draw_whose_seed_stands_fixed_is_found_in_each_of_a_thousand_scripts() -> None:
+    other, missed = code("print(1)\n"), []
+    for number in range(COUNT):
+        chance = drawn(f"held {number}")
+        head, source, rule = chance.choice(SOURCES)
+        value = chance.choice((*FIXED, *(each.format(source) for each in BLUNT)))
+        found = script(chance, value, head, rule)
+        if found.held(other) is None:
+            missed.append(found.texts)
+    assert missed == []
+
+
+def test_no_script_whose_draws_take_the_seed_is_held_to_be_one_draw() -> None:
+    other, wrong = code("print(1)\n"), []
+    for number in range(COUNT):
+        chance = drawn(f"steered {number}")
+        head, source, rule = chance.choice(SOURCES)
+        found = script(chance, chance.choice(ACTING).format(source), head, rule)
+        if (held := found.held(other)) is not None:
+            wrong.append((found.texts, held))
+    assert wrong == []

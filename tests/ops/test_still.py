@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import struct
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -235,6 +236,124 @@ def test_one_side_without_chance_is_decided_and_said(lab: Lab, letters: str, sid
     said = f"the {side} is deterministic here: all its repeats report the same f1"
     assert said in result.warnings
     assert any("one draw of many" in text for text in result.warnings)
+
+
+FIXED = "import random\nr = random.Random(5)\nf1 = r.gauss(0.7, 0.03)\n"
+LIVE = 'import os, random\nf1 = random.Random(int(os.environ["GITEXP_SEED"])).gauss(0.7, 0.03)\n'
+UNREAD = "print('a script of R, or of whatever'); import some_solver\n"
+
+
+def half_dead(lab: Lab, frozen: str, text: str = FIXED, **plan: object) -> Plan:
+    """Begin an experiment of which one side draws on a seed that stands fixed."""
+    sides = {"baseline": LIVE, "candidate": LIVE, frozen: text}
+    lab.init(files={"train.py": sides["baseline"]})
+    planned = lab.plan(**{"effect": ">0", "repeats": 6} | plan)  # type: ignore[arg-type]
+    lab.repo.commit({"train.py": sides["candidate"], "params.yaml": "depth: 3\n"}, at=lab.tick())
+    return planned
+
+
+def per_fold(values: Mapping[int, float]) -> tuple[Sample, ...]:
+    return tuple(
+        Sample("f1", seed, value + fold / 50, fold=fold, n_train=400, n_test=100)
+        for seed, value in values.items()
+        for fold in range(5)
+    )
+
+
+def per_dataset(values: Mapping[int, float]) -> tuple[Sample, ...]:
+    return tuple(
+        Sample("f1", seed, value + index / 50, dataset=f"set{index}")
+        for seed, value in values.items()
+        for index in range(12)
+    )
+
+
+def whole(values: Mapping[int, float]) -> tuple[Sample, ...]:
+    return tuple(Sample("f1", seed, value) for seed, value in values.items())
+
+
+def apart(values: Mapping[int, float]) -> tuple[Sample, ...]:
+    start = 0 if len(set(values.values())) > 1 else 50
+    return tuple(Sample("f1", start + seed, value) for seed, value in values.items())
+
+
+@pytest.mark.parametrize("frozen", ["baseline", "candidate"])
+@pytest.mark.parametrize("text", [FIXED, UNREAD], ids=["fixed", "unread"])
+@pytest.mark.parametrize(
+    ("make", "stopping"),
+    [
+        (whole, None),
+        (whole, Stopping(StoppingRule.ALWAYS_VALID)),
+        (apart, None),
+        (per_fold, None),
+        (per_dataset, None),
+    ],
+    ids=["whole", "looks", "apart", "folds", "datasets"],
+)
+def test_one_draw_of_a_side_whose_seed_stands_fixed_decides_nothing(
+    lab: Lab,
+    frozen: str,
+    text: str,
+    make: Callable[[Mapping[int, float]], tuple[Sample, ...]],
+    stopping: Stopping | None,
+) -> None:
+    plan = half_dead(lab, frozen, text, stopping=stopping)
+    low, high = (0.1, 0.9) if frozen == "baseline" else (0.9, 0.1)
+    values = {"baseline": scores(0.5, range(6)), "candidate": scores(0.5, range(6))}
+    values[frozen] = dict.fromkeys(range(6), low)
+    for letter, of, side in (("b", "main", "baseline"), ("c", "HEAD", "candidate")):
+        lab.record(letter, {}, of=of, plan=plan, samples=make(values[side]))
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE, (result.headline, high)
+    assert result.headline.startswith(f"{REASON} on the {frozen}: ")
+    assert (text is FIXED) == ("train.py, line 2" in result.headline)
+    assert result.metrics[0].result is None
+    assert result.metrics[0].interval is None
+    assert exit_code([result]) == 6
+    step = "then gitexp run --with-baseline"
+    if frozen == "baseline":
+        step = (
+            'on main: .*then gitexp amend-plan --baseline main --why ".*" and gitexp run --with-b'
+        )
+    assert re.search(step, result.next_step)
+
+
+@pytest.mark.parametrize("frozen", ["baseline", "candidate"])
+def test_a_guard_rail_is_not_judged_on_one_draw(lab: Lab, frozen: str) -> None:
+    plan = half_dead(lab, frozen, guards=(Guard("loss", "<=", 0.001, relative=False),))
+    for letter, of, side, gain in (("b", "main", "baseline", 0), ("c", "HEAD", "candidate", 0.1)):
+        still = dict.fromkeys(range(6), 0.3 if side == "baseline" else 0.1)
+        loss = still if side == frozen else scores(0.2, range(6))
+        values = {"f1": scores(0.6 + gain, range(6)), "loss": loss}
+        lab.record(letter, values, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.INCONCLUSIVE, result.headline
+    assert result.headline.startswith("the guard-rail on loss cannot be judged: no variation")
+    assert not any(item.broken for item in result.metrics)
+
+
+def test_data_divided_alike_on_both_sides_are_a_condition_and_no_draw(lab: Lab) -> None:
+    split = "from sklearn.model_selection import train_test_split as s\ns(x, random_state=0)\n"
+    lab.init(files={"train.py": split})
+    plan = lab.plan(effect=">0", repeats=6)
+    lab.repo.commit({"train.py": split + LIVE}, at=lab.tick())
+    lab.record("b", {"f1": dict.fromkeys(range(6), 0.6)}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(6))}, plan=plan)
+    assert one(lab).verdict is Verdict.SUPPORTED
+    lab.repo.commit({"train.py": split.replace("0)", "1)") + LIVE}, at=lab.tick())
+    lab.record("d", {"f1": scores(0.7, range(6))}, plan=plan)
+    assert one(lab).verdict is Verdict.UNDECIDABLE
+
+
+def test_one_metric_that_saturates_does_not_make_a_side_deterministic(lab: Lab) -> None:
+    plan = begin(lab)
+    saturated = {"f1": dict.fromkeys(range(5), 1.0), "loss": scores(0.3, range(5))}
+    lab.record("b", saturated, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.6, range(5)), "loss": scores(0.3, range(5))}, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.REFUTED
+    assert "the baseline: all its repeats report the same f1" in result.warnings
+    assert not any("deterministic" in text for text in (result.headline, *result.warnings))
 
 
 def test_the_same_difference_in_every_pair_is_decided(lab: Lab) -> None:

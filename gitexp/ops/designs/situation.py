@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from gitexp.model.plan import Claim, Plan
@@ -29,6 +30,8 @@ class Situation:
         How a family of p-values is adjusted: a key of `stats.adjust.SHORT_NAMES`.
     candidates : int
         Of the call: each look of a stopping rule pays for all of them.
+    held : Mapping of str to str
+        Why a side (baseline, candidate) that always reports the same is one draw of its chance.
     """
 
     top: Path | None
@@ -41,6 +44,7 @@ class Situation:
     cluster: str = ""
     adjust: str = "holm"
     candidates: int = 1
+    held: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def paired(self) -> bool:

@@ -26,7 +26,7 @@ from gitexp.ops.variation import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from gitexp.ops.measure import Answer, Cell, Question
 
 IDLE: Final = "no variation: the seed does not act"
-ONE_DRAW: Final = (
-    "the answer holds if the {side} has no chance in it; where only its seed stands fixed it is "
-    "one draw of many, and a difference is found where there is none (measured: 3 of 10 times)"
+NO_CHANCE: Final = (
+    "nothing in the text of the {side} draws on a seed that stands fixed; if something else does, "
+    "its value is one draw of many, and differences are found where there are none"
 )
 _FEWEST = 2
 
@@ -46,7 +46,7 @@ def why(situation: Situation) -> str:
     """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
     if situation.claim is Claim.MODEL:
         return ""
-    sides = [traces(side) for side in _sides(situation)]
+    sides = [traces(side) for side in _sides(situation).values()]
     least = min(map(len, sides))
     if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
         return f"{IDLE}: all repeats of either side report the same numbers"
@@ -61,7 +61,7 @@ def why(situation: Situation) -> str:
 
 def few(situation: Situation) -> Iterator[str]:
     """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
-    for what, units in _units(situation, [traces(side) for side in _sides(situation)]):
+    for what, units in _units(situation, [traces(side) for side in _sides(situation).values()]):
         if distinct(units) < len(units) and not follow_seeds(units):
             yield (
                 f"of {len(units)} {what} only {distinct(units)} differ: right where a method has "
@@ -80,22 +80,47 @@ def _units(situation: Situation, sides: list[list[Trace]]) -> Iterator[tuple[str
             yield "pairs of repeats" if paired else "repeats of one side", units
 
 
+def alone(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
+    """Return the sides (baseline, candidate) that report the same of a metric, alone of the two."""
+    if situation.claim is Claim.MODEL:
+        return frozenset()
+    return frozenset(
+        name
+        for metric in metrics
+        if not is_clocked(metric)
+        for name, still in _still(situation, metric).items()
+        if still and not all(_still(situation, metric).values())
+    )
+
+
 def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
-    """Take the test from a metric that is the same in all repeats of both sides."""
+    """Take the test from a metric that is the same in all repeats of both sides, or of a held one.
+
+    One draw of a side whose seed is held fast is no value of its method: tested as one, 31 % of
+    true nulls are supported.
+    """
     comparison = answer.comparison
     if situation.claim is Claim.MODEL or comparison is None:
         return answer
-    still = [is_still(samples_of(side, question.metric)) for side in _sides(situation)]
-    if all(still):
+    still = _still(situation, question.metric)
+    if all(still.values()):
         every = "all repeats of either side report the same"
         why = f"no variation: {every} {question.metric}"
         noted = replace(comparison, notes=(*comparison.notes, why))
         return untested(replace(answer, comparison=noted), why)
-    if question.role is not Role.PRIMARY or not any(still) or is_clocked(question.metric):
+    if not any(still.values()) or is_clocked(question.metric):
         return answer
-    side = "baseline" if still[0] else "candidate"
-    said = f"the {side} is deterministic here: all its repeats report the same {question.metric}"
-    return replace(answer, warnings=(*answer.warnings, said, ONE_DRAW.format(side=side)))
+    side = "baseline" if still["baseline"] else "candidate"
+    said = f"all its repeats report the same {question.metric}"
+    if side in situation.held:
+        why = f"{IDLE} on the {side}: {situation.held[side]}"
+        noted = replace(comparison, notes=(*comparison.notes, why))
+        return untested(replace(answer, comparison=noted), why)
+    if question.role is not Role.PRIMARY:
+        return answer
+    whole = agree(traces(_sides(situation)[side]))
+    said = f"the {side}{' is deterministic here' if whole else ''}: {said}"
+    return replace(answer, warnings=(*answer.warnings, said, NO_CHANCE.format(side=side)))
 
 
 def untested(answer: Answer, why: str) -> Answer:
@@ -140,13 +165,19 @@ def is_still(side: Mapping[int, Mapping[Cell, Sample]]) -> bool:
     return len(units) >= _FEWEST and all(map(equal, values.values()))
 
 
-def _sides(situation: Situation) -> list[Mapping[int, Counted]]:
+def _still(situation: Situation, metric: str) -> dict[str, bool]:
+    """Return of each side whether a metric is the same in all its repeats."""
+    sides = _sides(situation).items()
+    return {name: is_still(samples_of(side, metric)) for name, side in sides}
+
+
+def _sides(situation: Situation) -> dict[str, Mapping[int, Counted]]:
     """Return the repeats of both sides that are compared."""
     count = situation.count
-    every = [count.baseline.repeats, count.candidate.repeats]
+    every = {"baseline": count.baseline.repeats, "candidate": count.candidate.repeats}
     if not situation.paired:
         return every
-    return [{seed: side[seed] for seed in count.pairs} for side in every]
+    return {name: {seed: side[seed] for seed in count.pairs} for name, side in every.items()}
 
 
 def _joined(left: Trace, right: Trace) -> Trace:
