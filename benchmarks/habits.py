@@ -11,7 +11,7 @@ import hashlib
 import math
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -32,6 +32,7 @@ from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, RunId, TreeId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Person
 from gitexp.model.run import (
+    Distribution,
     Environment,
     Origin,
     PlanRef,
@@ -66,6 +67,9 @@ MACHINE = Environment("cpython", "3.11.9", "cp311", "linux_x86_64", "glibc 2.41"
 EVALUATION = EvaluationDigest("e" * 64)
 CONFIG = ProjectConfig(command="python train.py", metrics=("metrics.json",))
 BRANCH = "exp/idea"
+
+ARCHIVE, RENAMED = "refs/tags/exp-archive/idea", "refs/heads/exp/other"
+DRAWS = 3
 
 Values = dict[int, float]  # by seed
 
@@ -152,11 +156,18 @@ class Bench:
             created_at=START,
         )
 
-    def run(self, depth: int, values: Values, plan: Plan | None, commit: str) -> dict[str, bytes]:
+    def run(
+        self,
+        depth: int,
+        values: Values,
+        plan: Plan | None,
+        commit: str,
+        machine: Environment = MACHINE,
+    ) -> dict[str, bytes]:
         """Return the files of a run."""
         self.number += 1
         id_ = RunId(_id(self.number))
-        digest = environment_format.digest(MACHINE)
+        digest = environment_format.digest(machine)
         table = samples_format.dump(tuple(Sample("f1", s, v) for s, v in values.items()))
         begun = START + timedelta(minutes=self.number)
         record = Run(
@@ -191,7 +202,7 @@ class Bench:
         return {
             layout.run_json(id_): run_format.dump(record),
             layout.samples_csv(id_): table,
-            f"{layout.environment_dir(digest)}/environment.json": environment_format.dump(MACHINE),
+            f"{layout.environment_dir(digest)}/environment.json": environment_format.dump(machine),
         }
 
     def verdict(self) -> Verdict | None:
@@ -200,7 +211,9 @@ class Bench:
             found = compare(self.workspace, [BRANCH], now=START)[0].verdict
         except NoSamplesError:
             found = None
-        self.git.references.delete(f"refs/heads/{BRANCH}")
+        for ref in (f"refs/heads/{BRANCH}", ARCHIVE, RENAMED):
+            if ref in self.git.references:
+                self.git.references.delete(ref)
         return found
 
 
@@ -283,11 +296,64 @@ def best_of_sweep(bench: Bench, world: World) -> tuple[bool, bool]:
     return bench.verdict() is Verdict.SUPPORTED, naive([*low.values()], tried[best])
 
 
+def installed_until_good(bench: Bench, world: World) -> tuple[bool, bool]:
+    """Install a package and run one repeat more than before, with other seeds, until it is good."""
+    plan, tip = _begin(bench, 3)
+    pleased = False
+    for draw in range(DRAWS):
+        seeds = range(100 * draw, 100 * draw + REPEATS + draw)
+        low, high = world.values(seeds), world.values(seeds)
+        package = Distribution("package", f"{draw}", "a" * 64)
+        machine = replace(MACHINE, distributions=(package,))
+        tip = bench.commit(tip, BRANCH, bench.run(2, low, plan, bench.main, machine))
+        tip = bench.commit(tip, BRANCH, bench.run(3, high, plan, tip, machine))
+        pleased = naive([*low.values()], high)
+        if pleased:
+            break
+    return bench.verdict() is Verdict.SUPPORTED, pleased
+
+
+def begun_anew(bench: Bench, world: World, kept: str = ARCHIVE) -> tuple[bool, bool]:
+    """Archive what displeases, and begin again from the same plan with other seeds."""
+    plan, planned = _begin(bench, 3)
+    pleased = False
+    for draw in range(DRAWS):
+        seeds = range(100 * draw, 100 * draw + REPEATS)
+        low, high = world.values(seeds), world.values(seeds)
+        tip = bench.commit(planned, BRANCH, bench.run(2, low, plan, bench.main))
+        tip = bench.commit(tip, BRANCH, bench.run(3, high, plan, tip))
+        pleased = naive([*low.values()], high)
+        if pleased or draw == DRAWS - 1:
+            break
+        bench.git.references.create(kept, tip, force=True)
+    return bench.verdict() is Verdict.SUPPORTED, pleased
+
+
+def renamed_and_begun_anew(bench: Bench, world: World) -> tuple[bool, bool]:
+    """Do the same with a branch of another name in place of the archive."""
+    return begun_anew(bench, world, RENAMED)
+
+
+def seeds_by_known_scores(bench: Bench, world: World) -> tuple[bool, bool]:
+    """Run the candidate on the seeds on which the baseline is known to be weak."""
+    plan, tip = _begin(bench, 3)
+    known = world.values(range(MOST_GROWN))
+    tip = bench.commit(tip, BRANCH, bench.run(2, known, plan, bench.main))
+    weak = sorted(sorted(known, key=known.__getitem__)[:REPEATS])
+    high = world.values(weak)
+    bench.commit(tip, BRANCH, bench.run(3, high, plan, tip))
+    return bench.verdict() is Verdict.SUPPORTED, naive([known[seed] for seed in weak], high)
+
+
 HABITS: Mapping[str, Callable[[Bench, World], tuple[bool, bool]]] = {
     "the plan is written after ten variants were tried": planned_after_variants,
     "every seed is recorded twice": recorded_twice,
     "repeats are added until it looks good": grown_until_good,
     "the best of ten is taken from a sweep": best_of_sweep,
+    "a package is installed, and it is drawn again": installed_until_good,
+    "it is archived and begun anew": begun_anew,
+    "its branch is renamed, and it is begun anew": renamed_and_begun_anew,
+    "seeds are taken on which the baseline is weak": seeds_by_known_scores,
 }
 
 

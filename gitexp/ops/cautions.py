@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gitexp.model.comparison import LATE
 from gitexp.ops import advice, measure, selection
 from gitexp.ops.advice import p_words
-from gitexp.ops.counting import UNPAIRED
 from gitexp.ops.designs import choose
 from gitexp.ops.measure import is_resource
 from gitexp.stats.stopping import inflated_alpha
@@ -51,12 +50,6 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     if counted.pairs and lone:
         found.append(
             f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
-        )
-    skipped = _skipped(counted)
-    if skipped:
-        found.append(
-            f"{len(skipped)} seeds of the baseline have no partner ({advice.seed_ranges(skipped)}):"
-            " whoever chose the candidate's seeds may have known what the baseline scored on them"
         )
     for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
         if side.failed:
@@ -108,19 +101,3 @@ def grown(situation: Situation, plan: Plan) -> str:
         f"{inflated_alpha(plan.alpha, sizes) * 100:.0f} %: {sizes[-1] - sizes[0]} repeats came "
         f"after the planned {plan.repeats} were there and do not count{with_them}"
     )
-
-
-def _skipped(counted: Count) -> list[int]:
-    """Return seeds of the baseline that the candidate passed over, for no reason on record.
-
-    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
-    """
-    if not counted.pairs:
-        return []
-    known = {seed for item in counted.unused if item.why != UNPAIRED for seed in item.seeds}
-    known |= {seed for seed, _ in counted.candidate.failed}
-    return [
-        seed
-        for seed in counted.baseline.repeats
-        if seed < counted.pairs[-1] and seed not in counted.pairs and seed not in known
-    ]

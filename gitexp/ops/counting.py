@@ -14,8 +14,9 @@ another fixed seed is another sample, and sides pair on equal seeds only.
   comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent.
   (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
 * The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
-* Each side uses one environment, one set of link fingerprints and one of fixed seeds: the largest
-  that both share.
+* Each side uses one environment, one set of link fingerprints and one of fixed seeds: the first in
+  which the candidate had its planned repeats, whatever came later (else whoever installs any
+  package may draw again until the answer pleases); before that the largest that both share.
 """
 
 from __future__ import annotations
@@ -68,12 +69,15 @@ class Found:
         Reachable from neither.
     pooled : tuple of FoundRun
         Those of `elsewhere` that ``--pool`` takes in.
+    lines : tuple of (str, tuple of FoundRun)
+        What own branches, and the archive, have of `elsewhere` of this plan and these inputs.
     """
 
     candidate: tuple[FoundRun, ...]
     baseline: tuple[FoundRun, ...] = ()
     elsewhere: tuple[FoundRun, ...] = ()
     pooled: tuple[FoundRun, ...] = ()
+    lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
 
     def __iter__(self) -> Iterator[FoundRun]:
         """Go over all of them, each once."""
@@ -113,6 +117,7 @@ class Count:
     warnings: tuple[str, ...]
     looks: int
     variants: int  # different inputs run under this plan, the baseline's left out
+    unjudged: str = ""  # why nothing is decided from it, whatever the values
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +172,7 @@ def count(
     )
     left = _collect(theirs, earlier, warnings, unused, "baseline")
     right = _collect(mine, earlier, warnings, unused, "candidate")
-    (left_key, right_key), confounded = _choose(left, right)
+    (left_key, right_key), confounded = _choose(left, first_complete(right, plan))
     _others(left, left_key, unused)
     _others(right, right_key, unused)
     shared: set[Key] = set()
@@ -299,6 +304,20 @@ def _choose(
         if same:
             return largest(same), confounded
     return largest(every), "environment"
+
+
+def first_complete(
+    groups: Mapping[_Group, Mapping[Key, Counted]], plan: Plan | None
+) -> Mapping[_Group, Mapping[Key, Counted]]:
+    """Return the group that was the first to have what the plan judges; all while none has."""
+    if plan is None:
+        return groups
+    reached = {
+        sorted(item.found.order for item in repeats.values())[plan.fewest - 1]: group
+        for group, repeats in sorted(groups.items(), key=lambda each: _order(each[0]), reverse=True)
+        if len(repeats) >= plan.fewest
+    }
+    return {reached[min(reached)]: groups[reached[min(reached)]]} if reached else groups
 
 
 def _order(group: _Group) -> tuple[str, str, tuple[str, ...]]:

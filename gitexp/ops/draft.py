@@ -223,6 +223,9 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
+    if counted.unjudged and not problem:
+        untested = tuple(map(_untested, measured.metrics))
+        measured = replace(measured, metrics=untested, still=counted.unjudged)
     used = ledger.ledger(repo, index, candidate, counted, plan)
     differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
@@ -296,6 +299,8 @@ def _remedy(
     repo: Repo, situation: Situation, held: Mapping[str, seeding.Held], measured: _Measured
 ) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
+    if situation.count.unjudged:
+        return "gitexp new NAME: a plan of its own, with fresh seeds"
     if measured.idle:
         candidate = situation.candidate
         return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step

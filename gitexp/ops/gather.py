@@ -11,12 +11,13 @@ from gitexp.model.metricname import recorded, several
 from gitexp.ops.counting import Found
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
+from gitexp.store.layout import archive_tag
 from gitexp.store.lookup import FoundRun
 from gitexp.store.records import read_run
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, InputsDigest, RunId
@@ -51,7 +52,8 @@ class World:
 
     def __init__(self, repo: Repo, index: Index, more: Iterable[CommitHash] = ()) -> None:
         self.repo, self.index = repo, index
-        self.tops = frozenset(tip.commit for tip in tips(repo))
+        self.tips = tips(repo)
+        self.tops = frozenset(tip.commit for tip in self.tips)
         self.graph = Graph(repo, index, [*sorted(self.tops), *more])
         self.order = {item.run: item for item in self.graph.additions()}
         self._reach: dict[CommitHash, frozenset[RunId]] = {}
@@ -151,11 +153,44 @@ def gather(
     taken = {run for commit in pools for run in world.reach(commit)}
     pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
     return Gathered(
-        Found(right, left, elsewhere, pooled),
+        Found(right, left, elsewhere, pooled, _lines(world, candidate, plan, elsewhere, taken)),
         world.earlier,
         tuple(warnings),
         anywhere.unreadable,
         anywhere.shallow,
+    )
+
+
+def _lines(
+    world: World,
+    candidate: Source,
+    plan: Plan | None,
+    elsewhere: Iterable[FoundRun],
+    taken: Collection[RunId],
+) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:
+    """Return where the user's own branches, and the archive, have more runs of this very question.
+
+    What other people's branches hold is their word.
+    """
+    mine = [
+        item
+        for item in elsewhere
+        if item.run.inputs == candidate.inputs and _is_of(item, plan) and item.run.id not in taken
+    ]
+    if plan is None or not mine:
+        return ()
+    tags = {archive_tag(name) for name in (plan.name, *plan.formerly)}
+    archived = any(tip.ref in tags and tip.commit == candidate.records for tip in world.tips)
+    own = [
+        tip
+        for tip in world.tips
+        if tip.ref in tags or (tip.local and not (archived and tip.branch == plan.branch))
+    ]
+    held = ((tip.name, world.reach(tip.commit)) for tip in sorted(own, key=lambda tip: tip.local))
+    return tuple(
+        (name, runs)
+        for name, there in held
+        if (runs := tuple(item for item in mine if item.run.id in there))
     )
 
 

@@ -92,14 +92,16 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     with open_index(workspace) as index:
         asked = Asked(repo, index, base, head, where, at, program)
         checked = check(workspace, f"{base}..{head}", branch=where, outside=asked)
-        merging = _merge(asked, merged_into)
+        # A fork's branch may have the name of the one that it is to be merged into.
+        told = into is not None or merged_into != where
+        merging = _merge(asked, merged_into) if merged_into and told else ()
         reviewed = tuple(reviewed_experiments(asked, checked, experiments))
     return Review(
         base=End(left, base),
         head=End(right, head),
         branch=where,
         commits=checked.commits,
-        violations=(*checked.violations, *merging),
+        violations=tuple(dict.fromkeys((*checked.violations, *merging))),
         experiments=reviewed,
         notes=(*checked.notes, *_notes(repo, base, head)),
         reviewed_at=at,
@@ -149,8 +151,6 @@ def _ends(revisions: str) -> tuple[str, str]:
 
 def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
     """Return what a merge would break that no commit of the range does."""
-    if not into or into == asked.branch:
-        return ()
     stored = StoredObjects(asked.repo)
     before = Tree(stored, objects.commit_info(asked.repo, asked.base).tree)
     config = settings_in(before)

@@ -15,7 +15,8 @@ from gitexp.model.comparison import LATE
 from gitexp.model.honesty import Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.ops.counting import UNPAIRED
-from gitexp.ops.eligible import finished_seeds, is_under, left_aside
+from gitexp.ops.eligible import Eligible, finished_seeds, is_under, left_aside, seeding
+from gitexp.report import numbers
 from gitexp.store import lookup
 
 if TYPE_CHECKING:
@@ -23,12 +24,15 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import SignificanceResult, Unused
+    from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
-    from gitexp.ops.counting import Count, Counted, Found
+    from gitexp.model.run import Key
+    from gitexp.ops.counting import Count, Counted, Earlier, Found
     from gitexp.ops.sides import Source
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
+_FEW = 5  # seeds that are named
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
 
 
@@ -108,6 +112,79 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
             late += [item.repeat.seed for item in members]
         have += sum(not paired or item.repeat.seed in count.pairs for item in members)
     return tuple(sorted(late))
+
+
+def unjudged(
+    found: Found, count: Count, plan: Plan | None, inputs: InputsDigest, earlier: Earlier
+) -> str:
+    """Return how the repeats that count may have been chosen by results; "" where none were.
+
+    A set of the planned repeats that an own branch or the archive has, and this history has not,
+    was there to be seen: a second one is another draw. So are seeds on which the baseline's scores
+    were known, where others of these were passed over for no reason on record.
+
+    Parameters
+    ----------
+    found : Found
+    count : Count
+        Without what came after a look.
+    plan : Plan or None
+    inputs : InputsDigest
+        Of the candidate.
+    earlier : callable
+        Whether the first run's recording commit is a proper ancestor of the second's.
+    """
+    if plan is None:
+        return ""
+    for where, runs in found.lines:
+        sets: dict[tuple[object, ...], set[Key]] = {}
+        for item, repeat in Eligible(runs).repeats():
+            group = repeat.environment, repeat.links, seeding(item, repeat)
+            sets.setdefault(group, set()).add(repeat.key)
+        if any(len(keys) >= plan.fewest for keys in sets.values()):
+            return (
+                f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
+                "others; nobody draws them again"
+            )
+    passed = _passed_over(found, count, inputs, earlier)
+    if passed:
+        few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")
+        return (
+            f"not judged: the baseline's scores were known, and {len(passed)} seeds of it ({few}) "
+            "were passed over: whoever chose the candidate's may have chosen by them"
+        )
+    return ""
+
+
+def _passed_over(
+    found: Found, count: Count, inputs: InputsDigest, earlier: Earlier
+) -> tuple[int, ...]:
+    """Return seeds of which the baseline's scores were known, and which the candidate left out.
+
+    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
+    """
+    left, right = count.baseline.repeats, count.candidate.repeats
+
+    def known(seed: int, *partners: Counted) -> bool:
+        mine = left[seed].found
+        return any(
+            not earlier(other.found, mine) and (other.found.run.call or "-") != mine.run.call
+            for other in partners
+        )
+
+    if not any(known(seed, right[seed]) for seed in count.pairs):
+        return ()
+    runs = {item.run.id for item in found if item.run.inputs == inputs}
+    excused = {seed for seed, _ in count.candidate.failed}
+    excused |= {s for item in count.unused if item.run in runs for s in item.seeds}
+    partners = [right[seed] for seed in count.pairs]
+    return tuple(
+        seed
+        for seed in left
+        if seed < count.pairs[-1]
+        and seed not in {*count.pairs, *excused}
+        and known(seed, *partners)
+    )
 
 
 def without(count: Count, late: tuple[int, ...]) -> Count:

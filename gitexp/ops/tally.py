@@ -106,7 +106,11 @@ def settle(
     paired = bool(everything.pairs) and evaluation.same
     late = selection.late_seeds(everything, plan, paired=paired)
     planned = 1 if plan is None else plan.repeats
-    return Settled(selection.without(everything, late), everything, evaluation, planned)
+    counted = selection.without(everything, late)
+    why = selection.unjudged(gathered.found, counted, plan, candidate, gathered.earlier)
+    if why:
+        counted = replace(counted, unjudged=why)
+    return Settled(counted, everything, evaluation, planned)
 
 
 def sources(

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.formats.effects import effect_text
 from gitexp.model.order import ALONE
 from gitexp.model.rules import Policy
+from gitexp.model.verdict import Verdict
 from gitexp.report import numbers, svg, words
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal
 from gitexp.report.facts import MANY, SHORT
@@ -29,6 +30,7 @@ _KINDS = (
     ("environment", "part of the environment"),
 )
 _LONG = 300
+_UNDECIDED = (Verdict.UNDECIDABLE, Verdict.NOT_COMPARABLE)  # why not is more than any number
 _SHORT = 80  # characters of a name in the lines that are always shown
 _MOST_GUARDS = 3
 
@@ -148,7 +150,7 @@ def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
 
 def _effect(comparison: Comparison) -> Iterator[str | Foreign]:
     main = words.primary(comparison) or next(iter(comparison.metrics), None)
-    if main is None:
+    if main is None or comparison.verdict in _UNDECIDED:
         yield ": "
         yield Foreign(comparison.headline, _LONG)
         return

@@ -203,7 +203,10 @@ def _again(
         repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
         what = f"{repeats} of the {item.side}, recorded in another environment"
         verb = "run again" if published else "to be run again"
-        said.append(f"{what}, {verb}{f': {told}' if told else ''}")
+        told = f": {told}" if told else ""
+        if item.complete:
+            told += "; the first set of the planned repeats counts, and none replaces it"
+        said.append(f"{what}, {verb}{told}")
     return said
 
 

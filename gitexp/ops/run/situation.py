@@ -62,6 +62,7 @@ class Again:
     found: FoundRun  # the newest with one
     environment: EnvironmentDigest | None
     n: int
+    complete: bool = False  # all that the plan judges: what is run now replaces none of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +285,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             needs_snapshot=not any(_is_whole(each.run, main) for each in pending)
             and _lacks_snapshot(place, main, reached),
         )
-        again = _again(main, side, choice, environment)
+        again = _again(main, side, choice, environment, None if plan is None else plan.fewest)
         if other is None:
             return ((main, choice),), again
         beside = lookup.runs_at(repo, other.commit, index).runs
@@ -324,7 +325,11 @@ def _paired(
 
 
 def _again(
-    cell: Cell, side: Eligible, choice: SeedChoice, environment: EnvironmentDigest
+    cell: Cell,
+    side: Eligible,
+    choice: SeedChoice,
+    environment: EnvironmentDigest,
+    fewest: int | None = None,
 ) -> tuple[Again, ...]:
     others = [
         (found, repeat)
@@ -335,7 +340,12 @@ def _again(
         return ()
     newest, last = max(others, key=lambda pair: pair[0].order)
     seeds = {repeat.seed for _, repeat in others}
-    return (Again(cell.side, newest, last.environment, len(seeds)),)
+    sets: dict[tuple[object, ...], set[Key]] = {}
+    for found, repeat in side.repeats():
+        group = repeat.environment, repeat.links, eligible.seeding(found, repeat)
+        sets.setdefault(group, set()).add(repeat.key)
+    whole = fewest is not None and any(len(keys) >= fewest for keys in sets.values())
+    return (Again(cell.side, newest, last.environment, len(seeds), whole),)
 
 
 class _Earlier:
