@@ -53,7 +53,7 @@ class RunRequest:
     engine : str
         Key of ``ENGINES``.
     trust : bool
-        Execute also a commit that none of the user's own branches and tags holds.
+        Execute also a commit that none of the user's own branches holds.
     """
 
     repeats: int | None = None

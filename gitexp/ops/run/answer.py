@@ -135,7 +135,7 @@ def report(  # noqa: PLR0913  the parts of the answer
         warnings=(
             *warnings,
             *(text for each in published for text in each.cleared),
-            *filter(None, (_beyond(seen),)),
+            *filter(None, (_unasked(seen), _beyond(seen))),
             *_again(seen, published, recorded),
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
@@ -155,6 +155,16 @@ def _snapshot(published: Sequence[PublishedCall]) -> str:
     """Return what became of the snapshot: a call that goes on need not be the one to write it."""
     said = [each.snapshot for each in published]
     return next((text for text in said if text.startswith("written")), said[-1] if said else "")
+
+
+def _unasked(seen: Situation) -> str:
+    """Say what a dry run takes for granted, where its answer rests on it."""
+    if seen.environment is not None or not any(choice.counting for _, choice in seen.sides):
+        return ""
+    return (
+        f"{seen.python} was not started, so its packages are taken to be those of the last "
+        "recorded repeat"
+    )
 
 
 def _beyond(seen: Situation) -> str:
@@ -319,8 +329,7 @@ def _next_step(
         for each in recorded
         if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
     ]
-    # What failed of the branch's own state `status` names, with what to do about it.
-    if failed and (seen.plan is None or request.params or request.at is not None):
+    if failed:
         reasons = {repeat.reason for each in recorded for repeat in _unfinished(each)}
         ways = {why.remedy(reason, seen.plan) for reason in reasons}
         return ways.pop() if len(ways) == 1 and any(ways) else f"gitexp logs {failed[-1]}"

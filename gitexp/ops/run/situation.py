@@ -80,7 +80,7 @@ class Situation:
     python : str
         Interpreter of the jobs.
     environment : EnvironmentDigest or None
-        As it is now.
+        As it is now; None: it was not looked at.
     again : tuple of Again
     """
 
@@ -161,7 +161,9 @@ def look(
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
-    environment = interpreter.digest(python, place.top, workdir.environments, environ)
+    environment = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
+    if not request.dry_run:
+        environment = interpreter.digest(python, place.top, workdir.environments, environ)
     sides, again = _choose(place, request, known, main, other, environment, recovered, pending)
     return Situation(
         workspace=place.workspace,
@@ -259,13 +261,14 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
     plan: Plan | None,
     main: Cell,
     other: Cell | None,
-    environment: EnvironmentDigest,
+    environment: EnvironmentDigest | None,
     recovered: Collection[RunId],
     pending: Sequence[FoundRun],
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     repo = place.repo
     with open_index(place.workspace) as index:
         reached = (*lookup.runs_at(repo, place.tip, index).runs, *pending)
+        environment = environment or _last(reached)
         if main.side == BASELINE:
             return _baseline_alone(place, request, plan, main, reached, environment)
         everywhere = (*lookup.runs_by_inputs(repo, main.inputs, index=index).runs, *pending)
@@ -301,6 +304,12 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         return ((main, choice), (other, baseline)), again
 
 
+def _last(reached: Sequence[FoundRun]) -> EnvironmentDigest | None:
+    """Return the environment that was recorded last: that of now, where it was not looked at."""
+    known = [repeat.environment for each in reached for repeat in each.run.repeats]
+    return next(filter(None, reversed(known)), None)
+
+
 def _vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey, int]]:
     """Return what the seeds of a baseline's repeats have to be; of several keys `counting`'s."""
     return {
@@ -313,7 +322,7 @@ def _paired(
     place: Place,
     cell: Cell,
     side: Eligible,
-    environment: EnvironmentDigest,
+    environment: EnvironmentDigest | None,
     partners: Mapping[int, frozenset[Key]],
 ) -> frozenset[int]:
     """Return the seeds of which a baseline has a repeat that pairs with the candidate's."""
@@ -328,7 +337,7 @@ def _again(
     cell: Cell,
     side: Eligible,
     choice: SeedChoice,
-    environment: EnvironmentDigest,
+    environment: EnvironmentDigest | None,
     fewest: int | None = None,
 ) -> tuple[Again, ...]:
     others = [
@@ -408,7 +417,7 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
     plan: Plan | None,
     cell: Cell,
     reached: Sequence[FoundRun],
-    environment: EnvironmentDigest,
+    environment: EnvironmentDigest | None,
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
     side = eligible.of_baseline(reached, plan, cell.inputs, [])

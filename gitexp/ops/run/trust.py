@@ -1,6 +1,7 @@
-"""What may be executed without a question: what the user's own branches and tags hold, or held.
+"""What may be executed without a question: what the user's own branches hold, or held.
 
-A commit that came by a fetch alone, from a fork say, holds commands of somebody else.
+A commit that came by a fetch alone, from a fork say, holds commands of somebody else. Tags and
+``gitexp/data`` come by a fetch, too, so neither makes a commit the user's own.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import UntrustedSourceError
 from gitexp.git import command, objects
+from gitexp.store.layout import DATA_BRANCH
 
 if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def check(place: Place, source: CommitHash) -> None:
-    """Refuse to execute a commit that no local branch and no tag holds.
+    """Refuse to execute a commit that no local branch holds.
 
     Parameters
     ----------
@@ -31,15 +33,13 @@ def check(place: Place, source: CommitHash) -> None:
     """
     if objects.is_ancestor(place.repo, source, place.head):
         return
-    held = command.run(
-        place.workspace,
-        ["for-each-ref", "--count=1", "--contains", source, "refs/heads", "refs/tags"],
-    )
-    if held or _was_committed_here(place, source):
+    asked = ["for-each-ref", "--count=2", "--format=%(refname)", "--contains", source, "refs/heads"]
+    held = command.run(place.workspace, asked).decode("utf-8", "surrogateescape").splitlines()
+    if {*held} - {f"refs/heads/{DATA_BRANCH}"} or _was_committed_here(place, source):
         return
     info = objects.commit_info(place.repo, source)
     raise UntrustedSourceError(
-        "this would execute a commit that none of your branches or tags holds",
+        "this would execute a commit that none of your branches holds",
         found=f"{info.subject[:120]!r} by {info.author.name} <{info.author.email}>",
         where=source,
         expected="a commit of your own, or a look at it first",
@@ -50,7 +50,8 @@ def check(place: Place, source: CommitHash) -> None:
 def _was_committed_here(place: Place, source: CommitHash) -> bool:
     """Whether it was committed on this branch and amended or reset since.
 
-    Nothing that a fetch, a merge or a pull brings has such a line in a reflog.
+    Git begins such a line with the command that moved the branch, and gitexp with its own name: a
+    fetch, merge, pull, reset, rebase or cherry-pick leaves none.
     """
     asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
     lines = command.run(place.workspace, asked).splitlines()
