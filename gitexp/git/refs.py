@@ -38,6 +38,8 @@ __all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "
 
 _ZERO: Final = "0" * 40
 _ARCHIVED: Final = "refs/tags/exp-archive"
+_REMOTES: Final = "refs/remotes/"
+_ORIGIN: Final = "refs/remotes/origin/"
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 Target = str | Absent  # a commit, or an annotated tag
@@ -102,7 +104,8 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     """Return the branches whose short name begins with `prefix`, wherever they are.
 
     Local ones first (``refs/heads/exp/a``), then those of remotes (``refs/remotes/origin/exp/a``),
-    then archive tags (``refs/tags/exp-archive/a``, peeled); full ref names, each kind sorted.
+    origin's before those of others, then archive tags (``refs/tags/exp-archive/a``, peeled); full
+    ref names, each kind sorted.
     """
     # The object name alone needs no object to be opened: 2,000 packed refs in 6 ms.
     plain = _for_each_ref(
@@ -113,6 +116,8 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
         for ref, commit in plain
         if ref.startswith(f"refs/heads/{prefix}") or _of_remote(ref, prefix)
     ]
+    # A name that several remotes have means origin's, whatever the others are called.
+    found.sort(key=lambda each: (each[0].startswith(_REMOTES), not each[0].startswith(_ORIGIN)))
     if not plain or not plain[-1][0].startswith("refs/tags/"):  # they come sorted
         return tuple(found)
     peeled = "%(refname)%00%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"

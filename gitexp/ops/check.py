@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import UsageError
-from gitexp.git import objects, refnames, refs, repository
+from gitexp.git import objects, repository
 from gitexp.git.absent import ABSENT
-from gitexp.git.newest import newest
 from gitexp.git.stored import StoredObjects
+from gitexp.git.upstream import own
 from gitexp.model.checked import CheckedPlan, CheckReport
 from gitexp.model.config import ProjectConfig
 from gitexp.model.rules import NOBODY
 from gitexp.ops import grade, sides
-from gitexp.ops.rules.branches import is_protected, matches
+from gitexp.ops.rules.branches import is_protected
 from gitexp.ops.rules.facts import settings_in
 from gitexp.ops.rules.governing import governing
 from gitexp.ops.rules.ranges import check_range
@@ -141,8 +141,8 @@ def find(
     base = start if dots else _base(repo, tip, upstream)
     hidden = (base,) if dots and base is not None else upstream
     commits = [item.hash for item in objects.history(repo, [tip], hide=hidden)]
-    own = {item.hash for item in objects.history(repo, [tip], hide=(*hidden, *upstream))}
-    others = frozenset(commits) - own if tip in own else frozenset()
+    gained = {item.hash for item in objects.history(repo, [tip], hide=(*hidden, *upstream))}
+    others = frozenset(commits) - gained if tip in gained else frozenset()
     by_base = bool(dots) or (base is not None and is_protected(config, where))
     governs = None if by_base else config
     return Range(where, base, tip, tuple(reversed(commits)), others, governs)
@@ -152,23 +152,23 @@ def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash)
     """Return the settings that count: those of the base, where it has any, else as for a hook."""
     stored = StoredObjects(repo)
     if base is not None:
-        own = settings_in(Tree(stored, objects.commit_info(repo, base).tree))
-        if own is not None:
-            return own
-    found = governing(stored, partial(newest, repo.workspace), branch, tip)
+        there = settings_in(Tree(stored, objects.commit_info(repo, base).tree))
+        if there is not None:
+            return there
+    found = governing(stored, partial(own, repo.workspace), branch, tip)
     return found.config or ProjectConfig()
 
 
 def _protected(repo: Repo, config: ProjectConfig, branch: str, tip: CommitHash) -> list[CommitHash]:
-    """Return the tips of protected branches, here and of remotes, other than the branch itself."""
-    found = []
-    for ref, commit in refs.branches(repo):
-        name = refnames.short(ref)
-        known = any(matches(pattern, name) for pattern in config.protected)
-        if known and name != branch and not ref.startswith("refs/tags/"):
-            found.append(commit)
-        elif refnames.followed(ref) == branch and is_protected(config, branch):
-            found.append(commit)  # what was shared already is not gained
+    """Return the tips of protected branches other than the branch itself.
+
+    Of a protected branch what its upstream has is none of its gains.
+    """
+    found = [
+        commit
+        for name, commit, ref in own(repo.workspace, config.protected)
+        if is_protected(config, name) and ref != f"refs/heads/{branch}"
+    ]
     return [] if tip in found and not is_protected(config, branch) else found
 
 

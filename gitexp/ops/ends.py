@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import BusyBranchError, PreconditionError, UnknownExperimentError, UsageError
 from gitexp.git import checkouts, objects, refnames, refs
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.upstream import own
 from gitexp.ops.live import live_runs
 from gitexp.store import layout, plans
 from gitexp.store.ancestry import listing
@@ -193,7 +194,7 @@ def check_no_rebase(workspace: Workspace, branch: str) -> None:
 def base_of(repo: Repo, standing: Standing) -> str:
     """Return the base that has every record of an experiment, whatever merged them; "" for none.
 
-    The base is the branch of the plan's baseline, here or on a remote; else main, master, or the
+    The base is the branch of the plan's baseline, here or upstream; else main, master, or the
     branch of HEAD.
     """
     for where, commit in _bases(repo, standing):
@@ -203,7 +204,8 @@ def base_of(repo: Repo, standing: Standing) -> str:
 
 
 def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
-    every = [tip for tip in tips(repo) if not tip.archived and tip.branch != standing.branch]
+    mine = {each.ref for each in own(repo.workspace, ["*"])}
+    every = [tip for tip in tips(repo) if tip.ref in mine and tip.branch != standing.branch]
     named = [] if standing.plan is None else [standing.plan.baseline.name]
     head = refs.head(repo).branch
     usual = ["main", "master", *([] if head is None else [head])]

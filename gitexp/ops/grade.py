@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.formats import witness as witness_format
 from gitexp.git import objects, refnames, refs, signatures
+from gitexp.git.upstream import own
 from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
@@ -100,8 +101,8 @@ def is_ordered(
     Where its own history does not show it, that of the experiment's branch or archive tag may. What
     a protected branch has was let in while they could be asked.
     """
-    for ref, tip in refs.branches(repo):
-        guarded = any(matches(pattern, refnames.short(ref)) for pattern in protected)
+    for name, tip, _ in own(repo.workspace, protected):
+        guarded = any(matches(pattern, name) for pattern in protected)
         if guarded and objects.is_ancestor(repo, commit, tip):
             return None
     order = _best(repo, index, plan, commit)
@@ -115,16 +116,16 @@ def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None
 
     They have to hold every run that is asked about: the order of others says nothing of these.
     """
-    own = order_at(repo, index, plan, tip)
-    if own is not None and not own.early:
-        return own
+    mine = order_at(repo, index, plan, tip)
+    if mine is not None and not mine.early:
+        return mine
     for commit in _elsewhere(repo, plan):
         found = order_at(repo, index, plan, commit)
         if found is None or found.early:
             continue
-        if own is None or own.records <= found.records:
+        if mine is None or mine.records <= found.records:
             return found
-    return own
+    return mine
 
 
 def _elsewhere(repo: Repo, plan: Plan) -> tuple[CommitHash, ...]:

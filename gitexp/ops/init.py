@@ -27,8 +27,8 @@ from gitexp.formats import configedit
 from gitexp.formats.text import yaml_dumps
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.faults import translated
-from gitexp.git.newest import newest
 from gitexp.git.refs import ABSENT
+from gitexp.git.upstream import own
 from gitexp.model.setup import InitReport, InitRequest
 from gitexp.ops import detect, merge_driver, seeding, settings
 from gitexp.store import layout, plans, transaction
@@ -205,8 +205,7 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
 def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     """Protect the main branch also where it has another name: rules count as it has them."""
     usual = proposal.config.protected
-    tips = newest(repo.workspace, usual)
-    if any(name in usual for name, _ in tips):
+    if any(name in usual for name, _, _ in own(repo.workspace, usual)):
         return proposal
     told = command.attempt(repo.workspace, ["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])[
         1

@@ -15,6 +15,7 @@ from gitexp.errors import DamagedDataError, UsageError
 from gitexp.git import objects, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.stored import StoredObjects
+from gitexp.git.upstream import own
 from gitexp.model.review import End, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
@@ -92,9 +93,9 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     with open_index(workspace) as index:
         asked = Asked(repo, index, base, head, where, at, program)
         checked = check(workspace, f"{base}..{head}", branch=where, outside=asked)
-        # A fork's branch may have the name of the one that it is to be merged into.
-        told = into is not None or merged_into != where
-        merging = _merge(asked, merged_into) if merged_into and told else ()
+        # A range of one branch that moved on is no merge; a fork's may have the same name.
+        moved_on = into is None and where == target.branch and _is_own(repo, where, head)
+        merging = () if moved_on or not merged_into else _merge(asked, merged_into)
         reviewed = tuple(reviewed_experiments(asked, checked, experiments))
     return Review(
         base=End(left, base),
@@ -147,6 +148,10 @@ def _ends(revisions: str) -> tuple[str, str]:
             expected="BASE...HEAD, like origin/main...exp/deeper",
         )
     return left, right
+
+
+def _is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
+    return any((name, at) == (branch, tip) for name, at, _ in own(repo.workspace, [branch]))
 
 
 def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
-from gitexp.git.newest import newest
+from gitexp.git.upstream import own
 from gitexp.model.hooks import HookAnswer
 from gitexp.ops.hooks import memory
 from gitexp.ops.hooks.pushed import governed
@@ -55,9 +55,9 @@ def answer(call: HookCall) -> HookAnswer:
 
 
 def _same_branch(place: HookPlace) -> set[CommitHash]:
-    """Return what remotes have of the branch: a pull merges the branch with itself."""
-    tips = newest(place.folder, [place.branch], place.env)
-    return {commit for name, commit in tips if name == place.branch}
+    """Return what its upstream, or origin, has of it: a pull merges the branch with itself."""
+    tips = own(place.folder, [place.branch], place.env)
+    return {commit for name, commit, _ in tips if name == place.branch}
 
 
 def _says_other(facts: Facts) -> bool:

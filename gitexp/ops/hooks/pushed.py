@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
-from gitexp.git.newest import newest
+from gitexp.git.upstream import own
 from gitexp.model.rules import NOBODY
 from gitexp.ops.rules.branches import is_experiment, is_protected
 from gitexp.ops.rules.facts import settings
@@ -76,7 +76,7 @@ def governed(
     place: HookPlace, objects: CatFile, branch: str, before: CommitHash | None
 ) -> Governing:
     """Return whose settings count for a branch in a clone, where it held `before`."""
-    return governing(objects, partial(newest, place.folder, env=place.env), branch, before)
+    return governing(objects, partial(own, place.folder, env=place.env), branch, before)
 
 
 def gated(config: ProjectConfig, refs: Mapping[str, CommitHash]) -> tuple[CommitHash, ...]:

@@ -1,7 +1,8 @@
 """Whose settings say what the rules are: those of a protected branch, never of the one judged.
 
 A branch that could loosen its own rules would pass the hooks of its author and be refused by a
-server, or worse. So hooks and `check` go by main as it is known here, as a server goes by its own.
+server, or worse. So hooks and `check` go by main as its upstream has it, as a server goes by its
+own; what another remote calls main has no word.
 """
 
 from __future__ import annotations
@@ -17,10 +18,11 @@ from gitexp.ops.rules.trees import Tree
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from gitexp.git.upstream import Own
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects
 
-    Tips = Callable[[Iterable[str]], Sequence[tuple[str, CommitHash]]]
+    Tips = Callable[[Iterable[str]], Sequence[Own]]
 
 _USUAL: Final = ProjectConfig().protected
 
@@ -47,14 +49,14 @@ class Governing:
 def governing(objects: Objects, tips: Tips, branch: str, before: CommitHash | None) -> Governing:
     """Return the settings by which commits of a branch are judged.
 
-    On a protected branch those that it had before; elsewhere those of the newest protected branch,
-    here or of a remote; where none has any, again those that the branch had before.
+    On a protected branch those that it had before; elsewhere those of the protected branch, as its
+    upstream, origin or this clone has it; where none has any, those that the branch had before.
 
     Parameters
     ----------
     objects : Objects
     tips : callable
-        Returns names and tips of branches that patterns may mean, the newest first.
+        Returns the branches that patterns may mean, those first that count first.
     branch : str
         Short name; "" for none.
     before : CommitHash or None
@@ -78,7 +80,7 @@ def governing(objects: Objects, tips: Tips, branch: str, before: CommitHash | No
 def _first(
     objects: Objects, tips: Tips, patterns: Iterable[str]
 ) -> tuple[CommitHash, ProjectConfig] | None:
-    for name, commit in tips(patterns):
+    for name, commit, _ in tips(patterns):
         if any(matches(pattern, name) for pattern in patterns):
             found = _of(objects, commit)
             if found is not None:

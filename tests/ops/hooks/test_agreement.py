@@ -101,10 +101,11 @@ def test_what_main_says_counts_at_once_and_for_all(repo: BuiltRepo) -> None:
 
 
 def test_where_develop_is_protected_its_settings_count(repo: BuiltRepo) -> None:
-    config = replace(STRICT, protected=("main", "develop"))
+    config = replace(STRICT, protected=("develop", "main"))
     repo.git(*OFF, "switch", "-q", "main")
     repo.write({layout.CONFIG: text(config)})
     repo.git(*OFF, "commit", "-qam", "two of them", at=50)
+    repo.git(*OFF, "push", "-q", "origin", "main")
     repo.switch("develop", create=True)
     repo.write({layout.CONFIG: text(replace(config, rules={}))})
     repo.git(*OFF, "commit", "-qam", "R5 warns", at=60)

@@ -254,7 +254,7 @@ def test_the_branches_are_those_that_main_says_else_head_else_the_index(  # noqa
     if told in {"main", "a remote"}:
         repo.commit(settings, at=50)
     if told == "a remote":
-        repo.git("update-ref", "refs/remotes/ada/main", "HEAD")
+        repo.git("update-ref", "refs/remotes/origin/main", "HEAD")
         repo.git("reset", "-q", "--hard", "HEAD^")  # an older one is here
     if told in {"HEAD", "index"}:
         repo.git("switch", "-q", "--orphan", "start")
