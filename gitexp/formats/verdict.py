@@ -1,7 +1,8 @@
-"""The verdict of a conclusion, without the comparison that it rests on: for lists."""
+"""The verdict of a conclusion and the plan that it is on, without all else: for lists."""
 
 from __future__ import annotations
 
+from gitexp.formats import plan as plan_format
 from gitexp.formats.fields import Fields
 from gitexp.formats.versions import schema_of
 from gitexp.formats.yamltext import yaml_loads
@@ -10,8 +11,8 @@ from gitexp.model.verdict import Verdict
 LIMIT_BYTES = 16 << 20
 
 
-def load(data: bytes, where: str) -> Verdict | None:
-    """Read the verdict of a conclusion; None where it gives none.
+def load(data: bytes, where: str) -> tuple[Verdict | None, str]:
+    """Read the verdict of a conclusion, None where it gives none, and the digest of its plan.
 
     Raises
     ------
@@ -24,5 +25,6 @@ def load(data: bytes, where: str) -> Verdict | None:
     fields.text("experiment")
     fields.child("author").text("name")
     fields.time("concluded_at")
-    fields.child("comparison")
-    return fields.maybe_word("verdict", Verdict)
+    plan = fields.child("comparison").maybe_child("plan")
+    digest = "" if plan is None else plan_format.read(plan).digest
+    return fields.maybe_word("verdict", Verdict), digest

@@ -135,3 +135,23 @@ class Conclusion:
     author_name: str
     author_email: str
     concluded_at: datetime
+
+    def stands(self, plan: Plan) -> bool:
+        """Return whether it was reached under the plan as it is, and not before an amendment."""
+        return self.comparison.plan is not None and self.comparison.plan.digest == plan.digest
+
+    def told(self, plan: Plan, what: str = "") -> str:
+        """Return what an answer on a plan says of it: `what`, and first that the plan was another.
+
+        Parameters
+        ----------
+        plan : Plan
+            As it is now.
+        what : str, optional
+            By default the verdict.
+        """
+        verdict = "no verdict" if self.verdict is None else self.verdict.value
+        if self.stands(plan):
+            return what or verdict
+        digest = "" if self.comparison.plan is None else f" {self.comparison.plan.digest[:7]}"
+        return f"under the earlier plan{digest}, {verdict}{f': {what}' if what else ''}"

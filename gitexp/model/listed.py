@@ -51,7 +51,9 @@ class ExperimentSummary:
     branch: str
     commit: str
     state: (
-        str  # "planned", "running", "run", "concluded", "merged", "archived", "removed", "no plan"
+        # "planned", "running", "run", "concluded", "amended" (that is, concluded before it was),
+        # "merged", "archived", "removed", "no plan"
+        str
     )
     verdict: Verdict | None
     hypothesis: str

@@ -101,7 +101,7 @@ class StatusView:
     counted: tuple[int, ...]  # seeds of the candidate that count
     baseline_counted: tuple[int, ...]  # seeds of the baseline that count
     exploratory: int  # finished repeats of these inputs that do not count
-    verdict: str | None  # of the conclusion, if there is one ("" where it gives none)
+    verdict: str | None  # of this plan's conclusion, if it has one ("" where that gives none)
     dirty: tuple[str, ...]  # tracked paths with uncommitted changes
     running: tuple[LiveRun, ...]
     unpublished: tuple[LiveRun, ...]  # finished repeats that no commit holds

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
     from gitexp.model.workspace import Workspace
     from gitexp.ops.ends import Standing
 
@@ -218,20 +219,20 @@ class _Build:
         if plan is not None:
             lines += [plan.hypothesis, ""]
             lines.append(f"plan: {plan.digest}")
-            lines.append(f"verdict: {_verdict(self._repo, standing)}")
+            lines.append(f"verdict: {_verdict(self._repo, standing, plan)}")
         lines.append(f"branch: {standing.branch}")
         lines.append(f"records in: {self._base or 'this tag only'}")
         return "\n".join(lines)
 
 
-def _verdict(repo: Repo, standing: Standing) -> str:
+def _verdict(repo: Repo, standing: Standing, plan: Plan) -> str:
     try:
         found = conclusion_named(repo, standing.name, standing.commit)
     except GitexpError:
         return "the conclusion cannot be read"
     if found is ABSENT:
         return "not concluded"
-    return "none" if found.verdict is None else str(found.verdict.value)
+    return found.told(plan)
 
 
 def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -> None:

@@ -112,7 +112,7 @@ def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
         with contextlib.suppress(GitexpError):
             conclusion = conclusion_named(repo, plan.name, named.commit)
             if conclusion is not ABSENT:
-                return conclusion.words
+                return conclusion.told(plan, conclusion.words)
     return ""
 
 

@@ -22,6 +22,7 @@ from gitexp.ops import ends, private
 from gitexp.ops.archive import archive
 from gitexp.ops.compare import compare
 from gitexp.store import layout, plans, transaction
+from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -105,7 +106,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         ends.check_published(workspace, branch)
     path = layout.conclusion_path(plan.name)
     replaced = objects.blob_id(repo, tip, path) is not ABSENT
-    if replaced and not amend:
+    if replaced and not amend and is_concluded(repo, plan, tip):
         raise ExistsError(
             f"{plan.name} has a conclusion already",
             where=f"{path} on {branch}",

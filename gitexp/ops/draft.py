@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import NoSamplesError
 from gitexp.git import objects
-from gitexp.git.absent import ABSENT
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
@@ -36,7 +35,7 @@ from gitexp.ops.variation import is_clocked
 from gitexp.stats.adjust import family
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.exampleplans import lacking
-from gitexp.store import layout
+from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,7 +111,7 @@ class Draft:
     same : bool
         Whether both sides have the same inputs.
     concluded : bool
-        Whether the experiment has its conclusion already.
+        Whether the experiment has its conclusion under this plan already.
     """
 
     baseline: Source
@@ -260,7 +259,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         pair=measured.pair,
         swapped=swapped,
         same=same,
-        concluded=plan is not None and _is_concluded(repo, named, plan),
+        concluded=plan is not None and is_concluded(repo, plan, named.commit),
         still=measured.still,
         idle=measured.idle,
         remedy=_remedy(repo, situation, held, measured),
@@ -312,10 +311,6 @@ def _remedy(
     name = plan.baseline.name
     amend = f'gitexp amend-plan --baseline {advice.quoted(name)} --why "its seed was held fast"'
     return f"on {name}: {held['baseline'].how}; then {amend} and gitexp run --with-baseline"
-
-
-def _is_concluded(repo: Repo, named: Named, plan: Plan) -> bool:
-    return objects.blob_id(repo, named.commit, layout.conclusion_path(plan.name)) is not ABSENT
 
 
 def _is_lost(repo: Repo, side: SideCount) -> bool:

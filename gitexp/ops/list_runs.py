@@ -287,9 +287,7 @@ def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
 def _state(line: ExperimentLine) -> str:
     if not line.name:
         return "no plan"
-    if line.concluded:
-        return "concluded"
-    return "run" if line.inputs[1] else "planned"
+    return line.concluded or ("run" if line.inputs[1] else "planned")
 
 
 def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:

@@ -146,7 +146,7 @@ def _experiment(asked: Asked, plan: Plan, checked: CheckedPlan) -> ReviewedExper
     concluded: str | None = None
     try:
         conclusion = conclusions.conclusion_named(asked.repo, plan.name, asked.head)
-        concluded = None if conclusion is ABSENT else conclusion.words
+        concluded = None if conclusion is ABSENT else conclusion.told(plan, conclusion.words)
     except GitexpError as error:
         problem = problem or f"the conclusion cannot be read: {error}"
     return ReviewedExperiment(

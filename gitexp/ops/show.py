@@ -111,6 +111,8 @@ def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:
             added = plans.plan_commit(repo, plan, commit)
             written = conclusion_named(repo, plan.name, commit)
             conclusion = None if written is ABSENT else written
+            if conclusion is not None and not conclusion.stands(plan):
+                notes.append(f"concluded {conclusion.told(plan)}")
     except GitexpError as error:
         notes.append(error.located)
     state = state_of(repo, index, named, fallback=added)

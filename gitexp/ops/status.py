@@ -165,7 +165,11 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
         if plan is not ABSENT:
             facts.plan = plan
             added = plans.plan_commit(repo, plan, commit)
-            facts.verdict = _verdict(repo, commit, plan.name)
+            found = conclusion_named(repo, plan.name, commit)
+            if found is not ABSENT and found.stands(plan):
+                facts.verdict = "" if found.verdict is None else str(found.verdict.value)
+            elif found is not ABSENT:
+                notes.append(f"concluded {found.told(plan)}")
     except GitexpError as error:
         notes.append(error.located)
     try:
@@ -233,13 +237,6 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
 
 def _unreadable(item: Unreadable) -> UnreadableRecord:
     return UnreadableRecord(item.id, item.commit[:9], item.why)
-
-
-def _verdict(repo: Repo, commit: CommitHash, name: str) -> str | None:
-    found = conclusion_named(repo, name, commit)
-    if found is ABSENT:
-        return None
-    return "" if found.verdict is None else str(found.verdict.value)
 
 
 def _next_step(

@@ -58,9 +58,10 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     if plan is not None:
         word, headline = "NO CONCLUSION", f"{plan.name}: {promise(plan)}"
         step = f"gitexp compare {plan.name}"
-        if not view.runs:
+        stands = done is not None and done.stands(plan)
+        if not stands and all(item.exploratory for item in view.runs):  # or of an earlier plan
             step = f"git switch {shlex.quote(view.branch)} && gitexp run --with-baseline"
-    if done is not None:
+    if done is not None and plan is not None and done.stands(plan):
         word, good = verdict_word(done.comparison), is_good(done.verdict)
         headline = done.comparison.headline
     return Sheet(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.formats import conclusion as conclusion_format
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import read_blob
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
 
 
 def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
@@ -26,3 +28,12 @@ def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | 
     path = conclusion_path(name)
     data = read_blob(repo, commit, path, conclusion_format.LIMIT_BYTES)
     return ABSENT if data is ABSENT else conclusion_format.load(data, f"{commit[:9]}:{path}")
+
+
+def is_concluded(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
+    """Return whether a plan as it is has its conclusion; what cannot be read is taken for one."""
+    try:
+        found = conclusion_named(repo, plan.name, commit)
+    except GitexpError:
+        return True
+    return found is not ABSENT and found.stands(plan)

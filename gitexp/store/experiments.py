@@ -67,8 +67,8 @@ class ExperimentLine:
     runs: int  # in the tip's tree, under the plan; without a plan: started on this branch
     finished: int  # candidate's seeds with a finished repeat, of the newest inputs
     primary: MetricSummary | None  # over these
-    concluded: bool
-    verdict: str  # "" where there is no conclusion, or it gives none
+    concluded: str  # "concluded"; "amended" where the plan was, since; "" where it is neither
+    verdict: str  # "" where there is no conclusion of this plan, or it gives none
     author: str
     created_at: datetime | None  # without a plan: of the tip's commit
     baseline: str = ""  # as the plan's author typed it
@@ -254,7 +254,7 @@ def line_of_plan(
     # Else it is called otherwise than the plan calls it; see `model.metricname`.
     told = not mine or sum(part.n for part in parts) == len(seeds)
     told = told and not any(line.bad for line in lines.values())
-    concluded, verdict, bad = _conclusion(repo, commit, plan.name)
+    concluded, verdict, bad = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
         hypothesis=plan.hypothesis,
@@ -350,19 +350,21 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
         return False
 
 
-def _conclusion(repo: Repo, commit: CommitHash, name: str) -> tuple[bool, str, str]:
-    """Return whether there is a conclusion, its verdict, and why it cannot be read."""
+def _conclusion(repo: Repo, commit: CommitHash, plan: Plan) -> tuple[str, str, str]:
+    """Return how far an experiment is concluded, its verdict, and why that cannot be read."""
     if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
-        return False, "", ""
+        return "", "", ""
     try:
-        path = conclusion_path(name)
+        path = conclusion_path(plan.name)
         data = read_blob(repo, commit, path, verdict_format.LIMIT_BYTES)
         if data is ABSENT:
-            return False, "", ""
-        found = verdict_format.load(data, f"{commit[:9]}:{path}")
+            return "", "", ""
+        found, digest = verdict_format.load(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return True, "", error.brief
-    return True, "" if found is None else str(found.value), ""
+        return "concluded", "", error.brief
+    if digest != plan.digest:
+        return "amended", "", ""
+    return "concluded", "" if found is None else str(found.value), ""
 
 
 def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
@@ -375,7 +377,7 @@ def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
         runs=runs,
         finished=0,
         primary=None,
-        concluded=False,
+        concluded="",
         verdict="",
         author=info.author.name,
         created_at=info.time,
@@ -418,7 +420,7 @@ def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
 
 
 _Row = tuple[
-    str, str, str, int, int, int, tuple[str, int, float, float | None] | None, bool, str, str,
+    str, str, str, int, int, int, tuple[str, int, float, float | None] | None, str, str, str,
     str | None, str, list[str], str, tuple[str, str], bool, str,
 ]  # fmt: skip
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 9  # raise it when the meaning of any stored value changes
+SCHEMA = 10  # raise it when the meaning of any stored value changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _BATCH = 900  # SQLite's oldest limit on parameters is 999

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gitexp.store.tips import Tip
 
 _SUFFIX = ".yaml"
-_EMPTY = ExperimentLine("", "", "", 0, 0, 0, None, concluded=False, verdict="", author="",
+_EMPTY = ExperimentLine("", "", "", 0, 0, 0, None, concluded="", verdict="", author="",
                         created_at=None)  # fmt: skip
 
 

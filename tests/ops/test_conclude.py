@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli.commands import COMMANDS
 from gitexp.errors import (
     DetachedHeadError,
     ExistsError,
@@ -17,14 +18,17 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.formats import comparison as comparison_format
+from gitexp.model.amended import Terms
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
+from gitexp.ops.amend_plan import amend_plan
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude
 from gitexp.ops.show import show
 from gitexp.ops.status import status
 from gitexp.report import RENDERERS, renderer
 from gitexp.report.style import Style
+from tests.cli.shell import gitexp
 from tests.ops.records import CONFIG, START, Lab, experiment, scores
 
 if TYPE_CHECKING:
@@ -142,3 +146,77 @@ def test_a_conclusion_rests_on_a_comparison_without_the_words_of_the_last_one(la
     (found,) = compare(lab.repo.workspace, now=START)
     assert found.words == "It does not."
     assert comparison_format.load(comparison_format.dump(found), "x") == found
+
+
+# What each verb says of a conclusion: text and JSON, so that a new way to say it is in here.
+SAYING: dict[str, tuple[str, ...]] = {
+    "status": (),
+    "show": ("deep",),
+    "list": (),
+    "compare": (),
+    "review": ("main...HEAD",),
+    "archive": ("deep", "--abandon"),
+    "conclude": ("-m", "Another."),
+}
+SILENT = frozenset((
+    "init", "new", "amend-plan", "power", "run", "test", "restore", "rename", "rm", "diff",
+    "inputs", "logs", "push", "pull", "sync", "witness", "check", "hooks", "doctor", "maintenance",
+    "completion", "merge-driver", "comment", "hook", "worker",
+))  # fmt: skip
+
+
+def test_every_command_is_one_that_tells_of_conclusions_or_one_that_does_not() -> None:
+    assert {item.name for item in COMMANDS} == SAYING.keys() | SILENT
+
+
+@pytest.mark.parametrize("more", ["amended", "run again"])
+@pytest.mark.parametrize("verb", SAYING)
+def test_a_conclusion_is_that_of_the_plan_it_was_reached_under(
+    lab: Lab, verb: str, more: str
+) -> None:
+    old = experiment(lab)
+    conclude(lab.repo.workspace, words="It holds.", now=START)
+    terms = Terms(effect=">0", repeats=6)
+    plan = amend_plan(lab.repo.workspace, None, terms, why="fewer do", now=START).plan
+    if more == "run again":
+        fresh = range(20, 26)
+        lab.record("d", {"f1": scores(0.6, fresh)}, of="main", plan=plan)
+        lab.record("e", {"f1": scores(0.5, fresh)}, plan=plan)  # refuted under the new terms
+    earlier = f"under the earlier plan {old.digest[:7]}, supported"
+    if verb == "archive":
+        lab.repo.switch("main")
+    done, answer = (gitexp(lab.repo, verb, *SAYING[verb], *how) for how in ([], ["--json"]))
+    if more == "amended" and verb in {"compare", "conclude"}:
+        assert done.says("nothing to compare with", "next      gitexp run --with-baseline")
+        return
+    assert done.code in {0, 1}, done.err
+    said = done.out + (lab.repo.git("tag", "-n9") if verb == "archive" else "")
+    step = "gitexp run --with-baseline" if more == "amended" else "gitexp compare"
+    match verb:
+        case "status":
+            assert earlier in said
+            assert ", not concluded" in said
+            assert f"next: {step.removesuffix(' --with-baseline')}\n" in said  # one is there
+            assert (answer.json["concluded"], answer.json["verdict"]) == (False, None)
+        case "show":
+            assert said.startswith("NO CONCLUSION"), said
+            assert earlier in said
+            assert step in said.splitlines()[-1]
+            assert earlier in str(answer.json["notes"])
+        case "list":
+            assert " amended " in said
+            assert "supported" not in said
+            assert '"state":"amended","verdict":null' in answer.out.replace(" ", ""), answer.out
+        case "compare":
+            assert said.startswith("REFUTED")
+            assert f"{earlier}: It holds." in said
+            assert said.splitlines()[-1] == 'next: gitexp conclude -m "what was learned"'
+            assert earlier in str(answer.json["words"])
+        case "review":
+            assert earlier in answer.out
+        case "archive":
+            assert f"verdict: {earlier}" in said
+        case _:
+            after = gitexp(lab.repo, "status").out
+            assert after.startswith("REFUTED")
+            assert "earlier" not in after

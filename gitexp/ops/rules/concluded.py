@@ -48,8 +48,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
 
 def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:
     again = f"git switch {plan.branch} && gitexp conclude --amend -m TEXT"
-    judged = found.comparison.plan
-    if judged is None or judged.digest != plan.digest:
+    if not found.stands(plan):
         yield Finding(
             f"the conclusion of {plan.name} is about another plan than the one merged", again, path
         )
