@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import stat
 import subprocess
 from typing import IO, TYPE_CHECKING, Final, Self
 
@@ -74,10 +73,10 @@ class CatFile:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
         if tree not in self._folders:
             data = b"" if tree == EMPTY_TREE else self._content(tree, "tree", HEADER_LIMIT)
-            wrong = fsck.refused(data, len(tree) // 2)
-            if wrong:
-                raise fsck.refusal(tree, wrong)
-            self._folders[tree] = _parsed(data, len(tree) // 2, tree)
+            self._folders[tree] = {
+                name.decode("utf-8", "surrogateescape"): TreeEntry(mode, id_)
+                for name, (mode, id_) in fsck.read(tree, data).entries.items()
+            }
         return self._folders[tree]
 
     def size(self, blob: BlobId) -> int:
@@ -165,30 +164,7 @@ def parsed_commit(data: bytes, id_: str) -> CommitObject:
     )
 
 
-def canonical_mode(mode: int) -> int:
-    """Return a mode as Git writes it today: old repositories have 0o100664."""
-    if not stat.S_ISREG(mode):
-        return mode
-    return 0o100755 if mode & 0o100 else 0o100644
-
-
 # --- inside --------------------------------------------------------------------------------------
-
-
-def _parsed(data: bytes, hash_bytes: int, tree: str) -> dict[str, TreeEntry]:
-    found: dict[str, TreeEntry] = {}
-    at = 0
-    while at < len(data):
-        space = data.find(b" ", at)
-        null = data.find(b"\0", space)
-        end = null + 1 + hash_bytes
-        if space < 0 or null < 0 or end > len(data):
-            raise _damaged(tree, "a tree that ends in the middle of an entry")
-        mode, name = data[at:space], data[space + 1 : null]
-        entry = TreeEntry(canonical_mode(int(mode, 8)), data[null + 1 : end].hex())
-        found[name.decode("utf-8", "surrogateescape")] = entry
-        at = end
-    return found
 
 
 def _stream(stream: IO[bytes] | None) -> IO[bytes]:

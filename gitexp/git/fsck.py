@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 import stat
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gitexp.errors import RefusedTreeError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import TreeId
 
 # Git reads and writes such trees as any other, and old histories are full of them: the folders of a
 # commit may have these, and are read. `git fsck --strict` names the first; a server's does as well.
@@ -26,13 +28,17 @@ _ENTRY: Final = {
 }
 _MODES: Final = frozenset({0o100644, 0o100755, 0o120000, 0o040000, 0o160000})
 _FOLDER: Final = b"40000"
-_LINK: Final = b"120000"
-_USUAL: Final = frozenset((b"100644", b"100755", _LINK, _FOLDER, b"160000"))  # as written
-_KNOWN: Final = (
-    frozenset(  # names that every second folder has, and nothing is said of but as links
-        (b".gitexp", b".gitignore", b".gitattributes", b".gitmodules", b".github", b".gitkeep")
+_AS_WRITTEN: Final = {b"%o" % mode: mode for mode in _MODES}
+# An entry in which no rule can find anything; names that every second folder has are among them.
+_USUAL: Final = {
+    size: re.compile(
+        rb"((?:100644|100755|40000|160000)(?= (?!\.)| \.(?!\.?\0|(?i:mailmap|git))"
+        rb"| \.git(?:exp|ignore|attributes|modules|hub|keep)\0)|120000(?= [^.]))"
+        rb" ([^\0\x80-\xff~\\/:]{1,4096})\0(.{%d})" % size,
+        re.DOTALL,
     )
-)
+    for size in (20, 32)
+}
 _LONGEST_MODE: Final = 6  # digits; Git reads the last 16 bits of more, libgit2 refuses them
 _LONGEST_NAME: Final = 4096
 # All that any of the rules for names can be about, in one search over all names of a folder.
@@ -53,6 +59,45 @@ _NTFS_DOTGIT: Final = re.compile(rb"(?:\.git|git~1)[. ]*(?:[\\/:]|\Z)", re.IGNOR
 _HFS_DOTGIT: Final = re.compile(r"\.git(?:[\0/]|\Z)", re.IGNORECASE | re.ASCII)
 
 
+class Tree(NamedTuple):
+    """A tree that Git would not refuse."""
+
+    id: TreeId
+    entries: dict[bytes, tuple[int, str]]  # of each name the mode, as Git writes it today, and id
+
+
+def read(tree: TreeId, data: bytes) -> Tree:
+    """Return what the bytes of a tree say.
+
+    Raises
+    ------
+    RefusedTreeError
+        For one that is neither written nor judged.
+    """
+    size = len(tree) // 2
+    usual = _usual(data, size)
+    if usual is not None:
+        return Tree(tree, {name: (_AS_WRITTEN[mode], id_.hex()) for mode, name, id_ in usual})
+    wrong = refused(data, size)
+    if wrong:
+        raise RefusedTreeError(
+            "a folder in Git is one that Git itself refuses",
+            found=", ".join(wrong),
+            where=f"tree {tree}",
+            expected="one that git fsck --strict has nothing to say of",
+            next_step="ask whoever made the commit; git fsck says more",
+        )
+    found = _entries(data, size)[0]
+    return Tree(tree, {name: (canonical_mode(int(m, 8)), id_.hex()) for m, name, id_ in found})
+
+
+def canonical_mode(mode: int) -> int:
+    """Return a mode as Git writes it today: old repositories have 0o100664."""
+    if not stat.S_ISREG(mode):
+        return mode
+    return 0o100755 if mode & 0o100 else 0o100644
+
+
 def problems(data: bytes, hash_bytes: int = 20) -> frozenset[str]:
     r"""Return what ``git fsck --strict`` finds in the bytes of a tree, by Git's own names for it.
 
@@ -69,7 +114,9 @@ def problems(data: bytes, hash_bytes: int = 20) -> frozenset[str]:
     >>> problems(b"40000 .GIT \0" + bytes(range(20)))
     frozenset({'hasDotgit'})
     """
-    return frozenset() if _is_usual(data, hash_bytes) else frozenset(_problems(data, hash_bytes))
+    return (
+        frozenset(_problems(data, hash_bytes)) if _usual(data, hash_bytes) is None else frozenset()
+    )
 
 
 def refused(data: bytes, hash_bytes: int = 20) -> tuple[str, ...]:
@@ -86,17 +133,6 @@ def refused(data: bytes, hash_bytes: int = 20) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def refusal(tree: str, wrong: Sequence[str]) -> RefusedTreeError:
-    """Return the error that says it of a tree."""
-    return RefusedTreeError(
-        "a folder in Git is one that Git itself refuses",
-        found=", ".join(wrong),
-        where=f"tree {tree}",
-        expected="one that git fsck --strict has nothing to say of",
-        next_step="ask whoever made the commit; git fsck says more",
-    )
-
-
 def refused_name(name: bytes, *, link: bool = False) -> tuple[str, ...]:
     """Return for what one name of a path is not written; empty for a sound one."""
     found = set(_of_name(name, link=link)) - HARMLESS
@@ -108,21 +144,16 @@ def refused_name(name: bytes, *, link: bool = False) -> tuple[str, ...]:
 _Entry = tuple[bytes, bytes, bytes]  # mode as it is written, name, id
 
 
-def _is_usual(data: bytes, hash_bytes: int) -> bool:
-    """Whether a tree is seen at a glance to be sound, as nearly all are: lists ask of thousands."""
-    entries = _ENTRY[hash_bytes].findall(data)
-    names = [name for _, name, _ in entries]
-    ordered = [name + (b"/" if mode == _FOLDER else b"\0") for mode, name, _ in entries]
-    return (
-        {mode for mode, _, _ in entries} <= _USUAL
-        and sum(len(mode) + len(name) for mode, name, _ in entries)
-        == len(data) - (hash_bytes + 2) * len(entries)
-        and bytes(hash_bytes) not in {id_ for _, _, id_ in entries}
-        and len(set(names)) == len(names)
-        and max(map(len, names), default=0) <= _LONGEST_NAME
-        and ordered == sorted(ordered)
-        and not _ODD.search(b"\n".join(n for m, n, _ in entries if n not in _KNOWN or m == _LINK))
-    )
+def _usual(data: bytes, hash_bytes: int) -> list[_Entry] | None:
+    """Return the entries of a tree that is seen at a glance to be sound, as nearly all are."""
+    found = _USUAL[hash_bytes].findall(data)
+    if sum(map(len, map(b"".join, found))) + 2 * len(found) != len(data):
+        return None
+    if len(found) > 1:
+        ordered = [name + (b"/" if mode == _FOLDER else b"\0") for mode, name, _ in found]
+        if ordered != sorted(ordered) or len({name for _, name, _ in found}) < len(found):
+            return None
+    return None if bytes(hash_bytes) in data else found
 
 
 def _problems(data: bytes, hash_bytes: int) -> set[str]:

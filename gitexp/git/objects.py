@@ -6,6 +6,7 @@ read, and a revision that a person typed is turned into a hash by git before it 
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 from dataclasses import dataclass
@@ -29,8 +30,9 @@ from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from gitexp.git.fsck import Tree
     from gitexp.git.repository import Repo
 
 MODE_BLOB: Final = 0o100644
@@ -41,8 +43,10 @@ MODE_COMMIT: Final = 0o160000  # a submodule
 
 DEFAULT_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may have
 
-_TREES_KEPT: Final = 8192  # of an open repository; an id names its content for ever
-_BLOB: Final = 3  # libgit2's number of the kind
+_TREES_KEPT: Final = 1 << 15  # of an open repository; an id names its content for ever
+_ENTRIES_KEPT: Final = 1 << 18  # of all of them, as long as they are of a size
+_COMMIT, _TREE, _BLOB = 1, 2, 3  # libgit2's numbers of the kinds
+_T = TypeVar("_T")
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
 
@@ -149,7 +153,7 @@ def history(
 def tree_id(repo: Repo, commit: CommitHash | TreeId, path: str = "") -> TreeId | Absent:
     """Return the tree of a commit (or tree), or that of a folder in it."""
     found = _at(repo, commit, path)
-    return TreeId(str(found.id)) if isinstance(found, pygit2.Tree) else ABSENT
+    return ABSENT if found is ABSENT else found.id
 
 
 def blob_id(repo: Repo, commit: CommitHash | TreeId, path: str) -> BlobId | Absent:
@@ -164,10 +168,8 @@ def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Abse
     """Return mode and id of what lies at `path`, whatever it is."""
     folder, _, name = path.rpartition("/")
     tree = _at(repo, commit, folder)
-    if not isinstance(tree, pygit2.Tree) or not name or name not in tree:
-        return ABSENT
-    found = tree[name]
-    return Entry(int(found.filemode), path.encode("utf-8", "surrogateescape"), str(found.id))
+    found = None if tree is ABSENT else tree.entries.get(_encoded(name))
+    return ABSENT if found is None else Entry(found[0], _encoded(path), found[1])
 
 
 def read_blob(
@@ -220,17 +222,15 @@ def blob_size(repo: Repo, id_: BlobId, *, fetch: bool = True) -> int:
 
 def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
     """Yield every file, link and submodule below a tree, in Git's order; folders are entered."""
-    pending: list[tuple[bytes, pygit2.Tree]] = [(b"", load_tree(repo, tree))]
+    pending: list[tuple[bytes, Tree]] = [(b"", load_tree(repo, tree))]
     while pending:
         prefix, folder = pending.pop()
         below = []
-        for item in folder:
-            path = prefix + _raw_name(item)
-            mode = int(item.filemode)
+        for name, (mode, id_) in folder.entries.items():
             if mode == MODE_TREE:
-                below.append((path + b"/", load(repo, str(item.id), pygit2.Tree)))
+                below.append((prefix + name + b"/", _read_tree(repo, id_)))
             else:
-                yield Entry(mode, path, str(item.id))
+                yield Entry(mode, prefix + name, id_)
         pending.extend(reversed(below))
 
 
@@ -245,17 +245,14 @@ def entries(repo: Repo, tree: TreeId) -> tuple[Entry, ...]:
     return _listed(load_tree(repo, tree))
 
 
-def _listed(found: pygit2.Tree) -> tuple[Entry, ...]:
-    return tuple(Entry(int(item.filemode), _raw_name(item), str(item.id)) for item in found)
+def _listed(found: Tree) -> tuple[Entry, ...]:
+    return tuple([Entry(mode, name, id_) for name, (mode, id_) in found.entries.items()])
 
 
 def changed_names(repo: Repo, one: CommitHash, other: CommitHash) -> frozenset[bytes]:
     """Return the names at the top of two commits that differ, in whatever lies below them."""
-    left, right = (
-        {(_raw_name(item), int(item.filemode), item.id) for item in load_tree(repo, commit)}
-        for commit in (one, other)
-    )
-    return frozenset(name for name, *_ in left ^ right)
+    left, right = (load_tree(repo, commit).entries.items() for commit in (one, other))
+    return frozenset([name for name, _ in left ^ right])
 
 
 def bring(repo: Repo, *trees: CommitHash | TreeId) -> None:
@@ -285,63 +282,73 @@ def compared(
         load_tree(repo, str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)
         for id_ in (old, new)
     )
-    bring(repo, TreeId(str(before.id)), TreeId(str(after.id)))
-    pending: list[tuple[pygit2.Tree | None, pygit2.Tree]] = [(before, after)]
+    bring(repo, before.id, after.id)
+    pending = [(before.entries, after.entries)]
     while pending:
-        known, folder = pending.pop()
-        had = {} if known is None else {_raw_name(item): str(item.id) for item in known}
-        for item in folder:
-            id_ = str(item.id)
-            was = had.get(_raw_name(item))
-            if int(item.filemode) == MODE_TREE and was != id_:
-                below = None if was is None else _any(repo, was)
-                other = below if isinstance(below, pygit2.Tree) else None
-                pending.append((other, load_tree(repo, id_)))
-    return before, after
-
-
-# --- inside -------------------------------------------------------------------------------------
+        had, has = pending.pop()
+        for name, (mode, id_) in has.items():
+            was = had.get(name, (0, ""))
+            if mode == MODE_TREE and was != (mode, id_):
+                known = {}
+                if was[0] == MODE_TREE:
+                    with contextlib.suppress(RefusedTreeError):
+                        known = load_tree(repo, was[1]).entries
+                pending.append((known, load_tree(repo, id_).entries))
+    return load(repo, before.id, pygit2.Tree), load(repo, after.id, pygit2.Tree)
 
 
 def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
     """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind.
 
-    `UnsafeInputError` for a tree that Git itself would refuse.
+    Of a tree it is not asked whether Git would refuse it: `load_tree` does.
     """
-    found = _any(repo, id_)
+    found = _got(repo, id_, repo.git.__getitem__)
     if not isinstance(found, kind):
-        raise DamagedDataError(
-            "an object of the repository is not what it should be",
-            found=type(found).__name__.lower(),
-            where=id_,
-            expected=kind.__name__.lower(),
-        )
-    if isinstance(found, pygit2.Tree):
-        _sound(found)
+        raise _another(id_, type(found).__name__.lower(), kind.__name__.lower())
     return found
 
 
-def load_tree(repo: Repo, id_: str) -> pygit2.Tree:
-    """Return the tree of a commit or a tree."""
-    known = repo.trees.get(id_)
-    if known is not None:
-        return known
-    found = _any(repo, id_)
-    tree = load(repo, str(found.tree_id) if isinstance(found, pygit2.Commit) else id_, pygit2.Tree)
-    if len(repo.trees) >= _TREES_KEPT:
-        repo.trees.clear()
-    repo.trees[id_] = tree
+def load_tree(repo: Repo, id_: str) -> Tree:
+    """Return the tree of a commit or a tree; `RefusedTreeError` if Git itself would refuse it."""
+    tree = repo.trees.get(id_)
+    if tree is None:
+        tree = _read_tree(repo, id_)
+        kept = len(repo.trees)
+        if kept >= _TREES_KEPT or kept * len(tree.entries) > _ENTRIES_KEPT:
+            repo.trees.clear()
+        repo.trees[id_] = tree
     return tree
 
 
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _any(repo: Repo, id_: str) -> pygit2.Object | pygit2.Commit:
+def _read_tree(repo: Repo, id_: str) -> Tree:
+    # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
+    kind, data = _got(repo, id_, repo.git.odb.read)
+    if kind == _COMMIT:
+        return load_tree(repo, data[len("tree ") :][: len(id_)].decode("latin-1"))
+    if kind != _TREE:
+        raise _another(id_, "blob" if kind == _BLOB else "tag", "tree")
+    return fsck.read(TreeId(id_), data)
+
+
+def _got(repo: Repo, id_: str, get: Callable[[str], _T]) -> _T:
     try:
-        return repo.git[id_]
+        return get(id_)
     except KeyError as error:
-        return _promised(repo, id_, error)
+        # In a partial clone git fetches the object; libgit2 knows nothing of promises.
+        if repo.partial and command.attempt(repo.workspace, ["cat-file", "-e", id_])[0] == 0:
+            repo.git.get(id_)  # a miss makes libgit2 look for new packs
+            with contextlib.suppress(KeyError):
+                return get(id_)
+        shallow = repo.git.is_shallow
+        raise DamagedDataError(
+            "an object of the repository is missing",
+            where=id_,
+            expected="a complete clone",
+            next_step="git fetch --unshallow" if shallow else "git fetch, then git fsck",
+        ) from error
     except (pygit2.GitError, ValueError) as error:
         raise DamagedDataError(
             "an object of the repository cannot be read",
@@ -351,18 +358,13 @@ def _any(repo: Repo, id_: str) -> pygit2.Object | pygit2.Commit:
         ) from error
 
 
-def _promised(repo: Repo, id_: str, error: KeyError) -> pygit2.Object:
-    # In a partial clone git fetches the object; libgit2 knows nothing of promises.
-    if repo.partial and command.attempt(repo.workspace, ["cat-file", "-e", id_])[0] == 0:
-        found = repo.git.get(id_)  # a miss makes libgit2 look for new packs
-        if found is not None:
-            return found
-    raise DamagedDataError(
-        "an object of the repository is missing",
+def _another(id_: str, found: str, expected: str) -> DamagedDataError:
+    return DamagedDataError(
+        "an object of the repository is not what it should be",
+        found=found,
         where=id_,
-        expected="a complete clone",
-        next_step="git fetch --unshallow" if repo.git.is_shallow else "git fetch, then git fsck",
-    ) from error
+        expected=expected,
+    )
 
 
 def _is_commit(repo: Repo, text: str) -> bool:
@@ -394,35 +396,24 @@ def _when(seconds: int, offset_minutes: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _raw_name(item: pygit2.Object) -> bytes:
-    return item.raw_name or b""  # None only for an object that was not found through a tree
-
-
-def _at(repo: Repo, id_: str, path: str) -> pygit2.Tree | Absent:
-    # Level by level, though libgit2 could walk the path: a folder that Git refuses leads nowhere,
-    # as none of its readers would agree on what is there.
+def _at(repo: Repo, id_: str, path: str) -> Tree | Absent:
+    # A folder that Git refuses leads nowhere: none of its readers would agree on what is there.
     try:
         tree = load_tree(repo, id_)
         for name in _parts(path):
-            if name not in tree:
+            mode, below = tree.entries.get(name, (0, ""))
+            if mode != MODE_TREE:
                 return ABSENT
-            entry = tree[name]
-            if int(entry.filemode) != MODE_TREE:
-                return ABSENT
-            tree = load_tree(repo, str(entry.id))
+            tree = load_tree(repo, below)
     except RefusedTreeError:
         return ABSENT
     return tree
 
 
 @lru_cache(maxsize=256)  # a list asks thousands of commits for the same few
-def _parts(path: str) -> tuple[str, ...]:
-    return PurePosixPath(path).parts
+def _parts(path: str) -> tuple[bytes, ...]:
+    return tuple(map(_encoded, PurePosixPath(path).parts))
 
 
-def _sound(tree: pygit2.Tree) -> None:
-    if len(tree) == 0:  # libgit2 knows the empty tree without an object of it
-        return
-    wrong = fsck.refused(tree.read_raw(), len(tree.id.raw))
-    if wrong:
-        raise fsck.refusal(str(tree.id), wrong)
+def _encoded(path: str) -> bytes:
+    return path.encode("utf-8", "surrogateescape")

@@ -14,6 +14,7 @@ from gitexp.git.discovery import discover
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from gitexp.git.fsck import Tree
     from gitexp.model.workspace import Workspace
 
 __all__ = ["Repo", "discover", "open_repository"]
@@ -29,7 +30,7 @@ class Repo:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.git = _open(workspace)
-        self.trees: dict[str, pygit2.Tree] = {}  # by id of tree or commit; see `objects`
+        self.trees: dict[str, Tree] = {}  # by id of tree or commit; see `objects`
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

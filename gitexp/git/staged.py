@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import NoRepositoryError
 from gitexp.git import command
-from gitexp.git.catfile import EMPTY_TREE, HASH, canonical_mode
+from gitexp.git.catfile import EMPTY_TREE, HASH
+from gitexp.git.fsck import canonical_mode
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import TreeEntry
 

@@ -18,13 +18,14 @@ from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import reason_for_failed_write, translated
 from gitexp.git.fsck import refused_name
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, load_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, MODE_TREE, load_tree
 from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
+    from gitexp.git.fsck import Tree
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person
 
@@ -187,15 +188,15 @@ def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
 
 def _edit(
     repo: Repo,
-    tree: pygit2.Tree | None,
+    tree: Tree | None,
     changes: Mapping[str, _Change],
     where: str,
     written: list[str],
 ) -> pygit2.Oid | None:
     """Return the edited tree's id; None where nothing would be left in it."""
-    builder = repo.git.TreeBuilder() if tree is None else repo.git.TreeBuilder(tree)
+    builder = repo.git.TreeBuilder(*(() if tree is None else (tree.id,)))
     for name, change in changes.items():
-        old = None if tree is None or name not in tree else tree[name]
+        old = None if tree is None else tree.entries.get(name.encode("utf-8", "surrogateescape"))
         path = f"{where}{name}"
         if isinstance(change, dict):
             made = _folder(repo, old, change, path, written)
@@ -220,13 +221,15 @@ def _edit(
 
 def _folder(
     repo: Repo,
-    old: pygit2.Object | None,
+    old: tuple[int, str] | None,
     changes: Mapping[str, _Change],
     path: str,
     written: list[str],
 ) -> pygit2.Oid | None:
-    if isinstance(old, pygit2.Tree) or old is None:
-        return _edit(repo, old, changes, f"{path}/", written)
+    if old is None:
+        return _edit(repo, None, changes, f"{path}/", written)
+    if old[0] == MODE_TREE:
+        return _edit(repo, load_tree(repo, old[1]), changes, f"{path}/", written)
     raise UnsafeInputError(
         "a folder is needed where there is a file or a link",
         where=path,
@@ -235,9 +238,9 @@ def _folder(
 
 
 def _file(
-    repo: Repo, old: pygit2.Object | None, change: bytes | tuple[bytes, bool], path: str
+    repo: Repo, old: tuple[int, str] | None, change: bytes | tuple[bytes, bool], path: str
 ) -> tuple[pygit2.Oid, FileMode]:
-    before = None if old is None else int(old.filemode)
+    before = None if old is None else old[0]
     if before not in {None, MODE_BLOB, MODE_EXECUTABLE}:
         raise UnsafeInputError(
             "a file is to be written where there is a folder, a link or a submodule",

@@ -50,7 +50,10 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
         of_metric = (whole if is_whole else folds).setdefault(name, {})
         of_metric.setdefault(seed, []).append(value)
     return tuple(
-        describe(name, [mean(values) for values in (whole.get(name) or folds[name]).values()])
+        describe(
+            name,
+            [v[0] if len(v) == 1 else mean(v) for v in (whole.get(name) or folds[name]).values()],
+        )
         for name in sorted({*whole, *folds})
     )
 
