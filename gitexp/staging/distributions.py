@@ -112,7 +112,11 @@ def parse_row(line: str, folder: str) -> Row | None:
     name, digest, size = fields
     if name.startswith('"'):
         name = name[1:-1].replace('""', '"')
-    return Row(os.path.normpath(f"{folder}/{name}"), digest, int(size) if size.isdigit() else None)
+    path = os.path.normpath(f"{folder}/{name}")
+    if name.startswith("../"):  # `pip install --target` moves scripts and data into the folder
+        moved = os.path.normpath(f"{folder}/{name.lstrip('./')}")
+        path = moved if os.path.exists(moved) else path  # noqa: PTH110  thousands of them a pass
+    return Row(path, digest, int(size) if size.isdigit() else None)
 
 
 def relative(path: str, repository: str) -> str | None:

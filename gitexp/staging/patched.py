@@ -61,6 +61,8 @@ def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, 
             if row is None or not row.digest.startswith(_SHA256) or row.path.endswith(".pyc"):
                 continue
             state = _state(row.path)
+            if state is None and os.path.relpath(row.path, each.folder).startswith(".."):
+                continue  # a script, which nothing imports; `pip install --target` may leave it out
             if state is None:
                 changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)} is missing")
             elif row.size == state[0] and state[2] <= settled:

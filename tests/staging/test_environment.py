@@ -85,6 +85,26 @@ def test_an_edit_in_an_installed_file_is_found_by_its_size(tmp_path: Path) -> No
     assert patched.find(found, index) == ("lib: lib.py is missing",)
 
 
+def test_what_pip_puts_elsewhere_with_target_was_not_patched(tmp_path: Path) -> None:
+    """RECORD names scripts as in an environment; pip moves them into the target, or leaves them."""
+    site = tmp_path / "a/b/target"
+    install(site, "lib", "x = 1\n")
+    written = tmp_path / "bin/lib"
+    found = distributions.scan([str(site)])
+    (site / "bin").mkdir()
+    moved = written.rename(site / "bin/lib")
+    assert patched.find(found, None) == ()
+    written.write_text("of another environment\n")
+    assert patched.find(found, None) == ()
+    moved.write_text("patched\n")
+    assert patched.find(found, None) == ("lib: bin/lib",)
+    moved.unlink()
+    written.unlink()
+    assert patched.find(found, None) == ()
+    (site / "lib.py").unlink()
+    assert patched.find(found, None) == ("lib: lib.py is missing",)
+
+
 def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
