@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -101,3 +102,14 @@ class MetricComparison:
     posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
     parts: tuple[Part, ...] = ()  # folds or data sets, where these were tested
     variance: VarianceShare | None = None  # where repeats and examples are both random
+
+    @property
+    def one_valued(self) -> str:
+        """The side whose repeats all report the same, alone of the two; "" for none."""
+        sides = {"baseline": self.baseline_values, "candidate": self.candidate_values}
+        still = [
+            name
+            for name, pairs in sides.items()
+            if len(pairs) > 1 and all(math.isclose(v, pairs[0][1], rel_tol=1e-10) for _, v in pairs)
+        ]
+        return still[0] if len(still) == 1 else ""

@@ -61,7 +61,14 @@ class Judged:
 
 def headline(judged: Judged) -> str:
     """Return the first line without the verdict word."""
-    return f"{judged.prefix}{_sentence(judged)}"
+    return f"{judged.prefix}{_sentence(judged)}{_of_one_value(judged)}"
+
+
+def _of_one_value(judged: Judged) -> str:
+    """Say of a verdict that one side always reports the same: it has to have no chance in it."""
+    one = "" if judged.primary is None else judged.primary.one_valued
+    decided = judged.verdict in {Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT}
+    return f"; the {one} always reports the same" if one and decided else ""
 
 
 def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:

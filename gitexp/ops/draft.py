@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import NoSamplesError
-from gitexp.git import objects
 from gitexp.git.reach import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
@@ -272,26 +271,10 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
 
 def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
     """Return the sides that are one draw of their chance, by the text of what was run."""
-    count, found = situation.count, {}
     directions = situation.candidate.config.directions
-    asked = measure.questions(count, situation.plan, directions, ALPHA)
+    asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
     alone = still.alone(situation, [item.metric for item in asked])
-    codes = {}
-    if alone:
-        sides_of = ("baseline", situation.baseline), ("candidate", situation.candidate)
-        codes = {name: _code(repo, side, getattr(count, name)) for name, side in sides_of}
-    for name in alone:
-        other = "candidate" if name == "baseline" else "baseline"
-        if (held := codes[name].held(codes[other])) is not None:
-            found[name] = held
-    return found
-
-
-def _code(repo: Repo, source: Source, counted: SideCount) -> seeding.Code:
-    """Return the text of what a side's repeats ran, which may be another than what it is now."""
-    ran = (item.found.run.source.commit for item in counted.repeats.values())
-    commit = next((each for each in ran if objects.exists(repo, each)), source.commit)
-    return seeding.read(repo, commit, source.config)
+    return seeding.held(repo, situation.baseline, situation.candidate, situation.count, alone)
 
 
 def _remedy(
@@ -303,14 +286,9 @@ def _remedy(
     if measured.idle:
         candidate = situation.candidate
         return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
-    plan = situation.plan
-    if plan is None or not (measured.still or measured.obstacle) or not held:
+    if not (measured.still or measured.obstacle) or situation.plan is None:
         return ""
-    if "candidate" in held:
-        return f"{held['candidate'].how}; then gitexp run --with-baseline"
-    name = plan.baseline.name
-    amend = f'gitexp amend-plan --baseline {advice.quoted(name)} --why "its seed was held fast"'
-    return f"on {name}: {held['baseline'].how}; then {amend} and gitexp run --with-baseline"
+    return seeding.step(held, situation.plan)
 
 
 def _is_lost(repo: Repo, side: SideCount) -> bool:

@@ -223,11 +223,10 @@ def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal
 
 def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     """Say where the code takes up no seed, before two sides of it are run and stopped."""
-    seed = proposal.config.seed
-    if seed.params or seed.arg is not None or head.commit is ABSENT:
+    if head.commit is ABSENT:
         return proposal
     advice = seeding.read(repo, head.commit, proposal.config).advice()
-    return replace(proposal, notes=(*proposal.notes, advice))
+    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice])))
 
 
 def _elsewhere(repo: Repo) -> tuple[str, ...]:

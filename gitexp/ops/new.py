@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import posixpath
 from dataclasses import replace
@@ -26,7 +27,7 @@ from gitexp.model.metricname import by_file, plain, recorded
 from gitexp.model.plan import REPEATS, BaselineRef, Claim
 from gitexp.model.power import Price
 from gitexp.model.proposal import NewReport, NewRequest
-from gitexp.ops import power, private
+from gitexp.ops import power, private, seeding
 from gitexp.ops.assign import assigned
 from gitexp.ops.known import (
     direction_of,
@@ -364,6 +365,13 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
         )
     if not objects.is_ancestor(repo, plan.baseline.commit, start):
         said.append("the baseline is no ancestor of the start; compare will list what else differs")
+    if plan.claim is Claim.METHOD and plan.repeats > 1:
+        with contextlib.suppress(GitexpError):  # a baseline without settings: `run` says it
+            config, _ = plans.config_of(repo, plan.baseline.commit, start)
+            held = seeding.read(repo, plan.baseline.commit, config).fast()
+            if held is not None:
+                step = seeding.step({seeding.BASELINE: held}, plan)
+                said.append(f"the baseline's repeats will all be the same: {held.why}; {step}")
     return said
 
 

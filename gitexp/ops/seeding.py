@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.formats import params
@@ -22,12 +23,17 @@ from gitexp.ops import chance, reading
 from gitexp.ops.chance import SEED_CALL, SEED_NAME, VARIABLE, Scripts, called, imported
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.ops.counting import Count
+    from gitexp.ops.sides import Source
 
+BASELINE: Final = "baseline"
+CANDIDATE: Final = "candidate"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
 _MOST_BYTES = 32 << 20  # of all of them
@@ -82,8 +88,9 @@ class Fixed:
 class Held:
     """Why repeats that all report the same are no method without chance."""
 
-    why: str  # "train.py, line 3 holds the seed fast: ..."
+    why: str  # "train.py, line 3 holds its seed fast: ..."
     how: str  # what to change in this project
+    where: str = ""  # of a number in the text, "" where the text only does not show enough
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +119,10 @@ class Code:
         )
 
     def advice(self) -> str:
-        """Return what a repeat's seed can change of a project that has no seed parameter."""
+        """Return what a repeat's seed can change of a project, where that is worth a word."""
+        if self.config.seed.params or self.config.seed.arg is not None:
+            held = self.fast()
+            return "" if held is None else f"{held.why}; {held.how}"
         if self.able() and not self._option():
             return (
                 f"no seed parameter was found: repeats differ in {VARIABLE} alone; "
@@ -183,12 +193,18 @@ class Code:
         if places:
             more = f" (and {len(places) - 1} more)" if places[1:] else ""
             why = f"{places[0].where} holds its seed fast{more}: {places[0].line}"
-            return Held(why, self._how(places))
+            return Held(why, self._how(places), places[0].where)
         unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
         what = strange if scripts.trees and strange else unread or "what the command runs"
         return Held(f"nothing shows that there is no chance in {what}", self._how(()))
+
+    def fast(self) -> Held | None:
+        """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
+        found = self.held(self)
+        takes = found is not None and self._scripts(self._reached()).takes_seed()
+        return None if found is None or not found.where or takes else found
 
     def _scripts(self, reached: Mapping[str, str]) -> Scripts:
         """Return what is executed of Python, with the names of the seed in it."""
@@ -339,6 +355,35 @@ def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
             text = data.decode("utf-8", "replace")
             texts.append((path, _cells(text, path) if path.endswith(".ipynb") else text))
     return Code(tuple(texts), config, whole)
+
+
+def held(
+    repo: Repo, baseline: Source, candidate: Source, count: Count, alone: Collection[str]
+) -> dict[str, Held]:
+    """Return those of the sides that always report the same, `alone`, which are one draw."""
+    if not alone:
+        return {}
+    code = {BASELINE: baseline, CANDIDATE: candidate}
+    ran = {BASELINE: count.baseline, CANDIDATE: count.candidate}
+    texts = {}
+    for side, source in code.items():  # of what was run, which may be another than what it is now
+        commits = (item.found.run.source.commit for item in ran[side].repeats.values())
+        commit = next((each for each in commits if objects.exists(repo, each)), source.commit)
+        texts[side] = read(repo, commit, source.config)
+    other = {BASELINE: CANDIDATE, CANDIDATE: BASELINE}
+    found = {side: texts[side].held(texts[other[side]]) for side in alone}
+    return {side: each for side, each in found.items() if each is not None}
+
+
+def step(held: Mapping[str, Held], plan: Plan) -> str:
+    """Return the way back to a verdict: what to change on which side, and what to call then."""
+    if not held:
+        return ""
+    if CANDIDATE in held:
+        return f"{held[CANDIDATE].how}; then gitexp run --with-baseline"
+    name = plan.baseline.name
+    again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
+    return f"on {name}: {held[BASELINE].how}; then {again} and gitexp run --with-baseline"
 
 
 def _cells(text: str, path: str) -> str:

@@ -11,8 +11,9 @@ from gitexp.git import objects, refs, repository
 from gitexp.git import status as git_status
 from gitexp.git.absent import ABSENT
 from gitexp.model.listed import UnreadableRecord
+from gitexp.model.plan import Claim
 from gitexp.model.views import StatusView
-from gitexp.ops import why
+from gitexp.ops import seeding, why
 from gitexp.ops.counting import REPEATED, UNPAIRED
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.gather import World, gather
@@ -36,7 +37,9 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.views import LiveRun
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.counting import Count
     from gitexp.ops.live import LiveRuns
+    from gitexp.ops.sides import Source
     from gitexp.ops.why import Failure
     from gitexp.store.index import Index
     from gitexp.store.lookup import Unreadable
@@ -226,13 +229,28 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
-    counts = settled.count.baseline, settled.count.candidate
-    facts.idle = all(acts(traces(each.repeats), able=False) is Acts.NO for each in counts)
-    if facts.idle:
-        notes.append("no variation: all repeats of either side report the same numbers")
+    facts.idle = _still(repo, (baseline, candidate), settled.count, plan, notes)
     notes += settled.count.warnings
     if settled.count.confounded:
         notes.append(f"confounded: {settled.count.confounded}")
+
+
+def _still(
+    repo: Repo, both: tuple[Source, Source], count: Count, plan: Plan, notes: list[str]
+) -> bool:
+    """Note sides that always report the same; return whether no verdict can come of them."""
+    sides = {"baseline": count.baseline, "candidate": count.candidate}
+    said = {name: acts(traces(side.repeats), able=False) for name, side in sides.items()}
+    if Acts.YES not in said.values() or Acts.NO not in said.values():
+        idle = all(each is Acts.NO for each in said.values())
+        notes += ["no variation: all repeats of either side report the same numbers"] * idle
+        return idle
+    alone = [name for name, each in said.items() if each is Acts.NO]
+    held = seeding.held(repo, *both, count, alone) if plan.claim is Claim.METHOD else {}
+    for name in alone:
+        why = f": {held[name].why}" if name in held else ""
+        notes.append(f"all repeats of the {name} report the same numbers{why}")
+    return bool(held)
 
 
 def _unreadable(item: Unreadable) -> UnreadableRecord:

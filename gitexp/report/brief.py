@@ -162,6 +162,11 @@ def _effect(comparison: Comparison) -> Iterator[str | Foreign]:
         yield ", promised "
         yield Foreign(effect_text(plan.effect, plan.direction))
         yield f", alpha {plan.alpha:g}"
+        if main.result is None:
+            yield "; "
+            yield Foreign(comparison.headline, _LONG)
+        elif main.one_valued:
+            yield f"; the {main.one_valued} always reports the same"
 
 
 def _change(comparison: Comparison, main: MetricComparison) -> str:

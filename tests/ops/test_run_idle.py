@@ -9,12 +9,14 @@ import pytest
 
 from gitexp.cli.run import exit_code
 from gitexp.errors import IdleSeedError
+from gitexp.model.amended import Terms
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.model.verdict import Verdict
+from gitexp.ops.amend_plan import amend_plan
 from gitexp.ops.compare import compare
 from gitexp.ops.init import init
 from gitexp.ops.new import new
@@ -144,6 +146,45 @@ def test_a_live_script_with_coarse_numbers_is_not_stopped_and_it_is_said(
     assert finished(report) == {"exploratory": 5}
     assert exit_code(report) == 0
     assert any("all 5 repeats" in text for text in report.warnings)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("frozen", ["baseline", "candidate"])
+def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(
+    tmp_path: Path, frozen: str
+) -> None:
+    fixed = LIVE.replace("(seed)", "(5)").replace(SEED, "")
+    other = LIVE.replace("acc =", "acc = 2 +")
+    mended = LIVE if frozen == "baseline" else other
+    files = (fixed, other) if frozen == "baseline" else (LIVE, fixed)
+    repo = project(tmp_path / "r", {"train.py": files[0]})
+    planned(repo, {"train.py": files[1]})
+    report = run(repo.workspace, RunRequest(with_baseline=True, repeats=8))
+    assert finished(report)[frozen] < 8
+    assert isinstance(report.stopped, IdleSeedError)
+    assert "train.py, line 2 holds its seed fast" in report.stopped.found
+    assert exit_code(report) == 3
+    (result,) = compare(repo.workspace)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert f"on the {frozen}: train.py, line 2" in result.headline
+    assert 'int(os.environ.get("GITEXP_SEED", 5))' in result.next_step
+    seen = status(repo.workspace)
+    assert seen.next_step == "gitexp compare"
+    assert any(f"{frozen} report the same numbers: train.py, line 2" in n for n in seen.notes)
+    with pytest.raises(IdleSeedError, match="seeds 0-2 report the same"):
+        run(repo.workspace, RunRequest(with_baseline=True))
+    if frozen == "baseline":
+        assert "act on the baseline" in report.stopped.summary
+        assert report.next_step == result.next_step
+        assert result.next_step.startswith("on main: in train.py, line 2, write ")
+        repo.switch("main")
+        repo.commit({"train.py": mended})
+        repo.switch("exp/x")
+        amend_plan(repo.workspace, None, Terms(baseline="main"), why="its seed was held fast")
+    else:
+        repo.commit({"train.py": mended})
+    assert run(repo.workspace, RunRequest(with_baseline=True)).stopped is None
+    assert compare(repo.workspace)[0].verdict is Verdict.SUPPORTED
 
 
 def test_a_method_without_chance_gets_a_partner_for_each_repeat_of_the_other(

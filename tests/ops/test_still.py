@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli import main
 from gitexp.model.comparison import Role
 from gitexp.model.config import Predictions
 from gitexp.model.ids import CommitHash
@@ -343,6 +344,35 @@ def test_data_divided_alike_on_both_sides_are_a_condition_and_no_draw(lab: Lab) 
     lab.repo.commit({"train.py": split.replace("0)", "1)") + LIVE}, at=lab.tick())
     lab.record("d", {"f1": scores(0.7, range(6))}, plan=plan)
     assert one(lab).verdict is Verdict.UNDECIDABLE
+
+
+VERBS: Mapping[str, tuple[str, ...]] = {  # `show` after there is a conclusion to show
+    "compare": (),
+    "status": (),
+    "review": ("main...HEAD",),
+    "conclude": ("-m", "it is better"),
+    "show": ("deep",),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [(FIXED, "train.py, line 2 holds its seed fast"), ("f1 = 0.1\n", "baseline (always )?report")],
+    ids=["one draw", "no chance"],
+)
+def test_each_verb_says_that_one_side_always_reports_the_same(
+    lab: Lab, capsys: pytest.CaptureFixture[str], text: str, said: str
+) -> None:
+    plan = half_dead(lab, "baseline", text)
+    lab.record("b", {"f1": dict.fromkeys(range(6), 0.1)}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.5, range(6))}, plan=plan)
+    for verb, given in VERBS.items():
+        # -q of these two says where one is, and whether a rule is broken
+        for form in ("-v" if verb in {"status", "review"} else "-q", "--json"):
+            asked = [*given, *(["--dry-run"] if (verb, form) == ("conclude", "-q") else [])]
+            main.main(["-C", str(lab.repo.path), verb, *asked, form])
+            answer = capsys.readouterr().out
+            assert re.search(said, answer), (verb, form, answer)
 
 
 def test_one_metric_that_saturates_does_not_make_a_side_deterministic(lab: Lab) -> None:

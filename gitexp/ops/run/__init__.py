@@ -133,6 +133,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         watch = Watch(seen, prepared)
         if not (request.keep_going or request.again or resumed.calls):
             watch.check()
+        for said in watch.foretold():  # told at once: at its end the call says what came of it
+            tell(ProgressEvent(ProgressKind.WARNING, said))
         for each in prepared:
             states.write(seen.workdir, each.state)
         resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
@@ -253,6 +255,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         accept_first=accept_first,
         acts=watch.acts,
         acts_elsewhere=watch.acts_elsewhere,
+        is_draw=watch.is_draw,
         value_of=lambda outcome: _value(outcome, prepared[0].state.plan_metric),
         metric=prepared[0].state.plan_metric,
         tell=tell,

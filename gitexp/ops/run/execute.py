@@ -156,6 +156,7 @@ class Surroundings:
     accept_first: Callable[[SideJobs, Outcome], None]
     acts: Callable[[str, Sequence[Outcome]], Acts]
     acts_elsewhere: Callable[[str], bool]
+    is_draw: Callable[[str], bool]
     value_of: Callable[[Outcome], str]
     metric: str
     tell: Callable[[ProgressEvent], None]
@@ -193,11 +194,12 @@ class _Loop:
     finished: dict[str, list[Outcome]] = field(default_factory=dict)
     held: dict[str, list[Job]] = field(default_factory=dict)  # by side, until the other has shown
     idle: list[str] = field(default_factory=list)
+    over: bool = False  # one side is one draw, and the other one is not
 
     @property
     def no_more(self) -> bool:
         """Whether no further repeat may start."""
-        return self.stopping > 0 or (self.failed and not self.around.keep_going)
+        return self.over or self.stopping > 0 or (self.failed and not self.around.keep_going)
 
     def submit(self, side: SideJobs, jobs: Sequence[Job]) -> None:
         """Write the jobs down and give them to the engine."""
@@ -243,7 +245,7 @@ class _Loop:
         self.active = [each for each in self.active if each not in ended]
         for each in ended:
             self._end(each)
-        if self.failed and self.no_more and not self.stopping:
+        if self.no_more and not self.stopping:
             self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
         return bool(ended)
 
@@ -279,7 +281,12 @@ class _Loop:
         said = {name: self.around.acts(name, found) for name, found in self.finished.items()}
         for side in sides:
             name, others = side.side, [other for other in sides if other is not side]
-            if said.get(name) is not Acts.NO or self._varies(name, others, said):
+            varies = said.get(name) is Acts.NO and self._varies(name, others, said)
+            if varies and self.around.is_draw(name):  # no verdict can come of the other one either
+                self.idle.append(name)
+                self.over = True
+                return
+            if said.get(name) is not Acts.NO or varies:
                 self._give_out(side, said.get(name))
                 continue
             mine = [each for each in queued if each.side is side]

@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.git import objects
+from gitexp.model.plan import Claim
 from gitexp.model.run import RepeatState
 from gitexp.ops import eligible, seeding
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import cells, record
-from gitexp.ops.run.situation import BASELINE, CANDIDATE
+from gitexp.ops.seeding import BASELINE, CANDIDATE, Held
 from gitexp.ops.variation import Acts, acts, agree, trace
 from gitexp.store import lookup
 from gitexp.store.index import open_index
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.seeds import SeedChoice
     from gitexp.ops.run.situation import Situation
+    from gitexp.ops.seeding import Code
     from gitexp.ops.variation import Trace
     from gitexp.store.lookup import FoundRun
 
@@ -37,7 +39,7 @@ class Watch:
 
     seen: Situation
     prepared: Sequence[Prepared]
-    _able: dict[str, bool] = field(default_factory=dict)
+    _codes: dict[str, Code] = field(default_factory=dict)
     _found: list[FoundRun] | None = None
     _elsewhere: bool | None = None
     _varying: set[str] = field(default_factory=set)  # sides; what differs does not agree later
@@ -67,17 +69,45 @@ class Watch:
         ------
         IdleSeedError
         """
-        if not self.prepared:
-            return
+        dead = []
         for each in self.prepared:
-            traces = list(self._recorded(each.setting.cell))
-            choice = self._choice(each.setting.cell)
-            if not traces or choice.for_snapshot is not None:
-                return
-            if self._told(traces, each.setting.cell) is not Acts.NO:
-                return
-        if not self.acts_elsewhere(self.prepared[0].state.side):
-            raise self.error({each.state.side: () for each in self.prepared})
+            cell = each.setting.cell
+            if self._choice(cell).for_snapshot is None and (found := list(self._recorded(cell))):
+                dead += [cell.side] * (self._told(found, cell) is Acts.NO)
+        draws = [side for side in dead if self.is_draw(side)]
+        idle = dead and dead == [each.state.side for each in self.prepared]
+        if draws or (idle and not self.acts_elsewhere(dead[0])):
+            raise self.error(dict.fromkeys(dead if idle else draws, ()))
+
+    def foretold(self) -> Iterator[str]:
+        """Yield what the text alone says of sides that will always report the same."""
+        for each in self.prepared:
+            if len(each.seeds) > 1 and (held := self._code(each.setting.cell).fast()) is not None:
+                yield f"{each.state.side}: {held.why}; {self._step(each.state.side, held)}"
+
+    def is_draw(self, side: str) -> bool:
+        """Whether a side that always reports the same is one draw of its chance, by its text."""
+        return self._held(side) is not None
+
+    def _held(self, side: str) -> Held | None:
+        plan = self.seen.plan
+        if plan is None or plan.claim is Claim.MODEL or side not in {CANDIDATE, BASELINE}:
+            return None
+        mine, other = self._cell(side), self.prepared[-1].setting.cell
+        other = self.prepared[0].setting.cell if other is mine else other
+        return self._code(mine).held(self._code(other))
+
+    def _step(self, side: str, held: Held) -> str:
+        plan = self.seen.plan
+        return held.how if plan is None or side != BASELINE else seeding.step({side: held}, plan)
+
+    def _cell(self, side: str) -> Cell:
+        return next(each.setting.cell for each in self.prepared if each.state.side == side)
+
+    def _code(self, cell: Cell) -> Code:
+        if cell.side not in self._codes:
+            self._codes[cell.side] = seeding.read(self.seen.repo, cell.commit, cell.config)
+        return self._codes[cell.side]
 
     def acts_elsewhere(self, side: str) -> bool:
         """Whether the side that this one will be compared with, and is not run now, varies."""
@@ -92,9 +122,15 @@ class Watch:
 
     def error(self, started: Mapping[str, Sequence[int]]) -> IdleSeedError:
         """Return what to say once sides were stopped, with the seeds that were begun."""
-        side = self.prepared[0]
-        cell = side.setting.cell
-        error = seeding.read(self.seen.repo, cell.commit, cell.config).remedy()
+        side = next(iter(started))
+        error = self._code(self._cell(side)).remedy()
+        held = self._held(side)
+        if len(started) == 1 and side == BASELINE:
+            error.summary = error.summary.replace("act:", "act on the baseline:")
+            error.next_step = self._step(side, held or Held("", error.next_step))
+        if len(started) == 1 and held is not None:
+            error.where, error.found = "", held.why
+            error.expected = "another seed in each repeat; --keep-going runs all as they are"
         said = []
         for each in self.prepared:
             name = each.state.side
@@ -114,20 +150,15 @@ class Watch:
             # what they made may differ though nothing in it is of the seed: a date
             traces = [trace(outcome.seed, outcome.samples) for outcome in outcomes]
             if side not in stopped and len(traces) > 1 and traces[0].numbers and agree(traces):
-                yield (
-                    f"all {len(traces)} repeats of the {side} reported the same numbers: unless "
-                    "it has no chance in it, its seed may not act (gitexp help idle seed)"
-                )
+                held = self._held(side)
+                why = "unless it has no chance in it, its seed may not act (gitexp help idle seed)"
+                if held is not None:
+                    why = f"{held.why}; {self._step(side, held)}"
+                yield f"all {len(traces)} repeats of the {side} reported the same numbers: {why}"
 
     def _told(self, traces: Sequence[Trace], cell: Cell) -> Acts:
         found = acts(traces, able=False)
-        return found if found is not Acts.NO else acts(traces, able=self._is_able(cell))
-
-    def _is_able(self, cell: Cell) -> bool:
-        if cell.side not in self._able:
-            code = seeding.read(self.seen.repo, cell.commit, cell.config)
-            self._able[cell.side] = code.able()
-        return self._able[cell.side]
+        return found if found is not Acts.NO else acts(traces, able=self._code(cell).able())
 
     def _choice(self, cell: Cell) -> SeedChoice:
         return next(choice for each, choice in self.seen.sides if each is cell)

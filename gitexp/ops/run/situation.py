@@ -19,7 +19,7 @@ from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
-from gitexp.ops import eligible
+from gitexp.ops import eligible, seeding
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
@@ -49,8 +49,8 @@ if TYPE_CHECKING:
     from gitexp.store.index import Index
     from gitexp.store.lookup import FoundRun
 
-CANDIDATE = "candidate"
-BASELINE = "baseline"
+CANDIDATE = seeding.CANDIDATE
+BASELINE = seeding.BASELINE
 EXPLORATORY = "exploratory"
 
 
