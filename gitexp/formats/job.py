@@ -73,6 +73,7 @@ def load(data: bytes, where: str) -> Job:
         seeds=fields.integer_map("seeds"),
         made=fields.texts("made", ()),
         whole=fields.flag("whole", default=True),
+        left_out=fields.texts("left_out", ()),
     )
     fields.only_known()
     return job
@@ -117,6 +118,7 @@ def dump(job: Job) -> bytes:
             **seeds_json("seeds", job.seeds),
             **({"made": list(job.made)} if job.made else {}),
             **({} if job.whole else {"whole": False}),
+            **({"left_out": list(job.left_out)} if job.left_out else {}),
         }
     )
 

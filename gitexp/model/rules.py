@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Output
+    from gitexp.model.run import Output, Run
 
 
 class Policy(enum.Enum):
@@ -112,6 +112,9 @@ class Outside:
         None also where a branch by one of these patterns is known to have the commit: it was let
         in before.
         """
+
+    def contradicted(self, run: Run, commit: CommitHash) -> str | None:
+        """Return how a record that a commit adds differs from its source; "" where it does not."""
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""

@@ -21,7 +21,7 @@ another fixed seed is another sample, and sides pair on equal seeds only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,7 @@ from gitexp.ops.eligible import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest
+    from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest, RunId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Key, Repeat, Sample
     from gitexp.ops.eligible import Eligible
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 
     Earlier = Callable[[FoundRun, FoundRun], bool]
 
+CONTRADICTED = "contradicts itself"
 ELSEWHERE = "found elsewhere"
 REPEATED = "the same sample again"
 OTHER_ENVIRONMENT = "other environment"
@@ -71,6 +72,8 @@ class Found:
         Those of `elsewhere` that ``--pool`` takes in.
     lines : tuple of (str, tuple of FoundRun)
         What own branches, and the archive, have of `elsewhere` of this plan and these inputs.
+    contradicted : mapping of RunId to str
+        Runs that are not what they say, and why; they never count.
     """
 
     candidate: tuple[FoundRun, ...]
@@ -78,6 +81,7 @@ class Found:
     elsewhere: tuple[FoundRun, ...] = ()
     pooled: tuple[FoundRun, ...] = ()
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
+    contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FoundRun]:
         """Go over all of them, each once."""
@@ -160,10 +164,18 @@ def count(
     unused: list[Unused] = []
     warnings: list[str] = []
     everywhere = tuple(found)
-    mine = of_candidate(
-        (*found.candidate, *found.pooled), everywhere, plan, candidate, earlier, unused
+    wrong = found.contradicted
+    unused.extend(
+        left_aside(CONTRADICTED, item, finished_seeds(item))
+        for item in everywhere
+        if item.run.id in wrong
     )
-    theirs = of_baseline((*found.candidate, *found.baseline, *found.pooled), plan, baseline, unused)
+    mine, beside = (
+        tuple(item for item in runs if item.run.id not in wrong)
+        for runs in ((*found.candidate, *found.pooled), found.baseline)
+    )
+    ours = of_candidate(mine, everywhere, plan, candidate, earlier, unused)
+    theirs = of_baseline((*mine, *beside), plan, baseline, unused)
     pooled = {item.run.id for item in found.pooled}
     unused.extend(
         left_aside(ELSEWHERE, item, finished_seeds(item))
@@ -171,7 +183,7 @@ def count(
         if item.run.inputs in {baseline, candidate} and item.run.id not in pooled
     )
     left = _collect(theirs, earlier, warnings, unused, "baseline")
-    right = _collect(mine, earlier, warnings, unused, "candidate")
+    right = _collect(ours, earlier, warnings, unused, "candidate")
     (left_key, right_key), confounded = _choose(left, first_complete(right, plan))
     _others(left, left_key, unused)
     _others(right, right_key, unused)
@@ -179,7 +191,7 @@ def count(
     if left_key is not None and right_key is not None:
         shared = left[left_key].keys() & right[right_key].keys()
     one = _side(left, left_key, theirs.runs, shared, unused)
-    two = _side(right, right_key, mine.runs, shared, unused)
+    two = _side(right, right_key, ours.runs, shared, unused)
     pairs = tuple(sorted({seed for seed, _ in shared}))
     if pairs:
         _unpaired(one, pairs, unused)

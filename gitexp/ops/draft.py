@@ -201,6 +201,8 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         _check_samples(baseline, candidate, counted, plan, swapped, lines, failed)
     claim = _claim(plan, counted, candidate)
     problem = _problem(evaluation, options, same=same, claim=claim)
+    if baseline.config.project != candidate.config.project:
+        problem = "the project's folder is another one, and what lies outside it is no input"
     cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
     situation = Situation(
         repo.workspace.top,

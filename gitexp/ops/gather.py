@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.metricname import recorded, several
+from gitexp.ops.contradicted import Sources
 from gitexp.ops.counting import Found
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
@@ -56,6 +57,7 @@ class World:
         self.tops = frozenset(tip.commit for tip in self.tips)
         self.graph = Graph(repo, index, [*sorted(self.tops), *more])
         self.order = {item.run: item for item in self.graph.additions()}
+        self.sources = Sources(repo, index)
         self._reach: dict[CommitHash, frozenset[RunId]] = {}
         self._before: dict[tuple[RunId, RunId], bool] = {}
         self._read: tuple[frozenset[str], lookup.Lookup] | None = None
@@ -152,8 +154,16 @@ def gather(
     elsewhere = tuple(item for item in rest if item.run.id not in theirs)
     taken = {run for commit in pools for run in world.reach(commit)}
     pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
+    wrong = {
+        item.run.id: why
+        for item in (*right, *left, *pooled)
+        if item.run.inputs in inputs
+        and (why := world.sources.contradiction(item.run, item.samples, item.commit, plan))
+    }
+    warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
+    lines = _lines(world, candidate, plan, elsewhere, taken)
     return Gathered(
-        Found(right, left, elsewhere, pooled, _lines(world, candidate, plan, elsewhere, taken)),
+        Found(right, left, elsewhere, pooled, lines, wrong),
         world.earlier,
         tuple(warnings),
         anywhere.unreadable,

@@ -16,6 +16,7 @@ from gitexp.git import remote as remote_git
 from gitexp.model.rules import Outside
 from gitexp.ops import grade
 from gitexp.ops.compare import compare
+from gitexp.ops.contradicted import Sources
 from gitexp.ops.unsent import DataRemote
 from gitexp.store import layout
 from gitexp.store.index import open_index
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, Conclusion, MetricComparison
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Output
+    from gitexp.model.run import Output, Run
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.contradicted import Known
 
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
 
@@ -51,6 +53,7 @@ class World(Outside):
         self._remote = remote
         self._data = DataRemote(workspace, environ)
         self._unknown: list[str] = []
+        self._known: Known = {}
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -69,6 +72,12 @@ class World(Outside):
         repo = repository.open_repository(self._workspace)
         with open_index(self._workspace) as index:
             return grade.is_ordered(repo, index, plan, commit, protected)
+
+    def contradicted(self, run: Run, commit: CommitHash) -> str | None:
+        """Return how a record that a commit adds differs from its source; "" where it does not."""
+        repo = repository.open_repository(self._workspace)
+        with open_index(self._workspace) as index:
+            return Sources(repo, index, self._known).contradiction(run, (), commit, None)
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""

@@ -15,6 +15,7 @@ from gitexp.model.checked import CheckedPlan
 from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
 from gitexp.model.rules import Outside
 from gitexp.ops import compare, grade, outside, sides
+from gitexp.ops.contradicted import Sources
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.rules.facts import differences
 from gitexp.store import conclusions, inputs, layout, lookup, merged, plans
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison, Conclusion
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
+    from gitexp.model.run import Run
     from gitexp.ops.sides import Named
     from gitexp.store.index import Index
 
@@ -40,7 +42,10 @@ class Asked(Outside):
     What cannot be compared stands in its place in the review, so nothing is `unanswered`.
     """
 
-    __slots__ = ("_known", "at", "base", "branch", "head", "index", "program", "repo", "unrecorded")
+    __slots__ = (
+        "_known", "_sources", "at", "base", "branch", "head", "index", "program", "repo",
+        "unrecorded",
+    )  # fmt: skip
 
     def __init__(  # noqa: PLR0913, PLR0917  what it knows
         self,
@@ -61,6 +66,7 @@ class Asked(Outside):
         self.program = program
         self.unrecorded: set[str] = set()  # experiments that rest on no record that is here
         self._known: dict[tuple[str, PlanDigest], Compared] = {}
+        self._sources = Sources(repo, index)
 
     def compared(self, plan: Plan) -> Compared:
         """Return the comparison of a plan's candidate with its baseline, worked out once."""
@@ -83,6 +89,10 @@ class Asked(Outside):
         if comparison is None:
             return problem if plan.name in self.unrecorded else None
         return outside.difference(conclusion.comparison, comparison)
+
+    def contradicted(self, run: Run, commit: CommitHash) -> str | None:
+        """Return how a record that a commit adds differs from its source; "" where it does not."""
+        return self._sources.contradiction(run, (), commit, None)
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
         """Return whether a plan is seen to be older than the runs that a commit has of it."""

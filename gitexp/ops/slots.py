@@ -21,12 +21,13 @@ from gitexp.git.command import clean_slot
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from gitexp.data.cache import CacheConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.job import Given, LinkedPath, StageOut
 
+_BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENSE.txt"))
 _WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
 _PAUSE_S = 0.01
 
@@ -156,11 +157,26 @@ def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
     UnsafeInputError
         If a folder on the way is a link.
     """
-    for out in outs:
-        if out.persist:
-            continue
+    _remove(project, [out.path for out in outs if not out.persist])
+
+
+def leave_out(slot: Path, paths: Collection[str]) -> None:
+    """Delete what a job must not see; an empty file takes the place of a text that builds ask for.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    _remove(slot, paths)
+    for name in _BUILDS_ASK.intersection(paths):
+        (slot / name).touch()
+
+
+def _remove(top: Path, paths: Iterable[str]) -> None:
+    for path in paths:
         try:
-            folder, name = _open_parent(project, out.path, create=False)
+            folder, name = _open_parent(top, path, create=False)
         except FileNotFoundError:
             continue
         try:

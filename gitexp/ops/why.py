@@ -17,7 +17,7 @@ from gitexp.git import objects
 from gitexp.model.comparison import LATE
 from gitexp.model.run import RepeatState
 from gitexp.ops.changes import environment_changes
-from gitexp.ops.counting import ELSEWHERE, OTHER_DATA, OTHER_ENVIRONMENT, OTHER_SEEDS
+from gitexp.ops.counting import CONTRADICTED, ELSEWHERE, OTHER_DATA, OTHER_ENVIRONMENT, OTHER_SEEDS
 from gitexp.ops.eligible import EXPLORATORY, REPORTED, SPENT, finished_seeds, is_under
 from gitexp.store import inputs, lookup, plans
 
@@ -40,6 +40,7 @@ _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
 _SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
 _SAID: Final = {
+    CONTRADICTED: "in records that contradict themselves; gitexp compare names them",
     ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
     OTHER_DATA: "ran with other linked data",
     OTHER_SEEDS: "ran with other fixed seeds",

@@ -144,6 +144,10 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
     with slots.take(job.slots, job.commit) as slot:
         reach(Point.RUN_WORKTREE)
         project = slot / job.project
+        slots.leave_out(slot, job.left_out)
+        for stage in job.stages:  # nor does anything read what a stage is to make later
+            if not stage.frozen:
+                slots.remove_outs(project, stage.outs)
         own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / measured.POINTS)}
         # A notebook that logs by hand and starts a run hands down where its own curves go.
         given = {

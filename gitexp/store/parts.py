@@ -22,6 +22,7 @@ from gitexp.git.absent import Absent
 from gitexp.git.objects import (
     MODE_COMMIT,
     MODE_LINK,
+    walk_tree,
 )
 from gitexp.store import declared
 from gitexp.store.beside import beside
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 PartKind = Literal["code", "params", "data", "config"]
 
 _NO_FILES = (MODE_LINK, MODE_COMMIT)
+_OF_DVC = frozenset(("config", ".gitignore"))  # what DVC itself reads in its folder
 _SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
 
@@ -101,6 +103,50 @@ def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str
             if key not in seeds:
                 found[key if file == "params.yaml" else f"{file}:{key}"] = value
     return found
+
+
+def left_out(state: State) -> tuple[str, ...]:
+    """Return what a job must not see, since the digest does not either: no helper hides in it.
+
+    What `inputs.ignore` names and no stage does, what is beside DVC's settings, and outputs that no
+    stage makes; gitexp's own folder is in no worktree of a job. Paths start at the tree's top; a
+    folder of which nothing is left stands for all below it. What DVC and Git themselves read stays
+    (``.gitignore``, dvc.lock).
+    """
+    stages = state.stages()
+    outputs = outputs_of(state, stages)
+    below = tuple(f"{path}/" for path in outputs)
+    made = [out for stage in stages for out in stage.outs]
+    ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state.config, stages)
+
+    def hidden(inner: str) -> bool:
+        folders, name = inner.split("/")[:-1], posixpath.basename(inner)
+        if ".dvc" in folders:
+            return name not in _OF_DVC
+        if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
+            return False
+        if inner in outputs or inner.startswith(below):
+            return not any(out.touches(inner) for out in made)
+        return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
+
+    gone: list[str] = []
+    kept: set[str] = set()
+    project = f"{state.config.project}/" if state.config.project else ""
+    for entry in state.walked or walk_tree(state.repo, state.tree):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        inner = path.removeprefix(project) if path.startswith(project) else ""
+        if hidden(inner):
+            gone.append(path)
+        else:
+            kept.update(_with_folders(path))
+    whole = (next(each for each in _with_folders(path) if each not in kept) for path in gone)
+    return tuple(dict.fromkeys(whole))
+
+
+def _with_folders(path: str) -> list[str]:
+    """Return a path with all folders that lead to it, the outermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
 def _files(

@@ -6,10 +6,12 @@ import hashlib
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.facts import Finding, Rule
-from gitexp.ops.rules.recorded import Unread, new_runs, run_files, runs_in
-from gitexp.store.layout import ENVIRONMENTS, run_dir, samples_csv
+from gitexp.ops.rules.itself import by_itself
+from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
+from gitexp.store.layout import ENVIRONMENTS, plan_path, run_dir, samples_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,6 +87,18 @@ def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Itera
         yield Finding(f"run {run[:8]} has no samples.csv", again, table)
     elif hashlib.sha256(data).hexdigest() != record.samples_sha256:
         yield Finding(f"the samples of run {run[:8]} are not what it vouches for", again, table)
+    why = _contradiction(facts, record)
+    if why:
+        yield Finding(f"run {run[:8]} is not what it says: {why}", again, path)
+
+
+def _contradiction(facts: Facts, record: Run) -> str:
+    """Return what a record says that cannot be; "" where nothing is seen, or nobody can look."""
+    plan = None if record.plan is None else plan_at(facts.tree, plan_path(record.plan.name))
+    why = by_itself(record, None if isinstance(plan, Unread) else plan)
+    if why or not facts.commit:
+        return why
+    return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""
 
 
 def _environment(facts: Facts, change: Change) -> Iterator[Finding]:

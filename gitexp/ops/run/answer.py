@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from gitexp.ops import why
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import situation
 from gitexp.ops.status import next_of_plan
+from gitexp.store import parts
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +34,7 @@ _NO_FILE = re.compile(
     r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
     r"([^/'][^']{0,300})'"
 )
+_WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
 
@@ -141,6 +144,7 @@ def report(  # noqa: PLR0913  the parts of the answer
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
             *_missing_files(seen, recorded, warnings),
+            *_left_out(seen, recorded),
             *dict.fromkeys(heard),
         ),
         next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
@@ -305,6 +309,22 @@ def _missing_files(
                 "on the baseline, too, and begin a new plan there"
             )
     return list(said.values())
+
+
+def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Name what failed repeats missed since the settings say that it acts on no result."""
+    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    hidden = parts.left_out(seen.sides[0][0].seen(seen.repo)) if any(lines) else ()
+    return [
+        f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
+        "result, or an output's name does, so no repeat sees it; take it from there and commit"
+        for path in hidden
+        if any(_stem(path) in _WORDS.findall(line) for line in lines)
+    ]
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).partition(".")[0]
 
 
 def _unfinished(each: RecordedRun) -> list[Repeat]:

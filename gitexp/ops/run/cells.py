@@ -14,6 +14,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import plans
+from gitexp.store.state import State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +61,10 @@ class Cell:
     params: Mapping[str, ParamValue]
     entries: tuple[Entry, ...] = field(repr=False)
     first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
+
+    def seen(self, repo: Repo) -> State:
+        """Return the tree as it is read by these settings."""
+        return State(repo, self.tree, self.config, self.entries)
 
     @property
     def committed_seed(self) -> int:

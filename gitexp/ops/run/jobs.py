@@ -55,6 +55,7 @@ class Setting:
     variables: Mapping[str, str]
     expect_metrics: tuple[str, ...]
     overrides: Mapping[ParamKey, ParamValue]
+    left_out: tuple[str, ...] = ()
 
 
 def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) -> Stage:
@@ -166,6 +167,7 @@ def _job(
         variables=setting.variables,
         expect_metrics=setting.expect_metrics,
         seeds={str(key): seeds[key] for key in seeds} if config.seed.is_vector else {},
+        left_out=setting.left_out,
     )
 
 

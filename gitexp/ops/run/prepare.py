@@ -31,6 +31,7 @@ from gitexp.ops.run.state import State
 from gitexp.staging import imports
 from gitexp.staging import params as params_staging
 from gitexp.store import inputs as inputs_rules
+from gitexp.store.parts import left_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -200,6 +201,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         variables={},
         expect_metrics=expected,
         overrides=cell.overrides,
+        left_out=left_out(cell.seen(situation.repo)),
     )
     wanted = _without_snapshot(situation, setting, choice)
     draft = Run(

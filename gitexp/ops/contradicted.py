@@ -1,0 +1,117 @@
+"""A record held against itself: what it says of its source, its plan and its repeats has to agree.
+
+Numbers can be made up; these contradictions are free to find. What cannot be looked at - a source
+that a rebase or a squash has lost, the far side of a shallow clone - contradicts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.formats import config as config_format
+from gitexp.git import objects
+from gitexp.model.run import Origin, RepeatState
+from gitexp.ops.rules.itself import by_itself
+from gitexp.store import inputs, plans
+from gitexp.store.parts import params_values
+from gitexp.store.state import State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Run, Sample
+    from gitexp.store.index import Index
+    from gitexp.store.inputs import SwapKind
+
+    Known = dict[tuple[object, ...], tuple[InputsDigest, Mapping[str, ParamValue]]]
+
+
+_KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
+
+
+class Sources:
+    """What the sources of runs really are, each worked out once.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    known : dict, optional
+        What was worked out before.
+    """
+
+    def __init__(self, repo: Repo, index: Index, known: Known | None = None) -> None:
+        self._repo, self._index = repo, index
+        self._known: Known = {} if known is None else known
+
+    def contradiction(
+        self, run: Run, samples: Iterable[Sample], added: CommitHash, plan: Plan | None
+    ) -> str:
+        """Return what in a record cannot be; "" where nothing is seen.
+
+        Parameters
+        ----------
+        run : Run
+        samples : iterable of Sample
+        added : CommitHash
+            The commit that added it.
+        plan : Plan or None
+            The one that it was run under, where that is known.
+        """
+        if run.origin is Origin.REPORTED:
+            return ""
+        finished = {item.seed for item in run.repeats if item.state is RepeatState.FINISHED}
+        if not {item.seed for item in samples} <= finished:
+            return "it has samples of repeats that did not finish"
+        return by_itself(run, plan) or self._by_source(run, added)
+
+    def _by_source(self, run: Run, added: CommitHash) -> str:
+        source = run.source
+        if not objects.exists(self._repo, source.commit):
+            return ""
+        short = source.commit[:9]
+        if objects.commit_info(self._repo, source.commit).tree != source.tree:
+            return f"its source {short} has another tree"
+        key = (source.commit, source.config, *map(str, sorted(source.overrides.items())))
+        try:
+            if key not in self._known or source.swaps:
+                self._known[key] = self._of(run, added)
+        except GitexpError:  # settings that are gone, or that this version cannot read
+            return ""
+        digest, params = self._known[key]
+        if digest != run.inputs:
+            return f"its source {short} has other inputs"
+        wrong = [name for name in sorted(params) if run.params.get(name) != params[name]]
+        wrong += [name for name in sorted(run.params) if name not in params]
+        if wrong and run.params:  # of one that says none R4 speaks
+            return f"its source {short} has another {wrong[0][:80]}"
+        return ""
+
+    def _of(self, run: Run, added: CommitHash) -> tuple[InputsDigest, Mapping[str, ParamValue]]:
+        repo, source = self._repo, run.source
+        config = self._config(run, added)
+        swaps: dict[SwapKind, TreeId] = {
+            kind: objects.commit_info(repo, source.swaps[kind]).tree
+            for kind in _KINDS
+            if kind in source.swaps
+        }
+        digest = inputs.compute(
+            repo,
+            source.tree,
+            config,
+            overrides=source.overrides,
+            swaps=swaps,
+            index=self._index,
+        )
+        theirs = swaps.get("params", source.tree)
+        return digest, params_values(State(repo, theirs, config), source.overrides)
+
+    def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
+        if run.source.config is None:
+            return plans.config_of(self._repo, run.source.commit, added)[0]
+        return config_format.load(objects.blob(self._repo, run.source.config), run.source.config)

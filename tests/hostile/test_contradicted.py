@@ -1,0 +1,212 @@
+"""Records with each field changed by one: a rule says it, or nothing rests on the record.
+
+A field that is added to run.json has to be put into one of the tables.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gitexp.cli.dispatch import dispatch
+from gitexp.formats import run as run_format
+from gitexp.model.review import FailOn
+from gitexp.model.run import Origin
+from gitexp.model.verdict import Verdict
+from gitexp.ops.review import exit_code, review
+from gitexp.store import layout
+from tests.build import clone
+from tests.ops.records import ENVIRONMENT, EVALUATION, START, Lab, one, scores
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from gitexp.formats.jsontext import Json
+    from gitexp.model.review import Review
+    from tests.build import BuiltRepo
+
+    Record = dict[str, Json]
+
+SEEDS: Final = range(10)
+# What its change to another value breaks: a rule by name, or the candidate's repeats that count.
+SAID: Final[dict[str, tuple[str, Json]]] = {
+    "$schema": ("R3", "gitexp/run@9"),
+    "id": ("R3", "z" * 16),
+    "origin": ("uncounted", "reported"),
+    "source.commit": ("R3", "MAIN"),
+    "source.tree": ("R3", "1" * 40),
+    "source.overrides": ("R3", {"depth": 9}),
+    "source.swaps": ("R3", {"params": "MAIN"}),
+    "inputs": ("R3", "1" * 64),
+    "plan": ("uncounted", None),
+    "plan.name": ("R2", "other"),
+    "plan.digest": ("R2", "1" * 64),
+    "started_at": ("R3", "2025-12-31T23:59:59Z"),
+    "ended_at": ("R3", "2025-12-31T23:59:59Z"),
+    "seeds": ("R3", [0]),
+    "repeats": ("uncounted", []),
+    "repeats.seed": ("R3", 77),
+    "repeats.state": ("uncounted", "failed"),
+    "repeats.ended_at": ("R3", "2025-12-31T23:59:59Z"),
+    "repeats.environment": ("confounded: environment", "1" * 64),
+    "repeats.evaluation": ("uncounted", "1" * 64),
+    "repeats.links": ("confounded: data", "1" * 64),
+    "params": ("R3", {"depth": 12345}),
+    "samples.rows": ("uncounted", 9),
+    "samples.sha256": ("R3", "1" * 64),
+}
+# No number rests on them; who made a record is said by its commit, and a lost source is named.
+FREE: Final = {
+    "author.email", "author.name", "call", "command", "committed_seed", "engine", "group",
+    "program", "source.branch", "source.config", "warnings", "repeats.attempt",
+    "repeats.evaluation_basis", "repeats.exit_code", "repeats.log_tail", "repeats.outputs",
+    "repeats.reason", "repeats.resources", "repeats.snapshot", "repeats.stage",
+    "repeats.started_at", "repeats.warnings", "samples.$schema",
+}  # fmt: skip
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def recorded(lab: Lab, change: Callable[[Record], object] = len) -> None:
+    """Record an experiment that is supported, with a change of the candidate's record."""
+    lab.init()
+    plan = lab.plan()
+    lab.change()
+    low = scores(0.6, SEEDS)
+    high = {seed: low[seed] + 0.05 + 0.001 * (seed % 3) for seed in SEEDS}
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    run, files = lab.run_files(
+        "c", {"f1": high}, of="HEAD", plan=plan, environment=ENVIRONMENT, evaluation=EVALUATION,
+        origin=Origin.OBSERVED, failed=(), links="", call="", outputs=None, samples=(),
+    )  # fmt: skip
+    record = json.loads(run_format.dump(run)) | {"params": {"depth": 3}}
+    change(record)
+    files[layout.run_json(run.id)] = json.dumps(record).encode()
+    lab.repo.commit(files, at=lab.tick())
+
+
+def fields(record: Record) -> set[str]:
+    found = set()
+    for name, value in record.items():
+        inner = value[0] if name == "repeats" and isinstance(value, list) else value
+        if name in {"source", "plan", "author", "samples", "repeats"} and isinstance(inner, dict):
+            found |= {f"{name}.{each}" for each in inner}
+        else:
+            found.add(name)
+    return found
+
+
+def changed(lab: Lab, path: str, value: Json) -> Callable[[Record], None]:
+    def change(record: Record) -> None:
+        text = json.dumps(value).replace("MAIN", lab.repo.hash("main"))
+        name, _, inner = path.partition(".")
+        place = record[name]
+        if not inner:
+            record[name] = json.loads(text)
+        elif isinstance(place, list):
+            for item in place:
+                assert isinstance(item, dict)
+                item[inner] = json.loads(text)
+        else:
+            assert isinstance(place, dict)
+            place[inner] = json.loads(text)
+
+    return change
+
+
+def looked(lab: Lab) -> Review:
+    return review(lab.repo.workspace, "main...exp/deep", now=START)
+
+
+def test_every_field_is_in_one_of_the_tables(lab: Lab) -> None:
+    seen: Record = {}
+    recorded(lab, seen.update)
+    (path,) = [each for each in lab.repo.files() if each.endswith(layout.run_json("c" * 16)[-25:])]
+    tops = {"plan", "repeats"}
+    assert fields(json.loads(lab.repo.show(path))) == (SAID.keys() | FREE) - tops
+
+
+def test_a_record_that_agrees_with_itself_breaks_nothing(lab: Lab) -> None:
+    recorded(lab)
+    found = looked(lab)
+    assert [item.message for item in found.violations if item.rule in {"R2", "R3"}] == []
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize("path", SAID)
+def test_a_field_that_is_changed_by_one_is_said_or_counts_no_more(lab: Lab, path: str) -> None:
+    what, value = SAID[path]
+    recorded(lab, changed(lab, path, value))
+    found = looked(lab)
+    (experiment,) = found.experiments
+    counted = 0 if experiment.comparison is None else len(experiment.comparison.candidate.seeds)
+    if what.startswith("R"):
+        assert what in {item.rule for item in found.violations}
+        if what == "R3":
+            assert exit_code(found, FailOn.RULES) == 1
+    if not what.startswith("confounded"):
+        verdict = None if experiment.comparison is None else experiment.comparison.verdict
+        assert counted == 0 or verdict is not Verdict.SUPPORTED
+    else:
+        assert experiment.comparison is not None
+        assert experiment.comparison.headline.startswith(what)
+
+
+def test_runs_from_before_a_plan_are_not_its_runs_under_another_id(lab: Lab) -> None:
+    def change(record: Record) -> None:
+        record["started_at"] = "2025-12-01T00:00:00Z"
+        record["params"] = {"depth": 12345}
+        changed(lab, "source.commit", "1" * 40)(record)
+
+    recorded(lab, change)
+    messages = [item.message for item in looked(lab).violations if item.rule == "R3"]
+    assert messages == [
+        "run cccccccc is not what it says: it began 2025-12-01 00:00:00, before its plan was there"
+    ]
+
+
+def test_a_source_that_is_nowhere_is_said_to_be_lost(lab: Lab) -> None:
+    recorded(lab, changed(lab, "source.commit", "1" * 40))
+    assert one(lab).candidate.source_lost
+
+
+@pytest.mark.parametrize("how", ["rebase", "cherry-pick", "squash", "shallow", "merge"])
+def test_whoever_moves_honest_records_is_asked_nothing(lab: Lab, how: str, tmp_path: Path) -> None:
+    recorded(lab)
+    before = one(lab).headline
+    repo = lab.repo
+    if how == "shallow":
+        repo = clone(repo, tmp_path / "shallow", "--depth", "2", "--no-single-branch")
+        repo.git("switch", "-q", "exp/deep")
+    else:
+        repo.switch("main")
+        repo.commit({"README.md": "words\n"}, at=lab.tick())
+        repo.switch("exp/deep")
+    if how == "rebase":
+        repo.git("rebase", "-q", "main")
+    elif how == "merge":
+        repo.git("merge", "-q", "--no-edit", "main")
+    elif how in {"cherry-pick", "squash"}:
+        own = repo.git("rev-list", "--reverse", "main..exp/deep").split()
+        repo.git("switch", "-q", "--detach", "main")
+        if how == "squash":
+            repo.git("merge", "-q", "--squash", "exp/deep")
+            repo.git("commit", "-q", "-m", "all")
+        else:
+            repo.git("cherry-pick", *own)
+        repo.git("branch", "-f", "exp/deep", "HEAD")
+        repo.switch("exp/deep")
+    if how in {"rebase", "cherry-pick"}:  # the old commits go as on a server
+        repo.git("reflog", "expire", "--expire=now", "--all")
+        repo.git("gc", "-q", "--prune=now")
+    base = "exp/deep~1" if how == "shallow" else "main"
+    found = review(repo.workspace, f"{base}...exp/deep", now=START)
+    assert [item.message for item in found.violations if item.rule == "R3"] == []
+    assert one(Lab(repo)).headline == before
+    assert dispatch(["-C", str(repo.path), "compare"]) in {0, 1}

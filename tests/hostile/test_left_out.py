@@ -1,0 +1,114 @@
+"""What the digest of inputs leaves out, no repeat sees: no helper hides in it and makes a result.
+
+The control is in each list: what counts is there, as are the few files that DVC and Git read.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gitexp.formats import config as config_format
+from gitexp.git import objects, repository
+from gitexp.model.request import RunRequest
+from gitexp.model.run import RepeatState
+from gitexp.ops.run import run
+from gitexp.store import inputs, layout, plans
+from gitexp.store.parts import left_out
+from gitexp.store.state import State
+from tests.ops.test_run import plain, states
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+# Everything that lies in the job's folder and is no empty file.
+LISTS: Final = """\
+import json, os, random, re
+seed = int(re.search(r"seed: (\\d+)", open("params.yaml").read())[1])
+there = [
+    os.path.relpath(os.path.join(folder, name))
+    for folder, _, names in os.walk(".") for name in names
+    if os.path.getsize(os.path.join(folder, name))
+]
+os.makedirs("made", exist_ok=True)
+open("made/new.txt", "w").write(str(seed))
+open("curve.csv", "w").write(f"name,step,value\\nloss,1,{seed}\\n")
+open("model.txt", "w").write(json.dumps(sorted(there)))
+json.dump({"acc": random.Random(seed).random()}, open("metrics.json", "w"))
+"""
+READ_BY_OTHERS: Final = {
+    ".git", ".gitignore", ".dvc/config", ".dvc/config.local", ".dvc/.gitignore", ".dvcignore",
+    "made.dvc", "model.txt.dvc",  # pointers to what the last run made
+}  # fmt: skip
+HIDDEN: Final = {
+    "helper.py": "x = 1\n",  # by inputs.ignore
+    "lib/a/deep.py": "x = 1\n",  # all of a folder, by inputs.ignore
+    "docs/helper.py": "x = 1\n",  # by the settings' own default
+    "README.md": "0.9\n",
+    "README.0.9": "0.9\n",
+    ".gitexp/helper.py": "x = 1\n",
+    ".gitexp/environments/helper.py": "x = 1\n",
+    ".dvc/helper.py": "x = 1\n",
+    "lib/.dvc/config.py": "x = 1\n",
+    "curve.csv": "name,step,value\nloss,1,0.9\n",  # outputs by name
+    "predictions.csv": "id,y_true,y_pred\na,1,1\n",
+    "made/old.txt": "0.9\n",
+}
+COUNTED: Final = {"train.py", "params.yaml", "lib/used.py"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> BuiltRepo:
+    repo = plain(tmp_path / "p", LISTS)
+    config = config_format.load(repo.show(layout.CONFIG).encode(), "config")
+    widened = replace(
+        config,
+        inputs_ignore=(*config.inputs_ignore, "/helper.py", "/lib/a/"),
+        curves=("curve.csv",),
+        outputs=(*config.outputs, "made"),
+    )
+    files = {layout.CONFIG: config_format.dump_template(widened), **HIDDEN}
+    repo.commit({**files, "lib/used.py": "x = 1\n"})
+    return repo
+
+
+def test_what_a_job_leaves_out_is_all_that_no_input_covers(project: BuiltRepo) -> None:
+    repo = repository.open_repository(project.workspace)
+    commit = objects.resolve(repo, "HEAD")
+    config, _ = plans.config_of(repo, commit)
+    tree = objects.commit_info(repo, commit).tree
+    gone = left_out(State(repo, tree, config))
+    hidden = {path for path in HIDDEN if any(f"{path}/".startswith(f"{each}/") for each in gone)}
+    assert set(HIDDEN) - hidden == {
+        "predictions.csv",  # no setting names it
+        ".gitexp/helper.py",  # gitexp's own folder is in no worktree of a job
+        ".gitexp/environments/helper.py",
+    }
+    counted = inputs.counted_files(repo, tree, config)
+    assert not any(f"{path}/".startswith(f"{each}/") for path in counted for each in gone)
+
+
+def test_no_repeat_sees_what_no_input_covers(project: BuiltRepo) -> None:
+    for _ in range(2):  # a worktree that was used before, too
+        done = run(project.workspace, RunRequest(repeats=2, jobs=1))
+        assert set(states(done)) == {RepeatState.FINISHED}
+    out = done.recorded[0].run.repeats[0].outputs
+    (model,) = [item for item in out if item.path == "model.txt"]
+    cached = project.path / ".dvc/cache/files/md5" / model.md5[:2] / model.md5[2:]
+    there = set(json.loads(cached.read_text()))
+    assert there - READ_BY_OTHERS == COUNTED | {"predictions.csv"}
+
+
+def test_a_repeat_that_misses_such_a_file_is_told_why(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "p", "import helper\n")
+    config = repo.show(layout.CONFIG).replace("ignore: [", "ignore: [/helper.py, ")
+    repo.commit({"helper.py": "BASE = 1\n", layout.CONFIG: config})
+    done = run(repo.workspace, RunRequest(repeats=1))
+    assert set(states(done)) == {RepeatState.FAILED}
+    (said,) = [text for text in done.warnings if "inputs.ignore" in text]
+    assert said.startswith("helper.py was not there")
