@@ -166,6 +166,13 @@ class NoRepositoryError(PreconditionError):
     hint = "git init"
 
 
+class ForeignProgramError(PreconditionError):
+    """The answer needs a program that the settings of the repository's folder itself name."""
+
+    id = "foreign-program"
+    hint = "git clone it, and work in the clone"
+
+
 class BareRepositoryError(PreconditionError):
     """The command needs a work tree, and the repository is bare."""
 

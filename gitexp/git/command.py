@@ -8,19 +8,40 @@ paths go behind ``--`` or over standard input.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import GitFailedError, NoRepositoryError, NoSpaceError, ReadOnlyError
+from gitexp.errors import (
+    ForeignProgramError,
+    GitFailedError,
+    NoRepositoryError,
+    NoSpaceError,
+    ReadOnlyError,
+)
 from gitexp.model.workspace import Workspace
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-# fsmonitor and hooks are programs that a repository folder may name: none of them is started.
-SAFE = ("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+# fsmonitor, hooks and gpg are programs that a repository folder may name: none of them is started.
+SAFE = (
+    *("-c", "core.fsmonitor=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "log.showSignature=false"),
+)
+
+# What git would start to bring an object that a partial clone lacks, by whoever wrote the folder's
+# own settings. Without these it is Git's own transports, to the address that the clone came from.
+_FETCHING: Final = re.compile(
+    r"core\.(sshcommand|gitproxy|askpass|alternaterefscommand)|credential\.(.*\.)?helper"
+    r"|remote\..*\.(uploadpack|vcs)",
+    re.DOTALL,
+)
+_TRANSPORTS: Final = "file:git:http:https:ssh"  # no ext::, no helper that an address names
+_OWN_FOLDER: Final = frozenset({"local", "worktree"})
 
 # A process that a limit on the size of files ended; systems without such limits have no signal.
 _FILE_TOO_LARGE = -getattr(signal, "SIGXFSZ", 256)
@@ -124,8 +145,64 @@ def attempt(
 ) -> tuple[int, bytes, bytes]:
     """Run ``git ARGS`` as `run` does; return exit code, output and error output.
 
-    Other `settings` are for what asks after the user's own.
+    Other `settings` are for what asks after the user's own. What a partial clone lacks is fetched
+    only where that starts nothing but Git's own transports.
+
+    Raises
+    ------
+    ForeignProgramError
+        If more would be started.
     """
+    found = _attempt(where, args, data, {**(env or {}), "GIT_ALLOW_PROTOCOL": "none"}, settings)
+    if b"transport '" not in found[2] or b"' not allowed" not in found[2]:
+        return found
+    refuse_programs(where, _FETCHING, "an object that this partial clone lacks is fetched by it")
+    allowed = os.environ.get("GIT_ALLOW_PROTOCOL", _TRANSPORTS)
+    return _attempt(where, args, data, {**(env or {}), "GIT_ALLOW_PROTOCOL": allowed}, settings)
+
+
+def refuse_programs(where: Workspace | Path, keys: re.Pattern[str], what: str) -> None:
+    """Raise `ForeignProgramError` if the folder's own settings have one of these keys."""
+    for key, value in named_by_folder(where, keys).items():
+        raise ForeignProgramError(
+            "this needs a program that the folder's own settings name",
+            found=ascii(f"{key} = {value}"[:200])[1:-1],
+            where=str(folder(where)),
+            expected=f"settings of your own; {what}",
+        )
+
+
+def named_by_folder(where: Workspace | Path, keys: re.Pattern[str]) -> dict[str, str]:
+    """Return the settings of these keys that the repository's folder itself gives."""
+    return {
+        key: value
+        for scope, key, value in settings_of(where)
+        if scope in _OWN_FOLDER and keys.fullmatch(key)
+    }
+
+
+def settings_of(where: Workspace | Path) -> Iterator[tuple[str, str, str]]:
+    """Yield scope, key and value of every setting, the last one counting.
+
+    Keys as git prints them, section and name in lower case.
+    """
+    arguments = ["config", "--list", "-z", "--show-scope", "--includes"]
+    code, out, err = _attempt(where, arguments, None, None, SAFE)
+    if code:
+        raise failure(arguments, code, err)
+    words = out.decode("utf-8", "surrogateescape").split("\0")
+    for scope, record in zip(words[::2], words[1::2], strict=False):
+        key, separator, value = record.partition("\n")
+        yield scope, key, value if separator else "true"
+
+
+def _attempt(
+    where: Workspace | Path,
+    args: Sequence[str],
+    data: bytes | None,
+    env: Mapping[str, str] | None,
+    settings: Sequence[str],
+) -> tuple[int, bytes, bytes]:
     try:
         done = subprocess.run(
             ["git", *settings, *args],

@@ -81,11 +81,8 @@ def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:
 
     Keys as git prints them, section and name in lower case; the last value wins.
     """
-    out = command.run(workspace, ["config", "--list", "-z", "--show-scope", "--includes"])
-    words = out.decode("utf-8", "surrogateescape").split("\0")
-    found: dict[str, str] = {}
-    for scope, record in zip(words[::2], words[1::2], strict=False):
-        key, separator, value = record.partition("\n")
-        if scope in _SCOPES and key.startswith(prefix):
-            found[key] = value if separator else "true"
-    return found
+    return {
+        key: value
+        for scope, key, value in command.settings_of(workspace)
+        if scope in _SCOPES and key.startswith(prefix)
+    }

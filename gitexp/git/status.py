@@ -2,30 +2,91 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import BareRepositoryError, GitFailedError
+from gitexp.errors import BareRepositoryError, ForeignProgramError, GitFailedError
 from gitexp.git import command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from gitexp.model.workspace import Workspace
 
 
-def dirty_tracked(workspace: Workspace) -> tuple[str, ...]:
+# Programs that a repository's folder may name for `git status` to start; git-lfs itself is none.
+_FILTERS: Final = re.compile(
+    r"filter\..*\.(clean|smudge|process)|lfs\.((extension|customtransfer)\..*|standalone.*)",
+    re.DOTALL,
+)
+_LFS: Final = {"clean": "git-lfs clean -- %f", "smudge": "git-lfs smudge -- %f",
+               "process": "git-lfs filter-process"}  # fmt: skip
+
+
+def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, ...]:
     """Return tracked paths that are staged, modified, deleted or in conflict, sorted.
 
     A submodule counts when its commit or its tracked files differ. This runs the user's clean
     filters where Git needs them to tell (LFS), as ``git status`` does.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    looking : bool
+        Whether nothing is started that the folder's own settings, or those of its submodules, name.
+        Of a submodule only the commit counts then.
+
+    Raises
+    ------
+    ForeignProgramError
+        If only a program that the folder names could tell of some path.
     """
-    out = command.run(
-        _top(workspace),
-        ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
-         "--ignore-submodules=untracked"],
-    )  # fmt: skip
-    return tuple(sorted({record[3:] for record in _records(out)}))
+    top = _top(workspace)
+    inside = "dirty" if looking else "untracked"
+    question = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
+                f"--ignore-submodules={inside}"]  # fmt: skip
+    named = _foreign_filters(top) if looking else {}
+    off = [f"{key}={'false' if key.endswith('.required') else ''}" for key in named]
+    found = _records(command.run(top, [part for each in off for part in ("-c", each)] + question))
+    dirty = tuple(sorted({record[3:] for record in found}))
+    if dirty and named:
+        _refuse_filtered(top, dirty, named)
+    return dirty
+
+
+def _foreign_filters(top: Path) -> dict[str, str]:
+    """Return the filters that the folder names, and LFS where it adds programs of its own to it."""
+    named = command.named_by_folder(top, _FILTERS)
+    inside = [f"{key} = {value}" for key, value in named.items() if key.startswith("lfs.")]
+    found = {
+        key: value
+        for key, value in named.items()
+        if key.startswith("filter.") and (inside or value != _LFS.get(key.rpartition(".")[2]))
+    }
+    if inside:
+        found |= {f"filter.lfs.{kind}": inside[0] for kind in _LFS}
+    return found | {f"{key.rpartition('.')[0]}.required": "" for key in found}
+
+
+def _refuse_filtered(top: Path, paths: Iterable[str], named: Mapping[str, str]) -> None:
+    """Refuse to call changed what a filter of the folder's may have made so."""
+    data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
+    fields = command.run(top, ["check-attr", "-z", "--stdin", "filter"], data=data).split(b"\0")
+    for path, driver in zip(_texts(fields[0::3]), _texts(fields[2::3]), strict=False):
+        for key in named:
+            if key.startswith(f"filter.{driver}."):
+                raise ForeignProgramError(
+                    "whether a file has changed only a program can tell that this folder names",
+                    found=ascii(f"{key} = {named[key]}"[:200])[1:-1],
+                    where=ascii(path)[1:-1],
+                    expected="a filter of your own settings (git config --global)",
+                    next_step="git status, if you trust this folder; then the same again",
+                )
+
+
+def _texts(fields: Iterable[bytes]) -> list[str]:
+    return [field.decode("utf-8", "surrogateescape") for field in fields]
 
 
 def untracked(workspace: Workspace) -> tuple[str, ...]:

@@ -81,7 +81,7 @@ def status(workspace: Workspace) -> StatusView:
     repo = repository.open_repository(workspace)
     head = refs.head(repo)
     live = live_runs(workspace)
-    dirty = git_status.dirty_tracked(workspace) if workspace.top is not None else ()
+    dirty = git_status.dirty_tracked(workspace, looking=True) if workspace.top is not None else ()
     facts, notes = _Facts(), list[str]()
     unreadable = list(live.unreadable)
     if head.commit is not ABSENT:
@@ -140,7 +140,7 @@ def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
     if not waiting:
         return {}
     repo = repository.open_repository(workspace)
-    head, dirty = refs.head(repo), git_status.dirty_tracked(workspace)
+    head, dirty = refs.head(repo), git_status.dirty_tracked(workspace, looking=True)
     return _resumptions(repo, head, _facts(repo, head), waiting, dirty, folder)
 
 

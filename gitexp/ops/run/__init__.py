@@ -165,7 +165,7 @@ def _begin(
     # First of all: a call that died when the branch had moved left a work tree that looks edited.
     cleared = () if request.dry_run else owners.clear_stale(place.repo)
     if not request.resume and request.commit_message is None and request.at is None:
-        check_clean(place)
+        check_clean(place, dry=request.dry_run)
     resumed = (resume.resume if request.resume else resume.go_on)(place, request, now)
     cleared, request = (*cleared, *resumed.said), resumed.request
     if resumed.recovered:

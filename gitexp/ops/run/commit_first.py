@@ -76,7 +76,7 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
 
 def announced(place: Place) -> str:
     """Return what a dry run says of the commit that it does not make; "" where there is none."""
-    dirty = status.dirty_tracked(place.workspace)
+    dirty = status.dirty_tracked(place.workspace, looking=True)
     if not dirty:
         return ""
     names = ", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else "")

@@ -66,14 +66,16 @@ def find_place(workspace: Workspace, request: RunRequest) -> Place:
     return Place(workspace, repo, workspace.top, branch, tip, head.commit)
 
 
-def check_clean(place: Place) -> None:
+def check_clean(place: Place, *, dry: bool = False) -> None:
     """Refuse tracked changes that no commit holds: a job would not see them.
+
+    A `dry` run starts no program for it that the folder names.
 
     Raises
     ------
     DirtyTreeError
     """
-    dirty = status.dirty_tracked(place.workspace)
+    dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
         raise DirtyTreeError(
             "there are uncommitted changes, and a run executes a commit",

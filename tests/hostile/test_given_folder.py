@@ -1,0 +1,285 @@
+"""A folder that somebody gave away: looking at it starts nothing that its own settings name.
+
+The control is git itself, which starts each of these programs, and so shows that they are set.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gitexp.cli.commands import COMMANDS
+from gitexp.cli.dispatch import dispatch
+from gitexp.git import status
+from tests.build import BuiltRepo, clone, git_environment
+from tests.hostile.test_reading import attacked
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["attacked"]  # a fixture
+
+# Every command: how it looks, or why it does more than that.
+VERBS: Final[dict[str, tuple[tuple[str, ...], ...] | str]] = {
+    "status": (("status",), ("status", "--json")),
+    "list": (("list",), ("list", "--runs")),
+    "show": (("show", "exp/a"), ("show",)),
+    "diff": (("diff", "main", "exp/a"),),
+    "inputs": (("inputs", "main", "exp/a"),),
+    "logs": (("logs",),),
+    "compare": (("compare", "exp/a"),),
+    "power": (("power", "a"),),
+    "check": (("check", "exp/a"), ("check", "main..exp/a")),
+    "review": (("review", "main...exp/a"),),
+    "doctor": (("doctor",),),
+    "maintenance": (("maintenance", "--dry-run"),),
+    "conclude": (("conclude", "a", "-m", "x", "--dry-run"),),
+    "run": (("run", "--dry-run"), ("run", "--at", "exp/a", "--on", "exp/a", "--dry-run")),
+    "completion": (("completion", "bash"),),
+    "test": "reads two plain files, no repository",
+    "init": "writes, and lets DVC do so",
+    "new": "switches branches, as git does",
+    "amend-plan": "writes",
+    "archive": "writes",
+    "restore": "writes",
+    "rename": "writes",
+    "rm": "writes",
+    "push": "talks to the remote, as git does",
+    "pull": "talks to the remote, as git does",
+    "sync": "talks to the remote, as git does",
+    "witness": "writes, and talks to others",
+    "hooks": "writes",
+    "merge-driver": "is started by git",
+    "hook": "is started by git",
+    "comment": "talks to a code host",
+    "worker": "executes, by design",
+}
+LOOKS: Final = tuple(argv for ways in VERBS.values() if not isinstance(ways, str) for argv in ways)
+
+
+def test_every_verb_is_in_the_table() -> None:
+    assert VERBS.keys() == {command.name for command in COMMANDS}
+
+
+def asked(repo: BuiltRepo, *argv: str) -> int:
+    return dispatch(["-C", str(repo.path), *argv])
+
+
+def started(repo: BuiltRepo) -> list[str]:
+    """Return what was started since the last time."""
+    names = sorted(path.name for path in (repo.path.parent / "started").iterdir())
+    for name in names:
+        (repo.path.parent / "started" / name).unlink()
+    return names
+
+
+def program(repo: BuiltRepo, key: str, then: str) -> str:
+    """Return a command that leaves a note, and goes on as one that is no attack."""
+    return f": > '{repo.path.parent}/started/{key}'; {then}"
+
+
+def armed(repo: BuiltRepo) -> None:
+    """Let the folder's own settings name a program wherever git takes one."""
+    (repo.path.parent / "started").mkdir()
+    settings = {
+        "filter.x.clean": "cat",
+        "filter.x.smudge": "cat",
+        "filter.lfs.clean": "cat",
+        "lfs.extension.x.clean": "cat",
+        "diff.x.textconv": "cat",
+        "diff.external": "true",
+        "merge.x.driver": "true",
+        "core.fsmonitor": "false",
+        "core.pager": "cat",
+        "core.editor": "true",
+        "sequence.editor": "true",
+        "core.askpass": "true",
+        "core.sshcommand": "ssh",
+        "core.gitproxy": "true",
+        "core.alternaterefscommand": "true",
+        "credential.helper": "!true",
+        "gpg.program": "gpg",
+        "gpg.ssh.program": "ssh-keygen",
+        "interactive.difffilter": "cat",
+        "remote.origin.uploadpack": "git-upload-pack",
+        "uploadpack.packobjectshook": "cat",
+        "submodule.x.update": "!true",
+        "trailer.x.command": "true",
+        "alias.status": "!status",
+    }
+    for key, then in settings.items():
+        repo.git("config", key, program(repo, key, then).removeprefix("!"))
+    repo.git("config", "log.showSignature", "true")
+    repo.git("config", "core.hooksPath", "")
+    hooks = repo.path / ".git" / "hooks"
+    hooks.mkdir(exist_ok=True)
+    for name in ("post-index-change", "post-checkout", "reference-transaction", "pre-auto-gc"):
+        (hooks / name).write_text(f"#!/bin/sh\n: > '{repo.path.parent}/started/{name}'\n")
+        (hooks / name).chmod(0o755)
+    repo.git("config", "--unset", "core.hooksPath")
+    started(repo)
+
+
+def touched(repo: BuiltRepo, *, changed: bool = False) -> None:
+    """Let git look into the files again."""
+    for name in ("params.yaml", "train.py"):
+        path = repo.path / name
+        if changed:
+            path.write_text(path.read_text() + "# more\n")
+        os.utime(path, (1, 1))
+
+
+@pytest.fixture
+def given(attacked: BuiltRepo, tmp_path: Path) -> BuiltRepo:
+    shutil.copytree(attacked.path, tmp_path / "given", symlinks=True)
+    repo = BuiltRepo(tmp_path / "given")
+    for key in ("filter.evil", "diff.evil", "diff", "core.fsmonitor"):
+        repo.git("config", "--remove-section", key, check=False)
+    repo.git("config", "--unset", "core.fsmonitor", check=False)
+    repo.switch("exp/a")
+    armed(repo)
+    (repo.path / ".git" / "info" / "attributes").write_text("* filter=x diff=x merge=x\n")
+    return repo
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_looking_starts_nothing_that_the_folder_names(
+    given: BuiltRepo, capsys: pytest.CaptureFixture[str], *, changed: bool
+) -> None:
+    for argv in LOOKS:
+        touched(given, changed=changed)
+        code = asked(given, *argv)
+        said = capsys.readouterr()
+        assert started(given) == [], argv
+        if changed and argv[0] == "status":  # its answer would need the filter
+            assert code == 3
+            assert "foreign-program" in said.out + said.err
+        else:
+            assert code in range(7), said.err
+    touched(given)
+    given.git("status")
+    assert "filter.x.clean" in started(given)  # the control
+
+
+def test_the_users_own_filter_is_used(
+    given: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given.git("config", "--remove-section", "filter.x")
+    mine = f": > '{tmp_path}/mine-ran'; cat"
+    given.git("config", "--file", str(tmp_path / "mine"), "filter.x.clean", mine)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "mine"))
+    touched(given)
+    assert status.dirty_tracked(given.workspace, looking=True) == ()
+    assert (tmp_path / "mine-ran").exists()
+
+
+def test_a_submodules_settings_start_nothing_either(given: BuiltRepo) -> None:
+    inner = clone(given, given.path / "inner")
+    given.git("-c", "core.hooksPath=/dev/null", "add", "-f", "inner")
+    for name in ("clean", "process"):
+        inner.git("config", f"filter.y.{name}", program(given, f"inner.{name}", "cat"))
+    inner.git("config", "core.fsmonitor", program(given, "inner.fsmonitor", "false"))
+    (inner.path / ".git" / "info" / "attributes").write_text("* filter=y\n")
+    os.utime(inner.path / "params.yaml", (1, 1))
+    given.git("config", "--remove-section", "filter.x")
+    started(given)
+    status.dirty_tracked(given.workspace, looking=True)
+    assert started(given) == []
+    given.git("status")
+    assert any(name.startswith("inner.") for name in started(given))  # the control
+
+
+# --- partial clones -----------------------------------------------------------------------------
+
+
+def by_upload_pack(repo: BuiltRepo) -> None:
+    repo.git("config", "remote.origin.uploadpack", program(repo, "x", "git-upload-pack"))
+
+
+def by_ssh(repo: BuiltRepo) -> None:
+    repo.git("config", "remote.origin.url", "ssh://nobody.invalid/x")
+    repo.git("config", "core.sshCommand", program(repo, "x", "false"))
+
+
+def by_ext(repo: BuiltRepo) -> None:
+    (repo.path.parent / "run").write_text(f"#!/bin/sh\n{program(repo, 'x', 'true')}\n")
+    (repo.path.parent / "run").chmod(0o755)
+    repo.git("config", "remote.origin.url", f"ext::{repo.path.parent}/run")
+    repo.git("config", "protocol.ext.allow", "always")
+
+
+def by_instead_of(repo: BuiltRepo) -> None:
+    by_ext(repo)
+    ext = repo.git("config", "remote.origin.url")
+    repo.git("config", "remote.origin.url", "https://nobody.invalid/x")
+    repo.git("config", f"url.{ext}.insteadOf", "https://nobody.invalid/x")
+
+
+def by_worktree_settings(repo: BuiltRepo) -> None:
+    repo.git("config", "extensions.worktreeConfig", "true")
+    key = "remote.origin.uploadpack"
+    repo.git("config", "--worktree", key, program(repo, "x", "git-upload-pack"))
+
+
+def by_include(repo: BuiltRepo) -> None:
+    by_upload_pack(repo)
+    value = repo.git("config", "remote.origin.uploadpack")
+    repo.git("config", "--unset", "remote.origin.uploadpack")
+    repo.git("config", "--file", ".git/more", "remote.origin.uploadpack", value)
+    repo.git("config", "include.path", "more")
+
+
+WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
+    "uploadpack": by_upload_pack,
+    "ssh": by_ssh,
+    "ext": by_ext,
+    "insteadOf": by_instead_of,
+    "worktree": by_worktree_settings,
+    "include": by_include,
+}
+
+
+def partial(attacked: BuiltRepo, folder: Path) -> BuiltRepo:
+    attacked.git("config", "uploadpack.allowFilter", "true")
+    repo = clone(attacked, folder / "given", "--no-checkout", "--filter=blob:none")
+    for name in ("exp/a", "main"):
+        repo.git("update-ref", f"refs/heads/{name}", f"origin/{name}")
+    repo.git("symbolic-ref", "HEAD", "refs/heads/exp/a")
+    (folder / "started").mkdir()
+    return repo
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_partial_clone_fetches_by_no_program_that_it_names(
+    attacked: BuiltRepo, tmp_path: Path, way: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = partial(attacked, tmp_path)
+    WAYS[way](repo)
+    for argv in LOOKS:
+        code = asked(repo, *argv)
+        assert started(repo) == [], argv
+        assert code in range(7)
+    said = capsys.readouterr()
+    if way in {"uploadpack", "worktree", "include", "ssh"}:
+        assert "foreign-program" in said.err  # where an answer needs it, they say so
+    blob = attacked.hash("exp/a:params.yaml")
+    subprocess.run(
+        ["git", "cat-file", "-e", blob], cwd=repo.path, env=git_environment(), check=False,
+        capture_output=True,
+    )  # fmt: skip
+    assert started(repo) == ["x"]  # the control
+
+
+def test_a_partial_clone_that_names_no_program_answers(
+    attacked: BuiltRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = partial(attacked, tmp_path)
+    assert asked(repo, "list", "--json") == 0
+    whole, here = capsys.readouterr().out, asked(repo, "show", "a")
+    assert here == 0, capsys.readouterr().err
+    assert '"a"' in whole
