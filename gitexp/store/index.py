@@ -3,8 +3,9 @@
 It maps a Git object's id (which names its content for ever) to something that was worked out from
 it. SQLite keeps it in the common Git directory, so linked worktrees share it. Whatever goes wrong
 with the file - it is damaged, locked, of another version, or cannot be written - costs time only:
-the caller gets fewer rows and works them out again. Each row carries a checksum, because a flipped
-byte inside a value is nothing that SQLite would notice.
+the caller gets fewer rows and works them out again. Each row carries a seal by a key that lies
+outside the repository: a flipped byte is nothing that SQLite would notice, and the file may have
+come with somebody else's folder.
 """
 
 from __future__ import annotations
@@ -13,15 +14,15 @@ import contextlib
 import enum
 import os
 import sqlite3
-import zlib
+from hashlib import blake2b
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gitexp.store.layout import index_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from pathlib import Path
     from types import TracebackType
 
     from gitexp.model.workspace import Workspace
@@ -30,7 +31,8 @@ SCHEMA = 10  # raise it when the meaning of any stored value changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
-_CHECKSUM_BYTES = 4
+_SEAL_BYTES = 12
+_KEY_BYTES = 32
 
 
 class Kind(enum.Enum):
@@ -55,13 +57,17 @@ class Index:
     Parameters
     ----------
     path : Path or None
-        The database file; None keeps everything in memory.
+        The database file; None keeps everything in memory, as it is where this user can have no
+        key.
     """
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._fresh: dict[Kind, dict[str, bytes]] = {}
-        self._connection: sqlite3.Connection | None = None if path is None else _open(path)
+        self._key = None if path is None else _key(path)
+        self._connection: sqlite3.Connection | None = (
+            None if path is None or self._key is None else _open(path)
+        )
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -90,12 +96,12 @@ class Index:
         while batch := tuple(islice(rest, _BATCH)):
             marks = ",".join("?" * len(batch))
             query = f"SELECT key, value FROM entry WHERE kind = ? AND key IN ({marks})"  # noqa: S608  question marks only
-            found.update(self._rows(query, (kind.value, *map(_stored, batch))))
+            found.update(self._rows(query, kind, *map(_stored, batch)))
         return found
 
     def all(self, kind: Kind) -> dict[str, bytes]:
         """Return every row of one kind."""
-        found = dict(self._rows("SELECT key, value FROM entry WHERE kind = ?", (kind.value,)))
+        found = dict(self._rows("SELECT key, value FROM entry WHERE kind = ?", kind))
         found.update(self._fresh.get(kind, {}))
         return found
 
@@ -120,7 +126,10 @@ class Index:
                     stored = sorted((_stored(key), value) for key, value in rows.items())
                     connection.executemany(  # in the table's own order that is twice as fast
                         "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
-                        [(kind.value, key, _seal(key, value)) for key, value in stored],
+                        [
+                            (kind.value, key, self._sealed(kind, key, value))
+                            for key, value in stored
+                        ],
                     )
                 connection.execute("COMMIT")
             except sqlite3.Error as error:
@@ -130,16 +139,24 @@ class Index:
                 self._connection.close()
             self._connection = None
 
-    def _rows(self, query: str, values: tuple[int | str, ...]) -> Iterator[tuple[str, bytes]]:
+    def _rows(self, query: str, kind: Kind, *keys: str) -> Iterator[tuple[str, bytes]]:
         if self._connection is None:
             return
         try:
-            for key, sealed in self._connection.execute(query, values).fetchall():
-                value = _unseal(key, sealed)
-                if value is not None:
-                    yield _asked(key), value
+            for key, sealed in self._connection.execute(query, (kind.value, *keys)).fetchall():
+                if isinstance(key, str) and isinstance(sealed, bytes):
+                    value = sealed[_SEAL_BYTES:]
+                    if self._sealed(kind, key, value) == sealed:
+                        yield _asked(key), value
         except sqlite3.Error as error:
             self._give_up(error)
+
+    def _sealed(self, kind: Kind, key: str, value: bytes) -> bytes:
+        """Return a row with its seal, which is good for this place and this version alone."""
+        place = b"%d %d" % (SCHEMA, kind.value)
+        data = b"%b\0%b" % (key.encode(), value)  # there is no NUL in a key
+        secret = self._key or b""
+        return blake2b(data, digest_size=_SEAL_BYTES, key=secret, person=place).digest() + value
 
     def _give_up(self, error: sqlite3.Error) -> None:
         """Do without the file from now on; remove it if it is damaged."""
@@ -258,16 +275,32 @@ def _asked(key: str) -> str:
     return key.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
 
 
-def _seal(key: str, value: bytes) -> bytes:
-    return _checksum(key, value) + value
+def _key(path: Path) -> bytes | None:
+    """Return this user's key, which is made when it is first needed; None without a place for it.
 
-
-def _checksum(key: str, value: bytes) -> bytes:
-    return zlib.crc32(value, zlib.crc32(key.encode())).to_bytes(_CHECKSUM_BYTES, "big")
-
-
-def _unseal(key: object, sealed: object) -> bytes | None:
-    if not isinstance(key, str) or not isinstance(sealed, bytes):
+    It is no secret of the repository's, so it may not lie in it either.
+    """
+    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "."
+    folder = Path(os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "gitexp")
+    inside = path.parents[1].name == ".git" and path.parents[2] in folder.parents
+    if inside or not folder.is_absolute():
         return None
-    value = sealed[_CHECKSUM_BYTES:]
-    return value if _checksum(key, value) == sealed[:_CHECKSUM_BYTES] else None
+    file = folder / "index-key"
+    try:
+        known = file.read_bytes()
+        if len(known) == _KEY_BYTES:
+            return known
+    except FileNotFoundError:
+        pass
+    except OSError:
+        return None
+    made = os.urandom(_KEY_BYTES)
+    half = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(made)
+        half.replace(file)  # of two at once the later one counts
+    except OSError:
+        return None
+    return made

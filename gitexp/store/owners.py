@@ -158,7 +158,8 @@ def clear_stale(repo: Repo) -> tuple[str, ...]:
 
 
 def _clear(repo: Repo, owned: OwnerFile) -> str:
-    _clear_git_lock(repo.workspace.common_dir / f"{owned.ref}.lock", owned)
+    common = repo.workspace.common_dir
+    _clear_git_lock(common, common / f"{owned.ref}.lock", owned)
     tip = refs.read_ref(repo, owned.ref)
     published = tip is not ABSENT and _contains(repo, tip, CommitHash(owned.after))
     left: list[str] = []
@@ -171,7 +172,7 @@ def _clear(repo: Repo, owned: OwnerFile) -> str:
         if published and checkout.branch == branch and mine:
             left += _finish(repo, checkout, owned)
         if mine:
-            _clear_git_lock(checkout.git_dir / "HEAD.lock", owned)
+            _clear_git_lock(common, checkout.git_dir / "HEAD.lock", owned)
             indexlock.path_of(checkout).unlink(missing_ok=True)
     refs.drop(repo, owned.temporary_ref)
     path_of(repo.workspace, owned.id).unlink(missing_ok=True)
@@ -194,7 +195,7 @@ def _contains(repo: Repo, tip: CommitHash, commit: CommitHash) -> bool:
     return objects.exists(repo, commit) and objects.is_ancestor(repo, commit, tip)
 
 
-def _clear_git_lock(path: Path, owned: OwnerFile) -> None:
+def _clear_git_lock(common: Path, path: Path, owned: OwnerFile) -> None:
     """Remove git's lock of a ref if it is that of the dead process's git: it holds `after`.
 
     Ordinarily git removed it itself when its input ended; both may have been killed at once.
@@ -203,7 +204,8 @@ def _clear_git_lock(path: Path, owned: OwnerFile) -> None:
     if first == b"":  # HEAD's lock stays empty; so does one killed before git wrote into it
         time.sleep(_SETTLE_S)
         first = owned.after.encode() if _content(path) == b"" else b""
-    if first is not None and first.strip() == owned.after.encode():
+    inside = path.parent.resolve().is_relative_to(common.resolve())  # whatever links there are
+    if inside and first is not None and first.strip() == owned.after.encode():
         path.unlink(missing_ok=True)
 
 
@@ -228,12 +230,19 @@ def _load(path: Path) -> OwnerFile | None:
             host=str(value["host"]),
             pid=int(value["pid"]),
             started=str(value["started"]),
-            ref=str(value["ref"]),
+            ref=_ref(value["ref"]),
             before=_hex(value["before"]),
             after=_hex(value["after"]),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None  # half written, or not ours: never a reason to fail, nor to remove a lock
+
+
+def _ref(value: object) -> str:
+    if not isinstance(value, str) or not value.startswith("refs/") or not refs.is_valid(value):
+        message = "not a ref"
+        raise ValueError(message)
+    return value
 
 
 def _hex(value: object) -> str:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue, RunId
     from gitexp.store.index import Index
 
-    # A JSON array; its checksum was right, so it is what `_encode` wrote.
+    # A JSON array; its seal was right, so it is what `_encode` wrote.
     _Row = tuple[
         str, str, str, str, str, bool, str, str, str, str, Sequence[int], int, str,
         str, Sequence[tuple[str, Json]], Sequence[tuple[str, int, float, float | None]], bool,
