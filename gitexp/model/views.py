@@ -75,14 +75,14 @@ class LiveRun:
     side: str  # "candidate" | "baseline" | "exploratory"
     seeds: tuple[int, ...]
     finished: tuple[int, ...]  # seeds with a finished repeat
-    ended: tuple[int, ...]  # seeds whose repeat failed or was cancelled
+    ended: tuple[int, ...]  # seeds whose repeat failed, or was cancelled or lost
     alive: bool  # the coordinator
     started_at: datetime
     commit: CommitHash  # that it executes
     plan: PlanDigest | None
     asked: Asked
     host: str = ""
-    cancelled: tuple[int, ...] = ()  # those of `ended` that were stopped: nothing is to be mended
+    interrupted: tuple[int, ...] = ()  # those of `ended` that were stopped or killed: no failure
     left: bool = False  # it died, and the user has chosen not to go on with it
     # seed -> what the repeat that goes on logged of late, the newest last
     logged: tuple[tuple[int, tuple[LoggedValue, ...]], ...] = ()

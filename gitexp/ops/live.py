@@ -10,6 +10,8 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.engines import process
+from gitexp.engines.base import OUTCOME
 from gitexp.errors import GitexpError
 from gitexp.formats import outcome as outcome_format
 from gitexp.formats import run as run_format
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
+
+_INTERRUPTED = frozenset({RepeatState.CANCELLED, RepeatState.LOST})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +126,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         alive=call.alive,
         started_at=run.started_at,
         host=call.owner.host,
-        cancelled=tuple(s for s, state in ended.items() if state is RepeatState.CANCELLED),
+        interrupted=tuple(s for s, state in ended.items() if state in _INTERRUPTED),
         plan=None if run.plan is None else run.plan.digest,
         commit=run.source.commit,
         asked=asked,
@@ -145,3 +149,7 @@ def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
         for path in sorted((folder / "jobs" / str(seed)).glob("attempt-*/outcome.json")):
             if path.stat().st_size <= outcome_format.LIMIT_BYTES:
                 yield seed, outcome_format.load(path.read_bytes(), str(path)).state
+        for path in (folder / "jobs" / str(seed)).glob("attempt-*/pid"):
+            gone = not process.lives(path.read_text("utf-8", "replace"))
+            if gone and not path.with_name(OUTCOME).exists():  # asked last: it may just have ended
+                yield seed, RepeatState.LOST

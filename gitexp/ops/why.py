@@ -261,9 +261,9 @@ def _failed(
     if not every:
         return
     item, _ = every[-1]
-    of_newest = [repeat for run, repeat in every if run is item]
+    of_newest = sorted((r for run, r in every if run is item), key=_was_interrupted)
     whose = "" if name == "candidate" else f" of the {name}"
-    text = f"{len(seeds)}{whose} {_ended(of_newest[0])}; gitexp logs {item.run.id[:8]}"
+    text = f"{len(seeds)}{whose} {_ended(of_newest[0], len(seeds))}; gitexp logs {item.run.id[:8]}"
     interrupted = all(_was_interrupted(repeat) for repeat in of_newest)
     yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
 
@@ -272,10 +272,12 @@ def _was_interrupted(repeat: Repeat) -> bool:
     return repeat.state is RepeatState.LOST or repeat.reason == RepeatState.CANCELLED.value
 
 
-def _ended(repeat: Repeat) -> str:
-    state = "was lost" if repeat.state is RepeatState.LOST else repeat.state.value
+def _ended(repeat: Repeat, n: int) -> str:
+    state = ("was lost" if n == 1 else "were lost") if repeat.state is RepeatState.LOST else ""
+    state = state or repeat.state.value
     stage = f" in {repeat.stage}" if repeat.stage else ""
-    reason = repeat.last_line or repeat.reason
+    killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line was no reason
+    reason = repeat.reason if killed else repeat.last_line or repeat.reason
     return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
 
 

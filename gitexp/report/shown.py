@@ -284,9 +284,9 @@ def _seeds(seeds: tuple[int, ...], planned: int) -> str:
 def _live(item: LiveRun) -> str:
     state = "" if item.alive else ", its coordinator is gone"
     done = f"{len(item.finished)} of {len(item.seeds)} finished"
-    failed = len(item.ended) - len(item.cancelled)
+    failed = len(item.ended) - len(item.interrupted)
     done += f", {failed} failed" if failed else ""
-    done += f", {len(item.cancelled)} cancelled" if item.cancelled else ""
+    done += f", {len(item.interrupted)} interrupted" if item.interrupted else ""
     return f"{item.id[:SHORT]} {item.side} on {item.branch}: {done}{state}"
 
 

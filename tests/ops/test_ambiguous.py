@@ -128,7 +128,7 @@ def test_a_name_that_only_a_run_shows_to_be_several_files_ends_at_the_first_repe
     for verb in ("status", "compare"):
         after = gitexp(repo, verb)
         assert f"{cure} (or {CALLED[1]}), then gitexp run --with-baseline" in after.out + after.err
-    assert f"{cure} (or {CALLED[1]})\n" in done.out
+    assert f"{cure} (or {CALLED[1]}), then gitexp run --with-baseline\n" in done.out
     words = shlex.split(cure.replace(*CALLED))[1:]  # as typed, with the other file
     assert gitexp(repo, *words).code == 0
     assert "next: gitexp run --with-baseline\n" in gitexp(repo, "status").out

@@ -156,6 +156,7 @@ def unrecorded(repo: BuiltRepo, *, alive: bool) -> None:
     me = locks.this_process()
     state = {
         "branch": "exp/deep",
+        "asked": {"at": None, "jobs": 1, "repeats": None, "seeds": [], "with_baseline": False},
         "draft": json.loads(run_format.dump(run)),
         "owner": {"host": me.host, "pid": me.pid, "started": me.started if alive else "ago 1"},
         "published": False,

@@ -31,6 +31,7 @@ def coordinator(repo: BuiltRepo, number: int, *, alive: bool, published: bool = 
     state = {
         "$schema": "gitexp/state@1",
         "branch": "exp/x",
+        "asked": {"at": None, "jobs": 1, "repeats": None, "seeds": [], "with_baseline": False},
         "draft": json.loads(run_format.dump(run)),
         "owner": owner,
         "published": published,

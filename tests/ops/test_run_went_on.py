@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import KilledCallError
+from gitexp.errors import KilledCallError, LockedError
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
@@ -352,18 +352,23 @@ def test_of_a_dirty_work_tree_what_is_finished_is_recorded_alone(tmp_path: Path)
 
 
 @pytest.mark.slow
-def test_a_call_that_lives_is_left_alone(tmp_path: Path) -> None:
-    """Its notes name this very process, which is as good as another that lives."""
+def test_a_call_that_lives_is_left_alone_and_its_repeats_are_not_run_twice(tmp_path: Path) -> None:
     repo = project(tmp_path, "exploratory")
     (tmp_path / "out/kill").write_text("0.1:8 coordinator")
     gitexp(repo, "run", "--seeds", "7-9")
     (notes,) = (repo.path / ".gitexp/tmp/runs").glob("*/state.json")
     value = json.loads(notes.read_text())
-    stat = Path("/proc/self/stat").read_text()
-    value["owner"]["pid"] = os.getpid()
+    parent = os.getppid()  # as good as a coordinator
+    stat = Path(f"/proc/{parent}/stat").read_text()
     boot = value["owner"]["started"].rpartition("-")[0]
-    value["owner"]["started"] = f"{boot}-{stat.rpartition(')')[2].split()[19]}"
+    started = f"{boot}-{stat.rpartition(')')[2].split()[19]}"
+    value["owner"] |= {"pid": parent, "started": started}
     notes.write_text(json.dumps(value))
-    report = run(repo.workspace, RunRequest(seeds=(9,)))
-    assert [each.run.seeds for each in report.recorded] == [(9,)]
+    ran = log(repo)
+    for request in (RunRequest(seeds=(8,)), RunRequest(), RunRequest(dry_run=True)):
+        with pytest.raises(LockedError, match=f"run {value['draft']['id'][:8]} of"):
+            run(repo.workspace, request)
+    assert log(repo) == ran
+    report = run(repo.workspace, RunRequest(seeds=(10,)))
+    assert [each.run.seeds for each in report.recorded] == [(10,)]
     assert len(doctor(repo.workspace, fix=True).findings) == 0

@@ -177,11 +177,11 @@ def test_what_was_stopped_is_not_called_failed() -> None:
     asked = Asked(repeats=None, seeds=(), jobs=1, with_baseline=False, at=None)
     live = LiveRun(
         RUN, "exp/x", "candidate", (0, 1, 2, 3), (0,), (1, 2, 3), alive=False,
-        started_at=samples.NOW, commit=COMMIT, plan=None, asked=asked, cancelled=(2, 3),
+        started_at=samples.NOW, commit=COMMIT, plan=None, asked=asked, interrupted=(2, 3),
     )  # fmt: skip
     view = replace(made("exp/x")["status"], unpublished=(live,))  # type: ignore[type-var]
     text = views.render(view, "text")
-    assert "1 of 4 finished, 1 failed, 2 cancelled, its coordinator is gone" in text
+    assert "1 of 4 finished, 1 failed, 2 interrupted, its coordinator is gone" in text
 
 
 LISTS = ("groups", "list", "runs")

@@ -12,10 +12,11 @@ import os
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.engines import ENGINES
-from gitexp.errors import UsageError
+from gitexp.errors import LockedError, UsageError
 from gitexp.formats import job as job_format
 from gitexp.git.faults import translating
 from gitexp.model.ids import RunId
@@ -23,6 +24,7 @@ from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED
+from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import answer, commit_first, leftovers, mentions, preflight, resume, situation
 from gitexp.ops.run import state as states
 from gitexp.ops.run.execute import SideJobs, Surroundings, execute
@@ -32,7 +34,7 @@ from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.place import check_clean, find_place
 from gitexp.ops.run.prepare import Call, prepare
 from gitexp.ops.run.publish import Ended, PublishedCall, publish
-from gitexp.store import owners
+from gitexp.store import layout, locks, owners
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from gitexp.ops.run.workdir import WorkDir
 
 PROGRAM_NAME = "gitexp"
+_BEGIN_S = 600.0  # more than another call takes to make its worktrees
 _GROUP = re.compile(r"[A-Za-z0-9._][A-Za-z0-9._-]{0,63}")
 
 
@@ -106,49 +109,51 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     request = request or RunRequest()
     _check(request)
     variables = dict(os.environ if environ is None else environ)
-    place, resumed, cleared = _begin(find_place(workspace, request), request, now())
-    recovered, request = resumed.recovered, resumed.request
-    seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
-    planned = answer.planned(seen)
-    if few := answer.too_few(seen, request):
-        cleared = (*cleared, few)
-        tell(ProgressEvent(ProgressKind.WARNING, few))
-    if said := answer.taken_over(planned, recovered, resumed.calls):
-        cleared = (*cleared, said)
-        tell(ProgressEvent(ProgressKind.STEP, said))
-    if request.dry_run or not any(choice.run for _, choice in seen.sides):
-        resume.close(seen.workdir, resumed.calls)
-        return answer.report(seen, planned, recovered, request, interrupted=False, warnings=cleared)
     made: list[RunId] = []
+    with locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S) as beginning:
+        place, resumed, cleared = _begin(find_place(workspace, request), request, now())
+        recovered, request = resumed.recovered, resumed.request
+        seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
+        planned = answer.planned(seen)
+        if few := answer.too_few(seen, request):
+            cleared = (*cleared, few)
+            tell(ProgressEvent(ProgressKind.WARNING, few))
+        if said := answer.taken_over(planned, recovered, resumed.calls):
+            cleared = (*cleared, said)
+            tell(ProgressEvent(ProgressKind.STEP, said))
+        done = partial(answer.report, seen, interrupted=False, warnings=cleared)
+        if not request.again:
+            _refuse_double(seen)
+        if request.dry_run or not any(choice.run for _, choice in seen.sides):
+            resume.close(seen.workdir, resumed.calls)
+            return done(planned, recovered, request)
 
-    def new_run() -> RunId:
-        made.append(_new_id())
-        states.claim(seen.workdir, made[-1])  # before its worktrees, which others may clear away
-        return made[-1]
+        def new_run() -> RunId:
+            made.append(_new_id())
+            states.claim(seen.workdir, made[-1])  # before its worktrees, which others may remove
+            return made[-1]
 
-    call = Call(resumed.call or _new_id(), now(), new_run, program, variables)
-    try:
-        prepared = prepare(seen, request, call)
-        planned = answer.with_stages(planned, prepared)
-        watch = Watch(seen, prepared)
-        if not (request.keep_going or request.again or resumed.calls):
-            watch.check()
-        for said in watch.foretold():  # told at once: at its end the call says what came of it
-            tell(ProgressEvent(ProgressKind.WARNING, said))
-        for each in prepared:
-            states.write(seen.workdir, each.state)
-        resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
-        if not prepared:
-            return answer.report(
-                seen, planned, recovered, request, interrupted=False, warnings=cleared
+        call = Call(resumed.call or _new_id(), now(), new_run, program, variables)
+        try:
+            prepared = prepare(seen, request, call)
+            planned = answer.with_stages(planned, prepared)
+            watch = Watch(seen, prepared)
+            if not (request.keep_going or request.again or resumed.calls):
+                watch.check()
+            for said in watch.foretold():  # told at once: at its end the call says what came of it
+                tell(ProgressEvent(ProgressKind.WARNING, said))
+            for each in prepared:
+                states.write(seen.workdir, each.state)
+            resume.close(seen.workdir, resumed.calls)  # not before: this call may be killed, too
+            if not prepared:
+                return done(planned, recovered, request)
+            beginning.release()  # what this call runs is written down: the next one sees it
+            published, interrupted, warnings, stopped = _perform(
+                seen, request, prepared, watch, tell=tell, interrupts=interrupts, now=now
             )
-        published, interrupted, warnings, stopped = _perform(
-            seen, request, prepared, watch, tell=tell, interrupts=interrupts, now=now
-        )
-    finally:
-        _remove_slots(seen, made)
-    return answer.report(
-        seen,
+        finally:
+            _remove_slots(seen, made)
+    return done(
         planned,
         (*recovered, *published),
         request,
@@ -156,6 +161,28 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         warnings=(*cleared, *warnings),
         stopped=stopped,
     )
+
+
+def _refuse_double(seen: Situation) -> None:
+    """Refuse repeats that another call is about to record on this branch.
+
+    Raises
+    ------
+    LockedError
+    """
+    for state in states.going(seen.workdir, seen.branch):
+        for cell, choice in seen.sides:
+            both = set(choice.run).intersection(state.draft.seeds)
+            if both and cell.inputs == state.draft.inputs:
+                run = state.draft.id[:8]
+                raise LockedError(
+                    "another call is running the same repeats",
+                    found=f"run {run} of the {cell.side}, seeds {seed_ranges(both)}",
+                    where=seen.branch,
+                    expected="seeds or a side that no call that goes on has",
+                    next_step=f"gitexp logs {run} --follow, and the same when it has ended; "
+                    "--again runs them twice",
+                )
 
 
 def _begin(

@@ -349,7 +349,8 @@ def _next_step(
         for each in recorded
         if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
     ]
-    if failed:
+    # What failed of the branch's own state `status` names, with what to do about it.
+    if failed and (seen.plan is None or request.params or request.at is not None):
         reasons = {repeat.reason for each in recorded for repeat in _unfinished(each)}
         ways = {why.remedy(reason, seen.plan) for reason in reasons}
         return ways.pop() if len(ways) == 1 and any(ways) else f"gitexp logs {failed[-1]}"

@@ -162,6 +162,17 @@ def living(workdir: WorkDir) -> frozenset[str]:
     return frozenset(found)
 
 
+def going(workdir: WorkDir, branch: str) -> Iterator[State]:
+    """Yield the runs that other processes make for a branch; our own knows what it does."""
+    for path in _paths(workdir):
+        known = _read(workdir, path)
+        if known is None or known[0].get("published") or known[0].get("branch") != branch:
+            continue
+        if known[1] != locks.this_process() and not locks.is_dead(known[1]):
+            with contextlib.suppress(BadFormatError):
+                yield _load(known[0], str(path))
+
+
 def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
     """Return the runs whose coordinator died before it had written down what it would do."""
     return tuple(
