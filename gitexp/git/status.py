@@ -111,6 +111,12 @@ def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
     return tuple(sorted(_records(out)))
 
 
+def rewritten_in(top: Path) -> tuple[str, ...]:
+    """Return the tracked files of a worktree of ours that have other bytes now, sorted."""
+    out = command.run(top, ["ls-files", "--modified", "-z"])
+    return tuple(sorted({path for path in _records(out) if (top / path).is_file()}))
+
+
 def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
     """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not.
 

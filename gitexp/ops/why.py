@@ -138,9 +138,8 @@ def remedy(reason: str, plan: Plan | None) -> str:
     return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
 
 
-def environments(repo: Repo, one: Place, other: Place) -> str:
-    """Say what changed from one recorded environment to a later one; "" where nobody knows."""
-    before, after = (_environment(repo, *place) for place in (one, other))
+def environments(before: Environment | None, after: Environment | None) -> str:
+    """Say what changed from one environment to a later one; "" where nobody knows."""
     if before is None or after is None:
         return ""
     return _listed([_environment_words(item) for item in environment_changes(before, after)])
@@ -228,13 +227,14 @@ def _between(
     other: tuple[FoundRun, EnvironmentDigest | None],
 ) -> str:
     first, then = sorted((one, other), key=lambda pair: pair[0].order)
-    told = environments(repo, (first[0].commit, first[1]), (then[0].commit, then[1]))
+    told = environments(*(environment(repo, run.commit, digest) for run, digest in (first, then)))
     return f": {told}" if told else ""
 
 
-def _environment(
+def environment(
     repo: Repo, commit: CommitHash, digest: EnvironmentDigest | None
 ) -> Environment | None:
+    """Return a recorded environment; None where it cannot be read."""
     try:
         return None if digest is None else lookup.environment(repo, commit, digest)
     except GitexpError:

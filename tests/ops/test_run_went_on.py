@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -337,6 +338,24 @@ def test_what_goes_on_is_announced_by_dry_run_and_said_in_the_report(tmp_path: P
     assert report.next_step == gitexp(repo, "status", "--json").json["next"] == "gitexp compare"
     nothing = run(repo.workspace)
     assert (nothing.recorded, nothing.next_step) == ((), "gitexp compare")
+
+
+@pytest.mark.slow
+def test_what_was_installed_since_the_kill_is_named_before_anything_is_run_again(
+    tmp_path: Path,
+) -> None:
+    repo = project(tmp_path, "candidate")
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    active = {"VIRTUAL_ENV": str(tmp_path / "venv")}
+    (tmp_path / "out/kill").write_text("0.2:8 coordinator")
+    gitexp(repo, "run", env=active)
+    (packages,) = (tmp_path / "venv").glob("lib/*/site-packages")
+    (packages / "foo-1.2.dist-info").mkdir()
+    (packages / "foo-1.2.dist-info/METADATA").write_text("Name: foo\nVersion: 1.2\n")
+    told = "1 repeat of the candidate, recorded in another environment, to be run again: foo 1.2"
+    went = gitexp(repo, "run", env=active)
+    assert told in went.err.partition("candidate seed")[0]
+    assert told.replace("to be run", "run") in went.out
 
 
 @pytest.mark.slow

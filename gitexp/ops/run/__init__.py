@@ -107,6 +107,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         The branch went away meanwhile; the finished repeats wait for ``resume``.
     """
     request = request or RunRequest()
+    tell = _silent if request.dry_run else tell  # its answer says it all
     _check(request)
     variables = dict(os.environ if environ is None else environ)
     made: list[RunId] = []
@@ -120,6 +121,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             tell(ProgressEvent(ProgressKind.WARNING, few))
         if said := answer.taken_over(planned, recovered, resumed.calls):
             cleared = (*cleared, said)
+            tell(ProgressEvent(ProgressKind.STEP, said))
+        for said in answer.again(seen):
             tell(ProgressEvent(ProgressKind.STEP, said))
         done = partial(answer.report, seen, interrupted=False, warnings=cleared)
         if not request.again:

@@ -139,7 +139,7 @@ def report(  # noqa: PLR0913  the parts of the answer
             *warnings,
             *(text for each in published for text in each.cleared),
             *filter(None, (_unasked(seen), _beyond(seen))),
-            *_again(seen, published, recorded),
+            *again(seen, ran=bool(published)),
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
@@ -198,25 +198,15 @@ def _beyond(seen: Situation) -> str:
     return ""
 
 
-def _again(
-    seen: Situation, published: Sequence[PublishedCall], recorded: Sequence[RecordedRun]
-) -> list[str]:
+def again(seen: Situation, *, ran: bool = False) -> list[str]:
     """Say which repeats were there already, and what was installed or removed since."""
-    now = {
-        each.side: repeat.environment
-        for each in recorded
-        for repeat in each.run.repeats
-        if repeat.environment is not None
-    }
     said = []
     for item in seen.again:
-        told = ""
-        if published and item.side in now:
-            then = (item.found.commit, item.environment)
-            told = why.environments(seen.repo, then, (published[-1].commit, now[item.side]))
+        before = why.environment(seen.repo, item.found.commit, item.environment)
+        told = why.environments(before, seen.installed)
         repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
         what = f"{repeats} of the {item.side}, recorded in another environment"
-        verb = "run again" if published else "to be run again"
+        verb = "run again" if ran else "to be run again"
         told = f": {told}" if told else ""
         if item.complete:
             told += "; the first set of the planned repeats counts, and none replaces it"

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import PreflightError
-from gitexp.formats import environment as environment_format
 from gitexp.staging import environment as environment_staging
 from gitexp.staging import imports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.model.ids import EnvironmentDigest
+    from gitexp.model.run import Environment
 
 # A program installed by these lives in an environment of its own, which is not the project's.
 _TOOL_FOLDERS = (f"{os.sep}pipx{os.sep}", f"{os.sep}uv{os.sep}tools{os.sep}")
@@ -73,8 +72,8 @@ def choose(configured: str | None, environ: Mapping[str, str], top: Path) -> str
     return found
 
 
-def digest(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> EnvironmentDigest:
-    """Return the digest of the environment as it is now, seen from the user's work tree.
+def installed(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> Environment:
+    """Return the environment as it is now, seen from the user's work tree.
 
     Parameters
     ----------
@@ -93,8 +92,7 @@ def digest(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> E
         token="coordinator",  # noqa: S106  a word, no secret
         cache=cache,
     )
-    environment, _ = environment_staging.capture(place, environ)
-    return environment_format.digest(environment)
+    return environment_staging.capture(place, environ)[0]
 
 
 def _existing(path: Path) -> str | None:

@@ -1,4 +1,4 @@
-"""Files that a first repeat left in its worktree and that go with it: nobody declared them.
+"""What a first repeat left, or changed, in its worktree and goes with it: nobody declared it.
 
 A run keeps declared outputs, metrics and by-products. Whoever did not know that looks for the
 model after hours of work and finds nothing, so it is said once, after the first repeat.
@@ -16,7 +16,7 @@ from gitexp.git import status
 from gitexp.ops.run.jobs import lies_in
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
     from gitexp.ops.run.jobs import Setting
 
@@ -25,7 +25,7 @@ _NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".
 
 
 def warnings(setting: Setting) -> tuple[str, ...]:
-    """Return one warning that names up to five such files and what to type; none where none is.
+    """Return warnings that name up to five such files each and what to type; none where none is.
 
     Parameters
     ----------
@@ -44,16 +44,16 @@ def warnings(setting: Setting) -> tuple[str, ...]:
     if config.predictions is not None:
         known.add(config.predictions.path)
     said = _held(setting)
-    left: dict[str, None] = {}
-    for slot in map(Path, setting.slots):
-        if Path(f"{slot}.used").exists():
-            left.update(dict.fromkeys(_left(slot, config.project, known)))
-    paths = list(left)
+    slots = [slot for slot in map(Path, setting.slots) if Path(f"{slot}.used").exists()]
+    edited = {key.file for key in (*setting.overrides, *config.seed.every)}
+    changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
+    if changed:
+        lost = "the change is in no record, and goes with the worktree"
+        said += (f"the command rewrote {_shown(changed)}, which Git holds: {lost}",)
+    paths = list(dict.fromkeys(p for slot in slots for p in _left(slot, config.project, known)))
     if not paths:
         return said
-    shown = ", ".join(paths[:_SHOWN])
-    if len(paths) > _SHOWN:
-        shown += f" and {len(paths) - _SHOWN} more"
+    shown = _shown(paths)
     how = "name them under outs: of their stage in dvc.yaml"
     if config.pipeline is None:
         names = [*config.outputs, *(path.rstrip("/") for path in paths[:_SHOWN])]
@@ -74,6 +74,18 @@ def _held(setting: Setting) -> tuple[str, ...]:
     names = " ".join(shlex.quote(path) for path in held[:_SHOWN])
     why = f"{', '.join(held[:_SHOWN])}: in Git, and in an output of DVC, so that `dvc repro` fails"
     return (f"{why}; git rm --cached {names}, then commit: repeats go on counting",)
+
+
+def _shown(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
+
+
+def _rewritten(slot: Path, project: str, known: Collection[str]) -> list[str]:
+    """Return what a repeat changed of the commit, beside what it was to change."""
+    paths = status.rewritten_in(slot)
+    own = [posixpath.relpath(path, project) if project else path for path in paths]
+    return [p for p in own if not (_is_noise(p) or any(touches(p, other) for other in known))]
 
 
 def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:

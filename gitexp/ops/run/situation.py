@@ -14,6 +14,7 @@ from gitexp.errors import (
     UsageError,
     WitnessError,
 )
+from gitexp.formats import environment as environment_format
 from gitexp.formats.keys import param_key
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, EnvironmentDigest, RunId
     from gitexp.model.plan import Person, Plan
     from gitexp.model.request import RunRequest
-    from gitexp.model.run import Key, Run
+    from gitexp.model.run import Environment, Key, Run
     from gitexp.model.workspace import Workspace
     from gitexp.ops.eligible import Eligible
     from gitexp.ops.run.cells import Cell
@@ -79,8 +80,10 @@ class Situation:
         What is to be executed, at least one.
     python : str
         Interpreter of the jobs.
-    environment : EnvironmentDigest or None
+    installed : Environment or None
         As it is now; None: it was not looked at.
+    environment : EnvironmentDigest or None
+        Its digest.
     again : tuple of Again
     """
 
@@ -94,6 +97,7 @@ class Situation:
     plan: Plan | None
     sides: tuple[tuple[Cell, SeedChoice], ...]
     python: str
+    installed: Environment | None
     environment: EnvironmentDigest | None
     again: tuple[Again, ...] = ()
 
@@ -161,9 +165,10 @@ def look(
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
     python = interpreter.choose(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
-    environment = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
+    installed = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
     if not request.dry_run:
-        environment = interpreter.digest(python, place.top, workdir.environments, environ)
+        installed = interpreter.installed(python, place.top, workdir.environments, environ)
+    environment = None if installed is None else environment_format.digest(installed)
     sides, again = _choose(place, request, known, main, other, environment, recovered, pending)
     return Situation(
         workspace=place.workspace,
@@ -176,6 +181,7 @@ def look(
         plan=known,
         sides=sides,
         python=python,
+        installed=installed,
         environment=environment,
         again=again,
     )
