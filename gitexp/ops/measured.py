@@ -63,7 +63,12 @@ def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo)
         If a file leads out of the project or is too large.
     """
     asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
-    seen = logged.read(out_dir / POINTS, wanted=asked)
+    seen = logged.read(
+        out_dir / POINTS,
+        wanted=asked,
+        before=[Path(cache_).parent / POINTS for cache_ in job.made],
+        own={stage.name for stage in job.stages},
+    )
     samples, unclear = _samples(job, project, out_dir, seen)
     evaluation, basis = _evaluation(job, project, memo)
     wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]

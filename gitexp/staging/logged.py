@@ -111,7 +111,13 @@ class _Found:
         self.bytes -= (before - len(curve.steps)) * (_ROW_BYTES + len(name))
 
 
-def read(file: Path, *, wanted: Collection[str] = ()) -> Logged:
+def read(
+    file: Path,
+    *,
+    wanted: Collection[str] = (),
+    before: Collection[Path] = (),
+    own: Collection[str] = (),
+) -> Logged:
     """Read all that a repeat logged.
 
     The value of a metric is the last one that was logged without a step, else that of the last
@@ -123,6 +129,11 @@ def read(file: Path, *, wanted: Collection[str] = ()) -> Logged:
         One that is not there has nothing.
     wanted : collection of str
         Curves to be kept, however many there are.
+    before : collection of Path
+        What other repeats logged, of which the stages that ran once belong to this one, too: they
+        are as constant in all of them as a metrics file that such a stage wrote.
+    own : collection of str
+        The stages that this repeat executed itself.
 
     Raises
     ------
@@ -131,23 +142,24 @@ def read(file: Path, *, wanted: Collection[str] = ()) -> Logged:
     UnsafeInputError
         If there is more than can be recorded.
     """
-    if not file.is_file():  # nothing was logged; or the script put a pipe there
-        return Logged({}, {})
-    if file.stat().st_size > LIMIT_BYTES:
-        raise UnsafeInputError(
-            "a repeat logs more than can be read",
-            where=LOGGED,
-            expected=f"at most {LIMIT_BYTES >> 30} GiB",
-            next_step="log every tenth step",
-        )
     found, torn = _Found(wanted), 0
-    with file.open("rb") as stream:
-        for line in _lines(stream):
-            point = points.decode(line)
-            if point is None:
-                torn += 1
-            else:
-                found.add(point)
+    for each in (*before, file):
+        if not each.is_file():  # nothing was logged; or the script put a pipe there
+            continue
+        if each.stat().st_size > LIMIT_BYTES:
+            raise UnsafeInputError(
+                "a repeat logs more than can be read",
+                where=LOGGED,
+                expected=f"at most {LIMIT_BYTES >> 30} GiB",
+                next_step="log every tenth step",
+            )
+        with each.open("rb") as stream:
+            for line in _lines(stream):
+                point = points.decode(line)
+                if point is None:
+                    torn += each == file
+                elif each == file or point.stage not in own:
+                    found.add(point)
     finals = {**found.last, **found.plain}
     stages = Counter(name for _, name in finals)
     names = {

@@ -227,3 +227,20 @@ def test_curves_that_dvc_yaml_declares_are_written_in_a_run_as_by_dvc_repro(
     report = run(dvc_repo.workspace, RunRequest(seeds=(0,)))
     assert reasons(report) == [""]
     assert numbers(report)["loss"] == pytest.approx(10 / 3)
+
+
+@pytest.mark.slow
+def test_what_a_stage_logs_that_runs_once_is_a_metric_of_every_repeat(dvc_repo: BuiltRepo) -> None:
+    stages = (
+        f"stages:\n  prepare: {{cmd: {sys.executable} prepare.py, outs: [rows.txt]}}\n"
+        f"  train: {{cmd: {sys.executable} train.py, deps: [rows.txt], params: [seed]}}\n"
+    )
+    prepare = "import gitexp; gitexp.log_metric('rows', 3, step=0); open('rows.txt', 'w')\n"
+    files = {"dvc.yaml": stages, "dvc.lock": None, "train.py": LOGS, "prepare.py": prepare}
+    dvc_repo.commit({**files, "params.yaml": "seed: 1\n"})
+    init(dvc_repo.workspace)
+    report = run(dvc_repo.workspace, RunRequest(seeds=(1, 2)))
+    (recorded,) = report.recorded
+    assert report.planned[0].once == ("prepare",)
+    rows = {s.seed: s.value for s in recorded.samples if s.metric == "rows"}
+    assert rows == {1: 3, 2: 3}

@@ -125,8 +125,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         for said in answer.again(seen):
             tell(ProgressEvent(ProgressKind.STEP, said))
         done = partial(answer.report, seen, interrupted=False, warnings=cleared)
-        if not request.again:
-            _refuse_double(seen)
+        _refuse_double(seen, again=request.again)
         if request.dry_run or not any(choice.run for _, choice in seen.sides):
             resume.close(seen.workdir, resumed.calls)
             return done(planned, recovered, request)
@@ -166,14 +165,14 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     )
 
 
-def _refuse_double(seen: Situation) -> None:
+def _refuse_double(seen: Situation, *, again: bool) -> None:
     """Refuse repeats that another call is about to record on this branch.
 
     Raises
     ------
     LockedError
     """
-    for state in states.going(seen.workdir, seen.branch):
+    for state in () if again else states.going(seen.workdir, seen.branch):
         for cell, choice in seen.sides:
             both = set(choice.run).intersection(state.draft.seeds)
             if both and cell.inputs == state.draft.inputs:

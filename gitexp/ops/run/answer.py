@@ -101,10 +101,12 @@ def taken_over(
         for repeat in record.run.repeats
     )
     left = sum(len(each.seeds) for each in planned)
+    once = dict.fromkeys(name for each in calls for name in each.once) if left else ()
+    then = f"; first {', '.join(once)}, once in each call" if once else ""
     if good:
         noun = "repeat" if good == 1 else "repeats"
-        return f"{good} {noun} of a killed call recorded, {left} to go"
-    return f"a killed call goes on: {left} to go" if calls and left else ""
+        return f"{good} {noun} of a killed call recorded, {left} to go{then}"
+    return f"a killed call goes on: {left} to go{then}" if calls and left else ""
 
 
 def report(  # noqa: PLR0913  the parts of the answer
