@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -214,6 +215,28 @@ def test_nothing_is_recorded_while_a_worker_is_at_work_for_it(killed_run: BuiltR
     assert not finding.cleared
     assert "a worker is at work" in finding.said
     assert killed_run.refs() == before
+
+
+def test_what_an_earlier_version_left_in_a_cache_of_its_own_goes_if_a_record_proves_it_ours(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "r")
+    run(repo.workspace, RunRequest(repeats=2))
+    cache = repo.path / ".gitexp/tmp/cache/files/md5"
+    for path in (repo.path / ".gitexp/tmp/runs").glob("*/jobs/*/attempt-1/outcome.json"):
+        data = (path.parent / "files/metrics.json").read_bytes()
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+        assert md5 in path.read_text()
+        (cache / md5[:2]).mkdir(parents=True, exist_ok=True)
+        (cache / md5[:2] / md5[2:]).write_bytes(data)
+    (cache / "of the user").write_text("no record names it")
+    names = sorted(path.relative_to(cache).as_posix() for path in cache.glob("*/*"))
+    repo.git("add", "--force", f".gitexp/tmp/cache/files/md5/{names[0]}")
+    (said,) = found(repo, "repeats", fix=True)
+    assert (said.what[:24], said.cleared) == ("outputs of recorded runs", True)
+    left = sorted(path.relative_to(cache).as_posix() for path in cache.rglob("*"))
+    assert left == [names[0][:2], names[0], "of the user"]
+    assert found(repo, "repeats") == []
 
 
 def test_where_the_branch_is_gone_the_remedy_brings_it_back(killed_run: BuiltRepo) -> None:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.errors import LockedError
+from gitexp.data.hashing import hash_file
+from gitexp.errors import GitexpError, LockedError
+from gitexp.formats import outcome as outcome_format
+from gitexp.git import command
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
@@ -17,11 +23,13 @@ from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
 from gitexp.ops.run.resume import dead_call, finished, is_recorded, record
+from gitexp.ops.run.workdir import CACHE
 from gitexp.ops.status import resumptions
+from gitexp.store import calls
 from gitexp.store.locks import FileLock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitexp.model.workspace import Workspace
     from gitexp.ops.doctor.place import Place
@@ -67,6 +75,7 @@ def look(place: Place) -> Iterator[Found]:
     for _, workdir in place.workdirs():
         for name in sorted(states.published(workdir)):
             yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
+        yield from _old(place, workdir)
         for run in states.abandoned(workdir):
             yield Found(
                 Finding(
@@ -112,6 +121,52 @@ def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
             ),
             partial(_drop, workdir, run),
         )
+
+
+def _old(place: Place, workdir: WorkDir) -> Iterator[Found]:
+    """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
+    if old := _old_objects(place, workdir):
+        cache = workdir.root / CACHE
+        what = "outputs of recorded runs, which an earlier version has left"
+        fix = f"remove {len(old)} of its files"
+        found = Finding(NAME, what, str(cache), fix, fixable=True)
+        yield Found(found, partial(_unlink, old, cache))
+
+
+def _old_objects(place: Place, workdir: WorkDir) -> list[Path]:
+    """Return the objects of which it is proved that a recorded run has left them, and it alone.
+
+    They have the content that their names say, and no branch tracks them.
+    """
+    cache = workdir.root / CACHE
+    if not cache.is_dir() or cache.is_symlink():
+        return []
+    made: dict[bool, set[str]] = {True: set(), False: set()}
+    runs = calls.within(workdir.runs)
+    for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
+        with suppress(GitexpError, OSError):
+            outcome = outcome_format.load(calls.plain_bytes(path), str(path))
+            recorded = path.parents[3].name in place.recorded
+            made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
+    held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")
+    ours = {cache / "files/md5" / md5[:2] / md5[2:] for md5 in made[True] - made[False]}
+    ours -= {workdir.root / path for path in held.split("\0")}
+    return [
+        path
+        for path in sorted(ours)
+        if path.is_file()
+        and path.resolve() == cache.resolve() / path.relative_to(cache)
+        and hash_file(str(path)).md5 == path.parent.name + path.name
+    ]
+
+
+def _unlink(old: Sequence[Path], cache: Path) -> str:
+    for path in old:
+        path.unlink(missing_ok=True)
+    for folder, _, _ in os.walk(cache, topdown=False):
+        with suppress(OSError):  # what else lies there stays
+            Path(folder).rmdir()
+    return "removed them"
 
 
 def _drop(workdir: WorkDir, run: RunId) -> str:
