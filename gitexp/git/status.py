@@ -118,7 +118,12 @@ def rewritten_in(top: Path) -> tuple[str, ...]:
 
 
 def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
-    """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not.
+    """Return those of `paths` (relative to the top) that Git ignores; a tracked one is not."""
+    return frozenset(ignoring(where, paths))
+
+
+def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """Return what Git ignores of `paths`, each with the pattern and the file that has it.
 
     Parameters
     ----------
@@ -133,17 +138,18 @@ def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
     """
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:
-        return frozenset()
+        return {}
     # check-ignore takes paths, never patterns, and dies where literal pathspecs are asked for.
     code, out, err = command.attempt(
         where if isinstance(where, Path) else _top(where),
-        ["check-ignore", "-z", "--stdin"],
+        ["check-ignore", "--verbose", "-z", "--stdin"],
         data=data,
         env={"GIT_LITERAL_PATHSPECS": "0"},
     )
     if code > 1:  # 1: none of them
         raise GitFailedError("git check-ignore failed", found=err.decode("utf-8", "replace"))
-    return frozenset(_records(out))
+    found = zip(*[iter(_records(out))] * 4, strict=True)
+    return {path: (what, file) for file, _, what, path in found if not what.startswith("!")}
 
 
 def tracked(workspace: Workspace, paths: Iterable[str]) -> frozenset[str]:

@@ -270,13 +270,14 @@ def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterabl
     PreflightError
     """
     pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
-    ignored = sorted(status.is_ignored(workspace, pointers))
-    if ignored:
+    ignored = status.ignoring(workspace, pointers)
+    for pointer, (pattern, file) in sorted(ignored.items()):
+        alone = pointer.removesuffix(".dvc").removeprefix(f"{posixpath.dirname(file)}/")
         raise PreflightError(
             "the pointers to outputs would be ignored by Git, and so by DVC",
-            found=", ".join(ignored[:10]),
-            expected=f"an ignore pattern for {pointers[ignored[0]]} itself, not for its folder",
-            next_step=f"git check-ignore -v {ignored[0]} names the pattern; DVC adds its own",
+            found=f"{', '.join(sorted(ignored)[:10])}: {pattern} in {file}",
+            expected=f"an ignore pattern for {pointers[pointer]} itself, not for its folder",
+            next_step=f"write /{alone} instead of {pattern} in {file}; DVC adds its own",
         )
 
 

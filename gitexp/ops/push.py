@@ -160,12 +160,12 @@ def unshared(shared: Shared, sent: Sequence[str]) -> tuple[str, ...]:
         if tags
         else {}
     )
-    lacking = [tag.removeprefix(_ARCHIVE) for tag in tags if places.TAGS + tag not in there]
+    lacking = [tag for tag in tags if places.TAGS + tag not in there]
     if lacking:
         names = ", ".join(lacking[:_NAMED]) + (" ..." if len(lacking) > _NAMED else "")
-        verb = "is" if len(lacking) == 1 else "are"
-        step = f"gitexp archive {shlex.quote(lacking[0])} --push"
-        found.append(f"archived and only here {verb} {names}: {step}")
+        told = f"tag {names} is" if len(lacking) == 1 else f"tags {names} are"
+        step = f"gitexp archive {shlex.quote(lacking[0].removeprefix(_ARCHIVE))} --push"
+        found.append(f"{told} only here: {step}")
     return tuple(found)
 
 

@@ -372,6 +372,17 @@ def test_a_second_call_marks_the_records_of_an_older_project(project: BuiltRepo)
     assert "nothing was changed" in gitexp(project, "init").out
 
 
+def test_the_pattern_that_ignores_the_pointer_of_an_output_is_named(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    repo.commit({"train.py": TRAIN, "sub/.gitignore": "/models/\n!/other/\n"})
+    asked = ("init", "--project", "sub", "--command", "python ../train.py", "--dvc-init")
+    said = gitexp(repo, *asked, "--outs", "models/x")
+    assert said.says("sub/models/x.dvc: /models/ in sub/.gitignore")
+    assert said.says("write /models/x instead of /models/ in sub/.gitignore")
+    repo.commit({"sub/.gitignore": "/models/x\n!/other/\n"})
+    assert gitexp(repo, *asked, "--outs", "models/x", "--outs", "other").code == 0
+
+
 def test_on_a_terminal_a_yes_lets_all_seeds_vary(tmp_path: Path) -> None:
     repo = repository(tmp_path / "plain")
     repo.commit({"train.py": TRAIN, "params.yaml": PARAMS})

@@ -339,12 +339,21 @@ def test_what_is_not_sent_is_named_with_its_command(team: Team) -> None:
     for verb in (push, sync):
         warnings = verb(team.a.workspace).warnings
         assert "main is 2 commits ahead of origin: git push origin main" in warnings
-        assert "archived and only here is old: gitexp archive old --push" in warnings
+        assert "tag exp-archive/old is only here: gitexp archive old --push" in warnings
     team.a.git("push", "--quiet", "origin", "main", "exp-archive/old")
     assert push(team.a.workspace).warnings == ()
     team.origin.git("update-ref", "-d", "refs/heads/main")
     team.a.git("fetch", "--quiet", "--prune")
     assert push(team.a.workspace).warnings == ("origin has no main: git push origin main",)
+
+
+def test_an_experiment_that_was_archived_before_it_was_ever_sent_is_sent(team: Team) -> None:
+    team.a.switch("main")
+    team.a.git("branch", "--no-track", "exp/new", BRANCH)
+    team.a.git("tag", "-a", "exp-archive/new", "-m", "kept", BRANCH)
+    (move,) = [each for each in push(team.a.workspace).branches if each.branch == "exp/new"]
+    assert move.pushed
+    assert team.origin.hash("exp/new") == team.a.hash(BRANCH)
 
 
 def test_a_branch_that_was_sent_follows_the_remote_s(team: Team) -> None:

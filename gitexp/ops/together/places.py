@@ -125,7 +125,8 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
             continue
         tag = tags.get(branch.removeprefix(prefix))
         ended = tag is not None and objects.is_ancestor(shared.repo, tip, tag)
-        if not ended or shared.theirs(branch) is not ABSENT:
+        once = shared.repo.settings.get(f"branch.{branch}.merge") == ref  # it was there before
+        if not (ended and once) or shared.theirs(branch) is not ABSENT:
             found.append(branch)
     head = refs.head(shared.repo)
     if head.branch is None or head.commit is ABSENT or head.branch.startswith(prefix):
