@@ -54,7 +54,11 @@ INTENDED: dict[str, str] = {
     "* status not_counted": "why repeats do not count",
     "* status failed": "what failed is said",
     "pipeline status next": "after a failure, not the call that failed",
+    "* list --runs --group-by * groups[*].counts": "whether these repeats count",
+    "* list --runs --group-by * groups[5].*": "a group is described by its repeats that count",
+    "* list --runs --group-by * groups[5].metrics[*].n": "of which one did not",
     "* power --metric * next": "the plan to type repeats what was asked about",
+    "pipeline power *": "the spread is that of the baseline's repeats that count",
 }
 
 # What a verdict stands on.

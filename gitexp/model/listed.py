@@ -41,6 +41,7 @@ class RunSummary:
     exploratory: bool  # under no plan that is there
     seeds: tuple[int, ...] = ()  # of finished repeats
     counts: tuple[int, ...] = ()  # of those that count, on either side of an experiment
+    counted: tuple[MetricSummary, ...] = ()  # over these, where they are not all
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,5 +93,6 @@ class RunGroup:
 
     key: tuple[tuple[str, ParamValue], ...]  # (name, value) of each thing grouped by
     runs: int
-    repeats: int  # finished ones
-    metrics: tuple[MetricSummary, ...]  # over the repeats of all these runs
+    repeats: int  # those that count; all finished ones where none does
+    metrics: tuple[MetricSummary, ...]  # over these
+    counts: bool = False

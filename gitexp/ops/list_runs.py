@@ -6,9 +6,10 @@ from collections import defaultdict
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UsageError
+from gitexp.errors import GitexpError, UsageError
 from gitexp.git import objects, reach, repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.ids import RunId
 from gitexp.model.listed import (
     ExperimentList,
     ExperimentSummary,
@@ -17,7 +18,7 @@ from gitexp.model.listed import (
     RunSummary,
     UnreadableRecord,
 )
-from gitexp.model.summary import pooled
+from gitexp.model.summary import pooled, summarise
 from gitexp.model.verdict import Verdict
 from gitexp.ops.counted import Counted
 from gitexp.ops.query import ListQuery, run_value, select_experiments, select_runs
@@ -28,6 +29,7 @@ from gitexp.store.layout import DATA_BRANCH, tombstone_path
 from gitexp.store.lines import shown
 from gitexp.store.mergedlines import merged_lines
 from gitexp.store.plans import branch_prefix
+from gitexp.store.records import read_run
 from gitexp.store.summaries import newest_lines, run_lines
 from gitexp.store.tips import tips
 
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, ParamValue, RunId, TreeId
+    from gitexp.model.ids import CommitHash, ParamValue, TreeId
     from gitexp.model.summary import MetricSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
@@ -180,6 +182,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         replace(
             _run(line, holders[tree]),
             counts=counts.get(line.id, ()),
+            counted=_counted(repo, tree, line, counts.get(line.id, ())),
             exploratory=line.reported or (line.plan_name, line.plan_digest) not in plans,
         )
         for tree, line in lines.items()
@@ -191,8 +194,9 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
 def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup, ...]:
     """Put runs together that share a value, with n, mean and standard deviation over repeats.
 
-    A repeat counts once: a run whose seeds were all or partly run before for the same inputs in
-    the same environment adds nothing.
+    Over those that count for an experiment, as `tally` has it; a group without any is described
+    whole, each repeat once: a run whose seeds were all or partly run before for the same inputs
+    in the same environment adds nothing.
 
     Parameters
     ----------
@@ -290,6 +294,19 @@ def _state(line: ExperimentLine) -> str:
     return line.concluded or ("run" if line.inputs[1] else "planned")
 
 
+def _counted(
+    repo: Repo, tree: TreeId, line: RunLine, seeds: Sequence[int]
+) -> tuple[MetricSummary, ...]:
+    """Return the metrics of a run of which some repeats count; a line has those of all."""
+    if not seeds or len(seeds) == len(line.seeds):
+        return ()
+    try:
+        _, samples = read_run(repo, tree, RunId(line.id))
+    except GitexpError:  # pragma: no cover  its line was read from just these files
+        return ()
+    return summarise([sample for sample in samples if sample.seed in seeds])
+
+
 def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:
     return shown(line, line.branch if line.branch in holders else holders[0])
 
@@ -325,17 +342,20 @@ def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary
     seen: set[tuple[str, str, int]] = set()
     parts: defaultdict[str, list[MetricSummary]] = defaultdict(list)
     repeats = 0
+    counts = any(run.counts for run in members)
     for run in sorted(members, key=lambda run: (run.started_at, run.id)):
-        keys = {(run.inputs, run.environment, seed) for seed in run.seeds}
+        seeds = run.counts if counts else run.seeds
+        keys = {(run.inputs, run.environment, seed) for seed in seeds}
         if keys & seen:
             continue
         seen |= keys
         repeats += len(keys)
-        for metric in run.metrics:
+        for metric in run.metrics if set(seeds) == set(run.seeds) else run.counted:
             parts[metric.metric].append(metric)
     return RunGroup(
         key=key,
         runs=len(members),
         repeats=repeats,
         metrics=tuple(pooled(parts[name]) for name in sorted(parts)),
+        counts=counts,
     )

@@ -19,14 +19,17 @@ from gitexp.git import repository
 from gitexp.model.metricname import recorded
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
-from gitexp.model.run import Origin, RepeatState
+from gitexp.model.run import Origin
 from gitexp.model.summary import mean, spread
 from gitexp.ops import sides
+from gitexp.ops.counting import Found, count
+from gitexp.ops.gather import World, gather
 from gitexp.ops.known import direction_of, duration_of, known_metrics, last_duration
+from gitexp.ops.sides import Named
+from gitexp.ops.tally import settle
 from gitexp.ops.variation import equal
 from gitexp.stats import detectable as rules
 from gitexp.stats import foreseen
-from gitexp.store import lookup
 from gitexp.store.index import open_index
 
 if TYPE_CHECKING:
@@ -38,10 +41,10 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan, Stopping
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
+    from gitexp.ops.counting import Counted
     from gitexp.ops.known import Duration
     from gitexp.ops.sides import Source
     from gitexp.store.index import Index
-    from gitexp.store.lookup import FoundRun
 
 _EXAMPLES = 1_000  # judged where nobody says a number
 _TWO_SIDES = 2
@@ -51,12 +54,12 @@ _FEWEST = 3  # repeats of a baseline whose spread says something
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """What a side's recorded repeats say about noise.
+    """What a side's repeats say about noise.
 
     Attributes
     ----------
     n : int
-        Repeats with the metric.
+        Repeats that count, with the metric.
     mean : float or None
     sd : float or None
     runs : tuple of Run
@@ -160,7 +163,7 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         metric = request.metric or ("" if named.plan is None else named.plan.metric)
         if request.metric:
             known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
-        found = spread_of(repo, index, side, metric)
+        found = _spread_of(World(repo, index), side, metric, named)
         seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
     return _Known(named.plan, side.config, found, seconds)
 
@@ -171,7 +174,8 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
         return None
     base = sides.planned_baseline(repo, plan, start, index)
     side = sides.source(repo, base, start, index)
-    found = spread_of(repo, index, side, plan.metric)
+    here = Named(plan.name, start, plan=plan)
+    found = _spread_of(World(repo, index), side, plan.metric, here)
     if not found.sd:
         return None
     duration = last_duration(repo, start, plan.baseline.commit) or duration_of(found.runs)
@@ -190,29 +194,41 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     return _of_repeats(terms, found, price, PowerRequest())
 
 
-def spread_of(repo: Repo, index: Index, side: Source, metric: str) -> Spread:
-    """Return mean and spread of a metric over the observed repeats of a side, one a seed."""
-    runs = tuple(lookup.runs_by_inputs(repo, side.inputs, index=index))
-    values = list(_by_seed(runs, metric, side.config.metrics).values())
+def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
+    """Return mean and spread of a metric over the baseline's repeats that count.
+
+    Where too few count for a plan yet, over all that are known, as if they were one's own: each
+    once, and in one environment.
+    """
+    files = side.config.metrics
+    runs = tuple(r for r in world.read([side.inputs], ()) if r.run.inputs == side.inputs)
+    runs = tuple(item for item in runs if item.run.origin is Origin.OBSERVED)
+    values: list[float] = []
+    if asked.plan is not None:
+        candidate = sides.source(world.repo, asked, asked.commit, world.index)
+        gathered = gather(world, side, candidate, asked.plan)
+        settled = settle(gathered, asked.plan, side.inputs, candidate.inputs)
+        values = _values(
+            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
+        )
+    if len(values) < _FEWEST:
+        known = count(Found(runs), None, side.inputs, side.inputs, world.earlier)
+        values = _values(known.baseline.repeats.values(), metric, files)
     # what only rounding sets apart are copies, whose spread would promise an answer from two
     sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None
-    observed = tuple(each.run for each in runs if each.run.origin is Origin.OBSERVED)
-    return Spread(len(values), mean(values) if values else None, sd, observed)
+    mid = mean(values) if values else None
+    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
 
 
-def _by_seed(runs: Iterable[FoundRun], metric: str, files: tuple[str, ...]) -> dict[int, float]:
-    """Return the first recorded value of each seed; folds count as their mean."""
-    found: dict[int, float] = {}
-    for item in runs:
-        if item.run.origin is not Origin.OBSERVED:
-            continue
-        name = recorded(metric, {s.metric for s in item.samples}, files)
-        good = {r.seed for r in item.run.repeats if r.state is RepeatState.FINISHED}
-        for seed in good - found.keys():
-            cells = [s for s in item.samples if s.metric == name and s.seed == seed]
-            whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
-            if cells:
-                found[seed] = mean([s.value for s in whole or cells])
+def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
+    """Return the value of each repeat that has one; folds count as their mean."""
+    found = []
+    for item in repeats:
+        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
+        cells = [s for s in item.samples.values() if s.metric == name]
+        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
+        if cells:
+            found.append(mean([s.value for s in whole or cells]))
     return found
 
 

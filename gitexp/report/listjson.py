@@ -117,5 +117,6 @@ def _group(group: RunGroup) -> Json:
         "key": [{"name": name, "value": param_json(value)} for name, value in group.key],
         "runs": group.runs,
         "repeats": group.repeats,
+        "counts": group.counts,
         "metrics": [metric(item) for item in group.metrics],
     }

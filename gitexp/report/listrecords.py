@@ -120,12 +120,13 @@ def groups(value: tuple[RunGroup, ...]) -> Records:
         (
             *(_raw(item) for _, item in group.key),
             group.runs,
+            group.counts,
             group.repeats,
             *_metric_cells(group.metrics, metrics),
         )
         for group in value
     )
-    return Records((*keys, "runs", "repeats", *_metric_columns(metrics)), rows)
+    return Records((*keys, "runs", "counts", "repeats", *_metric_columns(metrics)), rows)
 
 
 def _metric_columns(metrics: Iterable[str]) -> tuple[str, ...]:

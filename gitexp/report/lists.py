@@ -96,11 +96,12 @@ def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
     """Return one row a group: what it shares, then mean and standard deviation of each metric."""
     metrics = common_metrics((group.metrics for group in view), style)
     keys = tuple(name for name, _ in view[0].key) if view else ()
-    header = (*keys, "runs", "repeats", *metrics)
+    header = (*keys, "runs", "counts", "repeats", *metrics)
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (
             *(shown_param(item) for _, item in group.key),
             group.runs,
+            "yes" if group.counts else "no",
             group.repeats,
             *(_cell_of(group.metrics, name) for name in metrics),
         )

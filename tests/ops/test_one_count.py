@@ -16,12 +16,14 @@ from gitexp.errors import NoSamplesError
 from gitexp.model.amended import Terms
 from gitexp.model.comparison import LATE
 from gitexp.model.plan import Stopping, StoppingRule
+from gitexp.model.power import PowerRequest
 from gitexp.model.run import Distribution
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.amend_plan import amend_plan
 from gitexp.ops.compare import compare
 from gitexp.ops.conclude import conclude
-from gitexp.ops.list_runs import list_experiments, list_runs
+from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
+from gitexp.ops.power import power
 from gitexp.ops.review import review
 from gitexp.ops.show import show
 from gitexp.ops.status import status
@@ -242,10 +244,34 @@ def listed_runs(lab: Lab) -> Said:
     return of_runs(list_runs(lab.repo.workspace).runs)
 
 
+def grouped(lab: Lab) -> Said:
+    view = status(lab.repo.workspace)
+    inputs = str(view.inputs)
+    found = group_runs(list_runs(lab.repo.workspace).runs, ["inputs"])
+    (mine,) = [item for item in found if item.key[0][1] == inputs] or [None]
+    if mine is None or not mine.counts:
+        return Said(seeds=())
+    (f1,) = [item for item in mine.metrics if item.metric == "f1"]
+    assert f1.n == mine.repeats == len(view.counted)
+    paired = len(view.baseline_counted) >= f1.n  # else `compare` has fewer of them
+    return Said(n=f1.n, mean=f1.mean) if paired else Said()
+
+
 def showed(lab: Lab) -> Said:
     view = show(lab.repo.workspace)
     assert isinstance(view, ShownExperiment)
     return of_runs(view.runs)
+
+
+def powered(lab: Lab) -> Said:
+    """Say how many of the baseline's repeats the spread is of, where there are some that count."""
+    counted = status(lab.repo.workspace).baseline_counted
+    if len(counted) < 3:
+        return Said()
+    asked = PowerRequest(gain="0.01")
+    text = str(power(lab.repo.workspace, asked))
+    assert f"the spread of {len(counted)} baseline repeats" in text
+    return Said()
 
 
 VERBS: dict[str, tuple[Callable[[Lab], Said], ...]] = {
@@ -253,14 +279,15 @@ VERBS: dict[str, tuple[Callable[[Lab], Said], ...]] = {
     "conclude": (concluded,),
     "review": (reviewed,),
     "status": (stood,),
-    "list": (listed, listed_runs),
+    "list": (listed, listed_runs, grouped),
     "show": (showed,),
+    "power": (powered,),
 }
 # They say what they did or found, or how many repeats are needed, not what counts; `run` chooses
 # seeds by `ops.eligible`, as `ops.counting` does; `comment` posts what `review` says.
 OTHERS: Final = frozenset(
     (
-        "init", "new", "amend-plan", "power", "run", "test", "archive", "restore", "rename", "rm",
+        "init", "new", "amend-plan", "run", "test", "archive", "restore", "rename", "rm",
         "diff", "inputs", "logs", "push", "pull", "sync", "witness", "check", "hooks", "doctor",
         "maintenance", "completion", "merge-driver", "comment", "hook", "worker",
     )
