@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import BlobId, CommitHash, TreeId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Output, Run
+    from gitexp.model.witness import Receipt
 
 
 class Policy(enum.Enum):
@@ -112,6 +113,9 @@ class Outside:
         None also where a branch by one of these patterns is known to have the commit: it was let
         in before.
         """
+
+    def witnessed(self, receipt: Receipt, token: bytes) -> bool | None:
+        """Return whether a witness who is believed here stands behind a receipt."""
 
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""

@@ -11,11 +11,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from gitexp.errors import GitexpError
+from gitexp.formats import witness as witness_format
 from gitexp.git import signatures
-from gitexp.model.witness import Trust
+from gitexp.model.witness import Trust, Way
+from gitexp.staging import timestamps
 
 if TYPE_CHECKING:
-    from gitexp.git.repository import Repo
+    from gitexp.model.witness import Receipt
+    from gitexp.model.workspace import Workspace
 
 LOG_LIMIT: Final = 64 << 20  # bytes
 _LINE = re.compile(
@@ -23,15 +27,38 @@ _LINE = re.compile(
 )
 
 
-def trust(repo: Repo) -> Trust:
+def trust(workspace: Workspace) -> Trust:
     """Return what the settings of user and system say; a file that is not there counts as none."""
-    found = signatures.settings(repo.workspace, "gitexp.")
+    found = signatures.settings(workspace, "gitexp.")
     authorities = Path(found.get("gitexp.witnessca", "")).expanduser()
     log = Path(found.get("gitexp.witnesslog", "")).expanduser()
     return Trust(
         authorities=authorities.absolute() if authorities.is_file() else None,
         log=_log(log) if log.is_file() else (),
     )
+
+
+def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | None, str]:
+    """Return the time that a receipt proves, and in words what it is worth.
+
+    Whether the commit that it names holds the plan is the caller's to ask.
+    """
+    if receipt.way is Way.PUSH:
+        when = dict(trust.log).get(receipt.commit)
+        if when is None:
+            return None, f"a receipt says that {receipt.remote} took it; only its log can tell"
+        return when, f"the log of a server has the push to {receipt.remote}"
+    if trust.authorities is None:
+        return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
+    try:
+        statement = witness_format.statement(receipt.plan, receipt.commit)
+        why = timestamps.refused(token, statement, trust.authorities)
+        when = None if why else timestamps.stamped_at(token)
+    except GitexpError as error:
+        why, when = error.summary, None
+    if when is None:
+        return None, f"the time stamp is not to be believed: {why}"
+    return when, f"a time stamp of {receipt.url or 'an authority'}"
 
 
 def _log(path: Path) -> tuple[tuple[str, datetime], ...]:

@@ -72,6 +72,8 @@ class Found:
         Those of `elsewhere` that ``--pool`` takes in.
     lines : tuple of (str, tuple of FoundRun)
         What own branches, and the archive, have of `elsewhere` of this plan and these inputs.
+    scores : tuple of FoundRun
+        Of `elsewhere`, what own branches have of the baseline.
     contradicted : mapping of RunId to str
         Runs that are not what they say, and why; they never count.
     """
@@ -81,6 +83,7 @@ class Found:
     elsewhere: tuple[FoundRun, ...] = ()
     pooled: tuple[FoundRun, ...] = ()
     lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
+    scores: tuple[FoundRun, ...] = ()
     contradicted: Mapping[RunId, str] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[FoundRun]:

@@ -162,8 +162,11 @@ def gather(
     }
     warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
     lines = _lines(world, candidate, plan, elsewhere, taken)
+    names = {tip.name for tip in world.tips if tip.local}
+    scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
+    seen = tuple(item for item in scores if not names.isdisjoint(item.refs))
     return Gathered(
-        Found(right, left, elsewhere, pooled, lines, wrong),
+        Found(right, left, elsewhere, pooled, lines, seen, wrong),
         world.earlier,
         tuple(warnings),
         anywhere.unreadable,

@@ -8,18 +8,17 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import witness as witness_format
 from gitexp.git import objects, refnames, refs, signatures
 from gitexp.git.upstream import own
 from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.witness import Way
 from gitexp.ops import believed
 from gitexp.ops.rules.branches import matches
-from gitexp.staging import timestamps
 from gitexp.store import layout, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.summaries import lines_naming
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from gitexp.model.witness import Receipt, Stored, Trust
     from gitexp.store.index import Index
 
+_A_DAY: Final = timedelta(days=1)
 _MOST: Final = 500  # commits whose signatures are verified at once
 
 
@@ -79,6 +79,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     if order is None:
         return OrderGrade(Grade.NONE, "no commit here shows when the plan was added"), 0
     count = len(order.runs) + len(order.early)
+    dated = _dated(repo, plan, order.plan)
     if order.early:
         few = ", ".join(run[:8] for run in order.early[:3])
         return OrderGrade(Grade.NONE, f"the plan is not in a commit before run {few}"), count
@@ -86,11 +87,26 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
     stored = witnesses.receipts(repo, order.tip, plan.digest)
     when = _witnessed(repo, plan, order, stored, said)
     if when is not None:
-        return OrderGrade(Grade.WITNESSED, "; ".join(said), when), count
+        return OrderGrade(Grade.WITNESSED, "; ".join([*said, *dated]), when), count
     signers = _signers(repo, plan, order, stored, said)
+    said += dated
     if signers:
         return OrderGrade(Grade.SIGNED, "; ".join([f"signed by {signers}", *said])), count
     return OrderGrade(Grade.HISTORY, "; ".join([ALONE, *said])), count
+
+
+def _dated(repo: Repo, plan: Plan, added: CommitHash) -> list[str]:
+    """Say where a plan is older than its commit, or by somebody else, as only its own file has it.
+
+    A squash may be later, and its author another one; what the commit says is Git's.
+    """
+    made = objects.commit_info(repo, added)
+    said = []
+    if made.time - plan.created_at > _A_DAY:
+        said.append(f"the plan says {plan.created_at:%Y-%m-%d}, its commit {made.time:%Y-%m-%d}")
+    if "@" in plan.author.email and plan.author.email != made.author.email:
+        said.append(f"the plan says {plan.author.name}, its commit {made.author.name}")
+    return said
 
 
 def is_ordered(
@@ -177,7 +193,7 @@ def _witnessed(
     """
     if not any(item.receipt is None or item.receipt.way is not Way.APPROVAL for item in stored):
         return None
-    trust = believed.trust(repo)
+    trust = believed.trust(repo.workspace)
     good: list[tuple[datetime, str]] = []
     for item in stored:
         receipt = item.receipt
@@ -203,24 +219,10 @@ def _judged(
     repo: Repo, plan: Plan, item: Stored, receipt: Receipt, trust: Trust
 ) -> tuple[datetime | None, str]:
     """Return the time that a receipt proves, and in words what it is worth."""
-    if receipt.way is Way.PUSH:
-        when = dict(trust.log).get(receipt.commit)
-        if when is None:
-            return None, f"a receipt says that {receipt.remote} took it; only its log can tell"
-        if not _held(repo, plan, receipt.commit):
-            return None, f"a receipt names {receipt.commit[:9]}, which does not hold this plan"
-        return when, f"the log of a server has the push to {receipt.remote}"
-    if trust.authorities is None:
-        return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
-    try:
-        statement = witness_format.statement(receipt.plan, receipt.commit)
-        why = timestamps.refused(item.token, statement, trust.authorities)
-        when = None if why else timestamps.stamped_at(item.token)
-    except GitexpError as error:
-        why, when = error.summary, None
-    if when is None:
-        return None, f"the time stamp is not to be believed: {why}"
-    return when, f"a time stamp of {receipt.url or 'an authority'}"
+    when, why = believed.vouched(receipt, item.token, trust)
+    if when is not None and receipt.way is Way.PUSH and not _held(repo, plan, receipt.commit):
+        return None, f"a receipt names {receipt.commit[:9]}, which does not hold this plan"
+    return when, why
 
 
 def _held(repo: Repo, plan: Plan, commit: CommitHash) -> bool:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.formats import amendments
 from gitexp.git.absent import ABSENT
-from gitexp.ops.eligible import finished_seeds
+from gitexp.ops.eligible import finished_seeds, is_under
 from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitexp.store.lookup import FoundRun
 
 _SHORT: Final = 9  # of a commit's hash
+_LONG: Final = 300
 
 
 def warnings(
@@ -45,11 +46,13 @@ def warnings(
     said: list[str] = []
     names = {plan.name, *plan.formerly}
     older: dict[str, FoundRun] = {}
+    runs = tuple(runs)
     for item in runs:
         under = item.run.plan
         edited = under is not None and under.name in names and under.digest != plan.digest
         if under is not None and edited and finished_seeds(item):
             older.setdefault(under.digest, item)
+    said += _reworded(repo, plan, runs)
     for item in older.values():
         terms = _differences(repo, plan, item)
         changed = f": {', '.join(terms)}" if terms else ""
@@ -64,6 +67,20 @@ def warnings(
             f"and the settings now say {_word(direction.value)}"
         )
     return said
+
+
+def _reworded(repo: Repo, plan: Plan, runs: Iterable[FoundRun]) -> Iterator[str]:
+    """Say what the hypothesis was at the first run: it does not bind, and is what people read."""
+    mine = [item for item in runs if is_under(item, plan) and finished_seeds(item)]
+    first = min(mine, key=lambda item: item.order, default=None)
+    if first is None or first.run.plan is None:
+        return
+    try:
+        old = plan_named(repo, first.run.plan.name, first.commit)
+    except GitexpError:
+        return
+    if old is not ABSENT and old.hypothesis != plan.hypothesis:
+        yield f"the hypothesis was reworded after the first run; it was: {old.hypothesis[:_LONG]}"
 
 
 def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:

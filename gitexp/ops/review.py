@@ -92,9 +92,10 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     merged_into = target.branch if into is None else into
     with open_index(workspace) as index:
         asked = Asked(repo, index, base, head, where, at, program)
-        checked = check(workspace, f"{base}..{head}", branch=where, outside=asked)
         # A range of one branch that moved on is no merge; a fork's may have the same name.
         moved_on = into is None and where == target.branch and _is_own(repo, where, head)
+        gained = where if moved_on or where != merged_into else ""  # it is not that branch itself
+        checked = check(workspace, f"{base}..{head}", branch=gained, outside=asked)
         merging = () if moved_on or not merged_into else _merge(asked, merged_into)
         reviewed = tuple(reviewed_experiments(asked, checked, experiments))
     return Review(

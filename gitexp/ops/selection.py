@@ -163,28 +163,27 @@ def _passed_over(
 
     Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
     """
-    left, right = count.baseline.repeats, count.candidate.repeats
+    right = count.candidate.repeats
+    scored = {seed: [item.found] for seed, item in count.baseline.repeats.items()}
+    for item in found.scores:
+        for seed in finished_seeds(item):
+            scored.setdefault(seed, []).append(item)
 
     def known(seed: int, *partners: Counted) -> bool:
-        mine = left[seed].found
         return any(
-            not earlier(other.found, mine) and (other.found.run.call or "-") != mine.run.call
+            not earlier(other.found, item) and (other.found.run.call or "-") != item.run.call
+            for item in scored.get(seed, ())
             for other in partners
         )
 
     if not any(known(seed, right[seed]) for seed in count.pairs):
         return ()
     runs = {item.run.id for item in found if item.run.inputs == inputs}
-    excused = {seed for seed, _ in count.candidate.failed}
+    excused = {*count.pairs, *(seed for seed, _ in count.candidate.failed)}
     excused |= {s for item in count.unused if item.run in runs for s in item.seeds}
     partners = [right[seed] for seed in count.pairs]
-    return tuple(
-        seed
-        for seed in left
-        if seed < count.pairs[-1]
-        and seed not in {*count.pairs, *excused}
-        and known(seed, *partners)
-    )
+    asked = sorted(seed for seed in scored if seed < count.pairs[-1] and seed not in excused)
+    return tuple(seed for seed in asked if known(seed, *partners))
 
 
 def without(count: Count, late: tuple[int, ...]) -> Count:

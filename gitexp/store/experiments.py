@@ -13,7 +13,7 @@ import marshal
 import os
 import zlib
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -88,6 +88,7 @@ class _Common:
     repo: Repo
     index: Index
     _held: dict[CommitHash, frozenset[TreeId]] = field(default_factory=dict)
+    _made: dict[CommitHash, datetime | None] = field(default_factory=dict)
     _written: dict[tuple[BlobId, BlobId | Absent], frozenset[bytes]] = field(default_factory=dict)
 
     def held(self, commit: CommitHash) -> frozenset[TreeId]:
@@ -97,6 +98,14 @@ class _Common:
             held = listings(self.repo, self.index, [commit])[commit] if there else {}
             self._held[commit] = frozenset(held.values())
         return self._held[commit]
+
+    def made(self, commit: CommitHash) -> datetime | None:
+        """Return when a baseline was committed: no plan that names it is older."""
+        if commit not in self._made:
+            there = exists(self.repo, commit)
+            time = commit_info(self.repo, commit).time if there else None
+            self._made[commit] = time and time.astimezone(UTC)
+        return self._made[commit]
 
     def written(self, settings: BlobId, pipeline: BlobId | Absent) -> frozenset[bytes]:
         """Return the names at the top that a run may change and no input covers.
@@ -234,6 +243,7 @@ def _work_out(
     before = common.held(plan.baseline.commit)
     return replace(
         line,
+        created_at=max(plan.created_at, common.made(plan.baseline.commit) or plan.created_at),
         plain=line.plain and _is_current(common, newest_of(plan, runs.values()), tip.commit),
         seen=_seen(run for tree, run in runs.items() if tree not in before),
         unread=unread,

@@ -131,6 +131,19 @@ def test_seeds_that_were_chosen_by_known_scores_are_not_judged(lab: Lab) -> None
     assert found.headline.startswith(why)
 
 
+def test_nor_are_such_as_were_scored_on_another_branch(lab: Lab) -> None:
+    lab.init()
+    lab.repo.git("switch", "-q", "-c", "scan")
+    lab.record("a", {"f1": scores(0.6, range(20))})
+    lab.repo.switch("main")
+    plan = lab.plan()
+    lab.change()
+    good(lab, plan, range(0, 20, 2), call="x" * 16)
+    assert "9 seeds of it (1, 3, 5, 7, 9, ...) were passed over" in one(lab).headline
+    lab.repo.git("branch", "-D", "scan")
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
 @pytest.mark.parametrize("first", ["baseline", "candidate"])
 def test_seeds_that_nobody_could_choose_are_judged(lab: Lab, first: str) -> None:
     """Fresh ones, whatever the baseline had; or such as the candidate had first."""

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
+from gitexp.git.discovery import discover
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.rules import Outside, Policy, Violation, Where
+from gitexp.ops import believed
 from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import gated, judged, updates
 from gitexp.ops.rules.branches import is_experiment
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
+    from gitexp.model.witness import Receipt, Trust
     from gitexp.ops.hooks.pushed import Update
 
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
@@ -82,11 +85,18 @@ class _Own(Outside):
         self._place = place
         self._objects = objects
         self._refs = refs
+        self._trust: Trust | None = None
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
         del protected
         return ordered(self._place, self._objects, self._refs, plan, commit)
+
+    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
+        """Return whether a witness who is believed here stands behind a receipt."""
+        if self._trust is None:
+            self._trust = believed.trust(discover(self._place.folder))
+        return believed.vouched(receipt, token, self._trust)[0] is not None
 
     def archived(self, experiment: str) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""

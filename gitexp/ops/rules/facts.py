@@ -66,6 +66,10 @@ class Facts:
     outside : Outside
     arrived : frozenset of str
         Plan files that a merge brought, whatever branch they name as theirs.
+    brought : frozenset of str
+        Paths that the range of commits added before, whatever they are.
+    settled : bool
+        Whether another branch brought the commit, which was judged there.
     """
 
     objects: Objects
@@ -80,6 +84,8 @@ class Facts:
     base: Tree | None = None
     outside: Outside = NOBODY
     arrived: frozenset[str] = frozenset()
+    brought: frozenset[str] = frozenset()
+    settled: bool = False
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""

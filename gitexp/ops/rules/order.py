@@ -16,6 +16,7 @@ from gitexp.model.witness import Way
 from gitexp.ops.rules import amending
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, plan_paths
+from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import plan_path, witness_dir
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.run import PlanRef
     from gitexp.ops.rules.facts import Facts
-    from gitexp.ops.rules.trees import Tree
+    from gitexp.ops.rules.recorded import RunFile
+
+_MOST: Final = 100  # receipts of one plan that are read: each may cost a process
+_TOKEN_LIMIT: Final = 64 << 10
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -38,12 +42,8 @@ def _runs(facts: Facts) -> Iterator[Finding]:
         if isinstance(run, Unread) or run.plan is None:
             continue  # R3 says what is unreadable; a run without a plan is exploratory
         if any(holds(parent, run.plan) for parent in facts.parents):
-            if facts.config.witness_required and not _seen(facts, run.plan):
-                yield Finding(
-                    f"run {file.run[:8]} was recorded before anybody else saw its plan",
-                    "gitexp witness --push, or --rfc3161, then gitexp run",
-                    file.change.path,
-                )
+            if facts.config.witness_required:
+                yield from _witness(facts, run.plan, file)
             continue
         plan = _plan(facts.tree, run.plan)
         if plan is not None and facts.branch != plan.branch:
@@ -66,28 +66,45 @@ def _runs(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def _seen(facts: Facts, ref: PlanRef) -> bool:
-    """Return whether a witness's receipt was there before; `gitexp.ops.grade` says its worth.
+def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:
+    """Say where nobody is known to have seen a plan before its run; see `gitexp.ops.grade`.
 
-    As `run` has it: an approval has no clock, and what cannot be read, or is of another plan, is
-    none.
+    An approval has no clock, and what cannot be read, is of another plan, or names a commit without
+    it, is no receipt. Where somebody can be asked (no hook has the time) one has to verify.
     """
     folder = witness_dir(ref.digest)
-    return any(
-        _is_receipt(parent, f"{folder}/{name}", ref)
+    worth = [
+        _worth(facts, parent, f"{folder}/{name}", ref)
         for parent in facts.parents
-        for name in parent.folder(folder)
+        for name in sorted(parent.folder(folder))[:_MOST]
         if name.endswith(".json")
-    )
+    ]
+    if True in worth:
+        return
+    said = "before anybody else saw its plan"
+    step = "gitexp witness --push, or --rfc3161, then gitexp run"
+    if False in worth:
+        said = "under a plan whose witness is unproved: no receipt of it verifies here"
+        step = f"gitexp.witnessLog or gitexp.witnessCa has to name one that is believed; {step}"
+    yield Finding(f"run {file.run[:8]} was recorded {said}", step, file.change.path)
 
 
-def _is_receipt(tree: Tree, path: str, ref: PlanRef) -> bool:
+def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
+    """Return whether a receipt verifies, or nobody can be asked; None where there is none."""
     try:
         data = tree.read(path)
         receipt = None if data is None else witness_format.load(data, path)
+        if receipt is None or receipt.plan != ref.digest or receipt.way is Way.APPROVAL:
+            return None
+        token = tree.read(path.removesuffix(".json") + ".tsr", _TOKEN_LIMIT)
     except GitexpError:
-        return False
-    return receipt is not None and receipt.plan == ref.digest and receipt.way is not Way.APPROVAL
+        return None
+    try:
+        there = holds(Tree(facts.objects, facts.objects.commit(receipt.commit).tree), ref)
+    except GitexpError:  # beyond the edge of a shallow clone, or nowhere
+        there = False
+    proved = facts.outside.witnessed(receipt, token or b"")
+    return proved is None or (proved and there)
 
 
 def holds(tree: Tree, ref: PlanRef) -> bool:

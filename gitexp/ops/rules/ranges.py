@@ -11,7 +11,7 @@ from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_protected
 from gitexp.ops.rules.facts import of_commit, settings, settings_in, unread_settings
 from gitexp.ops.rules.trees import Tree
-from gitexp.store.layout import CONFIG
+from gitexp.store.layout import CONFIG, FOLDER
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -67,6 +67,7 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
     found: list[Violation] = []
     arrived: frozenset[str] = frozenset()
+    brought: set[str] = set()
     for commit in commits:
         stranger = commit in others if own is None else commit not in own
         try:
@@ -81,6 +82,8 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
             arrived |= frozenset() if stranger else facts.arrived
             if facts.tip:
                 facts = replace(facts, base=before, arrived=arrived)
+            facts = replace(facts, brought=frozenset(brought), settled=stranger)
+            brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
             found.extend(check(facts, weights))
         except GitexpError as error:
             found.append(_unseen(error, Where(commit, branch=branch)))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
+from gitexp.ops.rules import others
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.itself import by_itself
 from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
@@ -44,6 +45,7 @@ def find(facts: Facts) -> Iterator[Finding]:
             yield from _digests(facts, file.run, file.change.path, run)
     for change in facts.below(ENVIRONMENTS):
         yield from _environment(facts, change)
+    yield from others.find(facts)
 
 
 def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
