@@ -275,6 +275,12 @@ class DamagedDataError(PreconditionError):
     id = "damaged-data"
 
 
+class MissingObjectError(DamagedDataError):
+    """An object of the repository is not here; a fetch may bring it."""
+
+    id = "missing-object"
+
+
 class ChangingFileError(PreconditionError):
     """A file is written to while it is read, so that no hash would be true."""
 
@@ -289,7 +295,7 @@ class UnsafeInputError(PreconditionError):
 
 
 class RefusedTreeError(UnsafeInputError):
-    """A commit holds a folder that Git itself refuses, with ``.git`` or a name twice in it."""
+    """A commit is not as Git writes them, or a folder in it has ``.git`` or a name twice."""
 
     id = "refused-tree"
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
 from gitexp.errors import OutputError
 from gitexp.report.escape import visible
+from gitexp.report.jsonescape import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.errors import GitexpError
 
+_TAB = re.compile(r"(\t)")
+_OURS = re.compile(r"(\t|\x1b\[[0-9;]*m)")
 _CODES = {"bold": "1", "red": "31", "green": "32", "yellow": "33", "dim": "2"}
 
 
@@ -57,11 +61,18 @@ class Printer:
     def answer(self, text: str) -> None:
         """Print what was asked for.
 
+        Each renderer writes out what cannot be seen; this is the last door, for what one forgot.
+
         Raises
         ------
         OutputError
             If it cannot be written.
         """
+        if not text.replace("\n", "").isprintable():
+            ours = _OURS if self.color_out else _TAB
+            text = "".join(
+                part if ours.fullmatch(part) else escaped(part) for part in ours.split(text)
+            )
         self.write(f"{text}\n")
 
     def headed(self, text: str) -> str:

@@ -178,7 +178,7 @@ def _entries(fields: Fields, key: str, where: str) -> list[tuple[str, Fields]]:
             entries.append((item, Fields({}, where)))
         elif isinstance(item, Mapping):
             entries.extend(
-                (path, Fields({} if flags is None else flags, where, f"{key}.{path}"))
+                (path, Fields({} if flags is None else flags, where, (key, path)))
                 for path, flags in item.items()
             )
         else:

@@ -39,18 +39,19 @@ class Fields:
         What was read; anything but a mapping is refused.
     where : str
         The file, for messages.
-    path : str
-        Dotted key path of `value` in the file, "" for the whole.
+    path : sequence of str
+        What leads to `value` in the file, for messages; put together only where one is needed,
+        since a stranger's key may be long and have much below it.
     """
 
     __slots__ = ("_path", "_seen", "_value", "_where")
 
-    def __init__(self, value: Json, where: str, path: str = "") -> None:
+    def __init__(self, value: Json, where: str, path: tuple[str, ...] = ()) -> None:
         self._where = where
         self._path = path
         self._seen: set[str] = {"$schema"}
         if not isinstance(value, Mapping):
-            raise self._error(path, value, "a mapping")
+            raise self._error(self._at(""), value, "a mapping")
         self._value = value
 
     def has(self, key: str) -> bool:
@@ -167,7 +168,7 @@ class Fields:
 
     def child(self, key: str) -> Fields:
         """Read a mapping."""
-        return Fields(self._take(key, None, "a mapping"), self._where, self._at(key))
+        return Fields(self._take(key, None, "a mapping"), self._where, (*self._path, key))
 
     def maybe_child(self, key: str) -> Fields | None:
         """Read a mapping that may be null or absent."""
@@ -179,7 +180,7 @@ class Fields:
             return ()
         value = self._list(key, "a list of mappings")
         return tuple(
-            Fields(item, self._where, f"{self._at(key)}[{i}]") for i, item in enumerate(value)
+            Fields(item, self._where, (*self._path, key, f"[{i}]")) for i, item in enumerate(value)
         )
 
     def named(self, key: str) -> dict[str, Fields]:
@@ -297,7 +298,7 @@ class Fields:
         return value
 
     def _at(self, key: str) -> str:
-        return f"{self._path}.{key}" if self._path else key
+        return ".".join(part for part in (*self._path, key) if part).replace(".[", "[")
 
     def _error(
         self, path: str, found: Json, expected: str, *, quote: bool = True

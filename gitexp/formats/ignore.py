@@ -1,8 +1,9 @@
 """Patterns as in .gitignore, for ``inputs.ignore``: no foreign regular expression, no blow-up.
 
-A pattern comes from a branch. So what stands between two stars is looked for leftmost, once, which
-takes at most pattern times text steps, whatever the pattern. As in a shell, and unlike Git, ``?``
-and a class stand for a character, not for a byte.
+A pattern comes from a branch. So a name is read once, from left to right, with all places of the
+pattern where it may stand as the bits of one integer, and there is a limit to the steps that all
+patterns may take together. As in a shell, and unlike Git, ``?`` and a class stand for a character,
+not for a byte.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
-from gitexp.errors import BadFormatError
+from gitexp.errors import BadFormatError, UnsafeInputError
 
 MAX_PATTERN = 1_000  # characters
 MAX_PATTERNS = 1_000
+MAX_STEPS = 20_000_000  # of all patterns over all paths: seconds
 
 Matcher = Callable[[str], bool]
-_Token = str | tuple[bool, tuple[tuple[str, str], ...]]
+_Class = tuple[bool, tuple[tuple[str, str], ...]]
+_Token = str | _Class
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class _Pattern:
     segments: tuple[Matcher | None, ...]  # None: "**", any number of folders
     negated: bool
     folders_only: bool
+    weight: int  # of a step; a new letter is asked of each class
 
 
 def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.compile
@@ -46,6 +50,8 @@ def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.
     ------
     BadFormatError
         If there are more than `MAX_PATTERNS`, or one has more than `MAX_PATTERN` characters.
+    UnsafeInputError
+        From the function: if all paths together take more than `MAX_STEPS`.
 
     Examples
     --------
@@ -57,11 +63,37 @@ def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.
         rule for rule in (_parse(line) for line in _limited(patterns)) if rule is not None
     )
     folders: dict[str, bool] = {}
+    steps = 0
+
+    def word(parts: tuple[str, ...], *, folder: bool) -> bool:
+        """Return the last word that is said of a path alone, not of what it lies in."""
+        nonlocal steps
+        for rule in reversed(rules):
+            if folder or not rule.folders_only:
+                matched, taken = _match_segments(rule.segments, parts)
+                steps += taken * rule.weight
+                if steps > MAX_STEPS:
+                    raise UnsafeInputError(
+                        "the patterns take too long over these paths",
+                        found=f"{len(rules)} patterns",
+                        where="inputs.ignore",
+                        expected=f"at most {MAX_STEPS} steps",
+                    )
+                if matched:
+                    return not rule.negated
+        return False
 
     def is_matched(path: str) -> bool:
         folder = path.endswith("/")
         parts = tuple(part for part in path.split("/") if part)
-        return bool(parts) and _matched(parts, rules, folders, folder=folder)
+        known = len(parts) - 1  # from here upwards nobody has asked yet
+        while known > 0 and "/".join(parts[:known]) not in folders:
+            known -= 1
+        matched = known > 0 and folders["/".join(parts[:known])]
+        for end in range(known + 1, len(parts)):
+            matched = matched or word(parts[:end], folder=True)
+            folders["/".join(parts[:end])] = matched
+        return matched or (bool(parts) and word(parts, folder=folder))
 
     return is_matched
 
@@ -82,29 +114,6 @@ def _limited(patterns: Iterable[str]) -> tuple[str, ...]:
     return listed
 
 
-def _matched(
-    parts: tuple[str, ...],
-    rules: tuple[_Pattern, ...],
-    folders: dict[str, bool],
-    *,
-    folder: bool,
-) -> bool:
-    for end in range(1, len(parts)):
-        above = "/".join(parts[:end])
-        if above not in folders:
-            folders[above] = _last_word(parts[:end], rules, folder=True)
-        if folders[above]:
-            return True
-    return _last_word(parts, rules, folder=folder)
-
-
-def _last_word(parts: tuple[str, ...], rules: tuple[_Pattern, ...], *, folder: bool) -> bool:
-    for rule in reversed(rules):
-        if (folder or not rule.folders_only) and _match_segments(rule.segments, parts):
-            return not rule.negated
-    return False
-
-
 def _parse(line: str) -> _Pattern | None:
     text = _strip(line)
     if not text or text.startswith("#"):
@@ -121,7 +130,8 @@ def _parse(line: str) -> _Pattern | None:
     segments.extend(None if name == "**" else _segment(name) for name in names)
     if segments[-1] is None:  # "a/**": all that is below a, not a itself
         segments.append(_anything)
-    return _Pattern(tuple(segments), negated, folders_only)
+    weight = 1 + text.count("[") // 8
+    return _Pattern(tuple(segments), negated, folders_only, weight)
 
 
 def _strip(line: str) -> str:
@@ -132,13 +142,19 @@ def _strip(line: str) -> str:
     return f"{bare} " if slashes % 2 and len(bare) < len(line) else bare
 
 
-def _match_segments(segments: tuple[Matcher | None, ...], parts: tuple[str, ...]) -> bool:
-    """Match with two pointers that remember the last star: ``**`` is the star of folders."""
+def _match_segments(
+    segments: tuple[Matcher | None, ...], parts: tuple[str, ...]
+) -> tuple[bool, int]:
+    """Match with two pointers that remember the last star: ``**`` is the star of folders.
+
+    Returns whether it matched, and in how many steps.
+    """
     if len(segments) == 2 and segments[0] is None:  # noqa: PLR2004 - a pattern without a slash
-        return segments[1] is not None and segments[1](parts[-1])
-    at = seg = 0
+        return segments[1] is not None and segments[1](parts[-1]), len(parts[-1])
+    at = seg = steps = 0
     star, mark = -1, 0
     while at < len(parts):
+        steps += len(parts[at])
         matcher = segments[seg] if seg < len(segments) else _nothing
         if matcher is None:
             star, mark, seg = seg, at, seg + 1
@@ -148,8 +164,8 @@ def _match_segments(segments: tuple[Matcher | None, ...], parts: tuple[str, ...]
             mark += 1
             at, seg = mark, star + 1
         else:
-            return False
-    return all(segment is None for segment in segments[seg:])
+            return False, steps
+    return all(segment is None for segment in segments[seg:]), steps
 
 
 def _segment(pattern: str) -> Matcher:
@@ -159,17 +175,51 @@ def _segment(pattern: str) -> Matcher:
     stem = pattern[:-1]
     if pattern.endswith("*") and stem and not any(char in stem for char in "*?[\\"):
         return partial(_starts, stem)
-    chunks: list[list[_Token]] = [[]]
-    for part in _tokens(pattern):
-        if part == "*":
-            chunks.append([])
+    stem = pattern[1:]
+    if pattern.startswith("*") and stem and not any(char in stem for char in "*?[\\"):
+        return partial(_ends, stem)
+    return _places(_tokens(pattern))
+
+
+def _places(tokens: Iterable[_Token]) -> Matcher:
+    """Return a matcher that holds the places of a pattern as bits, in linear time."""
+    stars = anyone = length = 0  # the places before a token, like the masks below
+    masks: dict[str, int] = {}
+    classes: list[tuple[int, _Class]] = []
+    for each in tokens:
+        if each == "*":
+            stars |= 1 << length
+            continue
+        if each == "?":
+            anyone |= 1 << length
+        elif isinstance(each, str):
+            masks[each[1]] = masks.get(each[1], 0) | 1 << length
         else:
-            chunks[-1].append(part)
-    return partial(_match_chunks, tuple(tuple(chunk) for chunk in chunks))
+            classes.append((1 << length, each))
+        length += 1
+    known: dict[str, int] = {}
+
+    def is_matched(name: str) -> bool:
+        """Step through the name: bit k stands for "the first k tokens are met"."""
+        places = 1
+        for char in name:
+            if char not in known:
+                fits = (bit for bit, each in classes if _fits(each, char))
+                known[char] = masks.get(char, 0) | anyone | sum(fits)
+            places = (places & known[char]) << 1 | places & stars
+            if not places:
+                return False
+        return bool(places >> length & 1)
+
+    return is_matched
 
 
 def _starts(stem: str, name: str) -> bool:
     return name.startswith(stem)
+
+
+def _ends(stem: str, name: str) -> bool:
+    return name.endswith(stem)
 
 
 def _anything(_name: str) -> bool:
@@ -180,30 +230,7 @@ def _nothing(_name: str) -> bool:
     return False
 
 
-def _match_chunks(chunks: tuple[tuple[_Token, ...], ...], name: str) -> bool:
-    """Match what stands between the stars: first and last tied, the others leftmost."""
-    first, last = chunks[0], chunks[-1]
-    if len(chunks) == 1:
-        return len(name) == len(first) and _fit(first, name, 0)
-    end = len(name) - len(last)
-    if len(first) > end or not _fit(first, name, 0) or not _fit(last, name, end):
-        return False
-    at = len(first)
-    for chunk in chunks[1:-1]:
-        at = next((i for i in range(at, end - len(chunk) + 1) if _fit(chunk, name, i)), -1)
-        if at < 0:
-            return False
-        at += len(chunk)
-    return True
-
-
-def _fit(chunk: tuple[_Token, ...], name: str, at: int) -> bool:
-    return all(_fits(token, name[at + i]) for i, token in enumerate(chunk))
-
-
-def _fits(token: _Token, char: str) -> bool:
-    if isinstance(token, str):
-        return token in ("?", f"\\{char}")
+def _fits(token: _Class, char: str) -> bool:
     negated, ranges = token
     return any(low <= char <= high for low, high in ranges) is not negated
 

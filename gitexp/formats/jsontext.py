@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from gitexp.errors import BadFormatError, UnsafeInputError
@@ -18,6 +19,7 @@ Json = Mapping[str, "Json"] | Sequence["Json"] | str | int | float | bool | None
 
 MIB = 1 << 20
 MAX_DEPTH = 50
+MAX_BITS = 14_284  # of an integer: Python writes no more than 4,300 digits
 
 
 def json_dumps(value: Json) -> bytes:
@@ -73,7 +75,7 @@ def json_loads(data: bytes, *, where: str, limit: int = MIB) -> Json:
     def members(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
         value = dict(pairs)
         if len(value) != len(pairs):
-            twice = next(key for key in value if sum(key == other for other, _ in pairs) > 1)
+            twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
             raise BadFormatError("a key occurs twice", found=twice[:80], where=where)
         return value
 
@@ -138,6 +140,19 @@ def too_deep(where: str) -> UnsafeInputError:
     return UnsafeInputError(
         "this file is nested too deeply", where=where, expected=f"at most {MAX_DEPTH} levels"
     )
+
+
+def check_integer(value: int, where: str) -> int:
+    """Return an integer that can be written again.
+
+    Raises
+    ------
+    BadFormatError
+        If it is too long; in hex Python reads what it does not write.
+    """
+    if value.bit_length() > MAX_BITS:
+        raise BadFormatError("a number is too long", found=f"{value:#x}"[:40], where=where)
+    return value
 
 
 def _dumps(value: Json, *, indent: int | None, separators: tuple[str, str]) -> bytes:

@@ -5,13 +5,33 @@ from __future__ import annotations
 import ast
 import enum
 import math
+import re
+import warnings
 from collections.abc import Iterator, Mapping
 
 from gitexp.errors import BadFormatError
-from gitexp.formats.jsontext import MAX_DEPTH, MIB, Json, decode, json_loads, too_deep
+from gitexp.formats.jsontext import (
+    MAX_DEPTH,
+    MIB,
+    Json,
+    check_integer,
+    decode,
+    json_loads,
+    too_deep,
+)
 from gitexp.formats.yamltext import yaml_loads
 
 LIMIT = MIB
+_PYTHON_LIMIT = MIB // 8  # Python's own parser is quadratic in some places
+
+# What may hold dots that part no keys in TOML, and a key of more parts than we nest: tomllib takes
+# quadratic time for it.
+_TEXT = re.compile(
+    r"""'{3}(?:[^']|'(?!''))*+'*+|"(?!"")(?:[^"\\\n]|\\.)*+"?|'[^'\n]*+'?|#[^\n]*+"""
+    r'|"{3}(?:[^"\\]|\\.|"(?!""))*+"*+',
+    re.DOTALL,
+)
+_LONG_KEY = re.compile(rf"(?<![\w-])(?:[\w-]++[ \t]*+\.[ \t]*+){{{MAX_DEPTH}}}")
 
 
 class Syntax(enum.Enum):
@@ -42,7 +62,7 @@ def parse(data: bytes, file: str) -> Json:
     Parameters
     ----------
     data : bytes
-        The file, at most 1 MiB.
+        The file, at most 1 MiB, of Python 128 KiB.
     file : str
         Its path: the ending tells the syntax; also for messages.
 
@@ -64,7 +84,7 @@ def parse(data: bytes, file: str) -> Json:
         case Syntax.TOML:
             value = _toml(decode(data, where=file, limit=LIMIT), file)
         case Syntax.PYTHON:
-            value = _python(decode(data, where=file, limit=LIMIT), file)
+            value = _python(decode(data, where=file, limit=_PYTHON_LIMIT), file)
     if value is None:
         return {}
     if not isinstance(value, Mapping):
@@ -117,7 +137,8 @@ def python_tree(text: str, file: str) -> ast.Module:
     BadFormatError, UnsafeInputError
     """
     try:
-        return ast.parse(text, filename=file)
+        with warnings.catch_warnings(action="ignore"):  # they would quote it on the terminal
+            return ast.parse(text, filename=file)
     except SyntaxError as error:
         raise BadFormatError(
             "this is not Python", found=error.msg, where=f"{file}, line {error.lineno}"
@@ -148,6 +169,8 @@ def _python(text: str, file: str) -> Json:
 def _toml(text: str, file: str) -> Json:
     import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
 
+    if _LONG_KEY.search(_TEXT.sub("x", text)):
+        raise too_deep(file)
     try:
         value: object = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -173,7 +196,9 @@ def _plain(value: object, file: str, where: str, depth: int) -> Json:
         raise BadFormatError(
             "a number is not finite", found=str(value), where=where, expected="a finite number"
         )
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, int):
+        return check_integer(value, where)
+    if value is None or isinstance(value, (str, float)):
         return value
     raise BadFormatError(
         "a value is none that every tool reads alike",

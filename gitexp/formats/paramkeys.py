@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Path = tuple[str | int, ...]
 
+_MOST_LETTERS = 1_000  # of a flat name; each parameter of a section repeats the section's
 _POSITION = re.compile(r"0|[1-9][0-9]{0,5}")
 
 
@@ -28,7 +29,8 @@ def flatten(value: Json) -> dict[str, ParamValue]:
     Raises
     ------
     BadFormatError
-        If two parameters would have one name (``a.b`` as a key beside ``a: {b: ...}``).
+        If two parameters would have one name (``a.b`` as a key beside ``a: {b: ...}``), or a name
+        is too long.
 
     Examples
     --------
@@ -109,6 +111,12 @@ def _leaves(path: Path, value: Json) -> Iterator[tuple[Path, ParamValue]]:
     elif isinstance(value, (list, tuple)) and _has_mapping(value):
         for index, item in enumerate(value):
             yield from _leaves((*path, index), item)
+    elif sum(len(str(part)) for part in path) > _MOST_LETTERS:
+        raise BadFormatError(
+            "the name of a parameter is too long",
+            found=".".join(str(part)[:20] for part in path)[:80],
+            expected=f"at most {_MOST_LETTERS} letters",
+        )
     else:
         yield path, _leaf(value)
 

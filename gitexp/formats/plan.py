@@ -298,13 +298,14 @@ def read(fields: Fields) -> Plan:
         effect = parse_effect(fields.text("effect"), direction)
     except GitexpError as error:
         raise fields.bad("effect", error.expected) from error
-    if not fields.text("name"):
+    name = fields.text("name")
+    if not name or not name.isprintable():  # it goes into messages of commits
         raise fields.bad("name", "a name")
     alpha = fields.number("alpha")
     if not 0 < alpha < ALPHA_BELOW:
         raise fields.bad("alpha", ALPHAS)
     plan = make(
-        name=fields.text("name"),
+        name=name,
         branch=fields.text("branch"),
         objective=fields.text("objective", ""),
         hypothesis=fields.text("hypothesis"),

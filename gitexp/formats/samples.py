@@ -78,6 +78,8 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
     BadFormatError, UnsafeInputError
         If a column is missing, a value is no finite number, or a sample is there twice.
     """
+    if data.count(b"\n") > MOST_ROWS + 1 and b'"' not in data:  # before anything is built
+        raise too_many(f"more than {MOST_ROWS} rows", where)
     text = decode(data, where=where, limit=LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     samples: list[Sample] = []
@@ -100,7 +102,7 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
                     expected=f"{len(COLUMNS)} cells",
                 )
             if len(samples) >= MOST_ROWS:
-                raise _too_many(f"more than {MOST_ROWS} rows", where)
+                raise too_many(f"more than {MOST_ROWS} rows", where)
             samples.append(_sample(row, here))
     except csv.Error as error:
         raise BadFormatError(
@@ -125,7 +127,7 @@ def dump(samples: Iterable[Sample]) -> bytes:
     """
     ordered = sorted(samples, key=_key)
     if len(ordered) > MOST_ROWS:
-        raise _too_many(f"{len(ordered)} rows", "samples.csv")
+        raise too_many(f"{len(ordered)} rows", "samples.csv")
     lines = [",".join(COLUMNS)]
     before: Sample | None = None
     for sample in ordered:
@@ -141,11 +143,12 @@ def dump(samples: Iterable[Sample]) -> bytes:
         before = sample
     data = ("\n".join(lines) + "\n").encode()
     if len(data) > LIMIT:
-        raise _too_many(f"{len(data) // MIB} MiB", "samples.csv")
+        raise too_many(f"{len(data) // MIB} MiB", "samples.csv")
     return data
 
 
-def _too_many(found: str, where: str) -> UnsafeInputError:
+def too_many(found: str, where: str) -> UnsafeInputError:
+    """Return the error for more samples than we read."""
     return UnsafeInputError(
         "a run has more samples than can be read",
         found=found,

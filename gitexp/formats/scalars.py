@@ -10,6 +10,7 @@ import math
 import re
 
 from gitexp.errors import BadFormatError
+from gitexp.formats.jsontext import check_integer
 
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
@@ -90,7 +91,7 @@ def _int(text: str, where: str) -> int | str:
     digits = digits.lstrip("+-")
     base = _BASES.get(digits[:2])
     try:
-        return sign * (int(digits[2:], base) if base else int(digits))
+        return check_integer(sign * (int(digits[2:], base) if base else int(digits)), where)
     except ValueError as error:
         if len(digits) < _MANY_DIGITS:  # "_" alone, or "0o" without a digit: a text
             return text

@@ -20,6 +20,8 @@ from pygit2.enums import SortMode
 
 from gitexp.errors import (
     DamagedDataError,
+    GitexpError,
+    MissingObjectError,
     RefusedTreeError,
     UnknownRevisionError,
     UnsafeInputError,
@@ -113,7 +115,8 @@ def is_ancestor(repo: Repo, ancestor: CommitHash, commit: CommitHash) -> bool:
         return True
     try:
         return bool(repo.git.descendant_of(commit, ancestor))
-    except (KeyError, pygit2.GitError):  # not here, or beyond the edge of a shallow clone
+    # Not here, beyond the edge of a shallow clone, or a commit that libgit2 does not read.
+    except (KeyError, pygit2.GitError, ValueError):
         return False
 
 
@@ -130,7 +133,10 @@ def exists(repo: Repo, commit: str) -> bool:
 
 def merge_base(repo: Repo, one: CommitHash, other: CommitHash) -> CommitHash | Absent:
     """Return a best common ancestor of two commits."""
-    found: pygit2.Oid | None = repo.git.merge_base(one, other)
+    try:
+        found: pygit2.Oid | None = repo.git.merge_base(one, other)
+    except (pygit2.GitError, ValueError) as error:
+        raise _unreadable(error, f"{one[:9]} and {other[:9]}") from error
     return ABSENT if found is None else CommitHash(str(found))
 
 
@@ -139,12 +145,15 @@ def history(
 ) -> Iterator[CommitInfo]:
     """Yield the commits reachable from `tips` and not from `hide`, children before parents."""
     walker = repo.git.walk(None, SortMode.TOPOLOGICAL | SortMode.TIME)
-    for tip in tips:
-        walker.push(tip)
-    for hidden in hide:
-        walker.hide(hidden)
-    for commit in walker:
-        yield _info(commit)
+    try:
+        for tip in tips:
+            walker.push(tip)
+        for hidden in hide:
+            walker.hide(hidden)
+        for commit in walker:
+            yield _info(commit)
+    except (pygit2.GitError, KeyError, ValueError) as error:
+        raise _unreadable(error, "a history") from error
 
 
 # --- trees and blobs ----------------------------------------------------------------------------
@@ -343,19 +352,31 @@ def _got(repo: Repo, id_: str, get: Callable[[str], _T]) -> _T:
             with contextlib.suppress(KeyError):
                 return get(id_)
         shallow = repo.git.is_shallow
-        raise DamagedDataError(
+        raise MissingObjectError(
             "an object of the repository is missing",
             where=id_,
             expected="a complete clone",
             next_step="git fetch --unshallow" if shallow else "git fetch, then git fsck",
         ) from error
     except (pygit2.GitError, ValueError) as error:
-        raise DamagedDataError(
-            "an object of the repository cannot be read",
-            found=str(error),
-            where=id_,
-            next_step="git fsck",
-        ) from error
+        raise _unreadable(error, id_) from error
+
+
+def _unreadable(error: Exception, where: str) -> GitexpError:
+    # libgit2 looks at the hash first: what it cannot parse was made so, and is no damage here.
+    if isinstance(error, pygit2.InvalidError) or "failed to parse" in str(error):
+        return RefusedTreeError(
+            "a commit is not as Git writes them",
+            found=str(error).removeprefix(f"{where}: "),
+            where=where,
+            next_step=f"ask whoever made it; git cat-file -p {where} shows it",
+        )
+    return DamagedDataError(
+        "an object of the repository cannot be read",
+        found=str(error),
+        where=where,
+        next_step="git fsck",
+    )
 
 
 def _another(id_: str, found: str, expected: str) -> DamagedDataError:

@@ -31,6 +31,7 @@ class Repo:
         self.workspace = workspace
         self.git = _open(workspace)
         self.trees: dict[str, Tree] = {}  # by id of tree or commit; see `objects`
+        self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
 
     @cached_property
     def settings(self) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from gitexp.ops.conclude import experiment_of
 from gitexp.ops.eligible import finished_seeds, is_under
 from gitexp.ops.known import known_metrics, metric_named
 from gitexp.ops.sides import Named
+from gitexp.report.escape import visible
 from gitexp.store import layout, lookup, plans, transaction
 from gitexp.store.index import open_index
 
@@ -115,7 +116,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         workspace,
         branch,
         edit,
-        message=f"gitexp amend-plan: {plan.name}\n\n{kept.why}\n",
+        message=f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n",
         author=identity.author(repo),
         now=when,
         expected=tip,

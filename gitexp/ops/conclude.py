@@ -21,6 +21,7 @@ from gitexp.model.comparison import Conclusion
 from gitexp.ops import ends, private
 from gitexp.ops.archive import archive
 from gitexp.ops.compare import compare
+from gitexp.report.escape import visible
 from gitexp.store import layout, plans, transaction
 from gitexp.store.conclusions import is_concluded
 
@@ -139,7 +140,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         workspace,
         branch,
         edit,
-        message=f"gitexp conclude: {plan.name}: {verdict}\n\n{words.strip()}\n",
+        message=f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n",
         author=identity.author(repo),
         now=when,
         expected=tip,

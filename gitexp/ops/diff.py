@@ -73,7 +73,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         for state, runs in ((left, one), (right, other))
         if not runs
     ]
-    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable if item.own]
     return DiffView(
         a=left.shown(one),
         b=right.shown(other),

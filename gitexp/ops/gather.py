@@ -129,6 +129,12 @@ def gather(
             own = lookup.runs_at(repo, commit, world.index)
             known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
             unreadable |= {item.id: item for item in own.unreadable}
+    mine, theirs = (world.reach(side.records) for side in (candidate, baseline))
+    taken = {run for commit in pools for run in world.reach(commit)}
+    for run, item in tuple(unreadable.items()):  # what a stranger pushed is for `list` to name
+        if not item.own and run not in mine | theirs | taken:
+            del unreadable[run]
+    named = tuple(unreadable.values())
     for run in tuple(unreadable):  # whoever damages a record must not get rid of it
         first = _first_version(repo, order[run])
         if first is not None:
@@ -147,12 +153,10 @@ def gather(
     added = tuple(_as_added(repo, order, known.values()))
     warnings += dict.fromkeys(_unclear(added, files, asked))
     every = sorted(_named(added, files, asked), key=lambda item: item.order)
-    mine, theirs = (world.reach(side.records) for side in (candidate, baseline))
     right = tuple(item for item in every if item.run.id in mine)
     rest = [item for item in every if item.run.id not in mine]
     left = tuple(item for item in rest if item.run.id in theirs)
     elsewhere = tuple(item for item in rest if item.run.id not in theirs)
-    taken = {run for commit in pools for run in world.reach(commit)}
     pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
     wrong = {
         item.run.id: why
@@ -169,7 +173,7 @@ def gather(
         Found(right, left, elsewhere, pooled, lines, seen, wrong),
         world.earlier,
         tuple(warnings),
-        anywhere.unreadable,
+        named,
         anywhere.shallow,
     )
 

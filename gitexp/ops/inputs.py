@@ -61,7 +61,7 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         return tuple(item for item in found if item.run.inputs == digest)
 
     notes = [*left.notes, *right.notes]
-    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable if item.own]
     if found.shallow:
         notes.append("this clone is shallow: older runs are not in it")
     return InputsView(

@@ -210,7 +210,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
             len(finished_seeds(item)) for item in anywhere if item.run.plan is None
         )
         facts.shallow = anywhere.shallow
-        unreadable += map(_unreadable, anywhere.unreadable)
+        unreadable += (_unreadable(item) for item in anywhere.unreadable if item.own)
         return
     baseline, candidate, unknown = sources(repo, index, plan, here, added)
     notes += filter(None, [unknown])

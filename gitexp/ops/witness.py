@@ -18,6 +18,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.witness import Receipt, Way, Witnessed
 from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
+from gitexp.report.escape import visible
 from gitexp.staging import secrets, timestamps
 from gitexp.store import plans, transaction, witnesses
 from gitexp.store.index import open_index
@@ -89,7 +90,7 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         workspace,
         branch,
         edit,
-        message=f"gitexp witness: {plan.name} by {way.value}\n",
+        message=f"gitexp witness: {visible(plan.name)} by {way.value}\n",
         author=identity.author(repo),
         now=(now or datetime.now(UTC)).replace(microsecond=0),
         expected=tip,

@@ -10,7 +10,7 @@ from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState
 from gitexp.report import endings, honesty, numbers, power
-from gitexp.report.escape import terminal
+from gitexp.report.escape import PROSE_LIMIT, terminal
 from gitexp.report.table import table
 from gitexp.report.witnessed import order_words
 from gitexp.report.words import verdict_line
@@ -199,12 +199,13 @@ def conclude_text(
     archived: EndReport | None = None,
 ) -> str:
     """Return what `gitexp conclude` prints."""
-    lines = [verdict_line(conclusion.comparison), ""]
+    lines = [terminal(verdict_line(conclusion.comparison), limit=PROSE_LIMIT), ""]
     lines += _fact("experiment", terminal(conclusion.experiment))
     for text in conclusion.words.splitlines():
         lines += _fact("words", terminal(text, limit=400))
     if conclusion.comparison.order is not None:
-        lines += _fact("order", order_words(conclusion.comparison.order))
+        words = order_words(conclusion.comparison.order)
+        lines += _fact("order", terminal(words, limit=PROSE_LIMIT))
     if commit is None:
         lines += _fact("dry run", "nothing was written")
     else:

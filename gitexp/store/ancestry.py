@@ -13,6 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
 from gitexp.model.ids import BlobId, CommitHash, RunId, TreeId
@@ -51,6 +52,9 @@ class Addition:
 class Graph:
     """The commits that can be reached from some tips.
 
+    One that cannot be read ends its history, and is in `broken`: it is one branch's, and stops no
+    question about others.
+
     Parameters
     ----------
     repo : Repo
@@ -61,15 +65,24 @@ class Graph:
 
     def __init__(self, repo: Repo, index: Index, tips: Iterable[CommitHash]) -> None:
         self.tips = tuple(dict.fromkeys(tips))
-        self.nodes = _nodes(repo, index, self.tips)
+        self.broken: dict[CommitHash, GitexpError] = {}
+        self.nodes = _nodes(repo, index, self.tips, self.broken)
         self._before: dict[CommitHash, frozenset[CommitHash]] = {}
 
     def additions(self, tips: Sequence[CommitHash] = ()) -> tuple[Addition, ...]:
         """Return the runs that these tips reach (default: all), in the order of ancestry.
 
         A run that was added on several lines is given once, where it comes first.
+
+        Raises
+        ------
+        DamagedDataError
+            If it is about these tips, or about a single one, and their history cannot be read.
         """
         nodes = self.nodes if not tips else self._reached(tips)
+        if tips or len(self.tips) == 1:
+            for commit in self.broken.keys() & nodes.keys():
+                raise self.broken[commit]
         seen: set[RunId] = set()
         found: list[Addition] = []
         for commit in _sorted(nodes):
@@ -83,6 +96,10 @@ class Graph:
         """Return every version of a conclusion that the history holds, each once."""
         blobs = (blob for node in self.nodes.values() for blob in node.concluded)
         return tuple(dict.fromkeys(blobs))
+
+    def led_to(self, tips: Sequence[CommitHash]) -> frozenset[CommitHash]:
+        """Return these tips and all that is known of their history."""
+        return frozenset(self._reached(tips))
 
     def is_before(self, one: CommitHash, other: CommitHash) -> bool:
         """Whether the first commit is a proper ancestor of the second."""
@@ -116,8 +133,11 @@ def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
 def listings(
     repo: Repo, index: Index, commits: Iterable[CommitHash]
 ) -> dict[CommitHash, Mapping[RunId, TreeId]]:
-    """Return the runs in each commit's tree, with the tree of each one's folder."""
-    trees = {commit: tree_id(repo, commit, RUNS) for commit in commits}
+    """Return the runs in each commit's tree, with the tree of each one's folder.
+
+    A commit that cannot be read has none: it is one branch's, and stops no question about others.
+    """
+    trees = {commit: _tree_of(repo, commit, RUNS) for commit in commits}
     asked = {tree for tree in trees.values() if tree is not ABSENT}
     known: dict[TreeId, Mapping[RunId, TreeId]] = {}
     for key, row in index.get(Kind.LISTING, asked).items():
@@ -134,7 +154,19 @@ def listings(
     return {commit: {} if tree is ABSENT else known[tree] for commit, tree in trees.items()}
 
 
-def _nodes(repo: Repo, index: Index, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:
+def _tree_of(repo: Repo, commit: CommitHash, folder: str) -> TreeId | Absent:
+    try:
+        return tree_id(repo, commit, folder)
+    except GitexpError:  # a commit that cannot be read has nothing
+        return ABSENT
+
+
+def _nodes(
+    repo: Repo,
+    index: Index,
+    tips: Sequence[CommitHash],
+    broken: dict[CommitHash, GitexpError],
+) -> dict[CommitHash, Node]:
     """Read the graph: what is remembered from the index, the rest from Git."""
     remembered = index.all(Kind.GRAPH)
     shallow = shallow_commits(repo)
@@ -150,7 +182,11 @@ def _nodes(repo: Repo, index: Index, tips: Sequence[CommitHash]) -> dict[CommitH
         if row is not None:
             node = _decode(row)
         else:
-            node = reader.node(commit)
+            try:
+                node = reader.node(commit)
+            except GitexpError as error:
+                broken[commit], nodes[commit] = error, Node(())
+                continue
             if commit not in shallow:  # its parents appear when somebody fetches them
                 fresh[commit] = _encode(node)
         nodes[commit] = node
@@ -197,7 +233,7 @@ class _Reader:
 
     def _tree(self, folder: str, commit: CommitHash) -> TreeId | Absent:
         if (commit, folder) not in self._trees:
-            self._trees[commit, folder] = tree_id(self._repo, commit, folder)
+            self._trees[commit, folder] = _tree_of(self._repo, commit, folder)
         return self._trees[commit, folder]
 
     def _concluded(self, mine: TreeId, theirs: Sequence[TreeId]) -> frozenset[BlobId]:

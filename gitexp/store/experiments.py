@@ -37,6 +37,7 @@ from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
 from gitexp.store.layout import CONCLUSIONS, CONFIG, FOLDER, conclusion_path
 from gitexp.store.plans import plan_named, plan_of_branch
+from gitexp.store.records import is_lasting
 from gitexp.store.summaries import run_line, run_lines
 
 if TYPE_CHECKING:
@@ -79,6 +80,7 @@ class ExperimentLine:
     seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
     bad: str = ""  # the plan, or the conclusion, cannot be read
     unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
+    lasting: bool = True  # no fetch, and no newer gitexp, changes what is bad or unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,14 +201,11 @@ def _read(
         if tree not in known
     }
     lines = {**known, **run_lines(repo, index, many)}
-    fresh: dict[str, bytes] = {}
     common = _Common(repo, index)
-    for tip in unknown:
+    for tip in unknown:  # one by one: what was read is kept, whatever comes after it
         line = found[keys[tip]] = _work_out(common, tip, held[tip.commit], lines)
-        if not line.bad and not line.unread:  # a newer gitexp, or a fetch, may be able to
-            fresh[keys[tip]] = encode(line)
-    if fresh:
-        index.put(Kind.EXPERIMENT, fresh)
+        if line.lasting:
+            index.put(Kind.EXPERIMENT, {keys[tip]: encode(line)})
     return found
 
 
@@ -232,13 +231,17 @@ def _work_out(
             else plan_of_branch(repo, tip.branch, tip.commit)
         )
     except GitexpError as error:
-        return _without_plan(repo, tip, 0, error.brief)
+        return _without_plan(repo, tip, 0, error.brief, lasting=is_lasting(error))
     if plan is ABSENT:
         runs = lines("")
         mine = sum(1 for line in runs.values() if line.branch == tip.branch)
-        return replace(_without_plan(repo, tip, mine, ""), seen=_seen(runs.values()))
+        return replace(
+            _without_plan(repo, tip, mine, ""),
+            seen=_seen(runs.values()),
+            unread=_unread(runs.values()),
+            lasting=all(run.lasting for run in runs.values()),
+        )
     runs = lines(plan.metric)
-    unread = tuple((run.id, run.bad) for run in runs.values() if run.bad)
     line = line_of_plan(repo, plan, tip.commit, runs)
     before = common.held(plan.baseline.commit)
     return replace(
@@ -246,7 +249,8 @@ def _work_out(
         created_at=max(plan.created_at, common.made(plan.baseline.commit) or plan.created_at),
         plain=line.plain and _is_current(common, newest_of(plan, runs.values()), tip.commit),
         seen=_seen(run for tree, run in runs.items() if tree not in before),
-        unread=unread,
+        unread=_unread(runs.values()),
+        lasting=line.lasting and all(run.lasting for run in runs.values()),
     )
 
 
@@ -264,7 +268,7 @@ def line_of_plan(
     # Else it is called otherwise than the plan calls it; see `model.metricname`.
     told = not mine or sum(part.n for part in parts) == len(seeds)
     told = told and not any(line.bad for line in lines.values())
-    concluded, verdict, bad = _conclusion(repo, commit, plan)
+    concluded, verdict, bad, lasting = _conclusion(repo, commit, plan)
     return ExperimentLine(
         name=plan.name,
         hypothesis=plan.hypothesis,
@@ -283,6 +287,7 @@ def line_of_plan(
         inputs=(min(base, default=""), "" if newest is None else newest.inputs),
         plain=told and _is_plain(plan, runs, mine, base),
         bad=bad,
+        lasting=lasting,
     )
 
 
@@ -311,6 +316,10 @@ def _seen(lines: Iterable[RunLine]) -> str:
         if line.seeds
     }
     return " ".join(sorted(every))
+
+
+def _unread(lines: Iterable[RunLine]) -> tuple[tuple[str, str], ...]:
+    return tuple((line.id, line.bad) for line in lines if line.bad)
 
 
 def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base: set[str]) -> bool:
@@ -360,25 +369,34 @@ def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> 
         return False
 
 
-def _conclusion(repo: Repo, commit: CommitHash, plan: Plan) -> tuple[str, str, str]:
-    """Return how far an experiment is concluded, its verdict, and why that cannot be read."""
+def _conclusion(repo: Repo, commit: CommitHash, plan: Plan) -> tuple[str, str, str, bool]:
+    """Return how far an experiment is concluded, its verdict, and why that cannot be read.
+
+    The last is whether that, if anything, stays so.
+    """
     if tree_id(repo, commit, CONCLUSIONS) is ABSENT:
-        return "", "", ""
+        return "", "", "", True
     try:
         path = conclusion_path(plan.name)
         data = read_blob(repo, commit, path, verdict_format.LIMIT_BYTES)
         if data is ABSENT:
-            return "", "", ""
+            return "", "", "", True
         found, digest = verdict_format.load(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
-        return "concluded", "", error.brief
+        return "concluded", "", error.brief, is_lasting(error)
     if digest != plan.digest:
-        return "amended", "", ""
-    return "concluded", "" if found is None else str(found.value), ""
+        return "amended", "", "", True
+    return "concluded", "" if found is None else str(found.value), "", True
 
 
-def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
-    info = commit_info(repo, tip.commit)
+def _without_plan(
+    repo: Repo, tip: Tip, runs: int, bad: str, *, lasting: bool = True
+) -> ExperimentLine:
+    try:
+        info = commit_info(repo, tip.commit)
+        author, at = info.author.name, info.time
+    except GitexpError as error:  # what anybody may push stops no list of others
+        author, at, bad, lasting = "", None, error.brief, False
     return ExperimentLine(
         name="",
         hypothesis="",
@@ -389,9 +407,10 @@ def _without_plan(repo: Repo, tip: Tip, runs: int, bad: str) -> ExperimentLine:
         primary=None,
         concluded="",
         verdict="",
-        author=info.author.name,
-        created_at=info.time,
+        author=author,
+        created_at=at,
         bad=bad,
+        lasting=lasting,
     )
 
 
@@ -416,6 +435,8 @@ def encode(line: ExperimentLine) -> bytes:
         line.inputs,
         line.plain,
         line.seen,
+        line.bad,
+        line.unread,
     ]
     return _COMPACT(row).encode("ascii")
 
@@ -431,13 +452,14 @@ def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
 
 _Row = tuple[
     str, str, str, int, int, int, tuple[str, int, float, float | None] | None, str, str, str,
-    str | None, str, list[str], str, tuple[str, str], bool, str,
+    str | None, str, list[str], str, tuple[str, str], bool, str, str, list[tuple[str, str]],
 ]  # fmt: skip
 
 
 def _decode(row: _Row) -> ExperimentLine:
     name, hypothesis, metric, planned, runs, finished, primary = row[:7]
-    concluded, verdict, author, at, baseline, formerly, digest, (old, new), plain, seen = row[7:]
+    concluded, verdict, author, at, baseline, formerly, digest, (old, new), plain, seen = row[7:17]
+    bad, unread = row[17:]
     return ExperimentLine(
         name,
         hypothesis,
@@ -456,4 +478,6 @@ def _decode(row: _Row) -> ExperimentLine:
         (old, new),
         plain,
         seen,
+        bad,
+        tuple((run, why) for run, why in unread),
     )

@@ -14,6 +14,7 @@ import contextlib
 import enum
 import os
 import sqlite3
+import time
 from hashlib import blake2b
 from itertools import islice
 from pathlib import Path
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
 
     from gitexp.model.workspace import Workspace
 
-SCHEMA = 10  # raise it when the meaning of any stored value changes
+SCHEMA = 11  # raise it when the meaning of any stored value, or what can be read, changes
 SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
 BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
+_WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
 _SEAL_BYTES = 12
 _KEY_BYTES = 32
@@ -47,12 +49,14 @@ class Kind(enum.Enum):
     POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
     USE = 8  # a conclusion's file -> what it decided, on which evaluation data
     TALLY = 9  # tips of all refs, and a plan -> what of its records counts
+    UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
 
 
 class Index:
     """Rows of bytes by kind and id; use it as a context manager, or `close` it.
 
-    New rows are kept in memory and written in one transaction at the end.
+    New rows are kept in memory and written in one transaction at the end, and every few seconds,
+    so that a long reading that is ended from outside need not begin anew.
 
     Parameters
     ----------
@@ -68,6 +72,7 @@ class Index:
         self._connection: sqlite3.Connection | None = (
             None if path is None or self._key is None else _open(path)
         )
+        self._written_s = time.monotonic()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -106,8 +111,11 @@ class Index:
         return found
 
     def put(self, kind: Kind, rows: Mapping[str, bytes]) -> None:
-        """Remember rows; they reach the file when the index is closed."""
+        """Remember rows; they reach the file when the index is closed, or after a while."""
         self._fresh.setdefault(kind, {}).update(rows)
+        if self._connection is not None and time.monotonic() - self._written_s > _WRITE_EVERY_S:
+            self._write(self._connection)
+            self._written_s = time.monotonic()
 
     def fresh(self) -> Iterable[tuple[Kind, Mapping[str, bytes]]]:
         """Return the rows that are not in the file yet."""
@@ -115,29 +123,29 @@ class Index:
 
     def close(self) -> None:
         """Write the new rows and let go of the file. Failing to write loses nothing but time."""
-        fresh, self._fresh = self._fresh, {}
-        connection = self._connection
-        if connection is None:
-            return
-        if any(fresh.values()):
-            try:
-                connection.execute("BEGIN IMMEDIATE")
-                for kind, rows in fresh.items():
-                    stored = sorted((_stored(key), value) for key, value in rows.items())
-                    connection.executemany(  # in the table's own order that is twice as fast
-                        "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
-                        [
-                            (kind.value, key, self._sealed(kind, key, value))
-                            for key, value in stored
-                        ],
-                    )
-                connection.execute("COMMIT")
-            except sqlite3.Error as error:
-                self._give_up(error)
+        if self._connection is not None and any(self._fresh.values()):
+            self._write(self._connection)
+        self._fresh = {}
         if self._connection is not None:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.close()
             self._connection = None
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        """Write the new rows in one transaction; on failure they are kept, and the file is not."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for kind, rows in self._fresh.items():
+                stored = sorted((_stored(key), value) for key, value in rows.items())
+                connection.executemany(  # in the table's own order that is twice as fast
+                    "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
+                    [(kind.value, key, self._sealed(kind, key, value)) for key, value in stored],
+                )
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._give_up(error)
+        else:
+            self._fresh = {}
 
     def _rows(self, query: str, kind: Kind, *keys: str) -> Iterator[tuple[str, bytes]]:
         if self._connection is None:

@@ -12,17 +12,18 @@ import hashlib
 import json
 import math
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, TypedDict
 
-from gitexp.formats.samples import COLUMNS
+from gitexp.formats.samples import COLUMNS, MOST_ROWS
 from gitexp.formats.versions import schema
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.summary import summarise_rows
 from gitexp.store.lines import FINISHED, RunLine, is_plain, state_word
-from gitexp.store.records import RUN_LIMIT_BYTES, SAMPLES_LIMIT_BYTES
+from gitexp.store.records import RUN_LIMIT_BYTES, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from gitexp.formats.text import Json
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue, RunId, TreeId
+    from gitexp.model.summary import MetricSummary
 
 _SCHEMA = schema("run")
 _ORIGINS = frozenset(item.value for item in Origin)
@@ -110,16 +112,43 @@ def lean_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine
         If a file is too large.
     """
     data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
-    table = read_blob(repo, tree, "samples.csv", SAMPLES_LIMIT_BYTES)
-    if data is ABSENT or table is ABSENT:
+    if data is ABSENT:
         return None
     try:
-        return _line(_DECODE(data.decode("utf-8")), table, run, metric)
+        record: _Record = _DECODE(data.decode("utf-8"))
+        if type(record["samples"]["rows"]) is not int:
+            return None
+        begin = metric.partition("[")[0]
+        measured = table(
+            repo, tree, record["samples"]["rows"], lambda data: _measured(data, begin), "", begin
+        )
+        return None if measured is ABSENT else _line(record, measured, run)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return None  # not a record as we write it: the full reader says what is wrong
 
 
-def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | None:
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a table says, by itself."""
+
+    sha256: str
+    rows: int
+    metrics: tuple[MetricSummary, ...]
+
+
+def _measured(table: bytes, begin: str) -> _Measured:
+    """Read a table's metrics that begin like this; ValueError where it is not as we write it."""
+    if table.count(b"\n") > MOST_ROWS + 1:
+        raise ValueError
+    text = table.decode("utf-8")
+    if _TABLE.fullmatch(text) is None or b'"' in table or b"\r" in table:
+        raise ValueError
+    rows = text.split("\n")[1:-1]
+    digest = hashlib.sha256(table).hexdigest()
+    return _Measured(digest, len(rows), summarise_rows(_rows(rows, begin)))
+
+
+def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
     samples, plan, source = record["samples"], record["plan"], record["source"]
     repeats = record["repeats"]
     texts = (
@@ -137,16 +166,10 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
         and type(repeats) is list
         and type(record["params"]) is dict
         and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
-        and hashlib.sha256(table).hexdigest() == samples["sha256"]
+        and (measured.sha256, measured.rows) == (samples["sha256"], samples["rows"])
     )
-    if not usual:
-        return None
-    text = table.decode("utf-8")
     started_at = datetime.fromisoformat(record["started_at"])
-    if _TABLE.fullmatch(text) is None or b'"' in table or b"\r" in table or not started_at.tzinfo:
-        return None
-    rows = text.split("\n")[1:-1]
-    if len(rows) != samples["rows"]:
+    if not usual or not started_at.tzinfo:
         return None
     environments = (item["environment"] for item in repeats)
     return RunLine(
@@ -165,7 +188,7 @@ def _line(record: _Record, table: bytes, run: RunId, metric: str) -> RunLine | N
         group=record["group"],
         started_at=started_at.astimezone(UTC),
         params=tuple([(key, _param(record["params"][key])) for key in sorted(record["params"])]),
-        metrics=summarise_rows(_rows(rows, metric.partition("[")[0])),
+        metrics=measured.metrics,
         plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
         and not any(item.get("seeds") for item in repeats)
         and is_plain(

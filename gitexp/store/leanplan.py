@@ -68,7 +68,7 @@ def _from_template(data: bytes, where: str) -> Plan | None:
         key = line.partition(":")[0]
         if key in _OWN:
             kind, _, own[key] = _line(line)
-            if kind is not _Kind.TOP or type(own[key]) is not str:
+            if kind is not _Kind.TOP or type(own[key]) is not str or not line.isprintable():
                 return None
             lines[number] = _OWN[key]  # in its place, so that the lines around it mean the same
     template = _template("\n".join(lines))

@@ -43,6 +43,7 @@ class RunLine:
     metrics: tuple[MetricSummary, ...]  # over seeds: folds of one seed are averaged first
     plain: bool = False  # of a commit as it is, one environment and seed, without linked data
     bad: str = ""
+    lasting: bool = True  # with `bad`: no fetch and no newer gitexp changes that
 
 
 def line_of(run: Run, samples: Sequence[Sample]) -> RunLine:
@@ -113,7 +114,7 @@ def state_word(states: Sequence[str]) -> str:
     return next((state for state in worst if state in kinds), str(RepeatState.LOST.value))
 
 
-def unreadable(run: RunId, why: str) -> RunLine:
+def unreadable(run: RunId, why: str, *, lasting: bool) -> RunLine:
     """Return the line of a record that cannot be read."""
     return RunLine(
         id=run,
@@ -133,4 +134,5 @@ def unreadable(run: RunId, why: str) -> RunLine:
         params=(),
         metrics=(),
         bad=why,
+        lasting=lasting,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
@@ -80,6 +80,7 @@ class Unreadable:
     id: RunId
     why: str
     commit: CommitHash
+    own: bool = True  # on a branch of this repository, not only on what somebody else pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +282,10 @@ def _everywhere(
         ]
         holders = _holders(repo, cache, every, {item.run for item in chosen})
         present = {run: next(iter(held.values())) for run, held in holders.items()}
-        return _load(repo, graph, chosen, present, lambda run: tuple(holders.get(run, ())))
+        found = _load(repo, graph, chosen, present, lambda run: tuple(holders.get(run, ())))
+        own = graph.led_to([tip.commit for tip in every if tip.local])
+        bad = (replace(item, own=item.commit in own) for item in found.unreadable)
+        return replace(found, unreadable=tuple(bad))
 
 
 def _holders(

@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar, cast
 
-from gitexp.errors import DamagedDataError
+from gitexp.errors import (
+    BadFormatError,
+    DamagedDataError,
+    GitexpError,
+    MissingObjectError,
+    UnsafeInputError,
+)
 from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
-from gitexp.git.absent import ABSENT
-from gitexp.git.objects import read_blob
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.objects import blob, blob_id, read_blob
 from gitexp.store.layout import run_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.git.repository import Repo
     from gitexp.model.ids import RunId, TreeId
     from gitexp.model.run import Run, Sample
 
 RUN_LIMIT_BYTES = 8 << 20
-SAMPLES_LIMIT_BYTES = 64 << 20
+_ROW_BYTES = 1_024  # more than any row of ours has
+_TABLES_KEPT = 8
+
+_T = TypeVar("_T")
 
 
 def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, ...]]:
@@ -40,10 +51,64 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
             where=f"{where}/run.json",
             expected=run,
         )
-    table = read_blob(repo, tree, "samples.csv", SAMPLES_LIMIT_BYTES)
-    if table is ABSENT:
-        raise DamagedDataError("the run has no samples.csv", where=where)
-    samples = samples_format.load(
-        table, f"{where}/samples.csv", rows=record.sample_rows, sha256=record.samples_sha256
+    samples = table(
+        repo,
+        tree,
+        record.sample_rows,
+        lambda data: samples_format.load(
+            data, f"{where}/samples.csv", rows=record.sample_rows, sha256=record.samples_sha256
+        ),
+        record.samples_sha256,
     )
+    if samples is ABSENT:
+        raise DamagedDataError("the run has no samples.csv", where=where)
     return record, samples
+
+
+def table(
+    repo: Repo, tree: TreeId, rows: int, read: Callable[[bytes], _T], *how: str
+) -> _T | Absent:
+    """Return what `read` makes of a run's samples; a file that many runs share is read once.
+
+    Parameters
+    ----------
+    repo : Repo
+    tree : TreeId
+        Of the run's folder.
+    rows : int
+        How many run.json says that there are.
+    read : callable
+    *how : str
+        What else decides on the result.
+
+    Raises
+    ------
+    UnsafeInputError
+        If these are more rows than we read, or the file is larger than they can be.
+    """
+    found = blob_id(repo, tree, "samples.csv")
+    if found is ABSENT:
+        return ABSENT
+    key = (found, str(rows), *how)
+    if key not in repo.tables:
+        if rows > samples_format.MOST_ROWS:
+            raise samples_format.too_many(f"{rows} rows", "samples.csv")
+        limit = min(samples_format.LIMIT, (rows + 1) * _ROW_BYTES)
+        value: object
+        try:
+            value = read(blob(repo, found, limit, where="samples.csv"))
+        except (GitexpError, ValueError) as error:  # nor is what cannot be read tried again
+            value = error
+        while len(repo.tables) >= _TABLES_KEPT:
+            del repo.tables[next(iter(repo.tables))]
+        repo.tables[key] = value
+    known = repo.tables[key]
+    if isinstance(known, Exception):
+        raise known
+    return cast("_T", known)
+
+
+def is_lasting(error: GitexpError) -> bool:
+    """Return whether a record can never be read: no fetch, and no newer gitexp, changes it."""
+    kinds = (BadFormatError, DamagedDataError, UnsafeInputError)
+    return isinstance(error, kinds) and not isinstance(error, MissingObjectError)

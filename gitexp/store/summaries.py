@@ -17,7 +17,7 @@ from gitexp.model.summary import MetricSummary
 from gitexp.store.index import Kind
 from gitexp.store.lean import lean_line
 from gitexp.store.lines import RunLine, line_of, unreadable
-from gitexp.store.records import read_run
+from gitexp.store.records import is_lasting, read_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -81,7 +81,7 @@ def run_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine:
     try:
         return lean_line(repo, tree, run, metric) or line_of(*read_run(repo, tree, run))
     except GitexpError as error:
-        return unreadable(run, error.brief)
+        return unreadable(run, error.brief, lasting=is_lasting(error))
 
 
 def _rows(
@@ -89,11 +89,18 @@ def _rows(
 ) -> tuple[dict[TreeId, bytes], dict[TreeId, RunLine]]:
     """Return what the index remembers, and the lines of the others; they are remembered now."""
     rows = {TreeId(tree): row for tree, row in index.get(Kind.RUN, runs).items()}
-    read = {tree: run_line(repo, tree, run) for tree, run in runs.items() if tree not in rows}
-    # What cannot be read is not remembered: a newer gitexp, or a fetch, may be able to.
-    fresh: dict[str, bytes] = {tree: _encode(line) for tree, line in read.items() if not line.bad}
-    if fresh:
-        index.put(Kind.RUN, fresh)
+    read: dict[TreeId, RunLine] = {}
+    unknown = [tree for tree in runs if tree not in rows]
+    bad = index.get(Kind.UNREADABLE, unknown)
+    for tree in unknown:  # one by one: what was read is kept, whatever comes after it
+        if tree in bad:
+            read[tree] = unreadable(runs[tree], bad[tree].decode(), lasting=True)
+            continue
+        line = read[tree] = run_line(repo, tree, runs[tree])
+        if not line.bad:
+            index.put(Kind.RUN, {tree: _encode(line)})
+        elif line.lasting:
+            index.put(Kind.UNREADABLE, {tree: line.bad.encode("utf-8", "backslashreplace")})
     return rows, read
 
 

@@ -23,7 +23,13 @@ NAME = "records"
 
 
 def look(place: Place) -> Iterator[Found]:
-    """Yield damaged runs and environments of all branches and archive tags; each version once."""
+    """Yield damaged commits, runs and environments of all branches and archive tags, each once."""
+    for commit, error in sorted(place.graph.broken.items()):
+        what = f"commit {commit[:9]} cannot be read, nor any record before it: {error.brief}"
+        above = [tip for tip in place.tips if commit in place.graph.led_to([tip.commit])]
+        where = ", ".join(tip.name for tip in above[:3])
+        level = Level.PROBLEM if any(tip.local for tip in above) else Level.NOTE
+        yield Found(Finding(NAME, what, where, error.next_step, level=level))
     versions: dict[tuple[RunId, TreeId], str] = {}
     for tip in place.tips:
         for run, tree in place.listed[tip.commit].items():
@@ -34,7 +40,9 @@ def look(place: Place) -> Iterator[Found]:
 
 
 def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
-    added = place.recorded[run]
+    added = place.recorded.get(run)
+    if added is None:  # only a commit that cannot be read leads to it
+        return
     where = f"{name}:{layout.run_dir(run)}"
     try:
         read_run(place.repo, tree, run)

@@ -14,6 +14,7 @@ from gitexp.ops.hooks.pushed import governed
 from gitexp.ops.rules.branches import is_experiment
 from gitexp.ops.rules.facts import Change, of_staged
 from gitexp.ops.rules.recorded import plan_of
+from gitexp.report.escape import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -74,10 +75,11 @@ def judge(call: HookCall) -> HookAnswer:
 
 
 def _trailers(plan: Plan) -> Iterator[str]:
-    yield _OURS[0] + plan.name
-    yield _OURS[1] + _SPACE.sub(" ", plan.hypothesis).strip()[:LIMIT]
+    # One visible line each: a branch's plan puts no trailer of its own into somebody's message.
+    yield _OURS[0] + visible(plan.name, limit=LIMIT)
+    yield _OURS[1] + visible(_SPACE.sub(" ", plan.hypothesis).strip(), limit=LIMIT)
     promised = effect_text(plan.effect, plan.direction)
-    yield f"{_OURS[2]}{plan.metric}:{plan.direction.value} {promised}"
+    yield f"{_OURS[2]}{visible(plan.metric, limit=LIMIT)}:{plan.direction.value} {promised}"
 
 
 def _file(call: HookCall) -> Path:

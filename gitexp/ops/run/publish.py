@@ -29,6 +29,7 @@ from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.ops.run.jobs import lies_in
 from gitexp.ops.run.keeping import keep, share
+from gitexp.report.escape import visible
 from gitexp.staging import system
 from gitexp.store import calls, layout, lookup, transaction
 from gitexp.store import inputs as inputs_rules
@@ -469,7 +470,7 @@ def _message(built: Sequence[tuple[Ended, Record]]) -> str:
         name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
         text = f"{ended.state.side} {good}/{len(states)} repeats"
         summary = _summary(made, ended.state.plan_metric)
-        lines.append(f"{text} ({name}){': ' + summary if summary else ''}")
+        lines.append(visible(f"{text} ({name}){': ' + summary if summary else ''}"))
     head = f"gitexp run: {lines[0]}"
     ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
     return "\n\n".join([head, *lines[1:], ids]) + "\n"

@@ -1,0 +1,371 @@
+"""One fetched branch stops nobody: what is odd there is named, and answers on others stay equal.
+
+Every builder makes a branch that is costly or impossible to read. Each is bounded by processor
+time that no sound reader comes near, so that a quadratic one fails and does not hang the suite.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitexp.cli.dispatch import dispatch
+from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.formats import dvcfiles, ignore, params
+from gitexp.formats import plan as plan_format
+from gitexp.formats import run as run_format
+from gitexp.formats import samples as samples_format
+from gitexp.store import layout
+from gitexp.store.index import Index, Kind
+from tests.build import git_environment
+from tests.hostile.test_reading import attacked, paths
+from tests.hostile.test_trees import Odd
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.build import BuiltRepo
+
+__all__ = ["attacked"]  # a fixture
+
+WHO: Final = b"M <m@x> 1700000000 +0000"
+FUTURE: Final = b"M <m@x> " + b"9" * 30
+STRANGER: Final = re.compile(r'"(?:hub|exp-archive)/')
+MIB: Final = 1 << 20
+CPU_S: Final = 60
+
+
+@contextlib.contextmanager
+def bounded() -> Iterator[None]:
+    """Fail where the block takes more processor time than anything but a blow-up does."""
+
+    def end(_number: int, _frame: object) -> None:
+        pytest.fail(f"more than {CPU_S} s of processor time")
+
+    before = signal.signal(signal.SIGVTALRM, end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, CPU_S)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+# --- commits -----------------------------------------------------------------------------------
+
+# What `git fetch` takes, and libgit2 may not read; without a tree and a parent, which come first.
+COMMITS: Final[dict[str, bytes]] = {
+    "sound": b"author %b\ncommitter %b\n\nx\n" % (WHO, WHO),  # the control
+    "no e-mail": b"author M\ncommitter M\n\nx\n",
+    "no author": b"committer %b\n\nx\n" % WHO,
+    "no committer": b"author %b\n\nx\n" % WHO,
+    "no brackets": b"author M m@x 1 +0000\ncommitter M m@x 1 +0000\n\nx\n",
+    "no time": b"author M <m@x> zz\ncommitter M <m@x> zz\n\nx\n",
+    "far future": b"author %b +0000\ncommitter %b +9999\n\nx\n" % (FUTURE, FUTURE),
+    "far past": b"author M <m@x> -99999999999 -9999\ncommitter M <m@x> -9999999999 +0\n\nx\n",
+    "nobody": b"author <> 1 +0\ncommitter <> 1 +0\n\nx\n",
+    "nul": b"author M\0 <m@x> 1 +0000\ncommitter %b\n\nx\0y\n" % WHO,
+    "bytes": b"author \xff\xfe <\xff> 1 +0\ncommitter %b\nencoding no\n\n\xff\xfe\n" % WHO,
+    "no message": b"author %b\ncommitter %b\n" % (WHO, WHO),
+    "long": b"author %b <m@x> 1 +0000\ncommitter %b\n\n%b" % (b"M" * MIB, WHO, b"x" * MIB),
+}  # fmt: skip
+OTHERS: Final[tuple[tuple[str, ...], ...]] = (  # questions that are not about a stranger's branch
+    ("status",),
+    ("show", "a"),
+    ("compare", "a"),
+    ("compare", "main", "exp/a"),
+    ("inputs", "main", "exp/a"),
+    ("check", "main..exp/a"),
+    ("review", "main...exp/a"),
+    ("power", "a"),
+    ("logs",),
+)
+
+
+def answers(repo: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
+    """Return what is said about the experiments that are not a stranger's."""
+    found: dict[str, object] = {}
+    for argv in OTHERS:
+        code = dispatch(["-C", str(repo.path), *argv])
+        said = capsys.readouterr()
+        found[" ".join(argv)] = code, said.out, said.err
+    for argv in (("list",), ("list", "--runs")):
+        code = dispatch(["-C", str(repo.path), *argv, "--json"])
+        listed = json.loads(capsys.readouterr().out)
+        kind = "runs" if "--runs" in argv else "experiments"
+        mine = [item for item in listed[kind] if not STRANGER.search(json.dumps(item))]
+        found[kind] = code, mine
+    return found
+
+
+def listed(repo: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> str:
+    assert dispatch(["-C", str(repo.path), "list"]) == 0
+    said = capsys.readouterr()
+    return said.out + said.err
+
+
+def forget(repo: BuiltRepo) -> None:
+    for ref in repo.refs():
+        if "/hub/" in ref or "exp-archive" in ref:
+            repo.git("update-ref", "-d", ref)
+
+
+@pytest.fixture
+def before(attacked: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> Iterator[dict[str, object]]:
+    """Give the answers without any other branch; the test's own are removed."""
+    answers(attacked, capsys)  # fill the index
+    yield answers(attacked, capsys)
+    forget(attacked)
+
+
+def test_commits_that_cannot_be_read_are_named_and_stop_nobody(
+    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = Odd(attacked)
+    head = f"tree {attacked.tree('main')}\nparent {attacked.hash('main')}\n".encode()
+    for word, text in COMMITS.items():
+        name = word.replace(" ", "-")
+        commit = odd.write("commit", head + text)
+        above = f"tree {attacked.tree('main')}\nparent {commit}\n".encode() + COMMITS["sound"]
+        below = odd.write("commit", above)
+        for ref, tip in (
+            (f"refs/remotes/hub/exp/{name}", commit),
+            (f"refs/remotes/hub/{name}", commit),
+            (f"refs/remotes/hub/exp/on-{name}", below),
+            (f"refs/tags/exp-archive/old-{name}", commit),
+        ):
+            attacked.git("update-ref", ref, tip)
+    for _ in range(2):  # the second time by the index
+        assert answers(attacked, capsys) == before
+    said = listed(attacked, capsys)
+    assert "hub/exp/no-e-mail" in said
+    assert "not as Git writes them" in said
+    assert dispatch(["-C", str(attacked.path), "doctor"]) == 0  # notes: nothing of ours is broken
+    assert "hub/exp/no-e-mail" in capsys.readouterr().out
+    for argv in (("show", "hub/exp/no-e-mail"), ("check", "hub/exp/no-e-mail")):
+        assert 0 < dispatch(["-C", str(attacked.path), *argv]) <= 6
+
+
+# --- files -------------------------------------------------------------------------------------
+
+LONG: Final = "k" * (MIB // 2)
+DOTS: Final = "a." * 400_000
+TEXTS: Final[dict[str, tuple[str, str]]] = {
+    "toml dots": ("p.toml", f"{DOTS}a = 1\n"),
+    "toml quoted dots": ("p.toml", '"a".' * 200_000 + "a = 1\n"),
+    "toml table": ("p.toml", f"[{DOTS}a]\n"),
+    "toml inline": ("p.toml", f"x = {{{DOTS}a = 1}}\n"),
+    "toml long key": ("p.toml", f"[{LONG}]\n" + "".join(f"{n} = 1\n" for n in range(50_000))),
+    "toml long word": ("p.toml", f"x = 0x{'f' * 900_000}\n"),
+    "toml many": ("p.toml", "".join(f"a{n} = 1\n" for n in range(90_000))),
+    "yaml hex": ("p.yaml", f"x: 0x{'f' * 900_000}\n"),
+    "yaml octal": ("p.yaml", f"x: 0o{'7' * 900_000}\n"),
+    "yaml digits": ("p.yaml", f"x: {'9' * 900_000}\n"),
+    "yaml list": ("p.yaml", f"x: [{'0,' * 90_000}]\n"),
+    "yaml long key": ("p.yaml", f"? {LONG}\n:\n" + "".join(f"  {n}: 1\n" for n in range(40_000))),
+    "yaml merges": ("p.yaml", f"a: &a {{{','.join(f'k{n}: 1' for n in range(40_000))}}}\n"
+                    + "".join(f"m{n}: {{<<: *a}}\n" for n in range(30_000))),
+    "yaml deep": ("p.yaml", "- " * 400_000),
+    "json long key": ("p.json", json.dumps({LONG: {str(n): 1 for n in range(40_000)}})),
+    "json twin": ("p.json", json.dumps(dict.fromkeys(range(60_000)))[:-1] + ', "59999": 1}'),
+    "json digits": ("p.json", f'{{"x": {"9" * 900_000}}}'),
+    "json deep": ("p.json", '{"a":' * 100_000),
+    "python hex": ("p.py", f"x = 0x{'f' * 100_000}\n"),
+    "python fields": ("p.py", f'x = f"{"{a}" * 300_000}"\n'),
+    "python sums": ("p.py", f"x = {'1 + ' * 200_000}1\n"),
+    "python deep": ("p.py", "x = " + "(" * 100_000),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_parameters_are_read_or_refused_in_linear_time(kind: str) -> None:
+    file, text = TEXTS[kind]
+    with bounded(), contextlib.suppress(BadFormatError, UnsafeInputError):
+        flat = params.flatten(params.parse(text.encode(), file))
+        assert sum(map(len, flat)) < 100 * MIB
+        json.dumps(flat)  # what is read can be written again
+
+
+@pytest.mark.parametrize("kind", ["toml text", "toml comment", "toml 49 parts"])
+def test_dots_that_part_no_keys_are_no_depth(kind: str) -> None:
+    text = {
+        "toml text": f"x = \"{DOTS}\"\ny = '{DOTS[:90_000]}'\n",
+        "toml comment": f"x = 1  # {DOTS}\n",
+        "toml 49 parts": ".".join("abcdefg" * 7) + " = 1\n",
+    }[kind]
+    assert params.parse(text.encode(), "p.toml")
+
+
+@pytest.mark.parametrize("read", [plan_format.load, run_format.load, dvcfiles.load_pointer,
+                                  dvcfiles.load_lock, dvcfiles.load_pipeline])  # fmt: skip
+@pytest.mark.parametrize("shape", ["stages", "outs", "params"])
+def test_a_long_key_is_not_repeated_for_all_below_it(
+    read: Callable[[bytes, str], object], shape: str
+) -> None:
+    body = {shape: {LONG: {"outs": [{"md5": "x"}] * 20_000, "params": {LONG: {}}}}}
+    with bounded(), contextlib.suppress(GitexpError):
+        read(json.dumps(body).encode(), "where")
+
+
+def test_many_pointers_in_one_file_are_read_in_linear_time() -> None:
+    outs = "".join(f"- {{md5: {n:032x}, path: p{n}}}\n" for n in range(15_000))
+    with bounded():
+        assert len(dvcfiles.load_pointer(f"outs:\n{outs}".encode(), "x.dvc").outs) == 15_000
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        ["*" + "?" * 120 + f"b{n}*" for n in range(20)],
+        ["*" + "[!b]" * 200 + f"b{n}*" for n in range(20)],
+        ["*a" * 400] * 20,
+        ["/" + "**/a*b/" * 140 + "x"] * 20,
+        ["?*" * 400 + "b"] * 1_000,
+    ],
+    ids=["?", "class", "*", "**", "many"],
+)
+def test_patterns_of_a_branch_take_linear_time(rules: list[str]) -> None:
+    matched = ignore.compile(rules)
+    names = ["a" * 240 + f"{n:06d}" for n in range(2_000)]
+    names += ["/".join(["aab"] * 300) + f"/{n}" for n in range(50)]
+    names += ["".join(chr(0x4E00 + n * 60 + k) for k in range(60)) for n in range(300)]
+    with bounded(), contextlib.suppress(UnsafeInputError):
+        for name in names:
+            matched(name)
+
+
+def tried(pattern: str, text: str) -> bool:
+    """Match by trying all ways, as slow as that is."""
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return any(tried(pattern[1:], text[at:]) for at in range(len(text) + 1))
+    return bool(text) and pattern[0] in ("?", text[0]) and tried(pattern[1:], text[1:])
+
+
+@given(st.text("ab*?", min_size=1, max_size=9), st.text("abc", min_size=1, max_size=8))
+def test_a_pattern_matches_what_trying_all_ways_matches(pattern: str, text: str) -> None:
+    assert ignore.compile([pattern])(text) is tried(pattern, text)
+
+
+# --- records -----------------------------------------------------------------------------------
+
+
+def many_runs(repo: BuiltRepo, name: str, table: bytes, rows: int, count: int) -> None:
+    """Make hub/exp/NAME with so many runs that share one file of samples."""
+    env = git_environment() | {"GIT_INDEX_FILE": str(repo.path / ".git" / "many-index")}
+
+    def git(*argv: str, data: bytes = b"") -> str:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", *argv], cwd=repo.path, env=env, input=data,
+            capture_output=True, check=True,
+        )  # fmt: skip
+        return done.stdout.decode().strip()
+
+    git("read-tree", "main")
+    blob = git("hash-object", "-w", "--stdin", data=table)
+    record = json.loads(repo.show(paths(repo, "a")["RUN"], "exp/a"))
+    record["samples"] |= {"rows": rows, "sha256": hashlib.sha256(table).hexdigest()}
+    record |= {"inputs": "0" * 64, "plan": None}
+    lines = []
+    for number in range(count):
+        digest = hashlib.sha256(f"{name}{number}".encode()).digest()
+        record["id"] = base64.b32encode(digest).decode().lower()[:16]
+        data = json.dumps(record).encode()
+        folder = f".gitexp/runs/{record['id'][:2]}/{record['id']}"
+        own = git("hash-object", "-w", "--stdin", data=data)
+        lines += [f"100644 {own}\t{folder}/run.json", f"100644 {blob}\t{folder}/samples.csv"]
+    git("update-index", "--add", "--index-info", data="\n".join(lines).encode())
+    commit = git("commit-tree", git("write-tree"), "-p", "main", "-m", name)
+    repo.git("update-ref", f"refs/remotes/hub/exp/{name}", commit)
+
+
+HEAD: Final = b"metric,seed,rep,fold,dataset,n_train,n_test,value\n"
+TABLES: Final[dict[str, tuple[int, int]]] = {  # rows that are there, rows that run.json tells
+    "true": (1_000, 1_000),  # the control
+    "many": (2_000_000, 2_000_000),
+    "few told": (2_000_000, 10),
+    "as many told as we read": (2_000_000, samples_format.MOST_ROWS),
+}
+
+
+def test_large_tables_of_samples_are_refused_before_they_are_read(
+    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind, (rows, told) in TABLES.items():
+        table = HEAD + b"".join(b"acc,7,%d,,,,,0.8\n" % n for n in range(rows))
+        many_runs(attacked, kind.replace(" ", "-"), table, told, 30)
+    with bounded():
+        assert answers(attacked, capsys) == before
+    assert dispatch(["-C", str(attacked.path), "list", "--runs", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum("hub/exp/true" in json.dumps(item) for item in found["runs"]) == 30
+    assert len(found["unreadable"]) == 90
+
+
+def test_what_cannot_be_read_is_remembered_too(
+    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    many_runs(attacked, "broken", HEAD + b"acc,7,,,,,,x\n", 1, 5)
+    first = listed(attacked, capsys)
+    blob = attacked.git("ls-tree", "-r", "hub/exp/broken", layout.RUNS).split()[2]
+    loose = attacked.path / ".git" / "objects" / blob[:2] / blob[2:]
+    loose.rename(loose.with_suffix(".away"))  # so that reading it again would say another thing
+    try:
+        assert listed(attacked, capsys) == first
+    finally:
+        loose.with_suffix(".away").rename(loose)
+    assert "a value is no finite number" in first
+    assert before
+
+
+def test_an_ended_list_keeps_what_it_learned(
+    attacked: BuiltRepo, before: dict[str, object]
+) -> None:
+    rows = samples_format.MOST_ROWS
+    for number in range(12):
+        text = b"".join(b"acc,7,%d,,,,,0.%d\n" % (n, number) for n in range(rows))
+        many_runs(attacked, f"n{number}", HEAD + text, rows, 10 if number else 1)
+    path = attacked.path / ".git" / "gitexp" / "index.sqlite"
+
+    def known() -> int:
+        with sqlite3.connect(path) as connection:
+            found = connection.execute(
+                "SELECT count(*) FROM entry WHERE kind IN (?, ?)",
+                (Kind.RUN.value, Kind.EXPERIMENT.value),
+            ).fetchone()[0]
+        return int(found)
+
+    had = known()
+    argv = [sys.executable, "-m", "gitexp", "-C", str(attacked.path), "list", "--runs"]
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and known() == had:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    process.kill()
+    process.wait()
+    assert known() > had
+    assert before
+
+
+def test_an_index_that_cannot_be_written_keeps_its_rows_in_memory(tmp_path: Path) -> None:
+    index = Index(tmp_path / "index.sqlite")
+    index.put(Kind.RUN, {"a": b"1"})
+    with sqlite3.connect(tmp_path / "index.sqlite") as other:
+        other.execute("DROP TABLE entry")
+    index._written_s = -1e9  # noqa: SLF001  the next rows are written at once
+    index.put(Kind.RUN, {"b": b"2"})
+    assert index.get(Kind.RUN, ["a", "b"]) == {"a": b"1", "b": b"2"}
