@@ -118,15 +118,6 @@ def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
     return _facts(repo, refs.head(repo)).failed
 
 
-def next_of_plan(workspace: Workspace, branch: str) -> str:
-    """Return what to type next on a branch with a plan, whose runs are all recorded."""
-    repo = repository.open_repository(workspace)
-    tip = refs.read_ref(repo, refs.local(branch))
-    facts = _facts(repo, refs.Head(branch, tip))
-    switch = "" if refs.head(repo).branch == branch else f"git switch {shlex.quote(branch)} && "
-    return "" if facts.plan is None else f"{switch}{_next_of_plan(facts.plan, facts)}"
-
-
 def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
     """Return what goes on with each call that died in a work tree, as `status` says it.
 
@@ -312,13 +303,7 @@ def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they 
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {plan.name}"
-    if facts.unchanged:
-        return "change code or parameters, commit, then gitexp run --with-baseline"
-    lacking = len(facts.baseline_counted) < plan.repeats
-    if facts.idle or (not lacking and len(facts.counted) >= plan.repeats):
-        return "gitexp compare"  # of an idle seed it says what to change
-    # Not `--at NAME`: the branch of that name may have moved since the plan.
-    if plan.stopping is not None:
-        return why.after(facts.failed, "gitexp run --until-decided")  # it looks first
-    step = "gitexp run --with-baseline" if lacking else "gitexp run"
-    return why.after(facts.failed, step)
+    counted, beside = len(facts.counted), len(facts.baseline_counted)
+    step = why.lacking(plan, counted, beside, unchanged=facts.unchanged)
+    # Of an idle seed `compare` says what to change.
+    return "gitexp compare" if facts.idle and not facts.unchanged else why.after(facts.failed, step)

@@ -110,6 +110,18 @@ def failures(
     )
 
 
+def lacking(plan: Plan, candidate: int, baseline: int, *, unchanged: bool) -> str:
+    """Return what runs the repeats that a plan still lacks, or judges those that are there."""
+    if unchanged:
+        return "change code or parameters, commit, then gitexp run --with-baseline"
+    if candidate >= plan.repeats and baseline >= plan.repeats:
+        return "gitexp compare"
+    if plan.stopping is not None:
+        return "gitexp run --until-decided"  # it looks first
+    # Not `--at NAME`: the branch of that name may have moved since the plan.
+    return "gitexp run --with-baseline" if baseline < plan.repeats else "gitexp run"
+
+
 def after(failed: Sequence[Failure], step: str) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
     mend = next((item for item in failed if not item.interrupted), None)
@@ -261,14 +273,15 @@ def _failed(
     if not every:
         return
     item, _ = every[-1]
-    of_newest = sorted((r for run, r in every if run is item), key=_was_interrupted)
+    of_newest = sorted((r for run, r in every if run is item), key=was_interrupted)
     whose = "" if name == "candidate" else f" of the {name}"
     text = f"{len(seeds)}{whose} {_ended(of_newest[0], len(seeds))}; gitexp logs {item.run.id[:8]}"
-    interrupted = all(_was_interrupted(repeat) for repeat in of_newest)
+    interrupted = all(was_interrupted(repeat) for repeat in of_newest)
     yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
 
 
-def _was_interrupted(repeat: Repeat) -> bool:
+def was_interrupted(repeat: Repeat) -> bool:
+    """Whether a repeat was stopped or killed: there is nothing to mend."""
     return repeat.state is RepeatState.LOST or repeat.reason == RepeatState.CANCELLED.value
 
 

@@ -14,8 +14,7 @@ from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.ops import why
 from gitexp.ops.advice import seed_ranges
-from gitexp.ops.run import situation
-from gitexp.ops.status import next_of_plan
+from gitexp.ops.run import situation, standing
 from gitexp.store import parts
 
 if TYPE_CHECKING:
@@ -341,16 +340,18 @@ def _next_step(
         for each in recorded
         if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
     ]
-    # What failed of the branch's own state `status` names, with what to do about it.
+    ended = [repeat for each in recorded for repeat in _unfinished(each)] if failed else []
+    ways = {why.remedy(repeat.reason, seen.plan) for repeat in ended}
+    way = ways.pop() if len(ways) == 1 else ""
     if failed and (seen.plan is None or request.params or request.at is not None):
-        reasons = {repeat.reason for each in recorded for repeat in _unfinished(each)}
-        ways = {why.remedy(reason, seen.plan) for reason in reasons}
-        return ways.pop() if len(ways) == 1 and any(ways) else f"gitexp logs {failed[-1]}"
+        return way or f"gitexp logs {failed[-1]}"
     if seen.plan is None:
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    return next_of_plan(seen.workspace, seen.branch)
+    gone = all(map(why.was_interrupted, ended))
+    failures = [why.Failure("", run, "", gone, way) for run in failed[-1:]]
+    return why.after(failures, standing.step(seen.repo, seen.branch, seen.plan))
 
 
 def _go_on(
@@ -360,11 +361,10 @@ def _go_on(
     recorded: Sequence[RecordedRun],
 ) -> str:
     """Return what runs the repeats that an interrupted call has left."""
-    counts = not any(each.side == situation.EXPLORATORY for each in planned)
-    if request.at is not None or request.params or (counts and request.seeds):
+    if request.at is not None or request.params or (seen.plan is not None and request.seeds):
         return "the same again"
-    if counts:
-        return next_of_plan(seen.workspace, seen.branch)
+    if seen.plan is not None:
+        return standing.step(seen.repo, seen.branch, seen.plan)
     done = {
         repeat.seed
         for each in recorded

@@ -280,7 +280,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         everywhere = (*lookup.runs_by_inputs(repo, main.inputs, index=index).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
-        earlier = _Earlier(repo, index)
+        earlier = Earlier(repo, index)
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier, [])
         held = side.keys(environment, _links(place, main), main.seeding)
         choice = seeds.choose_candidate(
@@ -363,7 +363,7 @@ def _again(
     return (Again(cell.side, newest, last.environment, len(seeds), whole),)
 
 
-class _Earlier:
+class Earlier:
     """Whether one run was recorded before another; the history is walked when that is asked."""
 
     def __init__(self, repo: Repo, index: Index) -> None:
@@ -372,6 +372,7 @@ class _Earlier:
         self._added: dict[RunId, CommitHash] = {}
 
     def __call__(self, one: FoundRun, other: FoundRun) -> bool:
+        """Tell it of two runs that all branches and tags together reach."""
         if self._graph is None:
             self._graph = Graph(self._repo, self._index, [t.commit for t in tips(self._repo)])
             self._added = {item.run: item.commit for item in self._graph.additions()}
