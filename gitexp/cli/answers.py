@@ -48,11 +48,11 @@ class Question:
         Digest of what the answer depends on.
     """
 
-    __slots__ = ("_argv", "_path", "_state", "_workspace")
+    __slots__ = ("_argv", "_path", "_state", "workspace")
 
     def __init__(self, argv: Sequence[str], workspace: Workspace, state: bytes) -> None:
         self._argv = tuple(argv)
-        self._workspace = workspace
+        self.workspace = workspace
         self._state = state
         name = sha256(state + repr((_program(), self._argv)).encode()).hexdigest()
         self._path = workspace.common_dir / "gitexp" / "answers" / name
@@ -74,7 +74,7 @@ class Question:
     def remember(self, answer: str) -> None:
         """Keep an answer, unless the repository changed while it was worked out."""
         text = answer.encode("utf-8", "replace")
-        if len(text) > LIMIT_BYTES // 2 or _state(self._workspace) != self._state:
+        if len(text) > LIMIT_BYTES // 2 or _state(self.workspace) != self._state:
             return
         folder = self._path.parent
         half = folder / f"{os.getpid()}.tmp"

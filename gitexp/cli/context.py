@@ -33,7 +33,8 @@ class Context:
 
     def workspace(self) -> Workspace:
         """Find the repository around the folder in which the command works."""
-        return discovery.discover(self.start)
+        asked = self.question
+        return discovery.discover(self.start) if asked is None else asked.workspace
 
     def ask(self, question: str) -> bool:
         """Ask a yes-or-no question on stderr; an empty answer is yes."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import stat
+from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gitexp.errors import RefusedTreeError
@@ -221,7 +222,7 @@ def _of_name(name: bytes, *, link: bool) -> Iterator[str]:
     parts = [name[at:] for at in (0, *(m.end() for m in re.finditer(rb"\\", name)))]
     if _HFS_DOTGIT.match(plain) or any(_NTFS_DOTGIT.match(part) for part in parts):
         yield "hasDotgit"
-    for said, (hfs, ntfs) in _FORMS.items() if link else ():
+    for said, (hfs, ntfs) in _forms().items() if link else ():
         places = parts if said == "gitmodulesSymlink" else parts[:1]
         if hfs.match(plain) or any(ntfs.match(part) for part in places):
             yield said
@@ -244,7 +245,9 @@ def _ntfs(name: str, short: str) -> re.Pattern[bytes]:
     )
 
 
-_FORMS: Final = {
-    said: (re.compile(rf"\.{name}(?:[\0/]|\Z)", re.IGNORECASE | re.ASCII), _ntfs(name, short))
-    for said, (name, short) in _SPECIAL.items()
-}
+@cache  # few trees have a name that these are about
+def _forms() -> dict[str, tuple[re.Pattern[str], re.Pattern[bytes]]]:
+    return {
+        said: (re.compile(rf"\.{name}(?:[\0/]|\Z)", re.IGNORECASE | re.ASCII), _ntfs(name, short))
+        for said, (name, short) in _SPECIAL.items()
+    }

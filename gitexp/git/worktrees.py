@@ -1,7 +1,6 @@
 """Add and remove the worktrees in which repeats run; their only settings are on command lines.
 
-GitPython starts git here (it costs 0.1 s to import, so only ``gitexp run`` imports this file);
-every argument vector is fixed, a path goes behind ``--``, a revision is a full hash.
+Every argument vector is fixed, a path goes behind ``--``, a revision is a full hash.
 """
 
 from __future__ import annotations
@@ -9,20 +8,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from gitexp.errors import ExistsError, GitFailedError
-
-try:  # GitPython starts git when it is imported
-    import git
-    from git.exc import GitCommandError, GitCommandNotFound
-except ModuleNotFoundError:
-    raise
-except ImportError as no_git:
-    raise GitFailedError(
-        "cannot start git",
-        found=str(no_git).strip().splitlines()[0],
-        next_step="install Git 2.31 or newer and put it on PATH",
-    ) from no_git
-
+from gitexp.errors import ExistsError
 from gitexp.git import command, submodules
 from gitexp.git.checkouts import Checkout, listing
 
@@ -62,8 +48,8 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
         raise ExistsError("the worktree's folder is there already", where=str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        _git(workspace, ["worktree", "add", "--no-checkout", "--detach", "--force", "--quiet",
-                         "--", str(path), commit])  # fmt: skip
+        command.run(workspace, ["worktree", "add", "--no-checkout", "--detach", "--force",
+                                "--quiet", "--", str(path), commit])  # fmt: skip
         command.run(path, ["read-tree", commit])
         entries = _entries(path)
         skipped = [name for mode, _, name in entries if name.startswith(_LEFT_OUT)]
@@ -95,22 +81,6 @@ def remove(workspace: Workspace, path: Path) -> None:
     shutil.rmtree(path, ignore_errors=True)
     if git_dir is not None and git_dir != workspace.common_dir:
         shutil.rmtree(git_dir, ignore_errors=True)
-
-
-def _git(workspace: Workspace, arguments: Sequence[str]) -> None:
-    runner = git.Git(str(command.folder(workspace)))
-    try:
-        runner.execute(
-            ["git", *command.SAFE, *arguments],
-            env=command.environment(),
-            with_extended_output=True,
-        )
-    except GitCommandNotFound as error:
-        raise GitFailedError("cannot start git", found=str(error)) from error
-    except GitCommandError as error:
-        status = error.status if isinstance(error.status, int) else 1
-        said = str(error.stderr).encode("utf-8", "surrogateescape")
-        raise command.failure(arguments, status, said) from error
 
 
 def _entries(top: Path) -> list[tuple[bytes, bytes, bytes]]:

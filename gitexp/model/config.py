@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Direction
     from gitexp.model.rules import Policy
 
+DEFAULT_METRICS = "metrics.json"  # what `init` takes for the metrics file where nothing names one
 DEFAULT_INPUTS_IGNORE = (
     "/.github/",
     "/docs/",

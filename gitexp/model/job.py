@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     )
     from gitexp.model.run import Environment, Output, RepeatState, Resources, Sample
 
+COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
+FILES = "files"  # folder in OUT/
+POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
+LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
+
 
 class OutKind(enum.Enum):
     """What a stage's output is to DVC."""

@@ -21,9 +21,8 @@ from gitexp.errors import (
 from gitexp.formats import dvcfiles
 from gitexp.formats.dvcpaths import touches
 from gitexp.git import grep, status
-from gitexp.model.config import Predictions, ProjectConfig
+from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
-from gitexp.ops import measured
 from gitexp.ops.known import logs_metrics
 from gitexp.ops.seedparams import seed_rule
 
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 PIPELINE = "dvc.yaml"
 _NO_STAGES = "dvc.yaml has no stages, as a logger writes it, and no command was given"
 PARAMS = "params.yaml"
-METRICS = measured.DEFAULT_METRICS
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
@@ -137,9 +135,9 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     notes: list[str] = []
     if not metrics:
         notes.append(_LOGGED)
-    elif not (request.metrics or logged or (folder / METRICS).exists()):
+    elif not (request.metrics or logged or (folder / DEFAULT_METRICS).exists()):
         notes.append(
-            f"no metrics file was named: the command has to write {METRICS}, or to call "
+            f"no metrics file was named: the command has to write {DEFAULT_METRICS}, or to call "
             "gitexp.log_metric; --metrics FILE names another"
         )
     if not named:
@@ -178,8 +176,8 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
 
 def _supposed_metrics(folder: Path) -> tuple[str, ...]:
     """Return the usual metrics file, but for where metrics are logged and nothing speaks of it."""
-    usual = (folder / METRICS).exists() or grep.files(folder, METRICS)
-    return () if logs_metrics(folder) and not usual else (METRICS,)
+    usual = (folder / DEFAULT_METRICS).exists() or grep.files(folder, DEFAULT_METRICS)
+    return () if logs_metrics(folder) and not usual else (DEFAULT_METRICS,)
 
 
 def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:

@@ -56,6 +56,7 @@ class World:
         self.tips = tips(repo)
         self.tops = frozenset(tip.commit for tip in self.tips)
         self.graph = Graph(repo, index, [*sorted(self.tops), *more])
+        self._within = (self.tips, self.graph) if {*self.graph.tips} == self.tops else None
         self.order = {item.run: item for item in self.graph.additions()}
         self.sources = Sources(repo, index)
         self._reach: dict[CommitHash, frozenset[RunId]] = {}
@@ -86,7 +87,9 @@ class World:
         digests, under = tuple(inputs), tuple(plans)
         asked = frozenset((*digests, *(f"{plan.digest}:{plan.name}" for plan in under)))
         if self._read is None or not asked <= self._read[0]:
-            found = lookup.runs_by_inputs(self.repo, *digests, plans=under, index=self.index)
+            found = lookup.runs_by_inputs(
+                self.repo, *digests, plans=under, index=self.index, within=self._within
+            )
             self._read = asked, found
         return self._read[1]
 

@@ -16,11 +16,11 @@ from gitexp.errors import GitexpError
 from gitexp.formats import outcome as outcome_format
 from gitexp.formats import run as run_format
 from gitexp.formats.jsontext import json_dumps
+from gitexp.model.job import POINTS
 from gitexp.model.listed import UnreadableRecord
 from gitexp.model.plan import Plan
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LiveRun
-from gitexp.ops.measured import POINTS
 from gitexp.staging import logged
 from gitexp.store import calls
 

@@ -12,9 +12,9 @@ from gitexp.errors import GitexpError, UnknownRunError
 from gitexp.formats import outcome as outcome_format
 from gitexp.git import repository
 from gitexp.model.ids import RunId
+from gitexp.model.job import POINTS
 from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.ops.live import live_runs
-from gitexp.ops.measured import POINTS
 from gitexp.ops.status import standing_failures
 from gitexp.staging import logged
 from gitexp.store import calls, lookup

@@ -17,8 +17,9 @@ from gitexp.formats import predictions as predictions_format
 from gitexp.formats.curves import CurvePoint
 from gitexp.formats.jsontext import json_dumps_compact
 from gitexp.git import status
+from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
-from gitexp.model.job import KeptFile
+from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile
 from gitexp.model.run import Output
 from gitexp.staging import curves, logged, metrics
 
@@ -31,12 +32,6 @@ if TYPE_CHECKING:
     from gitexp.model.job import FileHash, Job, Stage, StageRecord
     from gitexp.model.run import Sample
     from gitexp.staging.logged import Logged
-
-COMMAND_STAGE = "command"  # the one stage of a project without a pipeline
-FILES = "files"  # folder in OUT/
-POINTS = "points.jsonl"  # in OUT/: what gitexp.log_metric writes
-DEFAULT_METRICS = "metrics.json"  # what `init` takes for the metrics file where nothing names one
-LOGGED = "gitexp-points.csv"  # by-product of a repeat: the curves that it logged
 
 
 @dataclass(frozen=True, slots=True)

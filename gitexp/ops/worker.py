@@ -36,7 +36,7 @@ from gitexp.errors import (
 from gitexp.formats import job as job_format
 from gitexp.formats import outcome as outcome_format
 from gitexp.formats.dvcpaths import touches
-from gitexp.model.job import Outcome
+from gitexp.model.job import POINTS, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.ops import measured, slots
 from gitexp.staging import environment, linked, live, logs, params, system, variables
@@ -148,7 +148,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measured.Measured:
         for stage in job.stages:  # nor does anything read what a stage is to make later
             if not stage.frozen:
                 slots.remove_outs(project, stage.outs)
-        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / measured.POINTS)}
+        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / POINTS)}
         # A notebook that logs by hand and starts a run hands down where its own curves go.
         given = {
             name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)

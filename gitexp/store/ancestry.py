@@ -67,6 +67,7 @@ class Graph:
         self.tips = tuple(dict.fromkeys(tips))
         self.broken: dict[CommitHash, GitexpError] = {}
         self.nodes = _nodes(repo, index, self.tips, self.broken)
+        self._additions: tuple[Addition, ...] | None = None
         self._before: dict[CommitHash, frozenset[CommitHash]] = {}
 
     def additions(self, tips: Sequence[CommitHash] = ()) -> tuple[Addition, ...]:
@@ -79,6 +80,8 @@ class Graph:
         DamagedDataError
             If it is about these tips, or about a single one, and their history cannot be read.
         """
+        if not tips and self._additions is not None:
+            return self._additions
         nodes = self.nodes if not tips else self._reached(tips)
         if tips or len(self.tips) == 1:
             for commit in self.broken.keys() & nodes.keys():
@@ -90,6 +93,8 @@ class Graph:
                 if run not in seen:
                     seen.add(run)
                     found.append(Addition(run, tree, commit, len(found)))
+        if not tips:
+            self._additions = tuple(found)
         return tuple(found)
 
     def conclusions(self) -> tuple[BlobId, ...]:

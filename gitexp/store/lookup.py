@@ -169,6 +169,7 @@ def runs_by_inputs(
     *inputs: InputsDigest,
     plans: Collection[Plan] = (),
     index: Index | None = None,
+    within: tuple[Sequence[Tip], Graph] | None = None,
 ) -> Lookup:
     """Return the runs of these inputs (or of these plans), wherever they are recorded.
 
@@ -182,6 +183,8 @@ def runs_by_inputs(
     plans : collection of Plan, optional
         Also every run under one of them, of whatever inputs.
     index : Index, optional
+    within : tuple of tips and Graph, optional
+        All tips and their history, where the caller has read them.
     """
     wanted_inputs = frozenset(inputs)
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
@@ -196,7 +199,8 @@ def runs_by_inputs(
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.
     names = [name for plan in plans for name in (plan.name, *plan.formerly)]
-    return _everywhere(repo, index, wanted, {*filter(None, inputs), *map(json.dumps, names)})
+    words = {*filter(None, inputs), *map(json.dumps, names)}
+    return _everywhere(repo, index, wanted, words, within)
 
 
 def runs_in_groups(repo: Repo, groups: Collection[str], index: Index | None = None) -> Lookup:
@@ -267,11 +271,15 @@ def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> En
 
 
 def _everywhere(
-    repo: Repo, index: Index | None, wanted: Callable[[RunLine], bool], words: Collection[str]
+    repo: Repo,
+    index: Index | None,
+    wanted: Callable[[RunLine], bool],
+    words: Collection[str],
+    within: tuple[Sequence[Tip], Graph] | None = None,
 ) -> Lookup:
     with _using(repo, index) as cache:
-        every = tips(repo)
-        graph = Graph(repo, cache, [tip.commit for tip in every])
+        every = tips(repo) if within is None else within[0]
+        graph = Graph(repo, cache, [tip.commit for tip in every]) if within is None else within[1]
         additions = graph.additions()
         lines = lines_naming(repo, cache, {item.tree: item.run for item in additions}, words)
         # A record that even its line cannot be read of might be a wanted one: it is reported.

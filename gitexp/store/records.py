@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from gitexp.errors import (
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 RUN_LIMIT_BYTES = 8 << 20
 _ROW_BYTES = 1_024  # more than any row of ours has
 _TABLES_KEPT = 8
+_USUAL_BYTES = 1 << 15  # a longer record is parsed each time anew
 
 _T = TypeVar("_T")
 
@@ -43,7 +45,8 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
     if data is ABSENT:
         raise DamagedDataError("the run has no run.json", where=where)
-    record = run_format.load(data, f"{where}/run.json")
+    load = _load if len(data) < _USUAL_BYTES else run_format.load
+    record = load(data, f"{where}/run.json")
     if record.id != run:
         raise DamagedDataError(
             "the record is another run's",
@@ -63,6 +66,10 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     if samples is ABSENT:
         raise DamagedDataError("the run has no samples.csv", where=where)
     return record, samples
+
+
+# A call asks for the same records again and again: what counts, does the seed act, what is next.
+_load = lru_cache(maxsize=1024)(run_format.load)
 
 
 def table(

@@ -111,7 +111,7 @@ def test_gitpython_is_given_argument_vectors_only() -> None:
         }
         if "git" not in imports:
             continue
-        assert file.name in {"remote.py", "worktrees.py"}
+        assert file.name == "remote.py"
         used = {
             node.attr
             for node in ast.walk(tree)

@@ -17,10 +17,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.model.job import JobRequest, JobState
+from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line
-from gitexp.ops.measured import POINTS
 from gitexp.ops.variation import ENOUGH, Acts
 from gitexp.report.logtext import in_short
 from gitexp.staging.logged import Tail

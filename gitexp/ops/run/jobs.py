@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.data.snapshot import UNCACHED_LIMIT_BYTES
-from gitexp.model.job import Given, Job, OutKind, Stage, StageOut
-from gitexp.ops.measured import COMMAND_STAGE
+from gitexp.model.job import COMMAND_STAGE, Given, Job, OutKind, Stage, StageOut
 from gitexp.ops.run.workdir import ATTEMPT
 
 if TYPE_CHECKING:

@@ -20,11 +20,10 @@ from gitexp.formats import plan as plan_format
 from gitexp.git import checkouts, objects, reach
 from gitexp.git.faults import translating
 from gitexp.git.refs import ABSENT, local, read_ref
-from gitexp.model.job import FileHash
+from gitexp.model.job import FILES, FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 from gitexp.ops import private
-from gitexp.ops.measured import FILES
 from gitexp.ops.run import record as records
 from gitexp.ops.run import snapshot
 from gitexp.ops.run.jobs import lies_in

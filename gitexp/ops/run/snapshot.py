@@ -17,8 +17,7 @@ from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.formats.dvcpaths import touches
 from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.refs import ABSENT
-from gitexp.model.job import FileHash, StageRecord
-from gitexp.ops.measured import LOGGED
+from gitexp.model.job import LOGGED, FileHash, StageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
