@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     from gitexp.model.ids import (
@@ -122,6 +122,19 @@ class Repeat:
     def last_line(self) -> str:
         """The last that a command printed before it failed; "" where nothing did."""
         return last_line(self.log_tail) if self.exit_code else ""
+
+
+def other_seeds(seed: int, seeds: Mapping[str, int], fixed: Collection[str] = ()) -> str:
+    """Return the seed parameters that differ from a repeat's number, but for those that are fixed.
+
+    Examples
+    --------
+    >>> other_seeds(3, {"prepare.seed": 3, "train.seed": 5})
+    'train.seed = 5'
+    >>> other_seeds(4, {"prepare.seed": 4, "train.seed": 4})
+    ''
+    """
+    return ", ".join(f"{k} = {v}" for k, v in seeds.items() if v != seed and k not in fixed)
 
 
 def last_line(log_tail: str) -> str:

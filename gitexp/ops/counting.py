@@ -26,7 +26,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, other_seeds
 from gitexp.ops.eligible import (
     count_looks,
     finished_seeds,
@@ -199,6 +199,7 @@ def count(
     if pairs:
         _unpaired(one, pairs, unused)
         _unpaired(two, pairs, unused)
+    warnings += _committed_seeds(one, two)
     if found.pooled:
         warnings.append(
             f"{len(found.pooled)} runs from outside the history were pooled because you asked"
@@ -373,6 +374,18 @@ def _side(
         tuple(sorted(failed.items())),
         seeding=seeding_,
     )
+
+
+def _committed_seeds(*sides: SideCount) -> Iterator[str]:
+    """Say which number stands for several seeds that are not all that number."""
+    said = {
+        (seed, own): None
+        for side in sides
+        for seed, item in side.repeats.items()
+        if (own := other_seeds(seed, item.repeat.seeds, item.found.run.fixed_seeds))
+    }
+    for seed, own in said:
+        yield f"seed {seed} is the repeat of the committed seeds: {own}"
 
 
 def _others(

@@ -10,6 +10,7 @@ from gitexp.git import objects
 from gitexp.model.metricname import recorded, several
 from gitexp.ops.contradicted import Sources
 from gitexp.ops.counting import Found
+from gitexp.ops.eligible import is_under
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
 from gitexp.store.layout import archive_tag
@@ -124,7 +125,7 @@ def gather(
     inputs = (baseline.inputs, candidate.inputs)
     anywhere = world.read(inputs, () if plan is None else (plan,))
     known = {
-        item.run.id: item for item in anywhere if item.run.inputs in inputs or _is_of(item, plan)
+        item.run.id: item for item in anywhere if item.run.inputs in inputs or is_under(item, plan)
     }
     unreadable = {item.id: item for item in anywhere.unreadable}
     for commit in (baseline.records, candidate.records, *pools):
@@ -142,7 +143,7 @@ def gather(
         first = _first_version(repo, order[run])
         if first is not None:
             del unreadable[run]
-            if first.run.inputs in inputs or _is_of(first, plan):
+            if first.run.inputs in inputs or is_under(first, plan):
                 known[run] = first
     warnings = [
         f"run {run} cannot be read and counts nowhere: {item.why}"
@@ -195,7 +196,7 @@ def _lines(
     mine = [
         item
         for item in elsewhere
-        if item.run.inputs == candidate.inputs and _is_of(item, plan) and item.run.id not in taken
+        if item.run.inputs == candidate.inputs and is_under(item, plan) and item.run.id not in taken
     ]
     if plan is None or not mine:
         return ()
@@ -244,11 +245,6 @@ def _unclear(
                 )
             elif called:
                 yield f"several metrics files give {name}, so none counts: {', '.join(called)}"
-
-
-def _is_of(item: FoundRun, plan: Plan | None) -> bool:
-    under = item.run.plan
-    return plan is not None and under is not None and plan.covers(under.name, under.digest)
 
 
 def _first_version(repo: Repo, place: Addition) -> FoundRun | None:

@@ -8,7 +8,7 @@ from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, other_seeds
 from gitexp.report import endings, honesty, numbers, power
 from gitexp.report.escape import PROSE_LIMIT, terminal
 from gitexp.report.table import table
@@ -249,7 +249,9 @@ def _recorded(report: RunReport) -> Iterator[str]:
             if repeat.state is not RepeatState.FINISHED:
                 where = f" in {terminal(repeat.stage)}" if repeat.stage else ""
                 reason = terminal(repeat.reason, limit=400)
-                yield f"{each.side} seed {repeat.seed} {repeat.state.value}{where}: {reason}"
+                own = other_seeds(repeat.seed, repeat.seeds, each.run.fixed_seeds)
+                seed = f"{repeat.seed} ({own})" if own else f"{repeat.seed}"
+                yield f"{each.side} seed {seed} {repeat.state.value}{where}: {reason}"
                 if repeat.last_line:
                     yield f"  {terminal(repeat.last_line, limit=400)}"
 

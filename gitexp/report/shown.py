@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.formats.effects import format_effect, guard_text
 from gitexp.model.plan import OnFailed
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, other_seeds
 from gitexp.model.verdict import Verdict
 from gitexp.report import lists, logtext, numbers
 from gitexp.report.amended import in_short
@@ -247,8 +247,8 @@ def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
 
 
 def _repeat(item: Repeat, fixed: Mapping[str, int]) -> tuple[Cell, ...]:
-    own = [f"{k} = {v}" for k, v in item.seeds.items() if v != item.seed and k not in fixed]
-    marks = [*(["snapshot"] if item.snapshot else []), *own]
+    own = other_seeds(item.seed, item.seeds, fixed)
+    marks = [*(["snapshot"] if item.snapshot else []), *([own] if own else [])]
     wall, memory = item.resources.wall_s, item.resources.peak_memory_bytes
     where = f"in {item.stage}: " if item.stage and item.reason else ""
     return (

@@ -20,6 +20,7 @@ from gitexp.ops.compare import compare
 from gitexp.ops.init import init
 from gitexp.ops.new import new
 from gitexp.ops.run import run
+from gitexp.ops.status import status
 from gitexp.store import inputs, plans
 from tests.build import BuiltRepo, dvc
 
@@ -80,8 +81,12 @@ def began(repo: BuiltRepo, repeats: int = 3) -> None:
     )  # fmt: skip
 
 
-def ran(repo: BuiltRepo, **asked: object) -> list[Run]:
-    report = run(repo.workspace, RunRequest(**asked), environ=dict(os.environ))  # type: ignore[arg-type]
+def ran(repo: BuiltRepo, told: list[str] | None = None, **asked: object) -> list[Run]:
+    heard: list[str] = [] if told is None else told
+    request = RunRequest(**asked)  # type: ignore[arg-type]
+    report = run(
+        repo.workspace, request, environ=dict(os.environ), tell=lambda e: heard.append(e.label)
+    )
     for each in report.recorded:
         assert all(r.state.value == "finished" for r in each.run.repeats), each.run.repeats
     return [each.run for each in report.recorded]
@@ -113,7 +118,10 @@ def test_all_that_vary_take_the_seed_and_the_first_repeat_is_what_is_committed(
     init(project.workspace, InitRequest(seed_params=BOTH))
     began(project)
     before = digest(project)
-    mine, base = ran(project, with_baseline=True)
+    told: list[str] = []
+    mine, base = ran(project, told, with_baseline=True)
+    assert "candidate seed 3 (train.seed = 5)" in told
+    assert not any("seed 4 (" in text for text in told)
     assert vectors(mine) == vectors(base) == [(3, 3, 5), (4, 4, 4), (6, 6, 6)]
     for record in (mine, base):
         assert recorded_values(record, project) == [v[1:] for v in vectors(record)]
@@ -122,6 +130,9 @@ def test_all_that_vary_take_the_seed_and_the_first_repeat_is_what_is_committed(
     assert json.loads(dvc(project.path, "status", "--json")) == {}
     (judged,) = compare(project.workspace)
     assert judged.pairs == 3
+    said = "seed 3 is the repeat of the committed seeds: train.seed = 5"
+    assert judged.warnings.count(said) == 1
+    assert said in status(project.workspace).notes
 
     # Another committed vector: the first repeat has no partner any more, and no new inputs.
     project.commit(params(3, 6, 0.7))

@@ -23,7 +23,7 @@ from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS
 from gitexp.model.progress import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
-from gitexp.model.run import MAX_SEED
+from gitexp.model.run import MAX_SEED, last_line
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import answer, commit_first, leftovers, mentions, preflight, resume, situation
 from gitexp.ops.run import state as states
@@ -313,9 +313,11 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         resume.close(seen.workdir, [each.state for each in prepared])
         return (), execution.interrupted, execution.problems, None
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
-    doubtful = [path for each in prepared for path in each.doubtful]
-    if doubtful and any(len(each.finished()) < len(each.outcomes) for each in sides):
-        warnings.append(mentions.doubt(list(dict.fromkeys(doubtful))))
+    if any(len(each.finished()) < len(each.outcomes) for each in sides):
+        ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]
+        lines = [last_line(outcome.log_tail) for outcome in ended if outcome.exit_code]
+        doubtful = [path for each in prepared for path in each.doubtful]
+        warnings += mentions.missed(seen.top, seen.sides[0][0], lines, doubtful)
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
@@ -336,7 +338,8 @@ def _side_jobs(prepared: Prepared, workdir: WorkDir) -> SideJobs:
         made = str(workdir.cache(prepared.setting.run, seeds[0]))
         return later_jobs(prepared.setting, seeds[1:], labels[1:], first, made)
 
-    return SideJobs(prepared.state.side, prepared.setting.run, seeds, _first(prepared), rest)
+    fixed = tuple(map(str, prepared.setting.cell.config.seed.fixed))
+    return SideJobs(prepared.state.side, prepared.setting.run, seeds, _first(prepared), rest, fixed)
 
 
 def _first(prepared: Prepared) -> Job:

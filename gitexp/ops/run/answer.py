@@ -8,13 +8,13 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.formats.dvcpaths import touches
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.ops import why
 from gitexp.ops.advice import seed_ranges
 from gitexp.ops.run import situation, standing
+from gitexp.stats.design import smallest_p
 from gitexp.store import parts
 
 if TYPE_CHECKING:
@@ -29,10 +29,6 @@ if TYPE_CHECKING:
     from gitexp.ops.run.state import State
 
 _NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
-_NO_FILE = re.compile(
-    r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
-    r"([^/'][^']{0,300})'"
-)
 _WORDS = re.compile(r"\w+")
 _NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
 
@@ -61,8 +57,8 @@ def too_few(seen: Situation, request: RunRequest) -> str:
     if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or request.seeds:
         return ""
     wanted = request.repeats or plan.repeats
-    sided = 2 if plan.effect.kind is HypothesisKind.TWO_SIDED else 1
-    least = sided * 2.0**-wanted  # of a permutation of signs
+    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+    least = smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
     if least <= plan.alpha or all(cell.side != "candidate" for cell, _ in seen.sides):
         return ""
     return (
@@ -144,7 +140,6 @@ def report(  # noqa: PLR0913  the parts of the answer
             *_mixed(recorded),
             *_not_started(planned, recorded, interrupted=interrupted),
             *_missing_modules(seen, recorded),
-            *_missing_files(seen, recorded, warnings),
             *_left_out(seen, recorded),
             *dict.fromkeys(heard),
         ),
@@ -274,32 +269,6 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
                 "an active environment, or from python: PATH in .gitexp/config.yaml"
             )
     return said
-
-
-def _missing_files(
-    seen: Situation, recorded: Sequence[RecordedRun], warnings: Sequence[str]
-) -> list[str]:
-    """Say how a run gets files that lie in the work tree alone, as ignored data do."""
-    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    files = dict.fromkeys(found[1] for line in lines if (found := _NO_FILE.search(line)))
-    cell = seen.sides[0][0]
-    home = seen.top / cell.config.project
-    held = {entry.path for entry in cell.entries}
-    said = {}
-    for name in files:
-        first = name.partition("/")[0]
-        file = home / name
-        alone = file.exists() and os.fsencode(file.relative_to(seen.top)) not in held
-        made = any(touches(name, out) for out in cell.config.outputs)
-        told = any(name in text for text in warnings)
-        if alone and ".." not in file.parts and not made and not told:
-            what = f"{first}/" if first != name else name
-            said[what] = (
-                f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "
-                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
-                "on the baseline, too, and begin a new plan there"
-            )
-    return list(said.values())
 
 
 def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.progress import ProgressEvent, ProgressKind
-from gitexp.model.run import RepeatState, last_line
+from gitexp.model.run import RepeatState, last_line, other_seeds
 from gitexp.ops.variation import ENOUGH, Acts
 from gitexp.report.logtext import in_short
 from gitexp.staging.logged import Tail
@@ -51,6 +51,8 @@ class SideJobs:
         Job of ``seeds[0]``, with every stage.
     rest : callable
         From the first repeat's outcome to the jobs of the other seeds.
+    fixed : tuple of str
+        Seed parameters that keep their committed value.
     """
 
     side: str
@@ -58,6 +60,7 @@ class SideJobs:
     seeds: tuple[int, ...]
     first: Job
     rest: Callable[[Outcome | None], Sequence[Job]]
+    fixed: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -107,7 +110,8 @@ class _Active:
 
     @property
     def label(self) -> str:
-        return f"{self.side.side} seed {self.job.seed}"
+        own = other_seeds(self.job.seed, self.job.seeds, self.side.fixed)
+        return f"{self.side.side} seed {self.job.seed}{f' ({own})' if own else ''}"
 
 
 @dataclass(frozen=True, slots=True)

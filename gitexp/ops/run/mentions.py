@@ -13,11 +13,12 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import PreflightError
+from gitexp.formats.dvcpaths import touches
 from gitexp.git import objects, status
 from gitexp.git.refs import ABSENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from gitexp.git.repository import Repo
@@ -45,6 +46,10 @@ _READ = frozenset(
 _WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
 _LETTERS = re.compile(r"[a-z]+")
 _SHOWN = 10
+_NO_FILE = re.compile(
+    r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
+    r"([^/'][^']{0,300})'"
+)
 
 
 def check(
@@ -108,13 +113,42 @@ def check(
     return tuple(path for path in doubtful if (project / path).is_file())
 
 
-def doubt(paths: Sequence[str]) -> str:
-    """Return what to say of files that the run may have missed, once it has failed."""
-    return (
-        f"the run mentions {', '.join(paths[:_SHOWN])}, which no commit holds, so its jobs did not "
-        f"see it; if it is read: git add -f {paths[0]}, dvc add {paths[0]}, or run.link in "
-        ".gitexp/config.yaml"
-    )
+def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str]) -> list[str]:
+    """Say, once repeats have failed, how a run gets files that lie in the work tree alone.
+
+    Parameters
+    ----------
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+    lines : iterable of str
+        What commands printed last.
+    doubtful : collection of str
+        Files that it mentions, as `check` has found them.
+    """
+    home = top / cell.config.project
+    held = {entry.path for entry in cell.entries}
+    named = dict.fromkeys(found[1] for line in lines if (found := _NO_FILE.search(line)))
+    said = {}
+    for name in named:
+        file, first = home / name, name.partition("/")[0]
+        alone = file.exists() and os.fsencode(file.relative_to(top)) not in held
+        made = any(touches(name, out) for out in cell.config.outputs)
+        if (alone and ".." not in file.parts and not made) or name in doubtful:
+            what = f"{first}/" if first != name else name
+            said[what] = (
+                f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "
+                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
+                "on the baseline, too, and begin a new plan there"
+            )
+    rest = [path for path in dict.fromkeys(doubtful) if path not in named]
+    if rest:
+        said[""] = (
+            f"the run mentions {', '.join(rest[:_SHOWN])}, which no commit holds, so its jobs did "
+            f"not see it; if it is read: git add -f {rest[0]}, dvc add {rest[0]}, or run.link in "
+            ".gitexp/config.yaml"
+        )
+    return list(said.values())
 
 
 def _ways_in(repo: Repo, cell: Cell, path: str) -> str:
