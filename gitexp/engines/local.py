@@ -132,7 +132,9 @@ class LocalEngine:
             env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
         if job.cpus > 1:  # one is what nobody asked for: the project's own setting stays
             env["OMP_NUM_THREADS"] = str(job.cpus)
-        with (out_dir / LOG).open("ab") as log:
+        # What the commands print is nobody else's on this machine.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with os.fdopen(os.open(out_dir / LOG, flags, 0o600), "ab") as log:
             worker = subprocess.Popen(
                 [*self._command, job.job_file, job.out_dir],
                 stdin=subprocess.DEVNULL,

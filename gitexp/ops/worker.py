@@ -40,6 +40,7 @@ from gitexp.model.job import POINTS, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.ops import measured, slots
 from gitexp.staging import environment, linked, live, logs, params, system, variables
+from gitexp.staging.secrets import mask
 from gitexp.store.failpoints import Point, reach
 
 if sys.platform != "win32":
@@ -201,7 +202,7 @@ def _run_stage(
     values = snapshot.declared_params(stage, parsed)
     slots.remove_outs(project, stage.outs)
     env = attempt.env | {"DVC_STAGE": stage.name, **_points_too(attempt.job, stage, project)}
-    log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(log, f"Running stage '{stage.name}':\n".encode())
         for command in variables.commands(stage, attempt.job):
@@ -287,6 +288,11 @@ def _finish(
     failed = state is not RepeatState.FINISHED
     tail, secrets = logs.tail(attempt.out_dir / LOG, attempt.env) if failed else ("", ())
     attempt.warnings += [f"the log's end held a secret ({name}): masked" for name in secrets]
+    reason, found = mask(reason, attempt.env)
+    said = [mask(text, attempt.env) for text in attempt.warnings]
+    found = tuple(dict.fromkeys((*found, *(name for _, names in said for name in names))))
+    attempt.warnings = [text for text, _ in said]
+    attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]
     reach(Point.RUN_SNAPSHOT)
     outcome = Outcome(
         run=job.run,

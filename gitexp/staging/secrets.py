@@ -6,28 +6,78 @@ warned about. No hash of it is kept either, since a short secret can be guessed 
 
 from __future__ import annotations
 
+import base64
+import json
+import math
 import re
+from collections import Counter
 from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 MASK = "***"
-_SHORTEST = 8  # characters of a variable's value that is looked for in text
-_NAME = re.compile(r"TOKEN|KEY|SECRET|PASS|CREDENTIAL", re.IGNORECASE)
-_TELLING = re.compile(
-    r"token(?!s|i)|secret|passw|passphrase|(?:api|access|account|private)[_-]?key|credential"
-    r"|bearer",
+_SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
+_LONGEST = 4_096  # what is longer is a certificate or a script
+_NAME = re.compile(
+    r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|COOKIE|JWT|DSN|AUTH(?!OR)|(?<!^)(?<!^OLD)PWD|_PW$",
     re.IGNORECASE,
 )
+# Variables whose values are no secrets, however they look.
+_PUBLIC = re.compile(
+    r"(?:HOST|HOSTNAME|COMPUTERNAME|NAME|USER|LOGNAME|USERNAME|TERM|SHELL|DISPLAY|PS[1-4]|_"
+    r"|OLDPWD|PWD|LANG|TZ|(?:LS|XDG|DBUS|SSH|CONDA|VIRTUAL_ENV|PYTHON|PYTEST|PIP|UV|GITEXP|DVC"
+    r"|CUDA|NVIDIA|SLURM|GITHUB|RUNNER|CI|KUBERNETES|XLA|TERM)(?:_.*)?"
+    r"|.*(?:PATH|DIR|HOME|ROOT|FILE|VERSION|SHA|COMMIT|UUID|_ID|PREFIX|PORT|ADDR|HOST))",
+    re.IGNORECASE,
+)
+_LOOKS_SECRET = re.compile(r"(?=.*\d)(?=.*[A-Za-z])(?![/~.])[^\s:]{12,}")
+_LEAST_ENTROPY = 3.0  # bits a character
+_GAP = r"(?:\\n|[\s\"'\\+])"  # what may part a value that is wrapped, or put together in code
+_GAPS = re.compile(_GAP)
+_TELLING = re.compile(
+    r"token(?!s|i)|secret|passw|passphrase|(?:api|access|account|private)[_-]?key|credential"
+    r"|bearer|cookie|jwt|(?<![a-z])(?:pwd|auth)(?![a-z])|_pw$",
+    re.IGNORECASE,
+)
+# By their names; only where `_TELLING` finds the name.
 _PATTERNS = (
-    # token: X, "password": "X", --api-key=X; only where `_TELLING` finds the name
+    # token: X, "password": "X", --api-key=X
     re.compile(
         r"(?<![\w-])(?P<name>[\w-]++)(?P<sep>[\"']?\s{0,3}[=:]\s{0,3}[\"']?)"
         r"(?P<value>[^\s\"',;&]{3,})"
     ),
     # --token X
     re.compile(r"(?<!\S)(?P<name>--?[\w-]++)(?P<sep>[ \t])(?P<value>[^\s\"',;&]{3,})"),
+)
+# By themselves.
+_SURE = (
+    # -p X, but of commands that make folders; -u NAME:X; aws_secret_access_key X
+    re.compile(
+        r"(?<!mkdir )(?<!cp )(?<!\S)(?P<name>-p)(?P<sep>[ \t]?[\"']?)"
+        r"(?P<value>(?=[^\s\"']*\d)(?=[^\s\"']*[A-Za-z])[^\s\"',;&/=.]{6,})"
+    ),
+    re.compile(
+        r"(?<!\S)(?P<name>-u|--(?:proxy-)?user)(?P<sep>[ \t=]?[\"']?[^\s\"':/]{1,100}:)"
+        r"(?P<value>[^\s\"':/]{3,})"
+    ),
+    re.compile(
+        r"(?P<name>\b(?:\w{0,40}(?:secret|access|api|private)_(?:access_)?key"
+        r"|\w{1,40}_(?:password|passwd|token|secret)))(?P<sep>[ \t]{1,8})"
+        r"(?P<value>(?=\S{0,100}\d|\S{16})[^\s\"',;&=:]{6,})",
+        re.IGNORECASE,
+    ),
+    # Cookie: X=Y; Z, Authorization: Basic X
+    re.compile(
+        r"(?P<name>\b(?:Set-)?Cookie)(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?)(?P<value>[^\n\"']{3,})",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        r"(?P<name>\b(?:Proxy-)?Authorization)"
+        r"(?P<sep>[\"']?\s{0,3}[:=]\s{0,3}[\"']?(?:[A-Za-z]{1,20} )?)(?P<value>[^\s\"',]{3,})",
+        re.IGNORECASE,
+    ),
     # https://user:pass@host
     re.compile(r"(?P<name>\b[a-z][a-z0-9]{0,20})(?P<sep>://)(?P<value>[^\s/@]{1,200}(?=@))"),
     # Authorization: Bearer X
@@ -79,19 +129,49 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     ('curl --token *** https://***@host/x', ('--token', 'https'))
     """
     found: list[str] = []
+    squeezed = _GAPS.sub("", text)
     for name, value in env.items():
-        if len(value) >= _SHORTEST and is_secret_name(name) and value in text:
-            text = text.replace(value, MASK)
-            found.append(name)
-
-    told = _TELLING.search
+        for form in _forms(value) if _is_secret(name, value) else ():
+            parts = _GAPS.sub("", form)
+            if len(parts) >= _SHORTEST and parts in squeezed:
+                wrapped = f"{_GAP}{{0,20}}".join(map(re.escape, parts))
+                text = re.sub(wrapped, MASK, text)
+                found.append(name)
 
     def cover(hit: re.Match[str]) -> str:
-        if hit["value"] == MASK or (hit["name"] and hit["sep"] != "://" and not told(hit["name"])):
+        name, value = hit["name"], hit["value"]
+        if value.startswith(MASK) or not (hit.re in _SURE or _TELLING.search(name)):
             return hit[0]
-        found.append(hit["name"] or "a key")
-        return f"{hit['name']}{hit['sep']}{MASK}"
+        if name.lower().endswith("pwd") and value.startswith(("/", "~", ".")):  # a folder
+            return hit[0]
+        found.append(name or "a key")
+        return f"{name}{hit['sep']}{MASK}"
 
-    for pattern in _PATTERNS:
+    for pattern in (*_PATTERNS, *_SURE):
         text = pattern.sub(cover, text)
     return text, tuple(dict.fromkeys(found))
+
+
+def _is_secret(name: str, value: str) -> bool:
+    """Whether a variable's value is looked for: its name says so, or it looks made by chance."""
+    if not _SHORTEST <= len(value) <= _LONGEST or value.startswith(("/", "~", ".")):
+        return False
+    if is_secret_name(name):
+        return True
+    if _PUBLIC.fullmatch(name) or not _LOOKS_SECRET.fullmatch(value):
+        return False
+    counts = Counter(value).values()
+    return -sum(n / len(value) * math.log2(n / len(value)) for n in counts) >= _LEAST_ENTROPY
+
+
+def _forms(value: str) -> Iterator[str]:
+    """Yield how a value may be written: as it is, quoted, in hex, within base64."""
+    data = value.encode("utf-8", "surrogateescape")
+    yield from dict.fromkeys((value, json.dumps(value)[1:-1], repr(value)[1:-1]))
+    yield from dict.fromkeys((quote(value, safe="", errors="replace"),
+                              quote_plus(value, errors="replace")))  # fmt: skip
+    yield from (data.hex(), data.hex().upper())
+    for before in range(3):  # whatever stands before it, as in "user:password"
+        coded = base64.b64encode(b"\0" * before + data).decode("ascii").rstrip("=")
+        whole = coded[before + (before > 0) : len(coded) - ((before + len(data)) % 3 > 0)]
+        yield from (whole, whole.replace("+", "-").replace("/", "_"))

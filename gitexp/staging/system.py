@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,11 +14,23 @@ from gitexp.staging import secrets
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_PREFIXES = (
-    "OMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "VECLIB_", "LC_",
-)  # fmt: skip
+# By name: a variable of such a prefix may be anybody's, and hold anything.
+_OF = {
+    "OMP": "NUM_THREADS DYNAMIC PROC_BIND PLACES SCHEDULE NESTED MAX_ACTIVE_LEVELS STACKSIZE"
+    " WAIT_POLICY THREAD_LIMIT CANCELLATION DEFAULT_DEVICE TARGET_OFFLOAD NUM_TEAMS",
+    "KMP": "AFFINITY BLOCKTIME DUPLICATE_LIB_OK DETERMINISTIC_REDUCTION HW_SUBSET STACKSIZE",
+    "MKL": "NUM_THREADS DYNAMIC CBWR DEBUG_CPU_TYPE ENABLE_INSTRUCTIONS THREADING_LAYER"
+    " INTERFACE_LAYER DOMAIN_NUM_THREADS SERVICE_FORCE_INTEL",
+    "OPENBLAS": "NUM_THREADS DEFAULT_NUM_THREADS CORETYPE MAIN_FREE",
+    "BLIS": "NUM_THREADS JC_NT IC_NT JR_NT IR_NT PC_NT ARCH_TYPE",
+    "NUMEXPR": "NUM_THREADS MAX_THREADS",
+    "VECLIB": "MAXIMUM_THREADS",
+    "LC": "ALL COLLATE CTYPE MESSAGES MONETARY NUMERIC TIME",
+}
+_VALUE = re.compile(r"[\w .,:;{}()=@+-]*")  # of these: numbers, words, lists of them
 _NAMES = frozenset(
     {
+        *(f"{prefix}_{name}" for prefix, names in _OF.items() for name in names.split()),
         "PYTHONHASHSEED",
         "PYTHONUTF8",
         "PYTHONOPTIMIZE",
@@ -68,9 +81,9 @@ def variables(env: Mapping[str, str]) -> dict[str, str]:
     """Return the allow-listed variables; what is long or looks like an address is left out."""
     found = {}
     for name in sorted(env):
-        if name not in _NAMES and not name.startswith(_PREFIXES):
-            continue
         value = env[name]
+        if name not in _NAMES or (name.partition("_")[0] in _OF and not _VALUE.fullmatch(value)):
+            continue
         if name == "LD_PRELOAD":
             value = os.pathsep.join(part.rpartition("/")[2] for part in value.split(os.pathsep))
         if len(value) > _MOST or "://" in value or "@" in value or secrets.is_secret_name(name):

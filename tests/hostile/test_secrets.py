@@ -1,0 +1,133 @@
+"""What a job knows of its user's secrets reaches no record, whatever holds them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import stat
+import textwrap
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+import pytest
+
+from gitexp.cli.dispatch import dispatch
+from gitexp.staging import secrets, system
+from tests.ops.test_run import plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+VALUE: Final = "s3cr3t/V4lue+9f8e-7d6c=5b"
+NAMES: Final = (
+    *("MYSQL_PWD", "REDIS_AUTH", "SESSION_COOKIE", "APP_JWT", "DB_DSN", "WANDB_API_KEY"),
+    *("THING", "LC_THING", "OMP_THING", "X"),  # names say nothing
+)
+WAYS: Final[dict[str, Callable[[str], str]]] = {
+    "plain": lambda v: f"value is {v}!",
+    "lines": lambda v: "\n".join(textwrap.wrap(v, 7)),
+    "code": lambda v: f"x = ('{v[:9]}' +\n     '{v[9:]}')",
+    "escaped": lambda v: json.dumps({"x": v}),
+    "repr": lambda v: f"KeyError: {v!r}",
+    "url": lambda v: f"GET /?x={quote(v, safe='')} 403",
+    "hex": lambda v: v.encode().hex(),
+    "base64": lambda v: base64.b64encode(v.encode()).decode(),
+    "basic": lambda v: base64.b64encode(f"me:{v}".encode()).decode(),
+    "basic of another": lambda v: base64.b64encode(f"you:{v}:x".encode()).decode(),
+    "urlsafe": lambda v: base64.urlsafe_b64encode(f"a{v}".encode()).decode(),
+    "wrapped base64": lambda v: base64.encodebytes(v.encode() * 4).decode(),
+    "traceback": lambda v: f'  File "x.py", line 1\n    login("{v}")\nError: login failed',
+}
+
+
+def parts(text: str) -> set[str]:
+    """Return the runs of eight characters of a text, without what may part it."""
+    plain_text = "".join(char for char in text if char not in " \n'\"\\\\+")
+    return {plain_text[at : at + 8] for at in range(len(plain_text) - 7)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_secret_of_the_environment_is_masked_and_named(name: str, way: str) -> None:
+    said = WAYS[way](VALUE)
+    text, found = secrets.mask(f"before\n{said}\nafter", {name: VALUE, "HOME": "/home/me"})
+    assert found == (name,)
+    assert text.startswith("before\n")
+    assert text.endswith("\nafter")
+    assert not parts(text) & (parts(VALUE) | parts(quote(VALUE)) | parts(VALUE.encode().hex()))
+    if "base64" in way:
+        coded = base64.b64encode(VALUE.encode()).decode()
+        assert not parts(text) & parts(coded[:-4])
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *("MYSQL_PWD=hunter2hunter2", "export REDIS_AUTH=hunter2hunter2"),
+        *("SESSION_COOKIE: hunter2hunter2", "tool --pwd hunter2hunter2", "tool --auth hunter2hun"),
+        *("mysql -u root -p hunter2hunter2 db", "mysql -u root -phunter2hunter2 db"),
+        *("curl -u me:hunter2hunter2 https://host/", "curl --user me:hunter2hunter2 https://host/"),
+        "aws configure set aws_secret_access_key wJalrXUtnFEMIhunter2hunter2",
+        *("Cookie: a=hunter2hunter2; b=1", "Set-Cookie: s=hunter2hunter2; Path=/"),
+        *("Authorization: Basic hunter2hunter2", "'Authorization': 'token hunter2hunter2'"),
+    ],
+)
+def test_what_says_that_it_is_a_secret_is_one(said: str) -> None:
+    text, found = secrets.mask(said, {})
+    assert "hunter2hun" not in text
+    assert found
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        *(
+            "mkdir -p data/run12345",
+            "cp -p model9.txt copy9.txt",
+            "make -p 8080",
+            "ls -u run1 run2",
+        ),
+        *("pwd=/home/me/project1", "author: Ada1815", "authentication=basic1", "tokens: 123456"),
+        *("epoch 12 loss 0.123", "the secret of access_key handling", "python -u train.py"),
+    ],
+)
+def test_what_only_resembles_one_stays(said: str) -> None:
+    env = {"HOSTNAME": "ip-10-0-0-12x", "PATH": "/usr/bin1:/bin", "LANG": "en_US.UTF-8",
+           "GITHUB_SHA": "0123456789abcdef", "VIRTUAL_ENV": "/home/me/v1"}  # fmt: skip
+    assert secrets.mask(f"{said} {' '.join(env.values())}", env) == (
+        f"{said} {' '.join(env.values())}", (),
+    )  # fmt: skip
+
+
+def test_variables_are_recorded_by_a_list() -> None:
+    env = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "4", "MKL_CBWR": "AVX2,STRICT"}
+    others = {"LC_PASSPORT": "x", "OMP_THING": VALUE, "LC_CTYPE": VALUE, "OMP_PLACES": "a\nb"}
+    assert system.variables(env | others) == env
+
+
+def test_no_record_holds_what_a_failing_job_knew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = plain(tmp_path / "r")
+    monkeypatch.setenv("THING", VALUE)
+    repo.commit({"train.py": (
+        "import base64, os\nv = os.environ['THING']\n"
+        "print(v, v.encode().hex(), base64.b64encode(('me:' + v).encode()).decode())\n"
+        "print('\\n'.join(v[n:n + 6] for n in range(0, len(v), 6)))\n"
+        "raise KeyError(v)\n"
+    )})  # fmt: skip
+    assert dispatch(["-C", str(repo.path), "run", "--repeats", "1"]) != 0
+    said = capsys.readouterr()
+    dispatch(["-C", str(repo.path), "show", "--json"])
+    said_too = capsys.readouterr()
+    run = next(path for path in repo.files() if path.endswith("run.json"))
+    record = repo.show(run)
+    assert "held a secret (THING): masked" in record
+    for text in (record, said.out + said.err, said_too.out):
+        assert not parts(text) & parts(VALUE)
+        assert VALUE.encode().hex()[:16] not in text
+    logs = list(repo.path.glob(".gitexp/tmp/runs/*/jobs/*/*/log*"))
+    assert all(stat.S_IMODE(log.stat().st_mode) == 0o600 for log in logs if log.is_file())
+    assert os.environ["THING"] == VALUE
