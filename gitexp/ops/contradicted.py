@@ -6,14 +6,17 @@ that a rebase or a squash has lost, the far side of a shallow clone - contradict
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.formats import config as config_format
 from gitexp.git import objects
+from gitexp.git.absent import ABSENT
 from gitexp.model.run import Origin, RepeatState
 from gitexp.ops.rules.itself import by_itself
 from gitexp.store import inputs, plans
+from gitexp.store.layout import CONFIG
 from gitexp.store.parts import params_values
 from gitexp.store.state import State
 
@@ -28,9 +31,8 @@ if TYPE_CHECKING:
     from gitexp.store.index import Index
     from gitexp.store.inputs import SwapKind
 
-    Known = dict[tuple[object, ...], tuple[InputsDigest, Mapping[str, ParamValue]]]
 
-
+_settings = lru_cache(maxsize=16)(config_format.load)  # commits after commits have the same
 _KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
 
 
@@ -41,13 +43,11 @@ class Sources:
     ----------
     repo : Repo
     index : Index
-    known : dict, optional
-        What was worked out before.
     """
 
-    def __init__(self, repo: Repo, index: Index, known: Known | None = None) -> None:
+    def __init__(self, repo: Repo, index: Index) -> None:
         self._repo, self._index = repo, index
-        self._known: Known = {} if known is None else known
+        self._params: dict[InputsDigest, Mapping[str, ParamValue]] = {}
 
     def contradiction(
         self, run: Run, samples: Iterable[Sample], added: CommitHash, plan: Plan | None
@@ -71,47 +71,45 @@ class Sources:
         return by_itself(run, plan) or self._by_source(run, added)
 
     def _by_source(self, run: Run, added: CommitHash) -> str:
-        source = run.source
-        if not objects.exists(self._repo, source.commit):
+        repo, source = self._repo, run.source
+        if not objects.exists(repo, source.commit):
             return ""
         short = source.commit[:9]
-        if objects.commit_info(self._repo, source.commit).tree != source.tree:
+        if objects.commit_info(repo, source.commit).tree != source.tree:
             return f"its source {short} has another tree"
-        key = (source.commit, source.config, *map(str, sorted(source.overrides.items())))
         try:
-            if key not in self._known or source.swaps:
-                self._known[key] = self._of(run, added)
+            config = self._config(run, added)
+            swaps: dict[SwapKind, TreeId] = {
+                kind: objects.commit_info(repo, source.swaps[kind]).tree
+                for kind in _KINDS
+                if kind in source.swaps
+            }
+            digest = inputs.compute(
+                repo,
+                source.tree,
+                config,
+                overrides=source.overrides,
+                swaps=swaps,
+                index=self._index,
+            )
+            if digest != run.inputs:
+                return f"its source {short} has other inputs"
+            if digest not in self._params:  # which are part of it
+                state = State(repo, swaps.get("params", source.tree), config)
+                self._params[digest] = params_values(state, source.overrides)
         except GitexpError:  # settings that are gone, or that this version cannot read
             return ""
-        digest, params = self._known[key]
-        if digest != run.inputs:
-            return f"its source {short} has other inputs"
+        params = self._params[digest]
         wrong = [name for name in sorted(params) if run.params.get(name) != params[name]]
         wrong += [name for name in sorted(run.params) if name not in params]
         if wrong and run.params:  # of one that says none R4 speaks
             return f"its source {short} has another {wrong[0][:80]}"
         return ""
 
-    def _of(self, run: Run, added: CommitHash) -> tuple[InputsDigest, Mapping[str, ParamValue]]:
-        repo, source = self._repo, run.source
-        config = self._config(run, added)
-        swaps: dict[SwapKind, TreeId] = {
-            kind: objects.commit_info(repo, source.swaps[kind]).tree
-            for kind in _KINDS
-            if kind in source.swaps
-        }
-        digest = inputs.compute(
-            repo,
-            source.tree,
-            config,
-            overrides=source.overrides,
-            swaps=swaps,
-            index=self._index,
-        )
-        theirs = swaps.get("params", source.tree)
-        return digest, params_values(State(repo, theirs, config), source.overrides)
-
     def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
-        if run.source.config is None:
-            return plans.config_of(self._repo, run.source.commit, added)[0]
-        return config_format.load(objects.blob(self._repo, run.source.config), run.source.config)
+        """Return the settings by which it ran: its own tree's, or those that served it."""
+        commit = run.source.commit
+        own = run.source.config or objects.blob_id(self._repo, commit, CONFIG)
+        if own is ABSENT:
+            return plans.config_of(self._repo, commit, added)[0]
+        return _settings(objects.blob(self._repo, own), own)

@@ -46,6 +46,14 @@ class Eligible:
                 if repeat.state is RepeatState.FINISHED and repeat.key not in out:
                     yield item, repeat
 
+    def is_whole(self, fewest: int) -> bool:
+        """Return whether so many repeats ran in one environment, on one set of linked data."""
+        sets: dict[tuple[object, ...], set[Key]] = {}
+        for item, repeat in self.repeats():
+            group = repeat.environment, repeat.links, seeding(item, repeat)
+            sets.setdefault(group, set()).add(repeat.key)
+        return any(len(keys) >= fewest for keys in sets.values())
+
     def keys(
         self,
         environment: EnvironmentDigest | None,

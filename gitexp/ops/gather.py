@@ -19,7 +19,7 @@ from gitexp.store.records import read_run
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, InputsDigest, RunId
@@ -169,7 +169,7 @@ def gather(
         and (why := world.sources.contradiction(item.run, item.samples, item.commit, plan))
     }
     warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
-    lines = _lines(world, candidate, plan, elsewhere, taken)
+    lines = _lines(world, candidate, plan, elsewhere)
     names = {tip.name for tip in world.tips if tip.local}
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
     seen = tuple(item for item in scores if not names.isdisjoint(item.refs))
@@ -187,16 +187,13 @@ def _lines(
     candidate: Source,
     plan: Plan | None,
     elsewhere: Iterable[FoundRun],
-    taken: Collection[RunId],
 ) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:
     """Return where the user's own branches, and the archive, have more runs of this very question.
 
     What other people's branches hold is their word.
     """
     mine = [
-        item
-        for item in elsewhere
-        if item.run.inputs == candidate.inputs and is_under(item, plan) and item.run.id not in taken
+        item for item in elsewhere if item.run.inputs == candidate.inputs and is_under(item, plan)
     ]
     if plan is None or not mine:
         return ()

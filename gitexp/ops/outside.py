@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Output, Run
     from gitexp.model.witness import Receipt, Trust
     from gitexp.model.workspace import Workspace
-    from gitexp.ops.contradicted import Known
+    from gitexp.store.index import Index
 
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
 
@@ -54,7 +54,8 @@ class World(Outside):
         self._remote = remote
         self._data = DataRemote(workspace, environ)
         self._unknown: list[str] = []
-        self._known: Known = {}
+        self._index: Index | None = None
+        self._sources: Sources | None = None
         self._trust: Trust | None = None
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
@@ -83,9 +84,10 @@ class World(Outside):
 
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""
-        repo = repository.open_repository(self._workspace)
-        with open_index(self._workspace) as index:
-            return Sources(repo, index, self._known).contradiction(run, (), commit, None)
+        if self._sources is None:  # one index for all runs of a range: it is written at its end
+            self._index = open_index(self._workspace)
+            self._sources = Sources(repository.open_repository(self._workspace), self._index)
+        return self._sources.contradiction(run, (), commit, None)
 
     def archived(self, experiment: str) -> str | None:
         """Return why its archive tag is not on the remote; "" where it is."""
@@ -113,6 +115,9 @@ class World(Outside):
 
     def unanswered(self) -> tuple[str, ...]:
         """Return what was asked and could not be told, with the reason."""
+        if self._index is not None:
+            self._index.close()
+            self._index = self._sources = None
         return (*self._unknown, *self._data.unanswered())
 
 

@@ -15,7 +15,7 @@ from gitexp.model.comparison import LATE
 from gitexp.model.honesty import Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.ops.counting import UNPAIRED
-from gitexp.ops.eligible import Eligible, finished_seeds, is_under, left_aside, seeding
+from gitexp.ops.eligible import Eligible, finished_seeds, is_under, left_aside
 from gitexp.report import numbers
 from gitexp.store import lookup
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult, Unused
     from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Key
     from gitexp.ops.counting import Count, Counted, Earlier, Found
     from gitexp.ops.sides import Source
     from gitexp.store.index import Index
@@ -136,12 +135,13 @@ def unjudged(
     """
     if plan is None:
         return ""
+    mine = (item for item in found.candidate if item.run.inputs == inputs and is_under(item, plan))
+    own = Eligible(tuple(mine)).is_whole(plan.fewest)
+    used = {item.found.run.id for item in count.candidate.repeats.values()}
     for where, runs in found.lines:
-        sets: dict[tuple[object, ...], set[Key]] = {}
-        for item, repeat in Eligible(runs).repeats():
-            group = repeat.environment, repeat.links, seeding(item, repeat)
-            sets.setdefault(group, set()).add(repeat.key)
-        if any(len(keys) >= plan.fewest for keys in sets.values()):
+        # Of a set that --pool takes in, where this history has none, there is but one.
+        beside = tuple(item for item in runs if own or item.run.id not in used)
+        if Eligible(beside).is_whole(plan.fewest):
             return (
                 f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
                 "others; nobody draws them again"

@@ -337,6 +337,7 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
     ran = {seed for line in mine for seed in line.seeds}
     met = {seed for line in theirs for seed in line.seeds}
     others = [line for line in runs if not plan.covers(line.plan_name, line.plan_digest)]
+    made = plan.amended[-1].at if plan.amended else plan.created_at
     return (
         len(ran) <= plan.repeats
         and len(base) <= 1
@@ -346,6 +347,7 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
         and len({line.environment for line in (*mine, *theirs)}) <= 1
         and not any(line.inputs in wanted for line in others)
         and all(line.plain for line in runs if line not in others)
+        and all(line.started_at >= made for line in mine)
     )
 
 

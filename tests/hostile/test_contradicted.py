@@ -15,6 +15,7 @@ from gitexp.formats import run as run_format
 from gitexp.model.review import FailOn
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
+from gitexp.ops.list_runs import list_experiments
 from gitexp.ops.review import exit_code, review
 from gitexp.store import layout
 from tests.build import clone
@@ -169,6 +170,12 @@ def test_runs_from_before_a_plan_are_not_its_runs_under_another_id(lab: Lab) -> 
     assert messages == [
         "run cccccccc is not what it says: it began 2025-12-01 00:00:00, before its plan was there"
     ]
+
+
+def test_a_list_counts_no_run_from_before_the_plan(lab: Lab) -> None:
+    recorded(lab, changed(lab, "started_at", "2025-12-01T00:00:00Z"))
+    (line,) = list_experiments(lab.repo.workspace).experiments
+    assert line.finished == 0
 
 
 def test_a_source_that_is_nowhere_is_said_to_be_lost(lab: Lab) -> None:

@@ -10,6 +10,7 @@ import pytest
 from gitexp.model.order import Grade
 from gitexp.model.run import Distribution
 from gitexp.model.verdict import Verdict
+from gitexp.ops.draft import CompareOptions
 from gitexp.ops.review import review
 from gitexp.report import github
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
@@ -90,8 +91,19 @@ def test_what_is_begun_anew_from_the_same_plan_is_not_judged(
     assert found.headline.startswith("not judged: ")
     assert found.next_step.startswith("gitexp new NAME")
     assert all(metric.result is None for metric in found.metrics)
+    pooled = CompareOptions(pool=("exp-archive/deep" if keep is archived else "old",))
+    assert one(lab, options=pooled).headline.startswith("not judged: ")
     comment = github.markdown(review(lab.repo.workspace, "main...exp/deep", now=START))
     assert "not judged" in "\n".join(comment.splitlines()[:3])
+
+
+def test_a_set_that_another_branch_has_may_be_taken_in_where_it_is_the_only_one(lab: Lab) -> None:
+    plan = bad(lab)
+    before = one(lab)
+    renamed(lab)
+    lab.repo.git("reset", "-q", "--hard", "exp/deep~2")
+    del plan
+    assert one(lab, options=CompareOptions(pool=("old",))).headline == before.headline
 
 
 def test_what_was_archived_is_judged_as_it_was(lab: Lab) -> None:

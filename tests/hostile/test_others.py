@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.cli.dispatch import dispatch
 from gitexp.formats import plan as plan_format
 from gitexp.formats import witness as witness_format
 from gitexp.model.plan import Person
@@ -150,6 +152,37 @@ def test_a_date_and_a_name_that_only_a_file_gives_are_said(repo: BuiltRepo) -> N
     (line,) = list_experiments(repo.workspace).experiments
     assert line.created_at is not None
     assert line.created_at.year == 2024, "no older than its baseline"
+
+
+@pytest.mark.parametrize("name", ["evil", "exp/deep"])
+def test_what_a_fetched_branch_makes_of_records_changes_no_answer_about_them(
+    lab: Lab, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    verbs = (
+        ("compare", "exp/deep", "--json"), ("show", "deep", "--json"), ("show", "deep"),
+        ("check", "exp/deep"), ("review", "main~1...exp/deep"), ("status",), ("logs",),
+    )  # fmt: skip
+
+    def answers() -> list[tuple[int, str]]:
+        found = []
+        for verb in verbs:
+            code = dispatch(["-C", str(lab.repo.path), *verb])
+            said = re.sub(r'"(compared|reviewed)_at": "[^"]*"', "", capsys.readouterr().out)
+            found.append((code, said))
+        return found
+
+    lab.repo.switch("exp/deep")
+    before = answers()
+    lab.repo.git("switch", "-q", "-c", "evil")
+    runs = [path for path in lab.repo.files() if "/runs/" in path]
+    forged = text(lab, "0.6", "0.9", next(path for path in runs if path.endswith("samples.csv")))
+    forged |= {next(path for path in runs if "cccc" in path and path.endswith("run.json")): None}
+    forged |= CHANGES["hypothesis"](lab) | {CONCLUSION: None, receipt_of(lab): None}
+    lab.repo.commit(forged, at=lab.tick())
+    lab.repo.switch("exp/deep")
+    lab.repo.git("update-ref", f"refs/remotes/mallory/{name}", "evil")
+    lab.repo.git("branch", "-D", "evil")
+    assert answers() == before
 
 
 # --- receipts -----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ merge merely took over are found here, once, so that all three agree.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -249,10 +250,13 @@ def unread_settings(tree: Tree) -> str:
     return _settings(tree)[1]
 
 
+_loaded = lru_cache(maxsize=16)(config_format.load)  # commits after commits have the same
+
+
 def _settings(tree: Tree) -> tuple[ProjectConfig, str]:
     try:
         data = tree.read(CONFIG)
-        return ProjectConfig() if data is None else config_format.load(data, CONFIG), ""
+        return ProjectConfig() if data is None else _loaded(data, CONFIG), ""
     except GitexpError as error:
         return ProjectConfig(), str(error)
 

@@ -355,11 +355,7 @@ def _again(
         return ()
     newest, last = max(others, key=lambda pair: pair[0].order)
     seeds = {repeat.seed for _, repeat in others}
-    sets: dict[tuple[object, ...], set[Key]] = {}
-    for found, repeat in side.repeats():
-        group = repeat.environment, repeat.links, eligible.seeding(found, repeat)
-        sets.setdefault(group, set()).add(repeat.key)
-    whole = fewest is not None and any(len(keys) >= fewest for keys in sets.values())
+    whole = fewest is not None and side.is_whole(fewest)
     return (Again(cell.side, newest, last.environment, len(seeds), whole),)
 
 
