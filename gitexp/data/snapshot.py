@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.data import dvcignore, gitignore, hashing
 from gitexp.data.cache import put
 from gitexp.errors import CommandFailedError, DataMissingError
-from gitexp.model.job import FileHash, StageRecord
+from gitexp.model.job import FileHash, OutKind, StageRecord
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -127,9 +127,9 @@ def _output(
             return put(cache, project, out.path, memo=memo)
         return hash_path(project, out.path, memo=memo)
     except DataMissingError as error:
+        what = "a metrics file" if out.kind is OutKind.METRIC else "an output"
         raise CommandFailedError(
-            "a stage did not make one of its outputs",
-            found="no such file",
+            f"{what} was not written",
             where=out.path,
             expected=f"stage {stage.name} writes it",
         ) from error

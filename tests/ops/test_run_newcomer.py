@@ -74,7 +74,9 @@ def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failur
 ) -> None:
     """A metric that is not there is no failure of the command: its last line says nothing."""
     repo = plain(tmp_path / "r", "print('all is well')\n", outputs=(), dvc_init=False)
-    assert "all is well" not in run_text(run(repo.workspace))
+    told = run_text(run(repo.workspace))
+    assert "all is well" not in told
+    assert "a metrics file was not written; metrics.json" in told
 
 
 def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_promises_nothing(
