@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 VARIABLE: Final = "GITEXP_SEED"
 SEED_NAME: Final = re.compile(r"(^|_)(seed|random_state|rng_seed)$", re.IGNORECASE)
@@ -36,6 +36,13 @@ _KNOWN: Final = frozenset(
         *("pytorch_lightning", "setuptools", "attrs", "mlflow", "wandb", "typing_extensions"),
     )
 )
+_GLOBAL = {"torch", "tensorflow", "keras", "jax", "lightning", "pytorch_lightning"}
+_TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
+    r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
+    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
+)
+_DECLARES = frozenset(("add_argument", "option", "Option"))
+_LOADS = re.compile(r"load|open|Path|read|parse_args|^parse$|^vars$|^str$|^join$")
 _ELSEWHERE = re.compile(  # another program, but for what only looks
     r"\b(subprocess\.\w+|os\.system|popen)\((?!\s*\[?\s*f?[\"'](git|nvidia-smi|pip)\b"
     r"|\s*\[\s*sys\.executable)"
@@ -80,6 +87,7 @@ class Scripts:
         default_factory=lambda: defaultdict(list)
     )
     _own: dict[str, list[ast.arguments]] = field(default_factory=dict)
+    _fields: set[int] = field(default_factory=set)
     _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
 
     def __post_init__(self) -> None:
@@ -89,17 +97,25 @@ class Scripts:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._define(path, node)
         for path, node in nodes:
-            for name, value in self._given(node):
+            for name, value in self._given(node) if id(node) not in self._fields else ():
                 self._values[name].append((path, value))
         for path, node in nodes:
-            if isinstance(node, ast.FunctionDef):
-                for name, value in _defaults(node.args).items():
+            for arguments in self._own.get(getattr(node, "name", ""), ()):
+                for name, value in _defaults(arguments).items():
                     if name not in self._values:
                         self._values[name].append((path, value))
         self._settle()
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
+        if isinstance(own, ast.ClassDef):  # fields of a dataclass, which a call may give
+            fields = [n for n in own.body if isinstance(n, ast.AnnAssign) and n.value is not None]
+            names = [ast.arg(_key(each.target)) for each in fields]
+            values = [each.value for each in fields]
+            arguments.append(
+                ast.arguments([], names, None, [], [], None, [v for v in values if v is not None])
+            )
+            self._fields |= {id(each) for each in fields}
         for each in ast.walk(own):
             if isinstance(each, ast.FunctionDef) and each.name in {own.name, "__init__"}:
                 arguments.append(each.args)
@@ -121,6 +137,13 @@ class Scripts:
                 at, number = self._number(path, value)
                 yield Draw(path, name, node, number, at)
 
+    def numbers(self) -> Iterator[tuple[str, ast.Constant]]:
+        """Yield the numbers that a name of a seed stands for, each with its file."""
+        for name, values in self._values.items():
+            for path, value in values if SEED_NAME.search(name) else ():
+                if isinstance(value, ast.Constant) and type(value.value) is int:
+                    yield path, value
+
     def takes_seed(self) -> bool:
         """Whether something draws on a seed that each repeat changes."""
         return any(self._is_live(value) for *_, value in self._seeds())
@@ -134,6 +157,110 @@ class Scripts:
                 if top not in {*_KNOWN, *own} and top not in sys.stdlib_module_names:
                     return top
         return "another program" if any(map(_ELSEWHERE.search, texts)) else ""
+
+    def reads_seed(self) -> bool:
+        """Whether a script may read the seed of a repeat, whatever it does with it."""
+        spelt = "|".join(re.escape(word) for word in self.words) or "(?!)"
+        named = re.compile(rf"(?<!\w)({spelt})(?!\w)")
+        for tree in self.trees.values():
+            nodes = list(ast.walk(tree))
+            calls = [node for node in nodes if isinstance(node, ast.Call)]
+            aside = {id(each.func) for each in calls}
+            for call in calls:
+                if called(call)[-1] in _DECLARES:
+                    aside |= {id(each) for each in ast.walk(call)}
+            for node in nodes:
+                if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
+                    continue
+                key = node.arg if isinstance(node, ast.arg) else _key(node)
+                said = isinstance(node, ast.Constant) and named.search(spelled(key))
+                if key == VARIABLE or key in self._live or said:
+                    return True
+                if isinstance(node, ast.keyword) and node.arg is None:
+                    return True
+        return False
+
+    def hands_on(self, file: str, key: Sequence[str]) -> bool:  # noqa: C901
+        """Whether a script hands on a part of what it was given that holds the seed.
+
+        Parameters
+        ----------
+        file : str
+            Name of a params file; "" for the options of the command line.
+        key : sequence of str
+            The seed, from the top of that.
+        """
+        parts: dict[str, tuple[str, ...]] = {}
+        looked_up: set[int] = set()
+
+        def part(node: ast.AST | None) -> tuple[str, ...] | None:  # noqa: PLR0911  by its kind
+            match node:
+                case ast.Constant(value=str() as text):
+                    return () if file and text.endswith(file) else None
+                case ast.Name():
+                    return parts.get(node.id)
+                case ast.Attribute(value=base, attr=name):
+                    return below(base, name) if id(node) not in functions else None
+                case ast.Subscript(value=base, slice=ast.Constant(value=str() as name)):
+                    return below(base, name)
+                case ast.Call(func=ast.Attribute(value=base, attr="get"), args=[first, *_]):
+                    return below(base, _key(first)) if _key(first) else None
+                case ast.Call() if _LOADS.search(called(node)[-1]):
+                    given = [*node.args, *(k.value for k in node.keywords)]
+                    given += [node.func.value] if isinstance(node.func, ast.Attribute) else []
+                    return whole(given, always=not file and called(node)[-1] == "parse_args")
+                case ast.BinOp():
+                    return whole([node.left, node.right])
+            return None
+
+        def below(base: ast.expr, name: str) -> tuple[str, ...] | None:
+            if (above := part(base)) is None:
+                return parts.get(name)
+            looked_up.add(id(base))
+            return (*above, name)
+
+        def whole(given: Iterable[ast.expr], *, always: bool = False) -> tuple[str, ...] | None:
+            found = [each for each in given if part(each) == ()]
+            looked_up.update(map(id, found))
+            return () if found or always else None
+
+        nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
+        functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+        given = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
+        for _ in range(_ROUNDS):
+            found = {name: part(v) for name, e in given.items() for v in e if part(v) is not None}
+            if found == parts:
+                break
+            parts = found  # type: ignore[assignment]
+        followed = {id(value) for values in given.values() for value in values}
+        reached = [(node, part(node)) for node in nodes]
+        return any(
+            where is not None
+            and tuple(key[: len(where)]) == where
+            and id(node) not in looked_up | followed
+            and not isinstance(getattr(node, "ctx", None), ast.Store)
+            for node, where in reached
+        )
+
+    def draws_anew(self) -> bool:
+        """Whether a script may draw on chance that nothing in it fixes."""
+        seeded = {id(node) for _, _, node, _ in self._seeds()}
+        for path, tree in self.trees.items():
+            modules = imported(tree)
+            calls = [
+                (".".join(called(node, modules)), node)
+                for node in ast.walk(tree)
+                if isinstance(node, ast.Call)
+            ]
+            fixes = {n for n, node in calls if SEED_CALL.search(n) and id(node) in seeded}
+            roots = {name.partition(".")[0] for name in modules.values()}
+            if roots & _GLOBAL and not any("seed" in name for name in fixes):
+                return True
+            if not fixes and self.strange(()) and path not in {e.path for e in self.draws()}:
+                return True
+            if any(_is_anew(n, call, fixes) for n, call in calls if id(call) not in seeded):
+                return True
+        return False
 
     def _seeds(self) -> Iterator[tuple[str, str, ast.Call | ast.Dict, ast.expr]]:
         """Yield what takes a seed, with it; not what draws anew each time."""
@@ -217,6 +344,21 @@ class Scripts:
                 path, node = self._values[node.id][0]
         is_number = isinstance(node, ast.Constant) and type(node.value) is int
         return path, node if is_number else None  # type: ignore[return-value]
+
+
+def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:
+    """Whether a call without a seed takes its chance from nowhere that is fixed."""
+    owner, _, last = name.rpartition(".")
+    if owner in {"random", "numpy.random"} and last != "seed":
+        return last in {"default_rng", "RandomState", "Random"} or f"{owner}.seed" not in fixes
+    given = {each.arg for each in call.keywords}
+    takes = _TAKES_STATE.search(last) or (last.endswith("Fold") and "shuffle" in given)
+    return bool(takes) and None not in given and "numpy.random.seed" not in fixes
+
+
+def spelled(text: str) -> str:
+    """Return an option or a key as the name that a script has for it."""
+    return text.lstrip("-+").replace("-", "_")
 
 
 def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[str, ...]:

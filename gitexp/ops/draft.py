@@ -275,8 +275,8 @@ def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
     """Return the sides that are one draw of their chance, by the text of what was run."""
     directions = situation.candidate.config.directions
     asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
-    alone = still.alone(situation, [item.metric for item in asked])
-    return seeding.held(repo, situation.baseline, situation.candidate, situation.count, alone)
+    names = still.doubtful(situation, [item.metric for item in asked])
+    return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
 
 
 def _remedy(
@@ -285,12 +285,12 @@ def _remedy(
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
         return "gitexp new NAME: a plan of its own, with fresh seeds"
-    if measured.idle:
-        candidate = situation.candidate
-        return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
-    if not (measured.still or measured.obstacle) or situation.plan is None:
+    if held and situation.plan is not None and (measured.still or measured.obstacle):
+        return seeding.step(held, situation.plan)
+    candidate = situation.candidate
+    if not measured.idle:
         return ""
-    return seeding.step(held, situation.plan)
+    return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
 
 
 def _is_lost(repo: Repo, side: SideCount) -> bool:

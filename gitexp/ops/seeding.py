@@ -9,7 +9,6 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -19,11 +18,10 @@ from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
-from gitexp.ops import chance, reading
-from gitexp.ops.chance import SEED_CALL, SEED_NAME, VARIABLE, Scripts, called, imported
+from gitexp.ops.chance import SEED_NAME, VARIABLE, Draw, Scripts, called, spelled
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -55,23 +53,12 @@ _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name m
 # Options that are handed on without being named.
 _ALL_ARGUMENTS = re.compile(
     r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
-    r"|\$@|\$\*|\$\{?\d|commandArgs|\bARGS\b|process\.argv",
+    r"|\$@|\$\*|\$\{?\d|commandArgs|(?-i:\bARGS\b)|process\.argv",
     re.IGNORECASE,
 )
-_READERS = ("params_show", "hydra", "omegaconf", "OmegaConf")  # of whole params files
 _ENTROPY = re.compile(
     r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
 )
-_DRAWS = re.compile(  # of scikit-learn: what takes random_state
-    r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
-    r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
-)
-# Libraries that draw on a global state, or on a default of their own that no seed fixes.
-_GLOBAL = {"torch", "tensorflow", "keras", "lightning", "pytorch_lightning", "transformers"}
-_CALM = {"sklearn", "numpy", "pandas", "scipy", "yaml", "ruamel", "joblib", "pyarrow", "polars"} | {
-    *("xgboost", "lightgbm", "catboost", "dvclive", "dvc", "gitexp", "matplotlib", "seaborn"),
-    *("toml", "tomllib", "click", "tqdm", "statsmodels", "PIL", "skimage", "cv2"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +98,39 @@ class Code:
 
     def able(self) -> bool:
         """Whether something could take up the seed, or draw on chance without one."""
-        own = {part for path, _ in self.texts for part in path.removesuffix(".py").split("/")}
-        return (
-            not self.whole
-            or self._names_seed()
-            or any(_is_open(path, text, own) for path, text in self.texts)
+        rule = self.config.seed
+        code = {path: text for path, text in self.texts if not self._is_params(path)}
+        texts = [self.config.command or "", *code.values()]
+        scripts = self._scripts(code)
+        others = [text for path, text in code.items() if path not in scripts.trees]
+        if not self.whole or any("GITEXP_" in t or _ENTROPY.search(t) for t in texts):
+            return True
+        if rule.arg is not None and any(map(_ALL_ARGUMENTS.search, code.values())):
+            return True
+        if any(self._is_templated(key, texts) for key in rule.params):
+            return True
+        if any(_CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
+            return True
+        keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
+        keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
+        try:
+            handed = any(scripts.hands_on(*each) for each in keys)
+            return handed or scripts.reads_seed() or scripts.draws_anew()
+        except RecursionError:  # a thousand lookups in a row: nobody's own code
+            return True
+
+    @staticmethod
+    def _is_open(path: str, text: str) -> bool:
+        """Whether what is no Python, or cannot be parsed, holds no seed fast."""
+        return path.endswith((".py", ".ipynb")) or not _NUMBERED.search(text)
+
+    @staticmethod
+    def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
+        """Whether a command, or a stage's template, takes a parameter or the file that has it."""
+        named = [name for text in texts for name in re.findall(r"\$\{\s*([\w.]+)", text)]
+        last = key.key.rpartition(".")[2]
+        return key.file in texts[0] or any(
+            f"{key.key}.".startswith(f"{each}.") or each == f"item.{last}" for each in named
         )
 
     def advice(self) -> str:
@@ -132,14 +147,14 @@ class Code:
 
     def remedy(self) -> IdleSeedError:
         """Return what is wrong and what to change, for people."""
-        fixed = self.fixed()
+        places = self.fixed()
         return IdleSeedError(
             "the seed does not act: repeats with different seeds report the same numbers",
-            found="" if fixed is None else fixed.line,
-            where="" if fixed is None else fixed.where,
+            found=places[0].line if places else "",
+            where=places[0].where if places else "",
             expected="another seed in each repeat, on both sides: change the baseline, too, and "
             "begin a new plan there; --keep-going runs all repeats as they are",
-            next_step=self._how([] if fixed is None else [fixed]),
+            next_step=self._how(places),
         )
 
     def _how(self, places: Sequence[Fixed]) -> str:
@@ -153,7 +168,7 @@ class Code:
         if rule.arg is not None:
             source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
         if not places:
-            script = next((p for p, _ in self._executed()), "") or "the script"
+            script = next(iter(self._reached()), "the script")
             if source:
                 return f"in {script}, draw on {source} alone, and commit"
             return (
@@ -180,7 +195,7 @@ class Code:
             scripts, theirs = self._scripts(reached), other._scripts(other._reached())
             alike = {ast.unparse(each.node) for each in theirs.draws() if each.is_of_data}
             draws = [e for e in scripts.draws() if ast.unparse(e.node) not in alike]
-            steered = scripts.takes_seed() or (not scripts.trees and self._names_seed())
+            steered = scripts.takes_seed() or (not scripts.trees and self.able())
             strange = scripts.strange(list(reached.values()))
         except RecursionError:  # nobody's own code
             return Held("nothing shows that there is no chance in it", self._how(()))
@@ -251,7 +266,7 @@ class Code:
         code = {path: text for path, text in files.items() if _CODE.search(path)}
         return {path: text for path, text in code.items() if path in found} or code
 
-    def _place(self, draw: chance.Draw) -> Fixed:
+    def _place(self, draw: Draw) -> Fixed:
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
             return _place(draw.at, dict(self.texts)[draw.at], draw.number)
@@ -259,53 +274,18 @@ class Code:
         value = f'int(os.environ.get("{VARIABLE}", 0))'
         return Fixed(_where(draw.path, draw.node.lineno), line, f"the seed as {value}", "")
 
-    def fixed(self) -> Fixed | None:
-        """Return the seed that is written in the code; that of a file which is executed first."""
-        for path, text in (*self._executed(), *self.texts):
-            found = min(_fixed(path, text), key=lambda item: item[0], default=None)
-            if found is not None:
-                return found[1]
-        return None
-
-    def _executed(self) -> list[tuple[str, str]]:
-        """Return the files that a command names."""
-        files = [self.config.command or "", *(t for p, t in self.texts if p.endswith("dvc.yaml"))]
-        commands = " ".join(files)
-        code = [item for item in self.texts if item[0].endswith((".py", ".ipynb", ".sh", ".R"))]
-        return [item for item in code if item[0].rpartition("/")[2] in commands]
-
-    def _names_seed(self) -> bool:
-        texts = [text for _, text in self.texts]
-        if any("GITEXP_" in text for text in (*texts, self.config.command or "")):
-            return True
-        code = [text for path, text in self.texts if not self._is_params(path)]
-        rule = self.config.seed
-        if rule.arg is not None:
-            word = _option_name(rule.arg)
-            return any(_names(word, text) or _ALL_ARGUMENTS.search(text) for text in code)
-        return any(self._reads(key) for key in rule.params)
-
-    def _reads(self, key: ParamKey) -> bool:
-        file, last = key.file.rpartition("/")[2], key.key.rpartition(".")[2]
-        whole = tuple(key.key.split("."))
-        if file in (self.config.command or ""):
-            return True
-        for path, text in self.texts:
-            if self._is_params(path):
-                continue
-            if path.rpartition("/")[2] == "dvc.yaml":  # it declares the key; templates take it
-                found = re.findall(r"\$\{\s*([\w.]+)", text)
-                if any(f"{key.key}.".startswith(f"{each}.") for each in found) or (
-                    f"${{item.{last}" in text
-                ):
-                    return True
-            elif (
-                _names(last, text)
-                or any(word in text for word in _READERS)
-                or (file in text and _takes(path, text, file, whole))
-            ):
-                return True
-        return False
+    def fixed(self) -> tuple[Fixed, ...]:
+        """Return the seeds that stand in the code, that of a model before that of its data."""
+        try:
+            scripts = self._scripts(self._reached())
+            draws = sorted(
+                scripts.draws(), key=lambda each: (each.is_of_data, not each.name[:1].isupper())
+            )
+        except RecursionError:
+            return ()
+        texts = dict(self.texts)
+        named = [_place(path, texts[path], number) for path, number in scripts.numbers()]
+        return tuple(dict.fromkeys([*named, *map(self._place, draws)]))
 
     def _is_params(self, path: str) -> bool:
         return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
@@ -314,8 +294,8 @@ class Code:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
         if self.config.seed.arg is not None or self.config.seed.params:
             return ""
-        files = (*self._executed(), *self.texts)
-        return next((m[1] for _, text in files if (m := _OPTION.search(text))), "")
+        texts = (self._reached() | dict(self.texts)).values()
+        return next((m[1] for text in texts if (m := _OPTION.search(text))), "")
 
     def _parameter(self) -> str:
         """Return the key in a params file that looks like a seed, is read, and is not varied."""
@@ -327,7 +307,7 @@ class Code:
                 file = next(each for each in self.config.params if path.endswith(each))
                 for key, value in params.flatten(params.parse(text.encode(), path)).items():
                     last = key.rpartition(".")[2]
-                    read = any(_names(last, each) for each in code)
+                    read = any(re.search(rf"\b{last}\b", each) for each in code)
                     if SEED_NAME.search(last) and type(value) is int and read:
                         return str(ParamKey(file, key))
         return ""
@@ -377,13 +357,13 @@ def held(
 
 def step(held: Mapping[str, Held], plan: Plan) -> str:
     """Return the way back to a verdict: what to change on which side, and what to call then."""
-    if not held:
-        return ""
-    if CANDIDATE in held:
-        return f"{held[CANDIDATE].how}; then gitexp run --with-baseline"
-    name = plan.baseline.name
-    again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
-    return f"on {name}: {held[BASELINE].how}; then {again} and gitexp run --with-baseline"
+    name, then = plan.baseline.name, "gitexp run --with-baseline"
+    parts = [held[CANDIDATE].how] if CANDIDATE in held else []
+    if BASELINE in held:
+        parts.append(f"on {name}: {held[BASELINE].how}")
+        again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
+        then = f"{again} and {then}"
+    return "; ".join([*parts, f"then {then}"])
 
 
 def _cells(text: str, path: str) -> str:
@@ -400,90 +380,6 @@ def _cells(text: str, path: str) -> str:
             lines = source if isinstance(source, list) else [source]
             found += "".join(str(line) for line in lines).split("\n")
     return "\n".join("pass" if line.startswith(("%", "!")) else line for line in found)
-
-
-def _names(word: str, text: str) -> bool:
-    """Whether a text names something else than a call or a number of this name."""
-    if not word:
-        return True
-    name = re.escape(word)
-    spelt = re.escape(word.replace("_", "-"))
-    return bool(
-        re.search(rf"[\"'][^\"'\n]*\b(?:{name}|{spelt})\b[^\"'\n]*[\"']", text)
-        or re.search(rf"\.{name}\b(?!\s*\()", text)
-        or re.search(rf"\$\{{[^}}]{{0,80}}\b{name}\b|\*\*\w", text)
-        or re.search(rf"def \w{{1,200}}\([^)]{{0,400}}\b{name}\b", text)
-    )
-
-
-def _takes(path: str, text: str, file: str, key: tuple[str, ...]) -> bool:
-    tree = _parsed(text) if path.endswith((".py", ".ipynb")) else None
-    try:
-        return tree is None or reading.takes(tree, file, key)
-    except RecursionError:  # a thousand lookups in a row: nobody's own code
-        return True
-
-
-# --- chance -------------------------------------------------------------------------------------
-
-
-def _is_open(path: str, text: str, own: set[str]) -> bool:
-    """Whether a file may draw on chance that nothing in it fixes; `own` modules are files too."""
-    if _ENTROPY.search(text):
-        return True
-    if not path.endswith((".py", ".ipynb")):
-        return bool(_OTHER_LANGUAGES.search(path)) and not _NUMBERED.search(text)
-    tree = _parsed(text)
-    if tree is None:
-        return True
-    modules = imported(tree)
-    calls = [
-        (".".join(called(node, modules)), node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-    ]
-    fixes = {name for name, node in calls if SEED_CALL.search(name) and _is_given(node)}
-    named = {name.partition(".")[0] for name in modules.values()}
-    if named & _GLOBAL:
-        return not any("seed" in name for name in fixes)
-    strange = named - _CALM - own - sys.stdlib_module_names
-    if strange and not fixes and not any(_fixed(path, text)):
-        return True
-    return any(_draws(name, node, fixes) for name, node in calls)
-
-
-def _draws(name: str, call: ast.Call, fixes: set[str]) -> bool:
-    """Whether a call takes its chance from nowhere that is fixed."""
-    owner, _, last = name.rpartition(".")
-    if last in {"default_rng", "RandomState", "Random"}:
-        return not _is_given(call)
-    if owner in {"random", "numpy.random"} and last != "seed":
-        return f"{owner}.seed" not in fixes
-    named = {each.arg: each.value for each in call.keywords}
-    if not _DRAWS.search(last) and not (last.endswith("Fold") and "shuffle" in named):
-        return False
-    if "numpy.random.seed" in fixes:
-        return False
-    state = [value for name, value in named.items() if name is None or SEED_NAME.search(name)]
-    return not any(not isinstance(each, ast.Constant) or each.value is not None for each in state)
-
-
-def _is_given(call: ast.Call) -> bool:
-    """Whether a call has a first argument that is not None."""
-    given = [*call.args, *(each.value for each in call.keywords)]
-    return bool(given) and not (isinstance(given[0], ast.Constant) and given[0].value is None)
-
-
-# --- fixed seeds --------------------------------------------------------------------------------
-
-
-def _fixed(path: str, text: str) -> Iterator[tuple[tuple[int, int], Fixed]]:
-    """Yield the seeds that a file holds as numbers, with how likely each is the one meant."""
-    if not path.endswith((".py", ".ipynb")) or (tree := _parsed(text)) is None:
-        return
-    for node in ast.walk(tree):
-        for number, rank in _numbers(node):
-            yield (rank, number.lineno), _place(path, text, number)
 
 
 def _place(path: str, text: str, number: ast.Constant) -> Fixed:
@@ -504,28 +400,7 @@ def _where(path: str, line: int) -> str:
 def _option_name(text: str) -> str:
     """Return the name under which a script finds an option: ``--rng-seed {seed}``, rng_seed."""
     word = re.sub(r"[=\s]*\{seed\}.*", "", text).strip().split(" ")[-1]
-    return word.lstrip("-+").replace("-", "_")
-
-
-def _numbers(node: ast.AST) -> Iterator[tuple[ast.Constant, int]]:
-    """Yield numbers that a node gives as a seed; a variable of that name comes first."""
-    given: list[tuple[ast.expr | None, int]] = []
-    if isinstance(node, (ast.Assign, ast.AnnAssign)):
-        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        if any(isinstance(t, ast.Name) and SEED_NAME.search(t.id) for t in targets):
-            given.append((node.value, 0))
-    elif isinstance(node, ast.Call):
-        name = called(node)[-1]
-        rank = 1 if name[:1].isupper() else 2 if "split" in name else 3  # a model, not its data
-        given += [(each, 1) for each in node.args[:1] if SEED_CALL.search(name)]
-        given += [(k.value, rank) for k in node.keywords if SEED_NAME.search(k.arg or "")]
-    elif isinstance(node, ast.Dict):
-        labels = [key.value if isinstance(key, ast.Constant) else None for key in node.keys]
-        pairs = zip(labels, node.values, strict=True)
-        given += [(v, 2) for k, v in pairs if isinstance(k, str) and SEED_NAME.search(k)]
-    for value, rank in given:
-        if isinstance(value, ast.Constant) and type(value.value) is int:
-            yield value, rank
+    return spelled(word)
 
 
 def _parsed(text: str) -> ast.AST | None:

@@ -17,6 +17,7 @@ PARAM = SeedRule(params=(ParamKey("params.yaml", "train.seed"),))
 OPTION = SeedRule(arg="--seed {seed}")
 YAML = "train:\n  seed: 1\n  lr: 0.1\n"
 FOREST = "from sklearn.ensemble import RandomForestClassifier as F\nF(random_state=42)\n"
+OPTIONS = f'{FOREST}p.add_argument("--seed", type=int, help="the seed of a repeat")\n'
 OPEN = FOREST.replace("random_state=42", "n_estimators=5").replace(
     " as F\nF", "\nRandomForestClassifier"
 )
@@ -38,6 +39,9 @@ def code(text: str, rule: SeedRule | None = None, **files: str) -> Code:
         code("import random\nrng = random.Random(3)\nrng.random()\n"),
         code("import model\n", model__py="import random\nrandom.seed(1)\nrandom.random()\n"),
         code(FOREST, OPTION),
+        code(f"{OPTIONS}args = p.parse_args()\nprint(args.lr)\n", OPTION),
+        code(f"{OPTIONS}def main(a):\n    print(a.lr)\nmain(p.parse_args())\n", OPTION),
+        code(f"{OPTIONS}a = p.parse_args()\nseed = 42\nF(random_state=seed)\n", OPTION),
         code(FOREST, PARAM, params__yaml=YAML),
         code(f"{FOREST}p = yaml.safe_load(open('params.yaml'))\nlr = p['train']['lr']\n", PARAM),
         code(
@@ -66,9 +70,10 @@ def test_code_that_holds_its_seed_fast_cannot_take_another(found: Code) -> None:
         code('import os\nos.environ["GITEXP_SEED"]\n'),
         code(FOREST, train__sh="python train.py --seed $GITEXP_SEED"),
         code(FOREST, conf__yaml="seed: ${oc.env:GITEXP_SEED}\n"),
-        code(
-            f'{FOREST}import argparse\nargparse.ArgumentParser().add_argument("--seed")\n', OPTION
-        ),
+        code(f"{OPTIONS}train(p.parse_args())\n", OPTION),
+        code(f"{OPTIONS}a = p.parse_args()\nprint(a.seed)\n", OPTION),
+        code(f"{OPTIONS}a = vars(p.parse_args())\ntrain(**a)\n", OPTION),
+        code(f"{OPTIONS}def main(a):\n    fit(a)\nmain(p.parse_args())\n", OPTION),
         code(f"{FOREST}import sys\nsys.argv\n", OPTION),
         code(f"{FOREST}p['train']['seed']\n", PARAM),
         code(f"{FOREST}cfg.train.seed\n", PARAM),
@@ -124,25 +129,23 @@ def test_what_may_draw_on_chance_of_its_own_is_believed_to(text: str) -> None:
     ],
 )
 def test_the_line_with_the_seed_is_named_and_what_to_write_instead(text: str, instead: str) -> None:
-    fixed = code(text).fixed()
-    assert fixed is not None
+    fixed = code(text).fixed()[0]
     assert fixed.instead == instead
     assert fixed.where.startswith("train.py, line ")
 
 
 def test_the_model_comes_before_its_data_and_takes_the_parameter_where_there_is_one() -> None:
     text = f"make(random_state=1)\ntrain_test_split(x, random_state=2)\n{FOREST}"
-    fixed = code(text, PARAM).fixed()
-    assert fixed is not None
-    assert fixed.line == "F(random_state=42)"
+    assert code(text, PARAM).fixed()[0].line == "F(random_state=42)"
     told = code(text, PARAM).remedy().next_step
-    assert told == "in train.py, line 4, take the parameter train.seed instead of 42, and commit"
+    others = "likewise in train.py, line 1, train.py, line 2"
+    wanted = f"take the parameter train.seed instead of 42 ({others}), and commit"
+    assert told == f"in train.py, line 4, {wanted}"
 
 
 def test_the_file_that_the_command_names_comes_first() -> None:
     found = code("seed = 3\n", aaa__py="seed = 1\n").fixed()
-    assert found is not None
-    assert found.line == "seed = 3"
+    assert [each.line for each in found] == ["seed = 3"]
 
 
 def test_a_key_in_the_params_file_that_the_code_reads_is_advised() -> None:
@@ -165,7 +168,7 @@ def test_a_key_in_the_params_file_that_the_code_reads_is_advised() -> None:
 def test_a_text_that_was_made_to_be_hard_is_read_all_the_same(text: str) -> None:
     found = code(text, PARAM)
     assert found.able() in {True, False}
-    assert found.fixed() is None
+    assert found.fixed() == ()
 
 
 @pytest.mark.parametrize(
@@ -220,6 +223,14 @@ class Model:
  def fit(self):
 {deep}Model({seed}).fit()
 """
+FIELDS = """\
+@dataclass
+class Config:
+ lr: float = 0.1
+ state: int = 42
+def fit(c):
+{body}fit(Config(state={seed}))
+"""
 PATHS = (  # from a seed's value to the draw
     ("{draw}", "{seed}"),
     ("SEED = {seed}\n{draw}", "SEED"),
@@ -228,6 +239,7 @@ PATHS = (  # from a seed's value to the draw
     ("def fit(x, seed=None):\n{body}fit(1, seed={seed})\n", "seed"),
     (MODEL, "self.state"),
     ('CONFIG = {{"state": {seed}}}\n{draw}', 'CONFIG["state"]'),
+    (FIELDS, "c.state"),
     ("def which():\n return {seed}\n{draw}", "which()"),
     ("import settings\n{draw}", "settings.CHOSEN"),
 )

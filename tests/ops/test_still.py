@@ -420,6 +420,24 @@ def test_a_method_with_few_outcomes_is_decided_and_it_is_said(lab: Lab) -> None:
     assert any("of 10 pairs of repeats only 3 differ" in text for text in result.warnings)
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_seed_that_acts_in_part_by_the_text_is_no_method_with_few_outcomes(
+    lab: Lab, *, paired: bool
+) -> None:
+    text = LIVE.replace('int(os.environ["GITEXP_SEED"])', 'hash(os.environ["GITEXP_SEED"]) % 3')
+    plan = half_dead(lab, "baseline", text)
+    chance = random.Random(5)  # noqa: S311  the same in each run of the suite
+    of_seed = [0, 2, 1, 0, 1, 1, 2, 0, 1, 1]
+    for letter, of, start in (("b", "main", 0), ("c", "HEAD", 0 if paired else 50)):
+        few = [chance.random() for _ in range(3)]
+        values = {start + seed: few[which] for seed, which in enumerate(of_seed)}
+        lab.record(letter, {"f1": values}, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert "only 3 differ, train.py, line 2" in result.headline
+    assert result.next_step.startswith("on main: in train.py, line 2")
+
+
 def test_a_number_that_two_metrics_repeat_is_one_member_of_the_family(lab: Lab) -> None:
     plan = begin(lab)
     rise = [0.02, 0.01, -0.005, 0.015, 0.01, 0.02, -0.001, 0.03, 0.01, 0.012]

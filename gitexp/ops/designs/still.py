@@ -51,18 +51,18 @@ def why(situation: Situation) -> str:
     if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
         return f"{IDLE}: all repeats of either side report the same numbers"
     for what, units in _units(situation, sides):
-        if follow_seeds(units):
-            return (
-                f"the seed acts in part: of {len(units)} {what} only {distinct(units)} differ, "
-                "and a copy is no sample"
-            )
+        several, why = distinct(units), "and a copy is no sample"
+        if not follow_seeds(units):
+            why = "" if several == len(units) else next(iter(situation.held.values()), "")
+        if why:
+            return f"the seed acts in part: of {len(units)} {what} only {several} differ, {why}"
     return ""
 
 
 def few(situation: Situation) -> Iterator[str]:
     """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
     for what, units in _units(situation, [traces(side) for side in _sides(situation).values()]):
-        if distinct(units) < len(units) and not follow_seeds(units):
+        if distinct(units) < len(units) and not (follow_seeds(units) or situation.held):
             yield (
                 f"of {len(units)} {what} only {distinct(units)} differ: right where a method has "
                 "few outcomes, wrong where the seed acts in part"
@@ -80,10 +80,15 @@ def _units(situation: Situation, sides: list[list[Trace]]) -> Iterator[tuple[str
             yield "pairs of repeats" if paired else "repeats of one side", units
 
 
-def alone(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
-    """Return the sides (baseline, candidate) that report the same of a metric, alone of the two."""
+def doubtful(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
+    """Return the sides (baseline, candidate) whose text has to say whether their seed acts.
+
+    One that always reports the same, alone of the two; both, where some repeats are copies.
+    """
     if situation.claim is Claim.MODEL:
         return frozenset()
+    if any(few(situation)):
+        return frozenset(_sides(situation))
     return frozenset(
         name
         for metric in metrics
