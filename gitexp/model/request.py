@@ -93,3 +93,7 @@ class Asked:
     inputs: InputsDigest | None = None
     overrides: Mapping[str, ParamValue] = field(default_factory=dict)
     group: str = ""
+
+    def is_same(self, seeds: tuple[int, ...], inputs: InputsDigest | None) -> bool:
+        """Whether these seeds and inputs were asked for: `run` goes on with such a call."""
+        return self.seeds == seeds and self.inputs in {None, inputs}

@@ -18,7 +18,6 @@ from gitexp.formats import run as run_format
 from gitexp.formats.jsontext import json_dumps
 from gitexp.model.job import POINTS
 from gitexp.model.listed import UnreadableRecord
-from gitexp.model.plan import Plan
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LiveRun
 from gitexp.staging import logged
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from gitexp.git.absent import Absent
-    from gitexp.model.ids import InputsDigest, PlanDigest
     from gitexp.model.request import Asked
     from gitexp.model.run import Run
     from gitexp.model.views import LoggedValue
@@ -72,40 +69,18 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     )
 
 
-def is_same(
-    asked: Asked,
-    plan: PlanDigest | None,
-    now: Plan | Absent | None,
-    inputs: InputsDigest | None,
-    seeds: tuple[int, ...] = (),
-) -> bool:
-    """Whether a call had the plan, inputs and seeds that there are now: `run` goes on with it."""
-    digest = now.digest if isinstance(now, Plan) else None
-    return plan == digest and asked.seeds == seeds and asked.inputs in {None, inputs}
+def resumption(  # noqa: PLR0913  of a call, from one place
+    branch: str, side: str, asked: Asked, commit: str, *, there: bool, folder: str = ""
+) -> str:
+    """Return what records what a call has finished, and finishes it, wherever that is typed.
 
-
-def resumption(branch: str, start: str, *, there: bool, folder: str = "") -> str:
-    """Return what records the repeats that a call has finished, and finishes it, from anywhere.
-
-    Parameters
-    ----------
-    branch : str
-    start : str
-        The commit at which the branch is made anew; "" where the call says nothing of that.
-    there : bool
-        Whether the branch exists.
-    folder : str
-        The work tree in which the call worked; "" for the one in which the command is typed.
+    Where the branch is not `there` it is made anew at the `commit` that the call ran; a baseline,
+    or another revision, was never on it. `folder` is the call's work tree, if it is another one.
     """
-    name = shlex.quote(branch)
-    anew = f"git branch {name} {start} && " if start else f"bring back the branch {name}, then "
+    name, on_it = shlex.quote(branch), side != "baseline" and asked.at is None
+    anew = f"git branch {name} {commit} && " if on_it else f"bring back the branch {name}, then "
     where = f" -C {shlex.quote(folder)}" if folder else ""
     return f"{'' if there else anew}gitexp run --resume{where} --on {name}"
-
-
-def start_of(side: str, asked: Asked, commit: str) -> str:
-    """Return where the branch of a call was; a baseline, or another revision, was never on it."""
-    return commit if side != "baseline" and asked.at is None else ""
 
 
 def _look(workspace: Workspace, folder: Path) -> LiveRun | None:

@@ -17,7 +17,7 @@ from gitexp.ops import seeding, why
 from gitexp.ops.counting import REPEATED, UNPAIRED
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.gather import World, gather
-from gitexp.ops.live import is_same, live_runs, resumption, start_of
+from gitexp.ops.live import live_runs, resumption
 from gitexp.ops.sides import Named
 from gitexp.ops.tally import settle, sources
 from gitexp.ops.variation import Acts, acts, traces
@@ -282,7 +282,8 @@ def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they 
 ) -> dict[RunId, str]:
     """Return what records and finishes killed calls: a plain `run`, where nothing has changed."""
     mine = [run for run in waiting if run.branch == head.branch and not run.left]
-    same = all(is_same(run.asked, run.plan, facts.plan, facts.inputs) for run in mine)
+    plan = facts.plan and facts.plan.digest
+    same = all(run.plan == plan and run.asked.is_same((), facts.inputs) for run in mine)
     where = f" -C {shlex.quote(folder)}" if folder else ""
     # With changes in the work tree nothing is executed: it is recorded alone.
     step = f"gitexp run{where}" if same else f"gitexp run --resume{where}"
@@ -292,7 +293,9 @@ def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they 
         if run in mine
         else resumption(
             run.branch,
-            start_of(run.side, run.asked, run.commit),
+            run.side,
+            run.asked,
+            run.commit,
             there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT,
             folder=folder,
         )

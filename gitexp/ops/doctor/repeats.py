@@ -126,10 +126,8 @@ def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
 def _old(place: Place, workdir: WorkDir) -> Iterator[Found]:
     """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
     if old := _old_objects(place, workdir):
-        cache = workdir.root / CACHE
-        what = "outputs of recorded runs, which an earlier version has left"
-        fix = f"remove {len(old)} of its files"
-        found = Finding(NAME, what, str(cache), fix, fixable=True)
+        what, cache = "outputs of recorded runs, by an earlier version", workdir.root / CACHE
+        found = Finding(NAME, what, str(cache), f"remove {len(old)} of its files", fixable=True)
         yield Found(found, partial(_unlink, old, cache))
 
 

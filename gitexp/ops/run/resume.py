@@ -30,7 +30,6 @@ from gitexp.git.refs import ABSENT
 from gitexp.model.run import RepeatState
 from gitexp.ops import eligible
 from gitexp.ops.advice import seed_ranges
-from gitexp.ops.live import is_same
 from gitexp.ops.run import state as states
 from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.publish import Ended, PublishedCall, publish, record_of
@@ -87,12 +86,9 @@ class Resumed:
     @property
     def runs(self) -> frozenset[RunId]:
         """The runs that this call takes for its own."""
-        done = {record.run.id for call in self.recovered for _, record in call.records}
-        return frozenset(done.union((s.draft.id for s in self.calls), map(_id, self.pending)))
-
-
-def _id(found: FoundRun) -> RunId:
-    return found.run.id
+        made = [record.run for call in self.recovered for _, record in call.records]
+        made += [*(state.draft for state in self.calls), *(found.run for found in self.pending)]
+        return frozenset(run.id for run in made)
 
 
 def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
@@ -276,7 +272,8 @@ def _same(place: Place, request: RunRequest, dead: Sequence[State]) -> list[Stat
     source = place.head if request.at is None else objects.resolve(place.repo, request.at)
     overrides = {str(key): value for key, value in request.params}
     inputs = _inputs(place, source, fallback, overrides)
-    return [e for e in dead if is_same(e.asked, e.plan, plan, inputs, request.seeds)]
+    digest = None if plan is ABSENT else plan.digest
+    return [e for e in dead if e.plan == digest and e.asked.is_same(request.seeds, inputs)]
 
 
 def _differs(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
@@ -67,8 +67,8 @@ class State:
 
     def resumption(self, *, there: bool) -> str:
         """Return what records what it has finished; its branch exists, or not."""
-        start = live.start_of(self.side, self.asked, self.draft.source.commit)
-        return live.resumption(self.branch, start, there=there)
+        commit = self.draft.source.commit
+        return live.resumption(self.branch, self.side, self.asked, commit, there=there)
 
 
 def write(workdir: WorkDir, state: State) -> None:
@@ -79,17 +79,9 @@ def write(workdir: WorkDir, state: State) -> None:
     value: dict[str, Json] = {
         "$schema": SCHEMA,
         "asked": {
-            "again": state.asked.again,
-            "at": state.asked.at,
-            "commit": state.asked.commit,
-            "group": state.asked.group,
-            "inputs": state.asked.inputs,
-            "jobs": state.asked.jobs,
+            **asdict(state.asked),
             "overrides": params_json(state.asked.overrides),
-            "repeats": state.asked.repeats,
             "seeds": list(state.asked.seeds),
-            "timeout_s": state.asked.timeout_s,
-            "with_baseline": state.asked.with_baseline,
         },
         "branch": state.branch,
         "draft": json_loads(run_format.dump(state.draft), where="draft"),
