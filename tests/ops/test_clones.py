@@ -261,4 +261,8 @@ def test_what_no_result_depends_on_may_stay_a_pointer(with_lfs: Team, tmp_path: 
     repo = cloned(with_lfs, tmp_path / "without")
     path = ".gitexp/config.yaml"
     repo.commit({path: repo.show(path).replace("ignore: [", 'ignore: ["/*.bin", ')}, at=6)
-    assert metric(repo, 48) < 0.1
+    done = run(repo.workspace, RunRequest(seeds=(48,)))  # no pointer stops it, and no job sees one
+    assert any(text.startswith("big.bin was not there: inputs.ignore") for text in done.warnings)
+    train = repo.show("train.py").replace('len(open("big.bin").read()) / 1e4', "0.5")
+    repo.commit({"train.py": train}, at=7)
+    assert metric(repo, 48) == pytest.approx(0.5 + 0.048)
