@@ -50,46 +50,48 @@ def why(situation: Situation) -> str:
     least = min(map(len, sides))
     if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
         return f"{IDLE}: all repeats of either side report the same numbers"
-    for what, units in _units(situation, sides):
-        several, why = distinct(units), "and a copy is no sample"
-        if not follow_seeds(units):
-            why = "" if several == len(units) else next(iter(situation.held.values()), "")
-        if why:
-            return f"the seed acts in part: of {len(units)} {what} only {several} differ, {why}"
+    for side, units in _copied(situation):
+        said = "and a copy is no sample" if follow_seeds(units) else situation.held.get(side)
+        if said:
+            return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
     return ""
 
 
 def few(situation: Situation) -> Iterator[str]:
     """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
-    for what, units in _units(situation, [traces(side) for side in _sides(situation).values()]):
-        if distinct(units) < len(units) and not (follow_seeds(units) or situation.held):
+    for side, units in _copied(situation):
+        if not (follow_seeds(units) or side in situation.held):
             yield (
-                f"of {len(units)} {what} only {distinct(units)} differ: right where a method has "
-                "few outcomes, wrong where the seed acts in part"
+                f"the {side}: {_counted(units)}: right where a method has few outcomes, wrong "
+                "where the seed acts in part"
             )
 
 
-def _units(situation: Situation, sides: list[list[Trace]]) -> Iterator[tuple[str, list[Trace]]]:
-    """Yield what is counted as a sample, where not all agree."""
+def _counted(units: Sequence[Trace]) -> str:
+    return f"of {len(units)} repeats only {distinct(units)} differ"
+
+
+def _copied(situation: Situation) -> Iterator[tuple[str, list[Trace]]]:
+    """Yield each side that varies though some of its repeats are copies.
+
+    Each by itself, paired or not: a partner that varies makes every pair look like a sample.
+    """
     if situation.claim is Claim.MODEL:
         return
-    paired = situation.paired
-    for side in [[_joined(*pair) for pair in zip(*sides, strict=True)]] if paired else sides:
-        units = [unit for item in side for unit in _repetitions(item)]
-        if not agree(units):
-            yield "pairs of repeats" if paired else "repeats of one side", units
+    for side, found in _sides(situation).items():
+        units = [unit for item in traces(found) for unit in _repetitions(item)]
+        if distinct(units) < len(units) and not agree(units):
+            yield side, units
 
 
 def doubtful(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
     """Return the sides (baseline, candidate) whose text has to say whether their seed acts.
 
-    One that always reports the same, alone of the two; both, where some repeats are copies.
+    One that always reports the same, alone of the two, and one of whose repeats some are copies.
     """
     if situation.claim is Claim.MODEL:
         return frozenset()
-    if any(few(situation)):
-        return frozenset(_sides(situation))
-    return frozenset(
+    return frozenset(side for side, _ in _copied(situation)) | frozenset(
         name
         for metric in metrics
         if not is_clocked(metric)
@@ -183,16 +185,6 @@ def _sides(situation: Situation) -> dict[str, Mapping[int, Counted]]:
     if not situation.paired:
         return every
     return {name: {seed: side[seed] for seed in count.pairs} for name, side in every.items()}
-
-
-def _joined(left: Trace, right: Trace) -> Trace:
-    """Return a pair as one unit."""
-    numbers = {
-        (f"{side}:{metric}", *rest): value
-        for side, item in (("baseline", left), ("candidate", right))
-        for (metric, *rest), value in item.numbers.items()
-    }
-    return Trace(left.seed, numbers, f"{left.made} {right.made}".strip())  # type: ignore[arg-type]
 
 
 def _repetitions(item: Trace) -> Sequence[Trace]:
