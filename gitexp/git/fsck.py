@@ -11,7 +11,7 @@ import stat
 from functools import cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from gitexp.errors import RefusedTreeError
+from gitexp.errors import RefusedTreeError, UnsafeInputError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,7 @@ _USUAL: Final = {
 }
 _LONGEST_MODE: Final = 6  # digits; Git reads the last 16 bits of more, libgit2 refuses them
 _LONGEST_NAME: Final = 4096
+MOST_ENTRIES: Final = 500_000  # of all folders: ten that hold each other ten times make 10^10
 # All that any of the rules for names can be about, in one search over all names of a folder.
 _ODD: Final = re.compile(
     rb"[^\0-\x7f]|[~\\/:]|\.git|\.mailmap|^\.{1,2}$", re.IGNORECASE | re.MULTILINE
@@ -90,6 +91,22 @@ def read(tree: TreeId, data: bytes) -> Tree:
         )
     found = _entries(data, size)[0]
     return Tree(tree, {name: (canonical_mode(int(m, 8)), id_.hex()) for m, name, id_ in found})
+
+
+def bound(count: int, tree: str, depth: int = 0) -> None:
+    """Refuse a tree of more entries, or of a longer path in bytes, than any project has.
+
+    Raises
+    ------
+    UnsafeInputError
+    """
+    if count > MOST_ENTRIES or depth > _LONGEST_NAME:
+        raise UnsafeInputError(
+            "a tree is larger or deeper than any project",
+            found=f"{count} entries, {depth} bytes of a path",
+            where=tree,
+            expected=f"at most {MOST_ENTRIES} entries, {_LONGEST_NAME} bytes",
+        )
 
 
 def canonical_mode(mode: int) -> int:

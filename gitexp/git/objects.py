@@ -230,10 +230,19 @@ def blob_size(repo: Repo, id_: BlobId, *, fetch: bool = True) -> int:
 
 
 def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
-    """Yield every file, link and submodule below a tree, in Git's order; folders are entered."""
+    """Yield every file, link and submodule below a tree, in Git's order; folders are entered.
+
+    Raises
+    ------
+    UnsafeInputError
+        If it is too large or too deep: ten folders that hold each other ten times make 10^10 files.
+    """
     pending: list[tuple[bytes, Tree]] = [(b"", load_tree(repo, tree))]
+    count = 0
     while pending:
         prefix, folder = pending.pop()
+        count += len(folder.entries)
+        fsck.bound(count, tree, len(prefix))
         below = []
         for name, (mode, id_) in folder.entries.items():
             if mode == MODE_TREE:
@@ -293,8 +302,11 @@ def compared(
     )
     bring(repo, before.id, after.id)
     pending = [(before.entries, after.entries)]
+    count = 0
     while pending:
         had, has = pending.pop()
+        count += len(has)
+        fsck.bound(count, after.id)
         for name, (mode, id_) in has.items():
             was = had.get(name, (0, ""))
             if mode == MODE_TREE and was != (mode, id_):

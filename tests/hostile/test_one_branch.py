@@ -261,6 +261,32 @@ def test_a_pattern_matches_what_trying_all_ways_matches(pattern: str, text: str)
     assert ignore.compile([pattern])(text) is tried(pattern, text)
 
 
+# --- trees -------------------------------------------------------------------------------------
+
+
+def test_folders_that_hold_each_other_and_deep_ones_end(
+    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = Odd(attacked)
+    file = (b"100644", b"f", odd.write("blob", b"x"))
+    wide, deep = odd.tree([file]), odd.tree([file])
+    for _ in range(9):
+        wide = odd.tree([(b"40000", b"%d" % n, wide) for n in range(10)])
+    for _ in range(3_000):
+        deep = odd.tree([(b"40000", b"d", deep)])
+    for name, tree in (("wide", wide), ("deep", deep)):
+        root = [*odd.entries("main"), (b"40000", b"zz", tree)]
+        odd.commit(f"refs/remotes/hub/exp/{name}", odd.tree(root), "main")
+    with bounded():
+        assert answers(attacked, capsys) == before
+    for name in ("wide", "deep"):
+        for argv in (("check", f"main..hub/exp/{name}"), ("inputs", "main", f"hub/exp/{name}")):
+            with bounded():
+                assert dispatch(["-C", str(attacked.path), *argv]) in range(1, 7)
+            said = capsys.readouterr()
+            assert "larger or deeper than any project" in said.out + said.err
+
+
 # --- records -----------------------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.formats import config as config_format
+from gitexp.git import fsck
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import NOBODY, TreeEntry, Where
@@ -214,13 +215,22 @@ def of_staged(
 
 
 def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> tuple[Change, ...]:
-    """Return the files that differ between two trees, by path; equal folders are not entered."""
+    """Return the files that differ between two trees, by path; equal folders are not entered.
+
+    Raises
+    ------
+    UnsafeInputError
+        If that is more than any project has, or deeper.
+    """
     found: list[Change] = []
+    count = 0
     pending: list[tuple[str, TreeId | None, TreeId | None]] = [("", one, other)]
     while pending:
         folder, left, right = pending.pop()
         before = objects.entries(left) if left else {}
         after = objects.entries(right) if right else {}
+        count += len(before) + len(after)
+        fsck.bound(count, right or left or "", len(folder))
         for name in before.keys() | after.keys():
             old, new = before.get(name), after.get(name)
             if old == new:
