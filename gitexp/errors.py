@@ -136,6 +136,12 @@ class UntrustedSourceError(UsageError):
     id = "untrusted"
 
 
+class ForeignRemoteError(UsageError):
+    """Data would go to, or come from, a place that only somebody else's branch names."""
+
+    id = "foreign-remote"
+
+
 class ConfirmationError(UsageError):
     """A question would have to be asked, and there is nobody to ask."""
 

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import os
 import sys
-import zlib
-from hashlib import sha256
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.errors import GitexpError
 from gitexp.git import command, discovery
+from gitexp.git import status as git_status
+from gitexp.store.userkey import user_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +32,6 @@ REMEMBERED = frozenset({"status", "show"})
 KEPT = 64  # answers of a repository
 LIMIT_BYTES = 1 << 20
 _PUBLISHED = b'"published": true'
-_STATUS = ("status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
-           "--ignore-submodules=untracked")  # fmt: skip
 _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._/-")
 _REFS = ("for-each-ref", "--format=%(objectname) %(refname)")
 
@@ -46,11 +45,14 @@ class Question:
     workspace : Workspace
     state : bytes
         Digest of what the answer depends on.
+    key : bytes
+        By which an answer that was kept is known to be this user's.
     """
 
-    __slots__ = ("_argv", "_path", "_state", "workspace")
+    __slots__ = ("_argv", "_key", "_path", "_state", "workspace")
 
-    def __init__(self, argv: Sequence[str], workspace: Workspace, state: bytes) -> None:
+    def __init__(self, argv: Sequence[str], workspace: Workspace, state: bytes, key: bytes) -> None:
+        self._key = key
         self._argv = tuple(argv)
         self.workspace = workspace
         self._state = state
@@ -65,7 +67,7 @@ class Question:
         except OSError:
             return None
         check, _, text = data.partition(b"\n")
-        if check != _checksum(text):
+        if check != self._seal(text):
             return None
         answer = text.decode("utf-8", "replace")
         # The folder may be somebody else's: nothing in it may speak to the terminal.
@@ -80,13 +82,17 @@ class Question:
         half = folder / f"{os.getpid()}.tmp"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            half.write_bytes(_checksum(text) + b"\n" + text)
+            half.write_bytes(self._seal(text) + b"\n" + text)
             half.replace(self._path)
             kept = sorted(folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for path in kept[:-KEPT]:
                 path.unlink(missing_ok=True)
         except OSError:
             return  # a full or read-only disk: the next call works it out again
+
+    def _seal(self, text: bytes) -> bytes:
+        """Return what an answer begins with: the folder may have come from somebody else."""
+        return blake2b(self._path.name.encode() + text, key=self._key).hexdigest().encode()
 
 
 def ask(argv: Sequence[str]) -> Question | None:
@@ -107,7 +113,8 @@ def ask(argv: Sequence[str]) -> Question | None:
         state = _state(workspace)
     except GitexpError:
         return None  # the command itself says it better
-    return None if state is None else Question(rest, workspace, state)
+    key = user_key(workspace.common_dir)
+    return None if state is None or key is None else Question(rest, workspace, state, key)
 
 
 def _program() -> tuple[object, ...]:
@@ -137,7 +144,7 @@ def _parts(workspace: Workspace) -> Iterator[bytes]:
     yield (workspace.git_dir / "HEAD").read_bytes()
     yield command.run(workspace, _REFS)
     if workspace.top is not None:
-        yield command.run(workspace, _STATUS)
+        yield git_status.porcelain(workspace, looking=True)
     for path in (
         workspace.common_dir / "config",
         workspace.common_dir / "shallow",
@@ -168,7 +175,3 @@ def _is_published(path: Path) -> bool:
             return _PUBLISHED in stream.read(LIMIT_BYTES)
     except OSError:
         return False
-
-
-def _checksum(text: bytes) -> bytes:
-    return b"%08x" % zlib.crc32(text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from gitexp.errors import ForeignRemoteError
 from gitexp.report import together
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Verb(Protocol):
         *,
         remote_name: str | None,
         data: bool,
+        trust: bool,
         now: datetime | None,
         environ: Mapping[str, str],
     ) -> TogetherReport:
@@ -40,6 +42,9 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--remote", metavar="NAME", help="Git remote; default: the branch's, origin"
     )
+    parser.add_argument(
+        "--trust", action="store_true", help="DVC's remote may be one that only this branch names"
+    )
 
 
 def add_no_data(parser: argparse.ArgumentParser) -> None:
@@ -49,14 +54,27 @@ def add_no_data(parser: argparse.ArgumentParser) -> None:
 
 def share(verb: Verb, args: argparse.Namespace, context: Context, *, data: bool) -> int:
     """Do it, print what came of it, return the exit code."""
-    report = verb(
-        context.workspace(),
-        args.names,
-        remote_name=args.remote,
-        data=data,
-        now=context.now(),
-        environ=context.environ,
-    )
+
+    def once(*, trust: bool) -> TogetherReport:
+        return verb(
+            context.workspace(),
+            args.names,
+            remote_name=args.remote,
+            data=data,
+            trust=trust,
+            now=context.now(),
+            environ=context.environ,
+        )
+
+    try:
+        report = once(trust=args.trust)
+    except ForeignRemoteError as error:
+        if not context.interactive:
+            raise
+        context.printer.error(error)
+        if not context.ask("Use it for once?"):
+            return error.exit_code
+        report = once(trust=True)
     context.printer.answer(
         together.json(report) if context.json else context.printer.headed(together.text(report))
     )

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.data import dvcignore, hashing, links, manifest, objects, settings
+from gitexp.data import dvcignore, hashing, links, manifest, objects, owned, settings
 from gitexp.data.objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
 from gitexp.errors import DamagedDataError, DataMissingError
 from gitexp.model.ids import Md5
@@ -64,8 +64,11 @@ def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheCo
     ------
     PreconditionError
         If `folder` belongs to no DVC repository.
+    ForeignRemoteError
+        If only the branch that is checked out says where it is.
     """
     dvc_dir = settings.find_dvc_dir(folder)
+    owned.refuse_foreign(dvc_dir, environ, cache_alone=True)
     cache = settings.read_settings(dvc_dir, environ).get("cache", {})
     types = tuple(filter(None, (kind.strip() for kind in cache.get("type", "").split(","))))
     return CacheConfig(

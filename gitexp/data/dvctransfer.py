@@ -13,21 +13,26 @@ import contextlib
 import json
 import sys
 
+from dvc.config import Config
 from dvc.exceptions import DvcException
+from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
 
 
 def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
     """Move what the commits need, nothing of the work tree, to or from its remote of today.
 
-    DVC goes by the settings that each commit holds; one from before the remote was set would have
-    nowhere to send to, and DVC says nothing of that.
+    DVC would go by the settings that each commit holds: one from before the remote was set has
+    nowhere to send to, and one of somebody else has an address of his. So those of the work tree
+    stand in for them.
     """
+    Config._load_config = _of_work_tree  # noqa: SLF001  there is no other way in
     try:
         with Repo(root) as here:
             today = {
                 "core": {"remote": here.config["core"].get("remote")},
                 "remote": dict(here.config["remote"]),
+                "cache": dict(here.config["cache"]),
             }
         with Repo(root, config=today) as repo:
             move = repo.push if verb == "push" else repo.fetch
@@ -39,6 +44,17 @@ def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
             causes.append(str(cause))
             cause = cause.__cause__
         return {"error": " ".join(": ".join(filter(None, causes)).split())}
+
+
+_load = Config._load_config  # noqa: SLF001
+
+
+def _of_work_tree(config: Config, level: str) -> dict[str, object]:
+    """Read one file of settings, but none from a commit."""
+    if level == "repo" and not isinstance(config.fs, LocalFileSystem):
+        return {}
+    found: dict[str, object] = _load(config, level)
+    return found
 
 
 def main() -> int:

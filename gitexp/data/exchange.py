@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.data import cache as caches
-from gitexp.data import links, manifest, objects, settings
+from gitexp.data import links, manifest, objects, owned, settings
 from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
 from gitexp.git import command
 
@@ -63,15 +63,28 @@ class Moved:
     lacking: tuple[Md5, ...] = ()
 
 
-def remote_of(folder: Path, environ: Mapping[str, str] = os.environ) -> DataRemote | None:
+def remote_of(
+    folder: Path, environ: Mapping[str, str] = os.environ, *, trust: bool = False
+) -> DataRemote | None:
     """Return DVC's default remote as seen from a folder; None where there is none.
+
+    Parameters
+    ----------
+    folder : Path
+    environ : Mapping
+    trust : bool
+        Whether the branch that is checked out may name it.
 
     Raises
     ------
     PreconditionError
         If the folder belongs to no DVC repository.
+    ForeignRemoteError
+        If only the branch names it.
     """
     dvc_dir = settings.find_dvc_dir(folder)
+    if not trust:
+        owned.refuse_foreign(dvc_dir, environ)
     found = settings.read_settings(dvc_dir, environ)
     name = found.get("core", {}).get("remote", "").lower()
     values = found.get(f'remote "{name}"', {})
@@ -151,7 +164,7 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
         )
 
 
-def by_dvc(verb: str, project: Path, revs: Sequence[str]) -> int:
+def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False) -> int:
     """Let DVC push or fetch what these commits need, in one process; return how many objects.
 
     Parameters
@@ -160,13 +173,19 @@ def by_dvc(verb: str, project: Path, revs: Sequence[str]) -> int:
     project : Path
     revs : sequence of str
         Full hashes.
+    trust : bool
+        As for `remote_of`.
 
     Raises
     ------
     DvcFailedError
         If DVC cannot; it says why.
+    ForeignRemoteError
     """
-    root = settings.find_dvc_dir(project).parent
+    dvc_dir = settings.find_dvc_dir(project)
+    if not trust:
+        owned.refuse_foreign(dvc_dir, os.environ)
+    root = dvc_dir.parent
     question = {"verb": verb, "root": str(root), "revs": list(revs)}
     try:
         done = subprocess.run(

@@ -79,23 +79,28 @@ def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
     as written.
     """
     merged: Sections = {}
-    for file in (
-        *_outside(environ),
-        dvc_dir / "config",
-        dvc_dir / "config.local",
-    ):
-        try:
-            with file.open("rb") as stream:
-                content = stream.read(LIMIT_BYTES)
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        for section, values in parse(content.decode("utf-8", "replace")).items():
+    for file in (*outside(environ), dvc_dir / "config", dvc_dir / "config.local"):
+        for section, values in parse(content(file)).items():
             merged.setdefault(section, {}).update(values)
             if section == "cache" and "dir" in values:
                 merged[section]["dir"] = _absolute(values["dir"], file.parent, environ)
             if section.startswith("remote ") and "://" not in values.get("url", "://"):
                 merged[section]["url"] = _absolute(values["url"], file.parent, environ)
     return merged
+
+
+def content(file: Path) -> str:
+    """Return the text of one file; "" where it is not there."""
+    try:
+        with file.open("rb") as stream:
+            return decoded(stream.read(LIMIT_BYTES))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return ""
+
+
+def decoded(data: bytes) -> str:
+    """Return the bytes of a file as text, whatever ends its lines."""
+    return data[:LIMIT_BYTES].decode("utf-8", "replace").replace("\r\n", "\n")
 
 
 def parse(text: str) -> Sections:
@@ -127,7 +132,8 @@ def is_on(sections: Sections, section: str, key: str) -> bool:
     return sections.get(section, {}).get(key, "").lower() in YES
 
 
-def _outside(environ: Mapping[str, str]) -> tuple[Path, ...]:
+def outside(environ: Mapping[str, str]) -> tuple[Path, ...]:
+    """Return the files of the system's and of the user's own settings; a repository's go before."""
     system = environ.get("DVC_SYSTEM_CONFIG_DIR")
     if not system:
         first = environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0] or "/etc/xdg"

@@ -34,6 +34,18 @@ def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, 
     ----------
     workspace : Workspace
     looking : bool
+        As for `porcelain`.
+    """
+    return _paths(porcelain(workspace, looking=looking))
+
+
+def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
+    """Return the same as git says it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    looking : bool
         Whether nothing is started that the folder's own settings, or those of its submodules, name.
         Of a submodule only the commit counts then.
 
@@ -46,13 +58,23 @@ def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, 
     inside = "dirty" if looking else "untracked"
     question = ["status", "--porcelain=v1", "-z", "--untracked-files=no", "--no-renames",
                 f"--ignore-submodules={inside}"]  # fmt: skip
-    named = _foreign_filters(top) if looking else {}
+    named = _foreign_filters(top) if looking and _may_name_filters(workspace) else {}
     off = [f"{key}={'false' if key.endswith('.required') else ''}" for key in named]
-    found = _records(command.run(top, [part for each in off for part in ("-c", each)] + question))
-    dirty = tuple(sorted({record[3:] for record in found}))
-    if dirty and named:
-        _refuse_filtered(top, dirty, named)
-    return dirty
+    found = command.run(top, [part for each in off for part in ("-c", each)] + question)
+    if found and named:
+        _refuse_filtered(top, _paths(found), named)
+    return found
+
+
+def _paths(found: bytes) -> tuple[str, ...]:
+    return tuple(sorted({record[3:] for record in _records(found)}))
+
+
+def _may_name_filters(workspace: Workspace) -> bool:
+    """Return whether the folder's own files have such a word: to ask git takes longer."""
+    files = (workspace.common_dir / "config", workspace.git_dir / "config.worktree")
+    texts = [file.read_bytes().lower() for file in files if file.exists()]
+    return any(word in text for text in texts for word in (b"filter", b"lfs", b"include"))
 
 
 def _foreign_filters(top: Path) -> dict[str, str]:

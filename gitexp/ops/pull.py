@@ -24,6 +24,7 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     *,
     remote_name: str | None = None,
     data: bool = False,
+    trust: bool = False,
     now: datetime | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
@@ -42,6 +43,8 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     data : bool
         Whether to fetch the data of these branches and of their runs, and to put the outputs into
         the work trees.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
     now : datetime, optional
     environ : Mapping
         For DVC's settings.
@@ -50,6 +53,8 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     ------
     PreconditionError
         If there is no remote, or data are wanted and there is no DVC remote.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
     DvcFailedError, GitFailedError
         If a remote refuses.
     """
@@ -61,7 +66,7 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     moved = [lines.settle(shared, branch, join=False) for branch in branches]
     moves = [each.move for each in moved]
     tips = [move.after for move in moves if move.after is not None]
-    depot = payload.depot_of(shared, tips, environ)
+    depot = payload.depot_of(shared, tips, environ, trust=trust or not data)
     brought = payload.bring(shared, depot, tips) if data else NOT_ASKED
     left = payload.follow(shared, depot, moves, fetch=data, everything=data)
     parted = [move.branch for move in moves if move.open]

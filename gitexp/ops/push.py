@@ -38,6 +38,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
     *,
     remote_name: str | None = None,
     data: bool = True,
+    trust: bool = False,
     now: datetime | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
@@ -55,6 +56,8 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
         Git's name of the remote.
     data : bool
         Whether bytes go to the DVC remote.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
     now : datetime, optional
     environ : Mapping
         For DVC's settings.
@@ -68,6 +71,8 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
     ------
     PreconditionError
         If there is no remote, or data and no DVC remote for them.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
     DvcFailedError, GitFailedError
         If a remote refuses.
     MovedRefError
@@ -75,7 +80,7 @@ def push(  # noqa: PLR0913  what is sent, where, with or without data
     """
     shared = places.opened(workspace, remote_name, now)
     branches = places.mine(shared, names)
-    depot = payload.depot_of(shared, tips_of(shared, branches), environ)
+    depot = payload.depot_of(shared, tips_of(shared, branches), environ, trust=trust or not data)
     if data:
         payload.check_depot(shared, depot, tips_of(shared, branches))
     deadline = time.monotonic() + PATIENCE_S

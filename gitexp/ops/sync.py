@@ -26,6 +26,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     *,
     remote_name: str | None = None,
     data: bool = True,
+    trust: bool = False,
     now: datetime | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> TogetherReport:
@@ -45,6 +46,8 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     data : bool
         Whether bytes go to the DVC remote, and come from it where a snapshot of theirs replaces
         ours.
+    trust : bool
+        Whether the branch that is checked out may say where data go, or come from.
     now : datetime, optional
     environ : Mapping
         For DVC's settings.
@@ -58,6 +61,8 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     ------
     PreconditionError
         If there is no remote, or data and no DVC remote for them.
+    ForeignRemoteError
+        If only the branch that is checked out says where data go.
     DvcFailedError, GitFailedError
         If a remote refuses.
     MovedRefError
@@ -74,7 +79,9 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         warnings = remote.fetch(workspace, shared.remote)
         reach(Point.FETCHED)
         branches = places.either(shared, names)
-        depot = payload.depot_of(shared, push.tips_of(shared, branches), environ)
+        depot = payload.depot_of(
+            shared, push.tips_of(shared, branches), environ, trust=trust or not data
+        )
         if data:
             payload.check_depot(shared, depot, push.tips_of(shared, branches))
         for branch in branches:

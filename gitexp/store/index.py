@@ -17,13 +17,14 @@ import sqlite3
 import time
 from hashlib import blake2b
 from itertools import islice
-from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from gitexp.store.layout import index_file
+from gitexp.store.userkey import user_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
     from types import TracebackType
 
     from gitexp.model.workspace import Workspace
@@ -34,7 +35,6 @@ BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
 _WRITE_EVERY_S = 2.0
 _BATCH = 900  # SQLite's oldest limit on parameters is 999
 _SEAL_BYTES = 12
-_KEY_BYTES = 32
 
 
 class Kind(enum.Enum):
@@ -68,7 +68,7 @@ class Index:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._fresh: dict[Kind, dict[str, bytes]] = {}
-        self._key = None if path is None else _key(path)
+        self._key = None if path is None else user_key(path.parents[1])
         self._connection: sqlite3.Connection | None = (
             None if path is None or self._key is None else _open(path)
         )
@@ -281,34 +281,3 @@ def _asked(key: str) -> str:
     if key.isascii():
         return key
     return key.encode("latin-1", "replace").decode("utf-8", "surrogateescape")
-
-
-def _key(path: Path) -> bytes | None:
-    """Return this user's key, which is made when it is first needed; None without a place for it.
-
-    It is no secret of the repository's, so it may not lie in it either.
-    """
-    home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "."
-    folder = Path(os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "gitexp")
-    inside = path.parents[1].name == ".git" and path.parents[2] in folder.parents
-    if inside or not folder.is_absolute():
-        return None
-    file = folder / "index-key"
-    try:
-        known = file.read_bytes()
-        if len(known) == _KEY_BYTES:
-            return known
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return None
-    made = os.urandom(_KEY_BYTES)
-    half = file.with_name(f"{file.name}.{os.getpid()}")
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(made)
-        half.replace(file)  # of two at once the later one counts
-    except OSError:
-        return None
-    return made

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from gitexp.cli import answers
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.git import status
 from tests.build import BuiltRepo, clone, git_environment
+from tests.cli.shell import gitexp
 from tests.hostile.test_reading import attacked
 
 if TYPE_CHECKING:
@@ -283,3 +285,26 @@ def test_a_partial_clone_that_names_no_program_answers(
     whole, here = capsys.readouterr().out, asked(repo, "show", "a")
     assert here == 0, capsys.readouterr().err
     assert '"a"' in whole
+
+
+def test_an_answer_that_was_kept_is_that_of_the_same_user(
+    given: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given.git("config", "--remove-section", "filter.x")
+    planted = []
+    for name in ("mallory", "victim"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setenv("HOME", str(tmp_path / name))
+        question = answers.ask(["-C", str(given.path), "status"])
+        assert question is not None
+        planted.append(question.recall())
+        question.remember("all is well\n")
+        assert question.recall() == "all is well\n"  # the control
+    assert planted == [None, None]
+
+
+def test_the_command_line_itself_starts_nothing_either(given: BuiltRepo) -> None:
+    for argv in (("status",), ("show",)):  # whose answers are remembered
+        touched(given)
+        gitexp(given, *argv)
+        assert started(given) == [], argv

@@ -58,7 +58,10 @@ def _in_cache(place: Place, workspace: Workspace, caches: set[Path]) -> Iterator
     folder = workspace.top / project
     if not folder.is_dir() or not has_dvc(folder):
         return
-    cache = open_cache(folder, place.environ)
+    try:
+        cache = open_cache(folder, place.environ)
+    except GitexpError:  # a place of somebody else's branch: nothing there is ours to clear
+        return
     if cache.dir in caches:
         return
     caches.add(cache.dir)

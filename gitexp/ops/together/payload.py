@@ -48,12 +48,19 @@ class Depot:
 
     project: Path
     remote: DataRemote | None
+    trust: bool = False
 
 
 def depot_of(
-    shared: Shared, tips: Iterable[CommitHash], environ: Mapping[str, str]
+    shared: Shared, tips: Iterable[CommitHash], environ: Mapping[str, str], *, trust: bool
 ) -> Depot | None:
-    """Return where data come from and go to; None where the project has no DVC at all."""
+    """Return where data come from and go to; None where the project has no DVC at all.
+
+    Raises
+    ------
+    ForeignRemoteError
+        If only a branch names the place, and there is no `trust` in it.
+    """
     top = shared.workspace.top
     folders = [""]
     for tip in tips:
@@ -64,7 +71,8 @@ def depot_of(
             continue
     for folder in folders:
         if top is not None and settings.has_dvc(top / folder):
-            return Depot(top / folder, exchange.remote_of(top / folder, environ))
+            remote = exchange.remote_of(top / folder, environ, trust=trust)
+            return Depot(top / folder, remote, trust)
     return None
 
 
@@ -161,7 +169,7 @@ def send(
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs = _revs(shared, tips, data)
-        count = exchange.by_dvc("push", depot.project, revs) if revs and found.outs else 0
+        count = _by_dvc("push", depot, revs) if revs and found.outs else 0
         return DataMoved(by="dvc", remote=name, objects=count)
     cache = open_cache(depot.project)
     wanted = [out for out in found.outs if out.push]
@@ -197,7 +205,7 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None:
         revs = [*tips, *_data_commits(shared, set(products.values()))]
-        count = exchange.by_dvc("fetch", depot.project, revs)
+        count = _by_dvc("fetch", depot, revs)
         return DataMoved(by="dvc", remote=name, objects=count)
     wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
     moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
@@ -236,6 +244,10 @@ def follow(
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _by_dvc(verb: str, depot: Depot, revs: Sequence[CommitHash]) -> int:
+    return exchange.by_dvc(verb, depot.project, revs, trust=depot.trust)
 
 
 def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
@@ -287,7 +299,7 @@ def _follow(  # noqa: PLR0913 - as above, for one work tree
                 source = exchange.folder_cache(remote.folder)
                 exchange.send(source, cache, [out.md5 for out in wanted])
             else:
-                exchange.by_dvc("fetch", project, [move.after])
+                exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
         with dvclock.main_lock(project):
             files = [FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in wanted]
             result = refresh(top, files, cache)

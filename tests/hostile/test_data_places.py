@@ -1,0 +1,372 @@
+"""Where data and passwords go is said by the user's own settings, or by main: never by a branch.
+
+The control is the same branch with --trust, or with the same words in the user's own settings.
+"""
+
+from __future__ import annotations
+
+import http.server
+import shutil
+import threading
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from gitexp.cli.commands import COMMANDS
+from gitexp.cli.dispatch import dispatch
+from gitexp.data import owned, settings
+from gitexp.errors import ForeignRemoteError, UnsafeInputError
+from tests.build import BuiltRepo
+from tests.ops.sharing import BRANCH, Team, gitexp, make
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+EVIL: Final = "exp/evil"
+# Every command, as somebody types it who has a stranger's branch checked out.
+VERBS: Final[dict[str, tuple[tuple[str, ...], ...]]] = {
+    "push": (("push",), ("push", "idea"), ("push", "evil")),
+    "sync": (("sync",), ("sync", "idea")),
+    "pull": (("pull", "--data"), ("pull", "idea", "--data"), ("pull",)),
+    "run": (("run", "--repeats", "1", "--again"), ("run", "--dry-run"), ("run", "--resume")),
+    "doctor": (("doctor",), ("doctor", "--fix")),
+    "check": (("check",), ("check", "--remote")),
+    "review": (("review", "main...exp/evil"),),
+    "status": (("status",),),
+    "list": (("list",),),
+    "show": (("show",), ("show", "idea")),
+    "diff": (("diff", "main", "exp/idea"),),
+    "inputs": (("inputs", "main", "exp/idea"),),
+    "logs": (("logs",),),
+    "compare": (("compare", "idea"),),
+    "power": (("power", "idea"),),
+    "new": (("new", "x", "--metric", "acc:max", "--effect", ">0", "--hypothesis", "it is better"),),
+    "amend-plan": (("amend-plan", "idea", "--repeats", "3", "--why", "more"),),
+    "conclude": (("conclude", "idea", "-m", "x"),),
+    "rename": (("rename", "idea", "thought"), ("rename", "thought", "idea")),
+    "archive": (("archive", "idea", "--push"),),
+    "restore": (("restore", "idea"),),
+    "rm": (("rm", "idea", "--yes"),),
+    "maintenance": (("maintenance",),),
+    "hooks": (("hooks", "install"),),
+    "hook": (("hook", "post-checkout", "main", "HEAD", "1"),),
+    "witness": (("witness", "idea", "--push"),),
+    "init": (("init",),),
+    "completion": (("completion", "bash"),),
+    "test": (),  # two plain files
+    "worker": (),  # told by `run`
+    "comment": (),  # a code host
+    "merge-driver": (),  # Git
+}
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A team of which one has a run that is not shared; main names the store."""
+    folder = tmp_path_factory.mktemp("places") / "team"
+    team = make(folder)
+    assert gitexp(team.a, "run", "--repeats", "1").returncode == 0
+    return folder
+
+
+@pytest.fixture
+def team(ran: Path, tmp_path: Path) -> Team:
+    shutil.copytree(ran, tmp_path / "team", symlinks=True)
+    folder = tmp_path / "team"
+    made = Team(
+        BuiltRepo(folder / "origin.git"), folder / "store", BuiltRepo(folder / "a"),
+        BuiltRepo(folder / "b"),
+    )  # fmt: skip
+    made.a.git("remote", "set-url", "origin", made.origin.path.as_uri())
+    made.a.switch("main")  # whose store is that of this copy
+    config = made.a.show(".dvc/config")
+    made.a.commit({".dvc/config": config.replace(str(ran), str(folder))}, at=20)
+    made.a.git("push", "-q", "origin", "main")
+    (folder / "evil").mkdir()
+    return made
+
+
+def evil(team: Team, change: Callable[[str], str]) -> None:
+    """Check out a stranger's branch, with other settings of DVC."""
+    team.a.git("switch", "-q", "-C", EVIL, "main")
+    team.a.commit({".dvc/config": change(team.a.show(".dvc/config"))}, at=30)
+    came(team.a)
+
+
+def came(repo: BuiltRepo) -> None:
+    """Let what was committed here have come from elsewhere."""
+    shutil.rmtree(repo.path / ".git/logs")
+
+
+def taken(team: Team) -> list[Path]:
+    return [path for path in (team.store.parent / "evil").rglob("*") if path.is_file()]
+
+
+def to_evil(team: Team) -> Callable[[str], str]:
+    return lambda text: text.replace(str(team.store), str(team.store.parent / "evil"))
+
+
+def cache_in_evil(team: Team) -> Callable[[str], str]:
+    return lambda text: f"{text}[cache]\n    dir = {team.store.parent}/evil\n"
+
+
+def asked(team: Team, *argv: str) -> int:
+    return dispatch(["-C", str(team.a.path), *argv])
+
+
+def test_every_verb_is_in_the_table() -> None:
+    assert VERBS.keys() == {command.name for command in COMMANDS}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("place", [to_evil, cache_in_evil])
+def test_no_verb_sends_data_where_a_branch_says(
+    team: Team, place: Callable[[Team], Callable[[str], str]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil(team, place(team))
+    for ways in VERBS.values():
+        for argv in ways:
+            team.a.git("switch", "-q", "-f", EVIL)
+            code = asked(team, *argv)
+            said = capsys.readouterr()
+            assert code in range(7), (argv, said.err)
+            assert taken(team) == [], argv
+    assert "foreign-remote" not in said.err
+
+
+def test_push_shows_the_address_and_the_command_and_sends_to_it_only_then(
+    team: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil(team, to_evil(team))
+    before = team.origin.refs()
+    for verb in ("push", "sync"):
+        assert asked(team, verb) == 2
+        said = capsys.readouterr().err
+        assert f"url = {team.store.parent}/evil" in said
+        assert "--trust" in said
+    assert asked(team, "pull", "--data") == 2
+    assert team.origin.refs() == before
+    assert taken(team) == []
+    assert asked(team, "push", "idea", "--trust") == 0  # the control
+    assert taken(team) != []
+    assert not (team.store / "files").exists()
+    team.a.switch("main")
+    assert asked(team, "push", "idea") == 0
+    assert asked(team, "pull", "idea", "--data") == 0
+
+
+def test_a_cache_of_the_branchs_takes_nothing_unless_it_is_ones_own(
+    team: Team, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evil(team, cache_in_evil(team))
+    assert asked(team, "run", "--repeats", "1") == 2
+    assert f"dir = {team.store.parent}/evil" in capsys.readouterr().err
+    assert taken(team) == []
+    own = f"[cache]\n    dir = {team.store.parent}/evil\n"
+    (team.a.path / ".dvc/config.local").write_text(own)
+    assert asked(team, "run", "--repeats", "1") == 0  # the control
+    assert taken(team) != []
+
+
+# --- whose settings they are ----------------------------------------------------------------------
+
+ADDED: Final = {
+    "another address": lambda text: text.replace("/store", "/other"),
+    "an endpoint": lambda text: f"{text}    endpointurl = https://evil.invalid\n",
+    "a key file": lambda text: f"{text}    keyfile = /home/ada/.ssh/id\n",
+    "a second remote": lambda text: f"{text}['remote \"x\"']\n    url = /x\n",
+    "another default": lambda text: text.replace("remote = store", "remote = public"),
+    "a key less": lambda text: text.replace("    jobs = 2\n", ""),
+    "a folder of DVC's": lambda text: f"{text}[core]\n    site_cache_dir = /home/ada\n",
+    "a state": lambda text: f"{text}[state]\n    dir = /home/ada\n",
+    "a text over lines": lambda text: f"x = '''\n{text}'''\n[core]\nremote = evil\n",
+    "an interpolation": lambda text: f"{text}[x]\n    y = %(z)s\n",
+}
+
+
+@pytest.fixture
+def placed(repo: BuiltRepo) -> BuiltRepo:
+    """A project whose main names two remotes, and that knows a remote of Git's."""
+    text = "[core]\n    remote = store\n['remote \"public\"']\n    url = /public\n"
+    text += "['remote \"store\"']\n    url = /store\n    jobs = 2\n"
+    repo.commit({".dvc/config": text, ".dvc/.gitignore": "/config.local\n/cache\n/tmp\n"})
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    repo.git("update-ref", "refs/remotes/mallory/main", "main")
+    repo.switch("exp/evil", create=True)
+    return repo
+
+
+def refuse(repo: BuiltRepo) -> None:
+    owned.refuse_foreign(settings.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)})
+
+
+@pytest.mark.parametrize("kind", ADDED)
+def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: str) -> None:
+    refuse(placed)  # the control: as main has it
+    text = placed.show(".dvc/config")
+    placed.commit({".dvc/config": ADDED[kind](text)}, at=2)
+    came(placed)
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
+    placed.git("update-ref", "refs/remotes/mallory/main", "HEAD")  # a fork's main changes nothing
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
+    placed.git("update-ref", "refs/remotes/origin/main", "HEAD")
+    refuse(placed)  # the upstream has taken it
+
+
+def test_what_a_person_types_is_his_own(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config")
+    other = text.replace("/store", "/other")
+    placed.write({".dvc/config": other})
+    refuse(placed)
+    placed.git("add", ".dvc/config")
+    refuse(placed)
+    placed.git("commit", "-qm", "moved")
+    refuse(placed)
+    came(placed)  # as somebody else's clone would see it
+    with pytest.raises(ForeignRemoteError, match="/other"):
+        refuse(placed)
+    placed.write({".dvc/config.local": "['remote \"store\"']\n    url = /mine\n"})
+    refuse(placed)
+
+
+def test_what_was_built_upon_a_strangers_settings_stays_his(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config").replace("/store", "/evil")
+    placed.commit({".dvc/config": text}, at=2)
+    came(placed)
+    placed.commit({".dvc/config": text.replace("/public", "/mine")}, at=3)
+    placed.commit({".dvc/config": text.replace("/public", "/mine").replace("2", "3")}, at=4)
+    with pytest.raises(ForeignRemoteError, match="/evil") as caught:
+        refuse(placed)
+    assert "/mine" not in caught.value.found
+
+
+def test_a_global_setting_does_not_hide_what_goes_before_it(placed: BuiltRepo) -> None:
+    (placed.path.parent / ".config/dvc").mkdir(parents=True)
+    (placed.path.parent / ".config/dvc/config").write_text("['remote \"store\"']\n    url = /a\n")
+    placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/b")}, at=2)
+    came(placed)
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
+    placed.commit({".dvc/config": placed.show(".dvc/config").replace("/b", "/a")}, at=3)
+    came(placed)
+    refuse(placed)
+
+
+def test_an_older_main_from_which_a_branch_began_counts(placed: BuiltRepo) -> None:
+    text = placed.show(".dvc/config")
+    placed.switch("main")
+    placed.commit({".dvc/config": text.replace("/store", "/moved")}, at=2)
+    placed.git("update-ref", "refs/remotes/origin/main", "main")
+    placed.switch("exp/evil")
+    refuse(placed)
+
+
+def test_where_nothing_came_from_others_all_is_ones_own(placed: BuiltRepo) -> None:
+    placed.commit({".dvc/config": placed.show(".dvc/config").replace("/store", "/b")}, at=2)
+    came(placed)
+    placed.git("branch", "-q", "-D", "main")
+    placed.git("update-ref", "-d", "refs/remotes/origin/main")
+    with pytest.raises(ForeignRemoteError):  # mallory's is here
+        refuse(placed)
+    placed.git("update-ref", "-d", "refs/remotes/mallory/main")
+    refuse(placed)
+
+
+@pytest.mark.parametrize("name", ["config.local", "cache", "tmp", "config", "."])
+def test_neither_links_nor_what_is_private_may_be_tracked(placed: BuiltRepo, name: str) -> None:
+    path = placed.path / ".dvc" / name
+    elsewhere = placed.path / "elsewhere"
+    if name in {".", "config"}:
+        path.rename(elsewhere)
+    else:
+        elsewhere.mkdir()
+    path.symlink_to(elsewhere)
+    if name not in {".", "config"}:
+        refuse(placed) if name != "config.local" else None  # the control: not tracked
+    placed.git("add", "-A", "-f")
+    placed.git("commit", "-q", "-m", "tidy")
+    with pytest.raises(UnsafeInputError):
+        refuse(placed)
+
+
+@pytest.mark.parametrize("attributes", ["* ident", "* filter=x"])
+def test_what_git_writes_otherwise_than_it_holds_is_no_change_of_the_users(
+    placed: BuiltRepo, attributes: str
+) -> None:
+    text = placed.show(".dvc/config").replace("/store", "/evil/$Id$")
+    placed.commit({".dvc/config": text}, at=2)
+    placed.commit({".gitattributes": f"{attributes}\n"}, at=3)
+    came(placed)
+    (placed.path / ".dvc/config").unlink()  # Git writes it anew, as the attributes say
+    placed.git("checkout", "-q", "--", ".dvc/config")
+    with pytest.raises(ForeignRemoteError):
+        refuse(placed)
+
+
+# --- DVC itself -----------------------------------------------------------------------------------
+
+
+class Store(http.server.BaseHTTPRequestHandler):
+    """Takes whatever comes, and notes with which password."""
+
+    seen: Final[list[tuple[str, str]]] = []
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.seen.append((self.path, self.headers.get("Authorization", "")))
+        self.close_connection = True
+        self.send_response(200)
+        self.end_headers()
+
+    def do_HEAD(self) -> None:
+        self.send_response(404)
+        self.end_headers()
+
+    do_GET = do_HEAD  # noqa: N815  as the library calls them
+    do_POST = do_PUT  # noqa: N815
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[str]:
+    made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
+    Store.seen.clear()
+    thread = threading.Thread(target=made.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{made.server_address[1]}"
+    made.shutdown()
+    made.server_close()
+    thread.join()
+
+
+@pytest.mark.slow
+@pytest.mark.network
+def test_dvc_goes_by_no_address_of_a_branch_that_is_sent_along(team: Team, server: str) -> None:
+    mine = f"{server}/mine"
+    text = "[core]\n    remote = store\n['remote \"store\"']\n    url = {}\n    method = PUT\n"
+    team.a.commit({".dvc/config": text.format(mine)}, at=25)
+    team.a.git("push", "-q", "origin", "main")
+    local = "['remote \"store\"']\n    auth = basic\n    user = ada\n    password = hunter2\n"
+    (team.a.path / ".dvc/config.local").write_text(local)
+    team.a.git("switch", "-q", BRANCH)
+    team.a.git("merge", "-q", "-X", "theirs", "-m", "m", "main")
+    pointer = team.a.files()
+    assert any(path.endswith(".dvc") for path in pointer)
+    other = text.format(f"{server}/evil") + "['remote \"x\"']\n    url = /x\n"
+    team.a.commit({".dvc/config": other}, at=30)  # a commit in what is sent, not its tip
+    team.a.commit({".dvc/config": text.format(mine)}, at=31)
+    assert asked(team, "push", "idea") == 0
+    assert Store.seen
+    assert all(path.startswith("/mine/") for path, _ in Store.seen)
+    assert any(password.startswith("Basic ") for _, password in Store.seen)  # the control
+    Store.seen.clear()
+    evil(team, lambda _: text.format(f"{server}/evil"))
+    for verb in ("push", "sync"):
+        assert asked(team, verb) == 2
+    assert asked(team, "pull", "--data") == 2
+    assert Store.seen == []
