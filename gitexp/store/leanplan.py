@@ -55,7 +55,12 @@ def lean_plan(data: bytes, where: str) -> Plan:
         plan = _from_template(data, where)
     except (GitexpError, ValueError):  # the full reader finds the same, and says in which line
         plan = None
-    return plan_format.load(data, where) if plan is None else plan
+    return _in_full(data, where) if plan is None else plan
+
+
+@lru_cache(maxsize=4096)  # a rule after the other asks for each of a branch's thousands
+def _in_full(data: bytes, where: str) -> Plan:
+    return plan_format.load(data, where)
 
 
 def _from_template(data: bytes, where: str) -> Plan | None:

@@ -31,7 +31,7 @@ from gitexp.store import layout
 from gitexp.store.index import Index, Kind
 from tests.build import git_environment
 from tests.hostile.test_reading import attacked, paths
-from tests.hostile.test_trees import Odd
+from tests.hostile.test_trees import Odd, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,6 +131,7 @@ def before(attacked: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> Iterator[
     forget(attacked)
 
 
+@pytest.mark.slow
 def test_commits_that_cannot_be_read_are_named_and_stop_nobody(
     attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -264,6 +265,7 @@ def test_a_pattern_matches_what_trying_all_ways_matches(pattern: str, text: str)
 # --- trees -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_folders_that_hold_each_other_and_deep_ones_end(
     attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -285,6 +287,30 @@ def test_folders_that_hold_each_other_and_deep_ones_end(
                 assert dispatch(["-C", str(attacked.path), *argv]) in range(1, 7)
             said = capsys.readouterr()
             assert "larger or deeper than any project" in said.out + said.err
+
+
+@pytest.mark.slow
+def test_thousands_of_plans_in_an_unusual_layout_are_read_once(
+    attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = Odd(attacked)
+    text = attacked.show(layout.plan_path("a"), "exp/a").rstrip("\n")  # the quick reader wants it
+    entries = []
+    for number in range(2_000):
+        own = text.replace("name: a", f"name: p{number}").replace("exp/a", "exp/many")
+        blob = odd.write("blob", own.encode())
+        entries.append((b"100644", b"p%d.yaml" % number, blob))
+    plans = (b"40000", b"experiments", odd.tree(sorted(entries, key=lambda entry: entry[1])))
+    ours = [each for each in odd.entries("main:.gitexp") if each[1] != b"experiments"]
+    folder = odd.tree(sorted([*ours, plans], key=lambda entry: entry[1]))
+    root = [each for each in odd.entries("main") if each[1] != b".gitexp"]
+    root = ordered([*root, (b"40000", b".gitexp", folder)])
+    odd.commit("refs/remotes/hub/exp/many", odd.tree(root), "main")
+    with bounded():
+        dispatch(["-C", str(attacked.path), "check", "main..hub/exp/many"])
+        assert "p1999" in capsys.readouterr().out  # the control
+    with bounded():
+        assert answers(attacked, capsys) == before
 
 
 # --- records -----------------------------------------------------------------------------------
@@ -328,6 +354,7 @@ TABLES: Final[dict[str, tuple[int, int]]] = {  # rows that are there, rows that 
 }
 
 
+@pytest.mark.slow
 def test_large_tables_of_samples_are_refused_before_they_are_read(
     attacked: BuiltRepo, before: dict[str, object], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -358,6 +385,7 @@ def test_what_cannot_be_read_is_remembered_too(
     assert before
 
 
+@pytest.mark.slow
 def test_an_ended_list_keeps_what_it_learned(
     attacked: BuiltRepo, before: dict[str, object]
 ) -> None:
