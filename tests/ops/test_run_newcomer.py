@@ -106,7 +106,7 @@ def left(report: RunReport) -> list[str]:
 
 def test_what_a_command_leaves_undeclared_is_named_once_with_what_to_type(tmp_path: Path) -> None:
     repo = plain(tmp_path / "r", LEAVES + "open('table.csv', 'w').write('new')\n")
-    repo.commit({".gitignore": "*.log\n", "table.csv": "old"}, at=3)
+    repo.commit({".gitignore": "*.log\n", "table.csv": "old", "README.md": "what it is"}, at=3)
     report = run(repo.workspace, RunRequest(repeats=2, jobs=2))
     (said,) = left(report)
     assert [w for w in report.warnings if "the command rewrote table.csv, which Git holds" in w]

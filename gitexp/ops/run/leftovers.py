@@ -46,6 +46,7 @@ def warnings(setting: Setting) -> tuple[str, ...]:
     said = _held(setting)
     slots = [slot for slot in map(Path, setting.slots) if Path(f"{slot}.used").exists()]
     edited = {key.file for key in (*setting.overrides, *config.seed.every)}
+    edited |= {posixpath.relpath(path, config.project or ".") for path in setting.left_out}
     changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
     if changed:
         lost = "the change is in no record, and goes with the worktree"
