@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 VARIABLE: Final = "GITEXP_SEED"
-SEED_NAME: Final = re.compile(r"(^|_)(seed|random_state|rng_seed)$", re.IGNORECASE)
+SEED_NAME: Final = re.compile(r"(^|[_.-])(seed|random[_-]state)$", re.IGNORECASE)
 SEED_CALL: Final = re.compile(
-    r"(^|[_.])(seed|seed_all|default_rng|RandomState|Random|PRNGKey|SeedSequence|manual_seed|PCG64"
-    r"|seed_everything|MT19937|Philox)$"
+    r"(^|[_.])(seed|seed_all|default_rng|RandomState|Random|PRNGKey|SeedSequence|PCG64(DXSM)?|SFC64"
+    r"|seed_everything|MT19937|Philox|check_random_state|set_?state|set_rng_state)$"
 )
 # What divides data or makes them: where both sides do so alike, both speak of these data.
 _OF_DATA = re.compile(r"split|[fF]old|^make_|^fetch_|^load|^sample$|^resample$|[sS]huffle")
@@ -42,6 +42,10 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
 )
 _DECLARES = frozenset(("add_argument", "option", "Option"))
+_HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
+# What gives the entries of a mapping, or the mapping itself, again.
+_SAME = frozenset(("vars", "asdict", "deepcopy", "to_container", "items", "get", "copy", "_asdict"))
+_CONFIG = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _LOADS = re.compile(r"load|open|Path|read|parse_args|^parse$|^vars$|^str$|^join$")
 _ELSEWHERE = re.compile(  # another program, but for what only looks
     r"\b(subprocess\.\w+|os\.system|popen)\((?!\s*\[?\s*f?[\"'](git|nvidia-smi|pip)\b"
@@ -60,14 +64,15 @@ class Draw:
 
     path: str
     name: str  # of what is called, "" for a table
-    node: ast.Call | ast.Dict
+    node: ast.AST
+    line: int
     number: ast.Constant | None  # the seed, where the text has it
     at: str  # path of the file that has the number
 
     @property
     def is_of_data(self) -> bool:
         """Whether it only divides or makes data, by its name or that of its file."""
-        return bool(_OF_DATA.search(self.name) or _DATA_FILE.search(self.path))
+        return is_of_data(self.name, self.path)
 
 
 @dataclass(slots=True)
@@ -79,30 +84,41 @@ class Scripts:
     trees : Mapping of str to ast.AST
     words : collection of str
         By which these scripts know the seed that they are given: an option, the key of a parameter.
+    files : collection of str
+        Names of the files of settings that they may read, whose keys were looked at.
     """
 
     trees: Mapping[str, ast.AST]
     words: Collection[str] = ()
+    files: Collection[str] = ()
     _values: dict[str, list[tuple[str, ast.expr]]] = field(
         default_factory=lambda: defaultdict(list)
     )
     _own: dict[str, list[ast.arguments]] = field(default_factory=dict)
-    _fields: set[int] = field(default_factory=set)
+    _aside: set[int] = field(default_factory=set)  # what gives no value where a seed is given
+    _imported: dict[str, str] = field(default_factory=dict)
+    _open: set[str] = field(default_factory=set)  # parameters that a call in the text need not give
     _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
 
-    def __post_init__(self) -> None:
-        """Collect the values of names; attributes, keys and parameters are names like others."""
+    def __post_init__(self) -> None:  # noqa: C901  one case for each kind of node
+        """Collect the values of names; `.name` is an attribute or a key, whatever it is of."""
         nodes = [(path, node) for path, tree in self.trees.items() for node in ast.walk(tree)]
+        for tree in self.trees.values():
+            self._imported |= imported(tree)
         for path, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._define(path, node)
+            elif isinstance(node, ast.Try) and any(map(_is_variable, ast.walk(node))):
+                self._aside |= {id(e) for each in node.handlers for e in ast.walk(each)}
+            elif isinstance(node, ast.If) and _asks_for_seed(node.test):
+                self._aside |= {id(e) for each in node.orelse for e in ast.walk(each)}
         for path, node in nodes:
-            for name, value in self._given(node) if id(node) not in self._fields else ():
+            for name, value in self._given(node) if id(node) not in self._aside else ():
                 self._values[name].append((path, value))
         for path, node in nodes:
             for arguments in self._own.get(getattr(node, "name", ""), ()):
                 for name, value in _defaults(arguments).items():
-                    if name not in self._values:
+                    if name not in self._values and name not in self.words:
                         self._values[name].append((path, value))
         self._settle()
 
@@ -115,7 +131,15 @@ class Scripts:
             arguments.append(
                 ast.arguments([], names, None, [], [], None, [v for v in values if v is not None])
             )
-            self._fields |= {id(each) for each in fields}
+            self._aside |= {id(each) for each in fields}
+            for set_here in own.body:
+                if isinstance(set_here, ast.Assign):
+                    for key in (key for target in set_here.targets for key in _targets(target)):
+                        self._values[f".{key}"].append((path, set_here.value))
+        elif own.args.kwarg is not None or own.decorator_list:
+            kwarg = [own.args.kwarg] if own.args.kwarg else []
+            named = own.args.args if own.decorator_list and self.files else []
+            self._open |= {each.arg for each in (*kwarg, *named)}
         for each in ast.walk(own):
             if isinstance(each, ast.FunctionDef) and each.name in {own.name, "__init__"}:
                 arguments.append(each.args)
@@ -124,33 +148,121 @@ class Scripts:
 
     def _settle(self) -> None:
         """Find the names that stand for the seed of a repeat, whatever else they may stand for."""
-        self._live.update(self.words)
+        self._live.update(self.words, (f".{word}" for word in self.words))
+        self._live |= {n for n, e in self._values.items() if any(_is_none(v) for _, v in e)}
         for _ in range(_ROUNDS):  # what may, then what cannot but
             self._live |= {n for n, e in self._values.items() if any(self._are_live(n, e))}
         for _ in range(_ROUNDS):
-            self._live -= {n for n, e in self._values.items() if not all(self._are_live(n, e))}
+            self._live -= {
+                name
+                for name, values in self._values.items()
+                if not all(self._are_live(name, values)) or all(_is_none(v) for _, v in values)
+            }
 
     def draws(self) -> Iterator[Draw]:
         """Yield what draws on a seed that no repeat changes."""
         for path, name, node, value in self._seeds():
             if not self._is_live(value):
                 at, number = self._number(path, value)
-                yield Draw(path, name, node, number, at)
+                yield Draw(path, name, node, value.lineno, number, at)
 
-    def numbers(self) -> Iterator[tuple[str, ast.Constant]]:
-        """Yield the numbers that a name of a seed stands for, each with its file."""
+    def numbers(self) -> Iterator[tuple[str, str, ast.Constant]]:
+        """Yield the names of seeds that stand for numbers, each with the number and its file."""
         for name, values in self._values.items():
             for path, value in values if SEED_NAME.search(name) else ():
                 if isinstance(value, ast.Constant) and type(value.value) is int:
-                    yield path, value
+                    yield name, path, value
 
     def takes_seed(self) -> bool:
         """Whether something draws on a seed that each repeat changes."""
-        return any(self._is_live(value) for *_, value in self._seeds())
+        return any(
+            self._is_live(value)
+            for _, name, node, value in self._seeds()
+            if isinstance(node, ast.Call | ast.Dict) and name not in self._own
+        )
+
+    def unclear(self) -> Iterator[tuple[str, int]]:
+        """Yield where a seed may get in unseen: file and line.
+
+        Each key, keyword and attribute that is named like a seed is looked at where it gets its
+        value. What is left is what has no name in the text.
+        """
+        for path, tree in self.trees.items():
+            modules = imported(tree)
+            for node in ast.walk(tree):
+                if isinstance(node, ast.Call) and not self._is_clear(node, modules):
+                    yield path, node.lineno
+
+    def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
+        name, given = called(call, modules)[-1], call.args
+        unnamed = [each.value for each in call.keywords if each.arg is None]
+        if isinstance(call.func, ast.Name) and name in {"eval", "exec", "__import__"}:
+            return False
+        if name == "instantiate" or (name == "setattr" and not _text(given[1:2])):
+            unnamed += given[-1:]
+        elif name == "import_module":
+            top = _text(given).partition(".")[0]
+            return top in {*_KNOWN, *sys.stdlib_module_names, *self._stems()}
+        elif name == "getattr" and not _text(given[1:2]):
+            return _root(given[0]) not in modules
+        return name in {"print", "format", "log_params"} or all(map(self._is_known, unnamed))
+
+    def _is_known(self, node: ast.AST, above: tuple[str, ...] = ()) -> bool:  # noqa: C901, PLR0911
+        """Whether all entries of a mapping stand in the text, or in a file that was looked at."""
+        key = _key(node)
+        if isinstance(node, ast.Name | ast.Attribute | ast.Subscript) and key not in above:
+            values = [value for _, value in self._values.get(key, ())]
+            if values or key in self._open:
+                return all(self._is_known(each, (*above, key)) for each in values)
+        match node:
+            case ast.Constant(value=value):
+                is_file = isinstance(value, str) and bool(_CONFIG.search(value))
+                name = str(value).rpartition("/")[2]
+                return name in self.files if is_file else value is None or isinstance(value, str)
+            case ast.Dict():
+                texts = [_text([k]) if k else self._is_known(v, above) for k, v in _pairs(node)]
+                return all(texts)
+            case ast.Attribute(attr="argv") | ast.JoinedStr():
+                return bool(self.files)
+            case ast.Name():
+                return key in above
+            case ast.Attribute(value=base) | ast.Subscript(value=base):
+                return self._is_known(base, above)
+            case ast.Call():
+                return self._is_known_call(node, above)
+            case ast.DictComp():
+                return all(self._is_known(each.iter, above) for each in node.generators)
+            case ast.BinOp() | ast.BoolOp() | ast.IfExp():
+                parts = [e for e in ast.iter_child_nodes(node) if isinstance(e, ast.expr)]
+                parts = [e for e in parts if e is not getattr(node, "test", None)]
+                return all(self._is_known(each, above) for each in parts)
+        return False
+
+    def _is_known_call(self, call: ast.Call, above: tuple[str, ...]) -> bool:
+        name = called(call, self._imported)[-1]
+        if name in self._own:
+            values = self._values.get(f"{name}()", ())
+            return all(self._is_known(value, (*above, name)) for _, value in values)
+        if name in _HOLDS and not call.args:
+            return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
+        if name == "parse_args":
+            nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
+            calls = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
+            return all(_text(each.args) for each in calls)
+        loads = name == "ConfigParser" or _LOADS.search(name)
+        if not (loads and self.files) and name not in {*_SAME, "dict"}:
+            return False
+        base = [call.func.value] if isinstance(call.func, ast.Attribute) else []
+        of = call.args[:1] if loads or name in {"vars", "asdict", "dict", "deepcopy"} else base
+        of = of or (base if loads else [])
+        return all(self._is_known(each, above) for each in of)
+
+    def _stems(self) -> set[str]:
+        return {part for path in self.trees for part in path.removesuffix(".py").split("/")}
 
     def strange(self, texts: Collection[str]) -> str:
         """Return a library, or a program, that may draw from a seed of its own, "" for none."""
-        own = {part for path in self.trees for part in path.removesuffix(".py").split("/")}
+        own = self._stems()
         for tree in self.trees.values():
             for name in imported(tree).values():
                 top = name.partition(".")[0]
@@ -173,7 +285,7 @@ class Scripts:
                 if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
                     continue
                 key = node.arg if isinstance(node, ast.arg) else _key(node)
-                said = isinstance(node, ast.Constant) and named.search(spelled(key))
+                said = isinstance(node, ast.Constant) and named.search(spelled(key.lstrip(".")))
                 if key == VARIABLE or key in self._live or said:
                     return True
                 if isinstance(node, ast.keyword) and node.arg is None:
@@ -204,7 +316,7 @@ class Scripts:
                 case ast.Subscript(value=base, slice=ast.Constant(value=str() as name)):
                     return below(base, name)
                 case ast.Call(func=ast.Attribute(value=base, attr="get"), args=[first, *_]):
-                    return below(base, _key(first)) if _key(first) else None
+                    return below(base, _text([first])) if _text([first]) else None
                 case ast.Call() if _LOADS.search(called(node)[-1]):
                     given = [*node.args, *(k.value for k in node.keywords)]
                     given += [node.func.value] if isinstance(node.func, ast.Attribute) else []
@@ -215,7 +327,7 @@ class Scripts:
 
         def below(base: ast.expr, name: str) -> tuple[str, ...] | None:
             if (above := part(base)) is None:
-                return parts.get(name)
+                return parts.get(f".{name}")
             looked_up.add(id(base))
             return (*above, name)
 
@@ -233,6 +345,8 @@ class Scripts:
                 break
             parts = found  # type: ignore[assignment]
         followed = {id(value) for values in given.values() for value in values}
+        options = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
+        followed -= {id(each.value) for call in options for each in call.keywords}
         reached = [(node, part(node)) for node in nodes]
         return any(
             where is not None
@@ -262,26 +376,50 @@ class Scripts:
                 return True
         return False
 
-    def _seeds(self) -> Iterator[tuple[str, str, ast.Call | ast.Dict, ast.expr]]:
-        """Yield what takes a seed, with it; not what draws anew each time."""
+    def _seeds(self) -> Iterator[tuple[str, str, ast.AST, ast.expr]]:
+        """Yield what gives a seed, with it, wherever it goes; not what draws anew each time."""
         for path, tree in self.trees.items():
             modules = imported(tree)
             for node in ast.walk(tree):
-                if isinstance(node, ast.Dict):
-                    name, pairs = "", zip(node.keys, node.values, strict=True)
-                    given = [v for k, v in pairs if SEED_NAME.search(str(getattr(k, "value", "")))]
-                elif isinstance(node, ast.Call):
-                    owner, name = ("", *called(node, modules))[-2:]
-                    if name in self._own:  # its own text shows what it does with it
-                        continue
-                    given = [k.value for k in node.keywords if SEED_NAME.search(k.arg or "")]
-                    if SEED_CALL.search(name) or (owner, name) == ("random", "key"):
-                        given = [*node.args[:1], *given]
-                else:
-                    continue
-                for each in given:
-                    if not (isinstance(each, ast.Constant) and each.value is None):
-                        yield path, name, node, each
+                for name, value in (
+                    self._taken(node, modules) if id(node) not in self._aside else ()
+                ):
+                    if not (isinstance(value, ast.Constant) and value.value is None):
+                        yield path, name, node, value
+
+    def _taken(self, node: ast.AST, modules: Mapping[str, str]) -> Iterator[tuple[str, ast.expr]]:
+        """Yield the seeds that a node gives to something, with the name of that."""
+        match node:
+            case ast.Dict():
+                yield from (("", v) for k, v in _pairs(node) if SEED_NAME.search(_text([k])))
+            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                names = [key for target in targets for key in _targets(target)]
+                yield from ((n, node.value) for n in names if n[:1] == "." and SEED_NAME.search(n))
+            case ast.ClassDef():
+                own = [each for each in node.body if isinstance(each, ast.Assign)]
+                pairs = [(key, e.value) for e in own for t in e.targets for key in _targets(t)]
+                yield from (pair for pair in pairs if SEED_NAME.search(pair[0]))
+            case ast.Call():
+                yield from self._taken_by(node, modules)
+
+    def _taken_by(
+        self, call: ast.Call, modules: Mapping[str, str]
+    ) -> Iterator[tuple[str, ast.expr]]:
+        owner, name = ("", *called(call, modules))[-2:]
+        if name in _DECLARES:
+            options = [pair for pair in _declared(call) if pair[0] not in self.words]
+            yield from (pair for pair in options if SEED_NAME.search(pair[0]))
+            return
+        given: list[ast.expr] = []
+        if SEED_CALL.search(name) or (owner, name) == ("random", "key"):
+            given += call.args[:1]
+        if name == "setattr" and SEED_NAME.search(_text(call.args[1:2])):
+            given += call.args[2:]
+        yield from ((name, each) for each in given)
+        for each in call.keywords:
+            if each.arg and SEED_NAME.search(each.arg):
+                yield each.arg if is_of_data(each.arg) else name, each.value
 
     def _given(self, node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         """Yield the names to which a node gives a value, with it."""
@@ -295,53 +433,96 @@ class Scripts:
             case ast.withitem() if node.optional_vars is not None:
                 pairs = [(node.optional_vars, node.context_expr)]
             case ast.Dict():
-                pairs = [(k, v) for k, v in zip(node.keys, node.values, strict=True) if k]
-            case ast.Call() if (name := called(node)[-1]) in self._own:
-                given = {each.arg: each.value for each in node.keywords if each.arg}
-                yield from given.items()
-                for arguments in self._own[name]:
-                    names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
-                    if names[:1] in (["self"], ["cls"]):
-                        names = names[1:]
-                    elif isinstance(node.func, ast.Attribute) and not self._is_module(node.func):
-                        continue  # a method of something else
-                    positional = dict(zip(names, node.args, strict=False))
-                    yield from (_defaults(arguments) | positional | given).items()
+                pairs = [(k, v) for k, v in _pairs(node) if k]
+            case ast.Call():
+                yield from self._handed(node)
                 return
             case _:
                 return
         yield from ((key, value) for target, value in pairs for key in _targets(target) if key)
 
-    def _is_module(self, node: ast.Attribute) -> bool:
-        return any(_key(node.value) in imported(tree) for tree in self.trees.values())
+    def _handed(  # noqa: C901  one way for each kind of call
+        self, call: ast.Call
+    ) -> Iterator[tuple[str, ast.expr]]:
+        """Yield the names to which a call gives a value."""
+        name = called(call, self._imported)[-1]
+        given = {each.arg: each.value for each in call.keywords if each.arg}
+        if name in _DECLARES:
+            for key, value in _declared(call):
+                if key not in self.words:
+                    yield f".{key}", value
+                    if name == "option":  # of click: a parameter of what it decorates
+                        yield key, value
+        elif name in _HOLDS:
+            yield from ((f".{key}", value) for key, value in given.items())
+            if name == "update" and isinstance(call.func, ast.Attribute):
+                yield from ((_key(call.func.value), each) for each in call.args[:1])
+        elif name == "setattr":
+            yield from ((f".{_text(call.args[1:2])}", each) for each in call.args[2:])
+        for arguments in self._own.get(name, ()):
+            names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
+            if names[:1] in (["self"], ["cls"]):
+                names = names[1:]
+            elif isinstance(call.func, ast.Attribute) and not self._is_module(call.func):
+                continue  # a method of something else
+            positional = dict(zip(names, call.args, strict=False))
+            for key, value in (_defaults(arguments) | positional | given).items():
+                yield key, value
+                if not arguments.posonlyargs and name[:1].isupper():  # fields of a dataclass
+                    yield f".{key}", value
 
-    def _is_live(self, node: ast.AST) -> bool:  # noqa: PLR0911  one way for each kind of node
+    def _is_module(self, node: ast.Attribute) -> bool:
+        return _key(node.value) in self._imported
+
+    def _is_live(self, node: ast.AST) -> bool:  # noqa: C901, PLR0911  one way for each kind of node
         """Whether a value is what a repeat is given as its seed, handed on as it is."""
         match node:
             case ast.Name() | ast.Constant():
-                key = _key(node)
-                return key == VARIABLE or key in self._live
-            case ast.Attribute(attr=key):
-                known = key in self._live or key in self._values
-                return key in self._live if known else self._is_live(node.value)
-            case ast.Call() if (name := called(node)[-1]) in self._own:
+                return _is_variable(node) or _key(node) in self._live
+            case ast.Dict():  # what it holds is known by its keys
+                return False
+            case ast.Attribute(value=base) if _key(node) not in {*self._live, *self._values}:
+                if self._is_module(node):
+                    return node.attr in self._live
+                return self._is_live(base)
+            case ast.Attribute():
+                return _key(node) in self._live
+            case ast.Subscript(slice=ast.Constant(value=str())):
+                return _is_variable(node.slice) or _key(node) in self._live
+            case ast.Call() if (name := called(node, self._imported)[-1]) in self._own:
                 return f"{name}()" in self._live
             case ast.IfExp(body=one, orelse=two):
-                return self._is_live(one) and self._is_live(two)
-            case ast.BoolOp(op=ast.Or(), values=[one, *_]):
-                return self._is_live(one)
+                first, second = self._is_live(one), self._is_live(two)
+                if first and (second or _asks_for_seed(node.test) or self._is_empty(two)):
+                    return True
+                return second and self._is_empty(one)
+            case ast.BoolOp(op=ast.Or(), values=values):
+                return self._is_live(next((e for e in values if not self._is_empty(e)), values[0]))
         if _is_blunt(node):
             return False
         return any(self._is_live(child) for child in ast.iter_child_nodes(node))
 
     def _are_live(self, name: str, values: Iterable[tuple[str, ast.expr]]) -> Iterator[bool]:
-        return (self._is_live(value) for _, value in values if not _is_same(value, name))
+        return (
+            self._is_live(value)
+            for _, value in values
+            if not _is_same(value, name) and not _is_none(value)
+        )
+
+    def _is_empty(self, node: ast.AST) -> bool:
+        """Whether a value is None, an option that nobody gives."""
+        values = [_is_none(value) for _, value in self._values.get(_key(node), ())]
+        return (
+            _is_none(node)
+            or bool(values and all(values))
+            or (any(values) and _key(node) in self._live)
+        )
 
     def _number(self, path: str, node: ast.expr) -> tuple[str, ast.Constant | None]:
         """Return the number that a seed is in the end, and the file that has it."""
         for _ in range(3):  # a name may stand for a name that stands for a name
-            if isinstance(node, ast.Name) and self._values.get(node.id):
-                path, node = self._values[node.id][0]
+            if found := self._values.get(_key(node)):
+                path, node = found[0]
         is_number = isinstance(node, ast.Constant) and type(node.value) is int
         return path, node if is_number else None  # type: ignore[return-value]
 
@@ -368,6 +549,11 @@ def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[st
     while isinstance(node, ast.Attribute):
         parts.append(node.attr)
         node = node.value
+    if isinstance(node, ast.Call) and not parts and called(node) == ("getattr",):
+        parts, node = [_text(node.args[1:2])], node.args[0]
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
     if isinstance(node, ast.Name):
         parts += reversed((modules or {}).get(node.id, node.id).split("."))
     return tuple(reversed(parts)) or ("",)
@@ -387,16 +573,71 @@ def imported(tree: ast.AST) -> dict[str, str]:
     return names
 
 
+def is_of_data(*names: str) -> bool:
+    """Whether what has these names only divides or makes data."""
+    return any(_OF_DATA.search(name) or _DATA_FILE.search(name) for name in names)
+
+
 def _key(node: ast.AST) -> str:
-    """Return the name by which a value is known: a variable's, an attribute's, a key."""
+    """Return the name by which a value is known: a variable's; `.name` of an attribute, a key."""
     match node:
         case ast.Name():
             return node.id
         case ast.Attribute():
-            return node.attr
-        case ast.Constant(value=str() as text):
-            return text
+            return f".{node.attr}"
+        case (
+            ast.Constant(value=str() as text)
+            | ast.Subscript(slice=ast.Constant(value=str() as text))
+        ):
+            return f".{text}"
     return ""
+
+
+def _text(nodes: Sequence[ast.AST | None]) -> str:
+    """Return the first of some values, where it is a text, else ""."""
+    return (
+        str(getattr(nodes[0], "value", "")) if nodes and isinstance(nodes[0], ast.Constant) else ""
+    )
+
+
+def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    return list(zip(node.keys, node.values, strict=True))
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return _key(node)
+
+
+def _declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names of a declared option, with its default."""
+    given = {each.arg: each.value for each in call.keywords}
+    names = [text for each in call.args if (text := _text([each])).startswith("--")]
+    names = [_text([given["dest"]])] if "dest" in given else names[:1]
+    for name in names:
+        yield spelled(name), given.get("default", ast.Constant(None))
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_variable(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == VARIABLE
+
+
+def _asks_for_seed(test: ast.expr) -> bool:
+    """Whether a condition only asks if a seed is given, which it is in each repeat."""
+    parts = list(ast.walk(test))
+    match test:
+        case ast.Compare(ops=[ast.In()]):
+            return _is_variable(test.left)
+        case ast.Compare(ops=[ast.IsNot()]):
+            return _is_none(test.comparators[0]) and any(map(_is_variable, parts))
+        case ast.Compare(left=ast.Call() as left, ops=[ast.Gt() | ast.GtE()]):
+            return called(left) == ("len",) and any(_key(e).endswith("argv") for e in parts)
+    return isinstance(test, ast.Call | ast.Subscript) and any(map(_is_variable, parts))
 
 
 def _targets(node: ast.AST) -> Iterator[str]:
@@ -407,8 +648,8 @@ def _targets(node: ast.AST) -> Iterator[str]:
                 yield from _targets(each)
         case ast.Starred():
             yield from _targets(node.value)
-        case ast.Subscript():
-            yield _key(node.slice)
+        case ast.Subscript(value=base) if not _key(node):  # by a key that is not in the text
+            yield _key(base)
         case _:
             yield _key(node)
 

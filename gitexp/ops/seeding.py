@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, IdleSeedError
@@ -18,7 +18,16 @@ from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
-from gitexp.ops.chance import SEED_NAME, VARIABLE, Draw, Scripts, called, spelled
+from gitexp.ops.chance import (
+    SEED_CALL,
+    SEED_NAME,
+    VARIABLE,
+    Draw,
+    Scripts,
+    called,
+    is_of_data,
+    spelled,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -43,9 +52,16 @@ _OTHER_LANGUAGES = re.compile(
     r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
 )
 _CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
-_IMPORTS = re.compile(r"(?:\bimport\b|\bfrom\b|-m\b)[^\n#]*")
-_HANDED_ON = re.compile(r"--?([\w-]+)[ =][\"']?\$\{?GITEXP_SEED")
-_NUMBERED = re.compile(r"seed\W{0,3}\d", re.IGNORECASE)
+_IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
+_HANDED_ON = re.compile(r"([\w-]+)[ =][\"']?\$\{?GITEXP_SEED")
+_NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
+_GIVEN = re.compile(  # on a command line
+    r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
+)
+_DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
+_SETTINGS = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
+_RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
+_ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
 _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
     r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
     r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
@@ -78,6 +94,7 @@ class Held:
     why: str  # "train.py, line 3 holds its seed fast: ..."
     how: str  # what to change in this project
     where: str = ""  # of a number in the text, "" where the text only does not show enough
+    shared: bool = False  # whether the other side has it, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +152,14 @@ class Code:
 
     def advice(self) -> str:
         """Return what a repeat's seed can change of a project, where that is worth a word."""
-        if self.config.seed.params or self.config.seed.arg is not None:
-            held = self.fast()
-            return "" if held is None else f"{held.why}; {held.how}"
-        if self.able() and not self._option():
+        has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
+        takes = self._takes()
+        held = self.held(self) if takes else self.fast() if has_rule else None
+        if held is not None and held.where:
+            return f"{held.why}; {held.how}"
+        if has_rule:
+            return ""
+        if takes or (self.able() and not self._option()):
             return (
                 f"no seed parameter was found: repeats differ in {VARIABLE} alone; "
                 "see seed: in the settings"
@@ -157,7 +178,7 @@ class Code:
             next_step=self._how(places),
         )
 
-    def _how(self, places: Sequence[Fixed]) -> str:
+    def _how(self, places: Sequence[Fixed]) -> str:  # noqa: PLR0911  one for each kind of place
         """Return what to change, in the words of the settings."""
         rule, option, key = self.config.seed, self._option(), self._parameter()
         if option:
@@ -180,6 +201,12 @@ class Code:
         number = first.number or "what it has"
         if source:
             return f"in {first.where}, take {source} instead of {number}{also}, and commit"
+        if ":" in first.line and not first.instead:  # of a file of settings
+            return (
+                f"gitexp init --seed-param {ParamKey(first.where, first.line.split(':')[0])}{also}"
+            )
+        if not first.instead:
+            return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
         return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"
 
     def held(self, other: Code) -> Held | None:
@@ -193,22 +220,37 @@ class Code:
         reached = self._reached()
         try:
             scripts, theirs = self._scripts(reached), other._scripts(other._reached())
-            alike = {ast.unparse(each.node) for each in theirs.draws() if each.is_of_data}
-            draws = [e for e in scripts.draws() if ast.unparse(e.node) not in alike]
+            both = {ast.unparse(each.node) for each in theirs.draws()}
+            draws = [(e, ast.unparse(e.node) in both) for e in self._ranked(scripts)]
             steered = scripts.takes_seed() or (not scripts.trees and self.able())
             strange = scripts.strange(list(reached.values()))
+            unclear = next(scripts.unclear(), None)
         except RecursionError:  # nobody's own code
             return Held("nothing shows that there is no chance in it", self._how(()))
-        places = list(dict.fromkeys(self._place(each) for each in draws))
-        for path, text in reached.items():
-            if path not in scripts.trees and not steered and (found := _NUMBERED.search(text)):
-                line = text[: found.start()].count("\n")
-                where = f"{path}, line {line + 1}"
-                places.append(Fixed(where, text.split("\n")[line].strip(), "", ""))
+        places = {self._place(e): alike for e, alike in draws if not (alike and e.is_of_data)}
+        numbers, theirs_numbers = self._numbers(), other._numbers()
+        places |= {
+            each: each in theirs_numbers
+            for each, kept in numbers.items()
+            if not (each in theirs_numbers and kept)
+        }
+        rest = {path: text for path, text in reached.items() if path not in scripts.trees}
+        for path, text in rest.items() if not steered else ():
+            if found := _NUMBERED.search(text):
+                above = text[: found.start()].count("\n")
+                where = f"{path}, line {above + 1}"
+                places[Fixed(where, text.split("\n")[above].strip(), "", "")] = False
         if places:
-            more = f" (and {len(places) - 1} more)" if places[1:] else ""
-            why = f"{places[0].where} holds its seed fast{more}: {places[0].line}"
-            return Held(why, self._how(places), places[0].where)
+            first, more = next(iter(places)), len(places) - 1
+            why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
+            how, shared = self._how(tuple(places)), any(places.values())
+            return Held(f"{why}: {first.line}", how, first.where, shared)
+        if unclear is not None:
+            at, number = unclear
+            line = reached[at].split("\n")[number - 1].strip()
+            where = _where(at, number)
+            why = f"{where} may hand on a seed that stands fixed, which its text does not show"
+            return Held(f"{why}: {line}", f"in {where}, write out what is handed on, with its seed")
         unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
@@ -218,8 +260,16 @@ class Code:
     def fast(self) -> Held | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
         found = self.held(self)
-        takes = found is not None and self._scripts(self._reached()).takes_seed()
-        return None if found is None or not found.where or takes else found
+        if found is None or not found.where or self._takes():
+            return None
+        return replace(found, shared=False)
+
+    def _takes(self) -> bool:
+        """Whether something draws on the seed of a repeat."""
+        try:
+            return self._scripts(self._reached()).takes_seed()
+        except RecursionError:  # nobody's own code
+            return False
 
     def _scripts(self, reached: Mapping[str, str]) -> Scripts:
         """Return what is executed of Python, with the names of the seed in it."""
@@ -232,13 +282,60 @@ class Code:
         words = {key.key.rpartition(".")[2] for key in rule.params}
         words |= {"argv", _option_name(rule.arg)} if rule.arg is not None else set()
         texts = [self.config.command or "", *reached.values()]
+        files = {path.rpartition("/")[2] for path in self._settings()}
         words |= {_option_name(found) for text in texts for found in _HANDED_ON.findall(text)}
         for node in (node for tree in trees.values() for node in ast.walk(tree)):
             if isinstance(node, ast.Call) and called(node)[-1] in {"add_argument", "option"}:
                 every = [*node.args, *(k.value for k in node.keywords if k.arg == "dest")]
                 names = {_option_name(str(e.value)) for e in every if isinstance(e, ast.Constant)}
                 words |= names if names & words else set()
-        return Scripts(trees, words)
+        return Scripts(trees, words, files)
+
+    def _settings(self) -> dict[str, str]:
+        """Return the files of settings that something in the text names, or a folder of theirs."""
+        code = [self.config.command or "", *self._reached().values()]
+        every = {p: t for p, t in self.texts if _SETTINGS.search(p) and not _RESULTS.search(p)}
+        named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
+        return {
+            path: text
+            for path, text in every.items()
+            if self._is_params(path)
+            or (
+                not path.startswith(".")
+                and path not in self.config.metrics
+                and not named.isdisjoint(re.findall(r"\w+", path.rpartition(".")[0]))
+            )
+        }
+
+    def _given(self, path: str, text: str) -> dict[Fixed, bool]:
+        """Return the seeds that a command line has as numbers."""
+        words = {_option_name(self.config.seed.arg)} if self.config.seed.arg is not None else set()
+        return {
+            Fixed(path, f"{name} {number}", "", number): is_of_data(spelled(name))
+            for name, number in _GIVEN.findall(text)
+            if spelled(name) not in words
+        }
+
+    def _numbers(self) -> dict[Fixed, bool]:
+        """Return the seeds in files of settings that no repeat changes, and if they are of data."""
+        rule, found = self.config.seed, self._given("the command", self.config.command or "")
+        for path, text in self._reached().items():
+            found |= self._given(path, text) if path.endswith((".sh", ".bash")) else {}
+        for path, text in self._settings().items():
+            try:
+                parsed = params.flatten(params.parse(text.encode(), path))
+                values = {key: str(value) for key, value in parsed.items()}
+            except GitexpError:
+                values = dict(_ENTRY.findall(text))
+            for name, value in values.items():
+                key = ParamKey(path, name)
+                found |= self._given(path, value)
+                if key in rule.params or not value.lstrip("-").isdigit():
+                    continue
+                if SEED_NAME.search(name):
+                    kept = key in rule.fixed or is_of_data(name.replace(".", "_"), path)
+                    found[Fixed(path, f"{name}: {value}", "", value)] = kept
+        return found
 
     def _reached(self) -> dict[str, str]:
         """Return the files that a command names, those that they name or import, and so on.
@@ -270,22 +367,36 @@ class Code:
         """Return where a seed stands in the text, and what to write instead."""
         if draw.number is not None:
             return _place(draw.at, dict(self.texts)[draw.at], draw.number)
-        line = dict(self.texts)[draw.path].split("\n")[draw.node.lineno - 1].strip()
+        line = dict(self.texts)[draw.path].split("\n")[draw.line - 1].strip()
         value = f'int(os.environ.get("{VARIABLE}", 0))'
-        return Fixed(_where(draw.path, draw.node.lineno), line, f"the seed as {value}", "")
+        return Fixed(_where(draw.path, draw.line), line, f"the seed as {value}", "")
 
     def fixed(self) -> tuple[Fixed, ...]:
         """Return the seeds that stand in the code, that of a model before that of its data."""
         try:
             scripts = self._scripts(self._reached())
-            draws = sorted(
-                scripts.draws(), key=lambda each: (each.is_of_data, not each.name[:1].isupper())
-            )
+            draws = self._ranked(scripts)
         except RecursionError:
             return ()
         texts = dict(self.texts)
-        named = [_place(path, texts[path], number) for path, number in scripts.numbers()]
-        return tuple(dict.fromkeys([*named, *map(self._place, draws)]))
+        numbers = sorted(scripts.numbers(), key=lambda each: is_of_data(each[0]))
+        named = [_place(path, texts[path], value) for _, path, value in numbers]
+        count = sum(not is_of_data(name) for name, *_ in numbers)
+        drawn = [self._place(each) for each in draws]
+        return tuple(dict.fromkeys([*named[:count], *drawn, *named[count:]]))
+
+    def _ranked(self, scripts: Scripts) -> list[Draw]:
+        """Return what draws on a fixed seed: models, then generators, then what is of the data."""
+        texts = {path: text.split("\n") for path, text in self.texts}
+        ranks = {
+            each: (
+                each.is_of_data or bool(_DATA_LINE.match(texts[each.path][each.line - 1])),
+                bool(SEED_CALL.search(each.name)),
+                not each.name[:1].isupper(),
+            )
+            for each in scripts.draws()
+        }
+        return sorted(ranks, key=ranks.__getitem__)
 
     def _is_params(self, path: str) -> bool:
         return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
@@ -358,9 +469,12 @@ def held(
 def step(held: Mapping[str, Held], plan: Plan) -> str:
     """Return the way back to a verdict: what to change on which side, and what to call then."""
     name, then = plan.baseline.name, "gitexp run --with-baseline"
-    parts = [held[CANDIDATE].how] if CANDIDATE in held else []
-    if BASELINE in held:
-        parts.append(f"on {name}: {held[BASELINE].how}")
+    shared = next((each.how for each in held.values() if each.shared), "")
+    parts = [held[CANDIDATE].how] if CANDIDATE in held and not shared else []
+    if BASELINE in held or shared:
+        parts.append(f"on {name}: {shared or held[BASELINE].how}")
+        if shared:  # mended on one side alone, the two would be measured under unlike conditions
+            parts.append(f"the same on the branch: git merge {shlex.quote(name)}")
         again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
         then = f"{again} and {then}"
     return "; ".join([*parts, f"then {then}"])

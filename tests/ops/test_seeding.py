@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
-from gitexp.ops.seeding import Code
+from gitexp.ops.seeding import Code, step
 from tests.ops.test_variation import COUNT, drawn
 
 if TYPE_CHECKING:
@@ -256,6 +257,59 @@ SOURCES = (  # how a script reads the seed that it is given, and what the settin
     (LOADED, 'p["train"]["seed"]', PARAM),
     (f"{LOADED}q = p['train']\n", 'q.get("seed", 1)', PARAM),
 )
+GIVEN = 'int(os.environ.get("GITEXP_SEED", 42))'
+OPTIONAL = PARSER.format("'--seed'")
+DEFAULTED = PARSER.format("'--seed', default=3")
+SOURCES += (  # idioms of scripts that take either
+    ("import os\n" + PARSER.format(f"'--seed', type=int, default={GIVEN}"), "a.seed", SeedRule()),
+    (f"import os\nS = {GIVEN}\n" + PARSER.format("'--seed', default=S"), "a.seed", SeedRule()),
+    (
+        f"import os\n{OPTIONAL}s = a.seed if a.seed is not None else {GIVEN}\n",
+        "s",
+        SeedRule(),
+    ),
+    (f"import os\n{OPTIONAL}s = a.seed or {GIVEN}\n", "s", SeedRule()),
+    (
+        f"import os\n{OPTIONAL}if a.seed is None:\n a.seed = {GIVEN}\n",
+        "a.seed",
+        SeedRule(),
+    ),
+    ("import os\n", f'({GIVEN} if "GITEXP_SEED" in os.environ else 42)', SeedRule()),
+    ("import os\n", f'({GIVEN} if os.getenv("GITEXP_SEED") else 42)', SeedRule()),
+    (
+        'import os\ntry:\n s = int(os.environ["GITEXP_SEED"])\nexcept KeyError:\n s = 42\n',
+        "s",
+        SeedRule(),
+    ),
+    (
+        f'import os\nif "GITEXP_SEED" in os.environ:\n s = {GIVEN}\nelse:\n s = 42\n',
+        "s",
+        SeedRule(),
+    ),
+    ("import sys\n", "(int(sys.argv[1]) if len(sys.argv) > 1 else 42)", OPTION),
+)
+UNFOLLOWED = (  # ways in that no keyword of a draw shows
+    "P = {{'n': 3}}\nP['random_state'] = {}\nm = F(**P)\n",
+    "P = dict(n=3)\nP.update(random_state={})\nm = F(**P)\n",
+    "P = {{'n': 3}}\nP.update({{'seed': {}}})\nm = F(**P)\n",
+    "P = {{'n': 3}} | {{'seed': {}}}\nm = F(**P)\n",
+    "m = F()\nm.random_state = {}\n",
+    "m = F()\nsetattr(m, 'random_state', {})\n",
+    "m = F()\nm.set_params(random_state={})\n",
+    "m = F()\nm.set_params(**{{'random_state': {}}})\n",
+    "class G(F):\n def __init__(self):\n  super().__init__(random_state={})\nm = G()\n",
+    "class G(F):\n def __init__(self):\n  F.__init__(self, random_state={})\nm = G()\n",
+    "class G(F):\n random_state = {}\nm = G()\n",
+    "def make(**kw):\n return F(**kw)\nm = make(random_state={})\n",
+    "from types import SimpleNamespace as N\nc = N(random_state={})\nm = F(**vars(c))\n",
+    "import numpy as np\ngetattr(np.random, 'seed')({})\n",
+    "from functools import partial\nmake = partial(F, random_state={})\nm = make()\n",
+    "p = A()\np.add_argument('--random-state', default={})\nm = F(**vars(p.parse_args()))\n",
+    "p = ArgumentParser()\np.set_defaults(random_state={})\nm = F(**vars(p.parse_args()))\n",
+    "import random\nrandom.setstate({})\n",
+)
+HEADED = "from sklearn.ensemble import RandomForestClassifier as F\n"
+PATHS += tuple((HEADED + each.replace("{}", "{seed}"), "{seed}") for each in UNFOLLOWED)
 ACTING = ("{}", "{} + 1", "1000 * {} + 3", "[{}, 7]", "{} % 2**32", "str({})", "abs({})")
 BLUNT = ("{} * 0", "min({}, 0)", "{} // 1000", "{} % 1", "5 if {} else 5", "bool({} > 100)")
 
@@ -291,3 +345,122 @@ def test_no_script_whose_draws_take_the_seed_is_held_to_be_one_draw() -> None:
         if (held := found.held(other)) is not None:
             wrong.append((found.texts, held))
     assert wrong == []
+
+
+RF = "from sklearn.ensemble import RandomForestClassifier as F\nimport json, yaml\n"
+LIVE = f"import os, numpy as np\nseed = {GIVEN}\nnp.random.seed(seed)\n{RF}"
+CONFIG = "c = yaml.safe_load(open('rf.yaml'))\n"
+FOREST_YAML = "model:\n  n: 3\n  random_state: 42\n"
+
+
+@pytest.mark.parametrize("text", [RF, LIVE], ids=["alone", "beside the seed of a repeat"])
+@pytest.mark.parametrize(
+    ("use", "files"),
+    [
+        (f"{CONFIG}m = F(**c['model'])\n", {"rf__yaml": FOREST_YAML}),
+        (f"{CONFIG}m = F()\nm.set_params(**c['model'])\n", {"rf__yaml": FOREST_YAML}),
+        (f"{CONFIG}m = F(**{{'n': 1, **c['model']}})\n", {"rf__yaml": FOREST_YAML}),
+        (f"{CONFIG}P = {{}}\nP.update(c['model'])\nm = F(**P)\n", {"rf__yaml": FOREST_YAML}),
+        (f"{CONFIG}m = F(**{{'random_state': 0, **c}})\n", {}),
+        (f"{CONFIG}m = F(**c['model'])\n", {}),
+        ("m = F(**json.load(open('rf.json')))\n", {"rf__json": '{"a": [{"seed": "4"}]}'}),
+        ("c.read('rf.ini')\nm = F(**c['rf'])\n", {"rf__ini": "[rf]\nrandom_state = 5\n"}),
+        ("m = F(**tomllib.load(open('rf.toml', 'rb')))\n", {"rf__toml": "[rf]\nseed = 5\n"}),
+        ("instantiate(cfg.model)\n", {"rf__yaml": f"{FOREST_YAML}  _target_: x.F\n"}),
+        ("@hydra.main(config_name='rf')\ndef main(c): F(**c.model)\n", {"rf__yaml": FOREST_YAML}),
+        ("m = F(**P)\n", {}),
+        ("k = 'random_' + 'state'\nP = {}\nP[k] = 3\nm = F(**P)\n", {}),
+        ("k = 'random_' + 'state'\nsetattr(F, k, 3)\n", {}),
+        ("k = 'seed'\nimport numpy as np\ngetattr(np.random, k)(0)\n", {}),
+        ("f = F.__init__\nm = eval('F(random_state=5)')\n", {}),
+        ("exec(open('other.txt').read())\n", {}),
+        ("import importlib\nimportlib.import_module('other').make()\n", {}),
+        (
+            "import importlib\nimportlib.import_module('other').make()\n",
+            {"other__py": "def make(): return F(random_state=5)\n"},
+        ),
+        (f"{DEFAULTED}m = F(random_state=a.seed)\n", {}),
+        (f"{CONFIG}m = F(random_state=c['seed'])\n", {}),
+        (f"{CONFIG}m = F(random_state=int(c['rf']['seed']))\n", {}),
+        (f"{CONFIG}m = F(random_state=c.get('seed', 0))\n", {}),
+        ("c = ConfigParser()\nm = F(random_state=c.getint('rf', 'seed'))\n", {}),
+        ("c = Config()\nm = F(random_state=c.seed)\n", {}),
+    ],
+)
+def test_a_seed_that_comes_in_where_no_keyword_shows_it_is_found_or_doubted(
+    text: str, use: str, files: dict[str, str]
+) -> None:
+    assert code(text + use, **files).held(code("print(1)\n")) is not None
+
+
+@pytest.mark.parametrize(
+    ("use", "files", "rule"),
+    [
+        (f"{CONFIG}m = Ridge(**c['model'])\n", {"rf__yaml": "model:\n  alpha: 3\n"}, None),
+        (
+            f"{CONFIG}m = F(random_state=seed, **c['model'])\n",
+            {"rf__yaml": "model: {n: 3}\n"},
+            None,
+        ),
+        (
+            "c = yaml.safe_load(open('params.yaml'))\nm = F(**c['train'])\n",
+            {"params__yaml": YAML},
+            PARAM,
+        ),
+        (f"{DEFAULTED}m = F(**vars(a))\n", {}, OPTION),
+        ("def main(a): F(random_state=a.seed)\np = A()\nmain(p.parse_args())\n", {}, OPTION),
+        (
+            "json.dump({'f1': 1}, open('metrics.json', 'w'))\n",
+            {"metrics__json": '{"seed": 3}'},
+            None,
+        ),
+        ("import tqdm\nbar = tqdm.tqdm()\nbar.update(len([]))\n", {}, None),
+        ("print(*[1], **{'sep': ' '})\n", {}, None),
+        ("model.eval()\ndf.eval('a + b')\n", {}, None),
+    ],
+)
+def test_what_is_handed_on_in_sight_is_no_doubt(
+    use: str, files: dict[str, str], rule: SeedRule | None
+) -> None:
+    assert code(LIVE + use, rule, **files).held(code("print(1)\n")) is None
+
+
+@pytest.mark.parametrize(("head", "source", "rule"), [e for e in SOURCES if e[2] == SeedRule()])
+def test_a_script_that_takes_the_seed_of_a_repeat_is_not_told_that_nothing_does(
+    head: str, source: str, rule: SeedRule
+) -> None:
+    found = code(f"{head}import random\nrandom.seed({source})\n", rule)
+    assert found.advice().startswith("no seed parameter was found")
+
+
+DATA = "import numpy as np\ndata = np.random.RandomState(0)\nX = data.normal(size=(9, 2))\n"
+SGD = f"import os\nm = SGD(random_state={GIVEN})\n"
+
+
+def test_a_line_that_both_sides_have_is_mended_on_both() -> None:
+    held = code(f"{DATA}lstsq(X)\n").held(code(DATA + SGD))
+    assert held is not None
+    assert held.shared
+    plan = SimpleNamespace(baseline=SimpleNamespace(name="main"))
+    assert step({"baseline": held}, plan) == (  # type: ignore[arg-type]
+        f"on main: {held.how}; the same on the branch: git merge main; then gitexp amend-plan "
+        '--baseline main --why "its seed was held fast" and gitexp run --with-baseline'
+    )
+    alone = code(f"{DATA}lstsq(X)\n").held(code(SGD))
+    assert alone is not None
+    assert "git merge" not in step({"baseline": alone}, plan)  # type: ignore[arg-type]
+
+
+def test_the_seed_of_the_model_is_named_before_that_of_the_data() -> None:
+    for model in ("m = SGD(random_state=1)\n", "rng = np.random.RandomState(1)\n"):
+        assert code(DATA + model).fixed()[0].line == model.strip()
+        assert "line 4" in code(DATA + model).advice().partition("likewise")[0]
+
+
+@pytest.mark.parametrize("said", ["python train.py --seed 42", "python train.py model.seed=42"])
+def test_a_number_on_the_command_line_is_a_seed_that_stands_fixed(said: str) -> None:
+    text = (("train.py", LIVE), ("go.sh", said))
+    found = Code(text, ProjectConfig(command="sh go.sh"))
+    held = found.held(code("print(1)\n"))
+    assert held is not None
+    assert "go.sh holds its seed fast" in held.why

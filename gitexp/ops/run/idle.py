@@ -99,7 +99,8 @@ class Watch:
 
     def _step(self, side: str, held: Held) -> str:
         plan = self.seen.plan
-        return held.how if plan is None or side != BASELINE else seeding.step({side: held}, plan)
+        alone = side != BASELINE and not held.shared
+        return held.how if plan is None or alone else seeding.step({side: held}, plan)
 
     def _cell(self, side: str) -> Cell:
         return next(each.setting.cell for each in self.prepared if each.state.side == side)
