@@ -6,11 +6,9 @@ that a rebase or a squash has lost, the far side of a shallow clone - contradict
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import config as config_format
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.model.run import Origin, RepeatState
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
     from gitexp.store.inputs import SwapKind
 
 
-_settings = lru_cache(maxsize=16)(config_format.load)  # commits after commits have the same
 _KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
 
 
@@ -112,4 +109,4 @@ class Sources:
         own = run.source.config or objects.blob_id(self._repo, commit, CONFIG)
         if own is ABSENT:
             return plans.config_of(self._repo, commit, added)[0]
-        return _settings(objects.blob(self._repo, own), own)
+        return plans.settings(objects.blob(self._repo, own), own)

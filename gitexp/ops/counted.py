@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import experiment_lines, sight
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import TreeId
+    from gitexp.model.ids import CommitHash, RunId, TreeId
     from gitexp.ops.sides import Named
     from gitexp.ops.tally import Tally
     from gitexp.store.experiments import ExperimentLine
@@ -69,16 +69,27 @@ class Counted:
                 self._seen[mark[:-8]].add(mark)
         self._tallies: dict[Who, Tally] = {}
         self._told: list[tuple[Who, ExperimentLine]] = []
-        self.lines = self._settled({tip: every[tip] for tip in chosen}, self._of_tip)
+        self.lines = self._settled(
+            {tip: every[tip] for tip in chosen}, lambda tip: tip.ref, self._of_tip
+        )
 
     def merged(self, items: Iterable[MergedLine]) -> tuple[MergedLine, ...]:
         """Settle the lines of experiments whose branch is gone."""
         every = tuple(items)
-        lines = self._settled({item: item.line for item in every}, self._of_records)
+        lines = self._settled(
+            {item: item.line for item in every},
+            lambda item: f"{item.where}:{item.commit}:{item.line.name}",
+            self._of_records,
+        )
         return tuple(replace(item, line=lines[item]) for item in every)
 
-    def by_run(self, runs: Collection[RunLine]) -> dict[str, tuple[int, ...]]:
-        """Return the seeds that count of each run, for any of the experiments."""
+    def by_run(
+        self, runs: Collection[RunLine], held: Mapping[CommitHash, Mapping[RunId, TreeId]]
+    ) -> dict[str, tuple[int, ...]]:
+        """Return the seeds that count of each run, for any of the experiments.
+
+        What tips hold, the caller has listed.
+        """
         found: defaultdict[str, set[int]] = defaultdict(set)
         for tally in self._tallies.values():
             for run, seeds in tally.by_run.items():
@@ -87,11 +98,8 @@ class Counted:
         for who, line in self._told:
             for inputs in filter(None, line.inputs):
                 asked[inputs].append((who, line))
-        held = listings(
-            self._repo,
-            self._index,
-            {who.commit for run in runs for who, _ in asked.get(run.inputs, ())},
-        )
+        detached = {who.commit for who, _ in self._told} - held.keys()
+        held = {**held, **listings(self._repo, self._index, detached)}
         for one in runs:
             for who, line in asked.get(one.inputs, ()):
                 usable = one.inputs == line.inputs[0] or _is_under(one, line)
@@ -100,30 +108,30 @@ class Counted:
         return {run: tuple(sorted(seeds)) for run, seeds in found.items()}
 
     def _settled(
-        self, lines: Mapping[_W, ExperimentLine], named: Callable[[_W], Named]
+        self,
+        lines: Mapping[_W, ExperimentLine],
+        key: Callable[[_W], str],
+        named: Callable[[_W], Named],
     ) -> dict[_W, ExperimentLine]:
         """Count where a line cannot tell; what cannot be read counts nothing."""
         settled = dict(lines)
-        asked: dict[_W, Named] = {}
+        asked: dict[str, _W] = {}
         for who, line in lines.items():
             if not line.name or line.bad:
                 continue
             if line.plain and not self._is_seen(line):
                 self._told.append((who, line))
                 continue
-            settled[who] = replace(line, finished=0, primary=None)
-            try:
-                asked[who] = named(who)
-            except GitexpError:  # `show` says what is wrong with it
-                continue
+            asked[key(who)] = who
         if not asked:
             return settled
         from gitexp.ops.tally import tallies
 
-        found = tallies(self._repo, self._index, self._there, tuple(asked.values()))
-        for who, tally in zip(asked, found, strict=True):
+        looks = {name: partial(named, who) for name, who in asked.items()}
+        for name, tally in tallies(self._repo, self._index, self._there, looks).items():
+            who = asked[name]
             self._tallies[who] = tally
-            settled[who] = replace(settled[who], finished=len(tally.seeds), primary=tally.primary)
+            settled[who] = replace(lines[who], finished=len(tally.seeds), primary=tally.primary)
         return settled
 
     def _is_seen(self, line: ExperimentLine) -> bool:

@@ -56,6 +56,7 @@ class World:
         self.repo, self.index = repo, index
         self.tips = tips(repo)
         self.tops = frozenset(tip.commit for tip in self.tips)
+        self.own = frozenset(tip.name for tip in self.tips if tip.local)
         self.graph = Graph(repo, index, [*sorted(self.tops), *more])
         self._within = (self.tips, self.graph) if {*self.graph.tips} == self.tops else None
         self.order = {item.run: item for item in self.graph.additions()}
@@ -63,11 +64,16 @@ class World:
         self._reach: dict[CommitHash, frozenset[RunId]] = {}
         self._before: dict[tuple[RunId, RunId], bool] = {}
         self._read: tuple[frozenset[str], lookup.Lookup] | None = None
+        self._of: dict[str, list[FoundRun]] = {}  # by inputs, and by plan
 
     def at(self, *commits: CommitHash) -> World:
         """Return a world in which these commits can be asked for."""
         known = all(commit in self.graph.nodes for commit in commits)
         return self if known else World(self.repo, self.index, commits)
+
+    def leads_to(self, commit: CommitHash) -> bool:
+        """Return whether branches and tags are known to lead to a commit."""
+        return commit in (self.tops if self._within is None else self.graph.nodes)
 
     def reach(self, commit: CommitHash) -> frozenset[RunId]:
         """Return the runs that a commit reaches."""
@@ -86,13 +92,25 @@ class World:
     def read(self, inputs: Iterable[InputsDigest], plans: Iterable[Plan]) -> lookup.Lookup:
         """Return the runs of inputs or plans, wherever they are; at least those."""
         digests, under = tuple(inputs), tuple(plans)
-        asked = frozenset((*digests, *(f"{plan.digest}:{plan.name}" for plan in under)))
+        asked = frozenset((*digests, *(mark for plan in under for mark in _marks(plan))))
         if self._read is None or not asked <= self._read[0]:
             found = lookup.runs_by_inputs(
                 self.repo, *digests, plans=under, index=self.index, within=self._within
             )
-            self._read = asked, found
+            self._read, self._of = (asked, found), {}
+            for item in found:
+                self._of.setdefault(item.run.inputs, []).append(item)
+                if item.run.plan is not None:
+                    mark = f"{item.run.plan.digest}:{item.run.plan.name}"
+                    self._of.setdefault(mark, []).append(item)
         return self._read[1]
+
+    def of(self, inputs: Iterable[InputsDigest], plan: Plan | None) -> dict[RunId, FoundRun]:
+        """Return those of inputs, or under a plan, among what was `read`, in its order."""
+        marks = (*inputs, *(() if plan is None else _marks(plan)))
+        every = [item for mark in marks for item in self._of.get(mark, ())]
+        mine = (item for item in every if item.run.inputs in inputs or is_under(item, plan))
+        return {item.run.id: item for item in sorted(mine, key=lambda item: item.order)}
 
 
 def gather(
@@ -124,12 +142,10 @@ def gather(
     order = world.order
     inputs = (baseline.inputs, candidate.inputs)
     anywhere = world.read(inputs, () if plan is None else (plan,))
-    known = {
-        item.run.id: item for item in anywhere if item.run.inputs in inputs or is_under(item, plan)
-    }
+    known = world.of(inputs, plan)
     unreadable = {item.id: item for item in anywhere.unreadable}
     for commit in (baseline.records, candidate.records, *pools):
-        if commit not in world.tops:  # a detached commit may hold runs that no tip reaches
+        if not world.leads_to(commit):  # a detached commit may hold runs that no tip reaches
             own = lookup.runs_at(repo, commit, world.index)
             known = {item.run.id: item for item in own if item.run.inputs in inputs} | known
             unreadable |= {item.id: item for item in own.unreadable}
@@ -170,9 +186,8 @@ def gather(
     }
     warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
     lines = _lines(world, candidate, plan, elsewhere)
-    names = {tip.name for tip in world.tips if tip.local}
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
-    seen = tuple(item for item in scores if not names.isdisjoint(item.refs))
+    seen = tuple(item for item in scores if not world.own.isdisjoint(item.refs))
     return Gathered(
         Found(right, left, elsewhere, pooled, lines, seen, wrong),
         world.earlier,
@@ -180,6 +195,10 @@ def gather(
         named,
         anywhere.shallow,
     )
+
+
+def _marks(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"{plan.digest}:{name}" for name in (plan.name, *plan.formerly))
 
 
 def _lines(

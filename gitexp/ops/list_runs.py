@@ -166,7 +166,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         counted = Counted(repo, index, every, nearest, nearest, lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
-        counts = counted.by_run(tuple(good.values()))
+        counts = counted.by_run(tuple(good.values()), held)
     plans = {
         (name, line.digest)
         for line in (*counted.lines.values(), *(item.line for item in merged))

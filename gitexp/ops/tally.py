@@ -20,7 +20,7 @@ from gitexp.ops.gather import World, gather
 from gitexp.store.index import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
@@ -132,7 +132,9 @@ def sources(
         return unknown, candidate, f"baseline {plan.baseline.name}: {error.located}"
 
 
-def tallies(repo: Repo, index: Index, there: Sequence[Tip], asked: Sequence[Named]) -> list[Tally]:
+def tallies(
+    repo: Repo, index: Index, there: Sequence[Tip], asked: Mapping[str, Callable[[], Named]]
+) -> dict[str, Tally]:
     """Count the records of experiments; what cannot be counted has nothing that counts.
 
     Remembered until any branch or tag moves: what somebody runs elsewhere may spend a seed.
@@ -143,42 +145,53 @@ def tallies(repo: Repo, index: Index, there: Sequence[Tip], asked: Sequence[Name
     index : Index
     there : sequence of Tip
         All of them.
-    asked : sequence of Named
-        With their plans.
+    asked : mapping of str to callable
+        By a key that says which it is, given the tips: how to look it up with its plan.
     """
     where = hashlib.sha256(
         "\n".join(sorted(f"{t.ref} {t.commit}" for t in there)).encode("utf-8", "surrogateescape")
     )
-    keys = [
-        f"{where.hexdigest()}:{item.commit}:{item.inputs}:{item.plan and item.plan.name}"
-        for item in asked
-    ]
+    keys = {f"{where.hexdigest()}:{key}": key for key in asked}
     rows = index.get(Kind.TALLY, keys)
     found = {key: _decoded(row) for key, row in rows.items()}
     lacking = {
-        key: pair
-        for key, item in zip(keys, asked, strict=True)
-        if key not in found and (pair := _sources(repo, index, item)) is not None
+        key: it
+        for key, name in keys.items()
+        if key not in found and (it := _sources(repo, index, asked[name])) is not None
     }
     if lacking:
         world = World(repo, index)
-        plans = {key: item.plan for key, item in zip(keys, asked, strict=True) if item.plan}
-        both = {side.inputs for pair in lacking.values() for side in pair}
-        world.read(both, [plans[key] for key in lacking])
-        for key, (baseline, candidate) in lacking.items():
-            plan = plans[key]
+        both = {side.inputs for _, *pair in lacking.values() for side in pair}
+        ran = world.read(both, ())
+        # Most that moved on have no runs of what they are now: those before need not be read.
+        if not ran.unreadable and not any(item.altered for item in ran):
+            known = {item.run.inputs for item in ran}
+            for key, (_, *pair) in lacking.items():
+                if known.isdisjoint(side.inputs for side in pair) and all(
+                    world.leads_to(side.records) for side in pair
+                ):
+                    found[key] = NOTHING
+        left = {key: it for key, it in lacking.items() if key not in found}
+        world.read(both, [plan for plan, _, _ in left.values()])
+        for key, (plan, baseline, candidate) in left.items():
             gathered = gather(world, baseline, candidate, plan)
             settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
             found[key] = Tally(settled.candidate, settled.summary(plan.metric), settled.by_run)
         index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking})
-    return [found.get(key, NOTHING) for key in keys]
+    return {name: found.get(key, NOTHING) for key, name in keys.items()}
 
 
-def _sources(repo: Repo, index: Index, named: Named) -> tuple[Source, Source] | None:
+def _sources(
+    repo: Repo, index: Index, look: Callable[[], Named]
+) -> tuple[Plan, Source, Source] | None:
     try:
-        return None if named.plan is None else sources(repo, index, named.plan, named)[:2]
+        named = look()
+        if named.plan is None:
+            return None
+        baseline, candidate, _ = sources(repo, index, named.plan, named)
     except GitexpError:  # `show` and `compare` say what is wrong with it
         return None
+    return named.plan, baseline, candidate
 
 
 def _encoded(tally: Tally) -> bytes:

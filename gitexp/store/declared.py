@@ -12,6 +12,7 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.formats.dvcpaths import touches
@@ -100,6 +101,7 @@ class DeclaredStage:
     frozen: bool
 
 
+@lru_cache(maxsize=64)  # commits after commits have the same file
 def stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage, ...]:
     """Read the stages of a dvc.yaml.
 

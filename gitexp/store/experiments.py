@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import config as config_format
 from gitexp.formats import verdict as verdict_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
@@ -32,6 +31,7 @@ from gitexp.git.objects import (
 )
 from gitexp.model.ids import CommitHash
 from gitexp.model.summary import MetricSummary, pooled
+from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
@@ -109,6 +109,14 @@ class _Common:
             self._made[commit] = time and time.astimezone(UTC)
         return self._made[commit]
 
+    def inputs(self, commit: CommitHash) -> str:
+        """Return a tip's inputs; each is worked out, so only where nothing else tells them."""
+        from gitexp.store import inputs
+
+        config, _ = plans.config_of(self.repo, commit)
+        tree = commit_info(self.repo, commit).tree
+        return inputs.compute(self.repo, tree, config, index=self.index)
+
     def written(self, settings: BlobId, pipeline: BlobId | Absent) -> frozenset[bytes]:
         """Return the names at the top that a run may change and no input covers.
 
@@ -116,7 +124,7 @@ class _Common:
         a frozen stage, and where it decides what the outputs are.
         """
         if (settings, pipeline) not in self._written:
-            config = config_format.load(blob(self.repo, settings), CONFIG)
+            config = plans.settings(blob(self.repo, settings), CONFIG)
             made = {*config.outputs, *config.metrics}
             text = b"${" if pipeline is ABSENT else blob(self.repo, pipeline)
             if config.pipeline == _PIPELINE and b"frozen" not in text and b"${" not in text:
@@ -354,14 +362,16 @@ def _is_plain(plan: Plan, runs: Sequence[RunLine], mine: Sequence[RunLine], base
 def _is_current(common: _Common, newest: RunLine | None, commit: CommitHash) -> bool:
     """Return whether a tip is seen to have the inputs of the newest run, where there is one.
 
-    A quick look for lists of thousands, by the top folders: False says nothing.
+    A quick look for lists of thousands, by the top folders: False says nothing. Where the run's
+    source is gone (rebased, squashed, beyond the edge of a shallow clone), its inputs are known
+    all the same.
     """
     if newest is None:
         return True
     repo, ran = common.repo, CommitHash(newest.commit)
-    if repo.partial and not exists(repo, ran):  # else git would ask a remote for each
-        return False
     try:
+        if not exists(repo, ran):  # in a partial clone git would ask a remote for each file
+            return not repo.partial and newest.inputs == common.inputs(commit)
         settings = blob_id(repo, commit, CONFIG)
         if settings is ABSENT or settings != blob_id(repo, ran, CONFIG):
             return False

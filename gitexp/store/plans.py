@@ -6,6 +6,7 @@ import contextlib
 import posixpath
 import shlex
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
@@ -69,12 +70,12 @@ def config_of(
     """
     data = read_blob(repo, commit, CONFIG)
     if data is not ABSENT:
-        return config_format.load(data, f"{commit[:9]}:{CONFIG}"), None
+        return settings(data, f"{commit[:9]}:{CONFIG}"), None
     if fallback_plan_commit is not None:
         blob = blob_id(repo, fallback_plan_commit, CONFIG)
         data = read_blob(repo, fallback_plan_commit, CONFIG)
         if blob is not ABSENT and data is not ABSENT:
-            return config_format.load(data, f"{fallback_plan_commit[:9]}:{CONFIG}"), blob
+            return settings(data, f"{fallback_plan_commit[:9]}:{CONFIG}"), blob
     # A second `init` beside settings on another branch would part the two for good.
     branch = "" if refs.head(repo).commit != commit else settled_on(repo)
     raise NotInitialisedError(
@@ -84,6 +85,14 @@ def config_of(
         expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
         next_step=settings_step(branch),
     )
+
+
+def settings(data: bytes, where: str) -> ProjectConfig:
+    """Return the settings in a file, parsed once: commits after commits have the same."""
+    try:
+        return _parsed(data)
+    except GitexpError:
+        return config_format.load(data, where)  # the same error, with its place
 
 
 def settled_on(repo: Repo) -> str:
@@ -213,6 +222,11 @@ def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
         waiting.extend(fresh)
     # Several only where the same plan was added on parallel lines; any order will do if it is one.
     return min(added)
+
+
+@lru_cache(maxsize=64)
+def _parsed(data: bytes) -> ProjectConfig:
+    return config_format.load(data, CONFIG)
 
 
 def _paths(repo: Repo, commit: CommitHash) -> list[str]:

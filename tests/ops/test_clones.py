@@ -11,10 +11,14 @@ import pytest
 
 from gitexp.errors import DataMissingError, DirtyTreeError
 from gitexp.git import lfs
+from gitexp.git.repository import open_repository
 from gitexp.model.request import RunRequest
 from gitexp.ops.compare import compare
 from gitexp.ops.run import run
 from gitexp.ops.status import status
+from gitexp.store.experiments import experiment_lines
+from gitexp.store.index import Index
+from gitexp.store.tips import tips
 from tests.build import BuiltRepo, clone, repository
 from tests.ops.sharing import BRANCH, Team, copy, gitexp, make
 
@@ -111,6 +115,9 @@ def test_in_a_shallow_clone_nothing_is_none_because_it_is_not_here(
     view = status(repo.workspace)
     assert (view.counted, view.baseline_counted, view.exploratory) == ((7, 8), (7, 8), 0)
     assert view.shallow
+    here = open_repository(repo.workspace)
+    lines = experiment_lines(here, Index(None), tips(here)).values()
+    assert all(line.plain for line in lines)  # a list need not read the records
     (found,) = compare(repo.workspace, ["idea"])
     assert not found.baseline.source_lost
     assert not found.candidate.source_lost
