@@ -45,7 +45,7 @@ _DECLARES = frozenset(("add_argument", "option", "Option"))
 _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 # What gives the entries of a mapping, or the mapping itself, again.
 _SAME = frozenset(("vars", "asdict", "deepcopy", "to_container", "items", "get", "copy", "_asdict"))
-_CONFIG = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
+SETTINGS: Final = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _LOADS = re.compile(r"load|open|Path|read|parse_args|^parse$|^vars$|^str$|^join$")
 _ELSEWHERE = re.compile(  # another program, but for what only looks
     r"\b(subprocess\.\w+|os\.system|popen)\((?!\s*\[?\s*f?[\"'](git|nvidia-smi|pip)\b"
@@ -192,6 +192,16 @@ class Scripts:
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and not self._is_clear(node, modules):
                     yield path, node.lineno
+                handed = node.value if isinstance(node, ast.Assign) else None
+                passed = node.args if isinstance(node, ast.Call) else [handed]
+                if any(self._is_seeder(each) for each in passed if each is not None):
+                    yield path, passed[0].lineno  # type: ignore[union-attr]
+
+    def _is_seeder(self, node: ast.expr) -> bool:
+        """Whether a value is a library's function that seeds, which is called elsewhere."""
+        name, path = _key(node).lstrip("."), self._imported.get(_root(node), "")
+        functions = SEED_CALL.search(name) and not name[:1].isupper()
+        return bool(functions and path) and path.partition(".")[0] not in self._stems()
 
     def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
         name, given = called(call, modules)[-1], call.args
@@ -216,7 +226,7 @@ class Scripts:
                 return all(self._is_known(each, (*above, key)) for each in values)
         match node:
             case ast.Constant(value=value):
-                is_file = isinstance(value, str) and bool(_CONFIG.search(value))
+                is_file = isinstance(value, str) and bool(SETTINGS.search(value))
                 name = str(value).rpartition("/")[2]
                 return name in self.files if is_file else value is None or isinstance(value, str)
             case ast.Dict():
@@ -242,6 +252,9 @@ class Scripts:
         name = called(call, self._imported)[-1]
         if name in self._own:
             values = self._values.get(f"{name}()", ())
+            fields = {key for arguments in self._own[name] for key in _defaults(arguments)}
+            if any(SEED_NAME.search(key) for key in fields - self._live):
+                return False
             return all(self._is_known(value, (*above, name)) for _, value in values)
         if name in _HOLDS and not call.args:
             return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
@@ -302,58 +315,52 @@ class Scripts:
         key : sequence of str
             The seed, from the top of that.
         """
-        parts: dict[str, tuple[str, ...]] = {}
-        looked_up: set[int] = set()
-
-        def part(node: ast.AST | None) -> tuple[str, ...] | None:  # noqa: PLR0911  by its kind
-            match node:
-                case ast.Constant(value=str() as text):
-                    return () if file and text.endswith(file) else None
-                case ast.Name():
-                    return parts.get(node.id)
-                case ast.Attribute(value=base, attr=name):
-                    return below(base, name) if id(node) not in functions else None
-                case ast.Subscript(value=base, slice=ast.Constant(value=str() as name)):
-                    return below(base, name)
-                case ast.Call(func=ast.Attribute(value=base, attr="get"), args=[first, *_]):
-                    return below(base, _text([first])) if _text([first]) else None
-                case ast.Call() if _LOADS.search(called(node)[-1]):
-                    given = [*node.args, *(k.value for k in node.keywords)]
-                    given += [node.func.value] if isinstance(node.func, ast.Attribute) else []
-                    return whole(given, always=not file and called(node)[-1] == "parse_args")
-                case ast.BinOp():
-                    return whole([node.left, node.right])
-            return None
-
-        def below(base: ast.expr, name: str) -> tuple[str, ...] | None:
-            if (above := part(base)) is None:
-                return parts.get(f".{name}")
-            looked_up.add(id(base))
-            return (*above, name)
-
-        def whole(given: Iterable[ast.expr], *, always: bool = False) -> tuple[str, ...] | None:
-            found = [each for each in given if part(each) == ()]
-            looked_up.update(map(id, found))
-            return () if found or always else None
-
+        held: set[str] = set()
         nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
         functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
-        given = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
+
+        def of(node: ast.AST) -> list[ast.expr]:
+            """Return what a value is looked up in, or loaded from."""
+            match node:
+                case ast.Attribute() if id(node) in functions:
+                    return []
+                case ast.Attribute(value=base) | ast.Subscript(value=base) if _key(node):
+                    return [base]
+                case ast.Call(func=ast.Attribute(value=base, attr="get")) if _text(node.args[:1]):
+                    return [base]
+                case ast.Call() if _LOADS.search(called(node)[-1]):
+                    given = [*node.args, *(each.value for each in node.keywords)]
+                    is_method = isinstance(node.func, ast.Attribute)
+                    return [*given, node.func.value] if is_method else given  # type: ignore[attr-defined]
+                case ast.BinOp():
+                    return [node.left, node.right]
+            return []
+
+        def holds(node: ast.AST) -> bool:
+            match node:
+                case ast.Constant(value=str() as text):
+                    return bool(file) and text.endswith(file)
+                case ast.Name():
+                    return node.id in held
+            name = _text(node.args[:1]) if isinstance(node, ast.Call) else _key(node)[1:]
+            is_load = isinstance(node, ast.Call) and bool(_LOADS.search(called(node)[-1]))
+            if is_load and not file and called(node)[-1] == "parse_args":  # type: ignore[arg-type]
+                return True
+            within = is_load or isinstance(node, ast.BinOp) or name in key
+            return f".{name}" in held or (within and any(map(holds, of(node))))
+
+        named = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
         for _ in range(_ROUNDS):
-            found = {name: part(v) for name, e in given.items() for v in e if part(v) is not None}
-            if found == parts:
-                break
-            parts = found  # type: ignore[assignment]
-        followed = {id(value) for values in given.values() for value in values}
+            held |= {name for name, values in named.items() if any(map(holds, values))}
         options = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
-        followed -= {id(each.value) for call in options for each in call.keywords}
-        reached = [(node, part(node)) for node in nodes]
+        aside = {id(value) for values in named.values() for value in values}
+        aside -= {id(each.value) for call in options for each in call.keywords}
+        aside |= {id(each) for node in nodes for each in of(node)}
         return any(
-            where is not None
-            and tuple(key[: len(where)]) == where
-            and id(node) not in looked_up | followed
+            id(node) not in aside | functions
             and not isinstance(getattr(node, "ctx", None), ast.Store)
-            for node, where in reached
+            and holds(node)
+            for node in nodes
         )
 
     def draws_anew(self) -> bool:
@@ -414,8 +421,10 @@ class Scripts:
         given: list[ast.expr] = []
         if SEED_CALL.search(name) or (owner, name) == ("random", "key"):
             given += call.args[:1]
-        if name == "setattr" and SEED_NAME.search(_text(call.args[1:2])):
-            given += call.args[2:]
+        place = {"setattr": 1, "setdefault": 0, "__setitem__": 0, "__setattr__": 0}.get(name)
+        key = "" if place is None else _text(call.args[place : place + 1])
+        if place is not None and key != VARIABLE and SEED_NAME.search(key):
+            given += call.args[place + 1 :]
         yield from ((name, each) for each in given)
         for each in call.keywords:
             if each.arg and SEED_NAME.search(each.arg):

@@ -21,6 +21,7 @@ from gitexp.model.ids import BlobId
 from gitexp.ops.chance import (
     SEED_CALL,
     SEED_NAME,
+    SETTINGS,
     VARIABLE,
     Draw,
     Scripts,
@@ -59,7 +60,6 @@ _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
 )
 _DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
-_SETTINGS = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
 _ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
 _OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
@@ -294,7 +294,7 @@ class Code:
     def _settings(self) -> dict[str, str]:
         """Return the files of settings that something in the text names, or a folder of theirs."""
         code = [self.config.command or "", *self._reached().values()]
-        every = {p: t for p, t in self.texts if _SETTINGS.search(p) and not _RESULTS.search(p)}
+        every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
         named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
         return {
             path: text

@@ -374,6 +374,11 @@ FOREST_YAML = "model:\n  n: 3\n  random_state: 42\n"
         ("k = 'seed'\nimport numpy as np\ngetattr(np.random, k)(0)\n", {}),
         ("f = F.__init__\nm = eval('F(random_state=5)')\n", {}),
         ("exec(open('other.txt').read())\n", {}),
+        ("import numpy as np\ns = np.random.seed\ns(0)\n", {}),
+        ("import random\nlist(map(random.seed, [0]))\n", {}),
+        ("@dataclass\nclass C:\n random_state: int = 5\nm = F(**vars(C()))\n", {}),
+        ("def f(**kw):\n kw.setdefault('random_state', 3)\n return F(**kw)\nf()\n", {}),
+        ("P = dict(zip(['random_state'], [3]))\nm = F(**P)\n", {}),
         ("import importlib\nimportlib.import_module('other').make()\n", {}),
         (
             "import importlib\nimportlib.import_module('other').make()\n",
