@@ -206,6 +206,8 @@ class Scripts:
     def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
         name, given = called(call, modules)[-1], call.args
         unnamed = [each.value for each in call.keywords if each.arg is None]
+        if any(SEED_NAME.search(each.arg or "") for each in call.keywords):
+            unnamed = []  # a keyword given twice is refused by Python
         if isinstance(call.func, ast.Name) and name in {"eval", "exec", "__import__"}:
             return False
         if name == "instantiate" or (name == "setattr" and not _text(given[1:2])):
@@ -240,6 +242,8 @@ class Scripts:
                 return self._is_known(base, above)
             case ast.Call():
                 return self._is_known_call(node, above)
+            case ast.List(elts=parts) | ast.Tuple(elts=parts):
+                return all(self._is_known(each, above) for each in parts)
             case ast.DictComp():
                 return all(self._is_known(each.iter, above) for each in node.generators)
             case ast.BinOp() | ast.BoolOp() | ast.IfExp():

@@ -421,6 +421,8 @@ def test_a_seed_that_comes_in_where_no_keyword_shows_it_is_found_or_doubted(
         ),
         ("import tqdm\nbar = tqdm.tqdm()\nbar.update(len([]))\n", {}, None),
         ("print(*[1], **{'sep': ' '})\n", {}, None),
+        ("for p in [{'n': 3}, {'n': 4}]:\n m = F(**p)\n", {}, None),
+        ("for p in ParameterGrid(G):\n m = F(random_state=seed, **p)\n", {}, None),
         ("model.eval()\ndf.eval('a + b')\n", {}, None),
     ],
 )
