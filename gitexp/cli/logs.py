@@ -44,8 +44,12 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         printer.answer(viewjson.logs(value).rstrip("\n"))
         return 0
     headings = not printer.quiet and args.seed is None
-    for line in logtext.lines(value, raw=not printer.out.isatty(), headings=headings):
-        printer.answer(line)
+    raw = not printer.out.isatty()
+    for line in logtext.lines(value, raw=raw, headings=headings):
+        if raw:  # what was printed, for a file or another program
+            printer.write(f"{line}\n")
+        else:
+            printer.answer(line)
     if not value.repeats:
         whose = "" if args.seed is None else f" of seed {args.seed}"
         printer.say(f"run {value.run[:7]} has no log{whose} here")

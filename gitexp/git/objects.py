@@ -28,6 +28,7 @@ from gitexp.errors import (
 )
 from gitexp.git import command, fsck
 from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.catfile import EMPTY_TREE
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 
@@ -346,6 +347,8 @@ def load_tree(repo: Repo, id_: str) -> Tree:
 
 def _read_tree(repo: Repo, id_: str) -> Tree:
     # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
+    if id_ == EMPTY_TREE:  # known to Git, though no object may hold it
+        return fsck.read(TreeId(id_), b"")
     kind, data = _got(repo, id_, repo.git.odb.read)
     if kind == _COMMIT:
         return load_tree(repo, data[len("tree ") :][: len(id_)].decode("latin-1"))

@@ -111,7 +111,9 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     ]
     summaries += [_merged(item) for item in merged if not item.line.bad]
     return ExperimentList(
-        select_experiments(summaries, query), tuple(bad), bool(shallow_commits(repo))
+        select_experiments(summaries, query),
+        tuple(dict.fromkeys(bad)),  # main and what is merged into it may name the same
+        bool(shallow_commits(repo)),
     )
 
 

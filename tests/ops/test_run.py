@@ -542,7 +542,7 @@ def test_what_may_be_read_or_written_is_told_of_when_the_run_has_failed(tmp_path
     report = run(repo.workspace)
     assert states(report) == [RepeatState.FAILED]
     (said,) = (text for text in report.warnings if "results/x.csv" in text)
-    assert "no commit holds" in said
+    assert "is in no commit" in said
     assert "git add -f results/x.csv" in said
 
 

@@ -11,7 +11,7 @@ from gitexp.errors import UnknownExperimentError, UnknownRunError
 from gitexp.formats import environment as environment_format
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
-from gitexp.model.ids import CommitHash
+from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.ops.diff import diff
@@ -88,6 +88,8 @@ def record(repo: BuiltRepo, number: int, values: list[float], side: str, at: int
         environment=environment_format.digest(environment("1" if base else "2")),
         params={"lr": 0.5 if base else 0.9},
     )
+    tree = TreeId(repo.git("rev-parse", f"{side}^{{tree}}").strip())
+    run = replace(run, source=replace(run.source, tree=tree))
     files = environment_files(environment("1" if base else "2"))
     repo.commit({**run_files(run, samples), **files}, at=at)
 

@@ -46,6 +46,7 @@ ALL: tuple[Group, ...] = (
         ("maintenance",),
         ("witness", "x"),
         ("comment",),
+        ("completion", "bash"),
         ("merge-driver", "OUTSIDE/base", "OUTSIDE/ours", "OUTSIDE/theirs", "params.yaml"),
     ),
     (("amend-plan", "--alpha", "0.04", "--why", "a stricter test"), ("run", "--with-baseline")),

@@ -136,8 +136,10 @@ def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str
         made = any(touches(name, out) for out in cell.config.outputs)
         if (alone and ".." not in file.parts and not made) or name in doubtful:
             what = f"{first}/" if first != name else name
+            path = posixpath.join(cell.config.project, name)
+            add = "git add -f" if status.is_ignored(top, [path]) else "git add"
             said[what] = (
-                f"{name} is in no commit, so the run did not see it: dvc add {first}, git add "
+                f"{name} is in no commit, so the run did not see it: dvc add {first}, {add} "
                 f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
                 "on the baseline, too, and begin a new plan there"
             )
