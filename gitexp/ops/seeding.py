@@ -10,6 +10,7 @@ import ast
 import re
 import shlex
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError, IdleSeedError
@@ -97,7 +98,7 @@ class Held:
     shared: bool = False  # whether the other side has it, too
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # without slots: what is cached needs a place
 class Code:
     """The text of a project: what it executes, and what that may read.
 
@@ -189,7 +190,7 @@ class Code:
         if rule.arg is not None:
             source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
         if not places:
-            script = next(iter(self._reached()), "the script")
+            script = next(iter(self._reached), "the script")
             if source:
                 return f"in {script}, draw on {source} alone, and commit"
             return (
@@ -217,9 +218,9 @@ class Code:
         other : Code
             The other side: a seed that divides the data alike on both is a condition of both.
         """
-        reached = self._reached()
+        reached = self._reached
         try:
-            scripts, theirs = self._scripts(reached), other._scripts(other._reached())
+            scripts, theirs = self._executed, other._executed
             both = {ast.unparse(each.node) for each in theirs.draws()}
             draws = [(e, ast.unparse(e.node) in both) for e in self._ranked(scripts)]
             steered = scripts.takes_seed() or (not scripts.trees and self.able())
@@ -267,9 +268,13 @@ class Code:
     def _takes(self) -> bool:
         """Whether something draws on the seed of a repeat."""
         try:
-            return self._scripts(self._reached()).takes_seed()
+            return self._executed.takes_seed()
         except RecursionError:  # nobody's own code
             return False
+
+    @cached_property
+    def _executed(self) -> Scripts:
+        return self._scripts(self._reached)
 
     def _scripts(self, reached: Mapping[str, str]) -> Scripts:
         """Return what is executed of Python, with the names of the seed in it."""
@@ -293,7 +298,7 @@ class Code:
 
     def _settings(self) -> dict[str, str]:
         """Return the files of settings that something in the text names, or a folder of theirs."""
-        code = [self.config.command or "", *self._reached().values()]
+        code = [self.config.command or "", *self._reached.values()]
         every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
         named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
         return {
@@ -319,7 +324,7 @@ class Code:
     def _numbers(self) -> dict[Fixed, bool]:
         """Return the seeds in files of settings that no repeat changes, and if they are of data."""
         rule, found = self.config.seed, self._given("the command", self.config.command or "")
-        for path, text in self._reached().items():
+        for path, text in self._reached.items():
             found |= self._given(path, text) if path.endswith((".sh", ".bash")) else {}
         for path, text in self._settings().items():
             try:
@@ -337,7 +342,8 @@ class Code:
                     found[Fixed(path, f"{name}: {value}", "", value)] = kept
         return found
 
-    def _reached(self) -> dict[str, str]:
+    @cached_property
+    def _reached(self) -> Mapping[str, str]:
         """Return the files that a command names, those that they name or import, and so on.
 
         All code, where the command names none.
@@ -374,7 +380,7 @@ class Code:
     def fixed(self) -> tuple[Fixed, ...]:
         """Return the seeds that stand in the code, that of a model before that of its data."""
         try:
-            scripts = self._scripts(self._reached())
+            scripts = self._executed
             draws = self._ranked(scripts)
         except RecursionError:
             return ()
@@ -405,7 +411,7 @@ class Code:
         """Return the option by which a script takes a seed that nobody gives it, "" for none."""
         if self.config.seed.arg is not None or self.config.seed.params:
             return ""
-        texts = (self._reached() | dict(self.texts)).values()
+        texts = {**self._reached, **dict(self.texts)}.values()
         return next((m[1] for text in texts if (m := _OPTION.search(text))), "")
 
     def _parameter(self) -> str:
