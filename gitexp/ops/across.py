@@ -17,7 +17,6 @@ from gitexp.model.summary import mean
 from gitexp.ops import spreads
 from gitexp.ops.advice import quoted
 from gitexp.ops.designs.datasets import MOST, by_dataset
-from gitexp.ops.designs.still import is_still
 from gitexp.ops.measure import LARGEST, samples_of
 from gitexp.stats import several
 
@@ -68,8 +67,8 @@ def across(drafts: Sequence[Draft]) -> Across | None:
 
 def _obstacle(drafts: Sequence[Draft]) -> str:
     for item in drafts:
-        if item.problem:
-            return f"{item.candidate.name}: {item.problem}"
+        if why := item.problem or item.count.unjudged:
+            return f"{item.candidate.name}: {why}"
         if item.count.confounded or not item.evaluation.same:
             what = item.count.confounded or "evaluation data"
             return f"{item.candidate.name} differs from the baseline in its {what}"
@@ -111,13 +110,18 @@ def _metric(
     sides: list[Side] = [samples_of(side, metric) for side in repeats]
     if not all(sides):
         return None
+    alpha = _alpha(drafts)
+    apart = {item.candidate.name: item.still[metric] for item in drafts if metric in item.still}
+    said = "; ".join(f"without {name}: {why}" for name, why in apart.items())
+    drafts = [item for item in drafts if item.candidate.name not in apart]
+    sides = [side for name, side in zip(names, sides, strict=True) if name not in apart]
+    names = tuple(name for name in names if name not in apart)
     paired = all(item.paired for item in drafts)
     few = "fewer than two of all commits"
     if paired:
         if separate := _separate(drafts, sides):
             few += f": {separate}"
         sides = _common(drafts, sides)
-    alpha = _alpha(drafts)
     higher = direction is not Direction.MIN
     datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
     if any(len(found) > 1 for found in datasets):
@@ -133,7 +137,7 @@ def _metric(
         blocked = paired
     if design != "data sets" and any(_is_split(side) for side in sides):
         few, values = _FOLDS, []
-    if problem := _still(drafts, sides) or _problem(values, few):
+    if problem := said if len(drafts) < _FEWEST else _problem(values, few):
         return _untested(metric, direction, alpha, design, problem)
     if not blocked:
         groups = dict(zip(names, values, strict=True))
@@ -144,6 +148,7 @@ def _metric(
         test = several.over_datasets if design == "data sets" else several.blocked_by_seed
         found = test(table, names, alpha=alpha, higher_is_better=higher)
         found.say("" if design == "data sets" else spreads.of_many(names, values, blocked=True))
+    found.say(said)
     return _built(metric, direction, design, alpha, names, values, found)
 
 
@@ -204,13 +209,6 @@ def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
 
 def _which(counted: Counted | None) -> str:
     return "" if counted is None else counted.found.run.id
-
-
-def _still(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
-    """Return why repeats are copies of each other, "" where they are not."""
-    if any(item.idle for item in drafts):
-        return "the seed does not act, or only in part"
-    return "no variation: each commit always reports the same" if all(map(is_still, sides)) else ""
 
 
 def _problem(values: Sequence[tuple[float, ...]], few: str) -> str:

@@ -268,7 +268,9 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         family=family,
         paired=draft.paired,
         current_branch=here,
-        problem=draft.problem or draft.still or obstacle,
+        problem=draft.problem
+        or draft.still.get("" if plan is None else plan.metric, "")
+        or obstacle,
         remedy=draft.remedy,
         prefix=draft.prefix,
         adjustment=method,

@@ -91,10 +91,8 @@ class Draft:
         Why the two sides are not comparable; "" if they are.
     obstacle : str
         Why the hypothesis can be neither supported nor refuted although they are.
-    still : str
-        Why there is no test of it: nothing varies, or only copies are there.
-    idle : bool
-        Whether the seed does not act, or only in part.
+    still : Mapping of str to str
+        By metric, why there is no test of it: nothing varies, or only copies are there.
     remedy : str
         What to change in the project, where the seed does not act; "" elsewhere.
     prefix : str
@@ -132,8 +130,7 @@ class Draft:
     swapped: str = ""
     same: bool = False
     concluded: bool = False
-    still: str = ""
-    idle: bool = False
+    still: Mapping[str, str] = field(default_factory=dict)
     remedy: str = ""
     selection: Selection | None = None
     ledger: Ledger | None = None
@@ -150,7 +147,7 @@ class _Measured:
     metrics: tuple[MetricComparison, ...]
     problem: str = ""
     obstacle: str = ""
-    still: str = ""
+    still: Mapping[str, str] = field(default_factory=dict)
     idle: bool = False
     warnings: tuple[str, ...] = ()
     subgroups: Subgroups = field(default_factory=Subgroups)
@@ -225,7 +222,8 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
     if counted.unjudged and not problem:
         untested = tuple(map(_untested, measured.metrics))
-        measured = replace(measured, metrics=untested, still=counted.unjudged)
+        why_not = dict.fromkeys((item.metric for item in untested), counted.unjudged)
+        measured = replace(measured, metrics=untested, still=why_not)
     used = ledger.ledger(repo, index, candidate, counted, plan)
     differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
@@ -262,7 +260,6 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
         still=measured.still,
-        idle=measured.idle,
         remedy=_remedy(repo, situation, held, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
@@ -285,8 +282,9 @@ def _remedy(
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
         return "gitexp new NAME: a plan of its own, with fresh seeds"
-    if held and situation.plan is not None and (measured.still or measured.obstacle):
-        return seeding.step(held, situation.plan)
+    plan = situation.plan
+    if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
+        return seeding.step(held, plan)
     candidate = situation.candidate
     if not measured.idle:
         return ""
@@ -417,7 +415,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
         metrics,
         problem,
         obstacle,
-        "" if primary is None else primary.still,
+        {q.metric: a.still for q, a in zip(asked, answers, strict=True) if a.still},
         bool(idle),
         tuple(dict.fromkeys(warnings)),
         found,

@@ -68,7 +68,8 @@ def page(across: Across, key: str) -> Iterator[str]:
 
 
 def _headline(across: Across) -> str:
-    count = f"{len(across.names)} commits together"
+    tested = [len(metric.groups) for metric in across.metrics[:1] if metric.omnibus]
+    count = f"{tested[0] if tested else len(across.names)} commits together"
     said = "; ".join(
         f"{metric.metric}: {_p_words(first, metric.alpha)}"
         for metric in across.metrics[:1]

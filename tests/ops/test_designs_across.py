@@ -233,6 +233,37 @@ def test_one_group_that_does_not_vary_leaves_a_note(lab: Lab) -> None:
     assert any("does not vary" in note for note in metric.notes)
 
 
+@pytest.mark.parametrize("held", ["main", "c", "d"])
+def test_a_commit_that_is_one_draw_is_left_out_and_it_is_said(lab: Lab, held: str) -> None:
+    live = 'import os, random\nr = random.Random(int(os.environ["GITEXP_SEED"]))\n'
+    lab.init(files={"train.py": "import random\nr = random.Random(5)\n"})
+    why = "no variation: the seed does not act on the"
+    names = ("main", "b", "c", "d")
+    for number, (letter, name) in enumerate(zip("bcde", names, strict=True)):
+        lab.repo.switch("main")
+        if name != "main":
+            lab.repo.switch(name, create=True)
+            text = live if name != held else f"{live}r = random.Random(6)\n"
+            lab.repo.commit({"train.py": f"{text}depth = {number}\n"}, at=lab.tick())
+        values = dict(enumerate(value + number / 10 for value in A))
+        still = name == held
+        lab.record(letter, {"f1": dict.fromkeys(values, 0.5 + number / 10) if still else values})
+    across = compare(lab.repo.workspace, names, now=START)[0].across
+    assert across is not None
+    assert across.names == names
+    (metric,) = across.metrics
+    told = " ".join(metric.notes)
+    if held == "main":  # each pair hangs on it
+        assert (metric.omnibus, metric.groups) == ((), ())
+        assert f"without d: {why} baseline: train.py, line 2 holds its seed fast" in told
+        return
+    assert f"without {held}: {why} candidate: train.py, line 3 holds its seed fast" in told
+    assert [group.name for group in metric.groups] == [name for name in names if name != held]
+    pairs = [{pair.first, pair.second} for family in metric.families for pair in family.pairs]
+    assert metric.omnibus
+    assert not [pair for pair in pairs if held in pair]
+
+
 def model(lab: Lab, wrong: Sequence[int], total: int = 60) -> Output:
     """Put predictions into the cache that are wrong about some examples."""
     lines = ["id,y_true,y_pred"]
