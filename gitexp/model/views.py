@@ -104,7 +104,7 @@ class StatusView:
     verdict: str | None  # of this plan's conclusion, if it has one ("" where that gives none)
     dirty: tuple[str, ...]  # tracked paths with uncommitted changes
     running: tuple[LiveRun, ...]
-    unpublished: tuple[LiveRun, ...]  # finished repeats that no commit holds
+    unpublished: tuple[LiveRun, ...]  # of calls that were killed, with or without finished repeats
     unreadable: tuple[UnreadableRecord, ...]
     shallow: bool
     notes: tuple[str, ...]

@@ -41,6 +41,7 @@ class LiveRuns:
 
     running: tuple[LiveRun, ...]
     unpublished: tuple[LiveRun, ...]  # the coordinator is dead, a finished repeat is there
+    begun: tuple[LiveRun, ...]  # it is dead, nothing has finished, and nobody went on or gave up
     unreadable: tuple[UnreadableRecord, ...]
 
 
@@ -65,6 +66,7 @@ def live_runs(workspace: Workspace) -> LiveRuns:
     return LiveRuns(
         running=tuple(run for run in found if run.alive),
         unpublished=tuple(run for run in found if not run.alive and run.finished),
+        begun=tuple(run for run in found if not (run.alive or run.finished or run.left)),
         unreadable=tuple(bad),
     )
 

@@ -82,6 +82,7 @@ def status(workspace: Workspace) -> StatusView:
     head = refs.head(repo)
     live = live_runs(workspace)
     dirty = git_status.dirty_tracked(workspace, looking=True) if workspace.top is not None else ()
+    killed = (*live.unpublished, *(run for run in live.begun if run.branch == head.branch))
     facts, notes = _Facts(), list[str]()
     unreadable = list(live.unreadable)
     if head.commit is not ABSENT:
@@ -100,7 +101,7 @@ def status(workspace: Workspace) -> StatusView:
         verdict=facts.verdict,
         dirty=dirty,
         running=live.running,
-        unpublished=live.unpublished,
+        unpublished=killed,
         unreadable=tuple(unreadable),
         shallow=facts.shallow,
         notes=tuple(notes),

@@ -215,6 +215,21 @@ def test_another_state_is_asked_about_and_nothing_is_recorded_or_run(tmp_path: P
     assert {each.run.params["lr"] for each in report.recorded} == {0.2}
 
 
+def test_a_call_that_was_killed_before_a_repeat_had_finished_is_told_until_another_is_made(
+    tmp_path: Path,
+) -> None:
+    repo = project(tmp_path, "both")
+    (tmp_path / "out/kill").write_text("0.2:7 all")
+    gitexp(repo, "run")
+    said = gitexp(repo, "status").out
+    assert "0 of 3 finished, 1 interrupted, its coordinator is gone" in said
+    assert said.endswith("next: gitexp run --with-baseline\n")
+    repo.commit({"params.yaml": "lr: 0.3\nseed: 7\n"}, at=7)
+    assert gitexp(repo, "run", "--repeats", "1").code == 0
+    assert gitexp(repo, "status", "--json").json["unpublished"] == []
+    assert recorded(repo) == ["0.3 7"]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("changed", ["seeds", "plan", "commit"])
 def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> None:

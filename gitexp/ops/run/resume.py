@@ -131,10 +131,13 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
     dead = [each for each in dead if not each.left]
     if not dead:
         return Resumed((), request)
+    if not request.dry_run:  # what is about to finish has to be seen
+        _quiet(workdir, [each for each in dead if not each.published])
     same = _same(place, request, dead)
-    other = [s for s in dead if s not in same and not s.published and finished(workdir, s)]
-    if other and not request.again:
-        raise _differs(place, workdir, request, other)
+    other = [each for each in dead if each not in same and not each.published]
+    waiting = [each for each in other if finished(workdir, each)]
+    if waiting and not request.again:
+        raise _differs(place, workdir, request, waiting)
     if request.dry_run:
         pending = tuple(_pending(place, workdir, same, now))
         count = sum(len(eligible.finished_seeds(each)) for each in pending)
@@ -143,7 +146,6 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
         if request.again or not same:
             return so_far
         return replace(_taken_over(place, workdir, request, same, so_far), calls=())
-    _quiet(workdir, other)
     close(workdir, other)
     done, said, failed = _record_all(place, workdir, same, now)
     same = [each for each in same if each.draft.call not in failed]
