@@ -21,11 +21,10 @@ import numpy as np
 import pygit2
 
 from gitexp.errors import NoSamplesError
+from gitexp.formats import codec, effects
 from gitexp.formats import config as config_format
-from gitexp.formats import effects
 from gitexp.formats import environment as environment_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import repository
 from gitexp.model.config import ProjectConfig
@@ -200,9 +199,9 @@ class Bench:
             samples_sha256=hashlib.sha256(table).hexdigest(),
         )
         return {
-            layout.run_json(id_): run_format.dump(record),
+            layout.run_json(id_): codec.dump(record),
             layout.samples_csv(id_): table,
-            f"{layout.environment_dir(digest)}/environment.json": environment_format.dump(machine),
+            f"{layout.environment_dir(digest)}/environment.json": codec.dump(machine),
         }
 
     def verdict(self) -> Verdict | None:

@@ -14,9 +14,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import objects, repository
 from gitexp.git.discovery import discover
@@ -249,7 +249,7 @@ def _record(
         sample_rows=len(METRICS) * REPEATS,
         samples_sha256=hashlib.sha256(table).hexdigest(),
     )
-    return {layout.run_json(run.id): run_format.dump(run), layout.samples_csv(run.id): table}
+    return {layout.run_json(run.id): codec.dump(run), layout.samples_csv(run.id): table}
 
 
 @lru_cache

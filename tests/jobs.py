@@ -7,8 +7,7 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
-from gitexp.formats import job as job_format
-from gitexp.formats import outcome as outcome_format
+from gitexp.formats import codec
 from gitexp.model.ids import CommitHash, RunId, TreeId
 from gitexp.model.job import Job, Outcome, OutKind, Stage, StageOut
 from tests.build import BuiltRepo, git_environment
@@ -72,7 +71,7 @@ class Bench:
     def write(self, job: Job, attempt: str = "attempt-1") -> Path:
         """Write JOB.json and return its path."""
         path = self.root / f"{attempt}.JOB.json"
-        path.write_bytes(job_format.dump(job))
+        path.write_bytes(codec.dump(job))
         return path
 
     def start(
@@ -105,7 +104,7 @@ class Bench:
         file = self.out(attempt) / "outcome.json"
         if not file.exists():
             raise AssertionError((self.out(attempt) / "log").read_text("utf-8", "replace"))
-        return outcome_format.load(file.read_bytes(), "outcome.json")
+        return codec.load(Outcome, file.read_bytes(), "outcome.json")
 
 
 def bench(repo: BuiltRepo, root: Path, revision: str = "HEAD") -> Bench:

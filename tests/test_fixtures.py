@@ -21,18 +21,17 @@ import pytest
 
 from gitexp.cli import main
 from gitexp.formats import (
+    codec,
     conclusion,
     config,
-    environment,
-    job,
-    outcome,
     plan,
     points,
-    run,
     samples,
     tombstone,
     witness,
 )
+from gitexp.model.job import Job, Outcome
+from gitexp.model.run import Environment, Run
 from tests.fixtures import write
 
 if TYPE_CHECKING:
@@ -75,6 +74,10 @@ IDS = [f"{folder.name}-{project}" for folder, project in BUNDLES]
 # --- records -------------------------------------------------------------------------------------
 
 
+def again(kind: type[object]) -> Callable[[bytes, str], bytes]:
+    return lambda data, where: codec.dump(codec.load(kind, data, where))
+
+
 def csv(data: bytes, where: str) -> bytes:
     rows = data.count(b"\n") - 1
     return samples.dump(
@@ -88,11 +91,11 @@ def read_points(data: bytes) -> None:
 
 # By the end of the name. What people edit (config) or scripts print (points) is read only.
 READERS: dict[str, Callable[[bytes, str], bytes | None]] = {
-    "run.json": lambda data, where: run.dump(run.load(data, where)),
+    "run.json": again(Run),
     "samples.csv": csv,
-    "environment.json": lambda data, where: environment.dump(environment.load(data, where)),
-    "JOB.json": lambda data, where: job.dump(job.load(data, where)),
-    "outcome.json": lambda data, where: outcome.dump(outcome.load(data, where)),
+    "environment.json": again(Environment),
+    "JOB.json": again(Job),
+    "outcome.json": again(Outcome),
     "experiments*.yaml": lambda data, where: plan.dump(plan.load(data, where)),
     "conclusions*.yaml": lambda data, where: conclusion.dump(conclusion.load(data, where)),
     "tombstones*.yaml": lambda data, where: tombstone.dump(tombstone.load(data, where)),

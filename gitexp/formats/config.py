@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.formats import enforcement
+from gitexp.formats import codec, enforcement
 from gitexp.formats.fields import Fields
-from gitexp.formats.keys import param_key, predictions_json, read_predictions
+from gitexp.formats.keys import param_key
 from gitexp.formats.safepath import relative_path
 from gitexp.formats.versions import schema_of
 from gitexp.formats.yamltext import yaml_loads
@@ -93,7 +93,7 @@ def results_part(config: ProjectConfig) -> Json:
         "metrics": sorted(config.metrics),
         "once": sorted(config.once),
         "pipeline": config.pipeline,
-        "predictions": predictions_json(config.predictions),
+        "predictions": codec.maybe_json(config.predictions),
         "seed": {"param": None, "arg": None, **seed_json(config.seed)},
         "targets": sorted(config.targets),
     }
@@ -108,7 +108,7 @@ def dump_template(config: ProjectConfig) -> bytes:
         files=inline(list(config.metrics)),
         directions=inline({name: config.directions[name].value for name in config.directions}),
         outputs=inline(list(config.outputs)),
-        predictions=inline(predictions_json(config.predictions)),
+        predictions=inline(codec.maybe_json(config.predictions)),
         curves=inline(list(config.curves)),
         evaluation=inline(list(config.evaluation)),
         seed=inline(seed_json(config.seed) or None),
@@ -161,7 +161,7 @@ def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
 
 def _predictions(top: Fields) -> Predictions | None:
     fields = top.maybe_child("predictions")
-    return read_predictions(fields) if fields else None
+    return codec.read(Predictions, fields) if fields else None
 
 
 def _seed(top: Fields) -> SeedRule:

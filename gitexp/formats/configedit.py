@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
-from gitexp.formats.keys import predictions_json
 from gitexp.formats.yamltext import scan
 from gitexp.formats.yamlwrite import inline
 
@@ -77,7 +77,7 @@ def _settings(config: ProjectConfig) -> dict[str, Json]:
         "params": list(config.params),
         "metrics": list(config.metrics),
         "outputs": list(config.outputs),
-        "predictions": predictions_json(config.predictions),
+        "predictions": codec.maybe_json(config.predictions),
         "seed": config_format.seed_json(config.seed) or None,
         "python": config.python,
     }

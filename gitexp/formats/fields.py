@@ -1,7 +1,6 @@
 """Reading a mapping field by field, with messages that say file, key path, found and expected.
 
-Each codec of this room says what it expects with these few readers; nothing is guessed by
-reflection, so a format changes only where its codec is changed.
+`codec` says what it expects with these few readers, and so do the formats that people write.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -44,19 +43,19 @@ class Fields:
         since a stranger's key may be long and have much below it.
     """
 
-    __slots__ = ("_path", "_seen", "_value", "_where")
+    __slots__ = ("_path", "_seen", "_where", "value")
 
     def __init__(self, value: Json, where: str, path: tuple[str, ...] = ()) -> None:
         self._where = where
         self._path = path
         self._seen: set[str] = {"$schema"}
-        if not isinstance(value, Mapping):
+        if type(value) is not dict and not isinstance(value, Mapping):
             raise self._error(self._at(""), value, "a mapping")
-        self._value = value
+        self.value = value
 
     def has(self, key: str) -> bool:
         """Tell whether the key is there with a value other than null."""
-        return self._value.get(key) is not None
+        return self.value.get(key) is not None
 
     def text(self, key: str, default: str | None = None) -> str:
         """Read a text; without a default it has to be there."""
@@ -120,9 +119,10 @@ class Fields:
         text = self.raw(key)
         if text is None and default is not None:
             return default
-        for word in kind:
-            if word.value == text:
-                return word
+        try:
+            return kind(text)
+        except ValueError:
+            pass
         expected = "one of " + ", ".join(str(word.value) for word in kind)
         self._take(key, None, expected)
         raise self.bad(key, expected)
@@ -190,12 +190,12 @@ class Fields:
 
     def names(self) -> tuple[str, ...]:
         """Return all keys."""
-        return tuple(self._value)
+        return tuple(self.value)
 
     def raw(self, key: str) -> Json:
         """Return what is there, unread."""
         self._seen.add(key)
-        return self._value.get(key)
+        return self.value.get(key)
 
     def text_map(self, key: str) -> dict[str, str]:
         """Read a mapping of texts; empty where the key is absent."""
@@ -226,10 +226,8 @@ class Fields:
         """Read the id of a tree."""
         return TreeId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
 
-    def maybe_blob(self, key: str) -> BlobId | None:
-        """Read the id of a blob that may be null or absent."""
-        if not self._optional(key):
-            return None
+    def blob(self, key: str) -> BlobId:
+        """Read the id of a blob."""
         return BlobId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
 
     def sha256(self, key: str) -> str:
@@ -248,15 +246,21 @@ class Fields:
         """Read the id of a run."""
         return RunId(self._matching(key, _RUN_ID, "16 characters of a-z and 2-7"))
 
-    def only_known(self) -> None:
+    def only_known(self, known: Collection[str] = ()) -> None:
         """Refuse keys that were not read, and name the ones they may stand for.
+
+        Parameters
+        ----------
+        known : collection of str, optional
+            Others that were read, from `value`.
 
         Raises
         ------
         BadFormatError
         """
-        for key in self._value:
-            if key not in self._seen:
+        for key in self.value:
+            if key not in self._seen and key not in known:
+                self._seen.update(known)
                 close = near(key, self._seen - {"$schema"})
                 raise BadFormatError(
                     "unknown key",
@@ -267,14 +271,15 @@ class Fields:
 
     def bad(self, key: str, expected: str) -> BadFormatError:
         """Return the error for a value that is not what was expected."""
-        return self._error(self._at(key), self._value.get(key), expected)
+        return self._error(self._at(key), self.value.get(key), expected)
 
     def _known(self) -> str:
         return ", ".join(sorted(self._seen - {"$schema"}))
 
     def _matching(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
-        text = self.text(key)
-        if not pattern.fullmatch(text):
+        text = self.raw(key)
+        if type(text) is not str or not pattern.fullmatch(text):
+            self.text(key)
             raise self.bad(key, expected)
         return text
 
@@ -290,9 +295,9 @@ class Fields:
 
     def _take(self, key: str, default: Json, expected: str, *, nullable: bool = False) -> Json:
         self._seen.add(key)
-        value = self._value.get(key)
+        value = self.value.get(key)
         if value is None:
-            if default is None and not (nullable and key in self._value):
+            if default is None and not (nullable and key in self.value):
                 raise self._error(self._at(key), ABSENT_TEXT, expected, quote=False)
             return default
         return value

@@ -14,13 +14,11 @@ import re
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
-from gitexp.formats.jsontext import MIB, Json, decode
+from gitexp.formats.jsontext import MIB, decode
 from gitexp.model.run import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from gitexp.formats.fields import Fields
 
 COLUMNS = ("metric", "seed", "rep", "fold", "dataset", "n_train", "n_test", "value")
 LIMIT = 64 * MIB
@@ -155,36 +153,6 @@ def too_many(found: str, where: str) -> UnsafeInputError:
         where=where,
         expected=f"at most {MOST_ROWS} rows and {LIMIT // MIB} MiB",
         next_step="fewer repeats in one call, or declare what belongs to steps as a curve",
-    )
-
-
-def to_json(sample: Sample) -> Json:
-    """Turn a sample into JSON; what does not apply is left out."""
-    value: dict[str, Json] = {
-        "metric": sample.metric,
-        "seed": sample.seed,
-        "value": float(sample.value),
-    }
-    for key in ("rep", "fold", "n_train", "n_test"):
-        number = getattr(sample, key)
-        if number is not None:
-            value[key] = number
-    if sample.dataset:
-        value["dataset"] = sample.dataset
-    return value
-
-
-def read(fields: Fields) -> Sample:
-    """Read a sample from JSON."""
-    return Sample(
-        metric=fields.text("metric"),
-        seed=fields.integer("seed"),
-        value=fields.number("value"),
-        rep=fields.maybe_integer("rep"),
-        fold=fields.maybe_integer("fold"),
-        dataset=fields.text("dataset", ""),
-        n_train=fields.maybe_integer("n_train"),
-        n_test=fields.maybe_integer("n_test"),
     )
 
 

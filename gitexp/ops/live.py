@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 from gitexp.engines import process
 from gitexp.engines.base import OUTCOME
 from gitexp.errors import GitexpError
-from gitexp.formats import outcome as outcome_format
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.formats.jsontext import json_dumps
-from gitexp.model.job import POINTS
+from gitexp.model.job import POINTS, Outcome
 from gitexp.model.listed import UnreadableRecord
-from gitexp.model.run import RepeatState
+from gitexp.model.run import RepeatState, Run
 from gitexp.model.views import LiveRun
 from gitexp.staging import logged
 from gitexp.store import calls
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.request import Asked
-    from gitexp.model.run import Run
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
 
@@ -90,7 +88,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
     call = calls.read(workspace, folder)
     if call is None:
         return None
-    run = run_format.load(json_dumps(call.draft), call.where)
+    run = codec.load(Run, json_dumps(call.draft), call.where)
     ended = dict(_ended(folder, run))
     asked = calls.asked(call.asked, run, call.side, call.where)
     return LiveRun(
@@ -124,8 +122,8 @@ def _logged(
 def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
     for seed in run.seeds:
         for path in sorted((folder / "jobs" / str(seed)).glob("attempt-*/outcome.json")):
-            if path.stat().st_size <= outcome_format.LIMIT_BYTES:
-                yield seed, outcome_format.load(path.read_bytes(), str(path)).state
+            if path.stat().st_size <= codec.limit(Outcome):
+                yield seed, codec.load(Outcome, path.read_bytes(), str(path)).state
         for path in (folder / "jobs" / str(seed)).glob("attempt-*/pid"):
             gone = not process.lives(path.read_text("utf-8", "replace"))
             if gone and not path.with_name(OUTCOME).exists():  # asked last: it may just have ended

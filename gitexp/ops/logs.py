@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
-from gitexp.formats import outcome as outcome_format
+from gitexp.formats import codec
 from gitexp.git import repository
 from gitexp.model.ids import RunId
-from gitexp.model.job import POINTS
+from gitexp.model.job import POINTS, Outcome
 from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.ops.live import live_runs
 from gitexp.ops.status import standing_failures
@@ -239,8 +239,8 @@ def _attempt(folder: Path) -> int:
 def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running", "queued"], str]:
     path = folder / "outcome.json"
     try:
-        if path.stat().st_size <= outcome_format.LIMIT_BYTES:
-            outcome = outcome_format.load(path.read_bytes(), str(path))
+        if path.stat().st_size <= codec.limit(Outcome):
+            outcome = codec.load(Outcome, path.read_bytes(), str(path))
             return outcome.state, outcome.reason
     except OSError:
         return "running", "" if live else "the coordinator has ended"

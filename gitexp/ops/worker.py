@@ -33,10 +33,9 @@ from gitexp.errors import (
     GitexpError,
     PreflightError,
 )
-from gitexp.formats import job as job_format
-from gitexp.formats import outcome as outcome_format
+from gitexp.formats import codec
 from gitexp.formats.dvcpaths import touches
-from gitexp.model.job import POINTS, Outcome
+from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.ops import measured, slots
 from gitexp.staging import environment, linked, live, logs, params, system, variables
@@ -49,7 +48,7 @@ if sys.platform != "win32":
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.model.job import Given, Job, Stage, StageRecord
+    from gitexp.model.job import Given, Stage, StageRecord
     from gitexp.model.run import Environment, Output
 
 PID = "pid"  # in OUT/: who works on this attempt
@@ -115,7 +114,7 @@ def worker(job_file: Path, out_dir: Path) -> int:
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()
     stop = process.Stop()
-    job = job_format.load(job_file.read_bytes(), str(job_file))
+    job = codec.load(Job, job_file.read_bytes(), str(job_file))
     out_dir.mkdir(parents=True, exist_ok=True)
     _claim(out_dir)
     attempt = _Attempt(job, out_dir, dict(os.environ), started_at, started)
@@ -323,7 +322,7 @@ def _finish(
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
-        stream.write(outcome_format.dump(outcome))
+        stream.write(codec.dump(outcome))
         stream.flush()
         os.fsync(descriptor)
     unfinished.rename(attempt.out_dir / OUTCOME)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.report import endings, honesty, numbers, power
@@ -86,7 +86,7 @@ def run_json(report: RunReport) -> str:
         "runs": [
             {
                 "side": each.side,
-                "run": run_format.to_json(each.run),
+                "run": codec.to_json(each.run),
                 "metrics": {item.metric: item.mean for item in each.metrics},
             }
             for each in report.recorded

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats import conclusion as conclusion_format
-from gitexp.formats import environment as environment_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
-from gitexp.formats import samples as samples_format
 from gitexp.formats.fields import param_json, time_text
 from gitexp.model.run import RepeatState
 from gitexp.model.views import ShownExperiment
@@ -182,12 +180,12 @@ def _run(value: ShownRun) -> str:
     return text(
         "shown-run",
         {
-            "run": run_format.to_json(value.run),
-            "samples": [samples_format.to_json(item) for item in value.samples],
+            "run": codec.to_json(value.run),
+            "samples": [codec.to_json(item) for item in value.samples],
             "metrics": [metric(item) for item in value.metrics],
             "commit": value.commit,
             "refs": list(value.refs),
-            "environment": None if environment is None else environment_format.to_json(environment),
+            "environment": None if environment is None else codec.to_json(environment),
             "deleted": value.deleted,
             "altered": value.altered,
             "notes": list(value.notes),

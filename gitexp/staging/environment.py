@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import environment as environment_format
+from gitexp.formats import codec
 from gitexp.formats.jsontext import Json, json_dumps_compact, json_loads
 from gitexp.model.run import Environment
 from gitexp.staging import distributions, imports, interpreter, patched
@@ -131,7 +131,7 @@ def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
                 "environment": str(environment),
                 "patched": [*changed],
             } if all(_state(f"{path}") == seen for path, seen in states.items()):
-                found = environment_format.load(environment.encode(), str(file))
+                found = codec.load(Environment, environment.encode(), str(file))
                 return found, tuple(map(str, changed))
     except (OSError, GitexpError):  # a cache that cannot be read is an empty one
         return None
@@ -150,7 +150,7 @@ def _save(
     value: Json = {
         "format": _FORMAT,
         "states": {path: _state(path) for path in _watched(place, facts)},
-        "environment": environment_format.dump(environment).decode(),
+        "environment": codec.dump(environment).decode(),
         "patched": list(changed),
     }
     temporary = file.with_name(f"{file.name}.{os.getpid()}")

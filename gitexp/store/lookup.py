@@ -14,9 +14,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
+from gitexp.formats import codec
 from gitexp.formats import environment as environment_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
+from gitexp.model.run import Environment
 from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
 from gitexp.store.index import open_index
 from gitexp.store.layout import RUNS, environment_dir
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
         TreeId,
     )
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Environment, Run, Sample
+    from gitexp.model.run import Run, Sample
     from gitexp.store.ancestry import Addition
     from gitexp.store.index import Index
     from gitexp.store.lines import RunLine
@@ -259,7 +261,7 @@ def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> En
     data = read_blob(repo, commit, path, ENVIRONMENT_LIMIT_BYTES)
     if data is ABSENT:
         raise DamagedDataError("the environment is not recorded here", where=f"{commit[:9]}:{path}")
-    found = environment_format.load(data, f"{commit[:9]}:{path}")
+    found = codec.load(Environment, data, f"{commit[:9]}:{path}")
     if environment_format.digest(found) != digest:
         raise DamagedDataError(
             "the environment is not the one that its folder names",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, TypeVar, cast
 
 from gitexp.errors import (
@@ -12,10 +12,11 @@ from gitexp.errors import (
     MissingObjectError,
     UnsafeInputError,
 )
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.formats import samples as samples_format
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob, blob_id, read_blob
+from gitexp.model.run import Run
 from gitexp.store.layout import run_dir
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import RunId, TreeId
-    from gitexp.model.run import Run, Sample
+    from gitexp.model.run import Sample
 
 RUN_LIMIT_BYTES = 8 << 20
 _ROW_BYTES = 1_024  # more than any row of ours has
@@ -45,7 +46,7 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
     if data is ABSENT:
         raise DamagedDataError("the run has no run.json", where=where)
-    load = _load if len(data) < _USUAL_BYTES else run_format.load
+    load = _remembered if len(data) < _USUAL_BYTES else _load
     record = load(data, f"{where}/run.json")
     if record.id != run:
         raise DamagedDataError(
@@ -68,8 +69,9 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     return record, samples
 
 
+_load = partial(codec.load, Run)
 # A call asks for the same records again and again: what counts, does the seed act, what is next.
-_load = lru_cache(maxsize=1024)(run_format.load)
+_remembered = lru_cache(maxsize=1024)(_load)
 
 
 def table(

@@ -17,10 +17,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.git import merging, objects, restore, writing
 from gitexp.git.absent import ABSENT
 from gitexp.model.ids import RunId
+from gitexp.model.run import Run
 from gitexp.store import inputs, layout, plans
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from gitexp.git.writing import Content
     from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.plan import Person
-    from gitexp.model.run import Run, Source
+    from gitexp.model.run import Source
 
 RECORD_LIMIT: Final = 64 << 20  # bytes of one file
 _RECORDS: Final = tuple(
@@ -159,7 +160,7 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
                 if changed.source.commit in lost and plan.base is not ABSENT:
                     changed = replace(changed, source=_source(repo, changed, plan.base))
                 if changed != run and path in changes:
-                    changes[path] = run_format.dump(changed)
+                    changes[path] = codec.dump(changed)
             tree = writing.build_tree(repo, tip, changes, written=written)
             if tree == objects.commit_info(repo, tip).tree:
                 continue  # everything is there: an earlier call was killed before it moved the ref
@@ -273,7 +274,7 @@ def _run(repo: Repo, commit: CommitHash, path: str) -> Run | None:
     match = _RUN_JSON.fullmatch(path)
     try:
         data = objects.read_blob(repo, commit, path, RECORD_LIMIT)
-        run = None if data is ABSENT else run_format.load(data, f"{commit[:9]}:{path}")
+        run = None if data is ABSENT else codec.load(Run, data, f"{commit[:9]}:{path}")
     except GitexpError:
         return None
     return run if run is not None and match and run.id == RunId(match[1]) else None

@@ -6,48 +6,25 @@ import csv
 import hashlib
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.formats import (
-    comparison,
-    conclusion,
+    codec,
     config,
     curves,
     environment,
-    job,
-    outcome,
-    plan,
     points,
     predictions,
-    review,
-    run,
     samples,
-    tombstone,
-    witness,
 )
 from gitexp.formats.text import json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
 from gitexp.model.config import Predictions
-from tests.formats.test_records import schemas, validator
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from gitexp.model.run import Environment, Run
+from tests.formats.test_records import RECORDS, schemas, validator
 
 FOLDER = Path(__file__).parents[2] / "docs" / "formats"
-RECORDS: dict[str, ModuleType] = {
-    "comparison": comparison,
-    "conclusion": conclusion,
-    "environment": environment,
-    "job": job,
-    "outcome": outcome,
-    "plan": plan,
-    "review": review,
-    "run": run,
-    "tombstone": tombstone,
-    "witness": witness,
-}
 
 
 def page(kind: str) -> str:
@@ -68,8 +45,8 @@ def test_every_format_has_a_page_and_every_page_a_format() -> None:
 @pytest.mark.parametrize("kind", RECORDS)
 def test_the_example_of_a_record_is_what_the_program_writes(kind: str) -> None:
     data = example(kind)
-    codec = RECORDS[kind]
-    assert codec.dump(codec.load(data, kind)) == data
+    form, _ = RECORDS[kind]
+    assert form.dump(form.load(data, kind)) == data
     loads = yaml_loads if kind in {"plan", "conclusion", "tombstone"} else json_loads
     validator(kind).validate(loads(data, where=kind))
 
@@ -91,7 +68,7 @@ def test_the_example_of_the_settings_is_the_template() -> None:
 
 
 def test_the_run_vouches_for_the_samples_beside_it() -> None:
-    recorded = run.load(example("run"), "run.json")
+    recorded = codec.load(Run, example("run"), "run.json")
     data = example("samples")
     sha256 = hashlib.sha256(data).hexdigest()
     found = samples.load(data, "samples.csv", rows=recorded.sample_rows, sha256=sha256)
@@ -107,8 +84,8 @@ def test_the_run_vouches_for_the_samples_beside_it() -> None:
 
 
 def test_the_environment_of_the_run_is_the_example() -> None:
-    recorded = run.load(example("run"), "run.json")
-    found = environment.load(example("environment"), "environment.json")
+    recorded = codec.load(Run, example("run"), "run.json")
+    found = codec.load(Environment, example("environment"), "environment.json")
     assert recorded.repeats[0].environment == environment.digest(found)
 
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = {"ruamel", "tomlkit", "jsonschema", "numpy", "pandas", "dvc", "git", "pygit2", "logging"}
-JSON_ONLY = ("curves", "environment", "job", "outcome", "points", "run", "samples")
+JSON_ONLY = ("codec", "curves", "environment", "points", "samples")
 REST = (
     "comparison",
     "conclusion",

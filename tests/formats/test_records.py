@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Protocol, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -15,40 +16,48 @@ from referencing import Registry, Resource
 
 from gitexp.errors import BadFormatError, NewerFormatError
 from gitexp.formats import (
+    codec,
     comparison,
     conclusion,
     config,
-    environment,
-    job,
-    outcome,
     plan,
     review,
-    run,
     samples,
     tombstone,
     witness,
 )
 from gitexp.formats.text import json_dumps, json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
+from gitexp.model.job import Job, Outcome
+from gitexp.model.run import Environment, Run
 from tests.formats import strategies
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
     from gitexp.formats.jsontext import Json
     from gitexp.model.comparison import Comparison
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.run import Run, Sample
+    from gitexp.model.run import Sample
 
-RECORDS: dict[str, tuple[ModuleType, st.SearchStrategy[object]]] = {
+
+class Format(Protocol):
+    def load(self, data: bytes, where: str, /) -> object: ...
+
+    def dump(self, value: object, /) -> bytes: ...
+
+
+def of(kind: type[object]) -> Format:
+    return cast("Format", SimpleNamespace(load=partial(codec.load, kind), dump=codec.dump))
+
+
+RECORDS: dict[str, tuple[Format, st.SearchStrategy[object]]] = {
     "comparison": (comparison, strategies.comparisons),
     "conclusion": (conclusion, strategies.conclusions),
-    "environment": (environment, strategies.environments),
-    "job": (job, strategies.jobs),
-    "outcome": (outcome, strategies.outcomes),
+    "environment": (of(Environment), strategies.environments),
+    "job": (of(Job), strategies.jobs),
+    "outcome": (of(Outcome), strategies.outcomes),
     "plan": (plan, strategies.plans),
     "review": (review, strategies.reviews),
-    "run": (run, strategies.runs),
+    "run": (of(Run), strategies.runs),
     "tombstone": (tombstone, strategies.tombstones),
     "witness": (witness, strategies.receipts),
 }
@@ -79,17 +88,17 @@ def parsed(kind: str, data: bytes) -> Json:
 
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_record_comes_back_and_fits_its_schema(kind: str) -> None:
-    codec, values = RECORDS[kind]
+    form, values = RECORDS[kind]
 
     @settings(
         max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
     )
     @given(values)
     def check(value: object) -> None:
-        data = codec.dump(value)
-        again = codec.load(data, kind)
+        data = form.dump(value)
+        again = form.load(data, kind)
         assert again == value
-        assert codec.dump(again) == data
+        assert form.dump(again) == data
         validator(kind).validate(parsed(kind, data))
 
     check()
@@ -126,9 +135,9 @@ def test_every_format_has_a_schema_and_every_schema_a_format() -> None:
 
 @pytest.mark.parametrize("kind", [*RECORDS, "config"])
 def test_a_newer_version_is_refused_by_name(kind: str) -> None:
-    codec = config if kind == "config" else RECORDS[kind][0]
+    form = config if kind == "config" else RECORDS[kind][0]
     with pytest.raises(NewerFormatError) as caught:
-        codec.load(json_dumps({"$schema": f"gitexp/{kind}@99"}), "the file")
+        form.load(json_dumps({"$schema": f"gitexp/{kind}@99"}), "the file")
     assert f"gitexp/{kind}@99" in caught.value.found
     assert f"gitexp/{kind}@99" in caught.value.next_step
     assert caught.value.exit_code == 3
@@ -139,16 +148,16 @@ def test_a_newer_version_is_refused_by_name(kind: str) -> None:
     "value", [{}, [], None, 3, {"$schema": "gitexp/other@1"}, {"$schema": 1}], ids=repr
 )
 def test_something_else_is_refused(kind: str, value: Json) -> None:
-    codec = config if kind == "config" else RECORDS[kind][0]
+    form = config if kind == "config" else RECORDS[kind][0]
     with pytest.raises(BadFormatError) as caught:
-        codec.load(json_dumps(value), "the file")
+        form.load(json_dumps(value), "the file")
     assert "the file" in caught.value.where
 
 
-def refusal(codec: ModuleType, data: bytes) -> BadFormatError | None:
+def refusal(form: Format, data: bytes) -> BadFormatError | None:
     """Return the error with which a file is refused, or None where it is read."""
     try:
-        codec.load(data, "the file")
+        form.load(data, "the file")
     except BadFormatError as error:
         return error
     return None
@@ -157,7 +166,7 @@ def refusal(codec: ModuleType, data: bytes) -> BadFormatError | None:
 @pytest.mark.parametrize("kind", RECORDS)
 def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
     """No value of another kind in any field ends in anything but our own error."""
-    codec, values = RECORDS[kind]
+    form, values = RECORDS[kind]
     odd = st.sampled_from([None, 7, -1, "x", [], {}, [3], {"a": None}, True, 1e300])
 
     @settings(
@@ -165,11 +174,11 @@ def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
     )
     @given(values, st.data())
     def check(value: object, data: st.DataObject) -> None:
-        fields = parsed(kind, codec.dump(value))
+        fields = parsed(kind, form.dump(value))
         assert isinstance(fields, dict)
         key = data.draw(st.sampled_from([key for key in fields if key != "$schema"]))
         fields[key] = data.draw(odd)
-        error = refusal(codec, json_dumps(fields))
+        error = refusal(form, json_dumps(fields))
         if error is not None:
             assert error.where.startswith("the file")
             assert error.expected
@@ -181,12 +190,12 @@ def test_a_bad_value_says_file_key_path_found_and_expected() -> None:
     @settings(max_examples=1, database=None, deadline=None)
     @given(strategies.runs.filter(lambda value: len(value.repeats) > 0))
     def check(value: Run) -> None:
-        fields = run.to_json(value)
+        fields = codec.to_json(value)
         repeats = fields["repeats"]
         assert isinstance(repeats, list)
         repeats[0]["resources"]["cpu_count"] = "many"
         with pytest.raises(BadFormatError) as caught:
-            run.load(json_dumps(fields), "runs/ab/abc/run.json")
+            codec.load(Run, json_dumps(fields), "runs/ab/abc/run.json")
         assert caught.value.where == "runs/ab/abc/run.json: repeats[0].resources.cpu_count"
         assert caught.value.found == '"many"'
         assert caught.value.expected == "an integer"
@@ -210,6 +219,8 @@ def test_a_run_with_keys_of_a_later_gitexp_is_read() -> None:
     @settings(max_examples=1, database=None, deadline=None)
     @given(strategies.runs)
     def check(value: Run) -> None:
-        assert run.load(json_dumps({**run.to_json(value), "later": 1}), "run.json") == value
+        assert (
+            codec.load(Run, json_dumps({**codec.to_json(value), "later": 1}), "run.json") == value
+        )
 
     check()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.model.review import FailOn
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
@@ -86,7 +86,7 @@ def recorded(lab: Lab, change: Callable[[Record], object] = len) -> None:
         "c", {"f1": high}, of="HEAD", plan=plan, environment=ENVIRONMENT, evaluation=EVALUATION,
         origin=Origin.OBSERVED, failed=(), links="", call="", outputs=None, samples=(),
     )  # fmt: skip
-    record = json.loads(run_format.dump(run)) | {"params": {"depth": 3}}
+    record = json.loads(codec.dump(run)) | {"params": {"depth": 3}}
     change(record)
     files[layout.run_json(run.id)] = json.dumps(record).encode()
     lab.repo.commit(files, at=lab.tick())

@@ -15,6 +15,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -23,10 +24,10 @@ from hypothesis import strategies as st
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.formats import dvcfiles, ignore, params
+from gitexp.formats import codec, dvcfiles, ignore, params
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
+from gitexp.model.run import Run
 from gitexp.store import layout
 from gitexp.store.index import Index, Kind
 from tests.build import git_environment
@@ -210,7 +211,7 @@ def test_dots_that_part_no_keys_are_no_depth(kind: str) -> None:
     assert params.parse(text.encode(), "p.toml")
 
 
-@pytest.mark.parametrize("read", [plan_format.load, run_format.load, dvcfiles.load_pointer,
+@pytest.mark.parametrize("read", [plan_format.load, partial(codec.load, Run), dvcfiles.load_pointer,
                                   dvcfiles.load_lock, dvcfiles.load_pipeline])  # fmt: skip
 @pytest.mark.parametrize("shape", ["stages", "outs", "params"])
 def test_a_long_key_is_not_repeated_for_all_below_it(

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec, effects
 from gitexp.formats import config as config_format
-from gitexp.formats import effects
 from gitexp.formats import environment as environment_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.git import objects, repository
 from gitexp.model.config import ProjectConfig
@@ -240,11 +239,9 @@ class Lab:
             call=call,
         )
         return run, {
-            layout.run_json(run.id): run_format.dump(run),
+            layout.run_json(run.id): codec.dump(run),
             layout.samples_csv(run.id): table,
-            f"{layout.environment_dir(digest)}/environment.json": environment_format.dump(
-                environment
-            ),
+            f"{layout.environment_dir(digest)}/environment.json": codec.dump(environment),
         }
 
 

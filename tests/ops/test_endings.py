@@ -22,7 +22,7 @@ from gitexp.errors import (
     UnknownExperimentError,
     UsageError,
 )
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.formats import tombstone as tombstone_format
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
@@ -157,7 +157,7 @@ def unrecorded(repo: BuiltRepo, *, alive: bool) -> None:
     state = {
         "branch": "exp/deep",
         "asked": {"at": None, "jobs": 1, "repeats": None, "seeds": [], "with_baseline": False},
-        "draft": json.loads(run_format.dump(run)),
+        "draft": json.loads(codec.dump(run)),
         "owner": {"host": me.host, "pid": me.pid, "started": me.started if alive else "ago 1"},
         "published": False,
         "secret": calls.begun(calls.proofs(repo.workspace), run.id),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UnknownRunError
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LogSource
 from gitexp.ops.live import live_runs
@@ -32,7 +32,7 @@ def coordinator(repo: BuiltRepo, number: int, *, alive: bool, published: bool = 
         "$schema": "gitexp/state@1",
         "branch": "exp/x",
         "asked": {"at": None, "jobs": 1, "repeats": None, "seeds": [], "with_baseline": False},
-        "draft": json.loads(run_format.dump(run)),
+        "draft": json.loads(codec.dump(run)),
         "owner": owner,
         "published": published,
         "secret": calls.begun(calls.proofs(repo.workspace), run.id),

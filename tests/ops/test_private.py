@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.model.plan import Person
 from gitexp.model.rules import Identity
-from gitexp.model.run import Repeat, RepeatState, Resources
+from gitexp.model.run import Repeat, RepeatState, Resources, Run
 from gitexp.ops import private
 from gitexp.ops.private import WITHHELD
 from gitexp.store import layout
@@ -20,7 +20,6 @@ from tests.cli.shell import PLAN, gitexp
 from tests.ops.records import CONFIG, Lab
 
 if TYPE_CHECKING:
-    from gitexp.model.run import Run
     from tests.build import BuiltRepo
 
 LOG = (
@@ -50,7 +49,7 @@ def test_by_default_a_record_says_all(run: Run) -> None:
 
 @pytest.mark.parametrize("way", [Identity.HASH, Identity.DROP])
 def test_a_private_record_names_no_user_host_or_place(run: Run, way: Identity) -> None:
-    text = run_format.dump(private.run(run, way, ["/srv/lab/churn"])).decode()
+    text = codec.dump(private.run(run, way, ["/srv/lab/churn"])).decode()
     for name in ("Ann", "ann@", "/ann", "\\ann", "node7", "/srv/lab"):
         assert name not in text
     assert "train.py" in text
@@ -66,7 +65,7 @@ def test_a_digest_is_the_same_for_the_same_and_a_dropped_name_is_the_same_for_al
 
 def test_a_private_record_is_read_again(run: Run) -> None:
     found = private.run(run, Identity.HASH, ["/srv/lab/churn"])
-    assert run_format.load(run_format.dump(found), "run.json") == found
+    assert codec.load(Run, codec.dump(found), "run.json") == found
 
 
 @pytest.mark.parametrize(

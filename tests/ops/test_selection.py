@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.model.comparison import LATE
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
@@ -136,7 +136,7 @@ def test_the_best_of_a_sweep_is_fresh_under_a_plan_of_its_own(lab: Lab) -> None:
             outputs=None,
             samples=(),
         )
-        files[layout.run_json(run.id)] = run_format.dump(replace(run, group="sweep42"))
+        files[layout.run_json(run.id)] = codec.dump(replace(run, group="sweep42"))
         lab.repo.write(files)
         lab.repo.git("add", "--force", "--all", "--", *files)
         lab.repo.commit(at=lab.tick(), message="a sweep's run")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UnknownExperimentError, UnknownRunError
+from gitexp.formats import codec
 from gitexp.formats import environment as environment_format
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
@@ -43,7 +44,7 @@ def environment(version: str) -> Environment:
 
 def environment_files(found: Environment) -> dict[str, bytes]:
     folder = layout.environment_dir(environment_format.digest(found))
-    return {f"{folder}/environment.json": environment_format.dump(found)}
+    return {f"{folder}/environment.json": codec.dump(found)}
 
 
 def digest(repo: BuiltRepo, revision: str) -> str:

@@ -6,9 +6,9 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
@@ -124,6 +124,6 @@ def a_run(  # noqa: PLR0913
 
 def run_files(run: Run, samples: Sequence[Sample]) -> dict[str, bytes]:
     return {
-        layout.run_json(run.id): run_format.dump(run),
+        layout.run_json(run.id): codec.dump(run),
         layout.samples_csv(run.id): samples_format.dump(samples),
     }

@@ -12,15 +12,15 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
+from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.formats.text import yaml_loads
 from gitexp.git.objects import tree_id
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Guard
-from gitexp.model.run import Sample
+from gitexp.model.run import Run, Sample
 from gitexp.store import layout
 from gitexp.store.lean import lean_line
 from gitexp.store.leanplan import lean_plan, usual
@@ -138,7 +138,7 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         "sha256": hashlib.sha256(samples_format.dump(samples)).hexdigest(),
     }
     files[layout.run_json(run.id)] = json.dumps(record).encode()
-    full = run_format.load(files[layout.run_json(run.id)], "run.json")
+    full = codec.load(Run, files[layout.run_json(run.id)], "run.json")
     found = line(repo, files)
     assert found == line_of(full, samples)
     assert found is not None

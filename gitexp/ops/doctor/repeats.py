@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.data.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
-from gitexp.formats import outcome as outcome_format
+from gitexp.formats import codec
 from gitexp.git import command
 from gitexp.git.absent import ABSENT
 from gitexp.git.refs import local
 from gitexp.git.repository import open_repository
 from gitexp.model.care import Finding
 from gitexp.model.ids import RunId
+from gitexp.model.job import Outcome
 from gitexp.ops.doctor.place import Found, tip_of
 from gitexp.ops.live import live_runs
 from gitexp.ops.run import state as states
@@ -143,7 +144,7 @@ def _old_objects(place: Place, workdir: WorkDir) -> list[Path]:
     runs = calls.within(workdir.runs)
     for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
         with suppress(GitexpError, OSError):
-            outcome = outcome_format.load(calls.plain_bytes(path), str(path))
+            outcome = codec.load(Outcome, calls.plain_bytes(path), str(path))
             recorded = path.parents[3].name in place.recorded
             made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
     held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.model.ids import RunId
+from gitexp.model.run import Run
 from gitexp.ops.rules.trees import MODE_TREE
 from gitexp.store.layout import PLANS, RUNS, plan_path
 from gitexp.store.leanplan import lean_plan
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.model.run import Run
     from gitexp.ops.rules.facts import Change, Facts
     from gitexp.ops.rules.trees import Tree
 
@@ -113,13 +113,11 @@ def _run(facts: Facts, change: Change) -> Run | Unread:
         return Unread(change.path, "it is no regular file")
     try:
         data = facts.read(change.new, RUN_LIMIT)
-        load = _remembered if len(data) <= _USUAL_BYTES else run_format.load
-        return load(data, change.path)
+        return (_remembered if len(data) <= _USUAL_BYTES else _load)(data, change.path)
     except GitexpError as error:
         return Unread(change.path, str(error))
 
 
-@lru_cache(maxsize=128)
-def _remembered(data: bytes, path: str) -> Run:
-    """Parse a record once for all rules: they look at the runs of a commit one after the other."""
-    return run_format.load(data, path)
+_load = partial(codec.load, Run)
+# A record is parsed once for all rules: they look at the runs of a commit one after the other.
+_remembered = lru_cache(maxsize=128)(_load)

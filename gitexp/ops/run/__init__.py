@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.engines import ENGINES
 from gitexp.errors import LockedError, UsageError
-from gitexp.formats import job as job_format
+from gitexp.formats import codec
 from gitexp.git.faults import translating
 from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS
@@ -350,7 +350,7 @@ def _first(prepared: Prepared) -> Job:
 def _write_job(seen: Situation, job: Job) -> None:
     path = seen.workdir.job_file(job.run, job.seed)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(job_format.dump(job))
+    path.write_bytes(codec.dump(job))
     seen.workdir.attempt(job.run, job.seed).mkdir(parents=True, exist_ok=True)
 
 

@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats import environment as environment_format
-from gitexp.formats import run as run_format
 from gitexp.formats import samples as samples_format
 from gitexp.formats.jsontext import json_dumps_compact
 from gitexp.model.run import Output, Repeat, RepeatState
@@ -39,12 +39,12 @@ class Record:
     def files(self) -> dict[str, bytes]:
         """Return the record's files by their path in the repository."""
         files = {
-            layout.run_json(self.run.id): run_format.dump(self.run),
+            layout.run_json(self.run.id): codec.dump(self.run),
             layout.samples_csv(self.run.id): samples_format.dump(self.samples),
         }
         for digest, environment in self.environments.items():
             folder = layout.environment_dir(digest)
-            files[f"{folder}/environment.json"] = environment_format.dump(environment)
+            files[f"{folder}/environment.json"] = codec.dump(environment)
             files[f"{folder}/requirements.txt"] = environment_format.requirements(environment)
         return files
 

@@ -22,11 +22,12 @@ from gitexp.errors import (
     MovedRefError,
     PreconditionError,
 )
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
-from gitexp.formats import job as job_format
 from gitexp.formats.keys import param_key
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
+from gitexp.model.job import Job
 from gitexp.model.run import RepeatState
 from gitexp.ops import eligible
 from gitexp.ops.advice import seed_ranges
@@ -454,7 +455,7 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
         path = workdir.job_file(state.draft.id, seed)
         if not path.exists():
             continue
-        job = job_format.load(path.read_bytes(), str(path))
+        job = codec.load(Job, path.read_bytes(), str(path))
         if first is None or len(job.stages) > len(first.stages):
             first = job
         if workdir.began(state.draft.id, seed):

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
-from gitexp.formats import run as run_format
+from gitexp.formats import codec
 from gitexp.formats.fields import Fields, params_json
 from gitexp.formats.text import Json, json_dumps, json_loads
 from gitexp.model.ids import RunId
+from gitexp.model.run import Run
 from gitexp.ops import live
 from gitexp.store import calls, locks
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import PlanDigest
     from gitexp.model.request import Asked
-    from gitexp.model.run import Run
     from gitexp.ops.run.workdir import WorkDir
 
 SCHEMA = "gitexp/state@1"
@@ -84,7 +84,7 @@ def write(workdir: WorkDir, state: State) -> None:
             "seeds": list(state.asked.seeds),
         },
         "branch": state.branch,
-        "draft": json_loads(run_format.dump(state.draft), where="draft"),
+        "draft": json_loads(codec.dump(state.draft), where="draft"),
         "left": state.left,
         "once": list(state.once),
         "open": state.open,
@@ -251,7 +251,7 @@ def _read(workdir: WorkDir, path: Path) -> tuple[Mapping[str, Json], locks.Owner
 
 def _load(value: Mapping[str, Json], where: str) -> State:
     fields = Fields(value, where)
-    draft, side = run_format.load(json_dumps(value["draft"]), where), fields.text("side")
+    draft, side = codec.load(Run, json_dumps(value["draft"]), where), fields.text("side")
     return State(
         draft=draft,
         side=side,

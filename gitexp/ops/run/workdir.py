@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.engines import process
 from gitexp.errors import BareRepositoryError, UnsafeInputError
-from gitexp.formats import outcome as outcome_format
+from gitexp.formats import codec
+from gitexp.model.job import Outcome
 from gitexp.store import calls
 from gitexp.store.layout import TMP
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.ids import RunId
-    from gitexp.model.job import Outcome
     from gitexp.model.workspace import Workspace
 
 _SLOT = re.compile(r"([a-z0-9]+)-[0-9]+")
@@ -138,7 +138,7 @@ class WorkDir:
             data = path.read_bytes()
         except (FileNotFoundError, IsADirectoryError):
             return None
-        return outcome_format.load(data, str(path))
+        return codec.load(Outcome, data, str(path))
 
     def holds_outcome(self, run: RunId, seed: int) -> bool:
         """Whether a repeat came to anything, be it read or not."""

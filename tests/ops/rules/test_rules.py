@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import run as run_format
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Outside, Policy
+from gitexp.model.run import Run
 from gitexp.ops.conclude import conclude
 from gitexp.ops.rules import RULES, check
 from gitexp.ops.rules.facts import of_commit
@@ -574,10 +575,10 @@ def test_a_secret_in_a_record_is_found(world: World) -> None:
     plan = world.lab.plan()
     folder = run_of(world, plan)
     path = world.repo.path / folder / "run.json"
-    run = run_format.load(path.read_bytes(), "run.json")
+    run = codec.load(Run, path.read_bytes(), "run.json")
     repeat = replace(run.repeats[0], log_tail=f"login --token {TOKEN}")
     dirty = replace(run, params={"net.key": TOKEN}, repeats=(repeat, *run.repeats[1:]))
-    found = world.judge({f"{folder}/run.json": run_format.dump(dirty)})
+    found = world.judge({f"{folder}/run.json": codec.dump(dirty)})
     assert rules(found) == ["R8", "R8"]
     assert TOKEN not in str(found)
 
