@@ -6,10 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+from scipy import stats
 
 from benchmarks.calibration.rates import DRAWS, LAWS, SIMULATIONS, counted, row, superiority
 from gitexp.model.plan import Direction, Effect
-from gitexp.stats import companions, ranks
+from gitexp.stats import companions
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.planned import run_on_repeats
 
@@ -162,7 +163,7 @@ def _power(law: str, n: int, gain: float, simulations: int, *, paired: bool) -> 
         plan = replace(plan, resamples=DRAWS)
     rng = np.random.default_rng(5)
     columns: dict[str, list[float | None]] = {"planned": [], "t": [], "ranks": []}
-    exact = "exact" if n <= 10 else "normal_approximation"  # noqa: PLR2004  as fast as it has to be here
+    exact = "exact" if n <= 10 else "asymptotic"  # noqa: PLR2004  as fast as it has to be here
     for draw in range(simulations):
         old, new = LAWS[law](rng, n), LAWS[law](rng, n) + gain
         columns["planned"].append(
@@ -170,9 +171,12 @@ def _power(law: str, n: int, gain: float, simulations: int, *, paired: bool) -> 
         )
         beside = companions.beside_repeats(plan, design, old, new)
         columns["t"].append(beside[0].p_support if beside else None)
-        test = ranks.wilcoxon_signed_rank if paired else ranks.mann_whitney_u
-        columns["ranks"].append(
-            test(list(new), list(old), alternative="greater", method=exact).p_value
-        )
+        if paired:
+            ranked = stats.wilcoxon(new, old, alternative="greater", method=exact).pvalue
+        else:
+            ranked = stats.mannwhitneyu(
+                new, old, alternative="greater", method=exact, use_continuity=False
+            ).pvalue
+        columns["ranks"].append(float(ranked))
     shape = f"{n} pairs" if paired else f"{n} and {n}"
     return counted(f"{law}, {shape}, gain {gain:.2f} sd", columns)

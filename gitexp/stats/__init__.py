@@ -1,1 +1,1 @@
-"""Pure functions on arrays; the only room with scipy."""
+"""What `compare` and `power` compute, as pure functions on arrays; not public."""

@@ -6,7 +6,6 @@ all functions keep the order of their input.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,23 +14,7 @@ from gitexp.errors import DesignError
 from gitexp.stats.values import Values, finite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-
-@dataclass(frozen=True, slots=True)
-class Adjusted:
-    """Adjusted p-values and what they reject at alpha."""
-
-    adjusted_p_values: tuple[float, ...]
-    rejected: tuple[bool, ...]
-    n_rejected: int
-
-
-@dataclass(frozen=True, slots=True)
-class AdjustedPairs:
-    """Adjusted p-values by the name of the pair."""
-
-    adjusted_p_values: Mapping[str, float]
+    from collections.abc import Callable, Sequence
 
 
 def bonferroni(p_values: Sequence[float]) -> tuple[float, ...]:
@@ -169,92 +152,6 @@ def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
     if not p_values or name == "none":
         return tuple(p_values)
     return ADJUSTMENTS[name](p_values)
-
-
-def adjust(p_values: Sequence[float], method: str = "holm", *, alpha: float = 0.05) -> Adjusted:
-    """Adjust a family by the named method.
-
-    Parameters
-    ----------
-    p_values : sequence of float
-        Unadjusted, each in [0, 1]; not empty.
-    method : str
-        A key of `ADJUSTMENTS`.
-    alpha : float
-        Rejected is an adjusted p-value of at most alpha.
-
-    Raises
-    ------
-    DesignError
-        If the method is unknown, the family is empty or a value is no probability.
-
-    Examples
-    --------
-    >>> adjust([0.019, 0.607, 0.016]).rejected
-    (True, False, True)
-    """
-    if method not in ADJUSTMENTS:
-        raise DesignError(
-            "unknown adjustment of p-values", found=method, expected=", ".join(ADJUSTMENTS)
-        )
-    adjusted = ADJUSTMENTS[method](p_values)
-    rejected = tuple(p <= alpha for p in adjusted)
-    return Adjusted(adjusted, rejected, sum(rejected))
-
-
-def shaffer_static_correction(p_values: Mapping[str, float], n_treatments: int) -> AdjustedPairs:
-    """Adjust all pairwise comparisons of k treatments, using how they imply one another.
-
-    Parameters
-    ----------
-    p_values : mapping of str to float
-        One of each pair, k (k - 1) / 2 in all.
-    n_treatments : int
-
-    Returns
-    -------
-    AdjustedPairs
-
-    Raises
-    ------
-    DesignError
-        If the number of p-values is not that of the pairs.
-
-    Notes
-    -----
-    Among k means, only certain numbers of pairs can be equal at once; Holm's multiplier is
-    lowered to the next such number.
-
-    References
-    ----------
-    .. [1] Shaffer, J. P. (1986). Modified sequentially rejective multiple test procedures. J.
-       Am. Stat. Assoc. 81, 826-831. :doi:`10.1080/01621459.1986.10478341`
-    """
-    n = len(p_values)
-    if n != n_treatments * (n_treatments - 1) // 2:
-        raise DesignError(
-            "the family is not that of all pairs",
-            found=f"{n} p-values",
-            expected=f"{n_treatments * (n_treatments - 1) // 2}",
-        )
-    possible = _numbers_of_true(n_treatments)
-
-    def multiplier(rank: float, total: int) -> float:
-        return max(number for number in possible if number <= total - rank + 1)
-
-    adjusted = _stepwise(tuple(p_values.values()), multiplier, down=True)
-    return AdjustedPairs(dict(zip(p_values, adjusted, strict=True)))
-
-
-def _numbers_of_true(k: int) -> frozenset[int]:
-    """Return how many of the pairs of k means can be equal, over all partitions of the means."""
-    if k <= 1:
-        return frozenset({0})
-    return frozenset(
-        size * (size - 1) // 2 + rest
-        for size in range(1, k + 1)
-        for rest in _numbers_of_true(k - size)
-    )
 
 
 def _checked(p_values: Sequence[float]) -> Values:

@@ -80,28 +80,6 @@ def bayesian_signed_rank_test(
     return Regions(less, inside, greater)
 
 
-def bayesian_sign_test(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    rope: float,
-    n_samples: int = 50_000,
-    seed: int = 0,
-) -> Regions:
-    """Return how probably most data sets lie below, within or above the region.
-
-    See `bayesian_signed_rank_test`; the posterior is a Dirichlet distribution over the three
-    regions with prior strength 1 inside.
-    """
-    d = _differences(a, b, rope, n_samples)
-    greater, less = float((d > rope + SAME).sum()), float((d < -rope - SAME).sum())
-    # Dirichlet needs positive parameters; 1e-4 keeps an empty region practically empty
-    strength = np.array([less, len(d) - less - greater + 1, greater]) + 1e-4
-    draws = np.random.default_rng(seed).dirichlet(strength, size=n_samples)
-    below, inside, above = (float(share) for share in _wins(draws.T) / n_samples)
-    return Regions(below, inside, above)
-
-
 def _wins(masses: Values) -> Values:
     return np.bincount(masses.argmax(axis=0), minlength=3).astype(np.float64)
 

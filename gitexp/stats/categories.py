@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -154,12 +153,6 @@ def mantel_haenszel_categories(tables: Sequence[Sequence[Sequence[int]]]) -> Chi
         return ChiSquared(0.0, 0, 1.0)
     statistic = float(difference @ np.linalg.pinv(spread, hermitian=True) @ difference)
     return ChiSquared(statistic, df, float(chdtrc(df, statistic)))
-
-
-def cramers_v(first: Sequence[int], second: Sequence[int]) -> float:
-    """Return Cramer's V of a 2 x k table."""
-    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
-    return math.sqrt(float(_chi_squared(one[None], two[None])[0]) / float(one.sum() + two.sum()))
 
 
 def _homogeneity(table: Values) -> tuple[Values, Values, int]:

@@ -15,13 +15,12 @@ import numpy as np
 from scipy.special import fdtrc, stdtr
 
 from gitexp.errors import DesignError
-from gitexp.stats.ttests import Mean, TTest, p_of_t, paired_difference, t_test
+from gitexp.stats.ttests import Mean, p_of_t, paired_difference
 from gitexp.stats.values import Values, finite_pairs, number
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.stats.ttests import Alternative
     from gitexp.stats.values import Floats
 
 
@@ -56,15 +55,8 @@ class CorrelatedT:
     posterior_df: int
 
 
-def corrected_resampled_t_test(
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    test_train_ratio: float,
-    alternative: Alternative = "two-sided",
-    alpha: float = 0.05,
-) -> TTest:
-    """Test a mean difference over folds or random splits with a variance that knows the overlap.
+def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
+    """Return the mean of a - b over folds or random splits, its error corrected for their overlap.
 
     Parameters
     ----------
@@ -72,14 +64,11 @@ def corrected_resampled_t_test(
         Scores on the same splits, repeats laid one after another.
     test_train_ratio : float
         n_test / n_train of one split; 1 / (k - 1) for k folds.
-    alternative : {"two-sided", "greater", "less"}
-    alpha : float
-        The interval has confidence 1 - alpha.
 
     Raises
     ------
     DesignError
-        If the ratio is not positive, there are fewer than two scores or they do not vary.
+        If the ratio is not positive, besides the reasons of `ttests.paired_difference`.
 
     References
     ----------
@@ -91,21 +80,9 @@ def corrected_resampled_t_test(
 
     Examples
     --------
-    >>> test = corrected_resampled_t_test([0.9, 0.8, 0.7], [0.8, 0.8, 0.5], test_train_ratio=0.5)
-    >>> round(test.statistic, 6)
+    >>> mean = corrected_difference([0.9, 0.8, 0.7], [0.8, 0.8, 0.5], 0.5)
+    >>> round(mean.estimate / mean.error, 6)
     1.095445
-    """
-    mean = corrected_difference(a, b, test_train_ratio)
-    return t_test(mean, alternative=alternative, alpha=alpha)
-
-
-def corrected_difference(a: Floats, b: Floats, test_train_ratio: float) -> Mean:
-    """Return the mean of a - b over splits with the error of `corrected_resampled_t_test`.
-
-    Raises
-    ------
-    DesignError
-        If the ratio is not positive, besides the reasons of `ttests.paired_difference`.
     """
     if not (math.isfinite(test_train_ratio) and test_train_ratio > 0):
         raise DesignError(
@@ -160,43 +137,8 @@ def five_by_two_cv_f_test(
     return FiveByTwoF(statistic, 10, 5, float(fdtrc(10, 5, statistic)))
 
 
-def bayesian_correlated_t_test(
-    a: Sequence[float], b: Sequence[float], *, n_folds: int, n_repeats: int, rope: float
-) -> CorrelatedT:
-    """Return how probable a difference below, within and above a region of equivalence is.
-
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_folds * n_repeats,)
-        Scores on the same folds.
-    n_folds, n_repeats : int
-        The correlation of two scores is taken as 1 / n_folds.
-    rope : float
-        Half-width of the region of practical equivalence, in the unit of the metric.
-
-    Raises
-    ------
-    DesignError
-        If the number of scores is not n_folds * n_repeats, or they do not vary.
-
-    References
-    ----------
-    .. [1] Corani, G. and Benavoli, A. (2015). A Bayesian approach for comparing cross-validated
-       algorithms on multiple data sets. Mach. Learn. 100, 285-304.
-       :doi:`10.1007/s10994-015-5486-z`
-    """
-    if len(a) != n_folds * n_repeats or n_folds < 2:  # noqa: PLR2004 - one fold is no validation
-        raise DesignError(
-            "the scores are not those of the folds",
-            found=f"{len(a)} scores",
-            expected=f"{n_folds} folds x {n_repeats} repeats",
-        )
-    # a correlation of 1 / k is a ratio of 1 / (k - 1), that of k folds
-    return correlated_posterior(corrected_difference(a, b, 1 / (n_folds - 1)), rope)
-
-
 def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
-    """Return the posterior of `bayesian_correlated_t_test` for a corrected mean difference.
+    """Return how probable a difference below, within and above a region of equivalence is.
 
     Parameters
     ----------
@@ -209,6 +151,12 @@ def correlated_posterior(mean: Mean, rope: float) -> CorrelatedT:
     ------
     DesignError
         If the region is negative or not finite.
+
+    References
+    ----------
+    .. [1] Corani, G. and Benavoli, A. (2015). A Bayesian approach for comparing cross-validated
+       algorithms on multiple data sets. Mach. Learn. 100, 285-304.
+       :doi:`10.1007/s10994-015-5486-z`
     """
     number(rope, "the region of equivalence", least=0)
     below = float(stdtr(mean.df, (-rope - mean.estimate) / mean.error))

@@ -184,18 +184,6 @@ def cliffs_delta(a: Floats, b: Floats) -> Estimate:
     return Estimate(float(below - above) / (len(first) * len(second)))
 
 
-def vargha_delaney_a12(a: Floats, b: Floats) -> Estimate:
-    """Return P(a > b) + P(a = b) / 2, a linear function of `cliffs_delta`.
-
-    References
-    ----------
-    .. [1] Vargha, A. and Delaney, H. D. (2000). A critique and improvement of the CL common
-       language effect size statistics of McGraw and Wong. J. Educ. Behav. Stat. 25, 101-132.
-       :doi:`10.3102/10769986025002101`
-    """
-    return Estimate((cliffs_delta(a, b).estimate + 1) / 2)
-
-
 def rank_biserial_paired(a: Floats, b: Floats) -> RankBiserial:
     """Return (W+ - W-) / (W+ + W-) of the signed ranks; 0 if all differences are zero.
 

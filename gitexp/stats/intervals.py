@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
@@ -329,7 +329,18 @@ def newcombe_paired(cells: Cells, confidence: float) -> Interval:
 
 
 def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion; see `proportions.wilson_interval`."""
+    """Return Wilson's score interval of a proportion, exactly 0 or 1 at 0 or n successes.
+
+    References
+    ----------
+    .. [1] Wilson, E. B. (1927). Probable inference, the law of succession, and statistical
+       inference. J. Am. Stat. Assoc. 22, 209-212. :doi:`10.1080/01621459.1927.10502953`
+
+    Examples
+    --------
+    >>> round(wilson_limits(0, 20, 0.05)[1], 6)
+    0.161125
+    """
     z = float(ndtri(1 - alpha / 2))
     share = successes / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
@@ -337,3 +348,58 @@ def wilson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
     low = 0.0 if successes == 0 else centre - reach
     high = 1.0 if successes == n else centre + reach
     return low, high
+
+
+def clopper_pearson_limits(successes: int, n: int, alpha: float) -> tuple[float, float]:
+    """Return the exact binomial interval of a proportion.
+
+    References
+    ----------
+    .. [1] Clopper, C. J. and Pearson, E. S. (1934). The use of confidence or fiducial limits
+       illustrated in the case of the binomial. Biometrika 26, 404-413.
+       :doi:`10.1093/biomet/26.4.404`
+
+    Examples
+    --------
+    >>> round(clopper_pearson_limits(0, 20, 0.05)[1], 6)
+    0.168433
+    """
+    misses = n - successes
+    low = 0.0 if successes == 0 else float(betaincinv(successes, misses + 1, alpha / 2))
+    high = 1.0 if misses == 0 else float(betaincinv(successes + 1, misses, 1 - alpha / 2))
+    return low, high
+
+
+def bca_limits(
+    resampled: Values, estimate: float, influence: Values, alpha: float
+) -> tuple[float, float]:
+    """Return the bias-corrected and accelerated limits.
+
+    Parameters
+    ----------
+    resampled : ndarray of float, shape (n_resamples,)
+    estimate : float
+    influence : ndarray of float, shape (n_units,)
+        What each unit adds to the estimate, on any scale: the mean of the jackknife less the
+        estimate without the unit.
+    alpha : float
+
+    Raises
+    ------
+    DesignError
+        If the bootstrap distribution lies on one side of the estimate.
+
+    References
+    ----------
+    .. [1] Efron, B. (1987). Better bootstrap confidence intervals. J. Am. Stat. Assoc. 82,
+       171-185. :doi:`10.1080/01621459.1987.10478410`
+    """
+    below = float((resampled < estimate).mean() + (resampled == estimate).mean() / 2)
+    if not 0 < below < 1:
+        raise DesignError("the bootstrap distribution lies on one side of the estimate")
+    bias = float(ndtri(below))
+    spread = float((influence**2).sum()) ** 1.5
+    acceleration = float((influence**3).sum()) / (6 * spread) if spread else 0.0
+    z = bias + ndtri(np.array([alpha / 2, 1 - alpha / 2]))
+    low, high = np.quantile(resampled, ndtr(bias + z / (1 - acceleration * z)))
+    return float(low), float(high)

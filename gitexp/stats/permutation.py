@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, noise
+from gitexp.stats.values import Values, finite, finite_pairs, noise
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 MAX_SUMS = 2**20  # of one half of the values, in an exact count: 8 MB
 _BYTE = 8
@@ -262,54 +262,6 @@ def _welch_t(dealt: Values, centred: Values, tolerance: float) -> Values:
         difference, np.sqrt(np.maximum(variance, 0.0)), out=apart, where=variance > tolerance
     )
     return t
-
-
-@dataclass(frozen=True, slots=True)
-class PermutationTest:
-    """An exact permutation test of a difference in means (first minus second)."""
-
-    statistic: float
-    p_value: float
-    n_permutations: int
-
-
-def paired_permutation_test(
-    a: Sequence[float], b: Sequence[float], *, alternative: str = "two-sided"
-) -> PermutationTest:
-    """Test mean(a - b) against zero by all sign flips, see `sign_flip_tails`.
-
-    Examples
-    --------
-    >>> paired_permutation_test([2.0, 3.0], [1.0, 1.0], alternative="greater").p_value
-    0.25
-    """
-    first, second = finite_pairs(a, b)
-    tails = sign_flip_tails(second, first)
-    statistic = float((first - second).mean())
-    return PermutationTest(statistic, one_tail(tails, alternative), 2 ** len(first))
-
-
-def independent_permutation_test(
-    a: Sequence[float], b: Sequence[float], *, alternative: str = "two-sided"
-) -> PermutationTest:
-    """Test mean(a) - mean(b) against zero by all assignments of labels, see `label_tails`.
-
-    Examples
-    --------
-    >>> independent_permutation_test([3.0, 4.0], [1.0, 2.0]).p_value
-    0.3333333333333333
-    """
-    first, second = finite(a), finite(b)
-    tails = label_tails(second, first)
-    statistic = float(first.mean() - second.mean())
-    ways = math.comb(len(first) + len(second), len(first))
-    return PermutationTest(statistic, one_tail(tails, alternative), ways)
-
-
-def one_tail(tails: Tails, alternative: str) -> float:
-    """Return the p-value of the named alternative: "greater", "less" or "two-sided"."""
-    known(alternative, ALTERNATIVES, "alternative")
-    return {"greater": tails.greater, "less": tails.less, "two-sided": tails.two_sided}[alternative]
 
 
 def _as_extreme(values: Values, observed: float, tolerance: float) -> tuple[int, int, int]:

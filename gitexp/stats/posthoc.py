@@ -1,4 +1,4 @@
-"""Which groups differ: all pairs (Tukey, Games-Howell) or each against a control (Dunnett)."""
+"""Which groups differ: all pairs (Games-Howell) or each against a control (Dunnett)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class PairComparison:
-    """A difference of two groups with an interval and a p-value for the family of all pairs."""
-
-    difference: float
-    ci_low: float
-    ci_high: float
-    p_value: float
-
-
-@dataclass(frozen=True, slots=True)
 class WelchPair:
-    """The same with the pair's own degrees of freedom."""
+    """A difference of two groups with the pair's own degrees of freedom, p for all pairs."""
 
     difference: float
     df: float
@@ -49,13 +39,6 @@ class AgainstControl:
 
 
 @dataclass(frozen=True, slots=True)
-class TukeyHsd:
-    """Comparisons by "A - B", in the order of the groups."""
-
-    comparisons: Mapping[str, PairComparison]
-
-
-@dataclass(frozen=True, slots=True)
 class GamesHowell:
     """Comparisons by "A - B", in the order of the groups."""
 
@@ -67,43 +50,6 @@ class Dunnett:
     """Comparisons by the treatment's name."""
 
     comparisons: Mapping[str, AgainstControl]
-
-
-def tukey_hsd(groups: Groups, *, alpha: float = 0.05) -> TukeyHsd:
-    """Compare all pairs of groups of equal variance.
-
-    Parameters
-    ----------
-    groups : mapping of name to values
-    alpha : float
-        All intervals together have confidence 1 - alpha.
-
-    Raises
-    ------
-    DesignError
-        If alpha is no rate, besides the reasons of `groups.one_way_anova`.
-
-    References
-    ----------
-    .. [1] Kramer, C. Y. (1956). Extension of multiple range tests to group means with unequal
-       numbers of replications. Biometrics 12, 307-310. :doi:`10.2307/3001469`
-    """
-    rate(alpha)
-    values = dict(zip(groups, checked(groups), strict=True))
-    anova = one_way_anova(groups)
-    k, df = len(values), anova.df_within
-    critical = range_isf(alpha, k, df)
-    comparisons = {}
-    for (name_a, a), (name_b, b) in itertools.combinations(values.items(), 2):
-        difference = float(a.mean() - b.mean())
-        error = math.sqrt(anova.ss_within / df / 2 * (1 / len(a) + 1 / len(b)))
-        comparisons[f"{name_a} - {name_b}"] = PairComparison(
-            difference,
-            difference - critical * error,
-            difference + critical * error,
-            range_sf(abs(difference) / error, k, df),
-        )
-    return TukeyHsd(comparisons)
 
 
 def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:

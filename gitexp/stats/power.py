@@ -1,6 +1,6 @@
 """Power of tests and the sample size it takes, from exact distributions.
 
-Effect sizes are Cohen's d (two samples), dz (pairs) or f (groups). Two-sided power counts
+Effect sizes are Cohen's d (two samples) or dz (pairs). Two-sided power counts
 rejections in both tails, the wrong one too.
 """
 
@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-import numpy as np
-from scipy.special import bdtr, fdtri, gammaln, ncfdtr, nctdtr, ndtr, ndtri, stdtrit, xlog1py, xlogy
+from scipy.special import nctdtr, ndtr, ndtri, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.studentized import standard_deviations
 from gitexp.stats.values import number, rate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from gitexp.stats.ttests import Alternative
-    from gitexp.stats.values import Values
-
-McNemarPower = Literal["normal", "exact"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +33,6 @@ class SampleSize:
 
     n_exact: float
     n: int
-
-
-@dataclass(frozen=True, slots=True)
-class DetectableEffect:
-    """The smallest effect size that has the power."""
-
-    effect_size: float
 
 
 def power_paired_t_test(
@@ -99,100 +85,25 @@ def power_two_sample_t_test(
     return Power(_t_power(ncp, 2 * n_per_group - 2, alpha, alternative))
 
 
-def sample_size_paired_t_test(
-    effect_size: float, power: float, *, alpha: float = 0.05, alternative: Alternative = "greater"
-) -> SampleSize:
-    """Return the pairs at which `power_paired_t_test` reaches `power`."""
-    return _size(
-        lambda n: power_paired_t_test(n, effect_size, alpha=alpha, alternative=alternative).power,
-        power,
-    )
-
-
-def sample_size_two_sample_t_test(
-    effect_size: float, power: float, *, alpha: float = 0.05, alternative: Alternative = "greater"
-) -> SampleSize:
-    """Return the values per group at which `power_two_sample_t_test` reaches `power`."""
-    return _size(
-        lambda n: (
-            power_two_sample_t_test(n, effect_size, alpha=alpha, alternative=alternative).power
-        ),
-        power,
-    )
-
-
-def minimum_detectable_effect_paired_t_test(
-    n_pairs: int, power: float, *, alpha: float = 0.05, alternative: Alternative = "greater"
-) -> DetectableEffect:
-    """Return the dz that a paired t test of so many pairs finds with `power`.
-
-    For "less" the effect is negative.
-    """
-    rate(power, "power")
-    _more_than_one(n_pairs)
-    sign = -1.0 if alternative == "less" else 1.0
-
-    def gap(size: float) -> float:
-        test = power_paired_t_test(n_pairs, sign * size, alpha=alpha, alternative=alternative)
-        return test.power - power
-
-    if gap(0.0) >= 0:
-        return DetectableEffect(0.0)
-    return DetectableEffect(sign * crossing(gap, *bracket(gap, 0.0, 0.25)))
-
-
-def power_one_way_anova(
-    n_groups: int, n_per_group: int, effect_size_f: float, *, alpha: float = 0.05
-) -> Power:
-    """Return the power of a one-way analysis of variance with groups of equal size.
-
-    Parameters
-    ----------
-    n_groups, n_per_group : int
-        At least 2 each.
-    effect_size_f : float
-        Cohen's f; the noncentrality is n_groups n_per_group f^2.
-    alpha : float
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two groups or values a group, or alpha is no rate.
-    """
-    rate(alpha)
-    _more_than_one(n_groups)
-    _more_than_one(n_per_group)
-    df1, df2 = n_groups - 1, n_groups * (n_per_group - 1)
-    ncp = n_groups * n_per_group * number(effect_size_f, "the effect size") ** 2
-    critical = float(fdtri(df1, df2, 1 - alpha))
-    return Power(1 - float(ncfdtr(df1, df2, ncp, critical)))
-
-
-def power_mcnemar(
-    n_pairs: int,
+def sample_size_mcnemar(
     p_a_only: float,
     p_b_only: float,
+    power: float,
     *,
     alpha: float = 0.05,
-    method: McNemarPower = "exact",
-) -> Power:
-    """Return the two-sided power of McNemar's test.
+) -> SampleSize:
+    """Return the examples at which McNemar's two-sided test has `power`, by its normal law [1]_.
 
     Parameters
     ----------
-    n_pairs : int
-        Examples.
     p_a_only, p_b_only : float
         Probabilities that only `a`, only `b` is right on an example.
-    alpha : float
-    method : {"normal", "exact"}
-        Normal approximation [1]_, or the unconditional power of the exact test.
+    power, alpha : float
 
     Raises
     ------
     DesignError
-        If the probabilities are none of discordant examples, the method is unknown, or alpha is no
-        rate.
+        If the probabilities are equal or none of discordant examples, or a rate is none.
 
     References
     ----------
@@ -200,50 +111,7 @@ def power_mcnemar(
        pair-matched case-control studies. Stat. Med. 6, 53-59. :doi:`10.1002/sim.4780060107`
     """
     rate(alpha)
-    number(n_pairs, "the number of pairs", least=1)
-    discordant, difference = _discordant(p_a_only, p_b_only)
-    if method == "normal":
-        reach = math.sqrt(n_pairs) * difference - float(ndtri(1 - alpha / 2)) * math.sqrt(
-            discordant
-        )
-        return Power(float(ndtr(reach / math.sqrt(discordant - difference**2))))
-    if method != "exact":
-        raise DesignError("unknown method", found=str(method), expected="normal or exact")
-    numbers = np.arange(n_pairs + 1, dtype=np.float64)
-    logs = gammaln(n_pairs + 1) - gammaln(numbers + 1) - gammaln(n_pairs - numbers + 1)
-    weights = np.exp(logs + xlogy(numbers, discordant) + xlog1py(n_pairs - numbers, -discordant))
-    share = p_a_only / discordant
-    rejected = 0.0
-    for n, weight in enumerate(weights):
-        tail = np.cumsum(_coins(n))
-        # the largest k in the lower tail that rejects; the upper tail is its mirror image
-        edge = int(np.searchsorted(2 * tail, alpha, side="right")) - 1
-        if edge >= 0:
-            low = float(bdtr(edge, n, share))
-            rejected += float(weight) * (low + float(bdtr(edge, n, 1 - share)))
-    return Power(min(1.0, rejected))
-
-
-def sample_size_mcnemar(
-    p_a_only: float,
-    p_b_only: float,
-    power: float,
-    *,
-    alpha: float = 0.05,
-    method: Literal["normal"] = "normal",
-) -> SampleSize:
-    """Return the examples at which the normal `power_mcnemar` reaches `power`.
-
-    Raises
-    ------
-    DesignError
-        If the probabilities are equal or none of discordant examples, the method is unknown, or a
-        rate is none.
-    """
-    rate(alpha)
     rate(power, "power")
-    if method != "normal":
-        raise DesignError("unknown method", found=str(method), expected="normal")
     discordant, difference = _discordant(p_a_only, p_b_only)
     if difference == 0:
         raise DesignError("no sample finds a difference of zero")
@@ -297,15 +165,6 @@ def power_tost_paired(
     return Power(float((weight * inside).sum()))
 
 
-def _coins(n: int) -> Values:
-    """Return the probability of 0 to n heads of n fair coins."""
-    heads = np.arange(n + 1, dtype=np.float64)
-    chances: Values = np.exp(
-        gammaln(n + 1) - gammaln(heads + 1) - gammaln(n - heads + 1) - n * math.log(2)
-    )
-    return chances
-
-
 def _t_power(ncp: float, df: float, alpha: float, alternative: Alternative) -> float:
     rate(alpha)
     if not math.isfinite(ncp):
@@ -324,19 +183,6 @@ def _above(critical: float, ncp: float, df: float) -> float:
     if math.isnan(share):
         return 1.0 if ncp > critical else 0.0
     return 1 - share
-
-
-def _size(power_at: Callable[[float], float], power: float) -> SampleSize:
-    rate(power, "power")
-
-    def gap(n: float) -> float:
-        return power_at(n) - power
-
-    start = 1.5  # half a degree of freedom: no test is smaller
-    if gap(start) >= 0:
-        return SampleSize(2.0, 2)
-    n = crossing(gap, *bracket(gap, start, 1.0))
-    return SampleSize(n, max(2, math.ceil(n - 1e-9)))
 
 
 def _discordant(p_a_only: float, p_b_only: float) -> tuple[float, float]:

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import ndtr
 
 from gitexp.stats.permutation import Tails
-from gitexp.stats.values import ALTERNATIVES, Values, finite, finite_pairs, known, resolution
+from gitexp.stats.values import ALTERNATIVES, Values, finite, known, resolution
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,20 +22,7 @@ if TYPE_CHECKING:
     from gitexp.stats.ttests import Alternative
 
 Method = Literal["exact", "normal_approximation"]
-ZeroMethod = Literal["wilcox", "pratt"]
 METHODS = ("exact", "normal_approximation")
-
-
-@dataclass(frozen=True, slots=True)
-class SignedRankTest:
-    """Wilcoxon's signed-rank test; z is None for the exact method."""
-
-    statistic: float
-    w_plus: float
-    w_minus: float
-    n_nonzero: int
-    p_value: float
-    z: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,69 +78,6 @@ def signed_rank_sums(d: Values) -> tuple[float, float]:
     nonzero = d[d != 0]
     ranks = midranks(np.abs(nonzero))
     return float(ranks[nonzero > 0].sum()), float(ranks[nonzero < 0].sum())
-
-
-def wilcoxon_signed_rank(  # noqa: PLR0913 - the test has this many options
-    a: Sequence[float],
-    b: Sequence[float],
-    *,
-    alternative: Alternative = "two-sided",
-    method: Method = "exact",
-    zero_method: ZeroMethod = "wilcox",
-    continuity_correction: bool = False,
-) -> SignedRankTest:
-    """Test whether paired differences a - b are symmetric about zero.
-
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_pairs,)
-    alternative : {"two-sided", "greater", "less"}
-        Of `a` relative to `b`.
-    method : {"exact", "normal_approximation"}
-        Exact: all signs of the ranks at hand; twice the smaller tail. Normal: tie-corrected.
-    zero_method : {"wilcox", "pratt"}
-        Drop zero differences, or rank them and drop their ranks.
-    continuity_correction : bool
-        Half a rank, normal approximation only.
-
-    Raises
-    ------
-    DesignError
-        If a value is not finite, the sides differ in length, or an option is unknown.
-
-    References
-    ----------
-    .. [1] Wilcoxon, F. (1945). Individual comparisons by ranking methods. Biometrics Bulletin 1,
-       80-83. :doi:`10.2307/3001968`
-    .. [2] Pratt, J. W. (1959). Remarks on zeros and ties in the Wilcoxon signed rank procedures.
-       J. Am. Stat. Assoc. 54, 655-667. :doi:`10.1080/01621459.1959.10501526`
-
-    Examples
-    --------
-    >>> wilcoxon_signed_rank([2.0, 3.0, 5.0], [1.0, 1.0, 1.0], alternative="greater").p_value
-    0.125
-    """
-    known(method, METHODS, "method")
-    known(zero_method, ("wilcox", "pratt"), "treatment of zeros")
-    known(alternative, ALTERNATIVES, "alternative")
-    d = differences(*finite_pairs(a, b))
-    if zero_method == "wilcox":
-        d = d[d != 0]
-    ranks = midranks(np.abs(d)) if len(d) else np.zeros(0)
-    kept = ranks[d != 0]
-    plus, minus = float(ranks[d > 0].sum()), float(ranks[d < 0].sum())
-    n = int((d != 0).sum())
-    if n == 0:
-        return SignedRankTest(0.0, 0.0, 0.0, 0, 1.0, None)
-    if method == "exact":
-        ways = subset_sums(kept, None)
-        p_value = _exact_signed(ways, round(2 * plus), alternative)
-        return SignedRankTest(plus, plus, minus, n, p_value, None)
-    centre = float(kept.sum()) / 2
-    # sum of squared ranks is the variance times 4 with any ties, and with Pratt's gaps too
-    spread = math.sqrt(float((kept**2).sum()) / 4)
-    p_value, z = normal_p(plus - centre, spread, alternative, correct=continuity_correction)
-    return SignedRankTest(plus, plus, minus, n, p_value, z)
 
 
 def signed_rank_tails(d: Values, *, exact: bool) -> Tails:
@@ -286,13 +210,6 @@ def subset_sums(ranks: Values, size: int | None) -> Values:
             table[chosen] = stay
     chosen_all: Values = table[size]
     return chosen_all
-
-
-def _exact_signed(ways: Values, doubled: int, alternative: Alternative) -> float:
-    at_least, at_most = float(ways[doubled:].sum()), float(ways[: doubled + 1].sum())
-    if alternative == "two-sided":
-        return min(1.0, 2 * min(at_least, at_most))
-    return min(1.0, at_least if alternative == "greater" else at_most)
 
 
 def _exact_rank_sum(ranks: Values, n: int, rank_sum: float, alternative: Alternative) -> float:

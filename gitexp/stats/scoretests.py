@@ -13,10 +13,9 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, roc, sums, ttests
-from gitexp.stats.bootstrap import bca_limits
 from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.exampleplans import bootstrap_draws
-from gitexp.stats.intervals import MIN_JACKKNIFE, jackknife_intervals
+from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals
 from gitexp.stats.permutation import Tails
 from gitexp.stats.scored import value
 from gitexp.stats.scorekinds import AREA, RANKED

@@ -15,12 +15,9 @@ from scipy.special import stdtr, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.values import (
-    ALTERNATIVES,
     Values,
     finite,
     finite_pairs,
-    known,
-    number,
     rate,
     resolution,
 )
@@ -48,45 +45,6 @@ class Mean:
     estimate: float
     error: float
     df: float
-
-
-@dataclass(frozen=True, slots=True)
-class TTest:
-    """A t test of a difference (first minus second); an infinite limit is None."""
-
-    mean_difference: float
-    statistic: float
-    df: float
-    p_value: float
-    ci_low: float | None
-    ci_high: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class OneSampleTTest:
-    """A t test of one mean; the interval is that of the mean."""
-
-    mean: float
-    sd: float
-    statistic: float
-    df: float
-    p_value: float
-    ci_low: float | None
-    ci_high: float | None
-
-
-def one_mean(values: Floats, what: str = "values") -> Mean:
-    """Return the mean of at least two values with its standard error.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two values, or they do not vary beyond rounding noise.
-    """
-    array = finite(values, what, least=2)
-    centre = float(array[0])  # large constants with small variation: sum what is left only
-    mean = centre + float((array - centre).mean())
-    return _mean(mean, float((array - centre).std(ddof=1)), len(array), resolution(array))
 
 
 def paired_difference(a: Floats, b: Floats) -> Mean:
@@ -180,108 +138,6 @@ def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | 
     if alternative == "greater":
         return mean.estimate - reach, None
     return None, mean.estimate + reach
-
-
-def t_test(
-    mean: Mean, mu0: float = 0.0, *, alternative: Alternative = "two-sided", alpha: float = 0.05
-) -> TTest:
-    """Test an estimated difference against `mu0`.
-
-    Parameters
-    ----------
-    mean : Mean
-        From `paired_difference`, `welch_difference` or `pooled_difference`.
-    mu0 : float
-        The difference under the null hypothesis.
-    alternative : {"two-sided", "greater", "less"}
-    alpha : float
-        The interval has confidence 1 - alpha.
-
-    Raises
-    ------
-    DesignError
-        If the alternative is unknown, alpha is no rate or `mu0` not finite.
-    """
-    known(alternative, ALTERNATIVES, "alternative")
-    statistic = (mean.estimate - number(mu0, "the difference under the null")) / mean.error
-    low, high = limits(mean, alternative, alpha)
-    p_value = p_of_t(statistic, mean.df, alternative)
-    return TTest(mean.estimate, statistic, mean.df, p_value, low, high)
-
-
-def paired_t_test(
-    a: Floats,
-    b: Floats,
-    *,
-    mu0: float = 0.0,
-    alternative: Alternative = "two-sided",
-    alpha: float = 0.05,
-) -> TTest:
-    """Test mean(a - b) over pairs against `mu0`.
-
-    Parameters
-    ----------
-    a, b : sequence of float, shape (n_pairs,)
-        At least two pairs.
-    mu0, alternative, alpha
-        See `t_test`.
-
-    Raises
-    ------
-    DesignError
-        If there are fewer than two pairs, or all differences are equal: t has no error then.
-
-    References
-    ----------
-    .. [1] Student (1908). The probable error of a mean. Biometrika 6, 1-25.
-       :doi:`10.1093/biomet/6.1.1`
-
-    Examples
-    --------
-    >>> round(paired_t_test([0.84, 0.8362, 0.845], [0.8373, 0.8309, 0.8407]).p_value, 6)
-    0.032455
-    """
-    return t_test(paired_difference(a, b), mu0, alternative=alternative, alpha=alpha)
-
-
-def welch_t_test(
-    a: Floats,
-    b: Floats,
-    *,
-    mu0: float = 0.0,
-    alternative: Alternative = "two-sided",
-    alpha: float = 0.05,
-) -> TTest:
-    """Test mean(a) - mean(b) of independent values against `mu0`, see `welch_difference`."""
-    return t_test(welch_difference(a, b), mu0, alternative=alternative, alpha=alpha)
-
-
-def student_t_test(
-    a: Floats,
-    b: Floats,
-    *,
-    mu0: float = 0.0,
-    alternative: Alternative = "two-sided",
-    alpha: float = 0.05,
-) -> TTest:
-    """Test mean(a) - mean(b) against `mu0`, assuming equal variances."""
-    return t_test(pooled_difference(a, b), mu0, alternative=alternative, alpha=alpha)
-
-
-def one_sample_t_test(
-    values: Floats,
-    *,
-    mu0: float = 0.0,
-    alternative: Alternative = "two-sided",
-    alpha: float = 0.05,
-) -> OneSampleTTest:
-    """Test one mean against `mu0`; the interval is that of the mean."""
-    mean = one_mean(values)
-    sd = mean.error * math.sqrt(len(values))
-    test = t_test(mean, mu0, alternative=alternative, alpha=alpha)
-    return OneSampleTTest(
-        mean.estimate, sd, test.statistic, test.df, test.p_value, test.ci_low, test.ci_high
-    )
 
 
 def _mean(mean: float, sd: float, n: int, tolerance: float) -> Mean:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import DesignError
-from gitexp.stats import reference
+from tests.stats import reference
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats import reference
+from tests.stats import reference
 
 
 @pytest.mark.parametrize(
@@ -105,66 +105,3 @@ def test_a_table_without_counts_is_an_error_of_the_design() -> None:
     for table in ([[0, 0], [0, 0]], [[2, 0], [1, 0]], [[1, 2]]):
         with pytest.raises(DesignError, match="empty or a single"):
             reference.run("chi_square_independence", {"table": table})
-
-
-PAIR = {"a": [1.0, 2.0, 4.0], "b": [0.0, 0.5, 5.0]}
-
-
-@pytest.mark.parametrize(
-    ("test", "case"),
-    [
-        ("wilcoxon_signed_rank", {**PAIR, "alternative": "larger"}),
-        ("wilcoxon_signed_rank", {**PAIR, "method": "asymptotic"}),
-        ("wilcoxon_signed_rank", {**PAIR, "zero_method": "zsplit"}),
-        ("mann_whitney_u", {**PAIR, "alternative": "two_sided", "method": "normal_approximation"}),
-        ("mann_whitney_u", {**PAIR, "method": "normal"}),
-        ("paired_permutation_test", {**PAIR, "alternative": "larger"}),
-        (
-            "delong_test",
-            {
-                "labels": [0, 0, 1, 1],
-                "scores_a": [1.0, 2.0, 3.0, 4.0],
-                "scores_b": [2.0, 1.0, 1.0, 3.0],
-                "alternative": "larger",
-            },
-        ),
-    ],
-)
-def test_an_unknown_option_is_no_other_option(test: str, case: dict[str, object]) -> None:
-    with pytest.raises(DesignError, match="unknown"):
-        reference.run(test, case)
-
-
-ONE = {"values": [0.1, 0.2, 0.4]}
-LABELS = {"truth": [0, 1], "predictions_a": [0, 1], "predictions_b": [1, 1], "metric": "accuracy"}
-NAN = math.nan
-
-
-@pytest.mark.parametrize(
-    ("test", "case"),
-    [
-        ("paired_t_test", {**PAIR, "mu0": NAN}),
-        ("tost_paired", {**PAIR, "margin_low": NAN, "margin_high": 1.0}),
-        ("non_inferiority_t_test", {**PAIR, "margin": math.inf, "design": "paired"}),
-        ("bayesian_correlated_t_test", {**PAIR, "n_folds": 3, "n_repeats": 1, "rope": NAN}),
-        ("bootstrap_bca_interval", {**ONE, "n_resamples": 0}),
-        ("bootstrap_percentile_interval", {**ONE, "n_resamples": -1}),
-        ("paired_bootstrap_metric_difference", {**LABELS, "n_resamples": 0}),
-        ("approximate_randomization_test", {**LABELS, "n_resamples": -2}),
-        ("betting_e_process", {**ONE, "mu0": 0.5, "bet": NAN}),
-        ("normal_mixture_boundary", {"intrinsic_time": -1, "alpha": 0.1, "v_opt": 1,
-                                     "alpha_opt": 0.1}),
-        ("normal_mixture_confidence_sequence", {**ONE, "mu0": NAN, "sigma": 1, "alpha": 0.1,
-                                                "v_opt": 1}),
-        ("nemenyi_critical_difference", {"n_treatments": 0, "n_blocks": 5}),
-        ("power_mcnemar", {"n_pairs": -5, "p_a_only": 0.1, "p_b_only": 0.2}),
-        ("power_one_way_anova", {"n_groups": 3, "n_per_group": 5, "effect_size_f": NAN}),
-        ("power_tost_paired", {"n_pairs": 5, "true_difference": NAN, "sd_of_differences": 1.0,
-                               "margin": 1.0}),
-    ],
-)  # fmt: skip
-def test_numbers_that_are_none_are_an_error_of_the_design(
-    test: str, case: dict[str, object]
-) -> None:
-    with pytest.raises(DesignError):
-        reference.run(test, case)

@@ -12,6 +12,7 @@ from gitexp.stats import roc, scoretests, sums
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.exampleplans import lacking, plan_examples
 from gitexp.stats.scored import Scoring, Terms
+from tests.stats import reference
 
 
 def design(metric: str, n: int, *, margin: float | None = None, relative: bool = False) -> Design:
@@ -51,14 +52,15 @@ def test_the_area_s_planned_test_is_delongs() -> None:
     plan = plan_examples(ours, classes=sides.classes)
     got = scoretests.run_on_scores(plan, ours, sides)
     labels = one.truth.astype(int).tolist()
-    want = roc.delong_test(labels, list(two.values), list(one.values), alternative="greater")
+    scores = {"scores_a": two.values, "scores_b": one.values, "alternative": "greater"}
+    want = reference.run("delong_test", {"labels": labels, **scores})
     assert plan.test == "delong"
-    assert got.p_support == pytest.approx(want.p_value, rel=1e-9)
-    assert got.p_refute == pytest.approx(1 - want.p_value, rel=1e-9)
+    assert got.p_support == pytest.approx(want["p_value"], rel=1e-9)
+    assert got.p_refute == pytest.approx(1 - want["p_value"], rel=1e-9)
     between, share = scoretests.intervals(sides, confidence=0.95)
     assert between is not None
     assert share is not None
-    assert between.low == pytest.approx(want.ci_low, rel=1e-9)
+    assert between.low == pytest.approx(want["ci_low"], rel=1e-9)
     assert share.low is not None
     assert share.high is not None
     assert share.low < got.statistic / sides.both[0] < share.high  # type: ignore[operator]

@@ -11,8 +11,9 @@ import pytest
 from gitexp.formats import samples
 from gitexp.ops import adhoc, draft
 from gitexp.ops.designs import datasets, parts, scores
-from gitexp.stats import categories, design, exampleplans, omnibus, reference, scored, several
+from gitexp.stats import categories, design, exampleplans, omnibus, scored, several
 from gitexp.stats.design import Design, Splits, Unit, plan_test
+from tests.stats import reference
 
 PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
-from gitexp.stats.boundaries import obrien_fleming_boundary, pocock_boundary
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.stopping import (
@@ -18,6 +17,7 @@ from gitexp.stats.stopping import (
     repeated_p,
     run_sequential,
 )
+from tests.stats import reference
 
 ALWAYS = Stopping(StoppingRule.ALWAYS_VALID)
 POCOCK = Stopping(StoppingRule.POCOCK, 4)
@@ -75,11 +75,12 @@ def test_a_hundred_looks_at_bets_keep_alpha_under_every_symmetric_law() -> None:
 
 def test_the_repeated_p_of_a_boundary_is_alpha() -> None:
     for stopping, boundary in (
-        (POCOCK, pocock_boundary(4, 0.05, two_sided=False)),
-        (FLEMING, obrien_fleming_boundary(4, 0.05, two_sided=False)),
+        (POCOCK, "pocock_boundary"),
+        (FLEMING, "obrien_fleming_boundary"),
     ):
         looks = stopping.at(20)
-        for look, nominal in enumerate(boundary.nominal_p_values, 1):
+        case = {"n_looks": 4, "alpha": 0.05, "two_sided": False}
+        for look, nominal in enumerate(reference.run(boundary, case)["nominal_p_values"], 1):
             assert nominal_level(stopping, looks, look, 0.05) == pytest.approx(nominal, rel=1e-4)
             assert repeated_p(nominal, stopping, looks, look) == pytest.approx(0.05, rel=1e-4)
     assert repeated_p(0.7, POCOCK, (5, 10, 15, 20), 2) == 1.0

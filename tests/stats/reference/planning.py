@@ -1,0 +1,202 @@
+"""Named questions before and while values arrive: power, looks, sequences; and families of p."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy import special, stats
+
+from gitexp.stats.adjust import ADJUSTMENTS
+from gitexp.stats.boundaries import crossing_probability
+from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
+from gitexp.stats.roots import bracket, crossing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Numbers = dict[str, object]
+
+
+def adjust(p_values: Sequence[float], *, method: str, alpha: float = 0.05) -> Numbers:
+    adjusted = ADJUSTMENTS[method](p_values)
+    rejected = [p <= alpha for p in adjusted]
+    return {"adjusted_p_values": adjusted, "rejected": rejected, "n_rejected": sum(rejected)}
+
+
+def shaffer_static_correction(p_values: Mapping[str, float], n_treatments: int) -> Numbers:
+    """Holm's multiplier, lowered to a number of pairs that can be equal: Shaffer (1986)."""
+    pairs = n_treatments * (n_treatments - 1) // 2
+    assert len(p_values) == pairs
+    possible, least, adjusted = _numbers_of_true(n_treatments), 0.0, {}
+    for rank, name in enumerate(sorted(p_values, key=p_values.get)):
+        factor = max(number for number in possible if number <= pairs - rank)
+        least = max(least, min(1.0, factor * p_values[name]))
+        adjusted[name] = least
+    return {"adjusted_p_values": adjusted}
+
+
+def _numbers_of_true(k: int) -> set[int]:
+    """Return how many of the pairs of k means can be equal, over all partitions of the means."""
+    return {0} | {
+        math.comb(size, 2) + rest
+        for size in range(1, k + 1)
+        for rest in _numbers_of_true(k - size)
+    }  # fmt: skip
+
+
+def tukey_hsd(groups: Mapping[str, Sequence[float]], *, alpha: float = 0.05) -> Numbers:
+    found = stats.tukey_hsd(*groups.values())
+    limits = found.confidence_interval(1 - alpha)
+    return {
+        "comparisons": {
+            f"{a} - {b}": {
+                "difference": found.statistic[i, j],
+                "ci_low": limits.low[i, j],
+                "ci_high": limits.high[i, j],
+                "p_value": found.pvalue[i, j],
+            }
+            for (i, a), (j, b) in itertools.combinations(enumerate(groups), 2)
+        }
+    }
+
+
+def sample_size(effect_size: float, power: float, *, pairs: bool, **options: object) -> Numbers:
+    """Invert the power of a t test of pairs, or of two groups."""
+    test = power_paired_t_test if pairs else power_two_sample_t_test
+
+    def gap(n: float) -> float:
+        return test(n, effect_size, **options).power - power
+
+    start = 1.5  # half a degree of freedom: no test is smaller
+    n = 2.0 if gap(start) >= 0 else crossing(gap, *bracket(gap, start, 1.0))
+    return {"n_exact": n, "n": max(2, math.ceil(n - 1e-9))}
+
+
+def minimum_detectable_effect_paired_t_test(
+    n_pairs: int, power: float, *, alpha: float = 0.05, alternative: str = "greater"
+) -> Numbers:
+    sign = -1.0 if alternative == "less" else 1.0
+
+    def gap(size: float) -> float:
+        test = power_paired_t_test(n_pairs, sign * size, alpha=alpha, alternative=alternative)
+        return test.power - power
+
+    return {"effect_size": sign * crossing(gap, *bracket(gap, 0.0, 0.25))}
+
+
+def power_one_way_anova(
+    n_groups: int, n_per_group: int, effect_size_f: float, *, alpha: float = 0.05
+) -> Numbers:
+    df1, df2 = n_groups - 1, n_groups * (n_per_group - 1)
+    ncp = n_groups * n_per_group * effect_size_f**2
+    return {"power": stats.ncf.sf(stats.f.isf(alpha, df1, df2), df1, df2, ncp)}
+
+
+def power_mcnemar(
+    n_pairs: int, p_a_only: float, p_b_only: float, *, alpha: float = 0.05, method: str = "exact"
+) -> Numbers:
+    """Two-sided: the normal one of Connett, Smith and McHugh (1987), or the exact test's."""
+    discordant, difference = p_a_only + p_b_only, abs(p_a_only - p_b_only)
+    if method == "normal":
+        reach = math.sqrt(n_pairs) * difference
+        reach -= stats.norm.isf(alpha / 2) * math.sqrt(discordant)
+        return {"power": stats.norm.cdf(reach / math.sqrt(discordant - difference**2))}
+    n = np.arange(n_pairs + 1)[:, None]
+    wins = np.arange(n_pairs + 1)
+    rejects = 2 * stats.binom.cdf(np.minimum(wins, n - wins), n, 0.5) <= alpha
+    chances = stats.binom.pmf(n, n_pairs, discordant) * stats.binom.pmf(
+        wins, n, p_a_only / discordant
+    )
+    return {"power": (chances * (rejects & (wins <= n))).sum()}
+
+
+def group_sequential(
+    n_looks: int, alpha: float, *, power: float, two_sided: bool = True
+) -> Numbers:
+    """The constant at which z, higher by (K / k)^power at look k of K, is crossed by chance."""
+    shapes = [(n_looks / look) ** power for look in range(1, n_looks + 1)]
+
+    def excess(constant: float) -> float:
+        return crossing_probability([constant * s for s in shapes], two_sided=two_sided) - alpha
+
+    constant = crossing(excess, stats.norm.isf(alpha) / 2, 8.0)
+    critical = [constant * s for s in shapes]
+    nominal = [(1 + two_sided) * stats.norm.sf(z) for z in critical]
+    return {"constant": constant, "critical_values": critical, "nominal_p_values": nominal}
+
+
+def normal_mixture_boundary(
+    intrinsic_time: float, *, alpha: float, v_opt: float, alpha_opt: float, two_sided: bool = True
+) -> Numbers:
+    """Howard, Ramdas, McAuliffe and Sekhon (2021)."""
+    rho = _rho(v_opt, alpha_opt if two_sided else 2 * alpha_opt)
+    time = intrinsic_time + rho
+    if two_sided:
+        return {"rho": rho, "boundary": math.sqrt(time * math.log(time / (rho * alpha**2)))}
+
+    def evidence(z: float) -> float:
+        mixture = math.log(4 * rho / time) / 2 + z * z / 2 + special.log_ndtr(z)
+        return mixture + math.log(alpha)
+
+    return {
+        "rho": rho,
+        "boundary": math.sqrt(time) * crossing(evidence, *bracket(evidence, 0.0, 1.0)),
+    }
+
+
+def normal_mixture_confidence_sequence(
+    values: Sequence[float], *, mu0: float, sigma: float, alpha: float, v_opt: float
+) -> Numbers:
+    """The same of a mean; its p-values are those of Johari et al. (2022)."""
+    x, rho = np.array(values), _rho(v_opt, alpha)
+    time = np.arange(1, len(x) + 1)
+    means = np.cumsum(x) / time
+    reach = sigma * np.sqrt((time + rho) * np.log((time + rho) / (rho * alpha**2))) / time
+    sums = np.cumsum(x - mu0) / sigma
+    e_values = np.sqrt(rho / (time + rho)) * np.exp(sums**2 / (2 * (time + rho)))
+    return {
+        "rho": rho,
+        "ci_low": (means - reach).tolist(),
+        "ci_high": (means + reach).tolist(),
+        "e_values": e_values.tolist(),
+        "always_valid_p_values": np.minimum(1, 1 / np.maximum.accumulate(e_values)).tolist(),
+    }
+
+
+def bernoulli_confidence_sequence(
+    successes: int, n: int, *, alpha: float, t_opt: float, alpha_opt: float
+) -> Numbers:
+    """The proportions whose beta-binomial mixture stays below 1 / alpha: proposition 7 there."""
+
+    def evidence(p: float) -> float:
+        variance = p * (1 - p)
+        r = max(_rho(variance * t_opt, alpha_opt) - variance, 0.001 * variance)
+        a, b = r / (1 - p), r / p
+        mixture = special.betaln(a + successes, b + n - successes) - special.betaln(a, b)
+        likelihood = special.xlogy(successes, p) + special.xlog1py(n - successes, -p)
+        return mixture - likelihood + math.log(alpha)
+
+    share, edge = successes / n, 1e-12
+    inner = min(max(share, 1e-9), 1 - 1e-9)
+    # a success or a failure or two may leave no proportion on their side to be ruled out
+    low = 0.0 if evidence(edge) <= 0 else crossing(evidence, edge, inner)
+    high = 1.0 if evidence(1 - edge) <= 0 else crossing(evidence, inner, 1 - edge)
+    return {"estimate": share, "ci_low": low, "ci_high": high}
+
+
+def sellke_bayarri_berger_calibration(p_value: float) -> Numbers:
+    """The smallest Bayes factor of the null that a p-value can stand for."""
+    bound = -math.e * p_value * math.log(p_value) if p_value < 1 / math.e else 1.0
+    return {
+        "bayes_factor_bound": bound,
+        "posterior_bound": bound / (1 + bound),
+        "max_e_value": 1 / bound,
+    }
+
+
+def _rho(v_opt: float, alpha_opt: float) -> float:
+    spent = 2 * math.log(1 / alpha_opt)
+    return v_opt / (spent + math.log(1 + spent))
