@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.ops.merge_driver import merge_driver
+from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +28,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     why = merge_driver(base, ours, theirs, args.path)
     if not why:
         return 0
-    path = shlex.quote(args.path)
-    context.printer.say(f"{args.path}: {why}; keep one side whole: git checkout --ours -- {path}")
+    keep = f"git checkout --ours -- {shlex.quote(args.path)}"
+    said = f"{args.path}: {why}; keep one side whole: {keep}"
+    context.printer.say(visible(said, limit=PROSE_LIMIT))
     return 1

@@ -9,6 +9,7 @@ hypothesis, names and layout may be mended without changing it.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -264,7 +265,7 @@ def _refuse_conflict(data: bytes, where: str) -> None:
             found="<<<<<<< of a merge conflict",
             where=f"{where}, line {marker}",
             expected="one plan",
-            next_step=f"keep one side: git checkout --ours -- {where} (or --theirs)",
+            next_step=f"keep one side: git checkout --ours -- {shlex.quote(where)} (or --theirs)",
         )
 
 

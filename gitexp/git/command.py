@@ -259,6 +259,15 @@ def _slot_git_dir(path: Path) -> Path:
     return path / text.removeprefix("gitdir: ").rstrip("\n")
 
 
+def lines(out: bytes) -> list[str]:
+    """Return what git printed, a line each.
+
+    A ref or a path may hold what `str.splitlines` takes for the end of a line, as U+0085.
+    """
+    text = out.decode("utf-8", "surrogateescape").removesuffix("\n")
+    return text.split("\n") if text else []
+
+
 def failure(
     args: Sequence[str], code: int, err: bytes
 ) -> GitFailedError | NoSpaceError | ReadOnlyError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import LockedError
@@ -32,7 +33,7 @@ def take(checkout: Checkout, owner: str) -> Path:
             "the index of a worktree is locked by another process",
             where=str(path),
             expected="no git command under way in that worktree",
-            next_step=f"finish it; if there is none, rm {path}",
+            next_step=f"finish it; if there is none, rm {shlex.quote(str(path))}",
         ) from error
     except OSError as error:
         raise translated(error, "cannot lock the index", str(path)) from error

@@ -51,7 +51,7 @@ def seen(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mapping[str,
     if code:
         raise remote_git.failed(arguments, code, said)
     found: dict[str, str] = {}
-    for line in out.splitlines():
+    for line in out.split("\n"):
         id_, _, ref = line.partition("\t")
         if ref in refs:  # a pattern may match more
             found[ref] = id_
@@ -77,7 +77,7 @@ def carry_out(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> Non
     code, out, said = remote_git.execute(workspace, arguments)
     if code == 0:
         return
-    refused = [line.split("\t")[-1] for line in out.splitlines() if line.startswith("!")]
+    refused = [line.split("\t")[-1] for line in out.split("\n") if line.startswith("!")]
     if refused and any(sign in why for why in refused for sign in _RACE):
         raise MovedRefError(
             "the remote has changed meanwhile",

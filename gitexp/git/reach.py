@@ -49,7 +49,7 @@ def touched(repo: Repo) -> dict[str, datetime]:
          "refs/remotes"],
     )  # fmt: skip
     found = {}
-    for line in out.decode("utf-8", "surrogateescape").splitlines():
+    for line in command.lines(out):
         ref, _, seconds = line.partition("\0")
         if seconds.isdecimal():
             found[ref] = datetime.fromtimestamp(min(int(seconds), 1 << 35), UTC)

@@ -224,7 +224,7 @@ def drop(repo: Repo, ref: str) -> None:
 def temporary(repo: Repo, prefix: str) -> frozenset[str]:
     """Return the temporary refs below `prefix`, whole or half made."""
     out = command.run(repo.workspace, ["for-each-ref", "--format=%(refname)", prefix])
-    found = set(out.decode("utf-8", "surrogateescape").splitlines())
+    found = set(command.lines(out))
     with contextlib.suppress(OSError):
         found |= {
             f"{prefix}{path.name.removesuffix('.lock')}"
@@ -244,7 +244,7 @@ def _of_remote(ref: str, prefix: str) -> bool:
 def _for_each_ref(repo: Repo, shape: str, *patterns: str) -> tuple[tuple[str, CommitHash], ...]:
     out = command.run(repo.workspace, ["for-each-ref", f"--format={shape}", *patterns])
     found = []
-    for line in out.decode("utf-8", "surrogateescape").splitlines():
+    for line in command.lines(out):
         ref, _, hash_ = line.partition("\0")
         found.append((ref, CommitHash(hash_)))
     return tuple(found)

@@ -121,7 +121,7 @@ def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
         code, _, said = execute(workspace, arguments)
         if code == 0:
             return ()
-        refused = [line for line in said.splitlines() if line.startswith(" ! ")]
+        refused = [line for line in said.split("\n") if line.startswith(" ! ")]
         if refused and all(_CLOBBER in line for line in refused):
             return tuple(
                 f"the remote has another archive tag {line.split()[-7]}; ours stays"
@@ -195,7 +195,7 @@ def _push(
         return Pushed(done=True)
     if atomic and "does not support --atomic" in said:
         return None
-    refused = tuple(_refusal(line) for line in out.splitlines() if line.startswith("!"))
+    refused = tuple(_refusal(line) for line in out.split("\n") if line.startswith("!"))
     reasons = [why for _, why in refused if not any(sign in why for sign in _FOLLOWS)]
     if refused and all(any(sign in why for sign in _RACE) for why in reasons):
         return Pushed(done=False, lost=True, refused=refused)

@@ -154,7 +154,7 @@ def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:
     pattern = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
     arguments = ["for-each-ref", f"--format={pattern}", "--", prefix]
     found: dict[str, CommitHash] = {}
-    for line in _text(_run(place, arguments)).splitlines():
+    for line in command.lines(_run(place, arguments)):
         name, *told = line.split("\0")
         for kind, id_ in (told[:2], told[2:]):
             if kind == "commit":

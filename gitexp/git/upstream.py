@@ -55,7 +55,7 @@ def own(
     code, out, err = command.attempt(where, arguments, env=env)
     if code:
         raise command.failure(arguments, code, err)
-    lines = [line.split(" ") for line in out.decode("utf-8", "surrogateescape").splitlines()]
+    lines = [line.split(" ") for line in command.lines(out)]
     upstreams = {up for _, ref, up in lines if followed(up) == ref.removeprefix(_HEADS)}
     found: tuple[list[Own], ...] = ([], [], [])
     for commit, ref, _ in lines:

@@ -6,6 +6,7 @@ above them are read and written.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -233,7 +234,7 @@ def _folder(
     raise UnsafeInputError(
         "a folder is needed where there is a file or a link",
         where=path,
-        next_step=f"git rm -- {path}",
+        next_step=f"git rm -- {shlex.quote(path)}",
     )
 
 
@@ -245,7 +246,7 @@ def _file(
         raise UnsafeInputError(
             "a file is to be written where there is a folder, a link or a submodule",
             where=path,
-            next_step=f"git rm -- {path}",
+            next_step=f"git rm -- {shlex.quote(path)}",
         )
     data, executable = change if isinstance(change, tuple) else (change, before == MODE_EXECUTABLE)
     mode = FileMode.BLOB_EXECUTABLE if executable else FileMode.BLOB

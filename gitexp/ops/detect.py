@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import posixpath
+import shlex
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -204,7 +205,7 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
         raise UsageError(
             "there are several pipelines",
             found=", ".join(folders[:10]),
-            next_step=f"gitexp init --project {folders[0]}",
+            next_step=f"gitexp init --project {shlex.quote(folders[0])}",
         )
     return folders[0]
 
@@ -255,8 +256,8 @@ def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -
             "Git holds files that a run makes",
             found=", ".join(tracked[:10]),
             expected="outputs in the DVC cache, not in Git",
-            next_step=f"git rm --cached {tracked[0]}, commit, then gitexp init; or name other "
-            "outputs, if that is no output",
+            next_step=f"git rm --cached {shlex.quote(tracked[0])}, commit, then gitexp init; or "
+            "name other outputs, if that is no output",
         )
 
 

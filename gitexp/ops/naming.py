@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def check_branch(repo: Repo, branch: str, *, instead_of: str = "") -> None:
         if short == branch:
             raise ExistsError(
                 f"the branch {branch} exists",
-                next_step=f"git switch {branch}, or choose another name",
+                next_step=f"git switch {shlex.quote(branch)}, or choose another name",
             )
         if short.casefold() == branch.casefold():
             raise ExistsError(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import posixpath
+import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -146,9 +147,9 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
 
 def _next_step(request: NewRequest, branch: str, *, on_it: bool, bare: bool) -> str:
     if bare:
-        return f"git fetch in a clone, then git switch {branch} there"
+        return f"git fetch in a clone, then git switch {shlex.quote(branch)} there"
     if not on_it:
-        return f"git switch {branch}"
+        return f"git switch {shlex.quote(branch)}"
     if request.params:
         return "gitexp run --with-baseline, or change more and commit it first"
     return "change code or parameters, commit, then gitexp run --with-baseline"

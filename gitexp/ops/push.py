@@ -222,4 +222,4 @@ def _sent(move: BranchMove) -> BranchMove:
 
 
 def _any(moves: Sequence[BranchMove]) -> str:
-    return moves[0].branch if moves else "BRANCH"
+    return shlex.quote(moves[0].branch) if moves else "BRANCH"

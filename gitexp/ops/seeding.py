@@ -185,7 +185,7 @@ class Code:
         if option:
             return f'gitexp init --seed-arg "{option} {{seed}}"'
         if key:
-            return f"gitexp init --seed-param {key}"
+            return f"gitexp init --seed-param {shlex.quote(str(key))}"
         source = f"the parameter {rule.params[0]}" if rule.params else ""
         if rule.arg is not None:
             source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
@@ -203,9 +203,8 @@ class Code:
         if source:
             return f"in {first.where}, take {source} instead of {number}{also}, and commit"
         if ":" in first.line and not first.instead:  # of a file of settings
-            return (
-                f"gitexp init --seed-param {ParamKey(first.where, first.line.split(':')[0])}{also}"
-            )
+            named = str(ParamKey(first.where, first.line.split(":")[0]))
+            return f"gitexp init --seed-param {shlex.quote(named)}{also}"
         if not first.instead:
             return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
         return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"

@@ -52,7 +52,7 @@ def run_text(report: RunReport) -> str:
         lines += ["", f"stopped: {terminal(report.stopped.summary, limit=400)}"]
         for label, text in report.stopped.lines():
             lines += _fact(label, terminal(text, limit=1_000)) if label != "next" else ()
-    lines += ["", f"next: {report.next_step}"]
+    lines += ["", f"next: {terminal(report.next_step, limit=400)}"]
     return "\n".join(lines)
 
 
@@ -105,7 +105,7 @@ def new_text(report: NewReport) -> str:
     """Return what `gitexp new` prints."""
     plan = report.plan
     verb = "would begin" if report.dry_run else "began"
-    lines = [f"{verb} {terminal(plan.branch)}: {report.promise}", ""]
+    lines = [f"{verb} {terminal(plan.branch)}: {terminal(report.promise, limit=400)}", ""]
     lines += _fact("hypothesis", terminal(plan.hypothesis))
     lines += _fact(
         "metric", f"{terminal(plan.metric)} ({plan.direction.value}), claim {plan.claim.value}"
@@ -123,8 +123,8 @@ def new_text(report: NewReport) -> str:
     if report.commit is not None:
         lines += _fact("recorded", f"{report.commit[:SHORT]}, plan {plan.digest[:SHORT]}")
     for text in report.warnings:
-        lines += _fact("warning", text)
-    lines += ["", f"next: {report.next_step}"]
+        lines += _fact("warning", terminal(text, limit=400))
+    lines += ["", f"next: {terminal(report.next_step, limit=400)}"]
     return "\n".join(lines)
 
 
@@ -157,7 +157,11 @@ def init_text(report: InitReport) -> str:
     changed = any(path.endswith("config.yaml") for path in report.files)
     if report.existed and not changed:
         verb = "would write" if report.dry_run else "wrote"
-        did = f"{verb} {', '.join(report.files)}" if report.files else "nothing was changed"
+        did = (
+            f"{verb} {', '.join(map(terminal, report.files))}"
+            if report.files
+            else "nothing was changed"
+        )
         lines = [f"this is a gitexp project already{where}; {did}", ""]
     else:
         done = ("change", "changed") if report.existed else ("write", "wrote")
@@ -170,8 +174,8 @@ def init_text(report: InitReport) -> str:
     if report.commit is not None:
         lines += _fact("recorded", report.commit[:SHORT])
     if report.command:
-        lines += ["", f"to commit it: {report.command}"]
-    lines += ["", f"next: {report.next_step}"]
+        lines += ["", f"to commit it: {terminal(report.command, limit=PROSE_LIMIT)}"]
+    lines += ["", f"next: {terminal(report.next_step, limit=400)}"]
     return "\n".join(lines)
 
 

@@ -102,7 +102,8 @@ def _sum(diagnosis: Diagnosis) -> Iterator[str]:
     steps = [finding.step or "gitexp doctor --fix" for finding in open_ if not finding.said]
     if steps:
         yield ""
-        yield f"next: {max(steps, key=lambda step: step != 'gitexp doctor --fix')}"
+        step = max(steps, key=lambda step: step != "gitexp doctor --fix")
+        yield f"next: {terminal(step, limit=_LIMIT)}"
 
 
 def _rows(size: RepositorySize) -> list[tuple[str, str]]:

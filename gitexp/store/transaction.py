@@ -7,6 +7,7 @@ under lock; a lost race applies the same edit to the new tip.
 from __future__ import annotations
 
 import enum
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -239,7 +240,8 @@ def _base(
                 f"{branch} was deleted meanwhile",
                 found="no such branch",
                 expected=rules.expected,
-                next_step=f"git branch {branch} {rules.expected}, then run the command again",
+                next_step=f"git branch {shlex.quote(branch)} {rules.expected}, then run the "
+                "command again",
             )
         if rules.parent_if_absent is ABSENT:
             raise MovedRefError(

@@ -33,7 +33,7 @@ def look(place: Place) -> Iterator[Found]:
                     NAME,
                     f"the plan of this branch cannot be read: {error.brief}",
                     tip.branch,
-                    error.next_step or f"git log {tip.branch} -- .gitexp/experiments",
+                    error.next_step or f"git log {shlex.quote(tip.branch)} -- .gitexp/experiments",
                 )
             )
             continue

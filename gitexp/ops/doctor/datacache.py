@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from functools import partial
 from typing import TYPE_CHECKING
@@ -85,7 +86,7 @@ def _beside_outputs(place: Place, workspace: Workspace) -> Iterator[Found]:
                     NAME,
                     "the earlier bytes of an output, set aside by a process that was killed",
                     str(path),
-                    f"dvc checkout, then rm -r {path}",
+                    f"dvc checkout, then rm -r {shlex.quote(str(path))}",
                 )
             )
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -46,7 +47,7 @@ def look(place: Place) -> Iterator[Found]:
                     NAME,
                     "a note of who holds locks is half written, so nobody can be asked",
                     str(path),
-                    f"rm {path}, if no gitexp process works on this repository",
+                    f"rm {shlex.quote(str(path))}, if no gitexp process works on this repository",
                 )
             )
     for checkout, owner in seen:
@@ -88,7 +89,7 @@ def _foreign(place: Place, path: Path, what: str) -> Iterator[Found]:
                 f"a git command has locked {what} for {_age_s(place, path) / 60:.0f} min, "
                 "or was killed and left the lock",
                 str(path),
-                f"rm {path}, if no git command is under way here",
+                f"rm {shlex.quote(str(path))}, if no git command is under way here",
             )
         )
 

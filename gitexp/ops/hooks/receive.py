@@ -6,6 +6,7 @@ of the server's own HEAD: what a push says of itself cannot loosen them.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
@@ -131,7 +132,8 @@ def _history(
             yield _refused(
                 update,
                 f"{update.branch} holds records that no archive tag contains",
-                f"gitexp archive {name}, git push REMOTE {ARCHIVE_TAGS}{name}, then delete it",
+                f"gitexp archive {shlex.quote(name)}, git push REMOTE "
+                f"{shlex.quote(ARCHIVE_TAGS + name)}, then delete it",
             )
     elif not staged.is_ancestor(place, update.old, update.new):
         yield _refused(

@@ -5,6 +5,7 @@ Loaded where an experiment is merged, and at no other commit: see `gitexp.ops.ru
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -33,7 +34,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     if found is None:
         yield Finding(
             f"{plan.name} is merged into {facts.branch} without a conclusion",
-            f"git switch {plan.branch} && gitexp conclude -m TEXT, then merge again",
+            f"git switch {shlex.quote(plan.branch)} && gitexp conclude -m TEXT, then merge again",
             path,
         )
         return
@@ -47,7 +48,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
 
 
 def _concluded(facts: Facts, plan: Plan, found: Conclusion, path: str) -> Iterator[Finding]:
-    again = f"git switch {plan.branch} && gitexp conclude --amend -m TEXT"
+    again = f"git switch {shlex.quote(plan.branch)} && gitexp conclude --amend -m TEXT"
     if not found.stands(plan):
         yield Finding(
             f"the conclusion of {plan.name} is about another plan than the one merged", again, path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy
@@ -58,7 +59,7 @@ def _metrics(facts: Facts) -> Iterator[Finding]:
             yield Finding(
                 f"{change.path} changed without a recorded run: environment, parameters and data"
                 " of this result are nowhere",
-                f"git restore --staged --worktree {change.path}; gitexp run"
+                f"git restore --staged --worktree {shlex.quote(change.path)}; gitexp run"
                 if not facts.commit
                 else "gitexp run, which records the result with all three",
                 change.path,

@@ -6,6 +6,7 @@ How sure such an order is in the world's time is another question; `gitexp.ops.g
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -53,8 +54,8 @@ def _runs(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     f"run {file.run[:8]} came in one commit with its plan {plan.name}, and nothing"
                     " here shows that the plan was first",
-                    f"git push {plan.branch}, or gitexp archive {plan.name} --push: their history"
-                    " shows it",
+                    f"git push {shlex.quote(plan.branch)}, or gitexp archive {plan.name} --push: "
+                    "their history shows it",
                     file.change.path,
                 )
             continue

@@ -8,6 +8,7 @@ made a plan, and when.
 from __future__ import annotations
 
 import posixpath
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.ops.rules.branches import is_protected
@@ -37,7 +38,9 @@ def find(facts: Facts) -> Iterator[Finding]:
             what = _what(facts, parent, folder, change)
             if what:
                 before = f"{facts.commit[:12]}^" if facts.commit else "HEAD"
-                yield Finding(what, f"git checkout {before} -- {change.path}", change.path)
+                yield Finding(
+                    what, f"git checkout {before} -- {shlex.quote(change.path)}", change.path
+                )
 
 
 def _what(facts: Facts, parent: Tree, folder: str, change: Change) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -35,7 +36,7 @@ def find(facts: Facts) -> Iterator[Finding]:
     if isinstance(plan, Unread) and touched:
         yield Finding(
             f"the plan of {branch} cannot be read: {plan.why}",
-            f"mend {plan.path}, or git checkout COMMIT -- {plan.path}",
+            f"mend {plan.path}, or git checkout COMMIT -- {shlex.quote(plan.path)}",
             plan.path,
         )
     elif plan is not None:
@@ -43,13 +44,15 @@ def find(facts: Facts) -> Iterator[Finding]:
     elif any(plan_of(parent, branch) is not None for parent in facts.parents):
         yield Finding(
             f"the plan of {branch} is taken away",
-            f"git checkout HEAD -- {plan_path(name)}; an experiment ends by gitexp conclude",
+            f"git checkout HEAD -- {shlex.quote(plan_path(name))}; an experiment ends by "
+            "gitexp conclude",
             plan_path(name),
         )
     elif facts.tip:
         yield Finding(
             f"{branch} has no plan: no hypothesis, no run",
-            f"gitexp new {name} --here --metric NAME:max --effect '>=5%' --hypothesis '...'",
+            f"gitexp new {shlex.quote(name)} --here --metric NAME:max --effect '>=5%' "
+            "--hypothesis '...'",
         )
 
 

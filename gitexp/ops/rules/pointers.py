@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import posixpath
 import re
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -46,13 +47,14 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 def _file(facts: Facts, change: Change, name: str, *, pointer: bool) -> Iterator[Finding]:
     path = change.path
-    again = f"dvc add, or dvc commit; then git add {path}" if pointer else f"dvc commit {path}"
+    named = shlex.quote(path)
+    again = f"dvc add, or dvc commit; then git add {named}" if pointer else f"dvc commit {named}"
     folder = posixpath.dirname(path)
     try:
         data = facts.read(change.new, dvcfiles.LIMIT) if change.new is not None else b""
         if _MARKERS.search(data):
             yield Finding(
-                f"{path} has two sides of a merge in it", f"git checkout --ours -- {path}", path
+                f"{path} has two sides of a merge in it", f"git checkout --ours -- {named}", path
             )
             return
         if pointer:
@@ -84,7 +86,7 @@ def _lock(facts: Facts, change: Change, data: bytes) -> Iterator[Finding]:
     wdirs = {} if pipeline is None else stage_wdirs(pipeline, PIPELINE, folder)
     lock = dvcfiles.load_lock(data, path, folder, wdirs)
     known = [_stages(parent, path) for parent in facts.parents]
-    again = f"dvc repro, or dvc commit; then git add {path}"
+    again = f"dvc repro, or dvc commit; then git add {shlex.quote(path)}"
     for name, stage in lock.stages.items():
         if any(stage == before.get(name) for before in known):
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -107,7 +108,7 @@ def _environment(facts: Facts, change: Change) -> Iterator[Finding]:
     """Judge a file of a recorded environment: its folder's name is the digest of what is in it."""
     parts = change.path.removeprefix(f"{ENVIRONMENTS}/").split("/")
     back = f"git checkout {'HEAD' if not facts.commit else facts.commit[:12] + '^'} -- "
-    folder = change.path.rpartition("/")[0]
+    folder = shlex.quote(change.path.rpartition("/")[0])
     if len(parts) != _PARTS or parts[1] != "environment.json":
         if any(parent.entry(change.path) is not None for parent in facts.parents):
             what = f"what is beside the environment {parts[0][:8]} was changed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import re
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -255,7 +256,10 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
         own = [file.relative_to(seen.top) for file in files if file.exists()]
         new = [file for file in own if os.fsencode(file) not in held]
         if new:
-            said.append(f"{new[0]} is in no commit, so the run did not see it: git add {new[0]}")
+            said.append(
+                f"{new[0]} is in no commit, so the run did not see it: git add "
+                + shlex.quote(str(new[0]))
+            )
         elif name not in modules:
             continue
         elif any((home / "src" / each).exists() for each in (package, f"{package}.py")):

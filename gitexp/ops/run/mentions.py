@@ -138,16 +138,18 @@ def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str
             what = f"{first}/" if first != name else name
             path = posixpath.join(cell.config.project, name)
             add = "git add -f" if status.is_ignored(top, [path]) else "git add"
+            one, all_ = shlex.quote(name), shlex.quote(first)
             said[what] = (
-                f"{name} is in no commit, so the run did not see it: dvc add {first}, {add} "
-                f"{name}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
+                f"{name} is in no commit, so the run did not see it: dvc add {all_}, {add} "
+                f"{one}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
                 "on the baseline, too, and begin a new plan there"
             )
     rest = [path for path in dict.fromkeys(doubtful) if path not in named]
     if rest:
+        way = shlex.quote(rest[0])
         said[""] = (
             f"the run mentions {', '.join(rest[:_SHOWN])}, which no commit holds, so its jobs did "
-            f"not see it; if it is read: git add -f {rest[0]}, dvc add {rest[0]}, or run.link in "
+            f"not see it; if it is read: git add -f {way}, dvc add {way}, or run.link in "
             ".gitexp/config.yaml"
         )
     return list(said.values())

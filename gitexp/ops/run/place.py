@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,7 +63,9 @@ def find_place(workspace: Workspace, request: RunRequest) -> Place:
         raise UnbornBranchError("this branch has no commit yet", where=branch)
     tip = refs.read_ref(repo, f"refs/heads/{branch}")
     if tip is ABSENT:
-        raise UnknownRevisionError(f"there is no branch {branch}", next_step=f"git branch {branch}")
+        raise UnknownRevisionError(
+            f"there is no branch {branch}", next_step=f"git branch {shlex.quote(branch)}"
+        )
     return Place(workspace, repo, workspace.top, branch, tip, head.commit)
 
 

@@ -34,7 +34,7 @@ def check(place: Place, source: CommitHash) -> None:
     if objects.is_ancestor(place.repo, source, place.head):
         return
     asked = ["for-each-ref", "--count=2", "--format=%(refname)", "--contains", source, "refs/heads"]
-    held = command.run(place.workspace, asked).decode("utf-8", "surrogateescape").splitlines()
+    held = command.lines(command.run(place.workspace, asked))
     if {*held} - {f"refs/heads/{DATA_BRANCH}"} or _was_committed_here(place, source):
         return
     info = objects.commit_info(place.repo, source)

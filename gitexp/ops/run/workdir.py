@@ -11,6 +11,7 @@ environments/                      what the probe of an interpreter said, by sta
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -61,7 +62,8 @@ class WorkDir:
             raise UnsafeInputError(
                 "a folder is needed where there is a file or a link",
                 where=str(odd),
-                next_step=f"git rm --cached -- {odd.relative_to(top)}, and remove it",
+                next_step="git rm --cached -- "
+                f"{shlex.quote(str(odd.relative_to(top)))}, and remove it",
             )
         root.mkdir(parents=True, exist_ok=True)
         ignore = root / ".gitignore"

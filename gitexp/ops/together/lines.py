@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -129,7 +130,7 @@ def _joined(  # noqa: PLR0913 - both sides of a branch, and how far to go
         way = Way.SAME if plan.relation is Relation.SAME else Way.AHEAD
         return tip, replace(before, way=way)
     if not join:
-        why = f"both sides have new commits; gitexp sync {branch} brings them together"
+        why = f"both sides have new commits; gitexp sync {shlex.quote(branch)} brings them together"
         return tip, replace(before, way=Way.DIVERGED, why=why)
     if plan.relation is Relation.REPLAY:
         return _replayed(shared, before, theirs, plan, written)
@@ -179,7 +180,8 @@ def _merged(
             f"{branch} and {shared.remote}'s changed the same lines",
             found=", ".join(joined.conflicts[:10]),
             expected="changes that Git can merge by itself",
-            next_step=f"git switch {branch} && git merge {shared.remote}/{branch}, "
+            next_step=f"git switch {shlex.quote(branch)} && git merge "
+            f"{shlex.quote(f'{shared.remote}/{branch}')}, "
             "settle them, then gitexp sync",
         )
     tree, kept = joined.tree, ""

@@ -263,7 +263,8 @@ def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
                     found=f"{place} in {tip[:9]}",
                     where=str(shared.workspace.top),
                     expected="a work tree that has it, or --no-data to share only what Git holds",
-                    next_step=f"git sparse-checkout add {place}, or switch to a branch that has it",
+                    next_step=f"git sparse-checkout add {shlex.quote(place)}, or switch to a "
+                    "branch that has it",
                 )
 
 
