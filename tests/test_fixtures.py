@@ -22,16 +22,16 @@ import pytest
 from gitexp.cli import main
 from gitexp.formats import (
     codec,
-    conclusion,
     config,
     plan,
     points,
     samples,
-    tombstone,
-    witness,
 )
+from gitexp.model.comparison import Conclusion
+from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
 from gitexp.model.run import Environment, Run
+from gitexp.model.witness import Receipt
 from tests.fixtures import write
 
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ READERS: dict[str, Callable[[bytes, str], bytes | None]] = {
     "JOB.json": again(Job),
     "outcome.json": again(Outcome),
     "experiments*.yaml": lambda data, where: plan.dump(plan.load(data, where)),
-    "conclusions*.yaml": lambda data, where: conclusion.dump(conclusion.load(data, where)),
-    "tombstones*.yaml": lambda data, where: tombstone.dump(tombstone.load(data, where)),
-    "witness*": lambda data, where: witness.dump(witness.load(data, where)),
+    "conclusions*.yaml": again(Conclusion),
+    "tombstones*.yaml": again(Tombstone),
+    "witness*": again(Receipt),
     "config.yaml": lambda data, where: config.load(data, where) and None,
     "points.jsonl": lambda data, _: read_points(data),
 }

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.errors import BadFormatError, UsageError
-from gitexp.formats import review as review_format
-from gitexp.model.review import FailOn
+from gitexp.formats import codec
+from gitexp.model.review import FailOn, Review
 from gitexp.ops.review import exit_code, review
 from gitexp.report import brief, github, reviewpage
 from gitexp.report.jsonescape import escaped
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.cli.context import Context
-    from gitexp.model.review import Review
 
 FORMATS = ("text", "json", "md", "summary", "annotations", "html")
 
@@ -83,19 +82,19 @@ def read(path: Path) -> Review:
     """
     try:
         with path.open("rb") as stream:
-            data = stream.read(review_format.LIMIT_BYTES + 1)
+            data = stream.read(codec.limit(Review) + 1)
     except OSError as error:
         raise BadFormatError(
             "the review cannot be read", found=error.strerror or "", where=str(path)
         ) from error
-    return review_format.load(data, path.name)
+    return codec.load(Review, data, path.name)
 
 
 def render(found: Review, name: str) -> str:
     """Return a review in one of `FORMATS`."""
     match name:
         case "json":
-            return escaped(review_format.dump(found).decode())
+            return escaped(codec.dump(found).decode())
         case "md":
             return github.markdown(found)
         case "summary":

@@ -38,7 +38,10 @@ _ALWAYS: Final = object()  # in place of the value with which a key is left out
 
 # Rooms of `model` that a hint may name, in the order in which they are looked through: what is
 # imported by a class for type checkers alone is not among its module's names.
-_HOMES: Final = ("ids", "run", "plan", "job", "config")
+_HOMES: Final = (
+    *("ids", "run", "plan", "order", "verdict", "job", "config", "result", "parts", "posterior"),
+    *("variance", "honesty", "slices", "across", "comparison", "checked", "rules"),
+)
 _NAMES: Final[Mapping[str, object]] = {"Mapping": Mapping, "datetime": datetime}
 _DIGESTS: Final = (
     ids.InputsDigest,
@@ -170,10 +173,8 @@ def _reader(kind: type) -> Callable[[Fields], object]:
     shape = shape_of(kind)
     make: Callable[..., object] = kind
     outers = tuple(_steps(kind, shape).items())
-    flats = tuple([(name, shape.reads[name]) for name in shape.flat.split()])
-    known = {
-        key for outer, steps in outers for key in ([outer] if outer else [s[1] for s in steps])
-    }
+    flats = tuple([(name, _reads_flat(kind, name)) for name in shape.flat.split()])
+    known = _known(kind) if shape.closed else set()
 
     def read_record(fields: Fields) -> object:
         found: dict[str, object] = {}
@@ -199,6 +200,23 @@ def _reader(kind: type) -> Callable[[Fields], object]:
     return read_record
 
 
+def _reads_flat(kind: type, name: str) -> Read:
+    """Return what reads a value whose keys are among those of the record."""
+    if name in (reads := shape_of(kind).reads):
+        return reads[name]
+    of = _reader(_class(hints(kind)[name]))
+    return lambda fields, _: of(fields)
+
+
+def _known(kind: type) -> set[str]:
+    shape = shape_of(kind)
+    own = {outer or key for outer, steps in _steps(kind, shape).items() for _, key, *_ in steps}
+    for name in shape.flat.split():
+        if name not in shape.reads:
+            own |= _known(_class(hints(kind)[name]))
+    return own
+
+
 def _steps(kind: type, shape: Shape) -> dict[str, list[Step]]:
     """Return how each field is read, by the mapping within the record that it lies in."""
     within: dict[str, list[Step]] = {"": []}
@@ -210,9 +228,10 @@ def _steps(kind: type, shape: Shape) -> dict[str, list[Step]]:
         least = shape.least.get(name)
         usual = name not in shape.reads and least is None and hint in {str, int, bool}
         empty = None if name in shape.needed.split() else _absent(item, hint, shape)
-        way = partial(Fields.integer, least=least) if least is not None else _reads(hint)
-        step = (name, key, hint if usual else None, empty, shape.reads.get(name) or way)
-        within.setdefault(outer, []).append(step)
+        way = shape.reads.get(name) or (
+            _reads(hint) if least is None else partial(Fields.integer, least=least)
+        )
+        within.setdefault(outer, []).append((name, key, hint if usual else None, empty, way))
     return within
 
 
@@ -226,6 +245,8 @@ def _reads(hint: object) -> Read:
     if origin is Mapping:
         return _reads_mapping(*arguments)
     of = arguments[0] if origin is tuple else _class(hint)
+    if of in _READS:  # hashes
+        return Fields.texts
     if issubclass(of, enum.Enum):
         return partial(Fields.word, kind=of)
     return _reads_list(_reader(of)) if origin is tuple else _reads_one(_reader(of))

@@ -88,24 +88,27 @@ class Side:
 class Comparison:
     """What `gitexp compare` answers; every output format shows this value."""
 
-    baseline: Side
-    candidate: Side
-    plan: Plan | None
-    claim: Claim
-    effect: Effect | None
     verdict: Verdict | None  # None: no recorded hypothesis
     headline: str  # first line, without the verdict word
     reasons: tuple[str, ...]  # why not comparable, what is missing, ...
+    claim: Claim
+    effect: Effect | None
+    baseline: Side
+    candidate: Side
+    pairs: int
+    planned_repeats: int | None
+    looks: int
     metrics: tuple[MetricComparison, ...]  # primary first
     changes: tuple[Change, ...]
     unused: tuple[Unused, ...]
     warnings: tuple[str, ...]  # confounders, non-determinism, retrospective looks
-    looks: int
-    planned_repeats: int | None
-    pairs: int
     next_step: str
+    plan: Plan | None
     compared_at: datetime
     program: str
+    words: str = ""  # of its author, where the experiment was concluded
+    order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
+    across: Across | None = None  # of a call with more than two commits, in each comparison alike
     adjustment: str = "holm"  # of watched metrics and of several candidates
     detectable: Detectable | None = None
     missing: Missing | None = None
@@ -113,9 +116,6 @@ class Comparison:
     ledger: Ledger | None = None
     slices: SliceComparison | None = None
     categories: CategoryComparison | None = None
-    order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
-    across: Across | None = None  # of a call with more than two commits, in each comparison alike
-    words: str = ""  # of its author, where the experiment was concluded
 
     def __repr__(self) -> str:
         """Return the answer in a line: all of it is many thousand characters."""
@@ -131,10 +131,10 @@ class Conclusion:
     experiment: str
     verdict: Verdict | None
     words: str
-    comparison: Comparison
     author_name: str
     author_email: str
     concluded_at: datetime
+    comparison: Comparison
 
     def stands(self, plan: Plan) -> bool:
         """Return whether it was reached under the plan as it is, and not before an amendment."""

@@ -37,12 +37,12 @@ class Tombstone:
     experiment: str
     branch: str
     words: str
+    author: Person
+    removed_at: datetime
     tip: CommitHash
     tree: TreeId
     inputs: InputsDigest | None
     source: CommitHash | None
-    author: Person
-    removed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ class Part:
     seed: int | None
     rep: int | None
     fold: int | None
-    dataset: str
     n_train: int | None
     n_test: int | None
+    dataset: str
     baseline: float
     candidate: float

@@ -99,8 +99,8 @@ class MetricComparison:
     candidate_values: tuple[tuple[int, float], ...]
     broken: bool = False  # a guard-rail that is broken
     notes: tuple[str, ...] = ()
-    posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
     parts: tuple[Part, ...] = ()  # folds or data sets, where these were tested
+    posteriors: tuple[Posterior, ...] = ()  # the Bayesian companions
     variance: VarianceShare | None = None  # where repeats and examples are both random
 
     @property

@@ -52,6 +52,17 @@ class Receipt:
     said: str = ""
 
 
+def statement_of(plan: PlanDigest, commit: CommitHash) -> bytes:
+    """Return the text of which a time-stamping authority signs the sha256.
+
+    Examples
+    --------
+    >>> statement_of("ab" * 32, "cd" * 20).decode().splitlines()[0]
+    'gitexp witness 1'
+    """
+    return f"gitexp witness 1\nplan {plan}\ncommit {commit}\n".encode("ascii")
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A receipt in a tree.

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import witness as witness_format
 from gitexp.git import signatures
-from gitexp.model.witness import Trust, Way
+from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.staging import timestamps
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | No
     if trust.authorities is None:
         return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
     try:
-        statement = witness_format.statement(receipt.plan, receipt.commit)
+        statement = statement_of(receipt.plan, receipt.commit)
         why = timestamps.refused(token, statement, trust.authorities)
         when = None if why else timestamps.stamped_at(token)
     except GitexpError as error:

@@ -14,7 +14,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.model.comparison import Conclusion
@@ -126,7 +126,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
         author_email=named.email,
         concluded_at=when,
     )
-    data = conclusion_format.dump(conclusion)
+    data = codec.dump(conclusion)
     _check_size(data, path)
     if dry_run:
         return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
@@ -160,7 +160,7 @@ def conclude(  # noqa: PLR0913  what is concluded, how, and when
 def _check_size(data: bytes, path: str) -> None:
     """Refuse, before it is written, what nobody could read again."""
     try:
-        conclusion_format.load(data, path)
+        codec.load(Conclusion, data, path)
     except UnsafeInputError as error:
         raise UnsafeInputError(
             "this conclusion would be too large to be read again",

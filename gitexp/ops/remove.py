@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ConfirmationError
-from gitexp.formats import tombstone as tombstone_format
+from gitexp.formats import codec
 from gitexp.git import identity, objects, refs, repository, tags, writing
 from gitexp.git.absent import ABSENT
 from gitexp.model.endings import EndReport, Tombstone
@@ -145,7 +145,7 @@ class _Build:
         there = objects.tree_id(repo, standing.commit, layout.FOLDER)
         bare = {} if there is ABSENT else {layout.FOLDER: writing.Subtree(there)}
         base = writing.build_tree(repo, ABSENT, bare, written=written)
-        stone = tombstone_format.dump(self._tombstone())
+        stone = codec.dump(self._tombstone())
         path = layout.tombstone_path(standing.name)
         tree = writing.build_tree(repo, base, {path: stone}, written=written)
         who = identity.committer(repo)

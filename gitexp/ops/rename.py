@@ -15,7 +15,7 @@ from gitexp.errors import (
     PreconditionError,
     UsageError,
 )
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
 from gitexp.git import (
     checkouts,
@@ -219,7 +219,7 @@ def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
     concluded = conclusion_named(repo, plan.name, standing.commit)
     if concluded is not ABSENT:
         changes[layout.conclusion_path(plan.name)] = DELETE
-        changes[layout.conclusion_path(task.new)] = conclusion_format.dump(
+        changes[layout.conclusion_path(task.new)] = codec.dump(
             replace(concluded, experiment=task.new)
         )
     written: list[str] = []

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, PreconditionError
-from gitexp.formats import tombstone as tombstone_format
+from gitexp.formats import codec
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.absent import ABSENT
-from gitexp.model.endings import EndReport
+from gitexp.model.endings import EndReport, Tombstone
 from gitexp.ops import ends
 from gitexp.store import layout, refmoves
 
@@ -51,7 +51,7 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
     path = layout.tombstone_path(standing.name)
     data = objects.read_blob(repo, commit, path)
     if data is not ABSENT:
-        removed = tombstone_format.load(data, path)
+        removed = codec.load(Tombstone, data, path)
         raise PreconditionError(
             f"{standing.name} was removed, and only its records are left",
             found=removed.words,

@@ -16,9 +16,10 @@ from gitexp.errors import (
     UnknownExperimentError,
     UnknownRevisionError,
 )
-from gitexp.formats import tombstone as tombstone_format
+from gitexp.formats import codec
 from gitexp.git import objects, refnames, refs
 from gitexp.git.absent import ABSENT
+from gitexp.model.endings import Tombstone
 from gitexp.store import inputs, layout, lookup, merged, plans
 
 if TYPE_CHECKING:
@@ -291,7 +292,7 @@ def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
     data = objects.read_blob(repo, commit, path)
     if data is ABSENT:
         return Named(name, commit, branch, plan)
-    stone = tombstone_format.load(data, f"{commit[:9]}:{path}")
+    stone = codec.load(Tombstone, data, f"{commit[:9]}:{path}")
     return Named(
         name,
         commit,

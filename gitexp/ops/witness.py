@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import PreconditionError, UsageError, WitnessError
-from gitexp.formats import witness as witness_format
+from gitexp.formats import codec
 from gitexp.git import command, identity, leases, objects, repository
 from gitexp.git import remote as remote_git
 from gitexp.git.refs import local
 from gitexp.model.ids import CommitHash
-from gitexp.model.witness import Receipt, Way, Witnessed
+from gitexp.model.witness import Receipt, Way, Witnessed, statement_of
 from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
 from gitexp.report.escape import visible
@@ -80,7 +80,7 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         files[witnesses.token_path(path)] = token
     else:
         receipt = _approved(repo, plan, tip, words)
-    files[path] = witness_format.dump(receipt)
+    files[path] = codec.dump(receipt)
 
     def edit(view: TipView) -> Mapping[str, bytes]:
         del view
@@ -143,7 +143,7 @@ def _stamped(repo: Repo, plan: Plan, tip: CommitHash) -> tuple[Receipt, bytes]:
             expected="gitexp.witnessUrl in Git's settings",
             next_step="git config --global gitexp.witnessUrl https://AUTHORITY",
         )
-    token = timestamps.request(witness_format.statement(plan.digest, tip), url)
+    token = timestamps.request(statement_of(plan.digest, tip), url)
     by = private.author(repo, tip)
     shown = secrets.mask(url, {})[0]
     return Receipt(Way.RFC3161, plan.digest, tip, by, url=shown), token

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats import codec
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats.text import json_dumps
 from gitexp.model.run import RepeatState, other_seeds
@@ -230,7 +229,7 @@ def conclude_json(
         "$schema": "gitexp/conclude-report@1",
         "archived": None if archived is None else endings.to_json(archived),
         "commit": commit,
-        "conclusion": conclusion_format.to_json(conclusion),
+        "conclusion": codec.to_json(conclusion),
     }
     return json_dumps(value).decode().rstrip("\n")
 

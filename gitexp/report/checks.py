@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.formats import codec
 from gitexp.formats.fields import maybe_time_text
-from gitexp.formats.review import violation_json
 from gitexp.formats.text import json_dumps
 from gitexp.model.rules import Policy
 from gitexp.report import numbers
@@ -52,7 +52,7 @@ def json(report: CheckReport) -> str:
         "base": report.base,
         "tip": report.tip,
         "commits": report.commits,
-        "violations": [violation_json(item) for item in report.violations],
+        "violations": [codec.to_json(item) for item in report.violations],
         "plans": [plan_json(item) for item in report.plans],
         "notes": list(report.notes),
     }

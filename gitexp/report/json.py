@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
 from gitexp.formats.text import json_dumps, json_loads
 from gitexp.report.jsonescape import escaped
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return one object for one candidate, an array of them for several."""
     del style
-    dumped = [comparison_format.dump(item) for item in comparisons]
+    dumped = [codec.dump(item) for item in comparisons]
     if len(dumped) == 1:
         return escaped(dumped[0].decode())
     values = [json_loads(item, where="comparison", limit=len(item)) for item in dumped]

@@ -39,7 +39,7 @@ def part_name(part: Part) -> str:
     Examples
     --------
     >>> from gitexp.model.parts import Part
-    >>> part_name(Part(1, None, 3, "", 90, 10, 0.5, 0.6))
+    >>> part_name(Part(1, None, 3, 90, 10, "", 0.5, 0.6))
     'seed 1, fold 3'
     """
     counts = [(key, getattr(part, key)) for key in _KEYS]

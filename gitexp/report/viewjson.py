@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.formats import codec
-from gitexp.formats import conclusion as conclusion_format
 from gitexp.formats import plan as plan_format
 from gitexp.formats.fields import param_json, time_text
 from gitexp.model.run import RepeatState
@@ -166,7 +165,7 @@ def _experiment(value: ShownExperiment) -> str:
             "plan_commit": value.plan_commit,
             "inputs": value.inputs,
             "runs": [run_summary(item) for item in value.runs],
-            "conclusion": None if conclusion is None else conclusion_format.to_json(conclusion),
+            "conclusion": None if conclusion is None else codec.to_json(conclusion),
             "unreadable": unreadable(value.unreadable),
             "shallow": value.shallow,
             "source_lost": value.source_lost,

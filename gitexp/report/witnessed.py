@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.formats import witness as witness_format
+from gitexp.formats import codec
 from gitexp.formats.fields import maybe_time_text
 from gitexp.formats.text import json_dumps
 from gitexp.model.witness import Way
@@ -43,10 +43,10 @@ def json(found: Witnessed) -> str:
     value: dict[str, Json] = {
         "$schema": "gitexp/witness-report@1",
         "experiment": found.experiment,
-        "receipt": witness_format.to_json(found.receipt),
+        "receipt": codec.to_json(found.receipt),
         "path": found.path,
         "commit": found.commit,
-        "order": witness_format.order_json(found.order),
+        "order": codec.to_json(found.order),
         "runs": found.runs,
     }
     return json_dumps(value).decode().rstrip("\n")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import read_blob
+from gitexp.model.comparison import Conclusion
 from gitexp.store.layout import conclusion_path
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
 
@@ -26,8 +26,8 @@ def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | 
         If its file cannot be read.
     """
     path = conclusion_path(name)
-    data = read_blob(repo, commit, path, conclusion_format.LIMIT_BYTES)
-    return ABSENT if data is ABSENT else conclusion_format.load(data, f"{commit[:9]}:{path}")
+    data = read_blob(repo, commit, path, codec.limit(Conclusion))
+    return ABSENT if data is ABSENT else codec.load(Conclusion, data, f"{commit[:9]}:{path}")
 
 
 def is_concluded(repo: Repo, plan: Plan, commit: CommitHash) -> bool:

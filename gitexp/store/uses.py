@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
 from gitexp.git.objects import blob
+from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import EvaluationDigest
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import Kind
@@ -22,7 +23,6 @@ from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import BlobId, CommitHash
     from gitexp.store.index import Index
 
@@ -70,8 +70,8 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
 
 def _row(repo: Repo, id_: BlobId) -> bytes | None:
     try:
-        data = blob(repo, id_, conclusion_format.LIMIT_BYTES)
-        found = conclusion_format.load(data, id_[:9])
+        data = blob(repo, id_, codec.limit(Conclusion))
+        found = codec.load(Conclusion, data, id_[:9])
     except GitexpError:
         return None
     if found.verdict is None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import witness as witness_format
+from gitexp.formats import codec
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
-from gitexp.model.witness import Stored, Way
+from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.store.layout import witness_dir
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _read(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored
         data = read_blob(repo, commit, path)
         if data is ABSENT:
             return Stored(path, None, why="it is no regular file")
-        receipt = witness_format.load(data, path)
+        receipt = codec.load(Receipt, data, path)
         if receipt.plan != plan:
             return Stored(path, None, why="it is one of another plan")
         token: bytes = b""

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.main import main
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
+from gitexp.model.comparison import Comparison
 from gitexp.ops.adhoc import FileDesign
 from gitexp.report import RENDERERS
 
@@ -195,7 +196,7 @@ def test_json_is_a_comparison_whose_sides_git_and_sha256sum_know(
     run: object, tmp_path: Path
 ) -> None:
     _, out, _ = run(BASELINE, CANDIDATE, "--design", "paired", "--json")
-    side = comparison_format.load(out.encode(), "stdout").baseline
+    side = codec.load(Comparison, out.encode(), "stdout").baseline
     assert side.inputs == hashlib.sha256(BASELINE.encode()).hexdigest()
     hashed = subprocess.run(
         ["git", "hash-object", "a.csv"], cwd=tmp_path, capture_output=True, text=True, check=True

@@ -10,15 +10,12 @@ import pytest
 HEAVY = {"ruamel", "tomlkit", "jsonschema", "numpy", "pandas", "dvc", "git", "pygit2", "logging"}
 JSON_ONLY = ("codec", "curves", "environment", "points", "samples")
 REST = (
-    "comparison",
-    "conclusion",
     "config",
     "dvcfiles",
     "ignore",
     "params",
     "plan",
     "predictions",
-    "review",
     "text",
 )
 

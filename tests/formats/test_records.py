@@ -17,24 +17,22 @@ from referencing import Registry, Resource
 from gitexp.errors import BadFormatError, NewerFormatError
 from gitexp.formats import (
     codec,
-    comparison,
-    conclusion,
     config,
     plan,
-    review,
     samples,
-    tombstone,
-    witness,
 )
 from gitexp.formats.text import json_dumps, json_loads, yaml_loads
 from gitexp.formats.versions import NEWEST
+from gitexp.model.comparison import Comparison, Conclusion
+from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
+from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
+from gitexp.model.witness import Receipt
 from tests.formats import strategies
 
 if TYPE_CHECKING:
     from gitexp.formats.jsontext import Json
-    from gitexp.model.comparison import Comparison
     from gitexp.model.config import ProjectConfig
     from gitexp.model.run import Sample
 
@@ -50,16 +48,16 @@ def of(kind: type[object]) -> Format:
 
 
 RECORDS: dict[str, tuple[Format, st.SearchStrategy[object]]] = {
-    "comparison": (comparison, strategies.comparisons),
-    "conclusion": (conclusion, strategies.conclusions),
+    "comparison": (of(Comparison), strategies.comparisons),
+    "conclusion": (of(Conclusion), strategies.conclusions),
     "environment": (of(Environment), strategies.environments),
     "job": (of(Job), strategies.jobs),
     "outcome": (of(Outcome), strategies.outcomes),
     "plan": (plan, strategies.plans),
-    "review": (review, strategies.reviews),
+    "review": (of(Review), strategies.reviews),
     "run": (of(Run), strategies.runs),
-    "tombstone": (tombstone, strategies.tombstones),
-    "witness": (witness, strategies.receipts),
+    "tombstone": (of(Tombstone), strategies.tombstones),
+    "witness": (of(Receipt), strategies.receipts),
 }
 YAML_KINDS = ("conclusion", "plan", "tombstone")
 
@@ -207,9 +205,9 @@ def test_a_bad_effect_in_a_recorded_comparison_is_a_bad_file_not_a_usage_error()
     @settings(max_examples=1, database=None, deadline=None)
     @given(strategies.comparisons)
     def check(value: Comparison) -> None:
-        fields = comparison.to_json(value)
+        fields = codec.to_json(value)
         with pytest.raises(BadFormatError) as caught:
-            comparison.load(json_dumps({**fields, "effect": "<=5%"}), "comparison.json")
+            codec.load(Comparison, json_dumps({**fields, "effect": "<=5%"}), "comparison.json")
         assert caught.value.where == "comparison.json: effect"
 
     check()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
-from gitexp.formats import witness as witness_format
 from gitexp.model.plan import Person
 from gitexp.model.review import FailOn
 from gitexp.model.witness import Receipt, Way
@@ -46,7 +46,7 @@ def lab(repo: BuiltRepo) -> Lab:
     plan = experiment(found)
     receipt = Receipt(Way.PUSH, plan.digest, plan.baseline.commit, ADA, remote="origin")
     path = f"{layout.witness_dir(plan.digest)}/1-push.json"
-    repo.commit({path: witness_format.dump(receipt)}, at=found.tick())
+    repo.commit({path: codec.dump(receipt)}, at=found.tick())
     conclude(repo.workspace, "deep", words="It pays.", now=START)
     repo.switch("main")
     repo.git("merge", "-q", "--no-ff", "--no-edit", "exp/deep", at=found.tick())
@@ -196,7 +196,7 @@ def required(repo: BuiltRepo) -> tuple[Lab, str, str]:
     commit = repo.hash()
     receipt = Receipt(Way.PUSH, plan.digest, commit, ADA, remote="origin")
     path = f"{layout.witness_dir(plan.digest)}/1-push.json"
-    repo.commit({path: witness_format.dump(receipt)}, at=lab.tick())
+    repo.commit({path: codec.dump(receipt)}, at=lab.tick())
     lab.change()
     lab.record("c", {"f1": {0: 0.6}}, plan=plan)
     return lab, path, commit

@@ -11,7 +11,7 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import BadFormatError, CommentFailedError, UsageError
-from gitexp.formats import review as review_format
+from gitexp.formats import codec
 from gitexp.ops.comment import PullRequest, comment, pull_request
 from gitexp.ops.githubapi import GitHub
 from tests.ops.fakegithub import REPOSITORY, FakeGitHub, Fault
@@ -291,7 +291,7 @@ def test_the_command_line_reads_what_github_gives_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     file, event = tmp_path / "review.json", tmp_path / "event.json"
-    file.write_bytes(review_format.dump(made()))
+    file.write_bytes(codec.dump(made()))
     event.write_text(json.dumps(EVENT))
     argv = ["-C", str(tmp_path), "comment", "--from", str(file)]
     for name in ("GITHUB_EVENT_PATH", "GITHUB_REPOSITORY", "GITHUB_TOKEN"):
@@ -305,7 +305,7 @@ def test_the_command_line_reads_what_github_gives_it(
     assert len(fake.comments) == 1
     event.write_text(json.dumps({"repository": {"full_name": REPOSITORY}}))
     assert dispatch(argv) == 0
-    file.write_bytes(review_format.dump(replace(made(), program="x")) + b"{")
+    file.write_bytes(codec.dump(replace(made(), program="x")) + b"{")
     event.write_text(json.dumps(EVENT))
     assert dispatch(argv) == 3
     said = capsys.readouterr()

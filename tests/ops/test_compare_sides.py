@@ -14,7 +14,7 @@ from gitexp.errors import (
     UnknownExperimentError,
     UsageError,
 )
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import RunId
 from gitexp.model.run import Origin
@@ -92,8 +92,8 @@ def test_a_deleted_record_counts_all_the_same(lab: Lab) -> None:
 def test_a_concluded_experiment_is_found_by_its_inputs_when_its_branch_is_gone(lab: Lab) -> None:
     experiment(lab)
     done = one(lab)
-    conclusion = Conclusion("deep", done.verdict, "It holds.", done, "Ada", "a@b", START)
-    lab.repo.commit({layout.conclusion_path("deep"): conclusion_format.dump(conclusion)}, at=70)
+    conclusion = Conclusion("deep", done.verdict, "It holds.", "Ada", "a@b", START, done)
+    lab.repo.commit({layout.conclusion_path("deep"): codec.dump(conclusion)}, at=70)
     lab.repo.switch("main")
     lab.repo.git("merge", "--squash", "-q", "exp/deep")
     lab.repo.commit(at=80, message="squashed")

@@ -17,8 +17,9 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
 from gitexp.model.amended import Terms
+from gitexp.model.comparison import Comparison
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.ops.amend_plan import amend_plan
@@ -145,7 +146,7 @@ def test_a_conclusion_rests_on_a_comparison_without_the_words_of_the_last_one(la
     assert again.conclusion.comparison.words == ""
     (found,) = compare(lab.repo.workspace, now=START)
     assert found.words == "It does not."
-    assert comparison_format.load(comparison_format.dump(found), "x") == found
+    assert codec.load(Comparison, codec.dump(found), "x") == found
 
 
 # What each verb says of a conclusion: text and JSON, so that a new way to say it is in here.

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
+from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.across import AcrossMetric
-    from gitexp.model.comparison import Comparison
     from tests.build import BuiltRepo
 
 A = (0.61, 0.63, 0.60, 0.64, 0.62, 0.615)
@@ -58,7 +58,7 @@ def only(comparisons: tuple[Comparison, ...]) -> AcrossMetric:
     assert first.across is not None
     assert first.across == second.across
     assert first.across.names == ("main", "b", "c")
-    assert comparison_format.load(comparison_format.dump(first), "c.json") == first
+    assert codec.load(Comparison, codec.dump(first), "c.json") == first
     (metric,) = first.across.metrics
     return metric
 

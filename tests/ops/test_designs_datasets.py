@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
+from gitexp.model.comparison import Comparison
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
 from tests.ops.records import Lab, one
@@ -76,7 +77,7 @@ def test_two_commits_on_many_data_sets_get_the_signed_rank_test(lab: Lab) -> Non
     assert result.verdict is Verdict.SUPPORTED
     assert metric.beside[0].plan.test == "paired-permutation"
     assert [part.dataset for part in metric.parts][:2] == ["set-00", "set-01"]
-    assert comparison_format.load(comparison_format.dump(result), "c.json") == result
+    assert codec.load(Comparison, codec.dump(result), "c.json") == result
 
 
 def test_the_interval_holds_the_shifts_that_the_test_does_not_reject(lab: Lab) -> None:

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import comparison as comparison_format
-from gitexp.model.comparison import Role
+from gitexp.formats import codec
+from gitexp.model.comparison import Comparison, Role
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import compare, exit_code
@@ -113,7 +113,7 @@ def test_ten_folds_of_one_run_get_the_corrected_resampled_t(lab: Lab) -> None:
     assert exit_code([result]) == 0
     assert len(metric.parts) == 10
     assert (metric.parts[3].fold, metric.parts[3].n_test) == (3, 50)
-    assert comparison_format.load(comparison_format.dump(result), "c.json") == result
+    assert codec.load(Comparison, codec.dump(result), "c.json") == result
 
 
 def test_a_share_of_the_baseline_is_tested_fold_by_fold(lab: Lab) -> None:

@@ -23,9 +23,9 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.formats import codec
-from gitexp.formats import tombstone as tombstone_format
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
+from gitexp.model.endings import Tombstone
 from gitexp.model.proposal import NewRequest
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
@@ -362,8 +362,8 @@ def test_a_removed_experiment_keeps_its_records_and_loses_its_code(lab: Lab) -> 
     lab.repo.git("reflog", "expire", "--expire=now", "--all")
     lab.repo.git("gc", "-q", "--prune=now")
     assert lab.repo.git("cat-file", "-t", tip, check=False) == ""
-    stone = tombstone_format.load(
-        lab.repo.show(layout.tombstone_path("deep"), "exp-archive/deep").encode(), ""
+    stone = codec.load(
+        Tombstone, lab.repo.show(layout.tombstone_path("deep"), "exp-archive/deep").encode(), ""
     )
     assert (stone.words, stone.inputs) == ("the data had to go", before.candidate.inputs)
     assert stone.source is not None

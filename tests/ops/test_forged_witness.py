@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import WitnessError
+from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
-from gitexp.formats import witness as witness_format
 from gitexp.model.order import Grade
 from gitexp.model.rules import Identity
 from gitexp.model.witness import Receipt, Way
@@ -72,7 +72,7 @@ def test_the_push_of_a_commit_without_the_plan_does_not_witness_it(
     for number, commit in enumerate((old, "f" * 40), start=1):
         forged = Receipt(Way.PUSH, plan.digest, commit, ADA, remote="origin")  # type: ignore[arg-type]
         path = f"{layout.witness_dir(plan.digest)}/{number}-push.json"
-        lab.repo.commit({path: witness_format.dump(forged)}, at=lab.tick())
+        lab.repo.commit({path: codec.dump(forged)}, at=lab.tick())
     lab.record("c", SCORES, plan=plan)
     assert order(lab).grade is Grade.HISTORY
     assert "does not hold this plan" in order(lab).why
@@ -167,7 +167,7 @@ def test_a_signature_of_no_kind_takes_none_from_the_others(
     assert order(lab).grade is Grade.SIGNED
     path = f"{layout.witness_dir(plan.digest)}/1-approval.json"
     approval = Receipt(Way.APPROVAL, plan.digest, plan.baseline.commit, ADA)
-    lab.repo.commit({path: witness_format.dump(approval)}, at=lab.tick())
+    lab.repo.commit({path: codec.dump(approval)}, at=lab.tick())
     text = repo.git("cat-file", "commit", "HEAD")
     head, _, rest = text.partition("gpgsig ")
     kept = rest.partition("-----END SSH SIGNATURE-----\n")[2]
@@ -234,5 +234,5 @@ def test_an_author_whom_the_record_does_not_name_is_known_by_his_commit(
     plan = plan_format.load(repo.show(path).encode(), path)
     approval = Receipt(Way.APPROVAL, plan.digest, plan.baseline.commit, ADA)
     receipt = f"{layout.witness_dir(plan.digest)}/1-approval.json"
-    lab.repo.commit({receipt: witness_format.dump(approval)}, at=lab.tick())
+    lab.repo.commit({receipt: codec.dump(approval)}, at=lab.tick())
     assert "ada@example.org, who may be the plan's author" in order(lab).why

@@ -12,13 +12,13 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import UsageError
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import review as review_format
 from gitexp.model.config import Predictions
 from gitexp.model.order import Grade
 from gitexp.model.plan import Claim, Person
-from gitexp.model.review import Behind, FailOn
+from gitexp.model.review import Behind, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
 from gitexp.ops.conclude import conclude
@@ -31,7 +31,7 @@ from tests.ops.test_predicted import predictions
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.review import Review, ReviewedExperiment
+    from gitexp.model.review import ReviewedExperiment
     from tests.build import BuiltRepo
 
 
@@ -261,7 +261,7 @@ def test_what_was_reviewed_there_is_shown_here(
     file = tmp_path / "review.json"
     argv = ["-C", str(lab.repo.path), "review"]
     assert dispatch([*argv, "main...exp/deep", "--json", "-o", str(file)]) == 0
-    assert review_format.load(file.read_bytes(), "x").word == "supported"
+    assert codec.load(Review, file.read_bytes(), "x").word == "supported"
     for name in ("text", "md", "summary", "annotations", "html"):
         assert dispatch([*argv, "--from", str(file), "--format", name]) == 0
         assert "deep" in capsys.readouterr().out or name == "annotations"

@@ -11,7 +11,8 @@ import pytest
 from sklearn import metrics as reference
 
 from gitexp.errors import DataMissingError, DesignError
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
+from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
@@ -339,5 +340,5 @@ def test_categories_of_both_sides_are_counted_and_tested(lab: Lab, column: str) 
     if column == "errors":
         assert found.result.p_value < 0.01
         assert found.categories[0].name == "right"
-    again = comparison_format.load(comparison_format.dump(result), "here")
+    again = codec.load(Comparison, codec.dump(result), "here")
     assert again == result

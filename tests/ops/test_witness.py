@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import PreconditionError, UsageError, WitnessError
+from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
-from gitexp.formats import witness as witness_format
 from gitexp.model.ids import PlanDigest
 from gitexp.model.order import Grade
 from gitexp.model.witness import Receipt, Way
@@ -121,7 +121,7 @@ def test_a_stamp_of_another_plan_and_one_that_comes_too_late_prove_nothing(
     assert late.order.grade is Grade.HISTORY
     assert "recorded before that" in late.order.why
     receipt = replace(late.receipt, commit=plan.baseline.commit)
-    lab.repo.commit({late.path: witness_format.dump(receipt)}, at=80)
+    lab.repo.commit({late.path: codec.dump(receipt)}, at=80)
     assert "not to be believed" in order(lab).why
 
 
@@ -211,7 +211,7 @@ def test_a_forged_receipt_is_worth_nothing(lab: Lab) -> None:
     forged = Receipt(Way.RFC3161, plan.digest, plan.baseline.commit, ADA, url="https://tsa")
     path = f"{layout.witness_dir(plan.digest)}/1-rfc3161.json"
     token = path.replace(".json", ".tsr")
-    lab.repo.commit({path: witness_format.dump(forged), token: b"\x30\x03abc"}, at=70)
+    lab.repo.commit({path: codec.dump(forged), token: b"\x30\x03abc"}, at=70)
     assert order(lab).grade is Grade.HISTORY
 
 
@@ -325,7 +325,7 @@ def test_check_finds_a_run_that_did_not_wait(lab: Lab, receipt: str) -> None:
         "push": Receipt(Way.PUSH, plan.digest, plan.baseline.commit, ADA),
     }
     if receipt:
-        data = witness_format.dump(said[receipt]) if receipt in said else b"{"
+        data = codec.dump(said[receipt]) if receipt in said else b"{"
         lab.repo.commit({f"{layout.witness_dir(plan.digest)}/1-push.json": data}, at=61)
     waits = gitexp(lab.repo, "run", "--dry-run").code == 3
     lab.record("c", SCORES, plan=plan)

@@ -11,8 +11,8 @@ import pytest
 
 from gitexp.cli.review import FORMATS, render
 from gitexp.errors import GitexpError
-from gitexp.formats import comparison as comparison_format
-from gitexp.formats import review as review_format
+from gitexp.formats import codec
+from gitexp.model.review import Review
 from gitexp.report import brief
 from tests.report import samples
 from tests.report.test_github import made
@@ -56,7 +56,7 @@ def put(value: Json, place: Place, text: str) -> Json:
 
 def is_read(value: Json) -> bool:
     try:
-        review_format.load(json.dumps(value).encode(), "review.json")
+        codec.load(Review, json.dumps(value).encode(), "review.json")
     except GitexpError:
         return False
     return True
@@ -65,9 +65,9 @@ def is_read(value: Json) -> bool:
 @pytest.mark.parametrize("text", EVIL, ids=["markdown", "commands", "escapes", "half a character"])
 @pytest.mark.parametrize("name", samples.ALL)
 def test_a_text_of_a_review_is_shown_and_never_obeyed(name: str, text: str) -> None:
-    value: Json = json.loads(review_format.dump(made()))
+    value: Json = json.loads(codec.dump(made()))
     for compared in samples.ALL[name]:
-        shown = json.loads(json.dumps(comparison_format.to_json(compared)))
+        shown = json.loads(json.dumps(codec.to_json(compared)))
         value["experiments"][0]["comparison"] = shown  # type: ignore[index, call-overload]
         forged = value
         for place in texts(value):
@@ -76,7 +76,7 @@ def test_a_text_of_a_review_is_shown_and_never_obeyed(name: str, text: str) -> N
                 both = put(forged, place, text)
                 forged = both if is_read(both) else forged
         assert json.dumps(forged).count("@octocat") > 10 or "octocat" not in text
-        found = review_format.load(json.dumps(forged).encode(), "review.json")
+        found = codec.load(Review, json.dumps(forged).encode(), "review.json")
         assert "\n" not in found.word
         for form in FORMATS:
             check_harmless(render(found, form), form)

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from markdown_it import MarkdownIt
 
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
 from gitexp.model.checked import CheckedPlan
-from gitexp.model.comparison import Change
+from gitexp.model.comparison import Change, Comparison
 from gitexp.model.ids import CommitHash, PlanDigest
 from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
@@ -28,7 +28,7 @@ from tests.report.test_renderers import HOSTILE
 if TYPE_CHECKING:
     from pathlib import Path
 
-COMPARISON = comparison_format.load(example("comparison"), "comparison")
+COMPARISON = codec.load(Comparison, example("comparison"), "comparison")
 HASH = CommitHash("b81e640" + "0" * 33)
 GFM = MarkdownIt("commonmark", {"html": True, "linkify": False}).enable(["table", "strikethrough"])
 

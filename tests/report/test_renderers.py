@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import comparison as comparison_format
+from gitexp.formats import codec
 from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
 from gitexp.model.honesty import Ledger, Selection
 from gitexp.model.parts import Part
@@ -121,8 +121,8 @@ def categories_of(text: str) -> CategoryComparison:
 def parts_of(text: str) -> tuple[Part, ...]:
     """Return two data sets, one of a name that somebody else chose."""
     return (
-        Part(None, None, None, text, None, None, 0.5, 0.6),
-        Part(None, None, None, "iris", None, None, 0.7, 0.8),
+        Part(None, None, None, None, None, text, 0.5, 0.6),
+        Part(None, None, None, None, None, "iris", 0.7, 0.8),
     )
 
 
@@ -273,7 +273,7 @@ def test_json_gives_the_value_back_unchanged(text: str) -> None:
     assert value.plan is not None
     value = replace(value, plan=replace(value.plan, guards=()))  # not every text can be in a guard
     page = renderer("json").render((value,), Style())
-    loaded = comparison_format.load(page.encode(), "here")
+    loaded = codec.load(Comparison, page.encode(), "here")
     assert loaded.plan is not None
     assert value.plan is not None
     plan = replace(loaded.plan, digest=value.plan.digest)  # computed again when read
@@ -325,7 +325,7 @@ def test_frames_hold_the_same_numbers() -> None:
 
 def test_the_frame_of_samples_has_a_row_for_each_fold_and_data_set() -> None:
     base = samples.supported()
-    folds = tuple(Part(4, 0, fold, "", 90, 10, 0.5, 0.5 + fold) for fold in range(3))
+    folds = tuple(Part(4, 0, fold, 90, 10, "", 0.5, 0.5 + fold) for fold in range(3))
     one, two, *rest = base.metrics
     value = replace(
         base, metrics=(replace(one, parts=folds), replace(two, parts=parts_of("wine")), *rest)

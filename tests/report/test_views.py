@@ -120,7 +120,7 @@ def made(text: str) -> dict[str, View]:
     )
     a, b = StateName(text, COMMIT, samples.INPUTS_A), StateName(text, COMMIT, None)
     conclusion = Conclusion(
-        text, Verdict.SUPPORTED, text, samples.supported(), text, text, samples.NOW
+        text, Verdict.SUPPORTED, text, text, text, samples.NOW, samples.supported()
     )
     return {
         "list": ExperimentList((experiment,), (bad,)),

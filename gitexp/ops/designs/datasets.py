@@ -54,7 +54,7 @@ def measure(situation: Situation, question: Question) -> Answer | None:
         gone = ", ".join(sorted(names[0] - _names(left))[:_NAMED])
         return Answer(None, f"{metric} has no repeat with all data sets on both sides: {gone}")
     units = tuple(
-        Part(None, None, None, name, None, None, _mean_of(left, name), _mean_of(right, name))
+        Part(None, None, None, None, None, name, _mean_of(left, name), _mean_of(right, name))
         for name in sorted(names[0])
     )
     values = Values(_by_seed(left), _by_seed(right), paired=situation.paired)

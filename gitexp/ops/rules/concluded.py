@@ -9,14 +9,14 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import conclusion as conclusion_format
+from gitexp.formats import codec
+from gitexp.model.comparison import Conclusion
 from gitexp.ops.rules.facts import Finding
 from gitexp.store.layout import conclusion_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Conclusion
     from gitexp.model.plan import Plan
     from gitexp.ops.rules.facts import Facts
 
@@ -25,8 +25,8 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     """Say what the conclusion of an experiment lacks to be merged."""
     path = conclusion_path(plan.name)
     try:
-        data = facts.tree.read(path, conclusion_format.LIMIT_BYTES)
-        found = None if data is None else conclusion_format.load(data, path)
+        data = facts.tree.read(path, codec.limit(Conclusion))
+        found = None if data is None else codec.load(Conclusion, data, path)
     except GitexpError as error:
         again = f"gitexp conclude {plan.name} --amend -m TEXT"
         yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)

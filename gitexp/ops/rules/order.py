@@ -10,10 +10,10 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import witness as witness_format
+from gitexp.formats import codec
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
-from gitexp.model.witness import Way
+from gitexp.model.witness import Receipt, Way
 from gitexp.ops.rules import amending
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, plan_paths
@@ -94,7 +94,7 @@ def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
     """Return whether a receipt verifies, or nobody can be asked; None where there is none."""
     try:
         data = tree.read(path)
-        receipt = None if data is None else witness_format.load(data, path)
+        receipt = None if data is None else codec.load(Receipt, data, path)
         if receipt is None or receipt.plan != ref.digest or receipt.way is Way.APPROVAL:
             return None
         token = tree.read(path.removesuffix(".json") + ".tsr", _TOKEN_LIMIT)
