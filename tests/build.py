@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.model.workspace import Workspace
 from gitexp.store.locks import FileLock
+from tests import warm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -237,14 +237,7 @@ DVC_FILES: dict[str, str] = {
 
 def dvc(path: Path, *args: str, check: bool = True) -> str:
     """Run the real dvc of this environment and return its standard output."""
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *args],
-        cwd=path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=git_environment(),
-        check=False,
-    )
+    done = warm.run("dvc", *args, cwd=path, env=git_environment())
     if check and done.returncode:
         message = f"dvc {' '.join(args)}: {done.returncode}\n{done.stderr.decode()}"
         raise AssertionError(message)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests import warm
 from tests.build import BuiltRepo, dvc_project, dvc_template, repository
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("DVC_GLOBAL_CONFIG_DIR", str(home / "dvc-global"))
         patch.setenv("DVC_SYSTEM_CONFIG_DIR", str(home / "dvc-system"))
         patch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc-site"))
+        warm.environment()  # asked before any test changes it
         yield
 
 

@@ -4,34 +4,21 @@ from __future__ import annotations
 
 import csv
 import io
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests import warm
 from tests.build import dvc, git_environment
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
 
-ROOT = Path(__file__).parents[1]
-
 
 def gitexp(repo: BuiltRepo, *argv: str) -> None:
     """Run gitexp as a user does, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitexp", *argv],
-        cwd=repo.path,
-        env=git_environment() | {"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    done = warm.run("gitexp", *argv, cwd=repo.path, env=git_environment())
+    assert done.returncode == 0, done.stderr.decode()
 
 
 @pytest.mark.slow

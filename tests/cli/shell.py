@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tests import warm
 from tests.formats import answers
 
 if TYPE_CHECKING:
@@ -53,14 +53,8 @@ def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 def gitexp(folder: Path | BuiltRepo, *argv: str, env: Mapping[str, str] | None = None) -> Done:
     """Run ``gitexp ARGV`` in a folder; nobody is there to answer a question."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitexp", *argv],
-        cwd=folder if isinstance(folder, Path) else folder.path,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        env=environment(env),
-        check=False,
-    )
+    where = folder if isinstance(folder, Path) else folder.path
+    done = warm.run("gitexp", *argv, cwd=where, env=environment(env))
     return Done(
         done.returncode,
         done.stdout.decode("utf-8", "surrogateescape"),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.ids import CommitHash
 from gitexp.model.setup import InitRequest
 from gitexp.ops.init import init
+from tests import warm
 from tests.build import BuiltRepo, clone, dvc, repository
 from tests.cli.shell import environment
 from tests.store.recorded import a_run, run_files
@@ -102,14 +103,9 @@ def gitexp(
     repo: BuiltRepo, *args: str, failpoint: str = "", **extra: str
 ) -> subprocess.CompletedProcess[str]:
     """Run the command line here."""
-    return subprocess.run(
-        [sys.executable, "-m", "gitexp", *args],
-        cwd=repo.path,
-        env=environment(armed(failpoint) | extra),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = warm.run("gitexp", *args, cwd=repo.path, env=environment(armed(failpoint) | extra))
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
 
 

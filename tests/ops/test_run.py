@@ -43,6 +43,7 @@ from gitexp.ops.run import run
 from gitexp.ops.status import status
 from gitexp.store import inputs as inputs_rules
 from gitexp.store import lookup, plans
+from tests import build
 from tests.build import BuiltRepo, clone
 from tests.build import repository as build_repository
 from tests.waiting import until
@@ -114,15 +115,7 @@ def digest(repo: BuiltRepo, revision: str = "HEAD") -> InputsDigest:
 
 
 def dvc(repo: BuiltRepo, *args: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "dvc", *args],
-        cwd=repo.path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return build.dvc(repo.path, *args)
 
 
 def states(report: RunReport) -> list[RepeatState]:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -21,9 +18,12 @@ from gitexp.ops.run.resume import dead_call
 from gitexp.ops.run.state import unpublished
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.store.failpoints import PUBLISH_POINTS, Point
+from tests import warm
+from tests.cli.shell import environment
 from tests.ops.test_run import dvc, plain
 
 if TYPE_CHECKING:
+    import subprocess
     from pathlib import Path
 
     from tests.build import BuiltRepo
@@ -32,13 +32,7 @@ if TYPE_CHECKING:
 def gitexp(repo: BuiltRepo, *args: str, failpoint: str = "") -> subprocess.CompletedProcess[bytes]:
     """Run the command line here, armed with a failpoint."""
     armed = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": failpoint} if failpoint else {}
-    return subprocess.run(
-        [sys.executable, "-m", "gitexp", *args],
-        cwd=repo.path,
-        env={**os.environ, **armed},
-        capture_output=True,
-        check=False,
-    )
+    return warm.run("gitexp", *args, cwd=repo.path, env=environment(armed))
 
 
 def recorded(repo: BuiltRepo) -> list[dict[str, object]]:

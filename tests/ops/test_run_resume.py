@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,7 +18,8 @@ from gitexp.model.request import RunRequest
 from gitexp.ops.compare import compare
 from gitexp.ops.new import new
 from gitexp.ops.run import run
-from tests.cli.shell import gitexp
+from tests import warm
+from tests.cli.shell import environment, gitexp
 from tests.ops.test_run import PLAIN_TRAIN, plain
 from tests.ops.test_run_hostile import KILLS_ITS_COORDINATOR
 
@@ -31,13 +31,8 @@ if TYPE_CHECKING:
 
 def killed(repo: BuiltRepo, *args: str, point: str = "publish.blobs") -> None:
     """Run the command line and let it die when all repeats have finished."""
-    done = subprocess.run(
-        [sys.executable, "-m", "gitexp", "run", *args],
-        cwd=repo.path,
-        env={**os.environ, "GITEXP_TESTING": "1", "GITEXP_FAILPOINT": f"{point}:kill"},
-        capture_output=True,
-        check=False,
-    )
+    armed = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": f"{point}:kill"}
+    done = warm.run("gitexp", "run", *args, cwd=repo.path, env=environment(armed))
     assert done.returncode < 0, done.stderr.decode()
 
 
