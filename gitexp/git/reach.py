@@ -41,6 +41,16 @@ def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHa
     return gone if repo.git.is_shallow else gone | absent
 
 
+def merged(repo: Repo, commit: CommitHash) -> frozenset[str]:
+    """Return the full names of all branches and tags whose whole history a commit has."""
+    out = command.run(
+        repo.workspace,
+        ["for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/heads",
+         "refs/remotes", "refs/tags"],
+    )  # fmt: skip
+    return frozenset(out.decode("utf-8", "surrogateescape").splitlines())
+
+
 def touched(repo: Repo) -> dict[str, datetime]:
     """Return the committer's date of the tip of every branch here and on remotes, by full ref."""
     out = command.run(

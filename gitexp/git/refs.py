@@ -40,6 +40,7 @@ _ZERO: Final = "0" * 40
 _ARCHIVED: Final = "refs/tags/exp-archive"
 _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
+_MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 Target = str | Absent  # a commit, or an annotated tag
@@ -124,6 +125,19 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     return (*found, *_for_each_ref(repo, peeled, _ARCHIVED))
 
 
+def made_here(repo: Repo, tag: str) -> bool:
+    """Return whether gitexp put a tag where it is, in this clone: a fetch keeps no such log."""
+    if repo.reftable:
+        asked = ["reflog", "show", "-1", "--format=%gs", "--end-of-options", tag, "--"]
+        code, out, _ = command.attempt(repo.workspace, asked)
+        return code == 0 and out.startswith(_MADE)
+    try:
+        lines = (repo.workspace.common_dir / "logs" / tag).read_bytes().splitlines()
+    except OSError:
+        return False
+    return bool(lines) and lines[-1].partition(b"\t")[2].startswith(_MADE)
+
+
 class HeldRefs:
     """Refs that are locked and were found as expected; `move` sets them."""
 
@@ -166,7 +180,7 @@ def held(
     NoSpaceError, ReadOnlyError, GitFailedError
         If git cannot take the locks.
     """
-    process = _start(repo, message, who, when)
+    process = _start(repo, message, who, when, logged=any("refs/tags/" in ref for ref in moves))
     try:
         _say(process, "start\n", "start")
         for ref, (old, new) in sorted(moves.items()):
@@ -258,13 +272,18 @@ def _is_packed(repo: Repo, ref: str) -> bool:
     return f" {ref}\n".encode() in packed
 
 
-def _start(repo: Repo, message: str, who: Person, when: datetime) -> subprocess.Popen[bytes]:
+def _start(
+    repo: Repo, message: str, who: Person, when: datetime, *, logged: bool
+) -> subprocess.Popen[bytes]:
     # Without core.fsync git leaves it to the file system when the content of a ref reaches the
     # disk, and a power cut may leave an empty one.
     durable = ("-c", "core.fsync=reference")
     offset = when.strftime("%z") or "+0000"
+    # Of a tag Git keeps no log, unless it is asked to: `made_here` goes by it.
+    log = ("--create-reflog",) if logged else ()
+    argv = ("update-ref", *log, "--no-deref", "-m", message, "--stdin")
     return subprocess.Popen(
-        ["git", *command.SAFE, *durable, "update-ref", "--no-deref", "-m", message, "--stdin"],
+        ["git", *command.SAFE, *durable, *argv],
         cwd=command.folder(repo.workspace),
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -42,6 +42,7 @@ class RunSummary:
     seeds: tuple[int, ...] = ()  # of finished repeats
     counts: tuple[int, ...] = ()  # of those that count, on either side of an experiment
     counted: tuple[MetricSummary, ...] = ()  # over these, where they are not all
+    fetched: bool = False  # no branch here, and nothing archived here, has it
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,3 +97,4 @@ class RunGroup:
     repeats: int  # those that count; all finished ones where none does
     metrics: tuple[MetricSummary, ...]  # over these
     counts: bool = False
+    fetched: bool = False  # others' runs, which are no part of one's own groups

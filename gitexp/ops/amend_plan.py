@@ -131,7 +131,7 @@ def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -
         inputs = sides.source(repo, Named(branch, tip, branch, plan), tip, index).inputs
     except GitexpError:  # then nothing can be run either, and `run` says why
         return ()
-    everywhere = lookup.runs_by_inputs(repo, inputs, index=index)
+    everywhere = lookup.runs_by_inputs(repo, inputs, index=index, also=[tip])
     others = (item for item in everywhere if item.run.inputs == inputs and not is_under(item, plan))
     return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
 

@@ -64,13 +64,13 @@ class Counted:
         self._repo, self._index, self._there = repo, index, there
         every = experiment_lines(repo, index, tuple(dict.fromkeys((*nearest, *chosen))), known)
         self._seen: defaultdict[str, set[str]] = defaultdict(set)
-        for tip in nearest:
+        for tip in (tip for tip in nearest if tip.own):
             for mark in every[tip].seen.split():
                 self._seen[mark[:-8]].add(mark)
         self._tallies: dict[Who, Tally] = {}
         self._told: list[tuple[Who, ExperimentLine]] = []
         self.lines = self._settled(
-            {tip: every[tip] for tip in chosen}, lambda tip: tip.ref, self._of_tip
+            {tip: every[tip] for tip in chosen}, lambda tip: f"{tip.ref}:{tip.commit}", self._of_tip
         )
 
     def merged(self, items: Iterable[MergedLine]) -> tuple[MergedLine, ...]:
@@ -84,16 +84,21 @@ class Counted:
         return tuple(replace(item, line=lines[item]) for item in every)
 
     def by_run(
-        self, runs: Collection[RunLine], held: Mapping[CommitHash, Mapping[RunId, TreeId]]
+        self,
+        runs: Collection[RunLine],
+        held: Mapping[CommitHash, Mapping[RunId, TreeId]],
+        own: Collection[str],
     ) -> dict[str, tuple[int, ...]]:
         """Return the seeds that count of each run, for any of the experiments.
 
-        What tips hold, the caller has listed.
+        What tips hold, the caller has listed; for what experiments of others an own run counts is
+        their word.
         """
         found: defaultdict[str, set[int]] = defaultdict(set)
-        for tally in self._tallies.values():
+        for who, tally in self._tallies.items():
             for run, seeds in tally.by_run.items():
-                found[run].update(seeds)
+                if who.own or run not in own:
+                    found[run].update(seeds)
         asked: defaultdict[str, list[tuple[Who, ExperimentLine]]] = defaultdict(list)
         for who, line in self._told:
             for inputs in filter(None, line.inputs):
@@ -103,6 +108,7 @@ class Counted:
         for one in runs:
             for who, line in asked.get(one.inputs, ()):
                 usable = one.inputs == line.inputs[0] or _is_under(one, line)
+                usable = usable and (who.own or one.id not in own)
                 if one.id in held[who.commit] and usable and not one.reported:
                     found[one.id].update(one.seeds)
         return {run: tuple(sorted(seeds)) for run, seeds in found.items()}

@@ -63,7 +63,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
     with open_index(workspace) as index:
         left, right = two_states(repo, index, a, b)
         wanted = {state.inputs for state in (left, right) if state.inputs is not None}
-        found = lookup.runs_by_inputs(repo, *wanted, index=index)
+        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
     one = [item for item in found if item.run.inputs == left.inputs]
     other = [item for item in found if item.run.inputs == right.inputs]
     notes = [*left.notes, *right.notes]
@@ -73,7 +73,7 @@ def diff(workspace: Workspace, a: str, b: str) -> DiffView:
         for state, runs in ((left, one), (right, other))
         if not runs
     ]
-    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable if item.own]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
     return DiffView(
         a=left.shown(one),
         b=right.shown(other),

@@ -13,7 +13,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git import objects, refnames, refs, signatures
+from gitexp.git import objects, refs, signatures
+from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.order import ALONE, Grade, OrderGrade
 from gitexp.model.witness import Way
@@ -146,13 +147,9 @@ def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None
 
 def _elsewhere(repo: Repo, plan: Plan) -> tuple[CommitHash, ...]:
     """Return where an experiment's own history is: the archive tag, its branch here or shared."""
-    tag, branch = layout.archive_tag(plan.name), refs.local(plan.branch)
-    found = {
-        ref: commit
-        for ref, commit in refs.branches(repo)
-        if ref in {tag, branch} or refnames.followed(ref) == plan.branch
-    }
-    return tuple(dict.fromkeys(commit for _, commit in sorted(found.items(), reverse=True)))
+    tag = refs.read_ref(repo, layout.archive_tag(plan.name))
+    shared = [each.commit for each in own(repo.workspace, [plan.branch])]
+    return tuple(dict.fromkeys([*(() if tag is ABSENT else (tag,)), *shared]))
 
 
 def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:

@@ -44,7 +44,7 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         left, right = two_states(repo, index, a, b)
         reasons = inputs_rules.explain(repo, left.tree, left.config, right.tree, right.config)
         wanted = {state.inputs for state in (left, right) if state.inputs is not None}
-        found = lookup.runs_by_inputs(repo, *wanted, index=index)
+        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
     counted = {item.what.partition(":")[0] for item in reasons}
     if any(item.kind == "params" for item in reasons):  # reasons name keys, not files
         counted.update(left.config.params)
@@ -61,7 +61,7 @@ def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
         return tuple(item for item in found if item.run.inputs == digest)
 
     notes = [*left.notes, *right.notes]
-    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable if item.own]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
     if found.shallow:
         notes.append("this clone is shallow: older runs are not in it")
     return InputsView(

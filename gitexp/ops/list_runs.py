@@ -34,7 +34,7 @@ from gitexp.store.summaries import newest_lines, run_lines
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, ParamValue, TreeId
@@ -52,10 +52,10 @@ _EVERYTHING = ListQuery()
 def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> ExperimentList:
     """List the experiments of all branches, remote-tracking branches and archive tags.
 
-    A branch of this repository hides those of the same name elsewhere. A branch that has the
-    experiments' prefix and no plan is listed as ``no plan``; any other branch only if a plan
-    lives on it. What has neither branch nor tag is listed as ``merged`` where HEAD, or a branch
-    that is no experiment's, has its records.
+    A branch of this repository hides those of the same name elsewhere, and so does what was
+    archived or merged here. A branch that has the experiments' prefix and no plan is listed as
+    ``no plan``; any other branch only if a plan lives on it. What has neither branch nor tag is
+    listed as ``merged`` where HEAD, or a branch that is no experiment's, has its records.
 
     Parameters
     ----------
@@ -82,6 +82,8 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         counted = Counted(repo, index, there, nearest, chosen, {})
         lines = counted.lines
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
+        for tip in _merged_here(repo, {tip: line.name for tip, line in lines.items()}, merged):
+            del lines[tip]
     bad = [
         UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
         for tip, line in lines.items()
@@ -121,13 +123,32 @@ def _all_merged(
     repo: Repo, index: Index, there: tuple[Tip, ...], prefix: str, counted: Counted
 ) -> tuple[MergedLine, ...]:
     lines = counted.lines
-    names = {line.name or tip.branch.removeprefix(prefix) for tip, line in lines.items()}
+    names: dict[str, bool] = {}
+    for tip, line in lines.items():
+        name = line.name or tip.branch.removeprefix(prefix)
+        names[name] = names.get(name, False) or tip.own or tip.archived
     # The same plan under the name that it had when it was merged, not another one of it.
-    before = {(name, line.created_at) for line in lines.values() for name in line.formerly}
+    before = {
+        (name, line.created_at, own)
+        for tip, line in lines.items()
+        for name in line.formerly
+        for own in ({True, False} if tip.own else {False})
+    }
     found = merged_lines(repo, index, there, names, prefix)
     return counted.merged(
-        item for item in found if (item.line.name, item.line.created_at) not in before
+        item for item in found if (item.line.name, item.line.created_at, item.own) not in before
     )
+
+
+def _merged_here(
+    repo: Repo, names: Mapping[Tip, str], merged: Iterable[MergedLine]
+) -> tuple[Tip, ...]:
+    """Return what others still have of experiments whose own history is in that of an own place."""
+    where = {item.line.name: item.commit for item in merged if item.own}
+    theirs = [tip for tip, name in names.items() if not tip.own and name in where]
+    held = {where[names[tip]] for tip in theirs}
+    inside = {commit: reach.merged(repo, commit) for commit in held}
+    return tuple(tip for tip in theirs if tip.ref in inside[where[names[tip]]])
 
 
 def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
@@ -150,7 +171,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
     """
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
-        every = tips(repo)
+        every = tuple(sorted(tips(repo), key=lambda tip: not tip.own))
         held = listings(repo, index, dict.fromkeys(tip.commit for tip in every))
         trees: dict[TreeId, RunId] = {}
         holders: dict[TreeId, list[str]] = {}
@@ -168,13 +189,15 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         counted = Counted(repo, index, every, nearest, nearest, lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
-        counts = counted.by_run(tuple(good.values()), held)
-    plans = {
-        (name, line.digest)
-        for line in (*counted.lines.values(), *(item.line for item in merged))
-        if line.name
-        for name in (line.name, *line.formerly)
-    }
+        own = frozenset(run for tip in every if tip.own for run in held[tip.commit])
+        counts = counted.by_run(tuple(good.values()), held, own)
+    plans: defaultdict[bool, set[tuple[str, str]]] = defaultdict(set)
+    told: list[tuple[Tip | MergedLine, ExperimentLine]] = [*counted.lines.items()]
+    told += [(item, item.line) for item in merged]
+    for who, line in told:
+        marks = {(name, line.digest) for name in (line.name, *line.formerly) if line.name}
+        plans[False] |= marks  # by whether it is for an own run
+        plans[True] |= marks if who.own else set()
     bad = tuple(
         UnreadableRecord(line.id, holders[tree][0], line.bad)
         for tree, line in lines.items()
@@ -185,7 +208,9 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
             _run(line, holders[tree]),
             counts=counts.get(line.id, ()),
             counted=_counted(repo, tree, line, counts.get(line.id, ())),
-            exploratory=line.reported or (line.plan_name, line.plan_digest) not in plans,
+            exploratory=line.reported
+            or (line.plan_name, line.plan_digest) not in plans[line.id in own],
+            fetched=line.id not in own,
         )
         for tree, line in lines.items()
         if not line.bad
@@ -198,7 +223,7 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
 
     Over those that count for an experiment, as `tally` has it; a group without any is described
     whole, each repeat once: a run whose seeds were all or partly run before for the same inputs
-    in the same environment adds nothing.
+    in the same environment adds nothing. What was fetched is grouped apart, after one's own.
 
     Parameters
     ----------
@@ -216,23 +241,24 @@ def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup,
     UsageError
         If no run has one of the columns or parameters.
     """
-    all_runs = tuple(runs)
-    names = _names(all_runs, by)
-    groups: defaultdict[tuple[ParamValue, ...], list[RunSummary]] = defaultdict(list)
+    all_runs = sorted(runs, key=lambda run: run.fetched)
+    names = _names([run for run in all_runs if not run.fetched] or all_runs, by)
+    groups: defaultdict[tuple[object, ...], list[RunSummary]] = defaultdict(list)
     for run in all_runs:
-        groups[tuple(run_value(run, name) for name in names)].append(run)
+        groups[run.fetched, *(run_value(run, name) for name in names)].append(run)
     return tuple(
-        _group(tuple(zip(names, key, strict=True)), members) for key, members in groups.items()
+        _group(tuple((name, run_value(members[0], name)) for name in names), members)
+        for members in groups.values()
     )
 
 
 def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
-    """Keep one tip for each branch name: the local one, else a remote's, else the archive.
+    """Keep one tip for each branch name: the local one, what was archived here, else others'.
 
-    What was archived here and still stands on a remote as it was is archived.
+    What was archived, and still stands on a remote as it was, is archived.
     """
     found: dict[str, Tip] = {}
-    for tip in every:  # in just this order
+    for tip in sorted(every, key=lambda tip: not tip.own):  # else in just this order
         if tip.branch == DATA_BRANCH:
             continue
         first = found.setdefault(tip.branch, tip)
@@ -360,4 +386,5 @@ def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary
         repeats=repeats,
         metrics=tuple(pooled(parts[name]) for name in sorted(parts)),
         counts=counts,
+        fetched=members[0].fetched,
     )

@@ -201,8 +201,10 @@ def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
     once, and in one environment.
     """
     files = side.config.metrics
-    runs = tuple(r for r in world.read([side.inputs], ()) if r.run.inputs == side.inputs)
-    runs = tuple(item for item in runs if item.run.origin is Origin.OBSERVED)
+    world = world.at(side.records, asked.holder)
+    world.read([side.inputs], ())
+    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
+    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
     values: list[float] = []
     if asked.plan is not None:
         candidate = sides.source(world.repo, asked, asked.commit, world.index)

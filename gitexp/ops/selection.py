@@ -64,7 +64,7 @@ def of_sweep(
         return None
     members = {
         item.run.inputs
-        for item in lookup.runs_in_groups(repo, groups, index)
+        for item in lookup.runs_in_groups(repo, groups, index, [candidate.records])
         if finished_seeds(item)
     }
     if len(members) <= 1:

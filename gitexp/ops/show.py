@@ -27,7 +27,7 @@ from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.index import open_index
 from gitexp.store.lines import shown
-from gitexp.store.tips import tips
+from gitexp.store.tips import own_tips, tips
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,12 +72,9 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
                 raise UnbornBranchError("this branch has no commit yet", where=head.branch or "")
             here = Named(head.branch or "HEAD", head.commit, head.branch or "")
             return _experiment(repo, index, here)
-        if _RUN_PREFIX.fullmatch(what) and not _is_branch(repo, what):
-            try:
-                return _run(repo, lookup.find_run(repo, what, index))
-            except UnknownRunError as error:
-                if error.expected:  # several runs
-                    raise
+        run = _run_named(repo, index, what) if _RUN_PREFIX.fullmatch(what) else None
+        if run is not None:
+            return _run(repo, run)
         try:
             named = sides.find(repo, index, what)
         except (UnknownExperimentError, UnknownRevisionError) as error:
@@ -90,9 +87,18 @@ def show(workspace: Workspace, what: str | None = None) -> ShownExperiment | Sho
         return _experiment(repo, index, named)
 
 
-def _is_branch(repo: Repo, name: str) -> bool:
+def _run_named(repo: Repo, index: Index, name: str) -> FoundRun | None:
+    """Return the run whose id begins so, where no branch is called so: a stranger's come last."""
     wanted = {name, f"{plans.branch_prefix(repo)}{name}"}
-    return any(tip.branch in wanted for tip in tips(repo))
+    for every in (own_tips(repo), tips(repo)):
+        if any(tip.branch in wanted for tip in every):
+            break
+        try:
+            return lookup.find_run(repo, name, index, every)
+        except UnknownRunError as error:
+            if error.expected:  # several runs
+                raise
+    return None
 
 
 def _experiment(repo: Repo, index: Index, named: Named) -> ShownExperiment:

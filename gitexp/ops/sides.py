@@ -1,8 +1,8 @@
 """What the names on a comparison's command line stand for: commits, settings, inputs, plans.
 
 A name is a branch (with or without the experiments' prefix), else an archive tag, else an
-experiment whose records were merged somewhere, else any revision that git understands. Only
-hashes go on from here.
+experiment whose records were merged somewhere, each here before what a fetch brought, else any
+revision that git understands. Only hashes go on from here.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from gitexp.git import objects, refnames, refs
 from gitexp.git.absent import ABSENT
 from gitexp.model.endings import Tombstone
 from gitexp.store import inputs, layout, lookup, merged, plans
+from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -130,13 +131,10 @@ def find(repo: Repo, index: Index, name: str) -> Named:
     BadFormatError, NewerFormatError, UnsafeInputError
         If its plan cannot be read.
     """
-    found = _branch(repo, name)
-    if found is None:
-        kept = _kept(repo, index, name)
-        if kept is not None:
-            return kept
-        found = _revision(repo, name)
-    return _planned(repo, found)
+    found = tip(repo, index, name)
+    # Of an archive, and of merged records, the plan was looked for already.
+    is_kept = found.removed or found.where or found.plan is not None
+    return found if is_kept else _planned(repo, found)
 
 
 def tip(repo: Repo, index: Index, name: str) -> Named:
@@ -146,7 +144,7 @@ def tip(repo: Repo, index: Index, name: str) -> Named:
     ------
     UnknownExperimentError
     """
-    return _branch(repo, name) or _kept(repo, index, name) or _revision(repo, name)
+    return _own(repo, index, name) or _theirs(repo, index, name) or _revision(repo, name)
 
 
 def of_tip(repo: Repo, found: Tip) -> Named:
@@ -242,25 +240,32 @@ def _planned(repo: Repo, named: Named) -> Named:
     return replace(named, plan=_plan_of(repo, named.branch, named.commit))
 
 
-def _branch(repo: Repo, name: str) -> Named | None:
-    """Return a branch, here or of a remote, by its name with or without the prefix."""
-    wanted = (name, f"{plans.branch_prefix(repo)}{name}")
-    for branch in wanted:
+def _own(repo: Repo, index: Index, name: str) -> Named | None:
+    """Return what a name stands for here: a branch, what was archived here, or merged."""
+    prefix = plans.branch_prefix(repo)
+    for branch in (name, f"{prefix}{name}"):
         commit = refs.read_ref(repo, refs.local(branch))
         if commit is not ABSENT:
             return Named(name, commit, branch)
-    for ref, commit in refs.branches(repo):
+    bare = name.removeprefix(prefix)
+    tag = next((tip for tip in tips(repo) if tip.ref == layout.archive_tag(bare)), None)
+    merged_here = None if tag and tag.own else _merged(repo, index, name, bare, prefix)
+    if tag is not None and (tag.own or merged_here is not None):
+        return _archived(repo, name, bare, tag.commit)
+    return merged_here
+
+
+def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
+    """Return what it stands for elsewhere: a branch of a remote, an archive, merged records."""
+    prefix = plans.branch_prefix(repo)
+    wanted, bare = (name, f"{prefix}{name}"), name.removeprefix(prefix)
+    every = refs.branches(repo)
+    for ref, commit in every:
         short = refnames.followed(ref)
         if short and (short in wanted or ref == f"refs/remotes/{name}"):
             return Named(name, commit, short)
-    return None
-
-
-def _kept(repo: Repo, index: Index, name: str) -> Named | None:
-    """Return an experiment whose branch is gone, by its archive tag or by merged records."""
-    bare = name.removeprefix(plans.branch_prefix(repo))
-    for ref, commit in refs.branches(repo):
-        if ref == f"{layout.ARCHIVE_TAGS}{bare}":
+    for ref, commit in every:
+        if ref == layout.archive_tag(bare):
             return _archived(repo, name, bare, commit)
     return _merged(repo, index, name, bare)
 
@@ -306,11 +311,11 @@ def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
     )
 
 
-def _merged(repo: Repo, index: Index, name: str, bare: str) -> Named | None:
+def _merged(repo: Repo, index: Index, name: str, bare: str, own: str | None = None) -> Named | None:
     """Return an experiment whose branch is gone, by the records that another branch has."""
     if not bare or "/" in bare or bare.startswith("."):
         return None
-    found = merged.find(repo, index, bare)
+    found = merged.find(repo, index, bare, own)
     return None if found is None else of_records(name, found)
 
 

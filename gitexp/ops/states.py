@@ -35,6 +35,7 @@ class NamedState:
     inputs: InputsDigest | None  # None: they cannot be worked out; `notes` says why
     notes: tuple[str, ...] = ()
     removed: bool = False  # code, parameters and data are gone
+    records: frozenset[CommitHash] = frozenset()  # whose history has its runs
 
     def shown(self, runs: Iterable[FoundRun] = ()) -> StateName:
         """Return what a view says of it."""
@@ -79,7 +80,10 @@ def state_of(repo: Repo, index: Index, named: Named, *, fallback: CommitHash | N
     except GitexpError as error:
         notes.append(f"inputs of {name}: {error.located}")
     removed = bool(named.removed)
-    return NamedState(name, commit, tree, config, digest, tuple(notes), removed=removed)
+    held = frozenset({commit, named.holder})
+    return NamedState(
+        name, commit, tree, config, digest, tuple(notes), removed=removed, records=held
+    )
 
 
 def environments_of(runs: Iterable[FoundRun]) -> tuple[EnvironmentDigest, ...]:

@@ -197,12 +197,13 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     """Count as `compare` does: by the same rule, over the same records."""
     plan = here.plan
     if plan is None:
-        anywhere = lookup.runs_by_inputs(repo, *filter(None, [here.inputs]), index=index)
+        wanted = filter(None, [here.inputs])
+        anywhere = lookup.runs_by_inputs(repo, *wanted, index=index, also=[here.commit])
         facts.exploratory = sum(
             len(finished_seeds(item)) for item in anywhere if item.run.plan is None
         )
         facts.shallow = anywhere.shallow
-        unreadable += (_unreadable(item) for item in anywhere.unreadable if item.own)
+        unreadable += (_unreadable(item) for item in anywhere.unreadable)
         return
     baseline, candidate, unknown = sources(repo, index, plan, here, added)
     notes += filter(None, [unknown])

@@ -18,6 +18,7 @@ from gitexp.ops import selection, sides
 from gitexp.ops.counting import count, evaluation_of
 from gitexp.ops.gather import World, gather
 from gitexp.store.index import Kind
+from gitexp.store.lookup import FoundRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -137,7 +138,7 @@ def tallies(
 ) -> dict[str, Tally]:
     """Count the records of experiments; what cannot be counted has nothing that counts.
 
-    Remembered until any branch or tag moves: what somebody runs elsewhere may spend a seed.
+    Remembered until an own branch or archive moves: what was run there may spend a seed.
 
     Parameters
     ----------
@@ -146,11 +147,10 @@ def tallies(
     there : sequence of Tip
         All of them.
     asked : mapping of str to callable
-        By a key that says which it is, given the tips: how to look it up with its plan.
+        By a key that says which it is, given the own tips: how to look it up with its plan.
     """
-    where = hashlib.sha256(
-        "\n".join(sorted(f"{t.ref} {t.commit}" for t in there)).encode("utf-8", "surrogateescape")
-    )
+    own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in there if tip.own))
+    where = hashlib.sha256(own.encode("utf-8", "surrogateescape"))
     keys = {f"{where.hexdigest()}:{key}": key for key in asked}
     rows = index.get(Kind.TALLY, keys)
     found = {key: _decoded(row) for key, row in rows.items()}
@@ -160,17 +160,16 @@ def tallies(
         if key not in found and (it := _sources(repo, index, asked[name])) is not None
     }
     if lacking:
-        world = World(repo, index)
-        both = {side.inputs for _, *pair in lacking.values() for side in pair}
-        ran = world.read(both, ())
+        pairs = [pair for _, *pair in lacking.values()]
+        world = World(repo, index, {side.records for pair in pairs for side in pair})
+        both = {side.inputs for pair in pairs for side in pair}
         # Most that moved on have no runs of what they are now: those before need not be read.
-        if not ran.unreadable and not any(item.altered for item in ran):
-            known = {item.run.inputs for item in ran}
-            for key, (_, *pair) in lacking.items():
-                if known.isdisjoint(side.inputs for side in pair) and all(
-                    world.leads_to(side.records) for side in pair
-                ):
-                    found[key] = NOTHING
+        known = {
+            item.run.inputs for item in world.read(both, ()).values() if isinstance(item, FoundRun)
+        }
+        for key, (_, *pair) in lacking.items():
+            if known.isdisjoint(side.inputs for side in pair):
+                found[key] = NOTHING
         left = {key: it for key, it in lacking.items() if key not in found}
         world.read(both, [plan for plan, _, _ in left.values()])
         for key, (plan, baseline, candidate) in left.items():

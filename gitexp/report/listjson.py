@@ -78,6 +78,7 @@ def run_summary(run: RunSummary) -> Json:
         "environment": run.environment or None,
         "params": params_json(dict(run.params)),
         "metrics": [metric(item) for item in run.metrics],
+        **({"fetched": True} if run.fetched else {}),
     }
 
 
@@ -119,4 +120,5 @@ def _group(group: RunGroup) -> Json:
         "repeats": group.repeats,
         "counts": group.counts,
         "metrics": [metric(item) for item in group.metrics],
+        **({"fetched": True} if group.fetched else {}),
     }

@@ -101,7 +101,7 @@ def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
         (
             *(shown_param(item) for _, item in group.key),
             group.runs,
-            "yes" if group.counts else "no",
+            ("yes" if group.counts else "no") + (", fetched" if group.fetched else ""),
             group.repeats,
             *(_cell_of(group.metrics, name) for name in metrics),
         )

@@ -21,7 +21,7 @@ from gitexp.store.index import Kind
 from gitexp.store.layout import CONCLUSIONS, RUNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.store.index import Index
@@ -67,35 +67,44 @@ class Graph:
         self.tips = tuple(dict.fromkeys(tips))
         self.broken: dict[CommitHash, GitexpError] = {}
         self.nodes = _nodes(repo, index, self.tips, self.broken)
-        self._additions: tuple[Addition, ...] | None = None
+        self._every: tuple[Addition, ...] | None = None
         self._before: dict[CommitHash, frozenset[CommitHash]] = {}
 
     def additions(self, tips: Sequence[CommitHash] = ()) -> tuple[Addition, ...]:
         """Return the runs that these tips reach (default: all), in the order of ancestry.
 
-        A run that was added on several lines is given once, where it comes first.
+        A run that was added on several lines is given once, where it comes first. What other tips
+        have changes no order: that of a history is the same in every larger one.
 
         Raises
         ------
         DamagedDataError
             If it is about these tips, or about a single one, and their history cannot be read.
         """
-        if not tips and self._additions is not None:
-            return self._additions
         nodes = self.nodes if not tips else self._reached(tips)
         if tips or len(self.tips) == 1:
             for commit in self.broken.keys() & nodes.keys():
                 raise self.broken[commit]
-        seen: set[RunId] = set()
-        found: list[Addition] = []
-        for commit in _sorted(nodes):
-            for run, tree in nodes[commit].added:
-                if run not in seen:
-                    seen.add(run)
-                    found.append(Addition(run, tree, commit, len(found)))
-        if not tips:
-            self._additions = tuple(found)
-        return tuple(found)
+        return tuple(self.first(nodes).values())
+
+    def first(self, commits: Collection[CommitHash]) -> dict[RunId, Addition]:
+        """Return where each run that some commits added appeared among them, in that order."""
+        found: dict[RunId, Addition] = {}
+        for item in self.every():
+            if item.commit in commits:
+                found.setdefault(item.run, item)
+        return found
+
+    def every(self) -> tuple[Addition, ...]:
+        """Return all that was added, in whatever version and as often as it was."""
+        if self._every is None:
+            added = (
+                (run, tree, commit)
+                for commit in _sorted(self.nodes)
+                for run, tree in self.nodes[commit].added
+            )
+            self._every = tuple(Addition(*each, order) for order, each in enumerate(added))
+        return self._every
 
     def conclusions(self) -> tuple[BlobId, ...]:
         """Return every version of a conclusion that the history holds, each once."""
@@ -111,6 +120,10 @@ class Graph:
         if other not in self._before:
             self._before[other] = frozenset(self._reached([other]))
         return one != other and one in self._before[other]
+
+    def is_shallow(self, repo: Repo) -> bool:
+        """Return whether older history is not in this clone."""
+        return not shallow_commits(repo).isdisjoint(self.nodes)
 
     def _reached(self, tips: Sequence[CommitHash]) -> dict[CommitHash, Node]:
         found: dict[CommitHash, Node] = {}

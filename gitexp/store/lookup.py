@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
@@ -19,12 +19,12 @@ from gitexp.formats import environment as environment_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
 from gitexp.model.run import Environment
-from gitexp.store.ancestry import Graph, listing, listings, shallow_commits
+from gitexp.store.ancestry import Graph, listing, listings
 from gitexp.store.index import open_index
 from gitexp.store.layout import RUNS, environment_dir
 from gitexp.store.records import read_run
 from gitexp.store.summaries import lines_naming, run_lines
-from gitexp.store.tips import tips
+from gitexp.store.tips import own_tips, tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -82,7 +82,6 @@ class Unreadable:
     id: RunId
     why: str
     commit: CommitHash
-    own: bool = True  # on a branch of this repository, not only on what somebody else pushed
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,56 +161,105 @@ def lines_at(repo: Repo, commit: CommitHash, index: Index) -> LineLookup:
         unreadable=tuple(
             Unreadable(item.run, line.bad, item.commit) for item, line in every if line.bad
         ),
-        shallow=not shallow_commits(repo).isdisjoint(graph.nodes),
+        shallow=graph.is_shallow(repo),
     )
 
 
 def runs_by_inputs(
     repo: Repo,
     *inputs: InputsDigest,
-    plans: Collection[Plan] = (),
     index: Index | None = None,
-    within: tuple[Sequence[Tip], Graph] | None = None,
+    also: Collection[CommitHash] = (),
 ) -> Lookup:
-    """Return the runs of these inputs (or of these plans), wherever they are recorded.
+    """Return the runs of these inputs that the user's own branches and archives hold.
 
-    All local branches, remote-tracking branches and archive tags are searched with their whole
-    history.
+    Their whole history is searched. What a fetch brought is other people's word, and no part of
+    the answer; see docs/decisions/0028.
 
     Parameters
     ----------
     repo : Repo
     *inputs : InputsDigest
-    plans : collection of Plan, optional
-        Also every run under one of them, of whatever inputs.
     index : Index, optional
-    within : tuple of tips and Graph, optional
-        All tips and their history, where the caller has read them.
+    also : collection of CommitHash, optional
+        What is asked about, whoever's it is.
     """
-    wanted_inputs = frozenset(inputs)
+    return _among(repo, index, lambda line: line.inputs in inputs, {*filter(None, inputs)}, also)
+
+
+def runs_in_groups(
+    repo: Repo,
+    groups: Collection[str],
+    index: Index | None = None,
+    also: Collection[CommitHash] = (),
+) -> Lookup:
+    """Return the runs of these sweeps, as `runs_by_inputs`."""
+    words = set(map(json.dumps, groups))
+    return _among(repo, index, lambda line: line.group in groups, words, also)
+
+
+def versions(
+    repo: Repo,
+    index: Index,
+    graph: Graph,
+    inputs: Collection[InputsDigest],
+    plans: Collection[Plan] = (),
+) -> dict[tuple[RunId, TreeId], FoundRun | Unreadable]:
+    """Return the runs of these inputs, or under one of these plans, in every version of a history.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    graph : Graph
+    inputs : collection of InputsDigest
+    plans : collection of Plan, optional
+        Runs under them may be of whatever inputs.
+    """
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
         by_digest[plan.digest].append(plan)
 
     def wanted(line: RunLine) -> bool:
         mine = by_digest.get(line.plan_digest, ()) if line.plan_digest else ()
-        return line.inputs in wanted_inputs or any(
+        return line.inputs in inputs or any(
             plan.covers(line.plan_name, line.plan_digest) for plan in mine
         )
 
     # By its names: thousands of experiments may promise the same, and so have the same digest.
     names = [name for plan in plans for name in (plan.name, *plan.formerly)]
     words = {*filter(None, inputs), *map(json.dumps, names)}
-    return _everywhere(repo, index, wanted, words, within)
+    every = {(item.run, item.tree): item for item in reversed(graph.every())}
+    chosen = _wanted(repo, index, every.values(), wanted, words)
+    return {(item.run, item.tree): _read(repo, item, item.tree) for item in chosen}
 
 
-def runs_in_groups(repo: Repo, groups: Collection[str], index: Index | None = None) -> Lookup:
-    """Return the runs of these sweeps, wherever they are recorded."""
-    return _everywhere(repo, index, lambda line: line.group in groups, set(map(json.dumps, groups)))
+def holders(
+    repo: Repo, index: Index, every: Iterable[Tip], runs: Collection[RunId]
+) -> dict[RunId, dict[str, TreeId]]:
+    """Return, for each of these runs, the tips whose tree holds it with the tree of its folder."""
+    found: defaultdict[RunId, dict[str, TreeId]] = defaultdict(dict)
+    tips_ = tuple(every)
+    listed = listings(repo, index, {tip.commit for tip in tips_})
+    for tip in tips_:
+        held = listed[tip.commit]
+        for run in held.keys() & runs:
+            found[run][tip.name] = held[run]
+    return dict(found)
 
 
-def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
-    """Return the run whose id begins with `prefix`, wherever it is recorded.
+def find_run(
+    repo: Repo, prefix: str, index: Index | None = None, among: Sequence[Tip] | None = None
+) -> FoundRun:
+    """Return the run whose id begins with `prefix`, the user's own before those of others.
+
+    Parameters
+    ----------
+    repo : Repo
+    prefix : str
+    index : Index, optional
+    among : sequence of Tip, optional
+        Where to look, by default in all.
 
     Raises
     ------
@@ -221,19 +269,20 @@ def find_run(repo: Repo, prefix: str, index: Index | None = None) -> FoundRun:
         If its record cannot be read.
     """
     with _using(repo, index) as cache:
-        every = tips(repo)
-        graph = Graph(repo, cache, [tip.commit for tip in every])
-        places = {item.run: item for item in graph.additions() if item.run.startswith(prefix)}
+        for asked in (own_tips(repo), tips(repo)) if among is None else (among,):
+            graph = Graph(repo, cache, [tip.commit for tip in asked])
+            places = {item.run: item for item in graph.additions() if item.run.startswith(prefix)}
+            if places:
+                break
         if len(places) != 1 or not prefix:
             raise UnknownRunError(
                 f"{len(places) or 'no'} runs have an id that begins with this",
                 found=ascii(prefix[:40])[1:-1],
-                where=f"{len(every)} branches and tags",
+                where=f"{len(asked)} branches and tags",
                 expected=", ".join(sorted(places)[:10]),
             )
         (place,) = places.values()
-        holders = _holders(repo, cache, every, {place.run})
-        held = holders.get(place.run, {})
+        held = holders(repo, cache, asked, {place.run}).get(place.run, {})
         tree = next(iter(held.values()), place.tree)
         run, samples = read_run(repo, tree, place.run)
         return FoundRun(
@@ -272,44 +321,58 @@ def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> En
     return found
 
 
-def _everywhere(
+def _among(
     repo: Repo,
     index: Index | None,
     wanted: Callable[[RunLine], bool],
     words: Collection[str],
-    within: tuple[Sequence[Tip], Graph] | None = None,
+    also: Collection[CommitHash],
 ) -> Lookup:
     with _using(repo, index) as cache:
-        every = tips(repo) if within is None else within[0]
-        graph = Graph(repo, cache, [tip.commit for tip in every]) if within is None else within[1]
-        additions = graph.additions()
-        lines = lines_naming(repo, cache, {item.tree: item.run for item in additions}, words)
-        # A record that even its line cannot be read of might be a wanted one: it is reported.
-        chosen = [
-            item
-            for item in additions
-            if item.tree in lines and (wanted(lines[item.tree]) or lines[item.tree].bad)
-        ]
-        holders = _holders(repo, cache, every, {item.run for item in chosen})
-        present = {run: next(iter(held.values())) for run, held in holders.items()}
-        found = _load(repo, graph, chosen, present, lambda run: tuple(holders.get(run, ())))
-        own = graph.led_to([tip.commit for tip in every if tip.local])
-        bad = (replace(item, own=item.commit in own) for item in found.unreadable)
-        return replace(found, unreadable=tuple(bad))
+        own = own_tips(repo)
+        graph = Graph(repo, cache, [*(tip.commit for tip in own), *also])
+        chosen = _wanted(repo, cache, graph.additions(), wanted, words)
+        runs = {item.run for item in chosen}
+        held = holders(repo, cache, own, runs)
+        present = {run: tree for listed in listings(repo, cache, also).values()
+                   for run, tree in listed.items()}  # fmt: skip
+        present |= {run: next(iter(trees.values())) for run, trees in held.items()}
+        return _load(repo, graph, chosen, present, lambda run: tuple(held.get(run, ())))
 
 
-def _holders(
-    repo: Repo, index: Index, every: Iterable[Tip], runs: set[RunId]
-) -> dict[RunId, dict[str, TreeId]]:
-    """Return, for each of these runs, the tips whose tree holds it with the tree of its folder."""
-    found: defaultdict[RunId, dict[str, TreeId]] = defaultdict(dict)
-    tips_ = tuple(every)
-    listed = listings(repo, index, {tip.commit for tip in tips_})
-    for tip in tips_:
-        held = listed[tip.commit]
-        for run in runs & held.keys():
-            found[run][tip.name] = held[run]
-    return dict(found)
+def _wanted(
+    repo: Repo,
+    index: Index,
+    additions: Iterable[Addition],
+    wanted: Callable[[RunLine], bool],
+    words: Collection[str],
+) -> list[Addition]:
+    every = tuple(additions)
+    lines = lines_naming(repo, index, {item.tree: item.run for item in every}, words)
+    # A record that even its line cannot be read of might be a wanted one: it is reported.
+    return [
+        item
+        for item in every
+        if item.tree in lines and (wanted(lines[item.tree]) or lines[item.tree].bad)
+    ]
+
+
+def _read(
+    repo: Repo, item: Addition, tree: TreeId, refs: tuple[str, ...] = (), *, present: bool = True
+) -> FoundRun | Unreadable:
+    try:
+        run, samples = read_run(repo, tree, item.run)
+    except GitexpError as error:
+        return Unreadable(item.run, error.brief, item.commit)
+    return FoundRun(
+        run,
+        samples,
+        item.commit,
+        item.order,
+        refs=refs,
+        deleted=not present,
+        altered=tree != item.tree,
+    )
 
 
 def _load(
@@ -319,28 +382,21 @@ def _load(
     present: Mapping[RunId, TreeId],
     refs: Callable[[RunId], tuple[str, ...]],
 ) -> Lookup:
-    found: list[FoundRun] = []
-    bad: list[Unreadable] = []
-    for item in additions:
-        tree = present.get(item.run, item.tree)
-        try:
-            run, samples = read_run(repo, tree, item.run)
-        except GitexpError as error:
-            bad.append(Unreadable(item.run, error.brief, item.commit))
-            continue
-        found.append(
-            FoundRun(
-                run,
-                samples,
-                item.commit,
-                item.order,
-                refs=refs(item.run),
-                deleted=item.run not in present,
-                altered=tree != item.tree,
-            )
+    read = [
+        _read(
+            repo,
+            item,
+            present.get(item.run, item.tree),
+            refs(item.run),
+            present=item.run in present,
         )
-    shallow = shallow_commits(repo)
-    return Lookup(tuple(found), tuple(bad), not shallow.isdisjoint(graph.nodes))
+        for item in additions
+    ]
+    return Lookup(
+        tuple(item for item in read if isinstance(item, FoundRun)),
+        tuple(item for item in read if isinstance(item, Unreadable)),
+        graph.is_shallow(repo),
+    )
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from gitexp.store import layout, plans
 from gitexp.store.ancestry import Graph, listing
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.summaries import run_lines
-from gitexp.store.tips import places
+from gitexp.store.tips import is_experiments, own_tips, places
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -63,9 +63,20 @@ class Merged:
     exact: bool
 
 
-def find(repo: Repo, index: Index, name: str) -> Merged | None:
-    """Look for the plan of an experiment where HEAD is, then on all branches; None: nowhere."""
-    for where, commit in places(repo):
+def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged | None:
+    """Look for the plan of an experiment where HEAD is, then on all branches; None: nowhere.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    name : str
+    own : str, optional
+        What the names of experiments' branches begin with, to look at own branches that are none.
+    """
+    for where, commit in places(repo, None if own is None else own_tips(repo)):
+        if own is not None and is_experiments(where, own):
+            continue
         try:
             plan = plans.plan_named(repo, name, commit)
         except GitexpError:  # somewhere else it may be readable

@@ -26,7 +26,7 @@ from gitexp.store.summaries import run_lines
 from gitexp.store.tips import is_experiments, places
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import TreeId
@@ -48,10 +48,15 @@ class MergedLine:
     commit: CommitHash  # its tip
     source: CommitHash | None  # of the newest run of the candidate
     lost: bool = False  # no ref leads to `source`
+    own: bool = True  # a branch of this repository has them
 
 
 def merged_lines(
-    repo: Repo, index: Index, every: Iterable[Tip], claimed: Collection[str], prefix: str
+    repo: Repo,
+    index: Index,
+    every: Sequence[Tip],
+    claimed: Mapping[str, bool],
+    prefix: str,
 ) -> tuple[MergedLine, ...]:
     """Return the experiments that HEAD or a branch without the prefix holds, and no tip is.
 
@@ -59,21 +64,26 @@ def merged_lines(
     ----------
     repo : Repo
     index : Index
-    every : iterable of Tip
+    every : sequence of Tip
         All branches and archive tags.
-    claimed : collection of str
-        Names of the experiments that have a branch or an archive tag.
+    claimed : mapping of str to bool
+        Names of the experiments that have a branch or an archive tag, and whether that is the
+        user's own: a stranger's takes no name from what was merged here.
     prefix : str
         Of experiments' branches.
     """
-    taken = set(claimed)
+    taken = {name for name, own in claimed.items() if own}
+    local = {tip.name for tip in every if tip.local}
     found: list[MergedLine] = []
     for number, (where, commit) in enumerate(places(repo, every)):
-        if number and is_experiments(where, prefix):
+        stacked = is_experiments(where, prefix)
+        if number and stacked:
             continue
-        blobs = _plans(repo, commit, taken)
+        own = not number or where in local
+        blobs = _plans(repo, commit, taken if own and not stacked else taken | claimed.keys())
         if blobs:
-            found += _lines(repo, index, where, commit, blobs)
+            lines = _lines(repo, index, where, commit, blobs)
+            found += (replace(line, own=own) for line in lines)
             taken |= blobs.keys()
     gone = reach.unreachable(repo, [item.source for item in found if item.source is not None])
     return tuple(replace(item, lost=item.source in gone) for item in found)

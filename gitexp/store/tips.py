@@ -25,6 +25,7 @@ class Tip:
     ref: str  # "refs/heads/exp/a"
     commit: CommitHash
     prefix: str = ""  # of experiments' branches; an archive tag does not tell it
+    made: bool = False  # of an archive tag: gitexp made it here, or nobody else's branch is here
 
     @property
     def name(self) -> str:
@@ -48,13 +49,35 @@ class Tip:
         """Whether it is a branch of this repository."""
         return self.ref.startswith("refs/heads/")
 
+    @property
+    def own(self) -> bool:
+        """Whether it is the user's word: a branch here, or what was archived here.
+
+        What a fetch brought is that of others, whichever remote it came from.
+        """
+        return self.local or self.made
+
 
 def tips(repo: Repo) -> tuple[Tip, ...]:
     """Return all local branches, remote-tracking branches and archive tags."""
     found = refs.branches(repo)
     archived = found and found[-1][0].startswith(ARCHIVE_TAGS)  # the last, where there are any
     prefix = branch_prefix(repo) if archived else ""
-    return tuple([Tip(ref, commit, prefix) for ref, commit in found])
+    alone = not any(ref.startswith("refs/remotes/") for ref, _ in found)
+    return tuple(
+        Tip(
+            ref,
+            commit,
+            prefix,
+            ref.startswith(ARCHIVE_TAGS) and (alone or refs.made_here(repo, ref)),
+        )
+        for ref, commit in found
+    )
+
+
+def own_tips(repo: Repo) -> tuple[Tip, ...]:
+    """Return the tips whose records are the user's own."""
+    return tuple(tip for tip in tips(repo) if tip.own)
 
 
 def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:

@@ -10,6 +10,8 @@ from gitexp.errors import UnknownRunError
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import layout, lookup
+from gitexp.store.ancestry import Graph
+from gitexp.store.index import open_index
 from tests.build import clone
 from tests.store.recorded import a_plan, a_run, plan_file, run_files, run_id
 
@@ -116,13 +118,14 @@ def test_runs_of_a_plan_are_found_whatever_their_inputs(repo: BuiltRepo) -> None
     base = record(repo, 1)
     plan = a_plan("x", base)
     repo.commit({**plan_file(plan), **run_files(*a_run(2, inputs=TWOS, plan=plan))})
-    found = lookup.runs_by_inputs(
-        open_repository(repo.workspace), InputsDigest("3" * 64), plans=[plan]
-    )
-    assert ids(found) == [run_id(2)]
+    opened = open_repository(repo.workspace)
+    with open_index(repo.workspace) as index:
+        graph = Graph(opened, index, [CommitHash(repo.hash())])
+        found = lookup.versions(opened, index, graph, [InputsDigest("3" * 64)], [plan])
+    assert [run for run, _ in found] == [run_id(2)]
 
 
-def test_remote_branches_and_archive_tags_are_searched(repo: BuiltRepo, tmp_path: Path) -> None:
+def test_own_branches_and_archives_are_searched(repo: BuiltRepo, tmp_path: Path) -> None:
     record(repo, 1)
     repo.switch("exp/gone", create=True)
     record(repo, 2)
@@ -132,13 +135,18 @@ def test_remote_branches_and_archive_tags_are_searched(repo: BuiltRepo, tmp_path
     repo.switch("exp/there", create=True)
     record(repo, 3)
     repo.switch("main")
-    copy = clone(repo, tmp_path / "copy")
-    found = lookup.runs_by_inputs(open_repository(copy.workspace), ONES)
+    found = lookup.runs_by_inputs(open_repository(repo.workspace), ONES)
     assert {item.run.id: item.refs for item in found} == {
-        run_id(1): ("main", "origin/exp/there", "origin/main", "exp-archive/gone"),
+        run_id(1): ("exp/there", "main", "exp-archive/gone"),
         run_id(2): ("exp-archive/gone",),
-        run_id(3): ("origin/exp/there",),
+        run_id(3): ("exp/there",),
     }
+    copy = clone(repo, tmp_path / "copy")
+    opened = open_repository(copy.workspace)
+    assert [item.refs for item in lookup.runs_by_inputs(opened, ONES)] == [("main",)]
+    there = CommitHash(copy.hash("origin/exp/there"))
+    found = lookup.runs_by_inputs(opened, ONES, also=[there])
+    assert [(item.run.id, item.refs) for item in found] == [(run_id(1), ("main",)), (run_id(3), ())]
 
 
 def test_a_shallow_history_is_unknown_and_not_empty(repo: BuiltRepo, tmp_path: Path) -> None:

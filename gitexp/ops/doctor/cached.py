@@ -56,7 +56,7 @@ def _fresh(place: Place) -> Index:
     trees |= {item.tree: item.run for item in graph.additions()}
     run_lines(place.repo, place.memory, trees)
     experiment_lines(place.repo, place.memory, place.tips)
-    merged_lines(place.repo, place.memory, place.tips, (), plans.branch_prefix(place.repo))
+    merged_lines(place.repo, place.memory, place.tips, {}, plans.branch_prefix(place.repo))
     for tip in place.tips:
         try:
             config, _ = plans.config_of(place.repo, tip.commit)

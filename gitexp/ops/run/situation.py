@@ -18,6 +18,7 @@ from gitexp.formats import environment as environment_format
 from gitexp.formats.keys import param_key
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
+from gitexp.git.upstream import own
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.ops import eligible, seeding
@@ -29,7 +30,7 @@ from gitexp.store import layout, lookup, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.index import open_index
 from gitexp.store.inputs import compute
-from gitexp.store.tips import tips
+from gitexp.store.tips import own_tips
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -277,7 +278,11 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         environment = environment or _last(reached)
         if main.side == BASELINE:
             return _baseline_alone(place, request, plan, main, reached, environment)
-        everywhere = (*lookup.runs_by_inputs(repo, main.inputs, index=index).runs, *pending)
+        known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[place.tip])
+        everywhere = (*known.runs, *pending)
+        # What origin has counts nowhere, yet somebody saw it: its seeds are not drawn.
+        there = [each.commit for each in own(place.workspace, ["*"])]
+        seen = (*lookup.runs_by_inputs(repo, main.inputs, index=index, also=there).runs, *pending)
         # Without a plan nothing counts, and only what a dead call had finished is not run again.
         mine = reached if plan is not None else [r for r in reached if r.run.id in recovered]
         earlier = Earlier(repo, index)
@@ -288,7 +293,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             wanted=request.repeats or (plan.repeats if plan is not None else 1),
             explicit=request.seeds,
             counting=held,
-            spent=eligible.seen_outside(everywhere, plan, main.inputs, main.key),
+            spent=eligible.seen_outside(seen, plan, main.inputs, main.key),
             again=request.again,
             shared=main.shared,
             needs_snapshot=not any(_is_whole(each.run, main) for each in pending)
@@ -368,9 +373,9 @@ class Earlier:
         self._added: dict[RunId, CommitHash] = {}
 
     def __call__(self, one: FoundRun, other: FoundRun) -> bool:
-        """Tell it of two runs that all branches and tags together reach."""
+        """Tell it of two runs that own branches and archives reach."""
         if self._graph is None:
-            self._graph = Graph(self._repo, self._index, [t.commit for t in tips(self._repo)])
+            self._graph = Graph(self._repo, self._index, [t.commit for t in own_tips(self._repo)])
             self._added = {item.run: item.commit for item in self._graph.additions()}
         if not {one.run.id, other.run.id} <= self._added.keys():
             return one.run.id in self._added  # what is pending comes last

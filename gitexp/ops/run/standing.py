@@ -33,7 +33,7 @@ def step(repo: Repo, branch: str, plan: Plan) -> str:
         both = {mine, theirs}
         runs = [*lookup.runs_at(repo, tip, index, inputs=both)]
         runs += lookup.runs_at(repo, base, index, inputs=both) if there else ()
-        everywhere = lookup.runs_by_inputs(repo, mine, index=index).runs
+        everywhere = lookup.runs_by_inputs(repo, mine, index=index, also=[tip]).runs
         earlier = Earlier(repo, index)
         candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier, [])
         found = {r.key for _, r in candidate.repeats()}
