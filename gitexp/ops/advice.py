@@ -12,8 +12,9 @@ from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.verdict import Verdict
 from gitexp.ops import why
 from gitexp.report import numbers
-from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES, counted, pairs_needed
-from gitexp.stats.exampleplans import MIN_REPEATS, lacking
+from gitexp.stats.design import counted, pairs_needed
+from gitexp.stats.exampleplans import lacking
+from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,12 +26,6 @@ if TYPE_CHECKING:
     from gitexp.ops.sides import Source
     from gitexp.ops.why import Failure
 
-# Tests whose units are parts of a repeat, and what these are called.
-PARTED = {
-    "corrected-resampled-t": "fold",
-    "combined-5x2cv-f": "fold",
-    "signed-rank": "data set",
-}
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
@@ -272,10 +267,8 @@ def out_of_reach(plan: PlannedTest, *, one_sided: bool) -> str:
     there = f"{n} and {m} values" if n != m else f"{counted(n, 'value')} a side"
     needed = pairs_needed(plan.alpha, paired=plan.paired, one_sided=one_sided)
     if plan.paired:
-        on_examples = plan.test in {"mcnemar", "paired-randomization", "bootstrap-margin"}
-        there = counted(n, PARTED.get(plan.test, "example" if on_examples else "pair"))
-    if plan.test == "bootstrap-margin":
-        needed = MIN_BOOTSTRAP_EXAMPLES
+        test = named(plan.test)
+        there, needed = counted(n, test.noun), test.fewest or needed
     side = "" if plan.paired else " a side"
     return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed}{side} would do"
 
@@ -333,14 +326,14 @@ def _repeats(judged: Judged) -> int:
 def _by_repeats(judged: Judged) -> bool:
     """Whether more repeats are more units: those of folds and data sets are another matter."""
     result = judged.result
-    return result is None or result.plan.test not in PARTED
+    return result is None or not named(result.plan.test).part
 
 
 def _amount(judged: Judged, number: int) -> str:
     """Return a number of what `_units` and `_needed` count, with its noun."""
     result = judged.result
-    if result is not None and result.plan.test in PARTED:
-        return counted(number, PARTED[result.plan.test])
+    if result is not None and (part := named(result.plan.test).part):
+        return counted(number, part)
     if judged.plan is not None and judged.plan.claim is Claim.MODEL:
         return counted(number, "example")
     return f"{number} {_repeat_word(judged, number)}"
@@ -358,8 +351,8 @@ def _needed(judged: Judged) -> int:
         return 0
     if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
         return 0
-    if result is not None and result.plan.test == "crossed-t":
-        return MIN_REPEATS
+    if result is not None and (fewest := named(result.plan.test).fewest):
+        return fewest
     model = plan.claim is Claim.MODEL
     if model and plan.effect.margin != 0:
         return MIN_BOOTSTRAP_EXAMPLES

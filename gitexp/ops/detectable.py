@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model.design import Unit
 from gitexp.model.honesty import Detectable
 from gitexp.model.plan import Claim, Direction, HypothesisKind
 from gitexp.model.summary import is_rounding
 from gitexp.model.summary import spread as spread_of
-from gitexp.ops.advice import PARTED
 from gitexp.stats import detectable as rules
 from gitexp.stats import foreseen
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import MetricComparison
@@ -48,12 +49,12 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
     band = plan.effect.kind is HypothesisKind.EQUIVALENCE
     promised = _promised(metric, plan)
     units = min(metric.n_baseline, metric.n_candidate)
-    part = PARTED.get(result.plan.test)
-    if metric.variance is not None and result.plan.test == "crossed-t":
+    part = named(result.plan.test).part
+    if metric.variance is not None:
         return _crossed(metric, metric.variance, plan, promised)
     of_repeats = (
         plan.claim is Claim.METHOD
-        and part is None
+        and not part
         and len(metric.candidate_values) == metric.n_candidate
     )
     if of_repeats:
@@ -74,11 +75,11 @@ def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detecta
         if error is None:
             return None
         power = (1 + POWER) / 2 if band else POWER
-        df = units - 1 if part is not None else math.inf
+        df = units - 1 if part else math.inf
         distance = rules.distance_found(error, power, alpha=alpha, df=df)
         sd = error * math.sqrt(units)
         enough = None
-        if part == "fold":
+        if named(result.plan.test).unit is Unit.FOLD:
             promised = None  # more folds of the same data share what they were trained on
         if promised is not None and promised > distance * math.sqrt(units / rules.MOST):
             enough = math.ceil(units * (distance / promised) ** 2)

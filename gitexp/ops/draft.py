@@ -32,8 +32,8 @@ from gitexp.ops.subgroups import Subgroups
 from gitexp.ops.tally import settle
 from gitexp.ops.variation import is_clocked
 from gitexp.stats.adjust import family
-from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.exampleplans import lacking
+from gitexp.stats.tests import named
 from gitexp.store.conclusions import is_concluded
 
 if TYPE_CHECKING:
@@ -450,8 +450,8 @@ def _unjudged(question: Question, answer: Answer) -> str:
     if plan.smallest_p <= plan.alpha:
         return ""
     units = min(plan.n_baseline, plan.n_candidate)
-    if plan.test == "bootstrap-margin" and not lacking(plan):
-        return f"a bootstrap needs {MIN_BOOTSTRAP_EXAMPLES} examples, {units} are there"
+    if (fewest := named(plan.test).fewest) and not lacking(plan):
+        return f"a bootstrap needs {fewest} examples, {units} are there"
     number = f"{units} {'pairs' if plan.paired else 'values a side'}"
     return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"
 

@@ -16,14 +16,12 @@ from gitexp.model.verdict import Verdict
 from gitexp.ops.designs import repeats
 from gitexp.ops.measure import Question, Values
 from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import MetricComparison, SignificanceResult
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count
-
-
-IMPUTED = frozenset({"paired-permutation", "permutation", "studentized-permutation"})
 
 
 def missing(
@@ -38,8 +36,8 @@ def missing(
     -----
     In the worst case each missing value of the candidate is the worst value that either side
     ever had, and each of the baseline's the best; in the best case the other way round. A metric
-    has no bounds on record that would do better. There are such cases for the tests of `IMPUTED`
-    alone: folds, predictions and looks of a value that never was cannot be made up.
+    has no bounds on record that would do better. There are such cases for the tests that are
+    imputable alone: folds, predictions and looks of a value that never was cannot be made up.
     """
     if plan is None or plan.claim is Claim.MODEL:
         return None
@@ -49,7 +47,7 @@ def missing(
     if not left and not right:
         return None
     plain = Missing(plan.on_failed, left, right)
-    if metric is None or metric.result is None or metric.result.plan.test not in IMPUTED:
+    if metric is None or metric.result is None or not named(metric.result.plan.test).imputable:
         return plain
     # also those without a partner: where the candidate fails is where the baseline may be bad
     values = [value for side in _known(count, metric.metric) for value in side.values()]

@@ -14,6 +14,7 @@ from gitexp.report.facts import Fact
 from gitexp.report.pagetable import page_table
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,7 +133,7 @@ def _omnibus_row(test: Omnibus, alpha: float) -> tuple[Cell, ...]:
 
 
 def _pair_row(family: Family, pair: Pairwise, decimals: int, alpha: float) -> tuple[Cell, ...]:
-    by_rank = family.test in {"nemenyi", "friedman-control", "dunn"}
+    by_rank = named(family.test).by_rank
     places = 2 if by_rank else decimals
     difference = numbers.number(pair.difference, places, signed=True)
     return (

@@ -17,6 +17,7 @@ from gitexp.report.escape import prose
 from gitexp.report.facts import MANY, SHORT, Fact
 from gitexp.report.posteriors import posterior_texts
 from gitexp.report.witnessed import order_words
+from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -309,13 +310,10 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
 def _over(comparison: Comparison) -> str:
     """Return what the planned test lets vary, and what it takes as it is."""
     main = primary(comparison)
-    test = "" if main is None or main.result is None else main.result.plan.test
-    if test == "crossed-t":
-        return "over its seeds and over examples like these"
-    if test in {"corrected-resampled-t", "combined-5x2cv-f"}:
-        return "over splits of these data"
-    if test == "signed-rank":
-        return "over data sets like these"
+    if main is not None and main.result is not None:
+        over = named(main.result.plan.test).over
+        if over:
+            return over
     one = comparison.baseline.evaluation is not None
     return "over its seeds, on this one evaluation set" if one else "over its seeds"
 

@@ -7,23 +7,24 @@ they decide nothing.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.model.comparison import SignificanceResult
 from gitexp.stats import hypotheses
+from gitexp.stats.design import beside as beside_planned
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ranks import differences, mann_whitney_u, midranks, signed_rank_tails
+from gitexp.stats.tests import BRUNNER_MUNZEL, MANN_WHITNEY, SIGNED_RANK
 from gitexp.stats.ttests import p_of_t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitexp.model.comparison import PlannedTest
+    from gitexp.model.comparison import PlannedTest, SignificanceResult
     from gitexp.stats.design import Design
     from gitexp.stats.ranks import Method
+    from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Values
 
 MOST_EXACT = 100  # pairs, or values of both sides together, whose ranks are counted exactly
@@ -44,18 +45,17 @@ def beside(
     """
     shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
     exact = (len(old) if plan.paired else len(old) + len(new)) <= MOST_EXACT
-    how = "exact" if exact else "normal approximation"
     if plan.paired:
         d = differences(new, old)
         zeros, ties = int((d == 0).sum()), _tied(np.abs(d[d != 0]))
         plural = "" if zeros == 1 else "s"
-        said = f"Wilcoxon signed-rank, {how}, {zeros} zero{plural} dropped, {ties} tied"
+        said = f"{SIGNED_RANK.titled(exact=exact)}, {zeros} zero{plural} dropped, {ties} tied"
 
         def signed(margin: float) -> Tails:
             below, above = shifted(margin)
             return signed_rank_tails(differences(above, below), exact=exact)
 
-        return (_result(plan, design, "signed-rank", said, signed),)
+        return (_result(plan, design, SIGNED_RANK, said, signed),)
 
     def labelled(margin: float) -> Tails:
         below, above = shifted(margin)
@@ -67,15 +67,15 @@ def beside(
             mann_whitney_u(*sides, alternative="two-sided", method=method).p_value,
         )
 
-    said = f"Mann-Whitney, {how}, {_tied(np.concatenate([old, new]))} tied"
-    found = [_result(plan, design, "mann-whitney", said, labelled)]
+    said = f"{MANN_WHITNEY.titled(exact=exact)}, {_tied(np.concatenate([old, new]))} tied"
+    found = [_result(plan, design, MANN_WHITNEY, said, labelled)]
     if all(brunner_munzel(*shifted(margin)) is not None for margin in _margins(design)):
         found.append(
             _result(
                 plan,
                 design,
-                "brunner-munzel",
-                "Brunner-Munzel",
+                BRUNNER_MUNZEL,
+                BRUNNER_MUNZEL.title,
                 lambda margin: brunner_munzel(*shifted(margin)) or Tails(1.0, 1.0, 1.0),
             )
         )
@@ -128,13 +128,14 @@ def brunner_munzel(below: Values, above: Values) -> Tails | None:
 
 
 def _result(
-    plan: PlannedTest, design: Design, test: str, title: str, tails_at: Callable[[float], Tails]
+    plan: PlannedTest,
+    design: Design,
+    test: SignificanceTest,
+    title: str,
+    tails_at: Callable[[float], Tails],
 ) -> SignificanceResult:
     found = hypotheses.p_values(design.effect, tails_at)
-    named = replace(
-        plan, test=test, title=title, why=f"beside: {plan.test}", resamples=0, smallest_p=0.0
-    )
-    return SignificanceResult(named, found.p_value, found.p_support, found.p_refute)
+    return found.of(beside_planned(plan, test, title), None)
 
 
 def _margins(design: Design) -> tuple[float, ...]:

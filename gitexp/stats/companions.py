@@ -9,14 +9,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.model.comparison import SignificanceResult
 from gitexp.model.plan import Direction
-from gitexp.stats import byranks, examples, hypotheses, ttests
+from gitexp.stats import byranks, examples, hypotheses, tests, ttests
+from gitexp.stats.design import beside
 from gitexp.stats.permutation import Tails
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import PlannedTest
+    from gitexp.model.comparison import PlannedTest, SignificanceResult
     from gitexp.stats.design import Design
     from gitexp.stats.examples import Cells
     from gitexp.stats.values import Floats
@@ -50,8 +50,8 @@ def beside_repeats(
     --------
     >>> from gitexp.stats.design import Design, Unit, plan_test
     >>> design = Design(Unit.REPEAT, True, 3, 3, 0.05)
-    >>> beside = beside_repeats(plan_test(design), design, [1.0, 2.0, 4.0], [2.0, 4.0, 5.0])
-    >>> beside[0].plan.title, round(beside[0].p_value, 3)
+    >>> found = beside_repeats(plan_test(design), design, [1.0, 2.0, 4.0], [2.0, 4.0, 5.0])
+    >>> found[0].plan.title, round(found[0].p_value, 3)
     ('paired t', 0.057)
     """
     old, new = finite(baseline, "baseline values"), finite(candidate, "candidate values")
@@ -75,16 +75,8 @@ def beside_repeats(
         mean = estimate(new, old)
     except DesignError:
         return ranked
-    name, title = ("paired-t", "paired t") if plan.paired else ("welch-t", "Welch's t")
-    beside = replace(
-        plan, test=name, title=title, why=f"beside: {plan.test}", resamples=0, smallest_p=0.0
-    )
-    return (
-        SignificanceResult(
-            beside, found.p_value, found.p_support, found.p_refute, mean.estimate / mean.error
-        ),
-        *ranked,
-    )
+    t = beside(plan, tests.PAIRED_T if plan.paired else tests.WELCH_T)
+    return found.of(t, mean.estimate / mean.error), *ranked
 
 
 def beside_predictions(
@@ -103,12 +95,10 @@ def beside_predictions(
     DesignError
         If a margin relative to the baseline has no positive baseline.
     """
-    if plan.test != "mcnemar":
+    if not tests.named(plan.test).by_discordance:
         return ()
     sign = -1.0 if design.direction is Direction.MIN else 1.0
     tails = examples.mid_p_tails(*examples.lost_and_won(cells, design.metric, sign))
     found = hypotheses.p_values(design.effect, lambda _: tails)
-    beside = replace(
-        plan, test="mcnemar-mid-p", title="McNemar, mid-p", why="beside: mcnemar", resamples=0
-    )
-    return (SignificanceResult(beside, found.p_value, found.p_support, found.p_refute),)
+    mid_p = replace(beside(plan, tests.MCNEMAR_MID_P), smallest_p=plan.smallest_p)
+    return (found.of(mid_p, None),)

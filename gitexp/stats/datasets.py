@@ -11,9 +11,10 @@ from scipy.special import ndtri
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
-from gitexp.stats import bayes, hypotheses, permutation
-from gitexp.stats.design import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
+from gitexp.model.design import Unit
+from gitexp.stats import bayes, hypotheses, permutation, tests
 from gitexp.stats.ranks import differences, midranks, signed_rank_tails, subset_sums
+from gitexp.stats.tests import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
 from gitexp.stats.values import Floats, Values, finite_pairs
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ def run_on_datasets(
     >>> run_on_datasets(plan_test(design), design, [1.0, 1.0, 1.0], [2.0, 3.0, 5.0]).p_value
     0.25
     """
-    if plan.test != "signed-rank":
-        raise DesignError("the plan is not for data sets", found=plan.test)
+    tests.expect(plan, Unit.DATASET)
     old, new = _checked(plan, design, baseline, candidate)
     shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
 
@@ -115,8 +115,8 @@ def beside_datasets(
     found = hypotheses.p_values(design.effect, tails_at)
     beside = replace(
         plan,
-        test="paired-permutation",
-        title="paired permutation of the mean",
+        test=tests.PAIRED_PERMUTATION.name,
+        title=tests.PAIRED_PERMUTATION.subject,
         why="beside: signed ranks",
         resamples=draws or 2**plan.n_baseline,
         exact=draws is None,

@@ -6,110 +6,32 @@ no argument of anything here, so looking at the data cannot change the question.
 
 from __future__ import annotations
 
-import enum
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest
-from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+from gitexp.model.design import Design, Splits, Unit
+from gitexp.model.plan import Claim
+from gitexp.stats.tests import TESTS
 
-MAX_SIGN_FLIPS = 2**20  # enumerated; above this they are drawn at random
-MAX_ASSIGNMENTS = 20_000  # of labels, enumerated
-FLIP_DRAWS = 99_999
-LABEL_DRAWS = 99_999
-SWAP_DRAWS = 19_999
-BOOTSTRAP_DRAWS = 9_999
-MAX_COUNTED = 1_000
-MAX_RANKED = 200  # data sets whose signed ranks are counted exactly
-MIN_BOOTSTRAP_EXAMPLES = (
-    200  # below, the measured error is up to four times alpha: docs/statistics.md
-)
+if TYPE_CHECKING:
+    from gitexp.stats.tests import SignificanceTest
 
+__all__ = [
+    "Design",
+    "Splits",
+    "Unit",
+    "beside",
+    "counted",
+    "pairs_needed",
+    "plan_as",
+    "plan_test",
+    "smallest_p",
+]
 
-class Unit(enum.Enum):
-    """What is exchanged under the null hypothesis."""
-
-    REPEAT = "repeat"
-    EXAMPLE = "example"  # of the evaluation set, predicted by both sides
-    FOLD = "fold"  # of one cross-validation, or one of several random splits
-    DATASET = "dataset"  # one value each of either side
-
-
-@dataclass(frozen=True, slots=True)
-class Splits:
-    """How one set of data was divided, again and again, into training and test parts.
-
-    Attributes
-    ----------
-    repetitions : int
-        Of the whole division.
-    folds : int
-        Of one repetition; 0 where they differ, or are random splits.
-    n_train, n_test : float
-        Examples in either part, mean over the splits.
-    balanced : bool
-        Whether the two parts of every split differ by at most one example.
-    """
-
-    repetitions: int
-    folds: int
-    n_train: float
-    n_test: float
-    balanced: bool = False
-
-    @property
-    def five_by_two(self) -> bool:
-        """Whether this is Dietterich's five repetitions of two-fold cross-validation."""
-        return (self.repetitions, self.folds) == (5, 2) and self.balanced
-
-    @property
-    def ratio(self) -> float:
-        """The examples of a test part for each one of its training part."""
-        return self.n_test / self.n_train
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """All that may choose a test.
-
-    Attributes
-    ----------
-    unit : Unit
-        What there is one value of on either side.
-    paired : bool
-        Whether unit i of one side belongs to unit i of the other (same seed, same example).
-    n_baseline, n_candidate : int
-        Units of either side; equal if paired.
-    alpha : float
-        Promised rate of false positives, in (0, 1).
-    claim : Claim
-        What the hypothesis speaks of.
-    metric : str
-        For examples: the kind of a `metrics.Definition`, "accuracy", "f1", ...
-    effect : Effect or None
-        The promised effect; None for a metric without a hypothesis, which is tested two-sided.
-    direction : Direction or None
-        Which way is better; needed with an effect.
-    splits : Splits or None
-        Needed for folds.
-    """
-
-    unit: Unit
-    paired: bool
-    n_baseline: int
-    n_candidate: int
-    alpha: float
-    claim: Claim = Claim.METHOD
-    metric: str = ""
-    effect: Effect | None = None
-    direction: Direction | None = None
-    splits: Splits | None = None
-
-    @property
-    def one_sided(self) -> bool:
-        """Whether the planned null has one side (superiority, or each of equivalence's two)."""
-        return self.effect is not None and self.effect.kind is not HypothesisKind.TWO_SIDED
+MAX_COUNTED = 1_000  # units: 2**n for a million is no float, and past these the smallest p is nil
 
 
 def plan_test(design: Design) -> PlannedTest:
@@ -140,13 +62,59 @@ def plan_test(design: Design) -> PlannedTest:
     ('paired-permutation', 256, 0.0078125)
     """
     _check(design)
-    if design.unit is Unit.EXAMPLE:
-        return _plan_examples(design)
-    if design.unit is Unit.FOLD:
-        return _plan_folds(design)
-    if design.unit is Unit.DATASET:
-        return _plan_datasets(design)
-    return _plan_paired(design) if design.paired else _plan_independent(design)
+    test = next(test for test in TESTS.values() if test.suits(design))
+    resamples, exact = test.visits(design)
+    least = 0.0 if test.continuous else _least(design)
+    if resamples and not exact:
+        least = max(least, 1 / (resamples + 1))
+    metric = design.metric or "the metric"
+    return plan_as(
+        test,
+        design,
+        f"{_why(design)}{test.because.format(metric=metric)}",
+        title=test.titled(exact=exact, metric=metric, draws=resamples),
+        resamples=resamples,
+        exact=exact,
+        smallest_p=least if design.n_baseline >= test.fewest else 1.0,
+    )
+
+
+def plan_as(  # noqa: PLR0913 - the fields of a PlannedTest that differ
+    test: SignificanceTest,
+    design: Design,
+    why: str,
+    *,
+    title: str = "",
+    units: int = 0,
+    resamples: int = 0,
+    exact: bool = False,
+    smallest_p: float = 0.0,
+) -> PlannedTest:
+    """Return a test as planned for a design, or for so many units a side, such as clusters."""
+    return PlannedTest(
+        test=test.name,
+        title=title or test.title,
+        why=why,
+        n_baseline=units or design.n_baseline,
+        n_candidate=units or design.n_candidate,
+        paired=design.paired,
+        alpha=design.alpha,
+        resamples=resamples,
+        exact=exact,
+        smallest_p=smallest_p,
+    )
+
+
+def beside(plan: PlannedTest, test: SignificanceTest, title: str = "") -> PlannedTest:
+    """Return a test that stands beside a planned one, on the same values."""
+    return replace(
+        plan,
+        test=test.name,
+        title=title or test.title,
+        why=f"beside: {plan.test}",
+        resamples=0,
+        smallest_p=0.0,
+    )
 
 
 def smallest_p(n_baseline: int, n_candidate: int, *, paired: bool, one_sided: bool) -> float:
@@ -238,6 +206,12 @@ def _check(design: Design) -> None:
             expected="claim: model, or repeats with several seeds",
             next_step="gitexp run --repeats 10 --with-baseline",
         )
+    splits = design.splits
+    if design.unit is Unit.FOLD and (splits is None or min(splits.n_train, splits.n_test) <= 0):
+        raise DesignError(
+            "the sizes of the training and test parts are not recorded",
+            expected="n_train and n_test of every fold",
+        )
 
 
 def _check_alpha(alpha: float) -> None:
@@ -245,153 +219,25 @@ def _check_alpha(alpha: float) -> None:
         raise DesignError("alpha is not a rate", found=str(alpha), expected="0 < alpha < 1")
 
 
-def _plan_paired(design: Design) -> PlannedTest:
-    ways = 2**design.n_baseline
-    exact = ways <= MAX_SIGN_FLIPS
-    drawn = f"paired permutation of the mean, {FLIP_DRAWS:,} random sign flips"
-    return _planned(
-        design,
-        test="paired-permutation",
-        title="exact paired permutation of the mean" if exact else drawn,
-        why=f"{counted(design.n_baseline, 'repeat')} on both sides, joined by seed",
-        resamples=ways if exact else FLIP_DRAWS,
-        exact=exact,
-    )
-
-
-def _plan_independent(design: Design) -> PlannedTest:
-    ways = math.comb(design.n_baseline + design.n_candidate, design.n_baseline)
-    exact = ways <= MAX_ASSIGNMENTS
-    drawn = "" if exact else f", {LABEL_DRAWS:,} random assignments"
-    title = "exact permutation of the labels" if exact else "permutation of the labels"
-    repeats = counted(design.n_candidate, "repeat")
-    planned = _planned(
-        design,
-        test="permutation",
-        title=f"{title}{drawn}",
-        why=f"{design.n_baseline} and {repeats}, not joined by seed",
-        resamples=ways if exact else LABEL_DRAWS,
-        exact=exact,
-    )
-    # with equal numbers t rises with the difference of means; a single value has no spread
-    if design.n_baseline == design.n_candidate or min(design.n_baseline, design.n_candidate) == 1:
-        return planned
-    return replace(
-        planned,
-        test="studentized-permutation",
-        title=f"{title} by Welch's t{drawn}",
-        why=f"{planned.why}; unequal numbers, so that spreads may differ",
-    )
-
-
-def _plan_examples(design: Design) -> PlannedTest:
-    n = design.n_baseline
-    why = f"claim: model, {counted(n, 'example')} predicted by both sides"
-    metric = design.metric or "the metric"
-    if design.effect is not None and design.effect.margin != 0:
-        return _planned(
-            design,
-            test="bootstrap-margin",
-            title=f"paired bootstrap of {metric} against the margin, {BOOTSTRAP_DRAWS:,} resamples",
-            why=f"{why}; a margin other than zero",
-            resamples=BOOTSTRAP_DRAWS,
-            exact=False,
-            usable=n >= MIN_BOOTSTRAP_EXAMPLES,
-        )
-    if design.metric in {"accuracy", "error_rate"}:
-        return _planned(
-            design,
-            test="mcnemar",
-            title="McNemar, exact conditional binomial",
-            why=f"{why}; each of them right or wrong",
-            resamples=0,
-            exact=True,
-        )
-    return _planned(
-        design,
-        test="paired-randomization",
-        title=f"paired randomization of {metric}, {SWAP_DRAWS:,} random swaps",
-        why=f"{why}; {metric} is no mean over examples",
-        resamples=SWAP_DRAWS,
-        exact=False,
-    )
-
-
-def _plan_folds(design: Design) -> PlannedTest:
-    splits = design.splits
-    if splits is None or min(splits.n_train, splits.n_test) <= 0:
-        raise DesignError(
-            "the sizes of the training and test parts are not recorded",
-            expected="n_train and n_test of every fold",
-        )
-    times = "once" if splits.repetitions == 1 else f"{splits.repetitions} times"
-    parts = f"{splits.folds} folds, {times}" if splits.folds else f"{design.n_baseline} splits"
-    why = (
-        f"{parts}, n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}: "
-        "folds share training data"
-    )
-    five = splits.five_by_two
-    return PlannedTest(
-        test="combined-5x2cv-f" if five else "corrected-resampled-t",
-        title="combined 5 x 2 cv F (Alpaydin)" if five else "corrected resampled t (Nadeau-Bengio)",
-        why=why,
-        n_baseline=design.n_baseline,
-        n_candidate=design.n_candidate,
-        paired=True,
-        alpha=design.alpha,
-        resamples=0,
-        exact=False,
-        smallest_p=0.0,  # of a continuous distribution
-    )
-
-
-def _plan_datasets(design: Design) -> PlannedTest:
-    exact = design.n_baseline <= MAX_RANKED
-    ranked = "exact" if exact else "normal approximation"
-    planned = _planned(
-        design,
-        test="signed-rank",
-        title=f"Wilcoxon signed-rank, {ranked}",
-        why=f"{counted(design.n_baseline, 'data set')}, one value each on either side",
-        resamples=0,
-        exact=True,
-    )
-    return replace(planned, exact=exact)
-
-
-def _planned(  # noqa: PLR0913 - the fields of a PlannedTest that differ
-    design: Design,
-    *,
-    test: str,
-    title: str,
-    why: str,
-    resamples: int,
-    exact: bool,
-    usable: bool = True,
-) -> PlannedTest:
-    n_baseline, n_candidate = design.n_baseline, design.n_candidate
-    least = 1.0
-    if usable:
-        least = _least(design)
-        if not exact:
-            least = max(least, 1 / (resamples + 1))
-    return PlannedTest(
-        test=test,
-        title=title,
-        why=why,
-        n_baseline=n_baseline,
-        n_candidate=n_candidate,
-        paired=design.paired,
-        alpha=design.alpha,
-        resamples=resamples,
-        exact=exact,
-        smallest_p=least,
-    )
+def _why(design: Design) -> str:
+    """Return what of the design chose its test: the unit, and how many there are of it."""
+    n, splits = design.n_baseline, design.splits
+    if design.unit is Unit.EXAMPLE:
+        return f"claim: model, {counted(n, 'example')} predicted by both sides"
+    if design.unit is Unit.DATASET:
+        return f"{counted(n, 'data set')}, one value each on either side"
+    if design.unit is Unit.FOLD and splits is not None:
+        times = "once" if splits.repetitions == 1 else f"{splits.repetitions} times"
+        parts = f"{splits.folds} folds, {times}" if splits.folds else f"{n} splits"
+        sizes = f"n_train {splits.n_train:.6g} and n_test {splits.n_test:.6g}"
+        return f"{parts}, {sizes}: folds share training data"
+    if design.paired:
+        return f"{counted(n, 'repeat')} on both sides, joined by seed"
+    return f"{n} and {counted(design.n_candidate, 'repeat')}, not joined by seed"
 
 
 def _least(design: Design) -> float:
     """Return the p-value of the most extreme outcome, were all relabellings visited."""
-    # 2**n for a million examples is no float; past 1,000 pairs the smallest p is nil anyhow
     n = min(design.n_baseline, MAX_COUNTED) if design.paired else design.n_baseline
     m = n if design.paired else design.n_candidate
     if design.effect is not None and not design.one_sided and design.effect.margin != 0:

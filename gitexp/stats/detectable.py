@@ -16,7 +16,6 @@ from scipy.special import ndtri, stdtridf, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import pairs_needed, smallest_p
-from gitexp.stats.exampleplans import MIN_REPEATS
 from gitexp.stats.power import (
     power_paired_t_test,
     power_tost_paired,
@@ -24,6 +23,7 @@ from gitexp.stats.power import (
     sample_size_mcnemar,
 )
 from gitexp.stats.roots import bracket, crossing
+from gitexp.stats.tests import MIN_REPEATS
 from gitexp.stats.values import rate
 
 if TYPE_CHECKING:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
-from gitexp.stats import cv, hypotheses
+from gitexp.model.design import Unit
+from gitexp.stats import cv, hypotheses, tests
 from gitexp.stats.intervals import relative_interval
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ttests import limits, p_of_t
@@ -66,15 +68,13 @@ def run_on_folds(
     0.3876
     """
     old, new, splits = _checked(plan, design, baseline, candidate)
-    test: Test
-    if plan.test == "combined-5x2cv-f":
-        test = _combined_f
-    elif plan.test == "corrected-resampled-t":
-        test = _corrected_t(splits.ratio)
-    else:
-        raise DesignError("the plan is not for folds", found=plan.test)
+    test = partial(tests.function_of(plan, Unit.FOLD), ratio=splits.ratio)
     found = hypotheses.p_values(design.effect, _at_margins(design, old, new, test))
-    return found.of(plan, _statistic(plan, splits, old, new))
+    try:
+        statistic = test(old, new).statistic
+    except DesignError:  # the same scores on both sides
+        statistic = None
+    return found.of(plan, statistic)
 
 
 def beside_folds(
@@ -84,15 +84,16 @@ def beside_folds(
 
     The naive paired t test is no companion: it takes the folds for independent.
     """
-    if plan.test != "combined-5x2cv-f":
+    old, new, splits = _checked(plan, design, baseline, candidate)
+    if not splits.five_by_two:
         return ()
-    old, new, _ = _checked(plan, design, baseline, candidate)
     try:
         found = hypotheses.p_values(design.effect, _at_margins(design, old, new, _first_t))
         t = cv.five_by_two_cv_t_test(_grid(new), _grid(old)).statistic
     except DesignError:
         return ()
-    beside = replace(plan, test="5x2cv-t", title="5 x 2 cv t (Dietterich)", why="beside: F")
+    first = tests.FIVE_BY_TWO_T
+    beside = replace(plan, test=first.name, title=first.title, why="beside: F")
     return (found.of(beside, t),)
 
 
@@ -158,12 +159,20 @@ def _at_margins(design: Design, old: Values, new: Values, test: Test) -> Callabl
     return tails_at
 
 
-def _corrected_t(ratio: float) -> Test:
-    def tails(below: Values, above: Values) -> Tails:
-        mean = cv.corrected_difference(above, below, ratio)
-        return _t_tails(mean.estimate / mean.error, mean.df)
+def corrected_t(below: Values, above: Values, *, ratio: float) -> Tails:
+    """Return the tails of the corrected resampled t, see `cv.corrected_difference`."""
+    mean = cv.corrected_difference(above, below, ratio)
+    return _t_tails(mean.estimate / mean.error, mean.df)
 
-    return tails
+
+def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa: ARG001 - as above
+    """Return the tails of the combined F, which takes the side of the mean difference."""
+    found = cv.five_by_two_cv_f_test(_grid(above), _grid(below))
+    p, mean = found.p_value, float((above - below).mean())
+    if mean == 0:
+        return Tails(0.5, 0.5, p, found.statistic)
+    same, other = p / 2, 1 - p / 2
+    return Tails(*((same, other) if mean > 0 else (other, same)), p, found.statistic)
 
 
 def _first_t(below: Values, above: Values) -> Tails:
@@ -171,27 +180,8 @@ def _first_t(below: Values, above: Values) -> Tails:
     return _t_tails(found.statistic, found.df)
 
 
-def _combined_f(below: Values, above: Values) -> Tails:
-    p = cv.five_by_two_cv_f_test(_grid(above), _grid(below)).p_value
-    mean = float((above - below).mean())
-    if mean == 0:
-        return Tails(0.5, 0.5, p)
-    same, other = p / 2, 1 - p / 2
-    return Tails(same, other, p) if mean > 0 else Tails(other, same, p)
-
-
 def _t_tails(t: float, df: float) -> Tails:
-    return Tails(p_of_t(t, df, "greater"), p_of_t(t, df, "less"), p_of_t(t, df, "two-sided"))
-
-
-def _statistic(plan: PlannedTest, splits: Splits, old: Values, new: Values) -> float | None:
-    try:
-        if plan.test == "combined-5x2cv-f":
-            return cv.five_by_two_cv_f_test(_grid(new), _grid(old)).statistic
-        mean = cv.corrected_difference(new, old, splits.ratio)
-    except DesignError:
-        return None  # the same scores on both sides
-    return mean.estimate / mean.error
+    return Tails(p_of_t(t, df, "greater"), p_of_t(t, df, "less"), p_of_t(t, df, "two-sided"), t)
 
 
 def _grid(scores: Values) -> list[list[float]]:

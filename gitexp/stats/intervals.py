@@ -16,7 +16,7 @@ from scipy.special import betaincinv, ndtr, ndtri, stdtrit
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval
 from gitexp.stats import examples, pseudo
-from gitexp.stats.design import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.tests import BOOTSTRAP_DRAWS, MAX_SIGN_FLIPS, MIN_BOOTSTRAP_EXAMPLES
 from gitexp.stats.ttests import limits, paired_difference, welch_difference
 from gitexp.stats.values import finite, finite_pairs, rate
 

@@ -11,9 +11,9 @@ import numpy as np
 from scipy.special import ndtr
 
 from gitexp.stats.adjust import holm
-from gitexp.stats.design import MAX_ASSIGNMENTS
 from gitexp.stats.groups import checked
 from gitexp.stats.ranks import midranks, tie_sum
+from gitexp.stats.tests import MAX_ASSIGNMENTS
 from gitexp.stats.values import Values, resolution
 
 if TYPE_CHECKING:

@@ -31,6 +31,7 @@ class Tails:
     greater: float
     less: float
     two_sided: float
+    statistic: float | None = None  # where its size is worth being told
 
 
 def sign_flip_tails(

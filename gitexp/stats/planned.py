@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.model.design import Unit
 from gitexp.model.plan import Direction
-from gitexp.stats import examples, hypotheses, permutation
+from gitexp.stats import examples, hypotheses, tests
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
@@ -73,19 +74,13 @@ def run_on_repeats(
             found=f"{len(old)} and {len(new)} values",
             expected=f"{plan.n_baseline} and {plan.n_candidate}",
         )
-    tests = {
-        "paired-permutation": permutation.sign_flip_tails,
-        "permutation": permutation.label_tails,
-        "studentized-permutation": permutation.studentized_label_tails,
-    }
-    if plan.test not in tests:
-        raise DesignError("the plan is not for repeats", found=plan.test)
+    tails = tests.function_of(plan, Unit.REPEAT)
     hypotheses.check_share(old, design.effect)
     shifted = hypotheses.with_margin(old, new, design.effect, design.direction)
     draws = None if plan.exact else plan.resamples
 
     def tails_at(margin: float) -> Tails:
-        return tests[plan.test](*shifted(margin), draws=draws, seed=plan.seed)
+        return tails(*shifted(margin), draws=draws, seed=plan.seed)
 
     found = hypotheses.p_values(design.effect, tails_at)
     return found.of(plan, float(new.mean() - old.mean()))
@@ -124,8 +119,7 @@ def run_on_predictions(
             found=f"{int(cells.number.sum())} examples",
             expected=str(plan.n_baseline),
         )
-    if plan.test not in {"mcnemar", "paired-randomization", "bootstrap-margin"}:
-        raise DesignError("the plan is not for predictions", found=plan.test)
+    tests.expect(plan, Unit.EXAMPLE)
     old, new = examples.scores(cells, definition)
     hypotheses.check_share(np.array([old]), design.effect)
     sign = -1.0 if design.direction is Direction.MIN else 1.0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +13,13 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
 from gitexp.stats import examples, hypotheses, ranked, roc, sums, ttests
-from gitexp.stats.design import MIN_BOOTSTRAP_EXAMPLES
+from gitexp.stats.design import beside
 from gitexp.stats.exampleplans import bootstrap_draws
 from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals
 from gitexp.stats.permutation import Tails
 from gitexp.stats.scored import value
 from gitexp.stats.scorekinds import AREA, RANKED
+from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, PAIRED_T
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -119,13 +120,13 @@ def run_on_scores(plan: PlannedTest, design: Design, sides: Sides) -> Significan
     old, new = sides.both
     hypotheses.check_share(np.array([old]), design.effect)
     sign = -1.0 if design.direction is Direction.MIN else 1.0
-    if plan.test == "delong":
+    if sides.metric == AREA:
         found = hypotheses.p_values(design.effect, _area_tails(sides, design, sign))
     else:
 
         def tails_at(margin: float) -> Tails:
             if margin == 0:
-                return _swap(sides, sign, _swaps(plan), plan.seed)
+                return _swap(sides, sign, plan.resamples, plan.seed)
             shifted = hypotheses.with_margin
             many = _resample(sides, plan.resamples, plan.seed)
             low, high = shifted(*many, design.effect, design.direction)(margin)
@@ -208,20 +209,7 @@ def beside_scores(
         found = hypotheses.p_values(design.effect, tails_at)
     except DesignError:
         return ()
-    beside = replace(
-        plan,
-        test="paired-t",
-        title="paired t over the examples",
-        why=f"beside: {plan.test}",
-        resamples=0,
-        smallest_p=0.0,
-    )
-    return (found.of(beside, None),)
-
-
-def _swaps(plan: PlannedTest) -> int:
-    """Return the draws for "no difference"; a plan against a margin counts bootstrap samples."""
-    return plan.resamples if plan.test == "paired-randomization" else min(plan.resamples, 9_999)
+    return (found.of(beside(plan, PAIRED_T, f"{PAIRED_T.title} over the examples"), None),)
 
 
 def _swap(sides: Sides, sign: float, draws: int, seed: int) -> Tails:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.model.across import Family, Omnibus, Pairwise
 from gitexp.model.comparison import EffectSize, Interval
-from gitexp.stats import blocks, contingency, examples, groups, omnibus, permutation, posthoc
+from gitexp.stats import blocks, contingency, examples, groups, omnibus, permutation, posthoc, tests
 from gitexp.stats.adjust import holm
-from gitexp.stats.design import FLIP_DRAWS, MAX_SIGN_FLIPS
 from gitexp.stats.intervals import difference_interval
+from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Values
 
     Groups = Mapping[str, Sequence[float]]
@@ -75,25 +76,17 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
 
     def welch(found: Found) -> None:
         test = groups.welch_anova(values)
-        found.omnibus.append(
-            Omnibus(
-                "welch-anova", "Welch's analysis of variance", test.statistic, test.p_value,
-                test.df1, test.df2, planned=True,
-            )
-        )  # fmt: skip
+        found.omnibus.append(_whole(tests.WELCH_ANOVA, test, test.df1, test.df2, planned=True))
 
     def shuffled(found: Found) -> None:
         test = omnibus.permutation_f_test(values)
-        how = "exact" if test.exact else f"{test.relabellings - 1:,} random relabellings"
-        found.omnibus.append(
-            Omnibus("permutation-f", f"permutation F, {how}", test.statistic, test.p_value)
-        )
+        whole = tests.PERMUTATION_F
+        title = whole.titled(exact=test.exact, draws=test.relabellings - 1)
+        found.omnibus.append(Omnibus(whole.name, title, test.statistic, test.p_value))
 
     def kruskal(found: Found) -> None:
         test = groups.kruskal_wallis(values)
-        found.omnibus.append(
-            Omnibus("kruskal-wallis", "Kruskal-Wallis", test.statistic, test.p_value, test.df)
-        )
+        found.omnibus.append(_whole(tests.KRUSKAL_WALLIS, test, test.df))
 
     def dunnett(found: Found) -> None:
         control, *others = names
@@ -102,7 +95,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
             Pairwise(name, control, one.difference, None, one.p_value)
             for name, one in test.comparisons.items()
         ]
-        found.families.append(Family("dunnett", "Dunnett", BASELINE, tuple(pairs)))
+        found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
 
     def howell(found: Found) -> None:
         test = posthoc.games_howell(values, alpha=alpha)
@@ -116,7 +109,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
                 itertools.combinations(names, 2), test.comparisons.values(), strict=True
             )
         ]  # fmt: skip
-        found.families.append(Family("games-howell", "Games-Howell", ALL, tuple(pairs)))
+        found.families.append(_family(tests.GAMES_HOWELL, ALL, pairs))
 
     def dunn(found: Found) -> None:
         test = omnibus.dunn_test(values)
@@ -129,9 +122,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
                 strict=True,
             )
         ]
-        found.families.append(
-            Family("dunn", "Dunn, by ranks (1 is the smallest), Holm", ALL, tuple(pairs))
-        )
+        found.families.append(_family(tests.DUNN, ALL, pairs))
 
     def size(found: Found) -> None:
         eta = groups.eta_squared(values, alpha=alpha)
@@ -168,8 +159,8 @@ def blocked_by_seed(
         test = blocks.repeated_measures_anova(table.tolist(), names)
         found.omnibus.append(
             Omnibus(
-                "repeated-measures-anova",
-                "repeated-measures analysis of variance, Greenhouse-Geisser",
+                tests.REPEATED_ANOVA.name,
+                tests.REPEATED_ANOVA.title,
                 test.statistic,
                 test.p_value_gg,
                 test.df1 * test.epsilon_gg,
@@ -187,7 +178,7 @@ def blocked_by_seed(
             raw = [_sign_flips(table[:, i], table[:, j]) for i, j in indices]
             found.families.append(
                 Family(
-                    "paired-permutation",
+                    tests.PAIRED_PERMUTATION.name,
                     "sign flips of the pairs, Holm",
                     among,
                     tuple(
@@ -243,7 +234,7 @@ def over_datasets(
                 itertools.combinations(range(len(names)), 2), test.p_values.values(), strict=True
             )
         ]
-        found.families.append(Family("nemenyi", "Nemenyi, mean ranks", ALL, tuple(pairs)))
+        found.families.append(_family(tests.NEMENYI, ALL, pairs))
         found.critical_difference = blocks.nemenyi_critical_difference(
             len(names), len(rows), alpha=alpha
         ).critical_difference
@@ -257,9 +248,7 @@ def over_datasets(
             Pairwise(name, names[0], ranks[name] - ranks[names[0]], None, p)
             for name, p in test.holm_adjusted_p_values.items()
         ]
-        found.families.append(
-            Family("friedman-control", "mean ranks, Holm", BASELINE, tuple(pairs))
-        )
+        found.families.append(_family(tests.FRIEDMAN_CONTROL, BASELINE, pairs))
 
     made = Found()
     made.attempt(ranked, control, nemenyi)
@@ -280,9 +269,7 @@ def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
 
     def cochran(found: Found) -> None:
         test = contingency.cochran_q(truth, predictions)
-        found.omnibus.append(
-            Omnibus("cochran-q", "Cochran's Q", test.statistic, test.p_value, test.df, planned=True)
-        )
+        found.omnibus.append(_whole(tests.COCHRAN_Q, test, test.df, planned=True))
 
     def pairs(found: Found) -> None:
         for among, indices in _families(len(names)):
@@ -293,7 +280,7 @@ def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
             raw = [examples.mcnemar_tails(*counts).two_sided for counts in lone]
             found.families.append(
                 Family(
-                    "mcnemar",
+                    tests.MCNEMAR.name,
                     "McNemar, exact, Holm",
                     among,
                     tuple(
@@ -318,16 +305,31 @@ def _friedman(
     try:
         f = blocks.iman_davenport_test(rows, names, higher_is_better=higher_is_better)
     except DesignError:
-        found.omnibus.append(
-            Omnibus("friedman", "Friedman", test.statistic, test.p_value, test.df, planned=planned)
-        )
+        found.omnibus.append(_whole(tests.FRIEDMAN, test, test.df, planned=planned))
         return
-    found.omnibus.append(
-        Omnibus(
-            "iman-davenport", "Friedman, by Iman and Davenport's F", f.statistic, f.p_value,
-            f.df1, f.df2, planned=planned,
-        )
-    )  # fmt: skip
+    found.omnibus.append(_whole(tests.IMAN_DAVENPORT, f, f.df1, f.df2, planned=planned))
+
+
+class _Tested(Protocol):
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def _whole(
+    test: SignificanceTest,
+    found: _Tested,
+    df1: float | None = None,
+    df2: float | None = None,
+    *,
+    planned: bool = False,
+) -> Omnibus:
+    return Omnibus(test.name, test.title, found.statistic, found.p_value, df1, df2, planned=planned)
+
+
+def _family(test: SignificanceTest, among: str, pairs: Sequence[Pairwise]) -> Family:
+    return Family(test.name, test.title, among, tuple(pairs))
 
 
 def _families(k: int) -> list[tuple[str, list[tuple[int, int]]]]:

@@ -17,19 +17,21 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from gitexp.errors import DesignError
-from gitexp.model.comparison import Interval, PlannedTest, SignificanceResult
+from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import StoppingRule
-from gitexp.stats import hypotheses
+from gitexp.stats import hypotheses, tests
 from gitexp.stats.boundaries import crossing_probability
-from gitexp.stats.design import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS, smallest_p
+from gitexp.stats.design import plan_as, smallest_p
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.roots import crossing
+from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS
 from gitexp.stats.values import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from gitexp.model.comparison import PlannedTest
     from gitexp.model.plan import Effect, Stopping
     from gitexp.stats.design import Design
     from gitexp.stats.hypotheses import PValues
@@ -39,12 +41,6 @@ BETS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # on a difference of one root mean
 HALF = 0.5
 FAR = 1e6  # standard deviations: a few pairs refute no difference at all, and the interval is open
 FEWEST = 2  # units at the first look
-
-TITLES = {
-    StoppingRule.OBRIEN_FLEMING: "O'Brien-Fleming",
-    StoppingRule.POCOCK: "Pocock",
-    StoppingRule.ALWAYS_VALID: "always-valid",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,30 +90,22 @@ def plan_sequential(design: Design, stopping: Stopping, repeats: int) -> Planned
     apart = f"{design.n_baseline} and {design.n_candidate} repeats, not joined by seed"
     if stopping.rule is StoppingRule.ALWAYS_VALID:
         n = max(repeats, design.n_baseline)
-        return PlannedTest(
-            test="always-valid-signs",
-            title="always-valid p-value by bets on the sign of each difference",
-            why=f"{both if paired else f'{apart} but in order'}; looked at after every one",
-            n_baseline=design.n_baseline,
-            n_candidate=design.n_candidate,
-            paired=paired,
-            alpha=design.alpha,
-            resamples=0,
+        return plan_as(
+            tests.ALWAYS_VALID_SIGNS,
+            design,
+            f"{both if paired else f'{apart} but in order'}; looked at after every one",
             exact=True,
             smallest_p=min(1.0, _sides(design) * 2.0 ** -min(n, 1_000)),
         )
-    kind = "paired permutation of the mean" if paired else "permutation of the labels"
+    base = tests.PAIRED_PERMUTATION if paired else tests.PERMUTATION
+    test = tests.AT_LOOKS[stopping.rule, base.name]
     least = smallest_p(min(repeats, 1_000), min(repeats, 1_000), paired=paired, one_sided=True)
     looks = stopping.at(repeats)
-    return PlannedTest(
-        test=f"{stopping.rule.value}-{'paired-permutation' if paired else 'permutation'}",
-        title=f"{TITLES[stopping.rule]} boundary over {len(looks)} looks, {kind} at each",
-        why=f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}",
-        n_baseline=design.n_baseline,
-        n_candidate=design.n_candidate,
-        paired=paired,
-        alpha=design.alpha,
-        resamples=0,
+    return plan_as(
+        test,
+        design,
+        f"{both if paired else apart}; looks planned at {', '.join(map(str, looks))}",
+        title=test.titled(looks=len(looks)),
         exact=repeats <= math.log2(MAX_SIGN_FLIPS) if paired else False,
         smallest_p=min(1.0, _sides(design) * repeated_p(least, stopping, looks, len(looks))),
     )

@@ -9,16 +9,9 @@ import pytest
 
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
-from gitexp.stats.design import (
-    FLIP_DRAWS,
-    MAX_ASSIGNMENTS,
-    MIN_BOOTSTRAP_EXAMPLES,
-    Design,
-    Unit,
-    pairs_needed,
-    plan_test,
-)
+from gitexp.stats.design import Design, Unit, pairs_needed, plan_test
 from gitexp.stats.planned import run_on_repeats
+from gitexp.stats.tests import FLIP_DRAWS, MAX_ASSIGNMENTS, MIN_BOOTSTRAP_EXAMPLES
 
 GAIN = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
 FIVE_PERCENT = Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
+from gitexp.stats.tests import TESTS
+
 PACKAGE = Path(__file__).parents[2] / "gitexp"
 # verdicts that are to come: stopping over examples, inverted intervals, exact limits of a rate
 AWAITED = {"betting_e_process", "EProcess", "permutation_interval", "clopper_pearson_limits"}
@@ -14,6 +16,7 @@ def names_used(tree: ast.AST) -> set[str]:
     nodes = list(ast.walk(tree))
     used = {node.id for node in nodes if isinstance(node, ast.Name)}
     used |= {node.name for node in nodes if isinstance(node, ast.alias) and node.asname}
+    used |= {test.tails.rpartition(".")[2] for test in TESTS.values()}
     return used | {node.attr for node in nodes if isinstance(node, ast.Attribute)}
 
 

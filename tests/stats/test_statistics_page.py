@@ -11,7 +11,7 @@ import pytest
 from gitexp.formats import samples
 from gitexp.ops import adhoc, draft
 from gitexp.ops.designs import datasets, parts, scores
-from gitexp.stats import categories, design, exampleplans, omnibus, scored, several
+from gitexp.stats import categories, design, exampleplans, omnibus, scored, several, tests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 from tests.stats import reference
 
@@ -25,30 +25,30 @@ def folds(splits: Splits) -> Design:
 @pytest.mark.parametrize(
     "words",
     [
-        f"exact to 2^{round(math.log2(design.MAX_SIGN_FLIPS))} patterns",
-        f"then {design.FLIP_DRAWS:,} random ones",
-        f"exact to {design.MAX_ASSIGNMENTS:,} assignments, then {design.LABEL_DRAWS:,} random",
-        f"{design.SWAP_DRAWS:,} random swaps",
-        f"{design.BOOTSTRAP_DRAWS:,} resamples, from {design.MIN_BOOTSTRAP_EXAMPLES} examples on",
+        f"exact to 2^{round(math.log2(tests.MAX_SIGN_FLIPS))} patterns",
+        f"then {tests.FLIP_DRAWS:,} random ones",
+        f"exact to {tests.MAX_ASSIGNMENTS:,} assignments, then {tests.LABEL_DRAWS:,} random",
+        f"{tests.SWAP_DRAWS:,} random swaps",
+        f"{tests.BOOTSTRAP_DRAWS:,} resamples, from {tests.MIN_BOOTSTRAP_EXAMPLES} examples on",
         (
-            f"DeLong, from {exampleplans.MIN_CLASS} examples of either class "
-            f"(and {exampleplans.MIN_CLUSTERS} clusters) on"
+            f"DeLong, from {tests.MIN_CLASS} examples of either class "
+            f"(and {tests.MIN_CLUSTERS} clusters) on"
         ),
         plan_test(folds(Splits(1, 10, 90.0, 10.0))).title,
         plan_test(folds(Splits(5, 2, 50.0, 50.0, balanced=True))).title,
-        f"Wilcoxon signed-rank, exact to {design.MAX_RANKED} data sets",
-        f"(exact to {design.MAX_ASSIGNMENTS:,} assignments, then {omnibus.LABEL_DRAWS:,} random",
+        f"Wilcoxon signed-rank, exact to {tests.MAX_RANKED} data sets",
+        f"(exact to {tests.MAX_ASSIGNMENTS:,} assignments, then {omnibus.LABEL_DRAWS:,} random",
         f"A run records {samples.MOST_ROWS:,} numbers at most",
         f"{adhoc.MOST_VALUES:,} values of a metric, `--design datasets` and `compare`",
         f"`compare` {datasets.MOST} data sets",
         f"is tested with {scores.MOST_CLASSES:,} classes",
         f"`compare` tests {draft.MOST_METRICS} watched metrics",
         f"within {parts.ROPE_SHARE * 100:g} % of the baseline's mean",
-        f"crossed random factors, from {exampleplans.MIN_REPEATS} pairs on",
+        f"crossed random factors, from {tests.MIN_REPEATS} pairs on",
         f"swaps of a ranking to {exampleplans.SWAPPED_WORK:.0e} / n".replace("+0", ""),
         f"samples to {exampleplans.DRAWN_WORK:.0e} / n".replace("+0", ""),
         f"equal the reported number within {scored.SAME:.0e}".replace("e-0", "e-"),
-        f"an expected count below {categories.SMALL:g}: {design.SWAP_DRAWS:,} random tables",
+        f"an expected count below {categories.SMALL:g}: {tests.SWAP_DRAWS:,} random tables",
         f"below {design.pairs_needed(0.05)} pairs nothing is decided at\n0.05",
         f"the table of the {len(reference.TESTS)} named tests",
     ],

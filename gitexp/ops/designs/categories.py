@@ -14,20 +14,24 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.slices import Category, CategoryComparison
-from gitexp.stats import categories, sums
+from gitexp.stats import categories, sums, tests
 from gitexp.stats.contingency import chi_square_independence
-from gitexp.stats.design import SWAP_DRAWS
+from gitexp.stats.design import beside as beside_planned
+from gitexp.stats.tests import SWAP_DRAWS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.ops.designs.pairs import Guesses, Pair
     from gitexp.stats.contingency import ChiSquared, Independence
+    from gitexp.stats.tests import SignificanceTest
 
 ERRORS, PREDICTED = "errors", "y_pred"
 RIGHT = "right"
 OTHERS = "(others)"
 MOST = 100
+
+_AS_IF = ", as if of different examples"  # a test of independent samples, beside
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,7 @@ def compare(
     np.add.at(joint, (first, second), 1)
     drawn = categories.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
     plan = _plan(
-        "category-swaps",
-        f"marginal homogeneity, {SWAP_DRAWS:,} random swaps of examples",
+        tests.CATEGORY_SWAPS,
         f"{n} examples put into {k} categories by both sides",
         (n, n),
         alpha,
@@ -88,14 +91,13 @@ def compare(
     )
     plain = chi_square_independence([list(map(int, row)) for row in counts])
     beside = [
-        _beside(plan, "stuart-maxwell", "Stuart-Maxwell", categories.stuart_maxwell(joint)),
-        _beside(plan, "chi-squared", "chi-squared, as if of different examples", plain),
+        _beside(plan, tests.STUART_MAXWELL, categories.stuart_maxwell(joint)),
+        _beside(plan, tests.CHI_SQUARED, plain, _AS_IF),
     ]
     if by is not None:
         strata = _strata(first, second, by, k)
-        title = "Cochran-Mantel-Haenszel over the slices, as if of different examples"
         found = categories.mantel_haenszel_categories(strata)
-        beside.append(_beside(plan, "cochran-mantel-haenszel", title, found))
+        beside.append(_beside(plan, tests.MANTEL_HAENSZEL, found, _AS_IF))
     return CategoryComparison(
         column,
         seeds,
@@ -128,12 +130,11 @@ def compare_apart(
     plain = chi_square_independence(counts)
     sizes = len(left), len(right)
     if categories.smallest_expected(*counts) >= categories.SMALL:
-        plan = _plan("chi-squared", "chi-squared", "different examples on both sides", sizes, alpha)
+        plan = _plan(tests.CHI_SQUARED, "different examples on both sides", sizes, alpha)
         result = SignificanceResult(plan, plain.p_value, None, None, plain.statistic)
     else:
-        title = f"chi-squared, {SWAP_DRAWS:,} random tables with the same margins"
         why = f"different examples on both sides, an expected count below {categories.SMALL:g}"
-        plan = _plan("chi-squared-monte-carlo", title, why, sizes, alpha, resamples=SWAP_DRAWS)
+        plan = _plan(tests.CHI_SQUARED_DRAWN, why, sizes, alpha, resamples=SWAP_DRAWS)
         drawn = categories.dealt_categories(*counts, draws=SWAP_DRAWS, seed=0)
         result = SignificanceResult(plan, drawn.p_value, None, None, drawn.statistic)
     return CategoryComparison(column, seeds, shown, result, (), plain.cramers_v, note)
@@ -197,20 +198,21 @@ def _strata(
 
 
 def _beside(
-    plan: PlannedTest, test: str, title: str, found: ChiSquared | Independence
+    plan: PlannedTest,
+    test: SignificanceTest,
+    found: ChiSquared | Independence,
+    caveat: str = "",
 ) -> SignificanceResult:
-    planned = _plan(
-        test, title, f"beside: {plan.test}", (plan.n_baseline, plan.n_candidate), plan.alpha
-    )
-    return SignificanceResult(planned, found.p_value, None, None, found.statistic)
+    one = beside_planned(plan, test, f"{test.title}{caveat}")
+    return SignificanceResult(one, found.p_value, None, None, found.statistic)
 
 
-def _plan(  # noqa: PLR0913  the fields of a planned test that differ
-    test: str, title: str, why: str, n: tuple[int, int], alpha: float, *, resamples: int = 0
+def _plan(
+    test: SignificanceTest, why: str, n: tuple[int, int], alpha: float, *, resamples: int = 0
 ) -> PlannedTest:
     return PlannedTest(
-        test=test,
-        title=title,
+        test=test.name,
+        title=test.titled(draws=resamples),
         why=why,
         n_baseline=n[0],
         n_candidate=n[1],

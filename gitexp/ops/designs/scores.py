@@ -23,6 +23,7 @@ from gitexp.stats.examples import discordant, relevant, tabulate
 from gitexp.stats.metrics import classes, value
 from gitexp.stats.planned import run_on_predictions
 from gitexp.stats.scored import Scoring
+from gitexp.stats.tests import named
 
 MOST_CLASSES = 1_000
 MOST_COUNTS = 4_000_000  # classes times rows: 32 MB, of which resampling holds several
@@ -93,7 +94,7 @@ def compare(
 def _more(full: MetricComparison, pair: Pair) -> tuple[str, ...]:
     """Return what McNemar's test counts, and why a p-value stands without an interval."""
     found = [] if full.interval else ["no interval: too few examples for one, or none differs"]
-    if full.result is not None and full.result.plan.test == "mcnemar":
+    if full.result is not None and named(full.result.plan.test).by_discordance:
         old, new = (
             [guess == truth for guess, truth in zip(side.y_pred, pair.y_true, strict=True)]
             for side in (pair.baseline, pair.candidate)
