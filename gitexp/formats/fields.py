@@ -9,7 +9,7 @@ import enum
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeVar
 
@@ -197,16 +197,6 @@ class Fields:
         self._seen.add(key)
         return self.value.get(key)
 
-    def text_map(self, key: str) -> dict[str, str]:
-        """Read a mapping of texts; empty where the key is absent."""
-        child = self.maybe_child(key)
-        return {name: child.text(name) for name in child.names()} if child else {}
-
-    def integer_map(self, key: str) -> dict[str, int]:
-        """Read a mapping of integers; empty where the key is absent."""
-        child = self.maybe_child(key)
-        return {name: child.integer(name) for name in child.names()} if child else {}
-
     def params(self, key: str) -> dict[str, ParamValue]:
         """Read a flat mapping of parameters; empty where the key is absent."""
         child = self.maybe_child(key)
@@ -378,8 +368,3 @@ def shorten(value: Json) -> str:
     """Show a foreign value in a message, cut to a length that can be read."""
     shown = json.dumps(value, ensure_ascii=True, default=str)
     return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."
-
-
-def listed(words: Iterable[str]) -> Json:
-    """Turn texts into a JSON list."""
-    return list(words)

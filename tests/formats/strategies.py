@@ -1,58 +1,47 @@
-"""Strategies that make any value of the model, for the property tests of the formats."""
+"""Strategies that make any value of the model, for the property tests of the formats.
+
+A value is built from the same hints that the codec reads it by; the tables below hold what a field
+may be beyond its type, by its name or by the name of its class.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import enum
 import string
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_origin
 
 from hypothesis import strategies as st
 
+from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
 from gitexp.formats.enforcement import RULE_IDS
-from gitexp.model import across as a
-from gitexp.model import comparison as c
-from gitexp.model import honesty as h
-from gitexp.model import job as j
-from gitexp.model import review as v
-from gitexp.model import run as r
-from gitexp.model import slices as g
-from gitexp.model.checked import CheckedPlan
+from gitexp.model import ids
+from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.endings import Tombstone
-from gitexp.model.ids import (
-    BlobId,
-    CommitHash,
-    EnvironmentDigest,
-    EvaluationDigest,
-    InputsDigest,
-    Md5,
-    PlanDigest,
-    RunId,
-    TreeId,
-)
-from gitexp.model.order import Grade, OrderGrade
-from gitexp.model.parts import Part
+from gitexp.model.job import Job, Outcome
 from gitexp.model.plan import (
-    Amendment,
-    BaselineRef,
-    Claim,
     Direction,
     Effect,
     Guard,
     HypothesisKind,
-    OnFailed,
-    Person,
+    Plan,
     Stopping,
     StoppingRule,
 )
-from gitexp.model.posterior import Posterior
-from gitexp.model.rules import Identity, Policy, Violation, Where
-from gitexp.model.variance import VarianceShare
-from gitexp.model.verdict import Verdict
-from gitexp.model.witness import Receipt, Way
+from gitexp.model.review import Review
+from gitexp.model.rules import Identity, Policy
+from gitexp.model.run import Environment, Run, Sample
+from gitexp.model.witness import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 T = TypeVar("T")
+Values = st.SearchStrategy[object]
 
 HEX = "0123456789abcdef"
 BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
@@ -61,7 +50,6 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 words = st.text(string.ascii_letters + string.digits + "_-", min_size=1, max_size=10)
 floats = st.floats(allow_nan=False, allow_infinity=False)
 integers = st.integers(-(2**62), 2**62)
-sizes = st.integers(0, 2**50)
 small = st.integers(0, 50)
 # A dict with repeated texts is no mapping of texts, so texts are keys through `words`.
 scalars = st.none() | st.booleans() | integers | floats | texts
@@ -71,7 +59,6 @@ param_trees = st.recursive(
     lambda leaf: st.lists(leaf, max_size=3).map(tuple) | st.dictionaries(words, leaf, max_size=3),
     max_leaves=6,
 )
-flat_params = st.dictionaries(words, params, max_size=3)
 times = st.datetimes(datetime(1970, 1, 2), datetime(2200, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 - hypothesis wants naive bounds
 
 
@@ -87,208 +74,11 @@ def maybe(values: st.SearchStrategy[T]) -> st.SearchStrategy[T | None]:
     return st.none() | values
 
 
-commits = hexes(40).map(CommitHash)
+commits = hexes(40).map(ids.CommitHash)
 sha256s = hexes(64)
-environments_digests = maybe(sha256s.map(EnvironmentDigest))
-evaluations = maybe(sha256s.map(EvaluationDigest))
-md5s = st.builds(lambda name, end: Md5(name + end), hexes(32), st.sampled_from(["", ".dir"]))
-run_ids = st.text(BASE32, min_size=16, max_size=16).map(RunId)
-persons = st.builds(Person, name=texts, email=texts)
-text_maps = st.dictionaries(words, texts, max_size=3)
-
-samples = st.builds(
-    r.Sample,
-    metric=texts.filter(bool),
-    seed=st.integers(-(10**9), 10**18),
-    value=floats,
-    rep=maybe(small),
-    fold=maybe(small),
-    dataset=texts,
-    n_train=maybe(sizes),
-    n_test=maybe(sizes),
-)
-sample_lists = st.lists(
-    samples, max_size=8, unique_by=lambda s: (s.metric, s.seed, s.rep, s.fold, s.dataset)
-)
-outputs = st.builds(r.Output, path=texts, md5=md5s, size=sizes, nfiles=maybe(sizes))
-resources = st.builds(
-    r.Resources,
-    host=texts,
-    cpu_model=texts,
-    cpu_count=maybe(small),
-    gpu=texts,
-    threads=maybe(small),
-    wall_s=maybe(floats),
-    cpu_s=maybe(floats),
-    peak_memory_bytes=maybe(sizes),
-    variables=text_maps,
-)
-seed_maps = st.dictionaries(words, integers, max_size=2)
-repeats = st.builds(
-    r.Repeat,
-    seed=integers,
-    state=st.sampled_from(r.RepeatState),
-    reason=texts,
-    stage=texts,
-    exit_code=maybe(small),
-    log_tail=texts,
-    attempt=st.integers(1, 9),
-    started_at=maybe(times),
-    ended_at=maybe(times),
-    environment=environments_digests,
-    links=texts,
-    evaluation=evaluations,
-    evaluation_basis=texts,
-    snapshot=st.booleans(),
-    resources=resources,
-    outputs=tuples(outputs),
-    warnings=tuples(texts),
-    made=st.one_of(st.just(""), sha256s),
-    seeds=seed_maps,
-)
-runs = st.builds(
-    r.Run,
-    id=run_ids,
-    origin=st.sampled_from(r.Origin),
-    source=st.builds(
-        r.Source,
-        commit=commits,
-        tree=hexes(40).map(TreeId),
-        branch=texts,
-        overrides=flat_params,
-        swaps=st.dictionaries(st.sampled_from(["params", "data", "code"]), commits),
-        config=maybe(hexes(40).map(BlobId)),
-    ),
-    inputs=sha256s.map(InputsDigest),
-    plan=maybe(st.builds(r.PlanRef, name=texts, digest=sha256s.map(PlanDigest))),
-    group=texts,
-    engine=texts,
-    author=persons,
-    started_at=times,
-    ended_at=times,
-    seeds=tuples(integers),
-    committed_seed=integers,
-    repeats=tuples(repeats, 2),
-    params=flat_params,
-    program=texts,
-    sample_rows=small,
-    samples_sha256=sha256s,
-    command=texts,
-    call=texts,
-    warnings=tuples(texts),
-    fixed_seeds=seed_maps,
-)
-environments = st.builds(
-    r.Environment,
-    implementation=texts,
-    python=texts,
-    abi=texts,
-    platform=texts,
-    libc=texts,
-    distributions=tuples(
-        st.builds(r.Distribution, name=texts, version=texts, fingerprint=texts, path=texts)
-    ),
-)
 paths = st.lists(words, min_size=1, max_size=3).map("/".join)
-predictions = st.builds(
-    Predictions,
-    path=paths,
-    id=words,
-    y_true=words,
-    y_pred=words,
-    positive=maybe(texts),
-    cluster=maybe(texts),
-)
-stages = st.builds(
-    j.Stage,
-    name=texts,
-    commands=tuples(texts),
-    wdir=texts,
-    deps=tuples(texts),
-    params=tuples(st.builds(j.StageParams, file=texts, keys=tuples(texts))),
-    outs=tuples(
-        st.builds(
-            j.StageOut,
-            path=texts,
-            kind=st.sampled_from(j.OutKind),
-            cache=st.booleans(),
-            persist=st.booleans(),
-            push=st.booleans(),
-            remote=texts,
-        )
-    ),
-    frozen=st.booleans(),
-    always_changed=st.booleans(),
-    spelled=text_maps,
-    listed=st.booleans(),
-)
 param_keys = st.builds(ParamKey, file=st.just("params.yaml") | paths, key=words)
-jobs = st.builds(
-    j.Job,
-    run=run_ids,
-    label=texts,
-    attempt=st.integers(1, 9),
-    seed=integers,
-    commit=commits,
-    tree=hexes(40).map(TreeId),
-    project=texts,
-    slots=tuples(texts),
-    stages=tuples(stages, 2),
-    python=texts,
-    import_paths=tuples(texts),
-    edits=st.dictionaries(param_keys, params, max_size=2),
-    seed_arg=maybe(texts),
-    given=tuples(st.builds(j.Given, path=texts, md5=md5s, expect=texts, isexec=st.booleans())),
-    links=tuples(st.builds(j.LinkedPath, path=texts, target=texts)),
-    metrics=tuples(texts),
-    predictions=maybe(predictions),
-    curves=tuples(texts),
-    evaluation=tuples(texts),
-    data_pointers=tuples(texts),
-    keep=tuples(texts),
-    cache_dir=texts,
-    cache_types=tuples(texts),
-    repository=texts,
-    timeout_s=maybe(floats),
-    variables=text_maps,
-    expect_metrics=tuples(texts),
-)
-file_hashes = st.builds(
-    j.FileHash, path=texts, md5=md5s, size=sizes, nfiles=maybe(sizes), isexec=st.booleans()
-)
-records = st.builds(
-    j.StageRecord,
-    name=texts,
-    commands=tuples(texts),
-    deps=tuples(file_hashes),
-    params=st.dictionaries(words, st.dictionaries(words, param_trees, max_size=2), max_size=2),
-    outs=tuples(file_hashes),
-)
-outcomes = st.builds(
-    j.Outcome,
-    run=run_ids,
-    attempt=st.integers(1, 9),
-    seed=integers,
-    state=st.sampled_from(r.RepeatState),
-    reason=texts,
-    stage=texts,
-    exit_code=maybe(small),
-    log_tail=texts,
-    started_at=times,
-    ended_at=times,
-    environment=maybe(environments),
-    resources=resources,
-    links=texts,
-    evaluation=evaluations,
-    evaluation_basis=texts,
-    samples=tuples(samples),
-    outputs=tuples(outputs),
-    stages=tuples(records, 2),
-    kept=tuples(st.builds(j.KeptFile, path=texts, file=texts, executable=st.booleans())),
-    warnings=tuples(texts),
-    patched=tuples(texts),
-)
-
+rates = st.floats(1e-300, 1.0)
 margins = st.floats(-1e6, 1e6).map(lambda x: x + 0.0)
 effects = st.one_of(
     st.builds(
@@ -313,387 +103,118 @@ guards = st.builds(
     margin=margins,
     relative=st.booleans(),
 )
-plans = st.builds(
-    plan_format.make,
-    name=words,
-    branch=texts,
-    objective=texts,
-    hypothesis=texts,
-    claim=st.sampled_from(Claim),
-    metric=texts,
-    direction=st.sampled_from(Direction),
-    effect=effects,
-    alpha=st.floats(0.001, 0.5, exclude_max=True),
-    repeats=st.integers(1, 99),
-    guards=tuples(guards),
-    baseline=st.builds(BaselineRef, name=texts, commit=commits),
-    evaluation=tuples(texts),
-    author=persons,
-    created_at=times,
-    formerly=tuples(words),
-    stopping=st.none() | st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID)),
-    on_failed=st.sampled_from(OnFailed),
-    amended=tuples(
-        st.builds(
-            Amendment,
-            digest=sha256s.map(PlanDigest),
-            why=texts.filter(str.strip),
-            by=persons,
-            at=times,
-            old=st.dictionaries(words, params, max_size=2),
-        )
-    ),
-)
 
-tombstones = st.builds(
-    Tombstone,
-    experiment=words,
-    branch=texts,
-    words=texts,
-    tip=commits,
-    tree=hexes(40).map(TreeId),
-    inputs=st.none() | sha256s.map(InputsDigest),
-    source=st.none() | commits,
-    author=persons,
-    removed_at=times,
-)
+# What a type may be.
+TYPES: dict[object, Values] = {
+    str: texts,
+    int: integers,
+    float: floats,
+    bool: st.booleans(),
+    datetime: times,
+    ids.CommitHash: commits,
+    ids.TreeId: hexes(40),
+    ids.BlobId: hexes(40),
+    ids.Md5: st.builds(str.__add__, hexes(32), st.sampled_from(["", ".dir"])),
+    ids.RunId: st.text(BASE32, min_size=16, max_size=16),
+    ids.InputsDigest: sha256s,
+    ids.EnvironmentDigest: sha256s,
+    ids.PlanDigest: sha256s,
+    ids.EvaluationDigest: sha256s,
+    ids.ParamValue: params,
+    ids.ParamTree: param_trees,
+    ParamKey: param_keys,
+    Effect: effects,
+    Guard: guards,
+}
+# What a field may be beyond its type, by "Class.field", or by "field" in every class.
+FIELDS: dict[str, Values] = {
+    **dict.fromkeys(("exit_code", "cpu_count", "threads", "planned_repeats", "needed"), small),
+    **dict.fromkeys(("budget", "rep", "fold", "n_train", "n_test", "nfiles"), small),
+    **dict.fromkeys(("p_value", "p_support", "p_refute", "p_adjusted", "smallest_p"), rates),
+    **dict.fromkeys(("p_refute_adjusted", "best_p", "worst_p", "power", "inflation"), rates),
+    "attempt": st.integers(1, 9),
+    "peak_memory_bytes": st.integers(0, 2**50),
+    "confidence": st.floats(0.5, 0.999),
+    "samples_sha256": sha256s,
+    "Repeat.made": st.just("") | sha256s,
+    "Source.swaps": st.dictionaries(st.sampled_from(["params", "data", "code"]), commits),
+    "Side.runs": tuples(st.text(BASE32, min_size=16, max_size=16)),
+    "Tombstone.experiment": words,
+    "Sample.metric": texts.filter(bool),
+    "Sample.seed": st.integers(-(10**9), 10**18),
+    "Predictions.path": paths,
+    "PlannedTest.alpha": rates,
+    "PlannedTest.seed": st.integers(0, 2**50),
+    "Where.commit": st.just("") | commits,
+    "Violation.rule": st.sampled_from(RULE_IDS),
+    "Violation.policy": st.sampled_from([Policy.ERROR, Policy.WARN]),
+    "Plan.name": words,
+    "Plan.formerly": tuples(words),
+    "Plan.alpha": st.floats(0.001, 0.5, exclude_max=True),
+    "Plan.repeats": st.integers(1, 99),
+    "Plan.stopping": maybe(st.builds(Stopping, rule=st.just(StoppingRule.ALWAYS_VALID))),
+    "Amendment.why": texts.filter(str.strip),
+}
+# How a class is made, where not by its own name; fields that are left out are None here.
+MAKERS: dict[type, Callable[..., object]] = {Plan: plan_format.make}
+LEFT_OUT = {"Plan.digest"}
 
-receipts = st.builds(
-    Receipt,
-    way=st.sampled_from(Way),
-    plan=sha256s.map(PlanDigest),
-    commit=commits,
-    by=persons,
-    remote=texts,
-    url=texts,
-    ref=texts,
-    said=texts,
-)
 
-rates = st.floats(1e-300, 1.0)
-intervals = st.builds(
-    c.Interval,
-    low=maybe(floats),
-    high=maybe(floats),
-    confidence=st.floats(0.5, 0.999),
-    method=texts,
+def of(kind: type[T]) -> st.SearchStrategy[T]:
+    """Return what makes values of a class."""
+    if kind not in TYPES:
+        given = {
+            field.name: _field(kind, field.name)
+            for field in dataclasses.fields(cast("type", kind))
+            if f"{kind.__name__}.{field.name}" not in LEFT_OUT
+        }
+        TYPES[kind] = st.builds(MAKERS.get(kind, kind), **given)
+    return cast("st.SearchStrategy[T]", TYPES[kind])
+
+
+def _field(kind: type, name: str) -> Values:
+    hint = codec.hints(kind)[name]
+    optional = type(None) in get_args(hint) and hint not in TYPES
+    found = FIELDS.get(f"{kind.__name__}.{name}", FIELDS.get(name))
+    least = codec.shape_of(kind).least.get(name)
+    if found is None:
+        found = _hint(hint) if least is None else st.integers(least, least + 50)
+    return maybe(found) if optional else found
+
+
+def _hint(hint: object) -> Values:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if hint in TYPES:
+        return TYPES[hint]
+    if type(None) in arguments:
+        (some,) = (item for item in arguments if item is not type(None))
+        return _hint(some)
+    if origin is Mapping:
+        names = words if arguments[0] is str else _hint(arguments[0])
+        return st.dictionaries(names, _hint(arguments[1]), max_size=2)
+    if origin is tuple and arguments[-1] is not ...:
+        return st.tuples(*map(_hint, arguments))
+    if origin is tuple:
+        return tuples(_hint(arguments[0]), 2 if dataclasses.is_dataclass(arguments[0]) else 3)
+    assert isinstance(hint, type)
+    return st.sampled_from(hint) if issubclass(hint, enum.Enum) else of(hint)
+
+
+samples = of(Sample)
+sample_lists = st.lists(
+    samples, max_size=8, unique_by=lambda s: (s.metric, s.seed, s.rep, s.fold, s.dataset)
 )
-results = st.builds(
-    c.SignificanceResult,
-    plan=st.builds(
-        c.PlannedTest,
-        test=texts,
-        title=texts,
-        why=texts,
-        n_baseline=small,
-        n_candidate=small,
-        paired=st.booleans(),
-        alpha=rates,
-        resamples=sizes,
-        exact=st.booleans(),
-        smallest_p=rates,
-        seed=sizes,
-    ),
-    p_value=rates,
-    p_support=maybe(rates),
-    p_refute=maybe(rates),
-    statistic=maybe(floats),
-)
-values = tuples(st.tuples(integers, floats))
-metrics = st.builds(
-    c.MetricComparison,
-    metric=texts,
-    direction=maybe(st.sampled_from(Direction)),
-    role=st.sampled_from(c.Role),
-    n_baseline=small,
-    n_candidate=small,
-    mean_baseline=floats,
-    mean_candidate=floats,
-    sd_baseline=maybe(floats),
-    sd_candidate=maybe(floats),
-    difference=floats,
-    relative=maybe(floats),
-    interval=maybe(intervals),
-    relative_interval=maybe(intervals),
-    effects=tuples(
-        st.builds(c.EffectSize, name=texts, estimate=floats, interval=maybe(intervals)), 1
-    ),
-    result=maybe(results),
-    beside=tuples(results, 1),
-    p_adjusted=maybe(rates),
-    baseline_values=values,
-    candidate_values=values,
-    broken=st.booleans(),
-    notes=tuples(texts),
-    posteriors=tuples(
-        st.builds(
-            Posterior,
-            method=texts,
-            rope=floats,
-            rope_why=texts,
-            below=floats,
-            within=floats,
-            above=floats,
-        ),
-        1,
-    ),
-    parts=tuples(
-        st.builds(
-            Part,
-            seed=maybe(integers),
-            rep=maybe(integers),
-            fold=maybe(integers),
-            dataset=texts,
-            n_train=maybe(integers),
-            n_test=maybe(integers),
-            baseline=floats,
-            candidate=floats,
-        ),
-        1,
-    ),
-    variance=maybe(
-        st.builds(
-            VarianceShare,
-            repeats=st.integers(1, 99),
-            examples=st.integers(1, 99),
-            standard_error=floats,
-            seeds_share=floats,
-            examples_share=floats,
-            rest_share=floats,
-        )
-    ),
-)
-sides = st.builds(
-    c.Side,
-    name=texts,
-    commit=commits,
-    inputs=sha256s.map(InputsDigest),
-    environment=environments_digests,
-    evaluation=evaluations,
-    runs=tuples(run_ids),
-    seeds=tuples(integers),
-    failed=small,
-    wall_s=floats,
-    source_lost=st.booleans(),
-)
-across = st.builds(
-    a.Across,
-    names=tuples(texts),
-    metrics=tuples(
-        st.builds(
-            a.AcrossMetric,
-            metric=texts,
-            direction=maybe(st.sampled_from(Direction)),
-            design=texts,
-            alpha=floats,
-            groups=tuples(
-                st.builds(a.Group, name=texts, n=small, mean=floats, rank=maybe(floats)), 1
-            ),
-            omnibus=tuples(
-                st.builds(
-                    a.Omnibus,
-                    test=texts,
-                    title=texts,
-                    statistic=floats,
-                    p_value=rates,
-                    df1=maybe(floats),
-                    df2=maybe(floats),
-                    planned=st.booleans(),
-                ),
-                1,
-            ),
-            families=tuples(
-                st.builds(
-                    a.Family,
-                    test=texts,
-                    title=texts,
-                    among=texts,
-                    pairs=tuples(
-                        st.builds(
-                            a.Pairwise,
-                            first=texts,
-                            second=texts,
-                            difference=floats,
-                            interval=maybe(intervals),
-                            p_value=rates,
-                        ),
-                        1,
-                    ),
-                ),
-                1,
-            ),
-            sizes=tuples(
-                st.builds(c.EffectSize, name=texts, estimate=floats, interval=maybe(intervals)), 1
-            ),
-            critical_difference=maybe(floats),
-            notes=tuples(texts),
-        ),
-        1,
-    ),
-    reason=texts,
-)
-comparisons = st.builds(
-    c.Comparison,
-    baseline=sides,
-    candidate=sides,
-    plan=maybe(plans),
-    claim=st.sampled_from(Claim),
-    effect=maybe(effects),
-    verdict=maybe(st.sampled_from(Verdict)),
-    headline=texts,
-    reasons=tuples(texts),
-    metrics=tuples(metrics, 2),
-    changes=tuples(st.builds(c.Change, kind=texts, what=texts, baseline=texts, candidate=texts)),
-    unused=tuples(st.builds(c.Unused, why=texts, run=texts, where=texts, seeds=tuples(integers))),
-    warnings=tuples(texts),
-    looks=small,
-    planned_repeats=maybe(small),
-    pairs=small,
-    next_step=texts,
-    compared_at=times,
-    program=texts,
-    adjustment=texts,
-    order=maybe(
-        st.builds(OrderGrade, grade=st.sampled_from(Grade), why=texts, time=st.none() | times)
-    ),
-    detectable=maybe(
-        st.builds(
-            h.Detectable,
-            distance=floats,
-            relative=maybe(floats),
-            power=rates,
-            units=small,
-            unit=texts,
-            spread=floats,
-            promised=maybe(floats),
-            needed=maybe(small),
-        )
-    ),
-    missing=maybe(
-        st.builds(
-            h.Missing,
-            policy=st.sampled_from(OnFailed),
-            baseline=tuples(integers),
-            candidate=tuples(integers),
-            best=texts,
-            worst=texts,
-            best_p=maybe(rates),
-            worst_p=maybe(rates),
-        )
-    ),
-    selection=maybe(
-        st.builds(
-            h.Selection,
-            configurations=st.integers(1, 99),
-            how=texts,
-            fresh=st.booleans(),
-            inflation=rates,
-        )
-    ),
-    ledger=maybe(
-        st.builds(
-            h.Ledger,
-            evaluation=tuples(sha256s.map(EvaluationDigest)),
-            experiments=tuples(texts),
-            budget=maybe(small),
-        )
-    ),
-    across=maybe(across),
-    slices=maybe(
-        st.builds(
-            g.SliceComparison,
-            column=texts,
-            metrics=tuples(texts),
-            slices=tuples(
-                st.builds(
-                    g.Slice,
-                    value=texts,
-                    examples=small,
-                    metric=texts,
-                    comparison=maybe(metrics),
-                    p_adjusted=maybe(rates),
-                    p_refute_adjusted=maybe(rates),
-                    note=texts,
-                ),
-                1,
-            ),
-            family=small,
-            hidden=small,
-            least=small,
-        )
-    ),
-    categories=maybe(
-        st.builds(
-            g.CategoryComparison,
-            column=texts,
-            seeds=st.tuples(integers, integers),
-            categories=tuples(
-                st.builds(g.Category, name=texts, baseline=small, candidate=small), 1
-            ),
-            result=maybe(results),
-            beside=tuples(results, 1),
-            cramers_v=maybe(floats),
-            note=texts,
-        )
-    ),
-)
-conclusions = st.builds(
-    c.Conclusion,
-    experiment=texts,
-    verdict=maybe(st.sampled_from(Verdict)),
-    words=texts,
-    comparison=comparisons,
-    author_name=texts,
-    author_email=texts,
-    concluded_at=times,
-)
-ends = st.builds(v.End, name=texts, commit=commits)
-places = st.builds(Where, commit=st.just("") | commits, path=texts, branch=texts)
-reviews = st.builds(
-    v.Review,
-    base=ends,
-    head=ends,
-    branch=texts,
-    commits=small,
-    violations=tuples(
-        st.builds(
-            Violation,
-            rule=st.sampled_from(RULE_IDS),
-            policy=st.sampled_from([Policy.ERROR, Policy.WARN]),
-            message=texts,
-            where=places,
-            next_step=texts,
-        )
-    ),
-    experiments=tuples(
-        st.builds(
-            v.ReviewedExperiment,
-            plan=st.builds(
-                CheckedPlan,
-                name=texts,
-                digest=sha256s.map(PlanDigest),
-                amended=small,
-                runs=small,
-                order=st.builds(
-                    OrderGrade, grade=st.sampled_from(Grade), why=texts, time=maybe(times)
-                ),
-            ),
-            hypothesis=texts,
-            comparison=maybe(comparisons),
-            problem=texts,
-            next_step=texts,
-            behind=maybe(st.builds(v.Behind, commits=small, other_inputs=maybe(st.booleans()))),
-            recorded_by=tuples(
-                st.builds(v.RecordedBy, who=texts, runs=st.integers(1, 9), seeds=tuples(integers))
-            ),
-            concluded=maybe(texts),
-        ),
-        1,
-    ),
-    notes=tuples(texts),
-    reviewed_at=times,
-    program=texts,
-)
+predictions = of(Predictions)
+runs = of(Run)
+environments = of(Environment)
+jobs = of(Job)
+outcomes = of(Outcome)
+plans = of(Plan)
+tombstones = of(Tombstone)
+receipts = of(Receipt)
+comparisons = of(Comparison)
+conclusions = of(Conclusion)
+reviews = of(Review)
 configs = st.builds(
     lambda config, pipeline, command: (
         ProjectConfig(**{**config, "pipeline": None, "targets": (), "command": command})

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from functools import cache, partial
 from importlib.resources import files
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast, get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
@@ -21,7 +23,8 @@ from gitexp.formats import (
     plan,
     samples,
 )
-from gitexp.formats.text import json_dumps, json_loads, yaml_loads
+from gitexp.formats.shapes import SHAPES
+from gitexp.formats.text import json_dumps, json_loads, yaml_dumps, yaml_loads
 from gitexp.formats.versions import NEWEST
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.endings import Tombstone
@@ -32,6 +35,8 @@ from gitexp.model.witness import Receipt
 from tests.formats import strategies
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from gitexp.formats.jsontext import Json
     from gitexp.model.config import ProjectConfig
     from gitexp.model.run import Sample
@@ -53,7 +58,7 @@ RECORDS: dict[str, tuple[Format, st.SearchStrategy[object]]] = {
     "environment": (of(Environment), strategies.environments),
     "job": (of(Job), strategies.jobs),
     "outcome": (of(Outcome), strategies.outcomes),
-    "plan": (plan, strategies.plans),
+    "plan": (cast("Format", plan), strategies.plans),
     "review": (of(Review), strategies.reviews),
     "run": (of(Run), strategies.runs),
     "tombstone": (of(Tombstone), strategies.tombstones),
@@ -152,6 +157,18 @@ def test_something_else_is_refused(kind: str, value: Json) -> None:
     assert "the file" in caught.value.where
 
 
+NEVER = [[{"a": 1}]]  # is right nowhere
+
+
+def places(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of every value within a document."""
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else items:
+        if key != "$schema":
+            yield (*path, key)
+            yield from places(item, (*path, key))
+
+
 def refusal(form: Format, data: bytes) -> BadFormatError | None:
     """Return the error with which a file is refused, or None where it is read."""
     try:
@@ -165,23 +182,50 @@ def refusal(form: Format, data: bytes) -> BadFormatError | None:
 def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
     """No value of another kind in any field ends in anything but our own error."""
     form, values = RECORDS[kind]
-    odd = st.sampled_from([None, 7, -1, "x", [], {}, [3], {"a": None}, True, 1e300])
+    written = yaml_dumps if kind in YAML_KINDS else json_dumps
+    odd = st.sampled_from([None, 7, -1, "x", [], {}, [3], {"a": None}, True, 1e300, NEVER])
 
     @settings(
-        max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), database=None
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        database=None,
+        phases=[Phase.generate],  # a smaller record says no more, and takes minutes to find
     )
     @given(values, st.data())
     def check(value: object, data: st.DataObject) -> None:
-        fields = parsed(kind, form.dump(value))
-        assert isinstance(fields, dict)
-        key = data.draw(st.sampled_from([key for key in fields if key != "$schema"]))
-        fields[key] = data.draw(odd)
-        error = refusal(form, json_dumps(fields))
+        fields = json.loads(json.dumps(parsed(kind, form.dump(value)), default=dict))
+        path = data.draw(st.sampled_from(list(places(fields))))
+        at = fields
+        for key in path[:-1]:
+            at = at[key]
+        at[path[-1]] = data.draw(odd)
+        error = refusal(form, written(fields))
         if error is not None:
             assert error.where.startswith("the file")
             assert error.expected
+        if at[path[-1]] is NEVER and path[0] != "stages":  # whose parameters may be anything
+            assert error is not None
+            text = ".".join(key if isinstance(key, str) else f"[{key}]" for key in path)
+            assert f"the file: {text.replace('.[', '[')}".startswith(error.where)
 
     check()
+
+
+def test_a_shape_names_classes_and_fields_that_there_are() -> None:
+    kinds: dict[str, set[str]] = {}
+    todo: list[object] = [Run, Environment, Job, Outcome, Conclusion, Tombstone, Receipt, Review]
+    while todo:
+        kind = todo.pop()
+        todo += get_args(kind)
+        if isinstance(kind, type) and is_dataclass(kind) and kind.__name__ not in kinds:
+            kinds[kind.__name__] = {field.name for field in dataclass_fields(kind)}
+            todo += codec.hints(kind).values()
+    for name, shape in SHAPES.items():
+        lists = (shape.sparse, shape.lacking, shape.needed, shape.blank, shape.as_is, shape.flat)
+        tables = (shape.keys, shape.least, shape.reads, shape.writes)
+        named = {*" ".join(lists).split(), *(key for table in tables for key in table)}
+        assert named <= kinds[name], name
 
 
 def test_a_bad_value_says_file_key_path_found_and_expected() -> None:
