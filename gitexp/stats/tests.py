@@ -46,12 +46,6 @@ NOUNS = {
     Unit.FOLD: "fold",
     Unit.DATASET: "data set",
 }
-UNITS = {
-    Unit.REPEAT: "repeats",
-    Unit.EXAMPLE: "predictions",
-    Unit.FOLD: "folds",
-    Unit.DATASET: "data sets",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -349,16 +343,10 @@ def named(name: str) -> SignificanceTest:
 
 
 def expect(plan: PlannedTest, unit: Unit) -> SignificanceTest:
-    """Return a plan's test.
-
-    Raises
-    ------
-    DesignError
-        If it counts other units.
-    """
+    """Return a plan's test, which has to count such units; else raise `DesignError`."""
     test = named(plan.test)
     if test.unit is not unit:
-        raise DesignError(f"the plan is not for {UNITS[unit]}", found=plan.test)
+        raise DesignError(f"the plan is not for {unit.value}s", found=plan.test)
     return test
 
 
@@ -372,6 +360,6 @@ def function_of(plan: PlannedTest, unit: Unit) -> Callable[..., Tails]:
     """
     module, dot, name = expect(plan, unit).tails.partition(".")
     if not dot:
-        raise DesignError(f"the plan is not for {UNITS[unit]}", found=plan.test)
+        raise DesignError(f"{plan.test} is not run on values alone")
     found: Callable[..., Tails] = getattr(importlib.import_module(f"gitexp.stats.{module}"), name)
     return found

@@ -1,4 +1,9 @@
-"""Every reference case gives the published numbers, within the tolerance that it states."""
+"""Every reference case gives the published numbers, within the tolerance that it states.
+
+The way in for cases from elsewhere is this file, `python -m pytest tests/stats/test_corpus.py
+--corpus DIR` or `GITEXP_STATS_CORPUS=DIR`; from Python, in a checkout, it is `run(name, input)` of
+`tests.stats.reference`. No module of `gitexp.stats` is one: that room is not public.
+"""
 
 from __future__ import annotations
 
