@@ -51,6 +51,29 @@ _ELSEWHERE = re.compile(  # another program, but for what only looks
     r"\b(subprocess\.\w+|os\.system|popen)\((?!\s*\[?\s*f?[\"'](git|nvidia-smi|pip)\b"
     r"|\s*\[\s*sys\.executable)"
 )
+# What trains or draws, if it has chance in it; what a file may give in its place.
+_ACTS = re.compile(
+    r"(^|\.)(fit(_\w+)?|partial_fit|train(_on_batch)?|step|learn|rvs|random|randn?|randint|integers"
+    r"|(standard_)?normal|gauss|uniform|choices?|permut\w+|shuffle)$|^torch\.nn\.[A-Z]"
+)
+_OF_FILE = re.compile(r"(^|[._])(loads?|load_model|read_pickle)$")
+_READS = re.compile(r"(^|[._])(load|read)_?\w*$|(exists|is_?file|open|fromfile)$")
+_WRAPS = re.compile(
+    r"^(clone|cross_\w+|\w+_curve|(make_)?[pP]ipeline|RFE)$|Search|Bagg|Voti|Stack|Boost"
+)
+# What is in doubt where no repeat differs, and what to write.
+_HANDED: Final = (
+    "may hand on a seed that stands fixed, which its text does not show",
+    "write out what is handed on, with its seed",
+)
+_HIDDEN: Final = (
+    "trains or draws by what a file holds, with a seed that no text shows",
+    "make it anew, or give it that of the repeat: set_params(random_state=...)",
+)
+_PASSED_BY: Final = (
+    "is left out where a file has its result, which is one draw",
+    "do it in each repeat, without the file",
+)
 # What may make the same of all seeds.
 _BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
 _MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
@@ -95,6 +118,7 @@ class Scripts:
         default_factory=lambda: defaultdict(list)
     )
     _own: dict[str, list[ast.arguments]] = field(default_factory=dict)
+    _bodies: dict[str, list[ast.AST]] = field(default_factory=lambda: defaultdict(list))
     _aside: set[int] = field(default_factory=set)  # what gives no value where a seed is given
     _imported: dict[str, str] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)  # parameters that a call in the text need not give
@@ -124,6 +148,7 @@ class Scripts:
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
+        self._bodies[own.name].append(own)
         if isinstance(own, ast.ClassDef):  # fields of a dataclass, which a call may give
             fields = [n for n in own.body if isinstance(n, ast.AnnAssign) and n.value is not None]
             names = [ast.arg(_key(each.target)) for each in fields]
@@ -181,21 +206,112 @@ class Scripts:
             if isinstance(node, ast.Call | ast.Dict) and name not in self._own
         )
 
-    def unclear(self) -> Iterator[tuple[str, int]]:
-        """Yield where a seed may get in unseen: file and line.
+    def unclear(self) -> Iterator[tuple[str, int, tuple[str, str]]]:
+        """Yield where one draw may get in unseen: file, line, why, and what to write.
 
         Each key, keyword and attribute that is named like a seed is looked at where it gets its
-        value. What is left is what has no name in the text.
+        value. What is left is what has no name in the text, and what comes out of a file.
         """
         for path, tree in self.trees.items():
             modules = imported(tree)
             for node in ast.walk(tree):
                 if isinstance(node, ast.Call) and not self._is_clear(node, modules):
-                    yield path, node.lineno
+                    yield path, node.lineno, _HANDED
+                if isinstance(node, ast.Call) and self._is_hidden(path, node):
+                    yield path, node.lineno, _HIDDEN
                 handed = node.value if isinstance(node, ast.Assign) else None
                 passed = node.args if isinstance(node, ast.Call) else [handed]
                 if any(self._is_seeder(each) for each in passed if each is not None):
-                    yield path, passed[0].lineno  # type: ignore[union-attr]
+                    yield path, passed[0].lineno, _HANDED  # type: ignore[union-attr]
+                for given, instead in self._detours(node):
+                    if self._does(_READS, given) and self._does(_ACTS, instead):
+                        yield path, node.lineno, _PASSED_BY  # type: ignore[attr-defined]
+
+    def _does(self, what: re.Pattern[str], nodes: Sequence[ast.AST]) -> bool:
+        """Whether something is called in some nodes, or in the functions that they call."""
+        rest, seen = list(nodes), set[str]()
+        while rest:
+            for call in (e for e in ast.walk(rest.pop()) if isinstance(e, ast.Call)):
+                name = called(call, self._imported)
+                if name[-1] in self._bodies:
+                    rest += self._bodies[name[-1]] if name[-1] not in seen else ()
+                    seen.add(name[-1])
+                elif what.search(".".join(name)) or (
+                    what is _ACTS and any(SEED_NAME.search(e.arg or "") for e in call.keywords)
+                ):
+                    return True
+        return False
+
+    def _detours(self, node: ast.AST) -> Iterator[tuple[Sequence[ast.AST], Sequence[ast.AST]]]:
+        """Yield what may be taken from a file, each with what is done in its place."""
+        body = getattr(node, "body", ())
+        block: list[ast.stmt] = body if isinstance(body, list) else []
+        for number, each in enumerate(block):
+            if isinstance(each, ast.If | ast.Try) and isinstance(each.body[-1], ast.Return):
+                yield each.body, block[number + 1 :]
+        match node:
+            case ast.Try():
+                yield node.body, node.handlers
+            case ast.BoolOp(op=ast.Or(), values=[first, *others]):
+                yield [first], others
+            case ast.If() | ast.IfExp():
+                one, two = (e if isinstance(e, list) else [e] for e in (node.body, node.orelse))
+                yield from ((one, two), (two, one))
+                match node.test:
+                    case ast.UnaryOp(op=ast.Not(), operand=test):
+                        lacks = one
+                    case ast.Compare(left=test, ops=[ast.Is()]):
+                        lacks = one
+                    case ast.Compare(left=test, ops=[ast.IsNot()]) | test:
+                        lacks = two
+                found = [value for _, value in self._values.get(_key(test), ())]
+                yield found or [test], lacks
+
+    def _is_hidden(self, path: str, call: ast.Call) -> bool:
+        """Whether a call trains, or draws by, an object that was loaded as it is."""
+        name, given = called(call, self._imported), call.args[:1]
+        if isinstance(call.func, ast.Attribute) and _ACTS.search(f".{call.func.attr}"):
+            return self._is_of_file(path, call.func.value)
+        if name[-1] == "make_pipeline":
+            given = call.args
+        elif not _WRAPS.search(name[-1]):  # an optimizer
+            given = [e for e in given if isinstance(e, ast.Call) and _key(e.func) == ".parameters"]
+        given = [*given, *(e.value for e in call.keywords if "estimator" in (e.arg or ""))]
+        return any(self._is_of_file(path, part) for each in given for part in ast.walk(each))
+
+    def _is_of_file(self, path: str, node: ast.AST, above: tuple[str, ...] = ()) -> bool:
+        """Whether a value is an object out of a file, or a part of it, that is given no seed."""
+        key, at = _key(node), getattr(node, "lineno", 0)
+        if isinstance(node, ast.Call):
+            name = called(node, self._imported)
+            if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
+                return True
+            key = f"{name[-1]}()"
+        if key in above or key in self._reseeded():
+            return False
+        values = self._values.get(key, [])
+        values = [(p, v) for p, v in values if p != path or v.lineno <= at] or values
+        if any(self._is_of_file(p, value, (*above, key)) for p, value in values):
+            return True
+        inner: ast.AST | None = None
+        match node:
+            case ast.Call(args=[first, *_]) if key in {"clone()", "deepcopy()", "copy()"}:
+                inner = first
+            case ast.Call(func=ast.Attribute(value=base)) if key not in self._values:
+                inner = base
+            case ast.Attribute(value=base) | ast.Subscript(value=base) if not values:
+                inner = base
+            case ast.ListComp(elt=part):
+                inner = part
+        return inner is not None and self._is_of_file(path, inner, above)
+
+    def _reseeded(self) -> set[str]:
+        """Return the names of objects whose seed is set to that of a repeat."""
+        live = [(node, name) for _, name, node, value in self._seeds() if self._is_live(value)]
+        calls = [(e.func, name) for e, name in live if isinstance(e, ast.Call)]
+        assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
+        given = [func for func, name in calls if name == "set_params"] + assigned
+        return {_key(each.value) for each in given if isinstance(each, ast.Attribute)}
 
     def _is_seeder(self, node: ast.expr) -> bool:
         """Whether a value is a library's function that seeds, which is called elsewhere."""

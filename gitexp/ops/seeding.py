@@ -246,11 +246,10 @@ class Code:
             how, shared = self._how(tuple(places)), any(places.values())
             return Held(f"{why}: {first.line}", how, first.where, shared)
         if unclear is not None:
-            at, number = unclear
+            at, number, (why, how) = unclear
             line = reached[at].split("\n")[number - 1].strip()
             where = _where(at, number)
-            why = f"{where} may hand on a seed that stands fixed, which its text does not show"
-            return Held(f"{why}: {line}", f"in {where}, write out what is handed on, with its seed")
+            return Held(f"{where} {why}: {line}", f"in {where}, {how}")
         unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None

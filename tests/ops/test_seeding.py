@@ -432,6 +432,87 @@ def test_what_is_handed_on_in_sight_is_no_doubt(
     assert code(LIVE + use, rule, **files).held(code("print(1)\n")) is None
 
 
+LOADS = (
+    "import joblib\n{m} = joblib.load('est.joblib')\n",
+    "from joblib import load as get\n{m} = get('est.joblib')\n",
+    "import pickle\nwith open('est.pkl', 'rb') as f:\n {m} = pickle.load(f)\n",
+    "import pickle\nfrom pathlib import Path\n{m} = pickle.loads(Path('e.pkl').read_bytes())\n",
+    "import cloudpickle, pickle\n{m} = pickle.Unpickler(open('e', 'rb')).load()\n",
+    "import torch\n{m} = torch.load('net.pt', weights_only=False)\n",
+    "import numpy as np\n{m} = np.load('e.npy', allow_pickle=True).item()\n",
+    "import joblib\nd = joblib.load('bundle.pkl')\n{m} = d['model']\n",
+    "import joblib\n{m}, columns = joblib.load('bundle.pkl')\n",
+    "import joblib\ndef start(): return joblib.load('e.pkl')\n{m} = start()\n",
+    "import joblib\nmodels = [joblib.load(p) for p in ('a', 'b')]\n{m} = models[0]\n",
+)
+TRAINED = (
+    "{m}.fit(X, y)\n",
+    "f1 = {m}.set_params(n=3).fit(X, y).score(X, y)\n",
+    "def run(e):\n e.fit(X, y)\nrun({m})\n",
+    (
+        "class T:\n def __init__(self, e):\n  self.e = e\n"
+        " def go(self):\n  self.e.fit(X)\nT({m}).go()\n"
+    ),
+    "from sklearn.base import clone\nclone({m}).fit(X, y)\n",
+    "from sklearn.model_selection import cross_val_score\ncross_val_score({m}, X, y)\n",
+    "p = Pipeline([('scale', S()), ('m', {m})])\np.fit(X, y)\n",
+    "p = make_pipeline(S(), {m})\np.fit(X, y)\n",
+    "p = OneVsRest(estimator={m})\np.fit(X, y)\n",
+    "import torch\no = torch.optim.SGD({m}.parameters(), lr=0.1)\no.step()\n",
+    "{m}.train()\n",
+    "x = {m}.normal(size=3)\n",
+)
+UNTRAINED = (  # only asked, or data; or made to take the seed
+    "f1 = ({m}.predict(X) == y).mean()\n",
+    "Z = {m}.transform(X)\nr = Ridge()\nr.fit(Z, y)\n",
+    "X, y = {m}\nr = Ridge().fit(X, y)\nf1 = r.score(X, y)\n",
+    "{m}.eval()\nf1 = {m}(X).mean()\n",
+    "from sklearn.model_selection import cross_val_score\ncross_val_score(Ridge(), {m}, y)\n",
+    "{m}.set_params(random_state=seed)\n{m}.fit(X, y)\n",
+    "{m}.random_state = seed\n{m}.fit(X, y)\n",
+)
+RNG = "rng = np.random.default_rng(seed)\n"
+DREW = ("rng.normal(size=3)", "F(random_state=seed).fit(X, y)", "made()", "np.random.rand(3)")
+PASSED = (
+    "if os.path.exists('w'):\n w = np.load('w')\nelse:\n w = {}\n",
+    "if not Path('w').exists():\n np.save('w', {})\nw = np.load('w')\n",
+    "there = Path('w').is_file()\nif there:\n w = np.load('w')\nelse:\n w = {}\n",
+    "try:\n w = np.load('w')\nexcept OSError:\n w = {}\n",
+    "w = np.load('w') if os.path.isfile('w') else {}\n",
+    "def get():\n if os.path.exists('w'):\n  return np.load('w')\n return {}\nw = get()\n",
+    "def get():\n try:\n  return np.load('w')\n except OSError:\n  pass\n return {}\nw = get()\n",
+    "def old():\n return np.load('w') if have else None\nw = old()\nif w is None:\n w = {}\n",
+    "def old():\n return np.load('w') if have else None\nw = old() or {}\n",
+    "if WARM:\n w = joblib.load(WARM)\nelse:\n w = {}\n",
+)
+OPEN_WAYS = (  # nothing is drawn in a file's place
+    "if os.path.exists('c.csv'):\n X = read_csv('c')\nelse:\n X = read_csv(URL)\nw = {}\n",
+    "if not os.path.exists('d'):\n raise SystemExit('no data')\nw = {}\n",
+    "os.path.exists('out') or os.makedirs('out')\nw = {}\n",
+    "try:\n w = {}\nexcept ValueError:\n raise\n",
+    "if seed > 3:\n w = {}\nelse:\n w = 0\n",
+)
+
+
+def test_a_fixed_draw_out_of_a_file_is_doubted_where_no_repeat_differs() -> None:
+    other, wrong = code("print(1)\n"), []
+    for uses, doubted in ((TRAINED, True), (UNTRAINED, False)):
+        for load, use in ((load, use) for load in LOADS for use in uses):
+            for name in ("m", "self.m"):
+                text = LIVE + (load + use).format(m=name)
+                wrong += [text] if bool(code(text).held(other)) != doubted else []
+    assert wrong == []
+
+
+def test_a_draw_that_a_file_takes_the_place_of_is_doubted_where_no_repeat_differs() -> None:
+    other, wrong = code("print(1)\n"), []
+    for ways, doubted in ((PASSED, True), (OPEN_WAYS, False)):
+        for way, draw in ((way, draw) for way in ways for draw in DREW):
+            text = f"{LIVE}{RNG}def made():\n return rng.normal()\n{way.format(draw)}"
+            wrong += [text] if bool(code(text).held(other)) != doubted else []
+    assert wrong == []
+
+
 @pytest.mark.parametrize(("head", "source", "rule"), [e for e in SOURCES if e[2] == SeedRule()])
 def test_a_script_that_takes_the_seed_of_a_repeat_is_not_told_that_nothing_does(
     head: str, source: str, rule: SeedRule
