@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git import signatures
+from gitexp.git import command, signatures
+from gitexp.model.rules import Outside
 from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.staging import timestamps
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.model.witness import Receipt
     from gitexp.model.workspace import Workspace
 
@@ -35,6 +38,34 @@ def trust(workspace: Workspace) -> Trust:
         authorities=authorities.absolute() if authorities.is_file() else None,
         log=_log(log) if log.is_file() else (),
     )
+
+
+class Believing(Outside):
+    """Answers whether somebody who is believed here stands behind a receipt.
+
+    Parameters
+    ----------
+    where : callable
+        Returns the repository, once it is asked about.
+    here : bool
+        Whether it is enough that this clone saw the remote take what a receipt of a push names:
+        for the author, who runs or commits now, and may have no log. It proves no time to others.
+    """
+
+    __slots__ = ("_here", "_trust", "_where")
+
+    def __init__(self, where: Callable[[], Workspace], *, here: bool = False) -> None:
+        self._where = where
+        self._here = here
+        self._trust: Trust | None = None
+
+    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
+        """Return whether a receipt verifies; that its commit has the plan is another question."""
+        if self._trust is None:
+            self._trust = trust(self._where())
+        if vouched(receipt, token, self._trust)[0] is not None:
+            return True
+        return self._here and receipt.way is Way.PUSH and _took(self._where(), receipt)
 
 
 def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | None, str]:
@@ -58,6 +89,14 @@ def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | No
     if when is None:
         return None, f"the time stamp is not to be believed: {why}"
     return when, f"a time stamp of {receipt.url or 'an authority'}"
+
+
+def _took(workspace: Workspace, receipt: Receipt) -> bool:
+    """Return whether a branch of the remote, as it was last seen here, has a commit."""
+    remote = f"refs/remotes/{receipt.remote}/"
+    asked = ["for-each-ref", "--count=1", f"--contains={receipt.commit}", "--", remote]
+    code, out, _ = command.attempt(workspace, asked)
+    return bool(receipt.remote) and not code and bool(out)
 
 
 def _log(path: Path) -> tuple[tuple[str, datetime], ...]:

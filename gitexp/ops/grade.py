@@ -217,16 +217,9 @@ def _judged(
 ) -> tuple[datetime | None, str]:
     """Return the time that a receipt proves, and in words what it is worth."""
     when, why = believed.vouched(receipt, item.token, trust)
-    if when is not None and receipt.way is Way.PUSH and not _held(repo, plan, receipt.commit):
+    if when is not None and receipt.way is Way.PUSH and not plans.holds(repo, plan, receipt.commit):
         return None, f"a receipt names {receipt.commit[:9]}, which does not hold this plan"
     return when, why
-
-
-def _held(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
-    """Return whether a commit that a server took has the plan as it binds now."""
-    if not objects.exists(repo, commit):
-        return False
-    return any(plan.covers(each.name, each.digest) for each in plans.plans(repo, commit).plans)
 
 
 def _signers(

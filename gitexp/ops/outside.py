@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError
 from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
-from gitexp.model.rules import Outside
 from gitexp.ops import believed, grade
 from gitexp.ops.compare import compare
 from gitexp.ops.contradicted import Sources
@@ -28,14 +27,13 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.model.run import Output, Run
-    from gitexp.model.witness import Receipt, Trust
     from gitexp.model.workspace import Workspace
     from gitexp.store.index import Index
 
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
 
 
-class World(Outside):
+class World(believed.Believing):
     """Answers for one repository; see `Outside`.
 
     Parameters
@@ -50,13 +48,13 @@ class World(Outside):
     def __init__(
         self, workspace: Workspace, *, remote: bool = False, environ: Mapping[str, str] = os.environ
     ) -> None:
+        super().__init__(lambda: workspace)
         self._workspace = workspace
         self._remote = remote
         self._data = DataRemote(workspace, environ)
         self._unknown: list[str] = []
         self._index: Index | None = None
         self._sources: Sources | None = None
-        self._trust: Trust | None = None
 
     def recomputed(self, conclusion: Conclusion) -> str | None:
         """Return how a conclusion differs from what its records give; "" where it does not."""
@@ -75,12 +73,6 @@ class World(Outside):
         repo = repository.open_repository(self._workspace)
         with open_index(self._workspace) as index:
             return grade.is_ordered(repo, index, plan, commit, protected)
-
-    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
-        """Return whether a witness who is believed here stands behind a receipt."""
-        if self._trust is None:
-            self._trust = believed.trust(self._workspace)
-        return believed.vouched(receipt, token, self._trust)[0] is not None
 
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""

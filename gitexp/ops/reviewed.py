@@ -13,7 +13,6 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.stored import StoredObjects
 from gitexp.model.checked import CheckedPlan
 from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
-from gitexp.model.rules import Outside
 from gitexp.ops import believed, compare, grade, outside, sides
 from gitexp.ops.contradicted import Sources
 from gitexp.ops.eligible import finished_seeds
@@ -30,21 +29,20 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run
-    from gitexp.model.witness import Receipt, Trust
     from gitexp.ops.sides import Named
     from gitexp.store.index import Index
 
 Compared = tuple["Comparison | None", str, str]  # or why there is none, and what to do about it
 
 
-class Asked(Outside):
+class Asked(believed.Believing):
     """A review in the making: what every part of it needs to know.
 
     What cannot be compared stands in its place in the review, so nothing is `unanswered`.
     """
 
     __slots__ = (
-        "_known", "_sources", "_trust", "at", "base", "branch", "head", "index", "program", "repo",
+        "_known", "_sources", "at", "base", "branch", "head", "index", "program", "repo",
         "unrecorded",
     )  # fmt: skip
 
@@ -58,6 +56,7 @@ class Asked(Outside):
         at: datetime,
         program: str,
     ) -> None:
+        super().__init__(lambda: repo.workspace)
         self.repo = repo
         self.index = index
         self.base = base
@@ -68,7 +67,6 @@ class Asked(Outside):
         self.unrecorded: set[str] = set()  # experiments that rest on no record that is here
         self._known: dict[tuple[str, PlanDigest], Compared] = {}
         self._sources = Sources(repo, index)
-        self._trust: Trust | None = None
 
     def compared(self, plan: Plan) -> Compared:
         """Return the comparison of a plan's candidate with its baseline, worked out once."""
@@ -91,12 +89,6 @@ class Asked(Outside):
         if comparison is None:
             return problem if plan.name in self.unrecorded else None
         return outside.difference(conclusion.comparison, comparison)
-
-    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
-        """Return whether a witness who is believed here stands behind a receipt."""
-        if self._trust is None:
-            self._trust = believed.trust(self.repo.workspace)
-        return believed.vouched(receipt, token, self._trust)[0] is not None
 
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""

@@ -19,7 +19,7 @@ from gitexp.model.witness import Receipt, Way, Witnessed, statement_of
 from gitexp.ops import grade, private
 from gitexp.ops.conclude import experiment_of
 from gitexp.report.escape import visible
-from gitexp.staging import secrets, timestamps
+from gitexp.staging import authority, secrets
 from gitexp.store import plans, transaction, witnesses
 from gitexp.store.index import open_index
 
@@ -143,7 +143,7 @@ def _stamped(repo: Repo, plan: Plan, tip: CommitHash) -> tuple[Receipt, bytes]:
             expected="gitexp.witnessUrl in Git's settings",
             next_step="git config --global gitexp.witnessUrl https://AUTHORITY",
         )
-    token = timestamps.request(statement_of(plan.digest, tip), url)
+    token = authority.request(statement_of(plan.digest, tip), url)
     by = private.author(repo, tip)
     shown = secrets.mask(url, {})[0]
     return Receipt(Way.RFC3161, plan.digest, tip, by, url=shown), token

@@ -1,4 +1,4 @@
-"""Time stamps by RFC 3161, through openssl: asked for, read, and verified.
+"""Time stamps by RFC 3161, through openssl: read and verified; `authority` asks for them.
 
 The time is the authority's. Nobody is believed by default: the certificates come from the
 reader's own settings.
@@ -10,84 +10,23 @@ Adams, C. et al. (2001). Internet X.509 PKI Time-Stamp Protocol. RFC 3161, doi:1
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import subprocess
 import tempfile
-import urllib.error
-import urllib.request
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import PreconditionError, WitnessError
+from gitexp.errors import PreconditionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from http.client import HTTPMessage
-    from typing import IO
 
 TOKEN_LIMIT: Final = 64 << 10  # bytes of an authority's answer
 TIMEOUT_S: Final = 20
 _TIME = re.compile(rb"^Time stamp: (.{10,40}?)(?:\.[0-9]+)? GMT\r?$", re.MULTILINE)
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """Follows nobody to another place than the one that the user named."""
-
-    def redirect_request(  # noqa: PLR0913, PLR0917  as the base class has it
-        self,
-        req: urllib.request.Request,
-        fp: IO[bytes],
-        code: int,
-        msg: str,
-        headers: HTTPMessage,
-        newurl: str,
-    ) -> None:
-        """Refuse."""
-
-
-def request(statement: bytes, url: str) -> bytes:
-    """Ask an authority for a time stamp of a text; return its answer, DER.
-
-    Parameters
-    ----------
-    statement : bytes
-        Only its sha256 is sent.
-    url : str
-        ``https`` or ``http``, from the user's own settings; the answer is signed in either case.
-
-    Raises
-    ------
-    WitnessError
-        If the authority cannot be reached, or its answer is no time stamp of this text.
-    PreconditionError
-        If there is no openssl.
-    """
-    if not url.startswith(("https://", "http://")):
-        raise WitnessError(
-            "this is no address of a time-stamping authority", found=url, expected="https://..."
-        )
-    with _folder() as folder:
-        query = folder / "query.tsq"
-        digest = hashlib.sha256(statement).hexdigest()
-        _openssl(folder, ["-query", "-digest", digest, "-sha256", "-cert", "-out", str(query)])
-        asked = urllib.request.Request(  # noqa: S310  the scheme is checked above
-            url, data=query.read_bytes(), headers={"Content-Type": "application/timestamp-query"}
-        )
-        opener = urllib.request.build_opener(_NoRedirect)
-        try:
-            with opener.open(asked, timeout=TIMEOUT_S) as answer:
-                token: bytes = answer.read(TOKEN_LIMIT + 1)
-        except (OSError, urllib.error.URLError, ValueError) as error:
-            raise WitnessError(
-                "the time-stamping authority did not answer", found=str(error), where=url
-            ) from error
-        if len(token) > TOKEN_LIMIT or stamped_at(token) is None:
-            raise WitnessError("the authority's answer is no time stamp", where=url)
-    return token
 
 
 def stamped_at(token: bytes) -> datetime | None:
@@ -98,7 +37,7 @@ def stamped_at(token: bytes) -> datetime | None:
     """
     if len(token) > TOKEN_LIMIT:
         return None
-    with _folder() as folder:
+    with scratch() as folder:
         (folder / "answer.tsr").write_bytes(token)
         signed = ["-reply", "-in", "answer.tsr", "-token_out", "-out", "token.der"]
         code, _, _ = _run(folder, signed)
@@ -135,7 +74,7 @@ def refused(token: bytes, statement: bytes, authorities: Path) -> str:
     when = stamped_at(token)
     if when is None:
         return "it is no time stamp"
-    with _folder() as folder:
+    with scratch() as folder:
         (folder / "answer.tsr").write_bytes(token)
         (folder / "statement").write_bytes(statement)
         at = str(int(when.timestamp()))
@@ -150,12 +89,20 @@ def refused(token: bytes, statement: bytes, authorities: Path) -> str:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def scratch() -> Iterator[Path]:
+    """Give a folder that goes when the block ends."""
     with tempfile.TemporaryDirectory(prefix="gitexp-") as name:
         yield Path(name)
 
 
-def _openssl(folder: Path, arguments: Sequence[str]) -> None:
+def openssl(folder: Path, arguments: Sequence[str]) -> None:
+    """Start ``openssl ts`` in a folder.
+
+    Raises
+    ------
+    PreconditionError
+        If it fails, or is not there.
+    """
     code, _, said = _run(folder, arguments)
     if code:
         text = said.decode("utf-8", "backslashreplace").strip()

@@ -13,7 +13,7 @@ from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
 from gitexp.formats import config as config_format
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
+from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob
 from gitexp.model.config import ProjectConfig
 from gitexp.store.layout import CONFIG, PLANS, plan_path
 from gitexp.store.leanplan import lean_plan
@@ -119,6 +119,13 @@ def branch_prefix(repo: Repo) -> str:
         with contextlib.suppress(GitexpError):
             return config_of(repo, head.commit)[0].branch_prefix
     return ProjectConfig().branch_prefix
+
+
+def holds(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
+    """Return whether a commit, if it is here, has a plan as it binds now."""
+    return exists(repo, commit) and any(
+        plan.covers(each.name, each.digest) for each in plans(repo, commit).plans
+    )
 
 
 def plans(repo: Repo, commit: CommitHash) -> Plans:

@@ -224,6 +224,29 @@ def test_a_receipt_that_was_written_by_hand_is_unproved(
     assert unproved(lab) == [False, False]
 
 
+def test_neither_a_run_nor_a_hook_takes_a_receipt_that_was_written_by_hand(
+    repo: BuiltRepo, tmp_path: Path
+) -> None:
+    required(repo)
+    install(repo.workspace)
+    clone(repo, tmp_path / "hub.git", "--bare", "--single-branch", "--branch", "main")
+    repo.git("remote", "add", "origin", str(tmp_path / "hub.git"))
+    repo.git("fetch", "-q", "origin")
+
+    def waits() -> tuple[bool, ...]:
+        ran = dispatch(["-C", str(repo.path), "run", "--dry-run"])
+        repo.git(*OFF, "reset", "-q", "--soft", "HEAD^")
+        said = call(repo, "commit", "-qm", "the run once more")
+        if said.code:
+            repo.git(*OFF, "commit", "-qm", "the run once more")
+        pushed = call(repo, "push", "-q", "--dry-run", "origin", "exp/deep")
+        return ran == 3, "unproved" in said.err, "unproved" in pushed.err
+
+    assert waits() == (True, True, True)
+    repo.git(*OFF, "push", "-q", "origin", "HEAD~2:refs/heads/exp/deep")  # the control: it has it
+    assert waits() == (False, False, False)
+
+
 def test_a_server_looks_into_its_own_log(repo: BuiltRepo, settings: Path, tmp_path: Path) -> None:
     lab, _, commit = required(repo)
     repo.switch("main")

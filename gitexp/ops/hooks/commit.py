@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
+from gitexp.git.discovery import discover
 from gitexp.git.upstream import own
 from gitexp.model.hooks import HookAnswer
+from gitexp.model.rules import Where
+from gitexp.ops.believed import Believing
 from gitexp.ops.hooks import memory
 from gitexp.ops.hooks.pushed import governed
 from gitexp.ops.rules import check, policies
 from gitexp.ops.rules.branches import is_experiment, is_protected
 from gitexp.ops.rules.facts import Change, of_staged, settings, with_rules_of
+from gitexp.ops.rules.ranges import unread
 from gitexp.store.layout import CONFIG
 
 if TYPE_CHECKING:
@@ -41,6 +46,8 @@ def answer(call: HookCall) -> HookAnswer:
     with CatFile(place.folder, place.env) as objects:
         rules = governed(place, objects, place.branch, place.head)
         facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
+        seen = Believing(partial(discover, place.folder), here=True)
+        facts = replace(facts, outside=seen)
         experiment = is_experiment(facts.config, place.branch)
         merging = bool(place.merged) and is_protected(facts.config, place.branch)
         if not merging and not experiment:
@@ -48,6 +55,7 @@ def answer(call: HookCall) -> HookAnswer:
         if merging and set(place.merged) <= _same_branch(place):
             facts = replace(facts, arrived=frozenset())
         violations = check(facts, policies(facts.config))
+        violations += unread(facts.tree, Where("", CONFIG, place.branch))
         unsettled = any(change.path == CONFIG for change in changes)
         if experiment and not (violations or place.merged or unsettled) and rules.plain:
             memory.remember(place, facts, rules.source)

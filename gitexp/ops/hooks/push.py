@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.hooks import HookAnswer
-from gitexp.model.rules import Outside
+from gitexp.ops.believed import Believing
 from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import Update, gated, governed, judged, updates
 from gitexp.ops.unsent import DataRemote
@@ -58,10 +59,11 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(tuple(found), tuple(said))
 
 
-class _Remotes(Outside):
+class _Remotes(Believing):
     """What pre-push asks of the world; statistics and the network take too long for more."""
 
     def __init__(self, place: HookPlace, environ: Mapping[str, str], objects: CatFile) -> None:
+        super().__init__(partial(discover, place.folder), here=True)
         self._place = place
         self._objects = objects
         self._environ = environ

@@ -7,6 +7,7 @@ of the server's own HEAD: what a push says of itself cannot loosen them.
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.git import staged
@@ -14,7 +15,7 @@ from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
-from gitexp.model.rules import Outside, Policy, Violation, Where
+from gitexp.model.rules import Policy, Violation, Where
 from gitexp.ops import believed
 from gitexp.ops.hooks.lines import ordered
 from gitexp.ops.hooks.pushed import gated, judged, updates
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.witness import Receipt, Trust
     from gitexp.ops.hooks.pushed import Update
 
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
@@ -79,25 +79,19 @@ def answer(call: HookCall) -> HookAnswer:
     return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
 
 
-class _Own(Outside):
+class _Own(believed.Believing):
     """What a server knows of itself by git commands only; data go to another remote."""
 
     def __init__(self, place: HookPlace, objects: CatFile, refs: Mapping[str, CommitHash]) -> None:
+        super().__init__(partial(discover, place.folder))
         self._place = place
         self._objects = objects
         self._refs = refs
-        self._trust: Trust | None = None
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
         del protected
         return ordered(self._place, self._objects, self._refs, plan, commit)
-
-    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
-        """Return whether a witness who is believed here stands behind a receipt."""
-        if self._trust is None:
-            self._trust = believed.trust(discover(self._place.folder))
-        return believed.vouched(receipt, token, self._trust)[0] is not None
 
     def archived(self, experiment: str) -> str:
         """Return why its archive tag is not here; "" where it is, or comes with this push."""

@@ -71,7 +71,7 @@ def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:
     """Say where nobody is known to have seen a plan before its run; see `gitexp.ops.grade`.
 
     An approval has no clock, and what cannot be read, is of another plan, or names a commit without
-    it, is no receipt. Where somebody can be asked (no hook has the time) one has to verify.
+    it, is no receipt. One has to verify; where nobody can be asked, none does.
     """
     folder = witness_dir(ref.digest)
     worth = [
@@ -91,7 +91,7 @@ def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:
 
 
 def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
-    """Return whether a receipt verifies, or nobody can be asked; None where there is none."""
+    """Return whether a receipt verifies; None where there is none."""
     try:
         data = tree.read(path)
         receipt = None if data is None else codec.load(Receipt, data, path)
@@ -104,8 +104,7 @@ def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
         there = holds(Tree(facts.objects, facts.objects.commit(receipt.commit).tree), ref)
     except GitexpError:  # beyond the edge of a shallow clone, or nowhere
         there = False
-    proved = facts.outside.witnessed(receipt, token or b"")
-    return proved is None or (proved and there)
+    return there and bool(facts.outside.witnessed(receipt, token or b""))
 
 
 def holds(tree: Tree, ref: PlanRef) -> bool:

@@ -35,7 +35,8 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Return what is broken in the commits that a branch gained, and what could not be told.
 
-    A commit that cannot be looked at is broken: nobody knows what goes by with it.
+    A commit that cannot be looked at is broken, and so are settings at the tip that cannot be read:
+    nobody knows what goes by with them.
 
     Parameters
     ----------
@@ -87,9 +88,17 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
             found.extend(check(facts, weights))
         except GitexpError as error:
             found.append(_unseen(error, Where(commit, branch=branch)))
-    unread = unread_settings(Tree(objects, objects.commit(tip).tree))
-    note = f"{CONFIG} at {tip[:9]} cannot be read, so the defaults count: {unread}"
-    return _once(found), (*((note,) if unread else ()), *outside.unanswered())
+    found += unread(Tree(objects, objects.commit(tip).tree), Where(tip, CONFIG, branch))
+    return _once(found), outside.unanswered()
+
+
+def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:
+    """Return that the settings in a tree cannot be read, where they cannot."""
+    why = unread_settings(tree)
+    if not why:
+        return ()
+    said = f"{CONFIG} cannot be read, so the defaults count: {why}"
+    return (Violation(UNSEEN, Policy.ERROR, said, where, f"mend {CONFIG}, and commit it"),)
 
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:

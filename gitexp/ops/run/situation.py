@@ -22,6 +22,7 @@ from gitexp.git.upstream import own
 from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.ops import eligible, seeding
+from gitexp.ops.believed import Believing
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
@@ -195,12 +196,18 @@ def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
     ------
     WitnessError
     """
+    seen, known = Believing(lambda: repo.workspace, here=True), 0
     for item in witnesses.receipts(repo, tip, plan.digest):
-        if item.receipt is not None and item.receipt.way is not Way.APPROVAL:
+        receipt = item.receipt
+        if receipt is None or receipt.way is Way.APPROVAL:
+            continue
+        if plans.holds(repo, plan, receipt.commit) and seen.witnessed(receipt, item.token):
             return
+        known += 1
+    what = f"{known} receipts, of which none verifies here," if known else "no receipt"
     raise WitnessError(
         "nobody else has seen the plan yet",
-        found=f"no receipt for plan {plan.digest[:9]}",
+        found=f"{what} for plan {plan.digest[:9]}",
         where=f"{layout.witness_dir(plan.digest)} at {tip[:9]}",
         expected="plan.witness: required, says .gitexp/config.yaml",
     )

@@ -137,7 +137,7 @@ def test_a_pull_merges_no_experiment_into_main_that_lives_there(repo: BuiltRepo)
     assert "warning[R7]" in call(repo, "merge", "-q", "--no-edit", "topic").err
 
 
-def test_settings_that_nobody_can_read_are_said_by_all_and_go_through_no_gate(
+def test_settings_that_nobody_can_read_are_broken_for_all_and_go_through_no_gate(
     repo: BuiltRepo,
 ) -> None:
     """Else the defaults would count once main has them, whatever it said before."""
@@ -145,13 +145,21 @@ def test_settings_that_nobody_can_read_are_said_by_all_and_go_through_no_gate(
     repo.git(*OFF, "switch", "-q", "main")
     repo.write({layout.CONFIG: text(STRICT) + b"rules:\n  R5: error\n"})
     repo.git("commit", "-qam", "pasted below")
-    assert any(words in note for note in check(repo.workspace).notes)
-    found = review(repo.workspace, "origin/main...HEAD", branch="topic", into="main")
-    assert any(words in note for note in found.notes)
-    assert words in call(repo, "push", "-q", "--dry-run", "origin", "main").err
-    said = call(repo, "push", "-q", "origin", "main")
-    assert said.code == 1
-    assert f"remote: gitexp: {layout.CONFIG} at {repo.hash()[:9]} {words}" in said.err
+    for found in (
+        check(repo.workspace).violations,
+        review(repo.workspace, "origin/main...HEAD", branch="topic", into="main").violations,
+    ):
+        assert [item.rule for item in found if words in item.message] == ["R0"]
+    for more in ((), OFF):  # pre-push, and the server's gate
+        said = call(repo, *more, "push", "-q", "origin", "main")
+        assert said.code == 1
+        assert "error[R0]" in said.err
+        assert words in said.err
+    repo.git(*OFF, "switch", "-q", "exp/deep")
+    repo.write({layout.CONFIG: "a: [\n"})
+    staged = call(repo, "commit", "-qam", "unreadable")
+    assert (staged.code, words in staged.err) == (1, True)
+    repo.git(*OFF, "checkout", "-q", "-f", "main")
     repo.write({layout.CONFIG: text(STRICT)})
     repo.git("commit", "-qam", "as it was")
     assert call(repo, "push", "-q", "origin", "main").code == 0
