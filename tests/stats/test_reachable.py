@@ -24,7 +24,10 @@ def test_every_statistic_is_used_by_the_product() -> None:
     defined: dict[str, set[str]] = {}  # by name: what its own definition uses
     used: set[str] = set()
     for file in PACKAGE.rglob("*.py"):
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
+        if "gitexp.stats" not in text and file.parent.name != "stats":
+            continue
+        tree = ast.parse(text)
         for node in tree.body:
             is_one = isinstance(node, (ast.FunctionDef, ast.ClassDef))
             if file.parent.name == "stats" and is_one:

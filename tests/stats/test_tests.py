@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,11 +48,13 @@ def compared(tree: ast.AST) -> list[int]:
 
 
 def test_no_code_asks_a_test_for_its_name() -> None:
+    suspect = re.compile(rf"plan\.test\b|['\"]({'|'.join(map(re.escape, TESTS))})['\"]")
     places, strings = [], []
     for file in PACKAGE.rglob("*.py"):
-        if file == TABLE:
+        text = file.read_text(encoding="utf-8")
+        if file == TABLE or not suspect.search(text):
             continue
-        tree = ast.parse(file.read_text(encoding="utf-8"))
+        tree = ast.parse(text)
         places += [f"{file.name}:{line}" for line in compared(tree)]
         strings += [
             f"{file.name}:{node.lineno}"
