@@ -31,6 +31,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.setup import InitReport, InitRequest
 from gitexp.ops import detect, merge_driver, seeding, settings
+from gitexp.ops.workpaths import own_paths
 from gitexp.store import layout, plans, transaction
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from gitexp.ops.detect import Proposal
     from gitexp.store.transaction import TipView
 
+_SHOWN = 10
 _CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
 _REVISED = "gitexp init: settings changed\n"
@@ -226,7 +228,14 @@ def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     if head.commit is ABSENT:
         return proposal
     advice = seeding.read(repo, head.commit, proposal.config).advice()
-    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice])))
+    top = repo.workspace.top
+    away = {} if top is None else own_paths(repo, top, head.commit)
+    said = [
+        f"{file}, {place}: an absolute path into this work tree, which a run has to do without:"
+        " make it relative to the project folder"
+        for file, place in away.items()
+    ]
+    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
 
 
 def _elsewhere(repo: Repo) -> tuple[str, ...]:

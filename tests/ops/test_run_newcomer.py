@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import GitexpError
+from gitexp.errors import GitexpError, PreflightError
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
@@ -290,3 +290,46 @@ def test_data_that_git_ignores_are_named_with_the_ways_to_give_them_to_a_run(
     (text,) = (each for each in report.warnings if "in no commit" in each)
     assert "link: [data/] below run:" in text
     assert "dvc add data" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("settings.py", 'HERE = "{top}/params.yaml"\n'),
+        ("conf/paths.yaml", "data: {top}/data\n"),
+        ("nb.ipynb", '{{"cells": [{{"cell_type": "code", "source": ["open(\'{top}/a\')"]}}]}}'),
+        ("settings.py", 'HOME = "{top}"\n'),
+    ],
+)
+def test_code_that_leads_into_the_work_tree_by_its_absolute_path_is_not_run(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 7\n"})
+    repo.commit({file: text.format(top=repo.path)})
+    made = init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    (note,) = (n for n in made.notes if "absolute path" in n)
+    assert note.startswith(f"{file}, ")
+    with pytest.raises(PreflightError) as caught:
+        run(repo.workspace, RunRequest())
+    assert caught.value.found.startswith(f"{file}, ")
+    assert str(repo.path) in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("README.md", "cd {top}\n"),
+        ("settings.py", "# once {top}/params.yaml\n"),
+        ("settings.py", 'OTHER = "{top}2/params.yaml"\n'),
+        ("nb.ipynb", '{{"cells": [{{"cell_type": "code", "source": [], "outputs": "{top}/a"}}]}}'),
+        ("reports/notes.py", 'HERE = "{top}/params.yaml"\n'),
+    ],
+)
+def test_a_mention_that_no_job_follows_stops_no_run(tmp_path: Path, file: str, text: str) -> None:
+    repo = plain(tmp_path / "r")
+    settings = repo.show(".gitexp/config.yaml")
+    ignored = settings.replace("ignore: [", "ignore: [/reports/, ")
+    assert ignored != settings
+    repo.commit({file: text.format(top=repo.path), ".gitexp/config.yaml": ignored})
+    assert run(repo.workspace, RunRequest()).recorded

@@ -16,6 +16,8 @@ from gitexp.errors import PreflightError
 from gitexp.formats.dvcpaths import touches
 from gitexp.git import objects, status
 from gitexp.git.refs import ABSENT
+from gitexp.ops.workpaths import own_paths
+from gitexp.store import inputs as inputs_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -111,6 +113,32 @@ def check(
             next_step=f"{ways}; delete it where the run itself makes it",
         )
     return tuple(path for path in doubtful if (project / path).is_file())
+
+
+def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
+    """Refuse code and settings that lead out of a job's folder, into the user's work tree.
+
+    Raises
+    ------
+    PreflightError
+    """
+    found = own_paths(repo, top, cell.commit)
+    if not found:
+        return
+    counted = inputs_rules.counted_files(repo, cell.tree, cell.config)
+    params = {posixpath.join(cell.config.project, name) for name in cell.config.params}
+    lines = [f"{file}, {said}" for file, said in found.items() if file in counted | params]
+    if lines:
+        raise PreflightError(
+            "the code names this work tree by its absolute path, so a run would use the files"
+            " that are checked out here, whichever side it is of",
+            found="\n".join(lines[:_SHOWN]),
+            where=f"{cell.side} at {cell.commit[:9]}",
+            expected="paths relative to the project folder, or to __file__",
+            next_step="make them relative and commit it, on the baseline's branch too (then gitexp"
+            " amend-plan --baseline BRANCH); inputs.ignore in .gitexp/config.yaml leaves out a"
+            " file that no result depends on",
+        )
 
 
 def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str]) -> list[str]:

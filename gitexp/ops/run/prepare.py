@@ -169,6 +169,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         lock=snapshot.lock_path(config),
     )
     provided = [*(given.path for given in data.given), *(link.path for link in links)]
+    mentions.refuse_own_paths(situation.repo, situation.top, cell)
     doubtful = mentions.check(situation.repo, situation.top, cell, stages, provided)
     beside = None
     if data.missing:
