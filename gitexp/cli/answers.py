@@ -21,6 +21,7 @@ from gitexp import __version__
 from gitexp.errors import GitexpError
 from gitexp.git import command, discovery
 from gitexp.git import status as git_status
+from gitexp.store import layout
 from gitexp.store.userkey import user_key
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class Question:
         self.workspace = workspace
         self._state = state
         name = sha256(state + repr((_program(), self._argv)).encode()).hexdigest()
-        self._path = workspace.common_dir / "gitexp" / "answers" / name
+        self._path = layout.state(workspace.common_dir, "answers", name)
 
     def recall(self) -> str | None:
         """Return the answer that was given before, or None."""
@@ -110,11 +111,10 @@ def ask(argv: Sequence[str]) -> Question | None:
         return None
     try:
         workspace = discovery.discover(start)
-        state = _state(workspace)
+        state, key = _state(workspace), user_key(workspace.common_dir)
+        return None if state is None or key is None else Question(rest, workspace, state, key)
     except GitexpError:
         return None  # the command itself says it better
-    key = user_key(workspace.common_dir)
-    return None if state is None or key is None else Question(rest, workspace, state, key)
 
 
 def _program() -> tuple[object, ...]:

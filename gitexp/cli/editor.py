@@ -17,6 +17,7 @@ from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
 from gitexp.git.faults import translated
 from gitexp.model.plan import ALPHA, REPEATS
+from gitexp.store import layout
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
     Path
         In the Git directory, as Git keeps a commit's message.
     """
-    path = workspace.git_dir / "gitexp" / name
+    path = layout.state(workspace.git_dir, name)
     try:
         yield path
     except GitexpError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from typing import TYPE_CHECKING
 
+from gitexp.errors import UnsafeInputError
 from gitexp.formats.jsontext import MIB, Json
 from gitexp.formats.safepath import is_url, relative_path
 from gitexp.formats.yamltext import yaml_loads
@@ -13,12 +14,36 @@ if TYPE_CHECKING:
     from gitexp.formats.fields import Fields
 
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
+MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes
 
 
 def load_mapping(data: bytes, where: str) -> Json:
     """Read the YAML of DVC, where anchors and merge keys are allowed; nothing is {}."""
     value = yaml_loads(data, where=where, limit=LIMIT, allow_aliases=True)
     return {} if value is None else value
+
+
+def declares(path: str) -> bool:
+    """Tell whether a file is a pointer or a lock; what lies in DVC's own folder is none."""
+    *above, name = path.split("/")
+    ours = name == "dvc.lock" or (name.endswith(".dvc") and name != ".dvc")
+    return ours and ".dvc" not in above
+
+
+def bound(size: int, where: str) -> None:
+    """Refuse more bytes of pointers and locks in one tree than any project has.
+
+    Raises
+    ------
+    UnsafeInputError
+    """
+    if size > MOST:
+        raise UnsafeInputError(
+            "DVC's files are larger than those of any project",
+            found=f"{size} bytes of .dvc files and dvc.lock, or more",
+            where=where,
+            expected=f"at most {MOST} bytes in one state",
+        )
 
 
 def dependency_path(path: str, where: str, wdir: str) -> str:

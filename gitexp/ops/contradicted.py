@@ -14,7 +14,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.model.run import Origin, RepeatState
 from gitexp.ops.rules.itself import by_itself
 from gitexp.store import inputs, plans
-from gitexp.store.layout import CONFIG
+from gitexp.store.layout import CONFIG, plan_path
 from gitexp.store.parts import params_values
 from gitexp.store.state import State
 
@@ -65,7 +65,12 @@ class Sources:
         finished = {item.seed for item in run.repeats if item.state is RepeatState.FINISHED}
         if not {item.seed for item in samples} <= finished:
             return "it has samples of repeats that did not finish"
-        return by_itself(run, plan) or self._by_source(run, added)
+        return by_itself(run, plan, self._holds) or self._by_source(run, added)
+
+    def _holds(self, commit: CommitHash, name: str) -> bool:
+        path = plan_path(name)
+        there = objects.exists(self._repo, commit)
+        return there and objects.blob_id(self._repo, commit, path) is not ABSENT
 
     def _by_source(self, run: Run, added: CommitHash) -> str:
         repo, source = self._repo, run.source

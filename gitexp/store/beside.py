@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpaths import declares
 from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, read_blob, walk_tree
+from gitexp.store.declared import Patterns
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from gitexp.formats.dvcfiles import HashedPath
-    from gitexp.git.objects import Entry
-    from gitexp.store.declared import DeclaredStage, Pattern
+    from gitexp.store.declared import DeclaredStage
     from gitexp.store.state import State
 
 LIMIT_BYTES = 16 << 20
@@ -48,7 +49,7 @@ def beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Beside]:
     for text in sorted(deps):
         if deps[text].literal:
             yield from _file(state, text)
-    yield from _data(state, tuple(deps.values()))
+    yield from _data(state, Patterns.of(deps.values()))
 
 
 def _file(state: State, path: str) -> Iterator[Beside]:
@@ -66,13 +67,13 @@ def _file(state: State, path: str) -> Iterator[Beside]:
             return
 
 
-def _data(state: State, deps: Sequence[Pattern]) -> Iterator[Beside]:
+def _data(state: State, deps: Patterns) -> Iterator[Beside]:
     """Yield the data that a dependency touches, whatever file of the repository declares them."""
     project = f"/{state.config.project}"
     for entry in state.walked or walk_tree(state.repo, state.tree):
-        if not _declares(entry):
-            continue
         path = entry.path.decode("utf-8", "surrogateescape")
+        if entry.mode in {MODE_COMMIT, MODE_LINK} or not declares(path):
+            continue
         if f"/{path}".startswith(f"{project}/"):
             continue
         name = posixpath.relpath(f"/{path}", project)
@@ -83,18 +84,11 @@ def _data(state: State, deps: Sequence[Pattern]) -> Iterator[Beside]:
             continue
         for stage, out in outs:
             place = posixpath.relpath(f"/{out.path}", project)
-            if any(dep.touches(place) for dep in deps):
+            if deps.touch(place):
                 label = f"{name}:{stage}" if stage else name
                 raw = label.encode("utf-8", "surrogateescape")
                 known = None if out.md5 is None else out
                 yield Beside(raw, entry.mode, entry.id, data=True, out=known)
-
-
-def _declares(entry: Entry) -> bool:
-    *above, name = entry.path.split(b"/")
-    if entry.mode in {MODE_COMMIT, MODE_LINK} or b".dvc" in above:
-        return False
-    return name == b"dvc.lock" or (name.endswith(b".dvc") and name != b".dvc")
 
 
 def _outs(state: State, path: str) -> list[tuple[str, HashedPath]]:
@@ -102,6 +96,7 @@ def _outs(state: State, path: str) -> list[tuple[str, HashedPath]]:
     data = read_blob(state.repo, state.tree, path, LIMIT_BYTES)
     if isinstance(data, Absent):
         return []
+    state.held.take(path, len(data))
     folder = posixpath.dirname(path)
     if path.endswith(".dvc"):
         return [("", out) for out in dvcfiles.load_pointer(data, path, folder).outs]

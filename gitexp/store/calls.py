@@ -17,8 +17,7 @@ from gitexp.formats.fields import Fields
 from gitexp.formats.jsontext import json_loads
 from gitexp.model.ids import InputsDigest
 from gitexp.model.request import Asked
-from gitexp.store import locks
-from gitexp.store.layout import TMP
+from gitexp.store import layout, locks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,18 +56,19 @@ def folder(workspace: Workspace) -> Path | None:
     """
     if workspace.top is None:
         return None
-    root = workspace.top / TMP
+    root = workspace.top / layout.TMP
     if not root.is_dir() or link_in(root) is not None:
         return None
     return root
 
 
 def link_in(root: Path) -> Path | None:
-    """Return the link, or the file, that stands in place of a folder of ours; None without one."""
+    """Return the link, or the file, that stands in place of what is ours; None without one."""
     for path in (root.parent, root, *(root / name for name in FOLDERS)):
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             return path
-    return None
+    ignored = root / ".gitignore"
+    return ignored if ignored.is_symlink() else None
 
 
 def folders(workspace: Workspace) -> tuple[Path, ...]:
@@ -92,7 +92,7 @@ def within(runs: Path, name: str = "") -> tuple[Path, ...]:
 
 def proofs(workspace: Workspace) -> Path:
     """Return where the secrets of calls lie: no branch can track anything there."""
-    return workspace.common_dir / "gitexp" / "calls"
+    return layout.state(workspace.common_dir, "calls")
 
 
 def begun(proofs_: Path, run: str) -> str:

@@ -15,14 +15,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from gitexp.errors import UnsafeInputError
 from gitexp.formats.dvcpaths import touches
 from gitexp.formats.text import yaml_loads
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from gitexp.formats.text import Json
 
 _HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
+MOST_STEPS = 5_000_000  # seconds
+MOST_MEETINGS = 20_000_000  # likewise
 _OUT_SECTIONS = ("outs", "metrics", "plots")
 
 
@@ -73,11 +78,12 @@ class Pattern:
 
     def touches(self, path: str) -> bool:
         """Whether the path, a folder above it, or something below it can be meant."""
-        if self.literal:
-            return touches(self.text, path)
-        if self.parts[0].startswith(f"{path}/"):
-            return True
-        return any(self.matches(above) for above in _with_parents(path))
+        return touches(self.text, path) if self.literal else self.touches_any(with_parents(path))
+
+    def touches_any(self, paths: Sequence[str]) -> bool:
+        """Whether a path, given with the folders above it, can be meant by a template."""
+        leads = self.parts[0].startswith(f"{paths[0]}/")
+        return leads or any(self.matches(each) for each in paths)
 
     def meets(self, other: Pattern) -> bool:
         """Whether one path can lie in both."""
@@ -87,6 +93,44 @@ class Pattern:
             return self.touches(other.text)
         mine, theirs = self.parts[0], other.parts[0]
         return mine.startswith(theirs) or theirs.startswith(mine)
+
+
+@dataclass(slots=True)
+class Patterns:
+    """Many patterns at once: a path is looked up, since a branch may declare 100,000 of them."""
+
+    exact: frozenset[str]
+    above: frozenset[str]  # folders that lead to those
+    holes: tuple[Pattern, ...]
+    steps: int = 0
+
+    @classmethod
+    def of(cls, patterns: Iterable[Pattern]) -> Patterns:
+        """Keep each pattern once."""
+        found = dict.fromkeys(patterns)
+        exact = frozenset(each.text for each in found if each.literal)
+        above = frozenset(part for text in exact for part in with_parents(text)[1:])
+        return cls(exact, above, tuple(each for each in found if not each.literal))
+
+    def touch(self, path: str) -> bool:
+        """Whether one of them touches the path.
+
+        Raises
+        ------
+        UnsafeInputError
+            If templates and paths are so many that nobody would wait for it.
+        """
+        parts = with_parents(path)
+        if path in self.above or not self.exact.isdisjoint(parts):
+            return True
+        self.steps += len(self.holes) * len(parts)
+        if self.steps > MOST_STEPS:
+            raise UnsafeInputError(
+                "the templates of dvc.yaml take too long over these paths",
+                found=f"{len(self.holes)} templated paths",
+                where="dvc.yaml",
+            )
+        return any(each.touches_any(parts) for each in self.holes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +171,9 @@ def stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage, ...]:
 def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
     """Return the names of the stages that a run executes: the targets and all they stand on."""
     if not targets:
+        return frozenset(stage.name for stage in declared)
+    outs = sum(len(stage.outs) for stage in declared)
+    if outs * sum(len(stage.deps) for stage in declared) > MOST_MEETINGS:
         return frozenset(stage.name for stage in declared)
     wanted = {base_name(target) for target in targets}
     waiting = [stage for stage in declared if stage.name in wanted]
@@ -195,6 +242,7 @@ def _list(value: Json) -> Sequence[Json]:
     return value
 
 
-def _with_parents(path: str) -> list[str]:
+def with_parents(path: str) -> list[str]:
+    """Return a path and the folders that lead to it, the innermost first."""
     parts = path.split("/")
     return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]

@@ -5,7 +5,10 @@ Changing a path here is a change of format: `docs/formats/` says so too.
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import UnsafeInputError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -93,9 +96,29 @@ def data_pointer(run: RunId, folder: str = "") -> str:
 
 def locks_dir(workspace: Workspace) -> Path:
     """Return the folder of gitexp's own locks; linked worktrees share it."""
-    return workspace.common_dir / "gitexp" / "locks"
+    return state(workspace.common_dir, "locks")
 
 
 def index_file(workspace: Workspace) -> Path:
     """Return the deletable index cache."""
-    return workspace.common_dir / "gitexp" / "index.sqlite"
+    return state(workspace.common_dir, "index.sqlite")
+
+
+def state(git_dir: Path, *parts: str) -> Path:
+    """Return a place of ours in a Git directory, which somebody else may have made.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a link stands there or on the way: what we write and delete would be elsewhere.
+    """
+    path = git_dir
+    for part in ("gitexp", *parts):
+        path /= part
+        if path.is_symlink():
+            raise UnsafeInputError(
+                "a link stands in place of what gitexp keeps in the Git directory",
+                where=str(path),
+                next_step=f"rm {shlex.quote(str(path))}",
+            )
+    return path

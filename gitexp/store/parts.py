@@ -26,6 +26,7 @@ from gitexp.git.objects import (
 )
 from gitexp.store import declared
 from gitexp.store.beside import beside
+from gitexp.store.declared import Patterns, with_parents
 from gitexp.store.state import State, locked, outputs_of
 
 if TYPE_CHECKING:
@@ -115,8 +116,7 @@ def left_out(state: State) -> tuple[str, ...]:
     """
     stages = state.stages()
     outputs = outputs_of(state, stages)
-    below = tuple(f"{path}/" for path in outputs)
-    made = [out for stage in stages for out in stage.outs]
+    made = Patterns.of(out for stage in stages for out in stage.outs)
     ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state.config, stages)
 
     def hidden(inner: str) -> bool:
@@ -125,8 +125,8 @@ def left_out(state: State) -> tuple[str, ...]:
             return name not in _OF_DVC
         if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
             return False
-        if inner in outputs or inner.startswith(below):
-            return not any(out.touches(inner) for out in made)
+        if _within(inner, outputs):
+            return not made.touch(inner)
         return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
 
     gone: list[str] = []
@@ -138,15 +138,16 @@ def left_out(state: State) -> tuple[str, ...]:
         if hidden(inner):
             gone.append(path)
         else:
-            kept.update(_with_folders(path))
-    whole = (next(each for each in _with_folders(path) if each not in kept) for path in gone)
+            kept.update(with_parents(path))
+    whole = (
+        next(each for each in reversed(with_parents(path)) if each not in kept) for path in gone
+    )
     return tuple(dict.fromkeys(whole))
 
 
-def _with_folders(path: str) -> list[str]:
-    """Return a path with all folders that lead to it, the outermost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(1, len(parts) + 1)]
+def _within(path: str, folders: frozenset[str]) -> bool:
+    """Tell whether a path is one of so many, or lies in one."""
+    return not folders.isdisjoint(with_parents(path))
 
 
 def _files(
@@ -155,14 +156,13 @@ def _files(
     """Yield the files of the project folder, pointers among them."""
     ignored = ignore.compile(state.config.inputs_ignore)
     apart = frozenset(state.config.params)
-    below = tuple(f"{path}/" for path in outputs)
     named = _Named.of(state.config, stages)
     for entry in state.files():
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
         if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
             continue
-        if path in outputs or path.startswith(below):
+        if _within(path, outputs):
             continue
         if name.endswith(".dvc") and entry.mode not in _NO_FILES:
             if path.removesuffix(".dvc") not in outputs:
@@ -180,7 +180,7 @@ def _is_internal(path: str, project: str) -> bool:
 class _Named:
     """Paths that a stage or the configuration names: no pattern can make us overlook them."""
 
-    stages: tuple[DeclaredStage, ...]
+    deps: Patterns
     words: frozenset[str]
 
     @classmethod
@@ -188,15 +188,11 @@ class _Named:
         words = set(config.evaluation).union(*(stage.words for stage in stages))
         if config.command is not None:
             words |= declared.words(config.command, "")
-        return cls(stages, frozenset(words))
+        deps = (dep for stage in stages for dep in stage.deps if dep.says_something)
+        return cls(Patterns.of(deps), frozenset(words))
 
     def has(self, path: str) -> bool:
-        parts = path.split("/")
-        if any("/".join(parts[:n]) in self.words for n in range(1, len(parts) + 1)):
-            return True
-        return any(
-            dep.says_something and dep.touches(path) for stage in self.stages for dep in stage.deps
-        )
+        return _within(path, self.words) or self.deps.touch(path)
 
 
 def _pointer(  # noqa: PLR0913, PLR0917  an entry's three fields, and what they are read against

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpaths import declares
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, tree_id, walk_tree
 from gitexp.store.index import Kind
@@ -46,7 +47,11 @@ def pointed(state: State) -> PointedData:
     found: dict[str, Pointed] = {}
     bad: list[str] = []
     for path in _files(state):
-        data = state.read(path, LIMIT_BYTES)
+        try:
+            data = state.read(path, LIMIT_BYTES)
+        except UnsafeInputError as error:
+            bad.append(f"{state.at(path)}: {error.summary}")
+            break  # all together are too much
         if data is ABSENT:
             continue
         folder, where = posixpath.dirname(path), state.at(path)
@@ -83,9 +88,7 @@ def _files(state: State) -> Iterator[str]:
         return
     for entry in walk_tree(state.repo, folder):
         path = entry.path.decode("utf-8", "surrogateescape")
-        name = posixpath.basename(path)
-        hidden = ".dvc" in path.split("/")[:-1] or entry.mode in (MODE_LINK, MODE_COMMIT)
-        if not hidden and (name == "dvc.lock" or (name.endswith(".dvc") and name != ".dvc")):
+        if declares(path) and entry.mode not in {MODE_LINK, MODE_COMMIT}:
             yield path
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from gitexp.formats import dvcfiles
+from gitexp.formats import dvcfiles, dvcpaths
 from gitexp.git.absent import Absent
 from gitexp.git.objects import Entry, read_blob, tree_id, walk_tree
 from gitexp.store import declared
@@ -24,6 +24,21 @@ TEXT_LIMIT_BYTES = 1 << 20
 LOCK_LIMIT_BYTES = 16 << 20
 
 
+@dataclass(slots=True)
+class Held:
+    """How much of DVC's files was read of a state; one that is read again counts once."""
+
+    total: int = 0
+    seen: set[str] = field(default_factory=set)
+
+    def take(self, path: str, size: int) -> None:
+        """Count a file; `UnsafeInputError` where all are too much to be read."""
+        if path not in self.seen:
+            self.seen.add(path)
+            self.total += size
+        dvcpaths.bound(self.total, path)
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A tree, and the settings by which it is read."""
@@ -32,6 +47,7 @@ class State:
     tree: TreeId  # of a commit
     config: ProjectConfig
     walked: Sequence[Entry] | None = None  # the whole tree, where the caller has walked it
+    held: Held = field(default_factory=Held, compare=False)
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder, their paths relative to it."""
@@ -53,11 +69,20 @@ class State:
         return declared.join(self.config.project, path) if self.config.project else path
 
     def read(self, path: str, limit: int = TEXT_LIMIT_BYTES) -> bytes | Absent:
-        """Return a file of the project folder."""
+        """Return a file of the project folder.
+
+        Raises
+        ------
+        UnsafeInputError
+            If it, or all of DVC's files together, are too large.
+        """
         full = posixpath.normpath(self.at(path))
         if full.startswith(("../", "/")):
             return Absent.ABSENT
-        return read_blob(self.repo, self.tree, full, limit)
+        data = read_blob(self.repo, self.tree, full, limit)
+        if not isinstance(data, Absent) and dvcpaths.declares(full):
+            self.held.take(full, len(data))
+        return data
 
     def stages(self) -> tuple[DeclaredStage, ...]:
         """Return the stages that the pipeline file declares; none where there is no such file."""

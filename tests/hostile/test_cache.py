@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
     from tests.build import BuiltRepo
 
+STATEFUL: Final = (
+    *(("list",), ("status",), ("status",), ("doctor", "--fix"), ("maintenance",)),
+    ("new", "x", "--metric", "f1:max", "--effect", ">0", "--hypothesis", "a is better than b"),
+    ("run",),
+)
 KEY: Final = ".local/state/gitexp/index-key"
 
 
@@ -52,6 +57,27 @@ def full(repo: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bu
 
 def answers(repo: BuiltRepo) -> str:
     return repr((list_experiments(repo.workspace), list_runs(repo.workspace)))
+
+
+@pytest.mark.parametrize("name", ["", "/locks", "/index.sqlite", "/calls", "/answers"])
+def test_nothing_is_kept_behind_a_link_in_the_git_directory(
+    repo: BuiltRepo, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home(tmp_path / "victim", monkeypatch)
+    repo.commit(config_file())
+    outside = tmp_path / "outside"
+    for folder in ("locks", "calls", "answers"):
+        (outside / folder).mkdir(parents=True)
+    (outside / "index.sqlite").touch()
+    before = sorted(path for path in outside.rglob("*"))
+    place = repo.path / f".git/gitexp{name}"
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(outside / name.strip("/"))
+    codes = {dispatch(["-C", str(repo.path), *argv]) for argv in STATEFUL}
+    assert codes <= {0, 3}
+    assert 3 in codes or name == "/answers"  # the control: it is found
+    assert sorted(path for path in outside.rglob("*")) == before
+    assert (outside / "index.sqlite").stat().st_size == 0
 
 
 def rows(repo: BuiltRepo) -> list[tuple[int, str, bytes]]:

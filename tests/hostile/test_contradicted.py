@@ -6,6 +6,7 @@ A field that is added to run.json has to be put into one of the tables.
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -45,7 +46,7 @@ SAID: Final[dict[str, tuple[str, Json]]] = {
     "plan": ("uncounted", None),
     "plan.name": ("R2", "other"),
     "plan.digest": ("R2", "1" * 64),
-    "started_at": ("R3", "2025-12-31T23:59:59Z"),
+    "started_at": ("R3", "2025-12-31T22:59:59Z"),
     "ended_at": ("R3", "2025-12-31T23:59:59Z"),
     "seeds": ("R3", [0]),
     "repeats": ("uncounted", []),
@@ -170,6 +171,25 @@ def test_runs_from_before_a_plan_are_not_its_runs_under_another_id(lab: Lab) -> 
     assert messages == [
         "run cccccccc is not what it says: it began 2025-12-01 00:00:00, before its plan was there"
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "minutes", "doubted"),
+    [("HEAD", 10, []), ("1" * 40, 10, ["R3"]), ("HEAD", 61, ["R3"])],
+)
+def test_a_clock_that_is_behind_makes_no_record_doubtful(
+    lab: Lab, source: str, minutes: int, doubted: list[str]
+) -> None:
+    def change(record: Record) -> None:
+        record["started_at"] = f"{START - timedelta(minutes=minutes):%Y-%m-%dT%H:%M:%SZ}"
+        if source != "HEAD":
+            changed(lab, "source.commit", source)(record)
+
+    recorded(lab, change)
+    said = [item.rule for item in looked(lab).violations if "before its plan" in item.message]
+    assert said == doubted
+    (line,) = list_experiments(lab.repo.workspace).experiments
+    assert bool(line.finished) is not bool(doubted)
 
 
 def test_a_list_counts_no_run_from_before_the_plan(lab: Lab) -> None:

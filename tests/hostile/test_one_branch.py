@@ -314,6 +314,56 @@ def test_thousands_of_plans_in_an_unusual_layout_are_read_once(
         assert answers(attacked, capsys) == before
 
 
+def below(odd: Odd, entry: tuple[bytes, bytes, str], levels: int) -> str:
+    """Make a tree of 20 folders in each of 20, as deep as that, and the entry in the last."""
+    tree = odd.tree([entry])
+    for _ in range(levels):
+        tree = odd.tree(sorted((b"40000", b"d%d" % n, tree) for n in range(20)))
+    return tree
+
+
+DEPS: Final = "".join(f"    - a{n}\n" for n in range(60_000))
+HOLES: Final = "".join(f"    - .${{x}}{n}\n" for n in range(20_000))
+STAGES: Final = "".join(f"  s{n}: {{deps: [a], outs: [b{n}]}}\n" for n in range(9_000))
+MANY: Final[dict[str, tuple[str, str, str, int, tuple[tuple[str, ...], ...]]]] = {
+    # what is asked: a file at the top, one in all of 20^n folders, and the verbs
+    "outs": ("more.txt", "", "x.dvc", 2, (("diff",), ("check",))),
+    "deps": ("dvc.yaml", f"stages:\n  s:\n    cmd: x\n    deps:\n{DEPS}", "f", 3, (("inputs",),)),
+    "templates": ("dvc.yaml", f"stages:\n  s:\n    cmd: x\n    deps:\n{HOLES}", "f", 3,
+                  (("inputs",),)),
+    "stages": ("dvc.yaml", f"stages:\n{STAGES}", "f", 1, (("inputs",), ("check",))),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", MANY)
+def test_what_dvc_has_thousands_of_is_read_once_or_named(
+    attacked: BuiltRepo, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = Odd(attacked)
+    top, text, name, levels, verbs = MANY[kind]
+    outs = "".join(f"- {{md5: {n:032x}, path: p{n}}}\n" for n in range(2_000))
+    inner = odd.write("blob", f"outs:\n{outs}".encode())
+    folder = (b"40000", b"docs", below(odd, (b"100644", name.encode(), inner), levels))
+    file = (b"100644", top.encode(), odd.write("blob", text.encode()))
+    settings = attacked.show(layout.CONFIG, "exp/a")
+    settings = settings.replace(
+        "command: python train.py", "pipeline: {file: dvc.yaml, targets: [s]}"
+    )
+    ours = [each for each in odd.entries("main:.gitexp") if each[1] != b"config.yaml"]
+    ours.append((b"100644", b"config.yaml", odd.write("blob", settings.encode())))
+    root = [each for each in odd.entries("exp/a") if each[1] != b".gitexp"]
+    root += [folder, file, (b"40000", b".gitexp", odd.tree(ordered(ours)))]
+    odd.commit("refs/remotes/hub/exp/many", odd.tree(ordered(root)), "exp/a")
+    for verb, *more in verbs:
+        ref = ["main..hub/exp/many"] if verb == "check" else ["main", "hub/exp/many"]
+        with bounded():
+            asked = [verb, *(ref[-1:] if verb == "show" else ref), *more]
+            assert dispatch(["-C", str(attacked.path), *asked]) in range(7), asked
+        capsys.readouterr()
+    forget(attacked)
+
+
 # --- records -----------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpaths import bound, declares
 from gitexp.formats.dvcpipeline import stage_wdirs
 from gitexp.formats.paramfiles import parse
 from gitexp.formats.paramkeys import lookup
@@ -38,6 +39,12 @@ _MARKERS = re.compile(rb"^(?:<{7}|={7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
 
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at every file of DVC's that a commit changes."""
+    held = [each for each in facts.changes if each.is_file and declares(each.path)]
+    try:
+        bound(sum(facts.objects.size(BlobId(each.new.id)) for each in held if each.new), "")
+    except GitexpError as error:
+        yield Finding(str(error), "keep data in folders, each with one pointer", held[0].path)
+        return
     for change in facts.changes:
         name = posixpath.basename(change.path)
         pointer = name.endswith(".dvc") and name != ".dvc"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.formats import dvcfiles
+from gitexp.formats.dvcpaths import bound
 from gitexp.ops.rules.trees import FILE_MODES
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class Tracked:
             posixpath.join(facts.config.project, output): CONFIG for output in facts.config.outputs
         }
         self._read_folders: set[str] = set()
+        self._held = 0  # bytes
 
     def by(self, path: str) -> str | None:
         """Return which file says that DVC tracks a path, or a folder above it; None if none."""
@@ -83,9 +85,12 @@ class Tracked:
 
     def _read(self, path: str) -> bytes:
         try:
-            return self._facts.tree.read(path, dvcfiles.LIMIT) or b""
+            data = self._facts.tree.read(path, dvcfiles.LIMIT) or b""
+            self._held += len(data)
+            bound(self._held, path)
         except GitexpError:
             return b""
+        return data
 
 
 def _pointer(data: bytes, file: str) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from gitexp.ops.rules import others
 from gitexp.ops.rules.facts import Finding, Rule
 from gitexp.ops.rules.itself import by_itself
 from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
+from gitexp.ops.rules.trees import Tree
 from gitexp.store.layout import ENVIRONMENTS, plan_path, run_dir, samples_csv
 
 if TYPE_CHECKING:
@@ -98,7 +99,15 @@ def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Itera
 def _contradiction(facts: Facts, record: Run) -> str:
     """Return what a record says that cannot be; "" where nothing is seen, or nobody can look."""
     plan = None if record.plan is None else plan_at(facts.tree, plan_path(record.plan.name))
-    why = by_itself(record, None if isinstance(plan, Unread) else plan)
+
+    def holds(commit: CommitHash, name: str) -> bool:
+        try:
+            root = facts.objects.commit(commit).tree
+            return Tree(facts.objects, root).entry(plan_path(name)) is not None
+        except GitexpError:
+            return False
+
+    why = by_itself(record, None if isinstance(plan, Unread) else plan, holds)
     if why or not facts.commit:
         return why
     return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""
