@@ -23,12 +23,12 @@ from gitexp.ops.rules import (
 from gitexp.ops.rules.facts import place
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from gitexp.model.config import ProjectConfig
-    from gitexp.ops.rules.facts import Facts, Rule
+    from gitexp.ops.rules.facts import Facts, Finding, Rule
 
-__all__ = ["RULES", "check", "policies"]
+__all__ = ["RULES", "check", "found", "policies"]
 
 RULES: Final[dict[str, Rule]] = {
     rule.id: rule
@@ -60,13 +60,15 @@ def check(facts: Facts, weights: Mapping[str, Policy]) -> tuple[Violation, ...]:
     weights : mapping of str to Policy
         From `policies`; a rule that is not named has its default.
     """
-    found: list[Violation] = []
+    return tuple(violation for violation, _ in found(facts, weights))
+
+
+def found(facts: Facts, weights: Mapping[str, Policy]) -> Iterator[tuple[Violation, Finding]]:
+    """Yield the same, each with what its rule said."""
     for name, rule in RULES.items():
         policy = weights.get(name, rule.default)
         if policy is Policy.OFF:
             continue
-        found.extend(
-            Violation(name, policy, said.message, place(facts, said.path), said.next_step)
-            for said in rule.find(facts)
-        )
-    return tuple(found)
+        for said in rule.find(facts):
+            where = place(facts, said.path)
+            yield Violation(name, policy, said.message, where, said.next_step), said

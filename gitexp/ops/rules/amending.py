@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.formats import amendments
-from gitexp.ops.rules.facts import Finding
+from gitexp.ops.rules.facts import put_back
 from gitexp.ops.rules.recorded import RUN_LIMIT, Unread, plan_at, plan_of, plan_paths, runs_in
 from gitexp.store.layout import PLANS, plan_path, run_json
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.ops.rules.facts import Facts
+    from gitexp.ops.rules.facts import Facts, Finding
     from gitexp.ops.rules.trees import Tree
 
 
@@ -29,12 +29,12 @@ def find(facts: Facts) -> Iterator[Finding]:
         after = plan_at(facts.tree, path)
         if after is None or isinstance(after, Unread):
             continue  # R1 says it of the branch's own
-        for parent in facts.parents:
+        for number, parent in enumerate(facts.parents):
             if parent.entry(path) == facts.tree.entry(path):
                 continue
             before = _before(facts, parent, path, after)
             if before is not None:
-                yield from _change(facts, parent, before, after)
+                yield from _change(facts, number, before, after)
 
 
 def _plan_paths(facts: Facts) -> list[str]:
@@ -53,14 +53,21 @@ def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
     return None if isinstance(found, Unread) else found
 
 
-def _change(facts: Facts, parent: Tree, before: Plan, after: Plan) -> Iterator[Finding]:
-    path = plan_path(after.name)
-    again = f"git checkout HEAD -- {plan_path(before.name)}, then gitexp amend-plan --why TEXT"
+def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Finding]:
+    what = _what(facts, facts.parents[number], before, after)
+    if what:
+        path = plan_path(after.name)
+        both = dict.fromkeys((plan_path(before.name), path))
+        then = ", then gitexp amend-plan --why TEXT"
+        yield put_back(facts, what, path, *both, parent=number, then=then)
+
+
+def _what(facts: Facts, parent: Tree, before: Plan, after: Plan) -> str:
+    """Return what a change hides of what bound; "" where nothing."""
     if after.amended[: len(before.amended)] != before.amended:
-        yield Finding(f"the history of the plan {after.name} was rewritten", again, path)
-        return
+        return f"the history of the plan {after.name} was rewritten"
     if before.digest == after.digest:
-        return
+        return ""
     added = after.amended[len(before.amended) :]
     steps = [item.digest for item in added]
     if before.digest in steps:
@@ -69,16 +76,11 @@ def _change(facts: Facts, parent: Tree, before: Plan, after: Plan) -> Iterator[F
             was.update(item.old)
         wrong = [key for key, value in amendments.binding(before).items() if was[key] != value]
         if wrong:
-            yield Finding(
-                f"an amendment of the plan {after.name} does not say what {wrong[0]} was before",
-                again,
-                path,
-            )
+            return f"an amendment of the plan {after.name} does not say what {wrong[0]} was before"
     elif _was_run(facts, parent, before):
         what = "changed" if before.name in {after.name, *after.formerly} else "gave way to another"
-        yield Finding(
-            f"what binds in the plan {before.name} {what} after its first run", again, path
-        )
+        return f"what binds in the plan {before.name} {what} after its first run"
+    return ""
 
 
 def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:

@@ -7,6 +7,7 @@ merge merely took over are found here, once, so that all three agree.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -57,6 +58,8 @@ class Facts:
     tree : Tree
     parents : tuple of Tree
         In Git's order; empty for a first commit.
+    before : tuple of CommitHash
+        The parents' names.
     changes : tuple of Change
         By path. What a merge merely takes from a parent is not among them.
     taken : tuple of Change
@@ -80,6 +83,7 @@ class Facts:
     commit: str
     tree: Tree
     parents: tuple[Tree, ...]
+    before: tuple[CommitHash, ...]
     changes: tuple[Change, ...]
     taken: tuple[Change, ...] = ()
     config: ProjectConfig = field(default_factory=ProjectConfig)
@@ -100,11 +104,37 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule says; `check` adds the rule's id, its policy, and the commit and branch."""
+    """What a rule says; `check` adds the rule's id, its policy, and the commit and branch.
+
+    Attributes
+    ----------
+    message, next_step : str
+    path : str
+    back : tuple of str
+        Files and folders that have to be again as a parent has them. A later commit that brings
+        them back mends the finding: see `gitexp.ops.rules.ranges`.
+    parent : int
+        Which one.
+    """
 
     message: str
     next_step: str
     path: str = ""
+    back: tuple[str, ...] = ()
+    parent: int = 0
+
+
+def put_back(
+    facts: Facts, message: str, path: str, *back: str, parent: int = 0, then: str = ""
+) -> Finding:
+    """Return the finding that what was recorded is otherwise; a parent has it as it was."""
+    paths = back or (path,)
+    step = (
+        f"git restore --source={facts.before[parent][:12]} --staged --worktree -- "
+        + " ".join(map(shlex.quote, paths))
+        + (", and commit it" if facts.commit else "")
+    )
+    return Finding(message, step + then, path, paths, parent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +192,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
         commit=commit,
         tree=tree,
         parents=parents,
+        before=found.parents,
         changes=made,
         taken=taken,
         config=with_rules_of(settings(tree), config),
@@ -206,6 +237,7 @@ def of_staged(
         commit="",
         tree=tree,
         parents=trees,
+        before=tuple(parents),
         changes=made,
         taken=taken,
         config=with_rules_of(settings(tree), config),

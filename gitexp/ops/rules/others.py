@@ -8,11 +8,10 @@ made a plan, and when.
 from __future__ import annotations
 
 import posixpath
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.ops.rules.branches import is_protected
-from gitexp.ops.rules.facts import Finding
+from gitexp.ops.rules.facts import put_back
 from gitexp.ops.rules.recorded import Unread, plan_at, plan_paths
 from gitexp.store.layout import CONCLUSIONS, PLANS, WITNESSES, plan_path
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.plan import Plan
-    from gitexp.ops.rules.facts import Change, Facts
+    from gitexp.ops.rules.facts import Change, Facts, Finding
     from gitexp.ops.rules.trees import Tree
 
 RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES)
@@ -32,15 +31,12 @@ def find(facts: Facts) -> Iterator[Finding]:
         return
     for folder in RECORDS:
         for change in facts.below(folder):
-            parent = next((p for p in facts.parents if p.entry(change.path) is not None), None)
-            if parent is None or change.path in facts.brought:
+            had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
+            if not had or change.path in facts.brought:
                 continue
-            what = _what(facts, parent, folder, change)
+            what = _what(facts, facts.parents[had[0]], folder, change)
             if what:
-                before = f"{facts.commit[:12]}^" if facts.commit else "HEAD"
-                yield Finding(
-                    what, f"git checkout {before} -- {shlex.quote(change.path)}", change.path
-                )
+                yield put_back(facts, what, change.path, parent=had[0])
 
 
 def _what(facts: Facts, parent: Tree, folder: str, change: Change) -> str:

@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.formats.hypothesis import check_hypothesis
 from gitexp.model.rules import Policy
 from gitexp.ops.rules.branches import is_experiment
-from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.facts import Finding, Rule, put_back
 from gitexp.ops.rules.recorded import Unread, plan_of
 from gitexp.store.layout import PLANS, plan_path
 
@@ -34,19 +34,24 @@ def find(facts: Facts) -> Iterator[Finding]:
     plan = plan_of(facts.tree, branch)
     touched = facts.tip or any(facts.below(PLANS))
     if isinstance(plan, Unread) and touched:
-        yield Finding(
-            f"the plan of {branch} cannot be read: {plan.why}",
-            f"mend {plan.path}, or git checkout COMMIT -- {shlex.quote(plan.path)}",
-            plan.path,
-        )
+        what = f"the plan of {branch} cannot be read: {plan.why}"
+        had = [n for n, tree in enumerate(facts.parents) if tree.entry(plan.path) is not None]
+        if had:
+            yield put_back(facts, what, plan.path, parent=had[0])
+        else:
+            yield Finding(what, f"mend {plan.path}", plan.path)
     elif plan is not None:
         yield from _real(plan) if touched and not isinstance(plan, Unread) else ()
-    elif any(plan_of(parent, branch) is not None for parent in facts.parents):
-        yield Finding(
+    elif lost := [
+        (n, was) for n, tree in enumerate(facts.parents) if (was := plan_of(tree, branch))
+    ]:
+        number, was = lost[0]
+        yield put_back(
+            facts,
             f"the plan of {branch} is taken away",
-            f"git checkout HEAD -- {shlex.quote(plan_path(name))}; an experiment ends by "
-            "gitexp conclude",
-            plan_path(name),
+            was.path if isinstance(was, Unread) else plan_path(was.name),
+            parent=number,
+            then="; an experiment ends by gitexp conclude",
         )
     elif facts.tip:
         yield Finding(

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
-from gitexp.ops.rules import check, policies
+from gitexp.ops.rules import found, others, policies
 from gitexp.ops.rules.branches import is_protected
-from gitexp.ops.rules.facts import of_commit, settings, settings_in, unread_settings
+from gitexp.ops.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
 from gitexp.ops.rules.trees import Tree
-from gitexp.store.layout import CONFIG, FOLDER
+from gitexp.store.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.rules import Objects, Outside
+    from gitexp.model.rules import Objects, Outside, TreeEntry
+    from gitexp.ops.rules.facts import Facts
 
 UNSEEN: Final = "R0"  # stands where no rule could be asked; nobody switches it off
 
@@ -66,7 +67,8 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     governing = config or _governing(objects, before, tip)
     weights = policies(governing)
     own = _first_parents(objects, commits) if is_protected(governing, branch) else None
-    found: list[Violation] = []
+    said: list[tuple[Violation, Finding, Facts | None]] = []
+    seen: list[Facts] = []  # the commits since the first that was broken
     arrived: frozenset[str] = frozenset()
     brought: set[str] = set()
     for commit in commits:
@@ -85,11 +87,26 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
                 facts = replace(facts, base=before, arrived=arrived)
             facts = replace(facts, brought=frozenset(brought), settled=stranger)
             brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
-            found.extend(check(facts, weights))
+            said.extend((*each, facts) for each in found(facts, weights))
+            if seen or any(finding.back for _, finding, _ in said):
+                seen.append(facts)
         except GitexpError as error:
-            found.append(_unseen(error, Where(commit, branch=branch)))
-    found += unread(Tree(objects, objects.commit(tip).tree), Where(tip, CONFIG, branch))
-    return _once(found), outside.unanswered()
+            unseen = _unseen(error, Where(commit, branch=branch))
+            said.append((unseen, Finding(unseen.message, unseen.next_step), None))
+    healed = [_healed(finding, facts, seen) for _, finding, facts in said]
+    cures = {
+        (cure, path)
+        for (_, finding, _), cures in zip(said, healed, strict=True)
+        for cure in cures
+        for path in finding.back
+    }
+    open_ = [
+        violation
+        for (violation, _, _), cured in zip(said, healed, strict=True)
+        if not cured and not _is_cure(violation.where, cures)
+    ]
+    open_ += unread(Tree(objects, objects.commit(tip).tree), Where(tip, CONFIG, branch))
+    return _once(open_), outside.unanswered()
 
 
 def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:
@@ -99,6 +116,54 @@ def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:
         return ()
     said = f"{CONFIG} cannot be read, so the defaults count: {why}"
     return (Violation(UNSEEN, Policy.ERROR, said, where, f"mend {CONFIG}, and commit it"),)
+
+
+def _is_cure(where: Where, cures: Collection[tuple[str, str]]) -> bool:
+    """Return whether a commit only brings back what is found in it: it was judged when it came."""
+    above = where.path
+    while above and (where.commit, above) not in cures:
+        above = above.rpartition("/")[0]
+    return bool(above)
+
+
+def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> set[str]:
+    """Return the commits that brought back what one took away, or wrote over; none if it is open.
+
+    Runs, and in what order they came, count from all of the history, whatever was taken away since;
+    so it is enough that nobody built on what was there meanwhile: a plan or conclusion that was
+    written while a record was missing, or any record while a plan was otherwise.
+    """
+    if broken is None or not finding.back:
+        return set()
+    before = broken.parents[finding.parent]
+    immutable = all(path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")) for path in finding.back)
+    watched = others.RECORDS if immutable else (*others.RECORDS, RUNS)
+
+    def state(tree: Tree) -> list[TreeEntry | None]:
+        return [tree.entry(path) for path in finding.back]
+
+    whole = state(before)
+    ill, cures = {broken.commit}, set[str]()
+    well: dict[str, list[TreeEntry | None]] = {}
+    for facts in seen:
+        now = state(facts.tree)
+        parents = [well[each] for each in facts.before if each in well]
+        if ill.isdisjoint(facts.before):
+            if parents:
+                well[facts.commit] = now
+            continue
+        if any(
+            change.new is not None and change.new != before.entry(change.path)
+            for folder in watched
+            for change in facts.below(folder)
+        ):
+            return set()
+        if now == whole or now in parents:
+            well[facts.commit] = now
+            cures.add(facts.commit)
+        else:
+            ill.add(facts.commit)
+    return set() if seen[-1].commit in ill else cures
 
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
@@ -126,10 +191,10 @@ def _unseen(error: GitexpError, where: Where) -> Violation:
     return Violation(UNSEEN, Policy.ERROR, said, where, error.next_step or "git fsck")
 
 
-def _once(found: Sequence[Violation]) -> tuple[Violation, ...]:
+def _once(said: Sequence[Violation]) -> tuple[Violation, ...]:
     """Drop what a later commit repeats of the same path; the first is the one to mend."""
     kept: dict[tuple[str, str, str], Violation] = {}
-    for violation in found:
+    for violation in said:
         key = (violation.rule, violation.message, violation.where.path)
         if key not in kept:
             kept[key] = violation

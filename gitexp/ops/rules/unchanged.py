@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.ops.rules import others
-from gitexp.ops.rules.facts import Finding, Rule
+from gitexp.ops.rules.facts import Finding, Rule, put_back
 from gitexp.ops.rules.itself import by_itself
 from gitexp.ops.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
 from gitexp.ops.rules.trees import Tree
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
 
 SAMPLES_LIMIT: Final = 64 << 20
 ENVIRONMENT_LIMIT: Final = 4 << 20
-_PARTS = 2  # DIGEST/FILE
+_AGAIN: Final = "drop this commit; gitexp run --resume records it again"
 
 
 def find(facts: Facts) -> Iterator[Finding]:
@@ -40,13 +39,17 @@ def find(facts: Facts) -> Iterator[Finding]:
                 what = "is taken away"
             else:
                 what = "was changed" if any(had) else "got a file that was not recorded"
-            yield _finding(facts, file.run, file.change.path, f"the record of run %s {what}")
+            parent = next(
+                n for n, tree in enumerate(facts.parents) if tree.entry(run_dir(file.run))
+            )
+            yield _finding(
+                facts, file.run, file.change.path, f"the record of run %s {what}", parent
+            )
     yield from _left_out(facts, said)
     for file, run in new_runs(facts):
         if file.run not in said:
             yield from _digests(facts, file.run, file.change.path, run)
-    for change in facts.below(ENVIRONMENTS):
-        yield from _environment(facts, change)
+    yield from _environments(facts)
     yield from others.find(facts)
 
 
@@ -58,7 +61,7 @@ def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
     theirs = {file.run for file in run_files(facts.taken)}
     asked = [(first, {run for run in theirs if first.entry(run_dir(run)) is not None})]
     asked += [(parent, runs_in(parent, unlike=facts.tree)) for parent in others]
-    for parent, runs in asked:
+    for number, (parent, runs) in enumerate(asked):
         for run in sorted(runs - said):
             folder = run_dir(run)
             kept = dict(facts.tree.files(folder))
@@ -66,34 +69,32 @@ def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
                 continue
             said.add(run)
             what = "has another record of run %s" if kept else "leaves out the record of run %s"
-            yield _finding(facts, run, f"{folder}/run.json", f"the merge {what}")
+            yield _finding(facts, run, f"{folder}/run.json", f"the merge {what}", number)
 
 
-def _finding(facts: Facts, run: RunId, path: str, what: str) -> Finding:
-    before = "HEAD" if not facts.commit else f"{facts.commit[:12]}^"
-    return Finding(what % run[:8], f"git checkout {before} -- {run_dir(run)}", path)
+def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Finding:
+    return put_back(facts, what % run[:8], path, run_dir(run), parent=parent)
 
 
 def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Iterator[Finding]:
-    again = "drop this commit; gitexp run --resume records it again"
     if isinstance(record, Unread):
-        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", again, path)
+        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", _AGAIN, path)
         return
     if record.id != run:
-        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", again, path)
+        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", _AGAIN, path)
     table = samples_csv(run)
     try:
         data = facts.tree.read(table, SAMPLES_LIMIT)
     except GitexpError as error:
-        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", again, table)
+        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", _AGAIN, table)
         return
     if data is None:
-        yield Finding(f"run {run[:8]} has no samples.csv", again, table)
+        yield Finding(f"run {run[:8]} has no samples.csv", _AGAIN, table)
     elif hashlib.sha256(data).hexdigest() != record.samples_sha256:
-        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", again, table)
+        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", _AGAIN, table)
     why = _contradiction(facts, record)
     if why:
-        yield Finding(f"run {run[:8]} is not what it says: {why}", again, path)
+        yield Finding(f"run {run[:8]} is not what it says: {why}", _AGAIN, path)
 
 
 def _contradiction(facts: Facts, record: Run) -> str:
@@ -113,34 +114,37 @@ def _contradiction(facts: Facts, record: Run) -> str:
     return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""
 
 
-def _environment(facts: Facts, change: Change) -> Iterator[Finding]:
-    """Judge a file of a recorded environment: its folder's name is the digest of what is in it."""
-    parts = change.path.removeprefix(f"{ENVIRONMENTS}/").split("/")
-    back = f"git checkout {'HEAD' if not facts.commit else facts.commit[:12] + '^'} -- "
-    folder = shlex.quote(change.path.rpartition("/")[0])
-    if len(parts) != _PARTS or parts[1] != "environment.json":
-        if any(parent.entry(change.path) is not None for parent in facts.parents):
-            what = f"what is beside the environment {parts[0][:8]} was changed"
-            yield Finding(what, back + folder, change.path)
-        return
+def _environments(facts: Facts) -> Iterator[Finding]:
+    """Judge recorded environments, each once: the folder's name is the digest of what is in it."""
+    said: set[str] = set()
+    for change in facts.below(ENVIRONMENTS):
+        name, _, file = change.path.removeprefix(f"{ENVIRONMENTS}/").partition("/")
+        what = "" if name in said else _environment(facts, change, name, file)
+        if what:
+            said.add(name)
+            folder = f"{ENVIRONMENTS}/{name}"
+            had = [n for n, tree in enumerate(facts.parents) if tree.entry(folder) is not None]
+            if had:
+                yield put_back(facts, what, change.path, folder, parent=had[0])
+            else:
+                yield Finding(what, _AGAIN, change.path)
+
+
+def _environment(facts: Facts, change: Change, name: str, file: str) -> str:
+    """Return what is wrong with a file of an environment; "" where nothing is."""
+    named = f"the environment {name[:8]}"
     if change.new is None:
-        yield Finding(f"the environment {parts[0][:8]} is taken away", back + folder, change.path)
-        return
+        return f"{named} is taken away"
+    if file != "environment.json":
+        had = any(parent.entry(change.path) is not None for parent in facts.parents)
+        return f"what is beside {named} was changed" if had else ""
     if not change.is_file:
-        what = f"the environment {parts[0][:8]} is no regular file"
-        yield Finding(what, back + folder, change.path)
-        return
+        return f"{named} is no regular file"
     try:
         found = hashlib.sha256(facts.read(change.new, ENVIRONMENT_LIMIT)).hexdigest()
     except GitexpError as error:
-        yield Finding(f"an environment cannot be read: {error}", back + folder, change.path)
-        return
-    if found != parts[0]:
-        yield Finding(
-            f"the environment {parts[0][:8]} is not the one that its folder names",
-            back + folder,
-            change.path,
-        )
+        return f"an environment cannot be read: {error}"
+    return "" if found == name else f"{named} is not the one that its folder names"
 
 
 RULE: Final = Rule(

@@ -55,11 +55,21 @@ def drop_the_plan(repo: BuiltRepo) -> None:
 
 def test_a_push_is_refused_for_any_of_its_commits(repo: BuiltRepo) -> None:
     drop_the_plan(repo)
-    repo.git(*OFF, "revert", "--no-edit", "HEAD")  # the tip is as it should be again
+    repo.git(*OFF, "commit", "-q", "--allow-empty", "-m", "more")
     said = call(repo, "push", "-q")
     assert said.code == 1
     assert "error[R1]: the plan of exp/deep is taken away" in said.err
     assert repo.hash("HEAD^")[:9] in said.err
+
+
+def test_what_is_put_back_before_a_push_passes_it_and_the_gate(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    drop_the_plan(repo)
+    assert call(repo, "push", "-q", "--no-verify").code == 1
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    assert call(repo, "push", "-q").code == 0
+    assert server.hash("exp/deep") == repo.hash()
 
 
 def test_what_the_remote_has_already_is_not_judged_again(repo: BuiltRepo) -> None:
@@ -184,7 +194,7 @@ def test_replacements_that_were_pushed_tell_no_other_history(
     """Both would look as if they went on from what is there, and the first without a bad commit."""
     before, tree = server.hash("exp/deep"), repo.tree()
     drop_the_plan(repo)
-    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    repo.git(*OFF, "commit", "-q", "--allow-empty", "-m", "more")
     later = repo.hash()
     repo.git("replace", later, repo.git("commit-tree", tree, "-p", before, "-m", "a"))
     other = repo.git("commit-tree", tree, "-p", f"{before}^", "-m", "b")
