@@ -68,6 +68,7 @@ class ExperimentSummary:
     created_at: datetime | None
     baseline: str = ""  # as the plan's author typed it
     source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
+    archived: bool = False  # its branch is there, and an archive tag of this name as well
 
 
 @dataclass(frozen=True, slots=True)

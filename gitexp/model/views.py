@@ -241,6 +241,7 @@ class RepeatLog:
     truncated: bool = False  # there is more before it
     reason: str = ""
     logged: tuple[LoggedValue, ...] = ()  # of late, the newest last
+    seeds: str = ""  # "train.seed = 5": seed parameters that vary and have another value
 
 
 @dataclass(frozen=True, slots=True)

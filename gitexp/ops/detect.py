@@ -6,6 +6,7 @@ import contextlib
 import csv
 import io
 import posixpath
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -25,7 +26,7 @@ from gitexp.git import grep, status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
 from gitexp.ops.known import logs_metrics
-from gitexp.ops.seedparams import seed_rule
+from gitexp.ops.seedparams import has_seed, seed_rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,6 +43,7 @@ PARAMS = "params.yaml"
 _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
+_WORDS = re.compile(r"[\w.][\w./-]*\.(?:ya?ml|json|toml)\b")  # of a command: files of settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,10 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
 def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
     folder = top / project
     check_folder(folder)
-    params = request.params or ((PARAMS,) if (folder / PARAMS).exists() else ())
+    usual = (PARAMS,) if (folder / PARAMS).exists() else ()
+    seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]
+    named = (*usual, *map(posixpath.normpath, seeds))
+    params = request.params or tuple(dict.fromkeys(named))
     check_params(folder, params)
     logged = [path for one in _logged(workspace, top, project) for path in one.metrics]
     metrics = request.metrics or tuple(dict.fromkeys(logged)) or _supposed_metrics(folder)

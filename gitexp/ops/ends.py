@@ -125,6 +125,12 @@ def is_untried(repo: Repo, standing: Standing) -> bool:
     return any(mine.keys() <= _runs(repo, commit).keys() for _, commit in _bases(repo, standing))
 
 
+def is_bare(repo: Repo, standing: Standing) -> bool:
+    """Return whether its branch holds its plan and nothing else."""
+    plan = standing.plan
+    return plan is not None and plans.plan_commit(repo, plan, standing.commit) == standing.commit
+
+
 def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
     there = objects.tree_id(repo, commit, layout.RUNS)
     return {} if there is ABSENT else listing(repo, there)

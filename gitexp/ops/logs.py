@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
 from gitexp.formats import codec
+from gitexp.formats.keys import param_key
 from gitexp.git import repository
 from gitexp.model.ids import RunId
-from gitexp.model.job import POINTS, Outcome
+from gitexp.model.job import POINTS, Job, Outcome
+from gitexp.model.run import other_seeds
 from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.ops.live import live_runs
 from gitexp.ops.status import standing_failures
@@ -191,6 +193,7 @@ def _of_jobs(workspace: Workspace, folder: Path, seed: int | None, tail_bytes: i
                 truncated=start > 0,
                 reason=reason,
                 logged=logged.latest(path.parent / POINTS),
+                seeds=_seeds(path.parent.with_name("JOB.json")),
             )
         )
     return LogView(RunId(folder.name), tuple(repeats), live=live)
@@ -210,6 +213,7 @@ def _recorded(workspace: Workspace, run: str | None, seed: int | None) -> LogVie
             state=repeat.state,
             truncated=bool(repeat.log_tail),
             reason=repeat.reason,
+            seeds=other_seeds(repeat.seed, repeat.seeds, found.fixed_seeds),
         )
         for repeat in found.repeats
         if (seed is None or repeat.seed == seed) and (repeat.log_tail or repeat.reason)
@@ -247,6 +251,15 @@ def _state(folder: Path, *, live: bool) -> tuple[RepeatState | Literal["running"
     except GitexpError as error:
         return "running", error.summary
     return "running", "the outcome is too large to be read"
+
+
+def _seeds(path: Path) -> str:
+    """Return what a job's number does not say of its seeds."""
+    try:
+        job = codec.load(Job, path.read_bytes(), str(path))
+    except (GitexpError, OSError):
+        return ""
+    return other_seeds(job.seed, {k: v for k, v in job.seeds.items() if param_key(k) in job.edits})
 
 
 def _read_from(path: Path, offset: int) -> bytes:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.git import checkouts, command
+from gitexp.git import command
 from gitexp.git.repository import open_repository
 from gitexp.model.care import MaintenanceReport, RepositorySize
 from gitexp.ops.run import state as states
@@ -89,7 +88,8 @@ def _size(workspace: Workspace) -> RepositorySize:
     out = command.run(workspace, ["count-objects", "-v"]).decode("ascii", "replace")
     counts = dict(line.split(": ", 1) for line in out.splitlines() if ": " in line)
     refs = workspace.common_dir / "refs"
-    folders = [path for workdir in _workdirs(workspace) for path in calls.within(workdir.runs)]
+    every = WorkDir.everywhere(workspace)
+    folders = [path for workdir in every for path in calls.within(workdir.runs)]
     return RepositorySize(
         loose_objects=int(counts["count"]),
         loose_bytes=int(counts["size"]) * _KIB,
@@ -101,14 +101,6 @@ def _size(workspace: Workspace) -> RepositorySize:
     )
 
 
-def _workdirs(workspace: Workspace) -> Iterator[WorkDir]:
-    for checkout in checkouts.listing(workspace):
-        there = replace(workspace, git_dir=checkout.git_dir, top=checkout.top)
-        workdir = None if checkout.missing else WorkDir.seen(there)
-        if workdir is not None:
-            yield workdir
-
-
 def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
     """Yield the folders that hold nothing but logs, except those of the newest runs.
 
@@ -117,7 +109,7 @@ def _old_folders(repo: Repo, keep: int) -> Iterator[Path]:
     nothing will ever be recorded.
     """
     recorded = _recorded(repo)
-    for workdir in _workdirs(repo.workspace):
+    for workdir in WorkDir.everywhere(repo.workspace):
         done = states.published(workdir) & recorded
         done |= {
             state.draft.id

@@ -53,7 +53,7 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     words : str
         Why; goes into the tombstone.
     yes : bool
-        Also an experiment that was not archived.
+        Also an experiment that was not archived, but for one to which nothing was done.
     push : bool
         Do the same on the remote.
     remote_name : str, optional
@@ -77,7 +77,7 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     repo = repository.open_repository(workspace)
     standing = ends.find(repo, name)
     untried = standing.archived is ABSENT and ends.is_untried(repo, standing)
-    if standing.archived is ABSENT and not yes:
+    if standing.archived is ABSENT and not (yes or (untried and ends.is_bare(repo, standing))):
         quoted = shlex.quote(standing.name)
         keep = "" if untried else f"gitexp archive {quoted}; or "
         raise ConfirmationError(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import TYPE_CHECKING
 
 from gitexp.data import graph
-from gitexp.errors import SeveralSeedsError, UsageError
+from gitexp.errors import GitexpError, SeveralSeedsError, UsageError
 from gitexp.formats import params as params_format
 from gitexp.formats.near import near
 from gitexp.model.config import ParamKey, SeedRule
@@ -102,6 +103,16 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
             + " or ".join(_options([key]) for key in choice),
         )
     return SeedRule(tuple(choice))
+
+
+def has_seed(folder: Path, file: str) -> bool:
+    """Whether a file of settings is in a project's folder and has a seed."""
+    if ".." in file.split("/"):
+        return False
+    with contextlib.suppress(GitexpError, OSError):
+        values = _flat(folder / file, file).items()
+        return any(_SEED_NAME.search(key) and _is_whole(value) for key, value in values)
+    return False
 
 
 def _options(keys: Iterable[ParamKey]) -> str:

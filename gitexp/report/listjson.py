@@ -108,6 +108,7 @@ def _experiment(item: ExperimentSummary) -> Json:
         "primary": metric(item.primary),
         "baseline": item.baseline,
         "source_lost": item.source_lost,
+        **({"archived": True} if item.archived else {}),
         "author": item.author,
         "created_at": maybe_time_text(item.created_at),
     }

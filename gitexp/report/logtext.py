@@ -45,7 +45,8 @@ def heading(item: RepeatLog) -> str:
     attempt = f", attempt {item.attempt}" if item.attempt > 1 else ""
     reason = f": {terminal(item.reason, limit=400)}" if item.reason else ""
     said = f"; {terminal(in_short(item.logged))}" if item.logged else ""
-    return f"==> seed {item.seed}{attempt}, {state}{reason}{said}"
+    seeds = f" ({terminal(item.seeds)})" if item.seeds else ""
+    return f"==> seed {item.seed}{seeds}{attempt}, {state}{reason}{said}"
 
 
 def in_short(values: Sequence[LoggedValue], metric: str = "") -> str:

@@ -146,6 +146,7 @@ def logs(value: LogView) -> str:
                     "truncated": item.truncated,
                     "text": item.text,
                     **_logged(item.logged),
+                    **({"seeds": item.seeds} if item.seeds else {}),
                 }
                 for item in value.repeats
             ],

@@ -26,6 +26,7 @@ def test_an_experiment_is_archived_listed_restored_renamed_and_removed(
     tried(experiment)
     done = gitexp(experiment, "archive", "faster")
     assert "note: exp/faster stays: its records are not all in main yet" in done.out
+    assert "faster      planned, archived" in gitexp(experiment, "list").out
     done = gitexp(experiment, "archive", "faster", "--abandon", "--json")
     assert (done.json["$schema"], done.json["verb"]) == ("gitexp/end-report@1", "archive")
     assert done.json["done"] == ["branch exp/faster removed; exp-archive/faster keeps it"]
@@ -58,6 +59,14 @@ def test_removing_what_is_not_archived_needs_yes(experiment: BuiltRepo) -> None:
         "gitexp archive faster; or gitexp rm faster --yes",
     )
     assert gitexp(experiment, "rm", "faster", "--yes").code == 0
+
+
+def test_a_plan_to_which_nothing_was_done_goes_without_a_question(experiment: BuiltRepo) -> None:
+    experiment.commit({"train.py": "work = 'of mine'\n"}, at=5)
+    experiment.switch("main")
+    assert gitexp(experiment, "rm", "faster").code == 2
+    experiment.git("branch", "--force", "exp/faster", "exp/faster~1")
+    assert gitexp(experiment, "rm", "faster").code == 0
 
 
 def test_contradicting_questions_about_archives_are_usage(experiment: BuiltRepo) -> None:

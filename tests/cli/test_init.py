@@ -224,6 +224,17 @@ def test_settings_with_changes_of_ours_are_changed_and_not_committed(tmp_path: P
     assert here == text.replace("[metrics.json]", "[n.json]") != text
 
 
+def test_the_seed_in_a_file_of_settings_that_the_command_names_is_found(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "plain")
+    settings = {"conf/a.yaml": "model: {seed: 3}\n", "data.json": '{"rows": [1]}'}
+    repo.commit({"train.py": TRAIN, **settings})
+    command = "python train.py --config=./conf/a.yaml data.json absent.yaml"
+    done = gitexp(repo, "init", "--command", command)
+    assert done.code == 0, done.err
+    assert "params: [conf/a.yaml]" in repo.show(CONFIG)
+    assert "conf/a.yaml:model.seed" in repo.show(CONFIG)
+
+
 def test_no_option_of_another_call_is_passed_over(dvc_repo: BuiltRepo) -> None:
     assert gitexp(dvc_repo, "init").code == 0
     both = gitexp(dvc_repo, "init", "--command", "python train.py", "--write-pipeline")

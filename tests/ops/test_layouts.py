@@ -163,7 +163,7 @@ def test_curves_that_are_no_output_get_no_pointer_and_stay_as_git_has_them(tmp_p
     curves = "curves: [logs/old.csv, logs/new.csv]"
     repo.commit({".gitexp/config.yaml": settings.replace("curves: []", curves)}, at=2)
     report = run(repo.workspace, RunRequest(seeds=(0, 1)))
-    assert report.snapshot == "written, with the committed seed 0"
+    assert report.snapshot == "written, with seed 0"
     assert len(report.recorded[0].run.repeats[0].outputs) == 2
     assert repo.status() == []
     assert [path for path in repo.files() if path.endswith(".csv.dvc")] == []

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import venv
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -402,6 +403,10 @@ def test_a_call_that_lives_is_left_alone_and_its_repeats_are_not_run_twice(tmp_p
     for request in (RunRequest(seeds=(8,)), RunRequest(), RunRequest(dry_run=True)):
         with pytest.raises(LockedError, match=f"run {value['draft']['id'][:8]} of"):
             run(repo.workspace, request)
+    repo.git("worktree", "add", "--quiet", "--detach", str(tmp_path / "linked"))
+    there = replace(repo, path=tmp_path / "linked").workspace
+    with pytest.raises(LockedError, match=f"run {value['draft']['id'][:8]} of"):
+        run(there, RunRequest(seeds=(8,), on="main"))
     assert log(repo) == ran
     report = run(repo.workspace, RunRequest(seeds=(10,)))
     assert [each.run.seeds for each in report.recorded] == [(10,)]

@@ -18,6 +18,7 @@ from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.ops.compare import compare
 from gitexp.ops.init import init
+from gitexp.ops.logs import logs
 from gitexp.ops.new import new
 from gitexp.ops.run import run
 from gitexp.ops.status import status
@@ -133,6 +134,8 @@ def test_all_that_vary_take_the_seed_and_the_first_repeat_is_what_is_committed(
     said = "seed 3 is the repeat of the committed seeds: train.seed = 5"
     assert judged.warnings.count(said) == 1
     assert said in status(project.workspace).notes
+    seeds = {item.seed: item.seeds for item in logs(project.workspace, mine.id).repeats}
+    assert (seeds[3], seeds[4]) == ("train.seed = 5", "")
 
     # Another committed vector: the first repeat has no partner any more, and no new inputs.
     project.commit(params(3, 6, 0.7))

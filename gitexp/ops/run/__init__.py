@@ -34,6 +34,7 @@ from gitexp.ops.run.keeping import remove_slots
 from gitexp.ops.run.place import check_clean, find_place
 from gitexp.ops.run.prepare import Call, prepare
 from gitexp.ops.run.publish import Ended, PublishedCall, publish
+from gitexp.ops.run.workdir import WorkDir
 from gitexp.store import layout, locks, owners
 
 if TYPE_CHECKING:
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
     from gitexp.ops.run.place import Place
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.situation import Situation
-    from gitexp.ops.run.workdir import WorkDir
 
 PROGRAM_NAME = "gitexp"
 _BEGIN_S = 600.0  # more than another call takes to make its worktrees
@@ -172,7 +172,8 @@ def _refuse_double(seen: Situation, *, again: bool) -> None:
     ------
     LockedError
     """
-    for state in () if again else states.going(seen.workdir, seen.branch):
+    every = () if again else WorkDir.everywhere(seen.workspace)
+    for state in (each for workdir in every for each in states.going(workdir, seen.branch)):
         for cell, choice in seen.sides:
             both = set(choice.run).intersection(state.draft.seeds)
             if both and cell.inputs == state.draft.inputs:

@@ -304,6 +304,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     chosen = next((o for o in ended.finished() if o.seed == committed), None)
     if decided.seed is not None:
         return {}
+    named_seed = f"{'the committed ' if ended.config.seed.params else ''}seed {committed}"
     stays = "dvc.lock stays as it is"
     if ended.config.pipeline is None:
         stays = "outputs and metrics files stay as they are"
@@ -312,10 +313,10 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
         out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
     )
     if chosen is None or not whole:
-        why = f"no repeat used the committed seed {committed}"
+        why = f"no repeat used {named_seed}"
         if committed in ended.outcomes:
             what = "did not finish" if whole else "lost outputs"
-            why = f"the repeat with the committed seed {committed} {what}"
+            why = f"the repeat with {named_seed} {what}"
         decided.said = decided.said or f"{why}, so {stays}"
         return {}
     if draft.source.overrides or not (
@@ -348,7 +349,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
     decided.side = ended.state.side
     decided.seed = committed
     # Where nothing is kept but numbers the state has its snapshot as well: nobody makes it again.
-    decided.said = f"written, with the committed seed {committed}" if files else ""
+    decided.said = f"written, with {named_seed}" if files else ""
     return files
 
 

@@ -13,17 +13,19 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.engines import process
 from gitexp.errors import BareRepositoryError, UnsafeInputError
 from gitexp.formats import codec
+from gitexp.git import checkouts
 from gitexp.model.job import Outcome
 from gitexp.store import calls
 from gitexp.store.layout import TMP
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from gitexp.model.ids import RunId
@@ -76,6 +78,15 @@ class WorkDir:
         """Return the folder of a work tree for who only looks, or clears away; None without one."""
         root = calls.folder(workspace)
         return None if root is None else cls(root, calls.proofs(workspace))
+
+    @classmethod
+    def everywhere(cls, workspace: Workspace) -> Iterator[WorkDir]:
+        """Yield those of all work trees of a repository that have one."""
+        for place in checkouts.listing(workspace):
+            there = replace(workspace, git_dir=place.git_dir, top=place.top)
+            found = None if place.missing else cls.seen(there)
+            if found is not None:
+                yield found
 
     @property
     def runs(self) -> Path:
