@@ -44,7 +44,8 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
 _DECLARES = frozenset(("add_argument", "option", "Option"))
 _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 # What gives the entries of a mapping, or the mapping itself, again.
-_SAME = frozenset(("vars", "asdict", "deepcopy", "to_container", "items", "get", "copy", "_asdict"))
+_OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
+_SAME = _OF_FIRST | {"to_container", "items", "get", "_asdict", "fit"}
 SETTINGS: Final = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _LOADS = re.compile(r"load|open|Path|read|parse_args|^parse$|^vars$|^str$|^join$")
 _ELSEWHERE = re.compile(  # another program, but for what only looks
@@ -120,15 +121,22 @@ class Scripts:
     _own: dict[str, list[ast.arguments]] = field(default_factory=dict)
     _bodies: dict[str, list[ast.AST]] = field(default_factory=lambda: defaultdict(list))
     _aside: set[int] = field(default_factory=set)  # what gives no value where a seed is given
+    _nodes: dict[str, list[ast.AST]] = field(default_factory=dict)  # of each tree
+    _modules: dict[str, dict[str, str]] = field(default_factory=dict)  # names, by file
     _imported: dict[str, str] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)  # parameters that a call in the text need not give
     _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
+    _stems: set[str] = field(default_factory=set)  # by which these files import each other
+    # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
+    _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
 
     def __post_init__(self) -> None:  # noqa: C901  one case for each kind of node
         """Collect the values of names; `.name` is an attribute or a key, whatever it is of."""
-        nodes = [(path, node) for path, tree in self.trees.items() for node in ast.walk(tree)]
-        for tree in self.trees.values():
-            self._imported |= imported(tree)
+        self._nodes = {path: list(ast.walk(tree)) for path, tree in self.trees.items()}
+        nodes = [(path, node) for path, found in self._nodes.items() for node in found]
+        for path, found in self._nodes.items():
+            self._modules[path] = imported(found)
+            self._imported |= self._modules[path]
         for path, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._define(path, node)
@@ -145,6 +153,13 @@ class Scripts:
                     if name not in self._values and name not in self.words:
                         self._values[name].append((path, value))
         self._settle()
+        self._stems = {e for path in self.trees for e in path.removesuffix(".py").split("/")}
+        self._seeds = [
+            (path, name, node, value)
+            for path, node in nodes
+            for name, value in self._taken(node, self._modules[path])
+            if id(node) not in self._aside and not _is_none(value)
+        ]
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
@@ -175,18 +190,29 @@ class Scripts:
         """Find the names that stand for the seed of a repeat, whatever else they may stand for."""
         self._live.update(self.words, (f".{word}" for word in self.words))
         self._live |= {n for n, e in self._values.items() if any(_is_none(v) for _, v in e)}
+        own = {
+            name: [v for _, v in values if not (_is_same(v, name) or _is_none(v))]
+            for name, values in self._values.items()
+        }
         for _ in range(_ROUNDS):  # what may, then what cannot but
-            self._live |= {n for n, e in self._values.items() if any(self._are_live(n, e))}
+            rest = own.keys() - self._live
+            if not (more := {name for name in rest if any(map(self._is_live, own[name]))}):
+                break
+            self._live |= more
         for _ in range(_ROUNDS):
-            self._live -= {
+            less = {
                 name
-                for name, values in self._values.items()
-                if not all(self._are_live(name, values)) or all(_is_none(v) for _, v in values)
+                for name in own.keys() & self._live
+                if not all(map(self._is_live, own[name]))
+                or all(_is_none(value) for _, value in self._values[name])
             }
+            if not less:
+                break
+            self._live -= less
 
     def draws(self) -> Iterator[Draw]:
         """Yield what draws on a seed that no repeat changes."""
-        for path, name, node, value in self._seeds():
+        for path, name, node, value in self._seeds:
             if not self._is_live(value):
                 at, number = self._number(path, value)
                 yield Draw(path, name, node, value.lineno, number, at)
@@ -202,7 +228,7 @@ class Scripts:
         """Whether something draws on a seed that each repeat changes."""
         return any(
             self._is_live(value)
-            for _, name, node, value in self._seeds()
+            for _, name, node, value in self._seeds
             if isinstance(node, ast.Call | ast.Dict) and name not in self._own
         )
 
@@ -212,9 +238,9 @@ class Scripts:
         Each key, keyword and attribute that is named like a seed is looked at where it gets its
         value. What is left is what has no name in the text, and what comes out of a file.
         """
-        for path, tree in self.trees.items():
-            modules = imported(tree)
-            for node in ast.walk(tree):
+        for path, nodes in self._nodes.items():
+            modules = self._modules[path]
+            for node in nodes:
                 if isinstance(node, ast.Call) and not self._is_clear(node, modules):
                     yield path, node.lineno, _HANDED
                 if isinstance(node, ast.Call) and self._is_hidden(path, node):
@@ -317,7 +343,7 @@ class Scripts:
         """Whether a value is a library's function that seeds, which is called elsewhere."""
         name, path = _key(node).lstrip("."), self._imported.get(_root(node), "")
         functions = SEED_CALL.search(name) and not name[:1].isupper()
-        return bool(functions and path) and path.partition(".")[0] not in self._stems()
+        return bool(functions and path) and path.partition(".")[0] not in self._stems
 
     def _is_clear(self, call: ast.Call, modules: Mapping[str, str]) -> bool:
         name, given = called(call, modules)[-1], call.args
@@ -330,7 +356,7 @@ class Scripts:
             unnamed += given[-1:]
         elif name == "import_module":
             top = _text(given).partition(".")[0]
-            return top in {*_KNOWN, *sys.stdlib_module_names, *self._stems()}
+            return top in {*_KNOWN, *sys.stdlib_module_names, *self._stems}
         elif name == "getattr" and not _text(given[1:2]):
             return _root(given[0]) not in modules
         return name in {"print", "format", "log_params"} or all(map(self._is_known, unnamed))
@@ -379,36 +405,33 @@ class Scripts:
         if name in _HOLDS and not call.args:
             return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
         if name == "parse_args":
-            nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
+            nodes = [node for found in self._nodes.values() for node in found]
             calls = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
             return all(_text(each.args) for each in calls)
         loads = name == "ConfigParser" or _LOADS.search(name)
-        if not (loads and self.files) and name not in {*_SAME, "dict"}:
+        searches = name.endswith("SearchCV")  # whose best_params_ have the names of its grid
+        if not (loads and self.files) and not searches and name not in _SAME:
             return False
         base = [call.func.value] if isinstance(call.func, ast.Attribute) else []
-        of = call.args[:1] if loads or name in {"vars", "asdict", "dict", "deepcopy"} else base
-        of = of or (base if loads else [])
-        return all(self._is_known(each, above) for each in of)
-
-    def _stems(self) -> set[str]:
-        return {part for path in self.trees for part in path.removesuffix(".py").split("/")}
+        of = call.args[:1] if loads or name in _OF_FIRST else base
+        if searches:
+            grids = [each.value for each in call.keywords if (each.arg or "").startswith("param_")]
+            of = [*call.args[1:2], *grids]
+        return all(self._is_known(each, above) for each in of or base)
 
     def strange(self, texts: Collection[str]) -> str:
         """Return a library, or a program, that may draw from a seed of its own, "" for none."""
-        own = self._stems()
-        for tree in self.trees.values():
-            for name in imported(tree).values():
-                top = name.partition(".")[0]
-                if top not in {*_KNOWN, *own} and top not in sys.stdlib_module_names:
-                    return top
+        known = {*_KNOWN, *self._stems, *sys.stdlib_module_names}
+        tops = (n.partition(".")[0] for names in self._modules.values() for n in names.values())
+        if found := next((top for top in tops if top not in known), ""):
+            return found
         return "another program" if any(map(_ELSEWHERE.search, texts)) else ""
 
     def reads_seed(self) -> bool:
         """Whether a script may read the seed of a repeat, whatever it does with it."""
         spelt = "|".join(re.escape(word) for word in self.words) or "(?!)"
         named = re.compile(rf"(?<!\w)({spelt})(?!\w)")
-        for tree in self.trees.values():
-            nodes = list(ast.walk(tree))
+        for nodes in self._nodes.values():
             calls = [node for node in nodes if isinstance(node, ast.Call)]
             aside = {id(each.func) for each in calls}
             for call in calls:
@@ -436,7 +459,7 @@ class Scripts:
             The seed, from the top of that.
         """
         held: set[str] = set()
-        nodes = [node for tree in self.trees.values() for node in ast.walk(tree)]
+        nodes = [node for found in self._nodes.values() for node in found]
         functions = {id(node.func) for node in nodes if isinstance(node, ast.Call)}
 
         def of(node: ast.AST) -> list[ast.expr]:
@@ -485,34 +508,26 @@ class Scripts:
 
     def draws_anew(self) -> bool:
         """Whether a script may draw on chance that nothing in it fixes."""
-        seeded = {id(node) for _, _, node, _ in self._seeds()}
-        for path, tree in self.trees.items():
-            modules = imported(tree)
+        seeded, drawing = (
+            {id(node) for _, _, node, _ in self._seeds},
+            {e.path for e in self.draws()},
+        )
+        for path, nodes in self._nodes.items():
+            modules = self._modules[path]
             calls = [
                 (".".join(called(node, modules)), node)
-                for node in ast.walk(tree)
+                for node in nodes
                 if isinstance(node, ast.Call)
             ]
             fixes = {n for n, node in calls if SEED_CALL.search(n) and id(node) in seeded}
             roots = {name.partition(".")[0] for name in modules.values()}
             if roots & _GLOBAL and not any("seed" in name for name in fixes):
                 return True
-            if not fixes and self.strange(()) and path not in {e.path for e in self.draws()}:
+            if not fixes and self.strange(()) and path not in drawing:
                 return True
             if any(_is_anew(n, call, fixes) for n, call in calls if id(call) not in seeded):
                 return True
         return False
-
-    def _seeds(self) -> Iterator[tuple[str, str, ast.AST, ast.expr]]:
-        """Yield what gives a seed, with it, wherever it goes; not what draws anew each time."""
-        for path, tree in self.trees.items():
-            modules = imported(tree)
-            for node in ast.walk(tree):
-                for name, value in (
-                    self._taken(node, modules) if id(node) not in self._aside else ()
-                ):
-                    if not (isinstance(value, ast.Constant) and value.value is None):
-                        yield path, name, node, value
 
     def _taken(self, node: ast.AST, modules: Mapping[str, str]) -> Iterator[tuple[str, ast.expr]]:
         """Yield the seeds that a node gives to something, with the name of that."""
@@ -631,13 +646,6 @@ class Scripts:
             return False
         return any(self._is_live(child) for child in ast.iter_child_nodes(node))
 
-    def _are_live(self, name: str, values: Iterable[tuple[str, ast.expr]]) -> Iterator[bool]:
-        return (
-            self._is_live(value)
-            for _, value in values
-            if not _is_same(value, name) and not _is_none(value)
-        )
-
     def _is_empty(self, node: ast.AST) -> bool:
         """Whether a value is None, an option that nobody gives."""
         values = [_is_none(value) for _, value in self._values.get(_key(node), ())]
@@ -688,10 +696,10 @@ def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[st
     return tuple(reversed(parts)) or ("",)
 
 
-def imported(tree: ast.AST) -> dict[str, str]:
+def imported(nodes: Iterable[ast.AST]) -> dict[str, str]:
     """Return what the names of modules and of their parts stand for."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in nodes:
         if isinstance(node, ast.Import):
             for each in node.names:
                 top = each.name.partition(".")[0]

@@ -246,6 +246,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             *cautions.on_other_machines(counted, plan),
             *replanned.warnings(repo, plan, gathered.found, candidate.config),
             *measured.warnings,
+            *_conditions(repo, situation, measured),
             *ledger.warnings(used),
             *more,
         ),
@@ -274,6 +275,15 @@ def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
     asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
     names = still.doubtful(situation, [item.metric for item in asked])
     return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
+
+
+def _conditions(repo: Repo, situation: Situation, measured: _Measured) -> Sequence[str]:
+    """Return what keeps one draw in all repeats that a verdict rests on."""
+    plan, count = situation.plan, situation.count
+    single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
+    if plan is None or situation.claim is Claim.MODEL or single or measured.still:
+        return ()
+    return tuple(seeding.conditions(repo, situation.baseline, situation.candidate, count))
 
 
 def _remedy(

@@ -32,7 +32,7 @@ from gitexp.ops.chance import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -45,6 +45,7 @@ BASELINE: Final = "baseline"
 CANDIDATE: Final = "candidate"
 _LARGEST = 1 << 20  # bytes of one file
 _MOST = 2_000  # files
+_MOST_TOLD = 60  # files
 _MOST_BYTES = 32 << 20  # of all of them
 _NO_CODE = re.compile(
     r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
@@ -154,7 +155,7 @@ class Code:
     def advice(self) -> str:
         """Return what a repeat's seed can change of a project, where that is worth a word."""
         has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
-        takes = self._takes()
+        takes = self.takes()
         held = self.held(self) if takes else self.fast() if has_rule else None
         if held is not None and held.where:
             return f"{held.why}; {held.how}"
@@ -258,12 +259,26 @@ class Code:
 
     def fast(self) -> Held | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
-        found = self.held(self)
-        if found is None or not found.where or self._takes():
+        found = self.held(self) if self.is_small else None
+        if found is None or not found.where or self.takes():
             return None
         return replace(found, shared=False)
 
-    def _takes(self) -> bool:
+    def shared(self, other: Code) -> Fixed | None:
+        """Return the first draw that divides or makes the data alike on both sides."""
+        try:
+            both = {ast.unparse(each.node) for each in other._executed.draws()}
+            draws = [each for each in self._ranked(self._executed) if each.is_of_data]
+        except RecursionError:  # nobody's own code
+            return None
+        return next((self._place(e) for e in draws if ast.unparse(e.node) in both), None)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be read for a word beside the answer: some seconds are no price for it."""
+        return len(self._reached) <= _MOST_TOLD
+
+    def takes(self) -> bool:
         """Whether something draws on the seed of a repeat."""
         try:
             return self._executed.takes_seed()
@@ -458,16 +473,41 @@ def held(
     """Return those of the sides that always report the same, `alone`, which are one draw."""
     if not alone:
         return {}
-    code = {BASELINE: baseline, CANDIDATE: candidate}
-    ran = {BASELINE: count.baseline, CANDIDATE: count.candidate}
-    texts = {}
-    for side, source in code.items():  # of what was run, which may be another than what it is now
-        commits = (item.found.run.source.commit for item in ran[side].repeats.values())
-        commit = next((each for each in commits if objects.exists(repo, each)), source.commit)
-        texts[side] = read(repo, commit, source.config)
+    texts = _texts(repo, baseline, candidate, count)
     other = {BASELINE: CANDIDATE, CANDIDATE: BASELINE}
     found = {side: texts[side].held(texts[other[side]]) for side in alone}
     return {side: each for side, each in found.items() if each is not None}
+
+
+def conditions(repo: Repo, baseline: Source, candidate: Source, count: Count) -> Iterator[str]:
+    """Yield what is the same draw in all repeats of a side that varies otherwise.
+
+    The variation of its repeats is not that of this draw. Data that both sides divide alike are a
+    condition of both; of anything else a side has one draw, and whatever differs may be that.
+    """
+    texts = _texts(repo, baseline, candidate, count)
+    if not all(code.is_small for code in texts.values()):
+        return
+    sides = (BASELINE, CANDIDATE), (CANDIDATE, BASELINE)
+    for side, other in sides:
+        found = texts[side].held(texts[other]) if texts[side].takes() else None
+        if found is not None and found.where:
+            yield f"{found.why}: one draw in all repeats of the {side}, so it may be what differs"
+    shared = texts[BASELINE].shared(texts[CANDIDATE])
+    if shared and all(code.takes() for code in texts.values()):
+        yield f"all repeats have the data of {shared.where}, on both sides: the answer is on these"
+
+
+def _texts(repo: Repo, baseline: Source, candidate: Source, count: Count) -> dict[str, Code]:
+    """Return what was run, which may be another text than what a side is now."""
+    code = {BASELINE: baseline, CANDIDATE: candidate}
+    ran = {BASELINE: count.baseline, CANDIDATE: count.candidate}
+    texts = {}
+    for side, source in code.items():
+        commits = (item.found.run.source.commit for item in ran[side].repeats.values())
+        commit = next((each for each in commits if objects.exists(repo, each)), source.commit)
+        texts[side] = read(repo, commit, source.config)
+    return texts
 
 
 def step(held: Mapping[str, Held], plan: Plan) -> str:

@@ -378,6 +378,9 @@ FOREST_YAML = "model:\n  n: 3\n  random_state: 42\n"
         ("import random\nlist(map(random.seed, [0]))\n", {}),
         ("@dataclass\nclass C:\n random_state: int = 5\nm = F(**vars(C()))\n", {}),
         ("def f(**kw):\n kw.setdefault('random_state', 3)\n return F(**kw)\nf()\n", {}),
+        ("from copy import copy\nm = F(**copy(P))\n", {}),
+        ("s = GridSearchCV(F(), G)\nm = F(**s.best_params_)\n", {}),
+        ("s = GridSearchCV(F(), {'random_state': [3]})\nm = F(**s.best_params_)\n", {}),
         ("P = dict(zip(['random_state'], [3]))\nm = F(**P)\n", {}),
         ("import importlib\nimportlib.import_module('other').make()\n", {}),
         (
@@ -424,6 +427,7 @@ def test_a_seed_that_comes_in_where_no_keyword_shows_it_is_found_or_doubted(
         ("for p in [{'n': 3}, {'n': 4}]:\n m = F(**p)\n", {}, None),
         ("for p in ParameterGrid(G):\n m = F(random_state=seed, **p)\n", {}, None),
         ("model.eval()\ndf.eval('a + b')\n", {}, None),
+        ("s = GridSearchCV(F(), {'n': [3]}).fit(X, y)\nm = F(**s.best_params_)\n", {}, None),
     ],
 )
 def test_what_is_handed_on_in_sight_is_no_doubt(

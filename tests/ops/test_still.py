@@ -333,6 +333,35 @@ def test_a_guard_rail_is_not_judged_on_one_draw(lab: Lab, frozen: str) -> None:
     assert not any(item.broken for item in result.metrics)
 
 
+SPLIT = "a, b = train_test_split(X, random_state=42)\n"
+MODEL = "m = Forest(random_state=7)\n"
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "said"),
+    [
+        ("", "", ""),
+        (SPLIT, SPLIT, "all repeats have the data of train.py, line 3, on both sides"),
+        (SPLIT, SPLIT.replace("2", "3"), "one draw in all repeats of the candidate"),
+        (MODEL, MODEL, "train.py, line 3 holds its seed fast: m = Forest(random_state=7): one"),
+        ("", MODEL, "one draw in all repeats of the candidate, so it may be what differs"),
+    ],
+)
+def test_a_draw_that_no_repeat_changes_beside_one_that_each_does_is_named(
+    lab: Lab, base: str, mine: str, said: str
+) -> None:
+    lab.init(files={"train.py": LIVE + base})
+    plan = lab.plan(effect=">0", repeats=6)
+    lab.repo.commit({"train.py": f"{LIVE}{mine}# deeper\n"}, at=lab.tick())
+    for letter, of, value in (("b", "main", 0.5), ("c", "HEAD", 0.6)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    told = [text for text in result.warnings if "all repeats" in text]
+    assert bool(told) == bool(said)
+    assert said in " ".join(told)
+
+
 def test_data_divided_alike_on_both_sides_are_a_condition_and_no_draw(lab: Lab) -> None:
     split = "from sklearn.model_selection import train_test_split as s\ns(x, random_state=0)\n"
     lab.init(files={"train.py": split})
