@@ -333,7 +333,7 @@ class Scripts:
 
     def _reseeded(self) -> set[str]:
         """Return the names of objects whose seed is set to that of a repeat."""
-        live = [(node, name) for _, name, node, value in self._seeds() if self._is_live(value)]
+        live = [(node, name) for _, name, node, value in self._seeds if self._is_live(value)]
         calls = [(e.func, name) for e, name in live if isinstance(e, ast.Call)]
         assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
         given = [func for func, name in calls if name == "set_params"] + assigned
