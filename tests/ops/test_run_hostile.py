@@ -169,7 +169,7 @@ if seed == 9 and not mark.exists():
 def test_what_never_began_is_not_recorded_as_lost(tmp_path: Path) -> None:
     kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed"))
     script = plain(tmp_path / "p", PLAIN_TRAIN + kills)
-    done = gitexp(script, "run", "--seeds", "7-11")
+    done = gitexp(script, "run", "--seeds", "7-11", env={"FRESH": "1"})
     assert done.code == -signal.SIGKILL
     report = run(script.workspace, RunRequest(resume=True))
     ended = [(r.seed, r.state) for each in report.recorded for r in each.run.repeats]

@@ -22,10 +22,12 @@ from gitexp.model.request import RunRequest
 from gitexp.ops.doctor import doctor
 from gitexp.ops.new import new
 from gitexp.ops.run import run
-from tests.cli.shell import gitexp
+from tests.cli import shell
 from tests.ops.test_run import plain
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from gitexp.model.report import RunReport
     from tests.build import BuiltRepo
 
@@ -63,6 +65,11 @@ CALLS = {
     "until": ("0.2", ("--until-decided",)),
     "exploratory": ("0.1", ("--seeds", "7-9")),
 }
+
+
+def gitexp(folder: BuiltRepo, *argv: str, env: Mapping[str, str] | None = None) -> shell.Done:
+    """Start a fresh interpreter, whose command line tells `TRAIN` who the coordinator is."""
+    return shell.gitexp(folder, *argv, env={"FRESH": "1", **(env or {})})
 
 
 def project(path: Path, call: str) -> BuiltRepo:
