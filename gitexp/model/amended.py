@@ -55,3 +55,4 @@ class AmendReport:
     dry_run: bool
     not_updated: tuple[str, ...]
     spent: tuple[int, ...] = ()  # seeds that the candidate as it is had finished before
+    warnings: tuple[str, ...] = ()

@@ -16,12 +16,14 @@ from gitexp.formats import amendments
 from gitexp.formats import plan as plan_format
 from gitexp.git import identity, objects, repository
 from gitexp.model.amended import AmendReport, Term
+from gitexp.model.metricname import recorded
 from gitexp.model.plan import Amendment, BaselineRef
 from gitexp.ops import grade, private, sides
 from gitexp.ops.conclude import experiment_of
 from gitexp.ops.eligible import finished_seeds, is_under
-from gitexp.ops.known import known_metrics, metric_named
+from gitexp.ops.known import duration_of, known_metrics, metric_named, recorded_runs
 from gitexp.ops.sides import Named
+from gitexp.report import numbers
 from gitexp.report.escape import visible
 from gitexp.store import layout, lookup, plans, transaction
 from gitexp.store.index import open_index
@@ -72,7 +74,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
     if not why.strip():
         raise UsageError("an amendment needs its reason", next_step="gitexp amend-plan --why TEXT")
     repo = repository.open_repository(workspace)
-    branch, tip, plan = experiment_of(repo, name)
+    branch, tip, plan = experiment_of(repo, name, "amend-plan")
     changed = _changed(repo, tip, plan, terms)
     if changed.digest == plan.digest:
         raise UsageError(
@@ -104,6 +106,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
         commit=None,
         dry_run=dry_run,
         not_updated=(),
+        warnings=_unreported(repo, amended) if amended.metric != plan.metric else (),
     )
     if dry_run:
         return report
@@ -134,6 +137,34 @@ def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -
     everywhere = lookup.runs_by_inputs(repo, inputs, index=index, also=[tip])
     others = (item for item in everywhere if item.run.inputs == inputs and not is_under(item, plan))
     return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
+
+
+def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:
+    """Say what a name costs that the recorded repeats of the baseline do not have."""
+    baseline = plan.baseline.commit
+    try:
+        config, _ = plans.config_of(repo, baseline, baseline)
+        runs = recorded_runs(repo, baseline, config)
+    except GitexpError:  # a baseline that is not here: `run` says it
+        return ()
+    finished = {item.run.id: finished_seeds(item) for item in runs}
+    lacking = [
+        item
+        for item in runs
+        if finished[item.run.id]
+        and recorded(plan.metric, {each.metric for each in item.samples}, config.metrics) is None
+    ]
+    repeats = sum(len(finished[item.run.id]) for item in lacking)
+    if not repeats or len(lacking) < sum(map(bool, finished.values())):
+        return ()
+    took = duration_of(item.run for item in lacking)
+    price = "" if took is None else f", about {numbers.duration(plan.repeats * took.seconds)}"
+    said = (
+        f"none of {numbers.amount(repeats, 'recorded repeat')} of the baseline has {plan.metric}: "
+        "they count for nothing under this plan, and gitexp run --with-baseline makes "
+        f"{plan.repeats} anew{price}; a name that stays the same costs nothing"
+    )
+    return (said,)
 
 
 def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:

@@ -10,7 +10,6 @@ from gitexp.errors import (
     DetachedHeadError,
     ExistsError,
     NoPlanError,
-    UnknownExperimentError,
     UnsafeInputError,
     UsageError,
 )
@@ -171,18 +170,23 @@ def _check_size(data: bytes, path: str) -> None:
         ) from error
 
 
-def experiment_of(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
+def experiment_of(
+    repo: Repo, name: str | None, verb: str = "conclude"
+) -> tuple[str, CommitHash, Plan]:
     """Return branch, tip and plan of an experiment; only a branch here can be written to."""
     if name is None:
         head = refs.head(repo)
         if head.branch is None or head.commit is ABSENT:
             raise DetachedHeadError(
                 "HEAD is on no branch; name the experiment",
-                next_step='gitexp conclude NAME -m "what was learned"',
+                next_step=f"gitexp {verb} NAME",
             )
         plan = plans.plan_of_branch(repo, head.branch, head.commit)
         if plan is ABSENT:
-            raise NoPlanError(f"{head.branch} has no plan, so there is nothing to conclude")
+            raise NoPlanError(
+                f"{head.branch} has no plan, so there is nothing to {verb.partition('-')[0]}",
+                next_step=f"gitexp {verb} NAME, with the name of an experiment; or gitexp new NAME",
+            )
         return head.branch, head.commit, plan
     for branch in (name, f"{plans.branch_prefix(repo)}{name}"):
         tip = (
@@ -193,4 +197,4 @@ def experiment_of(repo: Repo, name: str | None) -> tuple[str, CommitHash, Plan]:
         plan = plans.plan_of_branch(repo, branch, tip)
         if plan is not ABSENT:
             return branch, tip, plan
-    raise UnknownExperimentError(f"no branch here holds an experiment called {name}")
+    raise plans.no_branch(repo, name, "a branch here that holds an experiment of this name")

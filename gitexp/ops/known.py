@@ -26,7 +26,7 @@ from gitexp.model.metricname import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
 from gitexp.staging import metrics as metrics_staging
-from gitexp.store import lookup
+from gitexp.store import inputs, lookup
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
+    from gitexp.store.lookup import FoundRun
 
 LIMIT_BYTES = 64 << 20  # of a metrics file
 # A call in a script or, with its quotes escaped, in a notebook.
@@ -129,7 +130,9 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
 
     Where the files of this very state have a name, what records call so is not asked.
     """
-    names = {sample.metric for found in lookup.runs_at(repo, commit) for sample in found.samples}
+    names = {
+        sample.metric for each in recorded_runs(repo, commit, config) for sample in each.samples
+    }
     with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
         readable, given = [], set[str]()
         for file, data in _present(repo, commit, config):
@@ -222,9 +225,25 @@ def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool
     return frozenset(names), others or bool(scripts and not names)
 
 
-def last_duration(repo: Repo, *commits: CommitHash) -> Duration | None:
-    """Return how long a repeat took in the latest run that these commits reach."""
-    return duration_of(each.run for commit in commits for each in lookup.runs_at(repo, commit))
+def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[FoundRun, ...]:
+    """Return the runs that a commit reaches, then those of its inputs wherever they are recorded.
+
+    Those of a baseline mostly lie on the branch of an experiment that it was run for.
+    """
+    reached = lookup.runs_at(repo, commit).runs
+    try:
+        digest = inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
+    except GitexpError:  # what cannot be digested was not run
+        return reached
+    known = {each.run.id for each in reached}
+    everywhere = lookup.runs_by_inputs(repo, digest)
+    return (*reached, *(each for each in everywhere if each.run.id not in known))
+
+
+def last_duration(repo: Repo, config: ProjectConfig, *commits: CommitHash) -> Duration | None:
+    """Return how long a repeat took in the latest run of these states, or before them."""
+    found = (each for commit in commits for each in recorded_runs(repo, commit, config))
+    return duration_of(each.run for each in found)
 
 
 def duration_of(runs: Iterable[Run]) -> Duration | None:

@@ -105,7 +105,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
     report = NewReport(
         plan=plan,
         commit=None,
-        price=_price(repo, plan, start, found),
+        price=_price(repo, plan, start, config),
         checked_out=False,
         dry_run=request.dry_run,
         promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
@@ -309,13 +309,10 @@ def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping
     return edit
 
 
-def _price(repo: Repo, plan: Plan, start: CommitHash, found: PowerReport | None) -> Price:
+def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> Price:
     repeats = _TWO_SIDES * plan.repeats
-    duration = last_duration(repo, start, plan.baseline.commit)
+    duration = last_duration(repo, config, start, plan.baseline.commit)
     if duration is None:
-        known = None if found is None else found.price
-        if known is not None and known.seconds is not None:  # run on another branch
-            return Price(repeats, repeats * known.seconds / known.repeats, known.basis)
         return Price(repeats, None, "no run of the baseline is recorded yet")
     return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
 

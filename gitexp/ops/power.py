@@ -164,7 +164,9 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         if request.metric:
             known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
         found = _spread_of(World(repo, index), side, metric, named)
-        seconds = last_duration(repo, base.holder, named.holder) or duration_of(found.runs)
+        seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(
+            found.runs
+        )
     return _Known(named.plan, side.config, found, seconds)
 
 
@@ -178,7 +180,9 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     found = _spread_of(World(repo, index), side, plan.metric, here)
     if not found.sd:
         return None
-    duration = last_duration(repo, start, plan.baseline.commit) or duration_of(found.runs)
+    duration = last_duration(repo, side.config, start, plan.baseline.commit) or duration_of(
+        found.runs
+    )
     terms = _Terms(
         plan.metric,
         plan.direction,

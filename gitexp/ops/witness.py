@@ -70,7 +70,7 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
         If the branch moved meanwhile; no receipt was written.
     """
     repo = repository.open_repository(workspace)
-    branch, tip, plan = experiment_of(repo, name)
+    branch, tip, plan = experiment_of(repo, name, "witness")
     files: dict[str, bytes] = {}
     path = witnesses.next_path(repo, tip, plan.digest, way)
     if way is Way.PUSH:

@@ -37,6 +37,7 @@ def text(report: AmendReport) -> str:
     if report.commit is not None:
         lines.append(f"recorded    {report.commit[:SHORT]}, plan {report.plan.digest[:SHORT]}")
     lines += [f"left alone  {terminal(path, limit=_LONG)}" for path in report.not_updated]
+    lines += [f"warning     {terminal(said, limit=_LONG)}" for said in report.warnings]
     lines += ["", f"next: {_next(report)}"]
     return "\n".join(lines)
 
@@ -57,6 +58,7 @@ def json(report: AmendReport) -> str:
         "commit": report.commit,
         "dry_run": report.dry_run,
         "not_updated": list(report.not_updated),
+        "warnings": list(report.warnings),
         "next": _next(report),
     }
     return json_dumps(value).decode().rstrip("\n")

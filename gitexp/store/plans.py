@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError
+from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
 from gitexp.formats import config as config_format
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob
 from gitexp.model.config import ProjectConfig
-from gitexp.store.layout import CONFIG, PLANS, plan_path
+from gitexp.store.layout import CONFIG, PLANS, archive_tag, plan_path
 from gitexp.store.leanplan import lean_plan
 
 if TYPE_CHECKING:
@@ -119,6 +119,19 @@ def branch_prefix(repo: Repo) -> str:
         with contextlib.suppress(GitexpError):
             return config_of(repo, head.commit)[0].branch_prefix
     return ProjectConfig().branch_prefix
+
+
+def no_branch(repo: Repo, name: str, expected: str) -> UnknownExperimentError:
+    """Return the error that an experiment has no branch: an archived one can be brought back."""
+    bare = name.removeprefix(branch_prefix(repo))
+    tag = archive_tag(bare)
+    archived = refs.is_valid(tag) and refs.read_ref(repo, tag) is not ABSENT
+    return UnknownExperimentError(
+        "it is archived, and there is no such branch" if archived else "there is no such branch",
+        found=ascii(name)[1:-1],
+        expected=expected,
+        next_step=f"gitexp restore {shlex.quote(bare)}" if archived else "",
+    )
 
 
 def holds(repo: Repo, plan: Plan, commit: CommitHash) -> bool:

@@ -102,3 +102,20 @@ def test_what_makes_no_sense_is_refused(lab: Lab, arguments: tuple[str, ...], sa
 def test_without_a_plan_there_is_nothing_to_amend(lab: Lab) -> None:
     lab.repo.switch("main")
     assert gitexp(lab.repo, "amend-plan", "--alpha", "0.01", "--why", WHY).code == 3
+
+
+def test_a_new_name_says_what_it_costs_where_the_baselines_runs_do_not_have_it(lab: Lab) -> None:
+    renamed = ("amend-plan", "--dry-run", "--why", WHY, "--metric")
+    done = gitexp(lab.repo, *renamed, "f1_macro:max")
+    assert done.code == 0, done.err
+    assert "none of 4 recorded repeats of the baseline has f1_macro" in done.out
+    assert "run --with-baseline makes 4 anew, about 12 s" in done.out
+    assert len(gitexp(lab.repo, *renamed, "f1_macro:max", "--json").json["warnings"]) == 1
+    assert "warning" not in gitexp(lab.repo, *renamed[:-1], "--alpha", "0.01").out
+
+
+def test_without_a_plan_it_says_what_cannot_be_amended(lab: Lab) -> None:
+    lab.repo.switch("main")
+    done = gitexp(lab.repo, "amend-plan", "--alpha", "0.01", "--why", WHY)
+    assert done.code == 3
+    assert done.says("no-plan", "main has no plan, so there is nothing to amend")

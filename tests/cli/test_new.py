@@ -10,6 +10,7 @@ import pytest
 
 from gitexp.store import layout
 from tests.cli.shell import HYPOTHESIS, PLAN, gitexp
+from tests.ops.records import Lab, experiment
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo
@@ -48,6 +49,21 @@ def test_a_metric_that_nothing_ever_reported_is_taken_at_its_word_and_that_is_sa
     done = gitexp(project, "new", "idea", *PLAN, "--metric", "acc:max", "--dry-run")
     assert done.code == 0, done.err
     assert "acc is taken at its word" in done.out + done.err
+
+
+def test_what_a_baseline_reports_and_costs_is_known_from_its_runs_on_any_branch(
+    repo: BuiltRepo,
+) -> None:
+    """They mostly lie on the branch of the experiment that they were made for."""
+    lab = Lab(repo)
+    experiment(lab, n=4, repeats=4)
+    repo.switch("main")
+    done = gitexp(repo, "new", "idea", *PLAN, "--metric", "f1x:max", "--dry-run")
+    assert done.says("unknown-metric", "no metric is called f1x", "--metric f1"), done.out
+    done = gitexp(repo, "new", "idea", *PLAN, "--metric", "f1:max", "--dry-run")
+    assert done.code == 0, done.err
+    assert "hours unknown" not in done.out
+    assert "taken at its word" not in done.out
 
 
 @pytest.mark.parametrize(

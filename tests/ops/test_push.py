@@ -200,6 +200,11 @@ def test_names_that_are_not_there_are_told(team: Team) -> None:
         push(team.a.workspace, ["nope"])
     with pytest.raises(UnknownExperimentError, match="no such branch"):
         push(team.a.workspace, ["--force"])
+    team.a.git("tag", "exp-archive/ended")
+    for name in ("ended", "exp/ended"):
+        with pytest.raises(UnknownExperimentError, match="it is archived") as caught:
+            push(team.a.workspace, [name])
+        assert caught.value.next_step == "gitexp restore ended"
     with pytest.raises(UsageError, match="no such remote"):
         push(team.a.workspace, remote_name="--upload-pack=touch x")
     team.a.git("remote", "remove", "origin")

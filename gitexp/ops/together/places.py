@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import BareRepositoryError, GitexpError, UnknownExperimentError
+from gitexp.errors import BareRepositoryError, GitexpError
 from gitexp.git import identity, objects, refs, remote, repository
 from gitexp.git.absent import ABSENT
 from gitexp.model.config import ProjectConfig
@@ -155,7 +155,7 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
             for branch in (f"{prefix}{name}", name)
             if shared.ours(branch) is not ABSENT or shared.theirs(branch) is not ABSENT
         ]
-        found.append(_one(places, name, f"here or on {shared.remote}"))
+        found.append(_one(shared, places, name, f"here or on {shared.remote}"))
     return tuple(dict.fromkeys(found))
 
 
@@ -167,12 +167,10 @@ def new_commits(shared: Shared, tips: Collection[CommitHash]) -> tuple[CommitHas
 def _local(shared: Shared, name: str) -> str:
     prefix = shared.prefix
     places = [branch for branch in (f"{prefix}{name}", name) if shared.ours(branch) is not ABSENT]
-    return _one(places, name, "here")
+    return _one(shared, places, name, "here")
 
 
-def _one(places: Sequence[str], name: str, where: str) -> str:
+def _one(shared: Shared, places: Sequence[str], name: str, where: str) -> str:
     if places:
         return places[0]
-    raise UnknownExperimentError(
-        "there is no such branch", found=ascii(name)[1:-1], expected=f"a branch {where}"
-    )
+    raise plans.no_branch(shared.repo, name, f"a branch {where}")
