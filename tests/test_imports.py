@@ -106,6 +106,8 @@ def test_a_hook_loads_nothing_heavy(dvc_repo: BuiltRepo, tmp_path: Path, hook: s
     if hook not in {"pre-push", "post-checkout", "post-merge"}:
         assert "pygit2" not in modules
         assert "gitexp.model.comparison" not in modules
+    if hook in {"pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg"}:
+        assert "tempfile" not in modules  # compression and random numbers: a tenth of a hook
 
 
 def test_a_worker_starts_without_anything_that_takes_time(tmp_path: Path) -> None:
