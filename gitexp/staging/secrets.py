@@ -41,6 +41,12 @@ _TELLING = re.compile(
     r"|bearer|cookie|jwt|(?<![a-z])(?:pwd|auth)(?![a-z])|_pw$",
     re.IGNORECASE,
 )
+# What stands beside a package's name: ==2.1.0, ^3.1, 2!1.0rc1+cu121. A bare number may be a secret.
+_VERSION = re.compile(
+    r"(?:(?:[<>~!^]=?|={1,2})v?(?:\d{1,3}!)?\d{1,8}(?:\.\d{1,8}){0,5}(?:\.\*)?"
+    r"|v?(?:\d{1,3}!)?\d{1,8}(?:\.\d{1,8}){1,5})"
+    r"(?:[._-]?(?:a|b|c|rc|alpha|beta|pre|post|dev)\d{0,8}){0,3}(?:\+[a-z0-9.]{1,40})?"
+)
 # By their names; only where `_TELLING` finds the name.
 _PATTERNS = (
     # token: X, "password": "X", --api-key=X
@@ -141,6 +147,8 @@ def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     def cover(hit: re.Match[str]) -> str:
         name, value = hit["name"], hit["value"]
         if value.startswith(MASK) or not (hit.re in _SURE or _TELLING.search(name)):
+            return hit[0]
+        if _VERSION.fullmatch(value):  # cookiecutter==2.6.0
             return hit[0]
         if name.lower().endswith("pwd") and value.startswith(("/", "~", ".")):  # a folder
             return hit[0]

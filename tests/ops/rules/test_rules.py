@@ -12,13 +12,14 @@ import pytest
 from gitexp.formats import codec
 from gitexp.formats import config as config_format
 from gitexp.formats import plan as plan_format
+from gitexp.formats.environment import requirements
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Outside, Policy
-from gitexp.model.run import Run
+from gitexp.model.run import Distribution, Environment, Run
 from gitexp.ops.conclude import conclude
 from gitexp.ops.rules import RULES, check
 from gitexp.ops.rules.facts import of_commit
@@ -590,6 +591,23 @@ def test_a_secret_beside_a_recorded_environment_is_found(world: World) -> None:
     found = world.judge({lock: "--index-url https://me:hunter2hunter@pypi.example.org/simple\n"})
     assert [(rule, where) for rule, where, _ in found] == [("R8", lock)]
     assert "hunter2" not in str(found)
+
+
+def test_the_packages_of_a_recorded_environment_are_no_secrets(world: World) -> None:
+    recorded(world)
+    (path,) = [path for path in world.repo.files() if path.endswith("environment.json")]
+    environment = codec.load(Environment, (world.repo.path / path).read_bytes(), path)
+    packages = tuple(
+        Distribution(name, version, "", within)
+        for name in ("cookiecutter", "google-auth", "my_secret", "pyjwt")
+        for version, within in (("2.6.0", ""), ("2024", ""), ("0.1.dev3", "src"))
+    )
+    text = requirements(replace(environment, distributions=packages))
+    lock = path.replace("environment.json", "requirements.txt")
+    assert world.judge({lock: text}) == []
+    line = b"cookiecutter @ git+https://me:hunter2hunter@example.org/cookiecutter@2.6.0\n"
+    found = world.judge({lock: text + line})
+    assert ("R8", lock) in [(rule, where) for rule, where, _ in found]
 
 
 # --- R10 ----------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ KNOWN = {
     "azure, in an address": f"https://x.example.org/c?sv=2022&sig={some(43)}%3D",
     "a password in an address": f"https://me:{some(19)}@host/simple",
     "a header": "Authorization: Bearer " + some(30),
+    "a password in a pinned address": f"google-auth @ git+https://{some(19)}@host/auth@v2.1.0",
+    "a password in a pinned wheel": f"cookiecutter @ https://me:{some(19)}@host/c-2.1.0.whl",
     "a variable": "WANDB_API_KEY=" + some(40, HEX),
 }
 
@@ -122,6 +124,40 @@ WORDS = [
 ]
 
 
+PACKAGES = (
+    *("cookiecutter", "browser-cookie3", "PyJWT", "google-auth", "flask-jwt-extended", "auth0"),
+    *(
+        "azure-keyvault-secrets",
+        "my_secret",
+        "python-pwd",
+        "msal-credential",
+        "api-key",
+        "access_token",
+    ),
+    *("password", "keyring", "tokenizers", "hf-token"),
+)
+VERSIONS = (
+    *("3", "2024", "2.6.0", "0.1.dev3", "1.0rc1", "2.9.0.post0", "2.1+cu121", "1!4.0", "20240101"),
+    *("5.0.0a1.dev2+g1a2b3c", "0.0.0"),
+)
+
+
+def pinned(random: Random) -> str:
+    """Return a line of a requirements.txt, a lock, a list of packages."""
+    name, version = random.choice(PACKAGES), random.choice(VERSIONS)
+    dotted = version if "." in version else f"{version}.1"
+    forms = (
+        *(
+            f"{name}=={version}",
+            f"{name} == {version}",
+            f"{name}==={version}; python_version > '3'",
+        ),
+        *(f"{name}>={version}", f'{name} = "^{version}"', f'"{name}": "{dotted}"'),
+        *(f"{name}  {dotted}", f"# {name} {dotted} lies in this repository: src/{name}"),
+    )
+    return random.choice(forms)
+
+
 def joined(random: Random, sign: str) -> str:
     return sign.join(random.choice(WORDS) for _ in range(random.randrange(3, 9)))
 
@@ -139,6 +175,7 @@ FINE: dict[str, Callable[[Random], str]] = {
     "a name with dashes": lambda random: joined(random, "-"),
     "a name with underscores": lambda random: joined(random, "_"),
     "a path": lambda random: joined(random, "/"),
+    "a pinned package": pinned,
 }
 
 
