@@ -224,10 +224,6 @@ class Fields:
         """Read a sha256 in hex."""
         return self._matching(key, _SHA256, "64 lower-case hex digits")
 
-    def maybe_sha256(self, key: str) -> str | None:
-        """Read a sha256 that may be null or absent."""
-        return self.sha256(key) if self._optional(key) else None
-
     def md5(self, key: str) -> Md5:
         """Read an md5 as DVC writes it."""
         return Md5(self._matching(key, _MD5, "32 lower-case hex digits, .dir after a folder's"))

@@ -165,6 +165,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),
+    "Asked": Shape(as_is="timeout_s"),
     # --- a comparison, within a conclusion or a review, too
     "Comparison": Shape(
         kind="comparison",

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.formats import codec
 from gitexp.formats.fields import Fields
 from gitexp.formats.jsontext import json_loads
-from gitexp.model.ids import InputsDigest
 from gitexp.model.request import Asked
 from gitexp.store import layout, locks
 
@@ -186,21 +186,7 @@ def asked(value: Json, draft: Run, side: str, where: str) -> Asked:
     ------
     BadFormatError
     """
-    fields = Fields(value, where)
-    digest = fields.maybe_sha256("inputs")
-    found = Asked(
-        repeats=fields.maybe_integer("repeats"),
-        seeds=fields.integers("seeds"),
-        jobs=fields.integer("jobs"),
-        with_baseline=fields.flag("with_baseline"),
-        at=fields.maybe_text("at"),
-        again=fields.flag("again", default=False),
-        timeout_s=fields.maybe_number("timeout_s"),
-        commit=fields.text("commit", ""),
-        inputs=InputsDigest(digest) if digest else None,
-        overrides=fields.params("overrides"),
-        group=fields.text("group", ""),
-    )
+    found = codec.read(Asked, Fields(value, where))
     if found.commit or (side == "baseline" and found.with_baseline):
         return found
     source = draft.source

@@ -29,6 +29,7 @@ from gitexp.formats.versions import NEWEST
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
+from gitexp.model.request import Asked
 from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
 from gitexp.model.witness import Receipt
@@ -214,7 +215,17 @@ def test_a_damaged_value_is_refused_with_its_place_or_read(kind: str) -> None:
 
 def test_a_shape_names_classes_and_fields_that_there_are() -> None:
     kinds: dict[str, set[str]] = {}
-    todo: list[object] = [Run, Environment, Job, Outcome, Conclusion, Tombstone, Receipt, Review]
+    todo: list[object] = [
+        Run,
+        Environment,
+        Job,
+        Outcome,
+        Conclusion,
+        Tombstone,
+        Receipt,
+        Review,
+        Asked,
+    ]
     while todo:
         kind = todo.pop()
         todo += get_args(kind)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError
 from gitexp.formats import codec
-from gitexp.formats.fields import Fields, params_json
+from gitexp.formats.fields import Fields
 from gitexp.formats.text import Json, json_dumps, json_loads
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
@@ -78,13 +78,9 @@ def write(workdir: WorkDir, state: State) -> None:
     owner = locks.this_process()
     value: dict[str, Json] = {
         "$schema": SCHEMA,
-        "asked": {
-            **asdict(state.asked),
-            "overrides": params_json(state.asked.overrides),
-            "seeds": list(state.asked.seeds),
-        },
+        "asked": codec.to_json(state.asked),
         "branch": state.branch,
-        "draft": json_loads(codec.dump(state.draft), where="draft"),
+        "draft": codec.to_json(state.draft),
         "left": state.left,
         "once": list(state.once),
         "open": state.open,
