@@ -105,7 +105,7 @@ def test_it_goes_on_with_the_commit_and_the_override_that_the_dead_call_ran(
     kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed"))
     repo = plain(tmp_path / "p", PLAIN_TRAIN + kills)
     was = repo.hash()
-    done = gitexp(repo, "run", "--repeats", "3", "--param", "lr=0.9")
+    done = gitexp(repo, "run", "--repeats", "3", "--param", "lr=0.9", env={"FRESH": "1"})
     assert done.code == -signal.SIGKILL
     repo.commit({"train.py": f"{PLAIN_TRAIN}{kills}# another state\n"}, at=5)
     report = run(repo.workspace, RunRequest(resume=True))
