@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
@@ -41,7 +41,7 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
     r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
 )
-_DECLARES = frozenset(("add_argument", "option", "Option"))
+DECLARES: Final = frozenset(("add_argument", "option", "Option"))
 _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 # What gives the entries of a mapping, or the mapping itself, again.
 _OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
@@ -92,11 +92,21 @@ class Draw:
     line: int
     number: ast.Constant | None  # the seed, where the text has it
     at: str  # path of the file that has the number
+    seed: str  # its text, where it comes from in the end
 
     @property
     def is_of_data(self) -> bool:
         """Whether it only divides or makes data, by its name or that of its file."""
         return is_of_data(self.name, self.path)
+
+    @property
+    def sign(self) -> tuple[str, ...]:
+        """What two sides share where both have this draw: of data, also how they are divided."""
+        given: list[ast.AST] = []
+        if self.is_of_data and isinstance(self.node, ast.Call):
+            given += [each for each in self.node.args if isinstance(each, ast.Constant)]
+            given += [e for e in self.node.keywords if not SEED_NAME.search(e.arg or "")]
+        return self.name, self.seed, *sorted(map(ast.unparse, given))
 
 
 @dataclass(slots=True)
@@ -126,6 +136,7 @@ class Scripts:
     _imported: dict[str, str] = field(default_factory=dict)
     _open: set[str] = field(default_factory=set)  # parameters that a call in the text need not give
     _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
+    _reseeded: set[str] = field(default_factory=set)  # objects that are given that seed later
     _stems: set[str] = field(default_factory=set)  # by which these files import each other
     # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
     _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
@@ -160,6 +171,11 @@ class Scripts:
             for name, value in self._taken(node, self._modules[path])
             if id(node) not in self._aside and not _is_none(value)
         ]
+        live = [(node, name) for _, name, node, value in self._seeds if self._is_live(value)]
+        calls = [e.func for e, name in live if isinstance(e, ast.Call) and name == "set_params"]
+        assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
+        reseeded = [each for each in (*calls, *assigned) if isinstance(each, ast.Attribute)]
+        self._reseeded = {_key(each.value) for each in reseeded}
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
@@ -214,8 +230,29 @@ class Scripts:
         """Yield what draws on a seed that no repeat changes."""
         for path, name, node, value in self._seeds:
             if not self._is_live(value):
-                at, number = self._number(path, value)
-                yield Draw(path, name, node, value.lineno, number, at)
+                at, seed = self._origin(path, value)
+                is_number = isinstance(seed, ast.Constant) and type(seed.value) is int
+                number: ast.Constant | None = seed if is_number else None  # type: ignore[assignment]
+                yield Draw(path, name, node, value.lineno, number, at, ast.unparse(seed))
+
+    def anew(self) -> Counter[str]:
+        """Count, by name, what draws on a seed that each repeat changes, or on none."""
+        found: Counter[str] = Counter()
+        seeded, fixed = set(), {id(each.node) for each in self.draws()}
+        for _, name, node, value in self._seeds:
+            seeded.add(id(node))
+            found[name] += self._is_live(value)
+        every = [
+            (".".join(called(node, self._modules[path])), node)
+            for path, nodes in self._nodes.items()
+            for node in nodes
+            if isinstance(node, ast.Call)
+        ]
+        fixes = {name for name, call in every if id(call) in fixed}
+        for name, call in every:
+            if id(call) not in seeded and _is_anew(name, call, fixes):
+                found[name.rpartition(".")[2]] += 1
+        return found
 
     def numbers(self) -> Iterator[tuple[str, str, ast.Constant]]:
         """Yield the names of seeds that stand for numbers, each with the number and its file."""
@@ -313,7 +350,7 @@ class Scripts:
             if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
                 return True
             key = f"{name[-1]}()"
-        if key in above or key in self._reseeded():
+        if key in above or key in self._reseeded:
             return False
         values = self._values.get(key, [])
         values = [(p, v) for p, v in values if p != path or v.lineno <= at] or values
@@ -330,14 +367,6 @@ class Scripts:
             case ast.ListComp(elt=part):
                 inner = part
         return inner is not None and self._is_of_file(path, inner, above)
-
-    def _reseeded(self) -> set[str]:
-        """Return the names of objects whose seed is set to that of a repeat."""
-        live = [(node, name) for _, name, node, value in self._seeds if self._is_live(value)]
-        calls = [(e.func, name) for e, name in live if isinstance(e, ast.Call)]
-        assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
-        given = [func for func, name in calls if name == "set_params"] + assigned
-        return {_key(each.value) for each in given if isinstance(each, ast.Attribute)}
 
     def _is_seeder(self, node: ast.expr) -> bool:
         """Whether a value is a library's function that seeds, which is called elsewhere."""
@@ -406,7 +435,7 @@ class Scripts:
             return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
         if name == "parse_args":
             nodes = [node for found in self._nodes.values() for node in found]
-            calls = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
+            calls = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in DECLARES]
             return all(_text(each.args) for each in calls)
         loads = name == "ConfigParser" or _LOADS.search(name)
         searches = name.endswith("SearchCV")  # whose best_params_ have the names of its grid
@@ -435,7 +464,7 @@ class Scripts:
             calls = [node for node in nodes if isinstance(node, ast.Call)]
             aside = {id(each.func) for each in calls}
             for call in calls:
-                if called(call)[-1] in _DECLARES:
+                if called(call)[-1] in DECLARES:
                     aside |= {id(each) for each in ast.walk(call)}
             for node in nodes:
                 if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
@@ -495,7 +524,7 @@ class Scripts:
         named = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
         for _ in range(_ROUNDS):
             held |= {name for name, values in named.items() if any(map(holds, values))}
-        options = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in _DECLARES]
+        options = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in DECLARES]
         aside = {id(value) for values in named.values() for value in values}
         aside -= {id(each.value) for call in options for each in call.keywords}
         aside |= {id(each) for node in nodes for each in of(node)}
@@ -549,7 +578,7 @@ class Scripts:
         self, call: ast.Call, modules: Mapping[str, str]
     ) -> Iterator[tuple[str, ast.expr]]:
         owner, name = ("", *called(call, modules))[-2:]
-        if name in _DECLARES:
+        if name in DECLARES:
             options = [pair for pair in _declared(call) if pair[0] not in self.words]
             yield from (pair for pair in options if SEED_NAME.search(pair[0]))
             return
@@ -591,7 +620,7 @@ class Scripts:
         """Yield the names to which a call gives a value."""
         name = called(call, self._imported)[-1]
         given = {each.arg: each.value for each in call.keywords if each.arg}
-        if name in _DECLARES:
+        if name in DECLARES:
             for key, value in _declared(call):
                 if key not in self.words:
                     yield f".{key}", value
@@ -655,13 +684,15 @@ class Scripts:
             or (any(values) and _key(node) in self._live)
         )
 
-    def _number(self, path: str, node: ast.expr) -> tuple[str, ast.Constant | None]:
-        """Return the number that a seed is in the end, and the file that has it."""
+    def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
+        """Return what a seed is in the end, and the file that has it."""
         for _ in range(3):  # a name may stand for a name that stands for a name
-            if found := self._values.get(_key(node)):
+            key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
+            if isinstance(node, ast.Attribute) and self._is_module(node):
+                key = node.attr
+            if found := self._values.get(key):
                 path, node = found[0]
-        is_number = isinstance(node, ast.Constant) and type(node.value) is int
-        return path, node if is_number else None  # type: ignore[return-value]
+        return path, node
 
 
 def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:

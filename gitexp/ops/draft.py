@@ -214,7 +214,12 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         candidates,
     )
     held = {} if same else _held(repo, situation)
-    situation = replace(situation, held={side: each.why for side, each in held.items()})
+    apart, conditions = ({}, []) if same or held else _apart(repo, situation)
+    situation = replace(
+        situation,
+        held={side: each.why for side, each in held.items()},
+        apart="; ".join(each.why for each in apart.values()),
+    )
     measured = _Measured(()) if same else _measure(situation, options)
     if plan is not None and everything is not counted:
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
@@ -246,7 +251,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             *cautions.on_other_machines(counted, plan),
             *replanned.warnings(repo, plan, gathered.found, candidate.config),
             *measured.warnings,
-            *_conditions(repo, situation, measured),
+            *(() if measured.still else conditions),
             *ledger.warnings(used),
             *more,
         ),
@@ -261,7 +266,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
         still=measured.still,
-        remedy=_remedy(repo, situation, held, measured),
+        remedy=_remedy(repo, situation, held or apart, measured),
         selection=selection.of_variants(counted, plan)
         or selection.of_sweep(repo, index, candidate, plan, gathered.found),
         ledger=used,
@@ -277,13 +282,13 @@ def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
     return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
 
 
-def _conditions(repo: Repo, situation: Situation, measured: _Measured) -> Sequence[str]:
-    """Return what keeps one draw in all repeats that a verdict rests on."""
+def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, seeding.Held], list[str]]:
+    """Return the sides with a draw that the other makes otherwise, and what is said of others."""
     plan, count = situation.plan, situation.count
     single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
-    if plan is None or situation.claim is Claim.MODEL or single or measured.still:
-        return ()
-    return tuple(seeding.conditions(repo, situation.baseline, situation.candidate, count))
+    if plan is None or situation.claim is Claim.MODEL or single:
+        return {}, []
+    return seeding.apart(repo, situation.baseline, situation.candidate, count)
 
 
 def _remedy(

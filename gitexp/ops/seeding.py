@@ -20,6 +20,7 @@ from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
 from gitexp.ops.chance import (
+    DECLARES,
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
@@ -32,7 +33,7 @@ from gitexp.ops.chance import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -177,10 +178,10 @@ class Code:
             where=places[0].where if places else "",
             expected="another seed in each repeat, on both sides: change the baseline, too, and "
             "begin a new plan there; --keep-going runs all repeats as they are",
-            next_step=self._how(places),
+            next_step=self.how(places),
         )
 
-    def _how(self, places: Sequence[Fixed]) -> str:  # noqa: PLR0911  one for each kind of place
+    def how(self, places: Sequence[Fixed]) -> str:  # noqa: PLR0911  one for each kind of place
         """Return what to change, in the words of the settings."""
         rule, option, key = self.config.seed, self._option(), self._parameter()
         if option:
@@ -221,13 +222,13 @@ class Code:
         reached = self._reached
         try:
             scripts, theirs = self._executed, other._executed
-            both = {ast.unparse(each.node) for each in theirs.draws()}
-            draws = [(e, ast.unparse(e.node) in both) for e in self._ranked(scripts)]
+            both = {each.sign for each in theirs.draws()}
+            draws = [(e, e.sign in both) for e in self._ranked(scripts)]
             steered = scripts.takes_seed() or (not scripts.trees and self.able())
             strange = scripts.strange(list(reached.values()))
             unclear = next(scripts.unclear(), None)
         except RecursionError:  # nobody's own code
-            return Held("nothing shows that there is no chance in it", self._how(()))
+            return Held("nothing shows that there is no chance in it", self.how(()))
         places = {self._place(e): alike for e, alike in draws if not (alike and e.is_of_data)}
         numbers, theirs_numbers = self._numbers(), other._numbers()
         places |= {
@@ -244,7 +245,7 @@ class Code:
         if places:
             first, more = next(iter(places)), len(places) - 1
             why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
-            how, shared = self._how(tuple(places)), any(places.values())
+            how, shared = self.how(tuple(places)), any(places.values())
             return Held(f"{why}: {first.line}", how, first.where, shared)
         if unclear is not None:
             at, number, (why, how) = unclear
@@ -255,7 +256,7 @@ class Code:
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
         what = strange if scripts.trees and strange else unread or "what the command runs"
-        return Held(f"nothing shows that there is no chance in {what}", self._how(()))
+        return Held(f"nothing shows that there is no chance in {what}", self.how(()))
 
     def fast(self) -> Held | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
@@ -264,14 +265,34 @@ class Code:
             return None
         return replace(found, shared=False)
 
-    def shared(self, other: Code) -> Fixed | None:
-        """Return the first draw that divides or makes the data alike on both sides."""
+    def unlike(self, other: Code) -> dict[Fixed, bool]:
+        """Return what stands fixed here, beside what each repeat changes, and not there.
+
+        With each, whether the other side has that draw, too, as another one or anew in each repeat;
+        else it is of a part that the other side does not have.
+        """
+        rule = other.config.seed
         try:
-            both = {ast.unparse(each.node) for each in other._executed.draws()}
-            draws = [each for each in self._ranked(self._executed) if each.is_of_data]
+            mine, theirs = self._executed, other._executed
+            here, there = mine.anew(), theirs.anew()
+            signs = [{each.sign for each in e.draws()} for e in (mine, theirs)]
+            drawn = [each for each in self._ranked(mine) if each.sign not in signs[1]]
+            own = [each for each in drawn if each.sign in signs[0]]
+            others = [each for each in theirs.draws() if each.sign not in signs[0]]
         except RecursionError:  # nobody's own code
-            return None
-        return next((self._place(e) for e in draws if ast.unparse(e.node) in both), None)
+            return {}
+        names = {each.name for each in others} | (there - here).keys()
+        replaced = (there - here).total() > (here - there).total()
+        divided = any(each.is_of_data for each in others)
+        found = {
+            self._place(e): e.name in names or replaced or (e.is_of_data and divided) for e in own
+        }
+        numbers, theirs_numbers = self._numbers(), other._numbers()
+        varied = {(key.file, f"{key.key}:") for key in rule.params}
+        if rule.arg is not None:
+            varied.add(("the command", rule.arg.replace("{seed}", "").strip(" =")))
+        varied |= {_name(each) for each in theirs_numbers if each not in numbers}
+        return found | {e: _name(e) in varied for e in numbers if e not in theirs_numbers}
 
     @property
     def is_small(self) -> bool:
@@ -303,7 +324,7 @@ class Code:
         files = {path.rpartition("/")[2] for path in self._settings()}
         words |= {_option_name(found) for text in texts for found in _HANDED_ON.findall(text)}
         for node in (node for tree in trees.values() for node in ast.walk(tree)):
-            if isinstance(node, ast.Call) and called(node)[-1] in {"add_argument", "option"}:
+            if isinstance(node, ast.Call) and called(node)[-1] in DECLARES:
                 every = [*node.args, *(k.value for k in node.keywords if k.arg == "dest")]
                 names = {_option_name(str(e.value)) for e in every if isinstance(e, ast.Constant)}
                 words |= names if names & words else set()
@@ -479,23 +500,35 @@ def held(
     return {side: each for side, each in found.items() if each is not None}
 
 
-def conditions(repo: Repo, baseline: Source, candidate: Source, count: Count) -> Iterator[str]:
-    """Yield what is the same draw in all repeats of a side that varies otherwise.
+def apart(
+    repo: Repo, baseline: Source, candidate: Source, count: Count
+) -> tuple[dict[str, Held], list[str]]:
+    """Return what `unlike` says of what was run."""
+    return unlike(_texts(repo, baseline, candidate, count))
 
-    The variation of its repeats is not that of this draw. Data that both sides divide alike are a
-    condition of both; of anything else a side has one draw, and whatever differs may be that.
+
+def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, Held], list[str]]:
+    """Return the sides that hold a draw fast which the other side makes otherwise.
+
+    No repeat shows how large the luck of such a draw is. That of a part which one side alone has is
+    a condition of what is found, the second answer; data that both divide alike are one of both.
     """
-    texts = _texts(repo, baseline, candidate, count)
-    if not all(code.is_small for code in texts.values()):
-        return
-    sides = (BASELINE, CANDIDATE), (CANDIDATE, BASELINE)
-    for side, other in sides:
-        found = texts[side].held(texts[other]) if texts[side].takes() else None
-        if found is not None and found.where:
-            yield f"{found.why}: one draw in all repeats of the {side}, so it may be what differs"
-    shared = texts[BASELINE].shared(texts[CANDIDATE])
-    if shared and all(code.takes() for code in texts.values()):
-        yield f"all repeats have the data of {shared.where}, on both sides: the answer is on these"
+    held: dict[str, Held] = {}
+    said = []
+    alike = texts[BASELINE].texts == texts[CANDIDATE].texts
+    alike = alike and texts[BASELINE].config.seed == texts[CANDIDATE].config.seed
+    if alike or not all(code.is_small for code in texts.values()):
+        return {}, []
+    for side, other in ((BASELINE, CANDIDATE), (CANDIDATE, BASELINE)):
+        found = texts[side].unlike(texts[other])
+        if crossed := tuple(each for each, is_theirs in found.items() if is_theirs):
+            first = crossed[0]
+            why = f"{first.where} holds a draw of the {side} fast that the {other} makes otherwise"
+            held[side] = Held(f"{why}: {first.line}", texts[side].how(crossed), first.where)
+        for each in () if crossed else list(found)[:1]:
+            why = f"{each.where} holds its seed fast: {each.line}; the {other} has no such draw"
+            said.append(f"{why}, so the answer is about this one draw of the {side}")
+    return held, said
 
 
 def _texts(repo: Repo, baseline: Source, candidate: Source, count: Count) -> dict[str, Code]:
@@ -549,6 +582,10 @@ def _place(path: str, text: str, number: ast.Constant) -> Fixed:
     value = f'int(os.environ.get("{VARIABLE}", {default}))'
     new = raw[:start].decode() + value + raw[end:].decode()
     return Fixed(_where(path, number.lineno), line.strip(), new.strip(), str(default))
+
+
+def _name(number: Fixed) -> tuple[str, str]:
+    return number.where, number.line.rpartition(" ")[0]
 
 
 def _where(path: str, line: int) -> str:

@@ -148,6 +148,24 @@ def test_a_live_script_with_coarse_numbers_is_not_stopped_and_it_is_said(
     assert any("all 5 repeats" in text for text in report.warnings)
 
 
+def test_a_draw_that_one_side_alone_holds_fast_is_refused_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    split = "acc += random.Random({}).random()\n"
+    files = [LIVE.replace(WRITE, split.format(each) + WRITE) for each in ("5", "seed + 1")]
+    repo = planned(project(tmp_path / "r", {"train.py": files[0]}), {"train.py": files[1]})
+    for request in (RunRequest(with_baseline=True, repeats=2), RunRequest(repeats=2)):
+        with pytest.raises(IdleSeedError, match="a draw stands fixed on one side alone") as told:
+            run(repo.workspace, request)
+        assert "train.py, line 4 holds a draw of the baseline fast" in told.value.found
+        assert (told.value.next_step or "").startswith("on main: in train.py, line 4, write acc +=")
+    report = run(repo.workspace, RunRequest(with_baseline=True, repeats=2, keep_going=True))
+    assert finished(report) == {"candidate": 2, "baseline": 2}
+    (result,) = compare(repo.workspace)
+    assert result.verdict is Verdict.UNDECIDABLE
+    assert result.next_step == told.value.next_step
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("frozen", ["baseline", "candidate"])
 def test_one_draw_stops_the_call_and_its_next_step_leads_to_a_verdict(

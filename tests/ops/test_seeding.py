@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
-from gitexp.ops.seeding import Code, step
+from gitexp.ops.seeding import Code, step, unlike
 from tests.ops.test_variation import COUNT, drawn
 
 if TYPE_CHECKING:
@@ -345,6 +346,102 @@ def test_no_script_whose_draws_take_the_seed_is_held_to_be_one_draw() -> None:
         if (held := found.held(other)) is not None:
             wrong.append((found.texts, held))
     assert wrong == []
+
+
+def beside(number: int, live: str, *values: str) -> dict[str, Code]:
+    """Return two sides that have one draw with these values for its seed, and one that is live."""
+    chance = drawn(f"beside {number}")
+    head, source, rule = chance.choice(SOURCES)
+    state = chance.getstate()
+    found = []
+    for value in values:
+        chance.setstate(state)
+        one = script(chance, value.format(source), head, rule)
+        (path, text), *others = one.texts
+        text += f"from sklearn.linear_model import Perceptron\nPerceptron(random_state={source})\n"
+        found.append(replace(one, texts=((path, text + live), *others)))
+    return dict(zip(("baseline", "candidate"), found, strict=True))
+
+
+def test_a_draw_that_one_side_alone_holds_fast_is_found_whatever_else_takes_the_seed() -> None:
+    missed = []
+    for number in range(COUNT):
+        chance = drawn(f"apart {number}")
+        fixed, other = chance.sample(FIXED, 2)
+        values = [fixed, chance.choice((other, *ACTING))]
+        chance.shuffle(values)
+        both = beside(number, "", *values)
+        side = ("baseline", "candidate")[values.index(fixed)]
+        missed += [both[side].texts] if side not in unlike(both)[0] else []
+    assert missed == []
+
+
+def test_sides_that_hold_the_same_fast_or_nothing_are_comparable_without_a_word() -> None:
+    wrong = []
+    for number in range(COUNT):
+        chance = drawn(f"alike {number}")
+        fixed = chance.choice(FIXED)
+        values = chance.choice(((fixed, fixed), tuple(chance.sample(ACTING, 2))))
+        both = beside(number, "# deeper\n" * (number % 2), *values)
+        wrong += [(both, found)] if (found := unlike(both)) != ({}, []) else []
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "held"),
+    [
+        # another division, whatever makes it
+        ("s(X, random_state=5)", "KFold(5, shuffle=True, random_state=seed)", True),
+        ("s(X, random_state=5)", "np.random.default_rng(seed).permutation(9)", True),
+        ("s(X, random_state=5)", "s(X)", True),
+        ("KFold(5, shuffle=True, random_state=5)", "KFold(9, shuffle=True, random_state=5)", True),
+        ("s(X, random_state=5)", "s(X, random_state=5, stratify=y)", True),
+        ("np.random.permutation(9)", "s(X, random_state=5)", True),
+        ("S = 5\ns(X, random_state=S)", "S = 7\ns(X, random_state=S)", True),
+        ("s(X, random_state=5)", "S = 5\ns(Z, random_state=S)", False),
+        # another model
+        ("F(random_state=5)", "F(random_state=seed)", True),
+        ("F(random_state=5)", "F(random_state=7)", True),
+        ("F(random_state=5)", "F()", True),
+        ("F(random_state=5)", "F(n=9, random_state=5)", False),
+        ("F(random_state=5)", "Perceptron(random_state=5)", False),
+        ("F(random_state=seed)", "KMeans(random_state=0)\nPerceptron(random_state=seed)", False),
+        ("F(random_state=seed)", "KMeans(random_state=0)\nF(random_state=seed)", False),
+    ],
+)
+def test_what_differs_by_one_draw_is_told_from_what_has_a_part_of_its_own(
+    base: str, mine: str, *, held: bool
+) -> None:
+    head = f"{LIVE}from sklearn.model_selection import train_test_split as s, KFold\n"
+    both = [code(f"{head}{each}\n") for each in (base, mine)]
+    for one, two in (both, both[::-1]):
+        found, _ = unlike({"baseline": one, "candidate": two})
+        assert bool(found) == held
+
+
+SPLIT_SEED = SeedRule((ParamKey("c.yaml", "split.seed"),))
+
+
+@pytest.mark.parametrize(
+    ("base", "mine", "rule", "held"),
+    [
+        ("split: {seed: 5}", "split: {seed: 7}", None, True),
+        ("split: {seed: 5}", "split: {seed: 5}\nlr: 0.1", None, False),
+        ("split: {seed: 5}", "split: {seed: 5}\npca: {seed: 0}", None, False),
+        (
+            "split: {seed: 5}",
+            "split: {seed: 5}",
+            SeedRule((ParamKey("c.yaml", "split.seed"),)),
+            True,
+        ),
+    ],
+)
+def test_a_seed_in_a_file_of_settings_is_compared_as_well(
+    base: str, mine: str, rule: SeedRule | None, *, held: bool
+) -> None:
+    text = f"{LIVE}c = yaml.safe_load(open('c.yaml'))\ns(X, random_state=c['split']['seed'])\n"
+    both = {"baseline": code(text, c__yaml=base), "candidate": code(text, rule, c__yaml=mine)}
+    assert bool(unlike(both)[0]) == held
 
 
 RF = "from sklearn.ensemble import RandomForestClassifier as F\nimport json, yaml\n"

@@ -32,6 +32,8 @@ class Situation:
         Of the call: each look of a stopping rule pays for all of them.
     held : Mapping of str to str
         Why a side (baseline, candidate) that always reports the same is one draw of its chance.
+    apart : str
+        Why both vary and yet differ by one draw, which stands fixed on one side; "" if they do not.
     """
 
     top: Path | None
@@ -45,6 +47,7 @@ class Situation:
     adjust: str = "holm"
     candidates: int = 1
     held: Mapping[str, str] = field(default_factory=dict)
+    apart: str = ""
 
     @property
     def paired(self) -> bool:

@@ -54,7 +54,7 @@ def why(situation: Situation) -> str:
         said = "and a copy is no sample" if follow_seeds(units) else situation.held.get(side)
         if said:
             return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
-    return ""
+    return situation.apart
 
 
 def few(situation: Situation) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.errors import IdleSeedError
 from gitexp.git import objects
 from gitexp.model.plan import Claim
 from gitexp.model.run import RepeatState
@@ -19,8 +20,8 @@ from gitexp.store.index import open_index
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from gitexp.errors import IdleSeedError
     from gitexp.model.job import Outcome
+    from gitexp.model.plan import Plan
     from gitexp.ops.run.cells import Cell
     from gitexp.ops.run.prepare import Prepared
     from gitexp.ops.run.seeds import SeedChoice
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from gitexp.ops.seeding import Code
     from gitexp.ops.variation import Trace
     from gitexp.store.lookup import FoundRun
+
+_FEWEST = 2
 
 
 @dataclass(slots=True)
@@ -63,12 +66,23 @@ class Watch:
         return self._told([*mine, *self._recorded(each.setting.cell)], each.setting.cell)
 
     def check(self) -> None:
-        """Refuse repeats of sides of which enough are recorded that say the same.
+        """Refuse repeats of sides that no test can compare.
+
+        Of one, enough are recorded that say the same; or a draw stands fixed that the other makes
+        otherwise.
 
         Raises
         ------
         IdleSeedError
         """
+        if (plan := self.seen.plan) is not None and (apart := self._apart(plan)):
+            raise IdleSeedError(
+                "a draw stands fixed on one side alone: no verdict can come of these repeats",
+                found="; ".join(each.why for each in apart.values()),
+                expected="the same fixed draw on both sides, or the seed of the repeat on both; "
+                "--keep-going runs all as they are",
+                next_step=seeding.step(apart, plan),
+            )
         dead = []
         for each in self.prepared:
             cell = each.setting.cell
@@ -78,6 +92,21 @@ class Watch:
         idle = dead and dead == [each.state.side for each in self.prepared]
         if draws or (idle and not self.acts_elsewhere(dead[0])):
             raise self.error(dict.fromkeys(dead if idle else draws, ()))
+
+    def _apart(self, plan: Plan) -> dict[str, Held]:
+        """Return the sides that `compare` will find apart, by the text of both."""
+        there = {each.state.side: each.setting.cell for each in self.prepared}
+        repo, base = self.seen.repo, plan.baseline.commit
+        if plan.claim is Claim.MODEL or plan.repeats < _FEWEST or CANDIDATE not in there:
+            return {}
+        if BASELINE not in there and objects.exists(repo, base):
+            at = there[CANDIDATE].commit
+            there[BASELINE] = cells.look(repo, BASELINE, base, overrides={}, fallback=at)
+        if BASELINE not in there:
+            return {}
+        both = {side: self._code(there[side]) for side in (BASELINE, CANDIDATE)}
+        found = seeding.unlike(both)[0]  # where nothing takes the seed, two repeats show it
+        return {side: held for side, held in found.items() if both[side].takes()}
 
     def foretold(self) -> Iterator[str]:
         """Yield what the text alone says of sides that will always report the same."""
