@@ -7,7 +7,7 @@ folder and each file is read once.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnsafeInputError
@@ -54,6 +54,8 @@ class Needed:
         The file that names it.
     push : bool
         Whether DVC may send it away.
+    imported : bool
+        Whether it came from elsewhere, where DVC finds it again.
     """
 
     path: str
@@ -63,6 +65,7 @@ class Needed:
     isexec: bool
     declared: str
     push: bool = True
+    imported: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,8 @@ def _pointer(data: bytes, path: str, folder: str) -> Needs:
             continue
         if flags.get("remote"):
             delegated.append(f"{path}: a remote of its own")
-        outs += _plain(out, path, delegated, push=flags.get("push") is not False)
+        plain = _plain(out, path, delegated, push=flags.get("push") is not False)
+        outs += [replace(each, imported=bool(pointer.deps)) for each in plain]
     return Needs(tuple(outs), tuple(delegated))
 
 

@@ -76,6 +76,8 @@ class DataMoved:
         Outputs of which objects are neither here nor there.
     said : str
         Why no data were moved, where that is so.
+    imported : tuple of str
+        Those of `lacking` that DVC brings from where they came from.
     """
 
     by: str = ""
@@ -84,6 +86,7 @@ class DataMoved:
     size: int = 0
     lacking: tuple[str, ...] = ()
     said: str = ""
+    imported: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,6 +78,8 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
         attempts=1,
         not_updated=(*(path for each in moved for path in each.left), *left),
         warnings=(*shared.cleared, *warnings),
-        next_step="gitexp sync" if parted else "gitexp list",
+        next_step="gitexp sync"
+        if parted
+        else payload.import_step(shared, depot, moves, brought) or "gitexp list",
         archived=tuple(sorted(shared.archived() - known)),
     )

@@ -62,6 +62,7 @@ def json(report: TogetherReport) -> str:
         "data": {
             "by": data.by,
             "bytes": data.size,
+            **({"imported": list(data.imported)} if data.imported else {}),
             "lacking": list(data.lacking),
             "objects": data.objects,
             "remote": data.remote,
@@ -107,4 +108,9 @@ def _data(data: DataMoved, verb: str) -> Iterator[str]:
     by = " by dvc" if data.by == "dvc" else ""
     yield f"data       {data.objects} objects{size} {way} {terminal(data.remote)}{by}"
     for path in data.lacking:
-        yield f"lacking    {terminal(path)}: its bytes are neither here nor there"
+        where = (
+            "came by an import, and dvc pull brings them"
+            if path in data.imported
+            else ("are neither here nor there")
+        )
+        yield f"lacking    {terminal(path)}: its bytes {where}"

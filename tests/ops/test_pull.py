@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import pytest
 from gitexp.errors import PreconditionError, UnknownExperimentError
 from gitexp.model.together import Way
 from gitexp.ops.pull import pull
+from tests.build import BuiltRepo, dvc, repository
 from tests.ops.sharing import BRANCH, Team, clean, copy, gitexp, make, record
 
 if TYPE_CHECKING:
@@ -140,6 +142,36 @@ def test_damaged_or_lacking_data_of_the_remote_are_told(team: Team) -> None:
     report = pull(team.b.workspace, data=True)
     assert report.data.lacking == ("model.txt",)
     assert [path.split(" (")[0] for path in report.not_updated] == ["model.txt"]
+
+
+@pytest.mark.slow
+def test_an_import_is_brought_by_the_step_that_is_named(team: Team, tmp_path: Path) -> None:
+    """DVC's remote never has it: `dvc push` leaves it where it came from."""
+    source = repository(tmp_path / "registry")
+    dvc(source.path, "init", "--quiet")
+    source.write({"data/a b.csv": "1,2\n"})
+    dvc(source.path, "add", "--quiet", "data/a b.csv")
+    source.git("add", "--all")
+    source.commit(message="data")
+    dvc(team.a.path, "import", "--quiet", str(source.path), "data/a b.csv", "-o", "in put.csv")
+    team.a.git("add", "--all")
+    team.a.commit(at=9, message="an import")
+    done = gitexp(team.a, "push")
+    assert done.returncode == 0, done.stderr
+    report = pull(team.b.workspace, data=True)
+    assert report.data.lacking == report.data.imported == ("in put.csv",)
+    assert report.next_step == "dvc pull 'in put.csv'"
+    dvc(team.b.path, *shlex.split(report.next_step)[1:])
+    assert (team.b.path / "in put.csv").read_text() == "1,2\n"
+    clean(team.b)
+    again = pull(team.b.workspace, data=True)
+    assert (again.data.lacking, again.next_step) == ((), "gitexp list")
+    team.b.switch("main")
+    shutil.rmtree(team.b.path / ".dvc" / "cache")
+    (team.b.path / "deep").mkdir()
+    away = gitexp(BuiltRepo(team.b.path / "deep"), "pull", "--data")
+    assert f"next: git switch {BRANCH}, then dvc --cd .. pull 'in put.csv'" in away.stdout
+    assert "an import" in away.stdout
 
 
 def test_data_without_a_data_remote_are_told(team: Team) -> None:

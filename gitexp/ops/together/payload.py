@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import posixpath
 import shlex
 from dataclasses import dataclass
@@ -212,7 +213,27 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     return DataMoved(
         by="gitexp", remote=name, objects=moved.objects, size=moved.size,
         lacking=_named(found.outs, moved.lacking),
+        imported=_named((out for out in found.outs if out.imported), moved.lacking),
     )  # fmt: skip
+
+
+def import_step(
+    shared: Shared, depot: Depot | None, moves: Sequence[BranchMove], data: DataMoved
+) -> str:
+    """Return the command that brings an import, which DVC's remote never has; "" where none lacks.
+
+    It is not fetched by itself: the branch names the place that it comes from.
+    """
+    top, start = shared.workspace.top, shared.workspace.start
+    if depot is None or top is None or not data.imported:
+        return ""
+    path = data.imported[0]
+    reader = Reader(shared.repo)
+    names = [each.branch for each in moves if each.after and path in _by_path(reader, each.after)]
+    first = "" if refs.head(shared.repo).branch in names else f"git switch {names[0]}, then "
+    root = settings.find_dvc_dir(depot.project).parent
+    folder = "" if start == root else f"--cd {shlex.quote(os.path.relpath(root, start))} "
+    return f"{first}dvc {folder}pull {shlex.quote(os.path.relpath(top / path, root))}"
 
 
 def follow(
