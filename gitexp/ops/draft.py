@@ -248,6 +248,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             *chosen_now,
             *gathered.warnings,
             *cautions.warnings(counted, evaluation),
+            *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),
             *replanned.warnings(repo, plan, gathered.found, candidate.config),
             *measured.warnings,

@@ -241,9 +241,10 @@ def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tupl
 
 
 def last_duration(repo: Repo, config: ProjectConfig, *commits: CommitHash) -> Duration | None:
-    """Return how long a repeat took in the latest run of these states, or before them."""
-    found = (each for commit in commits for each in recorded_runs(repo, commit, config))
-    return duration_of(each.run for each in found)
+    """Return how long a repeat took in the latest run that these commits reach, else of theirs."""
+    reached = (each.run for commit in commits for each in lookup.runs_at(repo, commit))
+    elsewhere = (each.run for commit in commits for each in recorded_runs(repo, commit, config))
+    return duration_of(reached) or duration_of(elsewhere)
 
 
 def duration_of(runs: Iterable[Run]) -> Duration | None:

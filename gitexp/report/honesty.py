@@ -50,13 +50,16 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
 
 def family_text(comparison: Comparison) -> str:
     """Say which p-values are a family and how they are adjusted; "" for a single one."""
-    watched = sum(
-        1
+    tested = [
+        (metric.baseline_values, metric.candidate_values, metric.parts)
         for metric in comparison.metrics
         if metric.role is Role.WATCHED and metric.p_adjusted is not None
-    )
-    if watched <= 1:
+    ]
+    watched, different = str(len(tested)), len(set(tested))
+    if len(tested) <= 1:
         return ""
+    if different < len(tested):
+        watched = f"{different} different of {watched}"
     if comparison.adjustment == "none":
         return f"{watched} watched metrics, not adjusted because you asked"
     method = _METHODS.get(comparison.adjustment, comparison.adjustment)

@@ -72,6 +72,8 @@ def facts(report: PowerReport) -> Iterator[tuple[str, str]]:
         yield "price", price_text(report.price)
     for assumed in report.assumed:
         yield "assumed", assumed
+    if report.unit == "pairs":
+        yield "later", "once pairs are there, gitexp compare goes by their own spread instead"
 
 
 def price_text(price: Price) -> str:

@@ -14,8 +14,8 @@ from gitexp.model.plan import Claim, Guard
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import CompareOptions, compare, exit_code
 from gitexp.ops.conclude import conclude
-from gitexp.report import renderer, words
-from gitexp.report.style import Style
+from gitexp.report import renderer, text, words
+from gitexp.report.style import PLAIN, Style
 from tests.ops.records import CONFIG, START, Lab, experiment, one, scores
 from tests.ops.test_predicted import predictions
 
@@ -256,3 +256,29 @@ def test_a_note_that_holds_for_several_metrics_is_said_once(lab: Lab) -> None:
     ]
     (note,) = [f for f in words.facts(replace(result, metrics=tuple(others))) if f.label == "note"]
     assert note.text == "f1: the candidate varies 2.6 times as much (so of auc, loss)"
+
+
+def test_a_change_that_reaches_no_number_is_told(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(repeats=4)
+    lab.change()
+    same = scores(0.6, range(4))
+    lab.record("b", {"f1": same, "auc": same}, of="main", plan=plan)
+    lab.record("c", {"f1": same, "auc": same}, plan=plan)
+    said = [it for it in one(lab).warnings if "does not reach the numbers" in it]
+    assert len(said) == 1
+    assert "with each of 4 seeds" in said[0]
+    assert "command:" in said[0]
+
+
+def test_watched_metrics_of_the_same_numbers_are_counted_once(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(repeats=4)
+    lab.change()
+    for letter, base, of in (("b", 0.6, "main"), ("c", 0.65, "HEAD")):
+        loss, more = scores(base, range(4)), scores(base / 2, range(4))
+        values = {"f1": scores(base, range(4)), "loss": more, "curve:loss.final": more}
+        lab.record(letter, {**values, "auc": {s: v * v for s, v in loss.items()}}, of=of, plan=plan)
+    found = one(lab)
+    assert not [it for it in found.warnings if "does not reach" in it]
+    assert "2 different of 3 watched metrics" in text.render((found,), PLAIN)
