@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 # Where gitexp lies beside a foreign Git environment (a hook, a rebase) nothing of it may leak in.
 unexport GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE
 
-.PHONY: help demo test test-fast test-all test-zoo test-chaos lint bench docs clean
+.PHONY: help demo test test-fast test-all test-chaos lint bench docs clean
 
 help:  ## say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 12
@@ -18,16 +18,14 @@ help:  ## say what there is
 demo: $(VENV)/.installed  ## the README's example on a clone below build/demo
 	@sh scripts/demo.sh
 
-test: lint  ## what CI runs: lint and the whole suite
+test: lint  ## what CI runs: lint and the suite, with samples of its sweeps
 	$(BIN)/python -m pytest -n $(JOBS)
 
 test-fast: $(VENV)/.installed-dev  ## the suite without tests over two seconds
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow"
 
-test-all: test test-zoo demo bench  ## everything: the suite, the zoo, the example, the benchmarks
-
-test-zoo: $(VENV)/.installed-dev  ## what DVC says after every verb, in five layouts
-	$(BIN)/python -m pytest -n $(JOBS) tests/zoo --zoo
+test-all: lint demo bench  ## everything: the suite with every case, the example, the benchmarks
+	$(BIN)/python -m pytest -n $(JOBS) --all
 
 test-chaos: $(VENV)/.installed-dev  ## kill at random, 500 times; ROUNDS, SEED
 	$(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED)

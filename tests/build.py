@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +18,7 @@ from gitexp.store.locks import FileLock
 from tests import warm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 EPOCH = 1_704_067_200  # 2024-01-01T00:00:00Z; `at=1` is one minute later
 NAME = "Ada Lovelace"
@@ -242,6 +246,22 @@ def dvc(path: Path, *args: str, check: bool = True) -> str:
         message = f"dvc {' '.join(args)}: {done.returncode}\n{done.stderr.decode()}"
         raise AssertionError(message)
     return done.stdout.decode()
+
+
+@cache
+def _templates() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="gitexp-built-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def copied(path: Path, make: Callable[[Path], None], *made_of: object) -> BuiltRepo:
+    """Copy a project that is built once for all that ask for one made of the same."""
+    template = _templates() / hashlib.sha256(repr(made_of).encode()).hexdigest()
+    if not template.exists():
+        make(template)
+    shutil.copytree(template, path, symlinks=True, dirs_exist_ok=True)
+    return BuiltRepo(path.resolve())
 
 
 def dvc_project(path: Path, template: Path) -> BuiltRepo:

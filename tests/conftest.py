@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
+import venv
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,9 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden", action="store_true", help="rewrite golden files instead of comparing"
     )
-    parser.addoption(
-        "--zoo", action="store_true", help="tests/zoo: every layout and verb, for minutes"
-    )
+    parser.addoption("--all", action="store_true", help="every case of what is a sample otherwise")
     parser.addoption(
         "--corpus",
         metavar="DIR",
@@ -48,6 +48,39 @@ def pytest_configure() -> None:
     os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m: whoever names a case gets it
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave a sample of the cases of each sweep, unless all are asked for."""
+    if config.getoption("--all"):
+        return
+    sweeps: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sweep"):
+            sweeps.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    kept = {case for cases in sweeps.values() for case in _sample(cases)}
+    left_out = {case for cases in sweeps.values() for case in cases} - kept
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+
+
+def _sample(cases: list[pytest.Item]) -> Iterator[pytest.Item]:
+    """Yield the same cases each time: until each parameter had each value, or so many."""
+    (count,) = cases[0].get_closest_marker("sweep").args or (len(cases),)  # type: ignore[union-attr]
+    left = sorted(cases, key=lambda case: hashlib.sha256(case.name.encode()).digest())
+    seen: set[tuple[int, str]] = set()
+    for _ in range(count):
+        case = max(left, key=lambda case: len(_rows(case) - seen))
+        if _rows(case) <= seen:
+            return
+        seen |= _rows(case)
+        yield case
+
+
+def _rows(case: pytest.Item) -> set[tuple[int, str]]:
+    """Return which row of each `parametrize` a case has."""
+    return set(enumerate(case.callspec._idlist))  # type: ignore[attr-defined]  # noqa: SLF001
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     home = tmp_path_factory.mktemp("home")
@@ -58,6 +91,10 @@ def _island(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         patch.setenv("DVC_GLOBAL_CONFIG_DIR", str(home / "dvc-global"))
         patch.setenv("DVC_SYSTEM_CONFIG_DIR", str(home / "dvc-system"))
         patch.setenv("DVC_SITE_CACHE_DIR", str(home / "dvc-site"))
+        # Projects run in an interpreter of their own: what is installed beside gitexp, thousands
+        # of files, would be compared with what was installed in each new project.
+        venv.create(home / "venv", symlinks=True)
+        patch.setenv("VIRTUAL_ENV", str(home / "venv"))
         warm.environment()  # asked before any test changes it
         yield
 

@@ -92,6 +92,7 @@ def said(lab: Lab, branch: str, into: str | None = None) -> list[str]:
     return broken
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("branch", ["patch-1", "exp/other", "", "main"])
 @pytest.mark.parametrize("what", CHANGES)
 def test_nobody_changes_what_others_recorded(lab: Lab, what: str, branch: str) -> None:

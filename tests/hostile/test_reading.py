@@ -161,25 +161,26 @@ def check_untouched(repo: BuiltRepo, before: list[str]) -> None:
     assert sorted(path.name for path in repo.path.iterdir()) == before
 
 
+@pytest.mark.sweep
+@pytest.mark.parametrize("word", TEXTS)
 @pytest.mark.parametrize("place", PLACES)
 def test_what_a_branch_holds_is_read_without_harm(
-    attacked: BuiltRepo, place: str, capsys: pytest.CaptureFixture[str]
+    attacked: BuiltRepo, place: str, word: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(path.name for path in attacked.path.iterdir())
     plan = attacked.show(layout.plan_path("a"), "exp/a")
-    for word, text in TEXTS.items():
-        name = f"{place.strip('.').replace('/', '-').lower()}-{word}"
-        data = text.replace("CANARY", "../canary") if isinstance(text, str) else text
-        mine = plan.replace("name: a", f"name: {name}").replace("exp/a", f"exp/{name}")
-        own: dict[str, str | bytes] = {layout.plan_path(name): mine}
-        files: dict[str, str | bytes] = {paths(attacked, name).get(place, place): data}
-        files[".gitattributes"] = "* filter=evil diff=evil\n"
-        hostile(attacked, name, own | files)
-        for argv in LOOKS:
-            look(attacked, argv, capsys, f"exp/{name}")
-    for argv in LISTS:
-        look(attacked, argv, capsys)
+    text = TEXTS[word]
+    name = f"{place.strip('.').replace('/', '-').lower()}-{word}"
+    data = text.replace("CANARY", "../canary") if isinstance(text, str) else text
+    mine = plan.replace("name: a", f"name: {name}").replace("exp/a", f"exp/{name}")
+    own: dict[str, str | bytes] = {layout.plan_path(name): mine}
+    files: dict[str, str | bytes] = {paths(attacked, name).get(place, place): data}
+    files[".gitattributes"] = "* filter=evil diff=evil\n"
+    hostile(attacked, name, own | files)
+    for argv in (*LOOKS, *LISTS):
+        look(attacked, argv, capsys, f"exp/{name}")
     check_untouched(attacked, before)
+    attacked.git("update-ref", "-d", f"refs/heads/exp/{name}")
 
 
 def test_what_a_branch_is_called_is_shown_and_never_obeyed(

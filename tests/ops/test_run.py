@@ -95,14 +95,15 @@ def metric_of(repo: BuiltRepo) -> str:
 
 def plain(path: Path, train: str = PLAIN_TRAIN, **request: object) -> BuiltRepo:
     """A project without a pipeline: a script, a params file, a metrics file."""
-    repo = build_repository(path)
-    repo.commit({"train.py": train, "params.yaml": "lr: 0.1\nseed: 7\n"})
     asked: dict[str, object] = {"outputs": ("model.txt",), "dvc_init": True} | request
-    init(
-        repo.workspace,
-        InitRequest(command="python train.py", metrics=("metrics.json",), **asked),  # type: ignore[arg-type]
-    )
-    return repo
+    wanted = InitRequest(command="python train.py", metrics=("metrics.json",), **asked)  # type: ignore[arg-type]
+
+    def make(folder: Path) -> None:
+        repo = build_repository(folder)
+        repo.commit({"train.py": train, "params.yaml": "lr: 0.1\nseed: 7\n"})
+        init(repo.workspace, wanted)
+
+    return build.copied(path, make, train, wanted)
 
 
 def digest(repo: BuiltRepo, revision: str = "HEAD") -> InputsDigest:

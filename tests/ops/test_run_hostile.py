@@ -158,9 +158,11 @@ import pathlib, signal
 mark = pathlib.Path("MARK")
 if seed == 9 and not mark.exists():
     mark.touch()
-    pid = os.getpid()
-    while b"\\0run\\0" not in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
-        pid = int(pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    pid, worker = os.getpid(), False
+    while not worker:  # whose parent is the coordinator
+        process = pathlib.Path(f"/proc/{pid}")
+        worker = b"\\0worker\\0" in (process / "cmdline").read_bytes()
+        pid = int((process / "stat").read_text().rpartition(")")[2].split()[1])
     os.kill(pid, signal.SIGKILL)
 """
 

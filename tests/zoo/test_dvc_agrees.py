@@ -76,7 +76,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "world" not in metafunc.fixturenames:
         return
     cases = [pytest.param(GET_STARTED, SHORT, id="get-started-in-short")]
-    if metafunc.config.getoption("--zoo"):
+    if metafunc.config.getoption("--all"):
         cases = [pytest.param(each, ALL, id=each.name) for each in WORLDS]
     metafunc.parametrize(("world", "groups"), cases)
 

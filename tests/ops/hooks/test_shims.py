@@ -174,6 +174,7 @@ def test_on_an_experiment_python_starts_once_and_then_for_what_rules_speak_of(
         ("a: |\n  b\n", "a: |\n  b\n  # --token correcthorse\n", True),
     ],
 )
+@pytest.mark.sweep
 @pytest.mark.parametrize("attributes", ["", "params.yaml -diff\n", "params.yaml diff=x\n"])
 def test_of_parameters_numbers_alone_are_passed_in_sh(  # noqa: PLR0913  cases
     repo: BuiltRepo, canary: Canary, before: str, after: str, attributes: str, *, starts: bool
@@ -245,6 +246,7 @@ def test_a_sparse_index_hides_nothing_from_sh(
         ("", "exp/ä", True),
     ],
 )
+@pytest.mark.sweep
 @pytest.mark.parametrize("told", ["main", "a remote", "HEAD", "index"])
 def test_the_branches_are_those_that_main_says_else_head_else_the_index(  # noqa: PLR0913  cases
     repo: BuiltRepo, canary: Canary, told: str, text: str, branch: str, *, starts: bool
