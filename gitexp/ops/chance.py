@@ -11,6 +11,7 @@ import re
 import sys
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
     r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
 )
-DECLARES: Final = frozenset(("add_argument", "option", "Option"))
+_DECLARES = frozenset(("add_argument", "option", "Option"))
 _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 # What gives the entries of a mapping, or the mapping itself, again.
 _OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
@@ -138,6 +139,7 @@ class Scripts:
     _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
     _reseeded: set[str] = field(default_factory=set)  # objects that are given that seed later
     _stems: set[str] = field(default_factory=set)  # by which these files import each other
+    _calls: dict[str, list[tuple[str, ast.Call]]] = field(default_factory=dict)  # by dotted name
     # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
     _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
 
@@ -148,6 +150,12 @@ class Scripts:
         for path, found in self._nodes.items():
             self._modules[path] = imported(found)
             self._imported |= self._modules[path]
+            every = (node for node in found if isinstance(node, ast.Call))
+            self._calls[path] = [(".".join(called(e, self._modules[path])), e) for e in every]
+        for call in self._declarations():
+            given = [*call.args, *(each.value for each in call.keywords if each.arg == "dest")]
+            names = {spelled(_text([each])) for each in given}
+            self.words = {*self.words, *(names if names.intersection(self.words) else ())}
         for path, node in nodes:
             if isinstance(node, ast.FunctionDef | ast.ClassDef):
                 self._define(path, node)
@@ -176,6 +184,11 @@ class Scripts:
         assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
         reseeded = [each for each in (*calls, *assigned) if isinstance(each, ast.Attribute)]
         self._reseeded = {_key(each.value) for each in reseeded}
+
+    def _declarations(self) -> Iterator[ast.Call]:
+        """Yield what declares an option of the command line."""
+        every = chain.from_iterable(self._calls.values())
+        return (each for name, each in every if name.rpartition(".")[2] in _DECLARES)
 
     def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
         arguments = self._own.setdefault(own.name, [])
@@ -242,14 +255,9 @@ class Scripts:
         for _, name, node, value in self._seeds:
             seeded.add(id(node))
             found[name] += self._is_live(value)
-        every = [
-            (".".join(called(node, self._modules[path])), node)
-            for path, nodes in self._nodes.items()
-            for node in nodes
-            if isinstance(node, ast.Call)
-        ]
-        fixes = {name for name, call in every if id(call) in fixed}
-        for name, call in every:
+        calls = list(chain.from_iterable(self._calls.values()))
+        fixes = {name for name, call in calls if id(call) in fixed}
+        for name, call in calls:
             if id(call) not in seeded and _is_anew(name, call, fixes):
                 found[name.rpartition(".")[2]] += 1
         return found
@@ -434,9 +442,7 @@ class Scripts:
         if name in _HOLDS and not call.args:
             return all(e.arg or self._is_known(e.value, above) for e in call.keywords)
         if name == "parse_args":
-            nodes = [node for found in self._nodes.values() for node in found]
-            calls = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in DECLARES]
-            return all(_text(each.args) for each in calls)
+            return all(_text(each.args) for each in self._declarations())
         loads = name == "ConfigParser" or _LOADS.search(name)
         searches = name.endswith("SearchCV")  # whose best_params_ have the names of its grid
         if not (loads and self.files) and not searches and name not in _SAME:
@@ -464,7 +470,7 @@ class Scripts:
             calls = [node for node in nodes if isinstance(node, ast.Call)]
             aside = {id(each.func) for each in calls}
             for call in calls:
-                if called(call)[-1] in DECLARES:
+                if called(call)[-1] in _DECLARES:
                     aside |= {id(each) for each in ast.walk(call)}
             for node in nodes:
                 if id(node) in aside or isinstance(getattr(node, "ctx", None), ast.Store):
@@ -524,9 +530,8 @@ class Scripts:
         named = {n: [v for _, v in e] for n, e in self._values.items() if not n.endswith("()")}
         for _ in range(_ROUNDS):
             held |= {name for name, values in named.items() if any(map(holds, values))}
-        options = [e for e in nodes if isinstance(e, ast.Call) and called(e)[-1] in DECLARES]
         aside = {id(value) for values in named.values() for value in values}
-        aside -= {id(each.value) for call in options for each in call.keywords}
+        aside -= {id(each.value) for call in self._declarations() for each in call.keywords}
         aside |= {id(each) for node in nodes for each in of(node)}
         return any(
             id(node) not in aside | functions
@@ -541,13 +546,8 @@ class Scripts:
             {id(node) for _, _, node, _ in self._seeds},
             {e.path for e in self.draws()},
         )
-        for path, nodes in self._nodes.items():
-            modules = self._modules[path]
-            calls = [
-                (".".join(called(node, modules)), node)
-                for node in nodes
-                if isinstance(node, ast.Call)
-            ]
+        for path, modules in self._modules.items():
+            calls = self._calls[path]
             fixes = {n for n, node in calls if SEED_CALL.search(n) and id(node) in seeded}
             roots = {name.partition(".")[0] for name in modules.values()}
             if roots & _GLOBAL and not any("seed" in name for name in fixes):
@@ -578,7 +578,7 @@ class Scripts:
         self, call: ast.Call, modules: Mapping[str, str]
     ) -> Iterator[tuple[str, ast.expr]]:
         owner, name = ("", *called(call, modules))[-2:]
-        if name in DECLARES:
+        if name in _DECLARES:
             options = [pair for pair in _declared(call) if pair[0] not in self.words]
             yield from (pair for pair in options if SEED_NAME.search(pair[0]))
             return
@@ -620,7 +620,7 @@ class Scripts:
         """Yield the names to which a call gives a value."""
         name = called(call, self._imported)[-1]
         given = {each.arg: each.value for each in call.keywords if each.arg}
-        if name in DECLARES:
+        if name in _DECLARES:
             for key, value in _declared(call):
                 if key not in self.words:
                     yield f".{key}", value

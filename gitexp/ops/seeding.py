@@ -20,14 +20,12 @@ from gitexp.git import objects
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import BlobId
 from gitexp.ops.chance import (
-    DECLARES,
     SEED_CALL,
     SEED_NAME,
     SETTINGS,
     VARIABLE,
     Draw,
     Scripts,
-    called,
     is_of_data,
     spelled,
 )
@@ -323,11 +321,6 @@ class Code:
         texts = [self.config.command or "", *reached.values()]
         files = {path.rpartition("/")[2] for path in self._settings()}
         words |= {_option_name(found) for text in texts for found in _HANDED_ON.findall(text)}
-        for node in (node for tree in trees.values() for node in ast.walk(tree)):
-            if isinstance(node, ast.Call) and called(node)[-1] in DECLARES:
-                every = [*node.args, *(k.value for k in node.keywords if k.arg == "dest")]
-                names = {_option_name(str(e.value)) for e in every if isinstance(e, ast.Constant)}
-                words |= names if names & words else set()
         return Scripts(trees, words, files)
 
     def _settings(self) -> dict[str, str]:
