@@ -13,7 +13,7 @@ from gitexp.ops.counting import Found
 from gitexp.ops.eligible import is_under
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph, listings
-from gitexp.store.layout import archive_tag
+from gitexp.store.layout import archive_tag, environment_dir, run_dir
 from gitexp.store.lookup import FoundRun
 from gitexp.store.tips import tips
 
@@ -179,7 +179,7 @@ def gather(
     shallow = world.graph.is_shallow(world.repo)
     if shallow:
         warnings.append("this clone is shallow: older runs may be unknown here")
-    warnings += _edited(known.values())
+    warnings += edited(known.values())
     asked = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
     files = {side.inputs: side.config.metrics for side in (candidate, baseline)}
     warnings += dict.fromkeys(_unclear(known.values(), files, asked))
@@ -271,9 +271,20 @@ def _unclear(
                 yield f"several metrics files give {name}, so none counts: {', '.join(called)}"
 
 
-def _edited(runs: Iterable[FoundRun]) -> Iterator[str]:
+def edited(runs: Iterable[FoundRun]) -> Iterator[str]:
+    """Yield which records are otherwise than they were recorded, and what puts them back."""
     for item in runs:
+        back = f"git restore --source={item.commit[:12]} --staged --worktree -- "
+        used = {repeat.environment for repeat in item.run.repeats if repeat.environment}
+        back += " ".join((run_dir(item.run.id), *map(environment_dir, sorted(used))))
+        back += ", and commit it"
         if item.altered:
-            yield f"run {item.run.id} was edited after it was recorded; the first version counts"
+            yield (
+                f"run {item.run.id} was edited after it was recorded; the first version counts, "
+                f"and gitexp check refuses the branch until it is back: {back}"
+            )
         if item.deleted:
-            yield f"run {item.run.id} was deleted after it was recorded; it counts all the same"
+            yield (
+                f"run {item.run.id} was deleted after it was recorded; it counts all the same, "
+                f"and gitexp check refuses the branch until it is back: {back}"
+            )

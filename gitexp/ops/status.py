@@ -16,7 +16,7 @@ from gitexp.model.views import StatusView
 from gitexp.ops import seeding, why
 from gitexp.ops.counting import REPEATED, UNPAIRED
 from gitexp.ops.eligible import finished_seeds
-from gitexp.ops.gather import World, gather
+from gitexp.ops.gather import World, edited, gather
 from gitexp.ops.live import live_runs, resumption
 from gitexp.ops.sides import Named
 from gitexp.ops.tally import settle, sources
@@ -223,7 +223,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
         notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
     facts.idle = _still(repo, (baseline, candidate), settled.count, plan, notes)
-    notes += settled.count.warnings
+    notes += [*settled.count.warnings, *edited(gathered.found)]
     if settled.count.confounded:
         notes.append(f"confounded: {settled.count.confounded}")
 

@@ -18,6 +18,7 @@ from gitexp.ops.check import check
 from gitexp.ops.review import review
 from gitexp.store import layout
 from tests.build import git_environment
+from tests.cli.shell import gitexp
 from tests.ops.records import ADA, CONFIG, START, Lab
 
 if TYPE_CHECKING:
@@ -197,3 +198,18 @@ def test_what_goes_again_or_is_put_back_on_another_line_alone_is_told(lab: Lab) 
     lab.repo.git("update-ref", "refs/heads/exp/deep", "HEAD")
     lab.repo.switch("exp/deep")
     assert {item.rule for item in errors(lab)} == {"R3"}
+
+
+def test_a_record_that_was_reverted_is_told_at_once_by_those_who_look(lab: Lab) -> None:
+    """Git asks no hook before it reverts."""
+    lab.repo.git("revert", "--no-edit", "HEAD")
+    for verb in ("status", "compare"):
+        told = gitexp(lab.repo, verb)
+        text = told.out + told.err
+        assert "was deleted after it was recorded" in text, (verb, text)
+        (step,) = set(
+            re.findall(rf"git restore --source=\S+ --staged --worktree -- {RUN}[^,]*", text)
+        )
+    subprocess.run(["sh", "-c", step], cwd=lab.repo.path, env=git_environment(), check=True)
+    lab.repo.git("commit", "-q", "-m", "put back", at=lab.tick())
+    assert errors(lab) == []
