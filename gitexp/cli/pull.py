@@ -1,7 +1,7 @@
 """Take what others shared: branches go forward, archive tags appear, data come with --data.
 
   gitexp pull                let every local experiment follow
-  gitexp pull deeper --data  one, also such as is only there, with its data
+  gitexp pull deeper --data  one, also only there or archived, with its data
 
 Work trees on a branch follow it; files that you edited stay, and are named. A branch that has
 commits of its own is left as it is, and the exit code is 4: gitexp sync brings both together.

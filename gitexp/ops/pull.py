@@ -37,7 +37,7 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     workspace : Workspace
     names : sequence of str
         Experiments or branches, also such as only the remote has; every local experiment by
-        default.
+        default. Of one that is archived the data come, and no branch.
     remote_name : str, optional
         Git's name of the remote.
     data : bool
@@ -61,11 +61,13 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     shared = places.opened(workspace, remote_name, now)
     known = shared.archived()
     warnings = remote.fetch(workspace, shared.remote)
-    branches = places.either(shared, names)
+    ended = places.archived(shared, names)
+    rest = [name for name in names if name not in ended]
+    branches = () if ended and not rest else places.either(shared, rest)
     lines.settle_data(shared)
     moved = [lines.settle(shared, branch, join=False) for branch in branches]
     moves = [each.move for each in moved]
-    tips = [move.after for move in moves if move.after is not None]
+    tips = [*(move.after for move in moves if move.after is not None), *ended.values()]
     depot = payload.depot_of(shared, tips, environ, trust=trust or not data)
     brought = payload.bring(shared, depot, tips) if data else NOT_ASKED
     left = payload.follow(shared, depot, moves, fetch=data, everything=data)

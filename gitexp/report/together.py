@@ -79,7 +79,7 @@ def json(report: TogetherReport) -> str:
 
 def _head(report: TogetherReport) -> str:
     head = f"{_VERBS[report.verb]} {terminal(report.remote)}"
-    if not report.branches:
+    if not report.branches and not report.data.objects:
         return f"no experiment to {report.verb}"
     if not report.open:
         return head

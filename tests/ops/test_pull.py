@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import shutil
 from typing import TYPE_CHECKING
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import PreconditionError, UnknownExperimentError
+from gitexp.model.setup import InitRequest
 from gitexp.model.together import Way
+from gitexp.ops.init import init
 from gitexp.ops.pull import pull
-from tests.build import BuiltRepo, dvc, repository
+from tests.build import BuiltRepo, clone, dvc, repository
 from tests.ops.sharing import BRANCH, Team, clean, copy, gitexp, make, record
 
 if TYPE_CHECKING:
@@ -189,3 +192,69 @@ def test_any_other_data_remote_is_left_to_dvc(team: Team) -> None:
     assert (report.data.by, report.data.objects) == ("dvc", 1)
     assert (team.b.path / "model.txt").exists()
     clean(team.b)
+
+
+PREDICT = """\
+import json
+good = "lr: 0.9" in open("params.yaml").read()
+rows = [(i, i % 2, i % 2 if good or i % 4 else 1 - i % 2) for i in range(80)]
+lines = ["id,y_true,y_pred", *(f"{i},{y},{guess}" for i, y, guess in rows)]
+open("pred.csv", "w").write("\\n".join(lines) + "\\n")
+json.dump({"accuracy": sum(y == guess for _, y, guess in rows) / 80}, open("metrics.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment about two models that was run and pushed, each with its own way to end."""
+    folder = tmp_path_factory.mktemp("judged")
+    repo = repository(folder / "a")
+    repo.commit({"train.py": PREDICT, "params.yaml": "lr: 0.1\n"})
+    asked = InitRequest(
+        command="python train.py", metrics=("metrics.json",), predictions="pred.csv", dvc_init=True
+    )
+    init(repo.workspace, asked)
+    store = folder / "store"
+    with (repo.path / ".dvc" / "config").open("a") as config:
+        config.write(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {store}\n")
+    repo.git("add", "--all")
+    repo.commit(at=2, message="a project")
+    repo.git("remote", "add", "origin", repository(folder / "o.git", bare=True).path.as_uri())
+    repo.git("push", "--quiet", "origin", "main")
+    plan = ("--metric", "accuracy:max", "--effect", ">0", "--repeats", "1", "--claim", "model")
+    done = gitexp(repo, "new", "idea", *plan, "--hypothesis", "the faster rate guesses better")
+    assert done.returncode == 0, done.stderr
+    repo.commit({"params.yaml": "lr: 0.9\n"}, at=3)
+    for command in (("run", "--with-baseline"), ("push",)):
+        done = gitexp(repo, *command)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["open", "archived", "abandoned", "merged"])
+def test_predictions_that_a_fresh_clone_lacks_come_by_the_step_that_is_named(
+    judged: Path, tmp_path: Path, end: str
+) -> None:
+    folder = tmp_path / "team"
+    shutil.copytree(judged, folder, symlinks=True)
+    repo, origin = BuiltRepo(folder / "a"), BuiltRepo(folder / "o.git")
+    repo.git("remote", "set-url", "origin", origin.path.as_uri())
+    repo.switch("main")
+    if end in {"archived", "merged"}:
+        repo.git("merge", "--quiet", "--no-ff", "-m", "merged", BRANCH)
+        repo.git("push", "--quiet", "origin", "main")
+    if end == "merged":
+        repo.git("push", "--quiet", "origin", f":{BRANCH}")
+    elif end != "open":
+        more = () if end == "archived" else ("--abandon",)
+        done = gitexp(repo, "archive", "idea", "--push", *more)
+        assert done.returncode == 0, done.stderr
+    fresh = clone(origin, folder / "fresh")
+    answer = gitexp(fresh, "compare", "idea")
+    assert answer.returncode == 3, answer.stdout
+    (step,) = re.findall("next +gitexp (pull .*)", answer.stderr)
+    done = gitexp(fresh, *shlex.split(step))
+    assert (done.returncode, "no experiment" in done.stdout) == (0, False), done.stderr
+    answer = gitexp(fresh, "compare", "idea")
+    assert answer.returncode == 0, (step, answer.stderr)

@@ -302,7 +302,7 @@ def test_lost_predictions_of_a_crossed_design_are_fetched_and_no_other_test_is_t
             file.unlink()
     with pytest.raises(DataMissingError) as caught:
         one(lab)
-    assert caught.value.next_step == "gitexp pull --data"
+    assert caught.value.next_step == "gitexp pull exp/deep --data"
 
 
 def test_a_metric_that_predictions_do_not_give_keeps_the_repeats_test_and_says_so(

@@ -7,6 +7,7 @@ checked against that hash before it is believed.
 from __future__ import annotations
 
 import hashlib
+import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -224,16 +225,18 @@ def _read(
     if output is None:
         raise DesignError("a repeat recorded no predictions", where=where)
     md5 = manifest.check_md5(output.md5, where=where)
-    data = _bytes(top, source.config.project, md5, where)
+    # dvc fetch knows the committed seed's alone.
+    bring = " ".join(("gitexp pull", *map(shlex.quote, item.found.refs[:1]), "--data"))
+    data = _bytes(top, source.config.project, md5, where, bring)
     return predictions.load(data, spec, where, columns)
 
 
-def _bytes(top: Path | None, project: str, md5: Md5, where: str) -> bytes:
+def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> bytes:
     missing = DataMissingError(
         "the predictions are not in the local cache",
         found=md5,
         where=where,
-        next_step="gitexp pull --data",  # dvc fetch knows the committed seed's alone
+        next_step=bring,
     )
     if top is None:
         raise missing

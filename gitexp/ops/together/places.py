@@ -149,7 +149,8 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
         return mine(shared, names)
     prefix = shared.prefix
     found = []
-    for name in names:
+    for asked in names:
+        name = asked.removeprefix(f"{shared.remote}/")
         places = [
             branch
             for branch in (f"{prefix}{name}", name)
@@ -157,6 +158,19 @@ def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
         ]
         found.append(_one(shared, places, name, f"here or on {shared.remote}"))
     return tuple(dict.fromkeys(found))
+
+
+def archived(shared: Shared, names: Sequence[str]) -> dict[str, CommitHash]:
+    """Return those names that are an archive's, and no branch's here or there, with its commit."""
+    tags = dict(refs.branches(shared.repo))
+    found = {}
+    for name in names:
+        bare = name.removeprefix("exp-archive/").removeprefix(shared.prefix)
+        commit = tags.get(layout.archive_tag(bare))
+        branches = (f"{shared.prefix}{bare}", name)
+        if commit and all(shared.ours(b) is shared.theirs(b) is ABSENT for b in branches):
+            found[name] = commit
+    return found
 
 
 def new_commits(shared: Shared, tips: Collection[CommitHash]) -> tuple[CommitHash, ...]:
