@@ -176,7 +176,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
         reads={"plan": _plan, "effect": _effect},
         writes={"plan": _plan_json, "effect": _effect_text},
     ),
-    "Side": Shape(as_is="wall_s", least=_counts("failed")),
+    "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(
         sparse="parts posteriors variance",
         least=_counts("n_baseline n_candidate"),
@@ -188,7 +188,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Part": Shape(sparse="seed rep fold n_train n_test dataset", lacking="dataset"),
     "VarianceShare": Shape(least=_counts("repeats examples", 1)),
     "Detectable": Shape(least=_counts("units")),
-    "Missing": Shape(needed="best worst", as_is="best_p worst_p"),
+    "Missing": Shape(needed="best worst", as_is="best_p worst_p", sparse="interrupted"),
     "Selection": Shape(least=_counts("configurations", 1)),
     "SliceComparison": Shape(least=_counts("family hidden least")),
     "Slice": Shape(needed="note", least=_counts("examples")),

@@ -82,6 +82,7 @@ class Side:
     failed: int  # repeats that failed, were cancelled or lost
     wall_s: float  # price paid, all repeats that count
     source_lost: bool = False
+    interrupted: int = 0  # of those that failed, what was stopped or killed
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -62,6 +62,8 @@ class Missing:
         value of either side; "" where nothing could be tested, or not by the planned test.
     best_p, worst_p : float or None
         The one-sided p of the hypothesis in both cases.
+    interrupted : bool
+        All of them were stopped or killed: they can be run as they are.
     """
 
     policy: OnFailed
@@ -71,6 +73,7 @@ class Missing:
     worst: str = ""
     best_p: float | None = None
     worst_p: float | None = None
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

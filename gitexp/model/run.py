@@ -119,6 +119,11 @@ class Repeat:
         return self.seed, tuple(sorted(self.seeds.items()))
 
     @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped or killed: there is nothing to mend."""
+        return self.state is RepeatState.LOST or self.reason == RepeatState.CANCELLED.value
+
+    @property
     def last_line(self) -> str:
         """The last that a command printed before it failed; "" where nothing did."""
         return last_line(self.log_tail) if self.exit_code else ""

@@ -53,9 +53,13 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
             f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
         )
     for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
-        if side.failed:
-            seeds = advice.seed_ranges(seed for seed, _ in side.failed)
-            found.append(f"seeds {seeds} of the {name} failed: {side.failed[0][1]}")
+        failed = [(seed, why) for seed, why in side.failed if seed not in side.interrupted]
+        if failed:
+            seeds = advice.seed_ranges(seed for seed, _ in failed)
+            found.append(f"seeds {seeds} of the {name} failed: {failed[0][1]}")
+        if side.interrupted:
+            seeds = advice.seed_ranges(side.interrupted)
+            found.append(f"seeds {seeds} of the {name} did not finish: they were stopped")
     return found
 
 

@@ -358,4 +358,5 @@ def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
         failed=len(counted.failed),
         wall_s=math.fsum(item.repeat.resources.wall_s or 0.0 for item in repeats),
         source_lost=lost,
+        interrupted=len(counted.interrupted),
     )

@@ -110,6 +110,7 @@ class SideCount:
     failed: tuple[tuple[int, str], ...]  # (seed, why) of repeats that never finished
     source_lost: bool = False
     seeding: tuple[str, ...] = ()  # as `eligible.seeding` says it
+    interrupted: tuple[int, ...] = ()  # those of `failed` that were stopped or killed
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,18 +362,19 @@ def _side(
         if item is not repeats[seed]
     )
     finished = {seed for group in groups.values() for seed, _ in group}
-    failed: dict[int, str] = {}
+    failed: dict[int, Repeat] = {}
     for item in runs:
         for repeat in item.run.repeats:
             if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
-                failed[repeat.seed] = repeat.reason or repeat.state.value
+                failed[repeat.seed] = repeat
     environment, links, seeding_ = (None, "", ()) if key is None else key
     return SideCount(
         dict(sorted(repeats.items())),
         environment,
         links,
-        tuple(sorted(failed.items())),
+        tuple((seed, each.reason or each.state.value) for seed, each in sorted(failed.items())),
         seeding=seeding_,
+        interrupted=tuple(sorted(seed for seed, each in failed.items() if each.interrupted)),
     )
 
 

@@ -46,7 +46,10 @@ def missing(
     left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
     if not left and not right:
         return None
-    plain = Missing(plan.on_failed, left, right)
+    stopped = set(left) <= {*count.baseline.interrupted} and set(right) <= {
+        *count.candidate.interrupted
+    }
+    plain = Missing(plan.on_failed, left, right, interrupted=stopped)
     if metric is None or metric.result is None or not named(metric.result.plan.test).imputable:
         return plain
     # also those without a partner: where the candidate fails is where the baseline may be bad
@@ -70,6 +73,10 @@ def obstacle(found: Missing | None) -> str:
     if found is None or found.policy is OnFailed.DROP:
         return ""
     number = len({*found.baseline, *found.candidate})
+    if found.interrupted:
+        return (
+            f"{number} {'seed has' if number == 1 else 'seeds have'} a repeat that did not finish"
+        )
     word = "seed has a repeat" if number == 1 else "seeds have a repeat"
     return (
         f"{number} {word} that failed, and the plan does not say that the comparison goes on "

@@ -273,16 +273,11 @@ def _failed(
     if not every:
         return
     item, _ = every[-1]
-    of_newest = sorted((r for run, r in every if run is item), key=was_interrupted)
+    of_newest = sorted((r for run, r in every if run is item), key=lambda each: each.interrupted)
     whose = "" if name == "candidate" else f" of the {name}"
     text = f"{len(seeds)}{whose} {_ended(of_newest[0], len(seeds))}; gitexp logs {item.run.id[:8]}"
-    interrupted = all(was_interrupted(repeat) for repeat in of_newest)
+    interrupted = all(repeat.interrupted for repeat in of_newest)
     yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
-
-
-def was_interrupted(repeat: Repeat) -> bool:
-    """Whether a repeat was stopped or killed: there is nothing to mend."""
-    return repeat.state is RepeatState.LOST or repeat.reason == RepeatState.CANCELLED.value
 
 
 def _ended(repeat: Repeat, n: int) -> str:

@@ -198,7 +198,7 @@ def _price(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     repeats = " and ".join(str(len(side.seeds)) for side in sides)
     yield f"Price: {repeats} repeats (baseline and candidate)"
     yield f", {numbers.duration(seconds)}" if seconds > 0 else ""
-    yield f", {sum(side.failed for side in sides)} failed"
+    yield f", {words.unfinished(*sides)}"
     if comparison.selection is not None:
         yield f"; best of {comparison.selection.configurations} configurations"
     if comparison.looks:

@@ -37,7 +37,7 @@ def lines(comparison: Comparison) -> Iterator[tuple[str, str]]:
         )
     if comparison.missing is not None:
         for text in missing_texts(comparison.missing):
-            yield "failed", text
+            yield "unfinished" if comparison.missing.interrupted else "failed", text
     if comparison.detectable is not None:
         for text in detectable_texts(comparison, comparison.detectable):
             yield "power", text
@@ -119,7 +119,8 @@ def missing_texts(found: Missing) -> Iterator[str]:
         if found.policy is OnFailed.DROP
         else "the plan says no yes without them"
     )
-    yield f"seeds {' and '.join(sides)}; {policy}"
+    said = "gitexp run goes on with them" if found.interrupted else policy
+    yield f"seeds {' and '.join(sides)}; {said}"
     if found.best and found.worst:
         yield (
             "were the missing as good for the candidate as the best value seen: "

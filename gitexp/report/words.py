@@ -172,7 +172,7 @@ def side_text(side: Side) -> str:
         more = f" and {len(side.runs) - MANY} more" if len(side.runs) > MANY else ""
         parts.append(f"{word} {shown}{more}")
     if side.failed:
-        parts.append(f"{side.failed} failed")
+        parts.append(unfinished(side))
     if side.wall_s > 0:
         parts.append(numbers.duration(side.wall_s))
     if side.source_lost:
@@ -283,8 +283,16 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
         yield Fact("noise", noise_text(main.variance))
 
 
+def unfinished(*sides: Side) -> str:
+    """Return how many repeats failed, and how many were stopped before their end."""
+    stopped = sum(side.interrupted for side in sides)
+    failed = sum(side.failed for side in sides) - stopped
+    parts = [f"{failed} failed"] if failed or not stopped else []
+    return ", ".join([*parts, *([f"{stopped} not finished"] if stopped else [])])
+
+
 def _design(comparison: Comparison) -> Iterator[Fact]:
-    failed = comparison.baseline.failed + comparison.candidate.failed
+    failed = unfinished(comparison.baseline, comparison.candidate)
     if comparison.claim is Claim.MODEL:
         yield Fact(
             "claim",
@@ -301,10 +309,10 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
         return
     if comparison.pairs:
         planned = "" if comparison.planned_repeats is None else f" of {comparison.planned_repeats}"
-        yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed} failed")
+        yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed}")
     elif comparison.metrics:
         left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
-        yield Fact("repeats", f"{left} and {right} as independent groups, {failed} failed")
+        yield Fact("repeats", f"{left} and {right} as independent groups, {failed}")
 
 
 def _over(comparison: Comparison) -> str:

@@ -52,6 +52,7 @@ class Lab:
 
     repo: BuiltRepo
     clock: list[int] = field(default_factory=lambda: [0])
+    ended: tuple[RepeatState, str] = (RepeatState.FAILED, "exit code 1")  # what did not finish
 
     def tick(self) -> int:
         """Return the next minute."""
@@ -215,7 +216,7 @@ class Lab:
             for seed in seeds
         ]
         repeats += [
-            Repeat(seed, RepeatState.FAILED, reason="exit code 1", stage="train") for seed in failed
+            Repeat(seed, self.ended[0], reason=self.ended[1], stage="train") for seed in failed
         ]
         commit = CommitHash(self.repo.hash(of))
         run = Run(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
+from gitexp.model.run import RepeatState
 from gitexp.model.verdict import Verdict
 from gitexp.ops.compare import exit_code
 from gitexp.report import text
@@ -62,6 +65,25 @@ def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
     assert "seeds 10 of the candidate; the plan says no yes without them" in said
     assert "were the missing as good for the candidate as the best value seen: supported (p" in said
     assert "as bad as the worst seen: supported (p = " in said
+
+
+@pytest.mark.parametrize(
+    "ended", [(RepeatState.CANCELLED, "cancelled"), (RepeatState.LOST, "its process is gone")]
+)
+@pytest.mark.parametrize("n", [4, 10])
+def test_what_was_stopped_did_not_fail_and_is_run_again(
+    lab: Lab, ended: tuple[RepeatState, str], n: int
+) -> None:
+    lab = replace(lab, ended=ended)
+    failing(lab, failed=(n,), n=n)
+    result = one(lab)
+    assert result.verdict in {Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE}
+    assert (result.candidate.failed, result.candidate.interrupted) == (1, 1)
+    assert "gitexp run" in result.next_step
+    said = text.render((result,), PLAIN)
+    assert not re.search("fail|mend", said), said
+    assert f"unfinished  seeds {n} of the candidate; gitexp run goes on with them" in said
+    assert "1 not finished" in said
 
 
 def test_what_failed_on_either_side_is_what_to_run_again(lab: Lab) -> None:

@@ -322,7 +322,7 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    gone = all(map(why.was_interrupted, ended))
+    gone = all(repeat.interrupted for repeat in ended)
     failures = [why.Failure("", run, "", gone, way) for run in failed[-1:]]
     return why.after(failures, standing.step(seen.repo, seen.branch, seen.plan))
 
