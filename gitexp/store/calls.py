@@ -7,9 +7,11 @@ own if its state has the secret that was put into the Git directory when it bega
 
 from __future__ import annotations
 
+import hmac
 import os
 import secrets
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
@@ -18,6 +20,7 @@ from gitexp.formats.fields import Fields
 from gitexp.formats.jsontext import json_loads
 from gitexp.model.request import Asked
 from gitexp.store import layout, locks
+from gitexp.store.userkey import user_key
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 STATE_LIMIT_BYTES = 16 << 20
+_SEAL_BYTES: Final = 16
 FOLDERS: Final = ("runs", "worktrees", "environments")
 _PLAIN: Final = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 
@@ -98,6 +102,9 @@ def proofs(workspace: Workspace) -> Path:
 def begun(proofs_: Path, run: str) -> str:
     """Return the secret of a call, which is made when it is first asked for.
 
+    It lies beside a seal by this user's key: the folder may have come from somebody else. Without
+    a place for a key a call that was killed proves nothing afterwards.
+
     Raises
     ------
     OSError
@@ -108,7 +115,7 @@ def begun(proofs_: Path, run: str) -> str:
         known = secrets.token_hex(16)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
         with os.fdopen(os.open(proofs_ / run, flags, 0o600), "w", encoding="ascii") as file:
-            file.write(known)
+            file.write(f"{known} {_seal(proofs_, run, known)}")
     return known
 
 
@@ -120,9 +127,17 @@ def ended(proofs_: Path, run: str) -> None:
 def secret(proofs_: Path, run: str) -> str:
     """Return the secret of a call; "" where this clone began none of this name."""
     try:
-        return plain_bytes(proofs_ / run).decode("ascii", "replace")
+        known, _, seal = plain_bytes(proofs_ / run, 200).decode("ascii", "replace").partition(" ")
     except OSError:
         return ""
+    return known if seal and hmac.compare_digest(seal, _seal(proofs_, run, known)) else ""
+
+
+def _seal(proofs_: Path, run: str, known: str) -> str:
+    """Return what proves that this user began a call; "" without a key."""
+    key = user_key(proofs_.parents[1])
+    data = f"call {run} {known}".encode("utf-8", "surrogateescape")
+    return "" if key is None else blake2b(data, key=key, digest_size=_SEAL_BYTES).hexdigest()
 
 
 def is_own(proofs_: Path, run: str, told: Json) -> bool:
@@ -135,15 +150,15 @@ def is_own(proofs_: Path, run: str, told: Json) -> bool:
     )
 
 
-def plain_bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file, never through a link.
+def plain_bytes(path: Path, limit: int = -1) -> bytes:
+    """Return the bytes of a regular file, or as many of its first, never through a link.
 
     Raises
     ------
     OSError
     """
     with os.fdopen(os.open(path, _PLAIN), "rb") as file:
-        return file.read()
+        return file.read(limit)
 
 
 def read(workspace: Workspace, run: Path) -> Call | None:
@@ -158,7 +173,9 @@ def read(workspace: Workspace, run: Path) -> Call | None:
     """
     path = run / "state.json"
     where = str(path)
-    state = json_loads(plain_bytes(path), where=where, limit=STATE_LIMIT_BYTES)
+    state = json_loads(
+        plain_bytes(path, STATE_LIMIT_BYTES + 1), where=where, limit=STATE_LIMIT_BYTES
+    )
     if not isinstance(state, dict):
         raise BadFormatError("this is no state of a run", where=where)
     if state.get("published") is True:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from gitexp.cli import main
 from gitexp.cli.dispatch import dispatch
 from gitexp.store.calls import FOLDERS
 from tests.build import BuiltRepo, clone
@@ -200,7 +201,7 @@ def test_ones_own_dead_call_is_recorded_and_has_a_secret_that_only_git_holds(
 ) -> None:
     (run,) = (killed_run.path / TMP / "runs").iterdir()
     proof = killed_run.path / ".git/gitexp/calls" / run.name
-    assert re.fullmatch(r"[0-9a-f]{32}", proof.read_text())
+    assert re.fullmatch(r"[0-9a-f]{32} [0-9a-f]{32}", proof.read_text())
     assert proof.stat().st_mode & 0o777 == 0o600
     before = killed_run.hash()
     assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) == 0
@@ -241,3 +242,64 @@ def test_a_link_in_place_of_a_kept_file_is_not_read(killed_run: BuiltRepo, tmp_p
     before = killed_run.hash()
     assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) != 0
     assert killed_run.hash() == before
+
+
+# --- a folder that somebody gives -----------------------------------------------------------------
+
+READING: Final = (("status",), ("show",), ("list",), ("list", "--runs"), ("logs",), ("check",))
+
+
+def told(repo: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> list[tuple[int, str, str]]:
+    """Return the answers of every verb that reads, twice: the second time they may be kept."""
+    found = []
+    for argv in (*READING, *READING):
+        code = main.main(["-C", str(repo.path), *argv])  # which keeps answers
+        said = capsys.readouterr()
+        found.append((code, said.out, said.err))
+    return found
+
+
+def garbage(path: Path) -> None:
+    path.write_bytes(b"\xff\0{[" * 9)
+
+
+def huge(path: Path) -> None:
+    with path.open("wb") as file:
+        file.truncate(1 << 33)
+
+
+def deep(path: Path) -> None:
+    path.write_text("[" * 200_000)
+
+
+PLANTS: Final = {each.__name__: each for each in (garbage, huge, deep)}
+STATE: Final = (
+    *("index.sqlite", "answers", "answers/0", "calls", f"calls/{RUN}", "locks", "judged"),
+    f"locks/publish-{'0' * 16}.json",
+)
+
+
+@pytest.mark.parametrize("kind", PLANTS)
+def test_state_of_a_given_folder_changes_no_answer(
+    killed_run: BuiltRepo, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine = victim(killed_run, tmp_path)
+    honest = told(mine, capsys)
+    for place in STATE:
+        shutil.rmtree(mine.path / ".git/gitexp", ignore_errors=True)
+        path = mine.path / ".git/gitexp" / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        PLANTS[kind](path)
+        now = told(mine, capsys)
+        assert [pair for pair in zip(now, honest, strict=True) if pair[0] != pair[1]] == [], place
+
+
+def test_a_dead_call_of_another_user_is_not_recorded(
+    killed_run: BuiltRepo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever gives a folder puts the secret of a call into its Git directory as well."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "home"))
+    refs = killed_run.refs()
+    assert dispatch(["-C", str(killed_run.path), "doctor", "--fix"]) in range(7)
+    assert killed_run.refs() == refs

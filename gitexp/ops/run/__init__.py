@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -111,7 +112,8 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
     _check(request)
     variables = dict(os.environ if environ is None else environ)
     made: list[RunId] = []
-    with locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S) as beginning:
+    lock = locks.FileLock(layout.locks_dir(workspace) / "begin", timeout_s=_BEGIN_S)
+    with nullcontext(lock) if request.dry_run else lock as beginning:
         place, resumed, cleared = _begin(find_place(workspace, request), request, now())
         recovered, request = resumed.recovered, resumed.request
         seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
