@@ -47,6 +47,7 @@ stages:
     deps: [evaluate.py, ../out]
     params:
     - ../params.yaml:
+    - ../conf/m.json: [net]
     metrics:
     - ../report/metrics.json: {cache: false}
 """
@@ -74,7 +75,9 @@ def assert_untouched(repo: BuiltRepo) -> None:
 def test_frozen_stages_templates_wdir_and_executables_compose(tmp_path: Path) -> None:
     repo = repository(tmp_path / "repo")
     dvc(repo.path, "init", "--quiet")
-    files = {"raw.txt": "x\n", "params.yaml": "seed: 7\n", "src/evaluate.py": EVALUATE}
+    params = "seed: 7\nz: {lr: 0.1, b: [{name: x, id: 1}], a: {d: 1, c: null}}\n"  # in no order
+    more = {"conf/m.json": '{"net": {"width": 3, "depth": {"max": 2, "less": 1}}, "b.c": 1}'}
+    files = {"raw.txt": "x\n", "params.yaml": params, "src/evaluate.py": EVALUATE, **more}
     repo.write({**files, "dvc.yaml": PIPELINE.replace("FROZEN", "false")})
     dvc(repo.path, "repro", "--quiet", "given")
     repo.write({"dvc.yaml": PIPELINE.replace("FROZEN", "true")})

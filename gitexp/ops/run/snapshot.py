@@ -7,6 +7,7 @@ snapshot yet, so that `dvc status` and `dvc checkout` speak of exactly one execu
 from __future__ import annotations
 
 import posixpath
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.data.cache import EMPTY
@@ -16,6 +17,8 @@ from gitexp.errors import DataMissingError
 from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.formats.dvcpaths import touches
 from gitexp.formats.dvcpipeline import stage_wdirs
+from gitexp.formats.fields import param_tree
+from gitexp.formats.params import parse
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import LOGGED, FileHash, StageRecord
 
@@ -187,6 +190,8 @@ def pipeline_files(
     path = lock_path(config)
     old = read(path)
     folder = posixpath.dirname(config.pipeline or "")
+    declared = {stage.name: stage for stage in stages}
+    records = [_in_order(read, config, item, declared.get(item.name)) for item in records]
     files = {path: dvcwrite.update_lock(None if old is ABSENT else old, records, folder, stages)}
     files.update(_kept(config, kept))
     cached = [out.path for stage in stages for out in stage.outs if out.cache]
@@ -229,6 +234,25 @@ def joined_outputs(first: Outcome, chosen: Outcome) -> list[Output]:
 def executables(records: Sequence[StageRecord]) -> frozenset[str]:
     """Return the outputs that are single files with the executable bit."""
     return frozenset(out.path for record in records for out in record.outs if out.isexec)
+
+
+def _in_order(
+    read: Read, config: ProjectConfig, record: StageRecord, stage: Stage | None
+) -> StageRecord:
+    """Return a record with its params in the order of their files, as DVC writes them.
+
+    A job answers in JSON, whose keys are sorted. What a stage writes is not in the tree, and stays.
+    """
+    parsed = {}
+    for file in record.params:
+        data = read(posixpath.join(config.project, file))
+        content = None if data is ABSENT else param_tree(parse(data, file))
+        if isinstance(content, dict):
+            parsed[file] = content
+    if stage is None or parsed.keys() != record.params.keys():
+        return record
+    values = declared_params(stage, parsed)
+    return replace(record, params=values) if values == record.params else record
 
 
 def _kept(config: ProjectConfig, kept: Mapping[str, bytes]) -> dict[str, bytes]:
