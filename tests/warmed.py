@@ -14,6 +14,7 @@ import sys
 import threading
 import warnings
 
+import colorama
 import dvc.cli.parser
 import dvc.repo
 
@@ -86,6 +87,7 @@ def become(request: dict) -> None:
 
 if __name__ == "__main__":
     import_all()
+    colorama.deinit()  # a module of DVC's wraps the streams, and takes escapes out of a pipe
     gc.freeze()  # or the first collection in each child copies all that was imported
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
