@@ -22,7 +22,9 @@ def test_the_copied_dvc_project_is_clean_for_git_and_dvc(dvc_repo: BuiltRepo) ->
     assert dvc(dvc_repo.path, "status", "--json").strip() == "{}"
 
 
-@pytest.mark.parametrize("argv", [("--version",), ("status",), ("show", "nope"), ("list", "--x")])
+@pytest.mark.parametrize(
+    "argv", [("list", "--color", "always"), ("status",), ("show", "nope"), ("list", "--x")]
+)
 def test_a_forked_command_does_what_a_fresh_one_does(
     repo: BuiltRepo, argv: tuple[str, ...]
 ) -> None:

@@ -33,7 +33,7 @@ def run(
 ) -> subprocess.CompletedProcess[bytes]:
     """Run ``python -m PROGRAM ARGV``; nobody is there to answer a question."""
     command = [sys.executable, "-m", program, *argv]
-    request = json.dumps({"program": program, "argv": command, "cwd": str(cwd), "env": dict(env)})
+    request = json.dumps({"argv": command, "cwd": str(cwd), "env": dict(env)})
     if (
         sys.platform != "linux"
         or len(request) > MESSAGE_BYTES
@@ -46,7 +46,7 @@ def run(
     pipes = [os.pipe() for _ in ("stdout", "stderr", "code")]
     ours, theirs = zip(*pipes, strict=True)
     try:
-        socket.send_fds(_server(), [request.encode()], theirs)
+        socket.send_fds(_server(program), [request.encode()], theirs)
     finally:
         for end in theirs:
             os.close(end)
@@ -66,12 +66,12 @@ def environment() -> dict[str, str]:
 
 
 @cache
-def _server() -> socket.socket:
+def _server(program: str) -> socket.socket:
     """Start the process that forks, once for the tests of this one."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     _, pipe = os.pipe()  # Python remembers of its streams whether they can seek
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.warmed", str(theirs.fileno())],
+        [sys.executable, "-m", "tests.warmed", program, str(theirs.fileno())],
         cwd="/", env=environment(), stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe,
         pass_fds=[theirs.fileno()],
     )  # fmt: skip

@@ -1,4 +1,7 @@
-"""The process behind `tests.warm`: imports once, and forks for each request."""
+"""The process behind `tests.warm`: imports one program once, and forks for each request.
+
+One for each program: DVC wraps the streams and sets up logging as it is imported.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,31 @@ import socket
 import sys
 import threading
 import warnings
+from typing import TYPE_CHECKING
 
-import colorama
-import dvc.cli.parser
-import dvc.repo
-
-import gitexp
-import gitexp.cli.main
 from tests.warm import MESSAGE_BYTES
 
-PROGRAMS = {"dvc": lambda: sys.exit(dvc.cli.main()), "gitexp": gitexp.cli.main.entry}
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Packages with what a command could import later; module and function that are the command.
+PROGRAMS = {
+    "dvc": (("dvc.cli", "dvc.repo"), "dvc.cli", "main"),
+    "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
+}
+SCRIPTS = {"gitexp.__main__", "gitexp.data.dvctransfer", "gitexp.data.resolver"}
 
 
-def import_all() -> None:
-    """Import what a command could import later."""
-    for package in (gitexp, dvc.repo):
-        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.endswith("__main__"):
-                importlib.import_module(module.name)
+def import_all(program: str) -> Callable[[], int]:
+    """Import what a command could import later; return the function that is the command."""
+    packages, module, function = PROGRAMS[program]
+    for name in packages:
+        package = importlib.import_module(name)
+        for each in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if each.name not in SCRIPTS:
+                importlib.import_module(each.name)
+    assert program == "dvc" or "dvc" not in sys.modules
+    return getattr(importlib.import_module(module), function)
 
 
 def serve(control: socket.socket) -> dict[str, object] | None:
@@ -65,7 +75,7 @@ def serve(control: socket.socket) -> dict[str, object] | None:
                 waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, code))
 
 
-def become(request: dict) -> None:
+def become(command: Callable[[], int], request: dict) -> None:
     """Run what was asked for and end as any process does, less taking the modules apart."""
     os.environ.clear()
     os.environ.update(request["env"])
@@ -74,7 +84,7 @@ def become(request: dict) -> None:
     sys.argv[:] = request["argv"][2:]
     sys.path.pop(0)  # the folder that this process began in
     try:
-        PROGRAMS[request["program"]]()
+        sys.exit(command())
     except SystemExit as leaving:
         if not isinstance(leaving.code, int):
             raise
@@ -86,11 +96,10 @@ def become(request: dict) -> None:
 
 
 if __name__ == "__main__":
-    import_all()
-    colorama.deinit()  # a module of DVC's wraps the streams, and takes escapes out of a pipe
+    command = import_all(sys.argv[1])
     gc.freeze()  # or the first collection in each child copies all that was imported
-    with socket.socket(fileno=int(sys.argv[1])) as control:
+    with socket.socket(fileno=int(sys.argv[2])) as control:
         control.set_inheritable(False)
         request = serve(control)
     if request:
-        become(request)
+        become(command, request)
