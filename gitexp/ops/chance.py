@@ -94,6 +94,7 @@ class Draw:
     number: ast.Constant | None  # the seed, where the text has it
     at: str  # path of the file that has the number
     seed: str  # its text, where it comes from in the end
+    is_number: bool = False  # whether it can be nothing but numbers that the text has
 
     @property
     def is_of_data(self) -> bool:
@@ -246,7 +247,8 @@ class Scripts:
                 at, seed = self._origin(path, value)
                 is_number = isinstance(seed, ast.Constant) and type(seed.value) is int
                 number: ast.Constant | None = seed if is_number else None  # type: ignore[assignment]
-                yield Draw(path, name, node, value.lineno, number, at, ast.unparse(seed))
+                sure = self._is_number(value)
+                yield Draw(path, name, node, value.lineno, number, at, ast.unparse(seed), sure)
 
     def anew(self) -> Counter[str]:
         """Count, by name, what draws on a seed that each repeat changes, or on none."""
@@ -683,6 +685,16 @@ class Scripts:
             or bool(values and all(values))
             or (any(values) and _key(node) in self._live)
         )
+
+    def _is_number(self, node: ast.expr, above: tuple[str, ...] = ()) -> bool:
+        """Whether a seed can be nothing but a number in the text, by all that its name gets."""
+        if isinstance(node, ast.Constant):
+            return type(node.value) is int
+        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
+        if isinstance(node, ast.Attribute) and self._is_module(node):
+            key = node.attr
+        found = [] if key in above else self._values.get(key, [])
+        return bool(found) and all(self._is_number(value, (*above, key)) for _, value in found)
 
     def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
         """Return what a seed is in the end, and the file that has it."""

@@ -55,7 +55,7 @@ _OTHER_LANGUAGES = re.compile(
 )
 _CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
 _IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
-_HANDED_ON = re.compile(r"([\w-]+)[ =][\"']?\$\{?GITEXP_SEED")
+_HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
 _NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
 _GIVEN = re.compile(  # on a command line
     r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
@@ -146,17 +146,14 @@ class Code:
     def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
         """Whether a command, or a stage's template, takes a parameter or the file that has it."""
         named = [name for text in texts for name in re.findall(r"\$\{\s*([\w.]+)", text)]
-        last = key.key.rpartition(".")[2]
-        return key.file in texts[0] or any(
-            f"{key.key}.".startswith(f"{each}.") or each == f"item.{last}" for each in named
-        )
+        return key.file in texts[0] or any(_is_of(key, each) for each in named)
 
     def advice(self) -> str:
         """Return what a repeat's seed can change of a project, where that is worth a word."""
         has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
         takes = self.takes()
-        held = self.held(self) if takes else self.fast() if has_rule else None
-        if held is not None and held.where:
+        held = self._proven() if takes or has_rule else None
+        if held is not None:
             return f"{held.why}; {held.how}"
         if has_rule:
             return ""
@@ -258,10 +255,23 @@ class Code:
 
     def fast(self) -> Held | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
-        found = self.held(self) if self.is_small else None
-        if found is None or not found.where or self.takes():
+        found = self._proven()
+        return None if found is None or self.takes() else replace(found, shared=False)
+
+    def _proven(self) -> Held | None:
+        """Return what `held` says of this text alone, where all that draws has a number there.
+
+        Nothing has run yet: what is read from outside, or comes out of a call, may be the seed.
+        """
+        try:
+            sure = self.is_small and all(each.is_number for each in self._executed.draws())
+        except RecursionError:  # nobody's own code
             return None
-        return replace(found, shared=False)
+        given = "argv" in self._executed.words
+        if given and any(map(_ALL_ARGUMENTS.search, self._reached.values())):
+            return None
+        found = self.held(self) if sure else None
+        return found if found is not None and found.where else None
 
     def unlike(self, other: Code) -> dict[Fixed, bool]:
         """Return what stands fixed here, beside what each repeat changes, and not there.
@@ -320,7 +330,11 @@ class Code:
         words |= {"argv", _option_name(rule.arg)} if rule.arg is not None else set()
         texts = [self.config.command or "", *reached.values()]
         files = {path.rpartition("/")[2] for path in self._settings()}
-        words |= {_option_name(found) for text in texts for found in _HANDED_ON.findall(text)}
+        if self.config.pipeline:
+            texts += [text for path, text in self.texts if path.endswith("dvc.yaml")]
+        for option, name in (found for text in texts for found in _HANDED_ON.findall(text)):
+            if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
+                words |= {"argv", _option_name(option)}
         return Scripts(trees, words, files)
 
     def _settings(self) -> dict[str, str]:
@@ -583,6 +597,12 @@ def _name(number: Fixed) -> tuple[str, str]:
 
 def _where(path: str, line: int) -> str:
     return path if path.endswith(".ipynb") else f"{path}, line {line}"
+
+
+def _is_of(key: ParamKey, name: str) -> bool:
+    """Return whether a name of a template stands for a parameter, or for a section with it."""
+    last = key.key.rpartition(".")[2]
+    return f"{key.key}.".startswith(f"{name}.") or name == f"item.{last}"
 
 
 def _option_name(text: str) -> str:

@@ -289,6 +289,29 @@ SOURCES += (  # idioms of scripts that take either
     ),
     ("import sys\n", "(int(sys.argv[1]) if len(sys.argv) > 1 else 42)", OPTION),
 )
+STAGED = (  # command lines of a stage, or of the settings, that hand the seed on
+    ("python train.py ${train.seed}", "sys.argv[1]"),
+    ("python train.py --lr ${train.lr} ${train.seed}", "sys.argv[-1]"),
+    ('python train.py "$GITEXP_SEED"', "sys.argv[1]"),
+    ("python train.py --rng ${train.seed}", "a.rng"),
+    ("python train.py --rng=$GITEXP_SEED", "a.rng"),
+    ("MINE=${train.seed} python train.py", 'os.environ["MINE"]'),
+)
+BY_HAND = (  # a seed that is parsed out of a file, or comes from elsewhere
+    'int(open("params.yaml").read().split(":")[1])',
+    'int(re.search(r"seed: (\\d+)", open("params.yaml").read())[1])',
+    'int(open("params.yaml").readlines()[1].split()[1])',
+    "int(input())",
+    'int(subprocess.check_output(["./seed.sh"]))',
+    "chosen()",
+    "int(np.loadtxt('seed.txt'))",
+)
+OVERWRITTEN = """\
+s = 0
+for line in open("params.yaml"):
+ if "seed" in line:
+  s = int(line.split(":")[1])
+"""
 UNFOLLOWED = (  # ways in that no keyword of a draw shows
     "P = {{'n': 3}}\nP['random_state'] = {}\nm = F(**P)\n",
     "P = dict(n=3)\nP.update(random_state={})\nm = F(**P)\n",
@@ -346,6 +369,41 @@ def test_no_script_whose_draws_take_the_seed_is_held_to_be_one_draw() -> None:
         if (held := found.held(other)) is not None:
             wrong.append((found.texts, held))
     assert wrong == []
+
+
+@pytest.mark.parametrize("staged", [False, True])
+def test_a_seed_that_a_command_hands_on_is_taken(staged: bool) -> None:  # noqa: FBT001
+    other, wrong = code("print(1)\n"), []
+    for number in range(COUNT // 10):
+        chance = drawn(f"command {number}")
+        command, source = chance.choice(STAGED)
+        head = "import os, sys\n" + PARSER.format("'--rng', default=3")
+        value = chance.choice(ACTING).format(f"int({source})")
+        found = script(chance, value, head, PARAM)
+        config = replace(found.config, command=command)
+        if staged:
+            stage = ("dvc.yaml", f"stages:\n  t:\n    cmd: {command}\n")
+            found = replace(found, texts=(*found.texts, stage))
+            config = replace(found.config, command=None, pipeline="dvc.yaml")
+        found = replace(found, config=config)
+        if found.held(other) or found.advice():
+            wrong.append((command, found.texts, found.held(other), found.advice()))
+    assert wrong == []
+
+
+def test_before_anything_ran_a_value_from_outside_is_not_called_fixed() -> None:
+    wrong = []
+    for number in range(COUNT // 5):
+        chance = drawn(f"outside {number}")
+        by_hand = chance.choice((*BY_HAND, "s"))
+        head = "import re, subprocess\nimport numpy as np\n" + OVERWRITTEN
+        found = script(chance, chance.choice(ACTING).format(by_hand), head, PARAM)
+        if said := found.advice():
+            wrong.append((found.texts, said))
+    assert wrong == []
+    proven = [script(drawn(f"proven {n}"), "42", "", PARAM) for n in range(COUNT // 20)]
+    models = [each for each in proven if "df.sample" not in str(each.texts)]
+    assert [each.texts for each in models if "holds its seed fast" not in each.advice()] == []
 
 
 def beside(number: int, live: str, *values: str) -> dict[str, Code]:
