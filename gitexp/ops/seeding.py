@@ -532,7 +532,8 @@ def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, Held], list[str]]:
             first = crossed[0]
             why = f"{first.where} holds a draw of the {side} fast that the {other} makes otherwise"
             held[side] = Held(f"{why}: {first.line}", texts[side].how(crossed), first.where)
-        for each in () if crossed else list(found)[:1]:
+        # What is no number in the text may be the seed of a repeat.
+        for each in () if crossed else [each for each in found if each.number][:1]:
             why = f"{each.where} holds its seed fast: {each.line}; the {other} has no such draw"
             said.append(f"{why}, so the answer is about this one draw of the {side}")
     return held, said

@@ -406,6 +406,12 @@ def test_before_anything_ran_a_value_from_outside_is_not_called_fixed() -> None:
     assert [each.texts for each in models if "holds its seed fast" not in each.advice()] == []
 
 
+@pytest.mark.parametrize("by_hand", BY_HAND)
+def test_another_model_with_a_seed_from_outside_is_not_said_to_hold_it(by_hand: str) -> None:
+    one, other = (code(f"{HEADED}{name}(random_state={by_hand})\n", PARAM) for name in "FG")
+    assert unlike({"baseline": one, "candidate": other}) == ({}, [])
+
+
 def beside(number: int, live: str, *values: str) -> dict[str, Code]:
     """Return two sides that have one draw with these values for its seed, and one that is live."""
     chance = drawn(f"beside {number}")
