@@ -70,6 +70,8 @@ class DataState:
         ``.dvc`` files and locks that cannot be read, with the reason.
     pointed : tuple of str
         The paths of all ``.dvc`` files, needed or not: their bytes are DVC's.
+    unasked : tuple of str
+        What DVC tracks, is not made here, and no executed stage names: a job does not see it.
     """
 
     given: tuple[Given, ...]
@@ -78,6 +80,7 @@ class DataState:
     raw: tuple[str, ...]
     unread: tuple[str, ...]
     pointed: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +161,15 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     missing: list[Missing] = []
     delegated: list[Delegated] = []
     raw: list[str] = []
+    unasked: list[str] = []
     own = _Own(lock, (*executed, *apart), frozenset(stage.name for stage in executed))
     declared = tuple(_declared(files, own, project, unread))
     for one in declared:
         if any(touches(one.path, path) for path in made):
             continue
         if not (everything and one.pointer) and not any(touches(one.path, path) for path in wanted):
+            if not everything:
+                unasked.append(one.path)
             continue
         why = _foreign(one.out)
         md5 = one.out.md5
@@ -193,6 +199,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         tuple(sorted(raw)),
         tuple(unread),
         tuple(one.path for one in declared if one.pointer),
+        tuple(unasked),
     )
 
 

@@ -17,6 +17,7 @@ from gitexp.ops.init import init
 from gitexp.ops.new import new
 from gitexp.ops.run import run
 from gitexp.report.actions import run_text
+from tests.build import dvc
 from tests.build import repository as build_repository
 from tests.ops.test_run import PLAIN_TRAIN, plain
 
@@ -333,3 +334,44 @@ def test_a_mention_that_no_job_follows_stops_no_run(tmp_path: Path, file: str, t
     assert ignored != settings
     repo.commit({file: text.format(top=repo.path), ".gitexp/config.yaml": ignored})
     assert run(repo.workspace, RunRequest()).recorded
+
+
+READS = f'open("data/raw/data.csv").read()\n{PLAIN_TRAIN}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [False, True])
+def test_data_that_dvc_tracks_and_no_stage_depends_on_are_told_to_be_listed(
+    tmp_path: Path, *, named: bool
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    dvc(repo.path, "init", "--quiet")
+    repo.write({"train.py": READS, "data/raw/data.csv": "1\n"})
+    repo.write({"params.yaml": "lr: 0.1\nseed: 7\n"})
+    dvc(repo.path, "add", "--quiet", "data/raw/data.csv")
+    argument = " data/raw/data.csv" if named else ""
+    pipeline = f"""stages:
+  train:
+    cmd: python train.py{argument}
+    deps: [train.py]
+    params: [lr, seed]
+    outs: [model.txt]
+    metrics: [metrics.json: {{cache: false}}]
+"""
+    repo.write({"dvc.yaml": pipeline})
+    repo.git("add", "--all")
+    repo.commit()
+    init(repo.workspace, InitRequest())
+    step = "list data/raw/data.csv under deps: of stage train in dvc.yaml"
+    if named:
+        with pytest.raises(PreflightError) as refused:
+            run(repo.workspace, RunRequest(repeats=1))
+        assert refused.value.next_step.startswith(step)
+    else:
+        said = " ".join(run(repo.workspace, RunRequest(repeats=1)).warnings)
+        assert step in said
+        assert "git add" not in said
+        assert "link:" not in said
+    repo.commit({"dvc.yaml": pipeline.replace("[train.py]", "[train.py, data/raw/data.csv]")})
+    (mended,) = run(repo.workspace, RunRequest(repeats=1)).recorded
+    assert [repeat.state.value for repeat in mended.run.repeats] == ["finished"]

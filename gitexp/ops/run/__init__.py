@@ -318,9 +318,11 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     if any(len(each.finished()) < len(each.outcomes) for each in sides):
         ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]
-        lines = [last_line(outcome.log_tail) for outcome in ended if outcome.exit_code]
+        stages = {stage.name: stage for each in prepared for stage in each.setting.stages}
+        lines = [(last_line(o.log_tail), stages.get(o.stage)) for o in ended if o.exit_code]
         doubtful = [path for each in prepared for path in each.doubtful]
-        warnings += mentions.missed(seen.top, seen.sides[0][0], lines, doubtful)
+        unasked = [path for each in prepared for path in each.unasked]
+        warnings += mentions.missed(seen.top, seen.sides[0][0], lines, doubtful, unasked)
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:

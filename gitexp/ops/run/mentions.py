@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from gitexp.data.pointers import DataState
     from gitexp.git.repository import Repo
     from gitexp.model.ids import TreeId
     from gitexp.model.job import Stage
@@ -55,7 +56,7 @@ _NO_FILE = re.compile(
 
 
 def check(
-    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], provided: Collection[str]
+    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], data: DataState
 ) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 
@@ -71,8 +72,7 @@ def check(
         Top of the user's work tree.
     cell : Cell
     stages : sequence of Stage
-    provided : collection of str
-        Paths, relative to the project folder, that data pointers and links will fill.
+    data : DataState
 
     Returns
     -------
@@ -85,7 +85,10 @@ def check(
     """
     project = top / cell.config.project
     outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
-    covered = outputs | set(cell.config.metrics) | set(provided)
+    provided = {given.path for given in data.given} | {
+        path.rstrip("/") for path in cell.config.link
+    }
+    covered = outputs | set(cell.config.metrics) | provided
     mentioned = _mentioned(cell, stages)
     lacking: list[str] = []
     doubtful: list[str] = []
@@ -104,6 +107,16 @@ def check(
         if not _in_commit(repo, cell.tree, full):
             (lacking if mentioned[word] else doubtful).append(path)
     if lacking:
+        tracked = [path for path in lacking if _is_tracked(path, data.unasked)]
+        if tracked:
+            raise PreflightError(
+                "the run mentions files that DVC tracks and no stage depends on, so its jobs would"
+                " not see them",
+                found=", ".join(tracked[:_SHOWN]),
+                where=str(project),
+                expected="every file that a stage reads under its `deps:`",
+                next_step=_depend(cell, tracked[0], _users(stages, tracked[0])),
+            )
         ways = _ways_in(repo, cell, lacking[0])
         raise PreflightError(
             "the run mentions files that are in no commit, so its jobs would not see them",
@@ -141,7 +154,13 @@ def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
         )
 
 
-def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str]) -> list[str]:
+def missed(
+    top: Path,
+    cell: Cell,
+    lines: Iterable[tuple[str, Stage | None]],
+    doubtful: Collection[str],
+    unasked: Collection[str],
+) -> list[str]:
     """Say, once repeats have failed, how a run gets files that lie in the work tree alone.
 
     Parameters
@@ -149,16 +168,32 @@ def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str
     top : Path
         Top of the user's work tree.
     cell : Cell
-    lines : iterable of str
-        What commands printed last.
+    lines : iterable of tuple
+        What commands printed last, and the stage that they are of.
     doubtful : collection of str
         Files that it mentions, as `check` has found them.
+    unasked : collection of str
+        What DVC tracks and no stage depends on.
     """
     home = top / cell.config.project
     held = {entry.path for entry in cell.entries}
-    named = dict.fromkeys(found[1] for line in lines if (found := _NO_FILE.search(line)))
+    named: dict[str, list[str]] = {}
     said = {}
-    for name in named:
+    for line, stage in lines:
+        if found := _NO_FILE.search(line):
+            own = os.path.normpath(os.path.join(stage.wdir, found[1])) if stage else found[1]  # noqa: PTH118
+            path = own if _is_tracked(own, unasked) else found[1]
+            named.setdefault(path, []).extend([stage.name] if stage else [])
+    for path in doubtful:
+        if _is_tracked(path, unasked):
+            named.setdefault(path, [])
+    for name, users in named.items():
+        if _is_tracked(name, unasked):
+            said[name] = (
+                f"{name} is tracked by DVC and no stage depends on it, so the run did not see it: "
+                + _depend(cell, name, users)
+            )
+            continue
         file, first = home / name, name.partition("/")[0]
         alone = file.exists() and os.fsencode(file.relative_to(top)) not in held
         made = any(touches(name, out) for out in cell.config.outputs)
@@ -181,6 +216,30 @@ def missed(top: Path, cell: Cell, lines: Iterable[str], doubtful: Collection[str
             ".gitexp/config.yaml"
         )
     return list(said.values())
+
+
+def _is_tracked(path: str, unasked: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in unasked)
+
+
+def _users(stages: Sequence[Stage], path: str) -> list[str]:
+    """Name the stages whose commands mention a path."""
+    return [
+        stage.name
+        for stage in stages
+        if any(
+            os.path.normpath(w) == path for text in stage.commands for w, _ in _words(text, stage)
+        )
+    ]
+
+
+def _depend(cell: Cell, path: str, users: Sequence[str]) -> str:
+    """Say where data go that DVC tracks: neither Git nor DVC takes them a second time."""
+    stage = f"stage {users[0]}" if users else "the stage that reads it"
+    return (
+        f"list {path} under deps: of {stage} in {cell.config.pipeline}; commit it, on the "
+        "baseline, too, and begin a new plan there"
+    )
 
 
 def _ways_in(repo: Repo, cell: Cell, path: str) -> str:

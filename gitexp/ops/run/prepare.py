@@ -55,6 +55,7 @@ class Prepared:
     state: State
     seeds: tuple[int, ...]
     doubtful: tuple[str, ...] = ()  # files that it mentions and would not see
+    unasked: tuple[str, ...] = ()  # see `pointers.DataState`
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,9 +169,8 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         outputs=config.outputs if config.pipeline is None else (),
         lock=snapshot.lock_path(config),
     )
-    provided = [*(given.path for given in data.given), *(link.path for link in links)]
     mentions.refuse_own_paths(situation.repo, situation.top, cell)
-    doubtful = mentions.check(situation.repo, situation.top, cell, stages, provided)
+    doubtful = mentions.check(situation.repo, situation.top, cell, stages, data)
     beside = None
     if data.missing:
         lacking = [md5 for one in data.missing for md5 in one.objects]
@@ -241,6 +241,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
         State(draft, cell.side, situation.branch, metric, once, _asked(situation, request)),
         wanted,
         doubtful,
+        data.unasked,
     )
 
 
