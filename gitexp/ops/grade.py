@@ -7,6 +7,7 @@ its own. `docs/enforcement.md` says in plain words what each proves and what it 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, TreeId
+    from gitexp.model.ids import CommitHash, RunId, TreeId
     from gitexp.model.order import Signer
     from gitexp.model.plan import Person, Plan
     from gitexp.model.witness import Receipt, Stored, Trust
@@ -48,7 +49,7 @@ class Order:
     tip : CommitHash
         Whose history it is.
     plan : CommitHash
-        The commit that added the plan as it binds now.
+        The commit that added the plan as it binds now; the first, if it was put back later.
     runs : tuple of CommitHash
         Those that added runs under it, in the order of ancestry.
     early : tuple of str
@@ -168,7 +169,16 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
         if (line := lines.get(item.tree)) is not None
         and plan.covers(line.plan_name, line.plan_digest)
     ]
-    early = [item.run for item in mine if not graph.is_before(added, item.commit)]
+    early: list[RunId] = []
+    for item in mine:
+        if graph.is_before(added, item.commit):
+            continue
+        # What was taken away since and put back, by the same digest, is as old as it was.
+        older = _added(repo, plan, graph.nodes[item.commit].parents)
+        if older is None:
+            early.append(item.run)
+        else:
+            added = older
     return Order(
         tip=tip,
         plan=added,
@@ -176,6 +186,14 @@ def order_at(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | N
         early=tuple(early),
         records=frozenset(item.tree for item in mine),
     )
+
+
+def _added(repo: Repo, plan: Plan, parents: Sequence[CommitHash]) -> CommitHash | None:
+    """Return what added the plan that a run's parents hold; None where none of them holds it."""
+    for parent in parents:
+        with suppress(GitexpError):
+            return plans.plan_commit(repo, plan, parent)
+    return None
 
 
 # --- evidence -----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import pytest
 
 from gitexp.formats import codec
 from gitexp.formats import plan as plan_format
+from gitexp.model.order import Grade
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
@@ -127,6 +128,10 @@ def errors(lab: Lab) -> list[Violation]:
     return [item for item in found if item.policy is Policy.ERROR]
 
 
+def orders(lab: Lab) -> dict[str, Grade]:
+    return {plan.digest: plan.order.grade for plan in check(lab.repo.workspace).plans}
+
+
 def carry_out(lab: Lab, found: list[Violation]) -> None:
     """Type what the findings say, and commit."""
     for item in found:
@@ -138,6 +143,7 @@ def carry_out(lab: Lab, found: list[Violation]) -> None:
 @pytest.mark.parametrize("name", BREAKS)
 def test_what_was_taken_away_or_changed_and_is_put_back_is_healed(lab: Lab, name: str) -> None:
     assert errors(lab) == []
+    before = orders(lab)
     BREAKS[name](lab)
     found = errors(lab)
     assert found, "it is told while it is so"
@@ -146,6 +152,8 @@ def test_what_was_taken_away_or_changed_and_is_put_back_is_healed(lab: Lab, name
     carry_out(lab, found)
     assert errors(lab) == []
     assert not review(lab.repo.workspace, "main...exp/deep").broken(Policy.ERROR)
+    now = orders(lab)
+    assert name == "amendments are dropped" or now == before, "a plan is as old as it was"
 
 
 def back(lab: Lab, to: str) -> None:
@@ -172,6 +180,19 @@ def test_a_record_does_not_go_while_its_plan_is_changed(lab: Lab, *, together: b
     else:
         commit(lab, {})
     assert "R3" in {item.rule for item in errors(lab)}
+
+
+def test_a_plan_that_was_rewritten_after_its_results_gains_no_age_by_being_put_back(
+    lab: Lab,
+) -> None:
+    later = held(lab, alpha=0.1)
+    lab.record("d", SCORES, plan=later)
+    commit(lab, {PLAN: plan_format.dump(later)})
+    rewritten = lab.repo.hash()
+    assert orders(lab) == {later.digest: Grade.NONE}
+    commit(lab, {PLAN: None})
+    back(lab, rewritten)
+    assert orders(lab) == {later.digest: Grade.NONE}
 
 
 def test_runs_that_were_made_while_a_record_was_gone_count_no_less(lab: Lab) -> None:
