@@ -59,10 +59,15 @@ _ACTS = re.compile(
     r"|(standard_)?normal|gauss|uniform|choices?|permut\w+|shuffle)$|^torch\.nn\.[A-Z]"
 )
 _OF_FILE = re.compile(r"(^|[._])(loads?|load_model|read_pickle)$")
+# Gives numbers and texts, no objects that could train.
+_OF_SETTINGS = re.compile(
+    r"^(?!.*(unsafe|pickle)).*(yaml|json|toml|omegaconf)", re.IGNORECASE | re.DOTALL
+)
 _READS = re.compile(r"(^|[._])(load|read)_?\w*$|(exists|is_?file|open|fromfile)$")
 _WRAPS = re.compile(
     r"^(clone|cross_\w+|\w+_curve|(make_)?[pP]ipeline|RFE)$|Search|Bagg|Voti|Stack|Boost"
 )
+_WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
 # What is in doubt where no repeat differs, and what to write.
 _HANDED: Final = (
     "may hand on a seed that stands fixed, which its text does not show",
@@ -344,13 +349,14 @@ class Scripts:
         """Whether a call trains, or draws by, an object that was loaded as it is."""
         name, given = called(call, self._imported), call.args[:1]
         if isinstance(call.func, ast.Attribute) and _ACTS.search(f".{call.func.attr}"):
-            return self._is_of_file(path, call.func.value)
+            seeds = [e.value for e in call.keywords if SEED_NAME.search(e.arg or "")]
+            return not any(map(self._is_live, seeds)) and self._is_of_file(path, call.func.value)
         if name[-1] == "make_pipeline":
             given = call.args
         elif not _WRAPS.search(name[-1]):  # an optimizer
             given = [e for e in given if isinstance(e, ast.Call) and _key(e.func) == ".parameters"]
-        given = [*given, *(e.value for e in call.keywords if "estimator" in (e.arg or ""))]
-        return any(self._is_of_file(path, part) for each in given for part in ast.walk(each))
+        given = [*given, *(e.value for e in call.keywords if _WRAPPED.search(e.arg or ""))]
+        return any(self._is_of_file(path, part) for each in given for part in _wrapped(each))
 
     def _is_of_file(self, path: str, node: ast.AST, above: tuple[str, ...] = ()) -> bool:
         """Whether a value is an object out of a file, or a part of it, that is given no seed."""
@@ -358,7 +364,7 @@ class Scripts:
         if isinstance(node, ast.Call):
             name = called(node, self._imported)
             if name[-1] not in self._own and _OF_FILE.search(".".join(name)):
-                return True
+                return not _is_of_settings(node, ".".join(name))
             key = f"{name[-1]}()"
         if key in above or key in self._reseeded:
             return False
@@ -797,6 +803,22 @@ def _declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
     names = [_text([given["dest"]])] if "dest" in given else names[:1]
     for name in names:
         yield spelled(name), given.get("default", ast.Constant(None))
+
+
+def _is_of_settings(call: ast.Call, name: str) -> bool:
+    """Whether what is loaded is of a file of settings, by the loader or the name of the file."""
+    if _OF_SETTINGS.search(f"{name} {ast.unparse(call.func)}"):
+        return True
+    files = [e.value for given in call.args for e in ast.walk(given) if isinstance(e, ast.Constant)]
+    return "pickle" not in name and any(SETTINGS.search(f) for f in files if isinstance(f, str))
+
+
+def _wrapped(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of what is wrapped, without the settings that a constructor is given."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.keyword) or _WRAPPED.search(child.arg or ""):
+            yield from _wrapped(child)
 
 
 def _is_none(node: ast.AST) -> bool:

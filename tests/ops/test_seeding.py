@@ -636,6 +636,33 @@ UNTRAINED = (  # only asked, or data; or made to take the seed
     "{m}.set_params(random_state=seed)\n{m}.fit(X, y)\n",
     "{m}.random_state = seed\n{m}.fit(X, y)\n",
 )
+SETTINGS = (
+    "p = yaml.safe_load(open('params.yaml'))['train']\n",
+    "def get():\n with open('params.yaml') as f:\n  return yaml.safe_load(f)\np = get()['train']\n",
+    "from ruamel.yaml import YAML\np = YAML(typ='safe').load(Path('params.yaml'))['train']\n",
+    "yaml = ruamel.yaml.YAML()\np = yaml.load(open('params.yaml'))['train']\n",
+    "from omegaconf import OmegaConf\np = OmegaConf.load('params.yaml').train\n",
+    "from json import loads\np = loads(Path('params.json').read_text())['train']\n",
+    "import tomllib\np = tomllib.load(open('params.toml', 'rb'))['train']\n",
+    "import dvc.api\np = dvc.api.params_show()['train']\n",
+    "import anyconfig\np = anyconfig.load('params.yaml')['train']\n",
+)
+LIVELY = (  # numbers of a file stand wherever an object could
+    "F(n_estimators=p['n'], max_depth=1, {s}).fit(X, y)\n",
+    "GradientBoostingClassifier(n_estimators=p['n'], {s}).fit(X, y)\n",
+    "m = AdaBoostClassifier(Tree(max_depth=p['n']), n_estimators=p['n'], {s})\nm.fit(X, y)\n",
+    "m = BaggingClassifier(Tree(p['n']), n_estimators=p['n'], {s})\nm.fit(X, y)\n",
+    "m = Pipeline([('s', PCA(p['n'], {s})), ('m', SGD(alpha=p['n'], {s}))])\nm.fit(X, y)\n",
+    "m = make_pipeline(S(), SGD(alpha=p['n'], {s}))\nm.fit(X, y)\n",
+    "m = VotingClassifier(estimators=[('a', F(n=p['n'], {s}))])\nm.fit(X, y)\n",
+    "m = StackingClassifier([('a', F(n=p['n'], {s}))], final_estimator=L(C=p['n']))\nm.fit(X)\n",
+    "cross_val_score(F(n=p['n'], {s}), X, y, cv=p['n'])\n",
+    "s = RandomizedSearchCV(SGD(alpha=p['n'], {s}), {{'alpha': p['n']}}, {s})\ns.fit(X, y)\n",
+    "m = {{'rf': F, 'sgd': SGD}}[p['kind']]({s})\nm.fit(X, y)\n",
+    "import joblib\nb = joblib.load('best.pkl')\nBaggingClassifier(Tree(d=b['d']), {s}).fit(X)\n",
+    "import joblib\nX = joblib.load('x.pkl')\nF(n=p['n'], {s}).fit(X['a'], X['b'])\n",
+    "import tensorflow as tf\nd = tf.data.Dataset.load('d')\nd = d.shuffle(9, {s})\n",
+)
 RNG = "rng = np.random.default_rng(seed)\n"
 DREW = ("rng.normal(size=3)", "F(random_state=seed).fit(X, y)", "made()", "np.random.rand(3)")
 PASSED = (
@@ -666,6 +693,16 @@ def test_a_fixed_draw_out_of_a_file_is_doubted_where_no_repeat_differs() -> None
             for name in ("m", "self.m"):
                 text = LIVE + (load + use).format(m=name)
                 wrong += [text] if bool(code(text).held(other)) != doubted else []
+    assert wrong == []
+
+
+def test_numbers_of_a_file_of_settings_are_no_object_that_trains() -> None:
+    other, wrong = code("print(1)\n"), []
+    for load, given in ((load, use) for load in SETTINGS for use in LIVELY):
+        use = given.format(s="random_state=p['seed']")
+        text = f"{RF}from pathlib import Path\n{load}{use}"
+        found = code(text, PARAM, params__yaml=YAML).held(other)
+        wrong += [] if found is None else [(found.why, text)]
     assert wrong == []
 
 
