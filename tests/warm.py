@@ -46,7 +46,11 @@ def run(
     pipes = [os.pipe() for _ in ("stdout", "stderr", "code")]
     ours, theirs = zip(*pipes, strict=True)
     try:
-        socket.send_fds(_server(program), [request.encode()], theirs)
+        try:
+            socket.send_fds(_server(program), [request.encode()], theirs)
+        except BrokenPipeError:  # a test has ended all processes below its own, as a worker does
+            _server.cache_clear()
+            socket.send_fds(_server(program), [request.encode()], theirs)
     finally:
         for end in theirs:
             os.close(end)
