@@ -11,12 +11,14 @@ import pytest
 
 from gitexp.data.dvclock import main_lock
 from gitexp.errors import DataMissingError
+from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.ops.init import init
 from gitexp.ops.inputs import inputs
+from gitexp.ops.new import new
 from gitexp.ops.run import run
-from tests.build import DVC_FILES, BuiltRepo, dvc, repository
+from tests.build import DVC_FILES, BuiltRepo, clone, dvc, repository
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -181,3 +183,70 @@ def test_folders_of_links_into_the_cache_are_read_and_brought_to_the_new_state(
     assert report.not_updated == ()
     assert (repo.path / "eval/metrics.json").is_symlink()
     assert_untouched(repo)
+
+
+@pytest.mark.slow
+def test_each_side_names_a_step_that_brings_its_data(tmp_path: Path) -> None:
+    """The baseline's come also where its commit is older than the remote."""
+    repo = repository(tmp_path / "a")
+    repo.write(DVC_FILES)
+    dvc(repo.path, "init", "-q")
+    dvc(repo.path, "add", "-q", "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace)
+    base = repo.hash()
+    wanted = NewRequest(
+        name="x",
+        hypothesis="more rows raise f1 by 1%",
+        metric="f1",
+        effect=">=1%",
+        repeats=1,
+        baseline="main",
+    )
+    new(repo.workspace, wanted)
+    dvc(repo.path, "remote", "add", "-q", "-d", "r", str(tmp_path / "remote"))
+    dvc(repo.path, "push", "-q")
+    repo.write({"raw.csv": "3\n4\n5\n6\n"})
+    dvc(repo.path, "add", "-q", "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=3)
+    dvc(repo.path, "push", "-q")
+    there = clone(repo, tmp_path / "b")
+    with pytest.raises(DataMissingError) as own:
+        run(there.workspace, RunRequest(with_baseline=True))
+    assert (own.value.where[:9], own.value.next_step) == ("candidate", "dvc pull raw.csv")
+    dvc(there.path, "pull", "-q", "raw.csv")
+    with pytest.raises(DataMissingError) as refused:
+        run(there.workspace, RunRequest(with_baseline=True))
+    assert refused.value.where == f"baseline at {base[:9]}"
+    first, _, last = refused.value.next_step.partition("; ")
+    restore, _, fetch = first.partition(" && ")
+    there.git(*shlex.split(restore)[1:])
+    dvc(there.path, *shlex.split(fetch)[1:])
+    there.git(*shlex.split(last)[1:])
+    assert there.status() == []
+    report = run(there.workspace, RunRequest(with_baseline=True))
+    assert [each.side for each in report.recorded] == ["candidate", "baseline"]
+
+
+@pytest.mark.slow
+def test_data_that_lie_here_in_another_version_are_not_told_to_be_pulled(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "a")
+    repo.write(DVC_FILES)
+    dvc(repo.path, "init", "-q")
+    dvc(repo.path, "add", "-q", "--no-commit", "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace)
+    repo.write({"raw.csv": "mine\n"})
+    with pytest.raises(DataMissingError) as refused:
+        run(repo.workspace)
+    assert refused.value.next_step.startswith("no remote is set: ")
+    _, _, typed = refused.value.next_step.rpartition("; or, to take what lies here for it, ")
+    keep, _, commit = typed.partition(", then ")
+    assert "pull" not in refused.value.next_step
+    dvc(repo.path, *shlex.split(keep)[1:])
+    repo.git(*shlex.split(commit)[1:], "-m", "mine")
+    assert (repo.path / "raw.csv").read_text() == "mine\n"
+    assert states(run(repo.workspace, RunRequest(repeats=1))) == [RepeatState.FINISHED]

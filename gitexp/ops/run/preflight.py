@@ -7,10 +7,13 @@ exist, did the first repeat read what it should) is checked once more after the 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
+from gitexp.data.exchange import remote_of
 from gitexp.data.pointers import listed
+from gitexp.data.settings import has_dvc
 from gitexp.errors import (
     BadMetricError,
     DataMissingError,
@@ -18,7 +21,8 @@ from gitexp.errors import (
     PreflightError,
     ReadOnlyError,
 )
-from gitexp.git import lfs, objects
+from gitexp.git import lfs, objects, refs
+from gitexp.git.refs import ABSENT
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metricname import recorded
@@ -28,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from gitexp.data.pointers import DataState
+    from gitexp.data.pointers import DataState, Missing
     from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
     from gitexp.model.job import Outcome, Stage
@@ -123,25 +127,32 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
     return tuple(found)
 
 
-def check_data(data: DataState, *, bring: str = "") -> None:
+def check_data(repo: Repo, top: Path, cell: Cell, data: DataState, *, bring: str = "") -> None:
     """Stop where bytes of tracked data are not in the cache.
 
     Parameters
     ----------
+    repo : Repo
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+        The side that needs them.
     data : DataState
     bring : str
-        What to type, where that is not `dvc pull`.
+        What to type, where a cache nearby has them.
 
     Raises
     ------
     DataMissingError
         Names all of them.
     """
+    where = f"{cell.side} at {cell.commit[:9]}"
     if data.delegated:
         shown = [f"{one.path} ({one.declared}): {one.why}" for one in data.delegated[:_SHOWN]]
         raise DataMissingError(
             "data that only DVC can bring",
             found="\n".join(shown),
+            where=where,
             next_step="dvc pull, then dvc commit",
         )
     if data.missing:
@@ -150,8 +161,45 @@ def check_data(data: DataState, *, bring: str = "") -> None:
         raise DataMissingError(
             "data that the run needs are not here",
             found="\n".join(lines[:_SHOWN]) + more,
-            next_step=bring,
+            where=where,
+            next_step=bring or _way_to(repo, top, cell, data.missing),
         )
+
+
+def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[Missing]) -> str:
+    """Say how missing data come into the cache, whichever commit they are of.
+
+    DVC fetches what the work tree names. Another commit's pointers are put there for the moment:
+    ``dvc fetch -A`` goes by the settings of each commit, which may be older than the remote.
+    """
+    project = top / cell.config.project
+    remote = has_dvc(project) and remote_of(project, trust=True) is not None
+    begin = "" if remote else "no remote is set: dvc remote add -d NAME URL, then "
+    head = refs.head(repo).commit
+    if head != cell.commit:
+        files = sorted({one.declared.partition(": ")[0] for one in missing})
+        if (
+            head is ABSENT
+            or len(files) > _SHOWN
+            or not all(objects.entry_at(repo, head, file) is not ABSENT for file in files)
+        ):
+            return f"{begin}dvc fetch -A"
+        paths = shlex.join(f":/{file}" for file in files)
+        source = cell.commit[:9]
+        return (
+            f"{begin}git restore --source={source} -- {paths} && dvc fetch; git restore -- {paths}"
+        )
+    few = missing if len(missing) <= _SHOWN else ()
+    # Named, as DVC fails over the outputs that no dvc.lock has yet.
+    pull = shlex.join(["dvc", "pull", *(one.path for one in few)])
+    # What lies there in another version `dvc pull` would only replace by force.
+    here = [one.path for one in missing if (project / one.path).exists()]
+    if not here:
+        return begin + pull
+    return (
+        f"{begin}dvc fetch; or, to take what lies here for it, dvc commit -f "
+        f"{shlex.join(here[:_SHOWN])}, then git commit -a"
+    )
 
 
 def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, slots: int) -> None:

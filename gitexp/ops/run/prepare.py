@@ -175,7 +175,8 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     if data.missing:
         lacking = [md5 for one in data.missing for md5 in one.objects]
         beside = cache_beside(situation.workspace, config, lacking)
-    preflight.check_data(data, bring="" if beside is None else share(beside))
+    bring = "" if beside is None else share(beside)
+    preflight.check_data(situation.repo, situation.top, cell, data, bring=bring)
     # A lone command declares no params: it is executed for every seed.
     seeds = config.seed.params if config.pipeline is not None else ()
     named = mentions_seed(stages, config.seed)
