@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import (
     BusyBranchError,
     ExistsError,
+    GitexpError,
     GitFailedError,
     NoPlanError,
     PreconditionError,
@@ -21,6 +22,7 @@ from gitexp.git import (
     checkouts,
     command,
     identity,
+    leases,
     objects,
     refnames,
     refs,
@@ -28,10 +30,12 @@ from gitexp.git import (
     tags,
     writing,
 )
+from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.writing import DELETE
 from gitexp.model.endings import EndReport
 from gitexp.ops import ends
+from gitexp.ops.archive import Remote
 from gitexp.ops.naming import check_branch, check_name
 from gitexp.store import layout, plans, refmoves
 from gitexp.store.conclusions import conclusion_named
@@ -112,7 +116,7 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
         done=tuple(_said(task, on_it)),
         sent=(),
         notes=(),
-        next_step=_next(task),
+        next_step=_next(task, commit),
     )
 
 
@@ -307,10 +311,35 @@ def _said(task: _Task, on_it: Sequence[Checkout]) -> list[str]:
     return [*lines, *(f"{place.top} is on {task.branch}" for place in on_it)]
 
 
-def _next(task: _Task) -> str:
-    old = task.standing.branch
-    for ref, _ in refs.branches(task.repo, old):
-        if refnames.followed(ref) == old:
-            remote = shlex.quote(ref.split("/")[2])
-            return f"git push {remote} {shlex.quote(task.branch)} {shlex.quote(':' + old)}"
-    return f"gitexp show {shlex.quote(task.new)}"
+def _next(task: _Task, commit: CommitHash) -> str:
+    there = _there(task)
+    old, new, remote = task.standing.branch, task.branch, there.name
+    parts: list[str] = []
+    if there.branch:
+        local = task.standing.tip is not ABSENT
+        parts += [new if local else f"{commit}:{refs.local(new)}", f":{old}"]
+    if there.tag:
+        parts += [tag.removeprefix("refs/tags/") for tag in (task.tag, task.standing.tag)]
+        parts[-1] = f":{parts[-1]}"
+    if not parts:
+        return f"gitexp show {shlex.quote(task.new)}"
+    return " ".join(("git push --atomic", *map(shlex.quote, (remote, *parts))))
+
+
+def _there(task: _Task) -> Remote:
+    """Return what a remote has under the old name; what is known of it here, if it is silent.
+
+    It is not asked where nothing says that it has anything.
+    """
+    repo, old, tag = task.repo, task.standing.branch, task.standing.tag
+    known = [ref for ref, _ in refs.branches(repo, old) if refnames.followed(ref) == old]
+    archived = refs.read_ref(repo, task.tag) is not ABSENT
+    name = known[0].split("/")[2] if known else ""
+    if not known and not archived:
+        return Remote("", "", "")
+    try:
+        name = name or remote_git.choose(repo, None)
+        there = leases.seen(repo.workspace, name, [refs.local(old), tag])
+    except GitexpError:
+        return Remote(name, "".join(known[:1]), "")
+    return Remote(name, there.get(refs.local(old), ""), there.get(tag, "") if archived else "")

@@ -34,13 +34,14 @@ from gitexp.ops.conclude import conclude
 from gitexp.ops.diff import diff
 from gitexp.ops.list_runs import list_experiments
 from gitexp.ops.new import new
+from gitexp.ops.pull import pull
 from gitexp.ops.query import ListQuery
 from gitexp.ops.remove import remove
 from gitexp.ops.rename import rename
 from gitexp.ops.restore import restore
 from gitexp.ops.show import show
 from gitexp.store import calls, layout, locks, plans
-from tests.build import BuiltRepo, clone
+from tests.build import BuiltRepo, clone, git_environment
 from tests.ops.finished import hosted
 from tests.ops.records import START, Lab, experiment, one, scores
 from tests.store.recorded import a_run
@@ -536,6 +537,25 @@ def test_an_archive_is_renamed_with_or_without_its_branch(lab: Lab) -> None:
     rename(lab.repo.workspace, "deeper", "deepest")
     assert states(lab.repo) == {"deepest": "run"}
     assert "refs/tags/exp-archive/deepest" in lab.repo.refs()
+
+
+@pytest.mark.parametrize("there", ["branch", "tag", "branch tag", "branch tag, archived here"])
+def test_what_a_remote_has_is_renamed_by_the_command_that_is_printed(
+    lab: Lab, tmp_path: Path, there: str
+) -> None:
+    host = hosted(lab.repo, tmp_path / "host.git")
+    if "tag" in there:
+        archive(lab.repo.workspace, "deep", abandon="here" in there or "branch" not in there)
+        lab.repo.git("push", "-q", "origin", "exp-archive/deep")
+    if "branch" not in there:
+        archive(lab.repo.workspace, "deep", push=True)
+    step = rename(lab.repo.workspace, "deep", "deeper").next_step
+    subprocess.run(["sh", "-c", step], cwd=lab.repo.path, env=git_environment(), check=True)
+    names = {ref.replace("deeper", "deep") for ref in host.refs() if "deeper" in ref}
+    assert names == {ref for word, ref in (("branch", BRANCH), ("tag", TAG)) if word in there}
+    pull(lab.repo.workspace)
+    assert states(lab.repo).keys() == {"deeper"}
+    assert states(clone(host, tmp_path / "fresh")).keys() == {"deeper"}
 
 
 def test_a_name_that_is_taken_is_refused(lab: Lab) -> None:
