@@ -111,7 +111,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         for tip, line in lines.items()
         if line.name or tip.archived or tip.branch.startswith(prefix)
     ]
-    tagged = {tip.branch for tip in there if tip.archived}
+    tagged = {tip.branch for tip in there if tip.archived and tip.own}
     branches = {tip.name for tip in lines if not tip.archived and tip.branch in tagged}
     summaries = [replace(item, archived=item.branch in branches) for item in summaries]
     summaries += [_merged(item) for item in merged if not item.line.bad]

@@ -163,7 +163,8 @@ def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> se
             cures.add(facts.commit)
         else:
             ill.add(facts.commit)
-    return set() if seen[-1].commit in ill else cures
+    # Where no later commit could be looked at, nothing shows that it is back.
+    return set() if not seen or seen[-1].commit in ill else cures
 
 
 def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
