@@ -194,7 +194,7 @@ def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, 
     if len(names) <= 1:
         named = sides.find(repo, index, names[0]) if names else sides.current(repo)
         if named.plan is None:
-            raise sides.no_plan(named)
+            raise sides.no_plan(repo, named)
         return [(sides.planned_baseline(repo, named.plan, named.holder, index), named)]
     if len(set(names)) < len(names):
         raise UsageError("a name is given twice", found=" ".join(names))

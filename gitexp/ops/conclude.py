@@ -17,7 +17,7 @@ from gitexp.formats import codec
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.model.comparison import Conclusion
-from gitexp.ops import ends, private
+from gitexp.ops import ends, private, sides
 from gitexp.ops.archive import archive
 from gitexp.ops.compare import compare
 from gitexp.report.escape import visible
@@ -185,7 +185,8 @@ def experiment_of(
         if plan is ABSENT:
             raise NoPlanError(
                 f"{head.branch} has no plan, so there is nothing to {verb.partition('-')[0]}",
-                next_step=f"gitexp {verb} NAME, with the name of an experiment; or gitexp new NAME",
+                next_step=sides.plan_back(repo, head.branch, head.commit)
+                or f"gitexp {verb} NAME, with the name of an experiment; or gitexp new NAME",
             )
         return head.branch, head.commit, plan
     for branch in (name, f"{plans.branch_prefix(repo)}{name}"):

@@ -11,6 +11,7 @@ from gitexp.model.metricname import recorded, several
 from gitexp.ops.contradicted import Sources
 from gitexp.ops.counting import Found
 from gitexp.ops.eligible import is_under
+from gitexp.ops.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.layout import archive_tag, environment_dir, run_dir
@@ -274,10 +275,9 @@ def _unclear(
 def edited(runs: Iterable[FoundRun]) -> Iterator[str]:
     """Yield which records are otherwise than they were recorded, and what puts them back."""
     for item in runs:
-        back = f"git restore --source={item.commit[:12]} --staged --worktree -- "
         used = {repeat.environment for repeat in item.run.repeats if repeat.environment}
-        back += " ".join((run_dir(item.run.id), *map(environment_dir, sorted(used))))
-        back += ", and commit it"
+        folders = run_dir(item.run.id), *map(environment_dir, sorted(used))
+        back = restoring(item.commit, *folders)
         if item.altered:
             yield (
                 f"run {item.run.id} was edited after it was recorded; the first version counts, "

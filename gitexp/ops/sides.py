@@ -7,26 +7,30 @@ revision that git understands. Only hashes go on from here.
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
+    GitexpError,
     NoPlanError,
     UnbornBranchError,
     UnknownExperimentError,
     UnknownRevisionError,
 )
 from gitexp.formats import codec
-from gitexp.git import objects, refnames, refs
+from gitexp.git import command, objects, refnames, refs
 from gitexp.git.absent import ABSENT
 from gitexp.model.endings import Tombstone
+from gitexp.model.ids import CommitHash
+from gitexp.ops.rules.facts import restoring
 from gitexp.store import inputs, layout, lookup, merged, plans
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.index import Index
     from gitexp.store.merged import Merged
@@ -110,15 +114,32 @@ def checked_out(repo: Repo) -> Named:
     return Named("HEAD", head.commit, "" if plan is None else plan.branch, plan)
 
 
-def no_plan(named: Named) -> NoPlanError:
+def no_plan(repo: Repo, named: Named) -> NoPlanError:
     """Return the error that says that one name alone is not enough."""
     return NoPlanError(
         "there is no hypothesis to judge here",
         found=f"no plan of {named.name}",
         where=named.commit[:9],
         expected="an experiment's branch, or two revisions",
-        next_step="gitexp compare REV REV, or gitexp new NAME",
+        next_step=plan_back(repo, named.branch, named.commit)
+        or "gitexp compare REV REV, or gitexp new NAME",
     )
+
+
+def plan_back(repo: Repo, branch: str, tip: CommitHash) -> str:
+    """Return what brings back the plan that an experiment's branch had; "" where it had none."""
+    prefix = plans.branch_prefix(repo)
+    name = branch.removeprefix(prefix)
+    if name == branch:
+        return ""
+    path = layout.plan_path(name)
+    arguments = ["log", "-1", "--diff-filter=D", "--no-renames", "--format=%P", tip, "--", path]
+    for parent in command.attempt(repo.workspace, arguments)[1].decode("ascii").split():
+        with contextlib.suppress(GitexpError):
+            plan = plans.plan_named(repo, name, CommitHash(parent))
+            if plan is not ABSENT and plan.branch == branch:
+                return restoring(CommitHash(parent), path)
+    return ""
 
 
 def find(repo: Repo, index: Index, name: str) -> Named:

@@ -18,7 +18,7 @@ from gitexp.ops.counting import REPEATED, UNPAIRED
 from gitexp.ops.eligible import finished_seeds
 from gitexp.ops.gather import World, edited, gather
 from gitexp.ops.live import live_runs, resumption
-from gitexp.ops.sides import Named
+from gitexp.ops.sides import Named, plan_back
 from gitexp.ops.tally import settle, sources
 from gitexp.ops.variation import Acts, acts, traces
 from gitexp.store import inputs as inputs_rules
@@ -259,13 +259,16 @@ def _next_step(
     waiting = [run for run in live.unpublished if not run.left]
     waiting.sort(key=lambda run: run.branch != head.branch)
     killed = next(iter(_resumptions(repo, head, facts, waiting, dirty).values()), "")
+    lost = ""
+    if plan is None and head.branch and head.commit is not ABSENT:
+        lost = plan_back(repo, head.branch, head.commit)
     situations = (
         (head.commit is ABSENT, "git add . && git commit"),
         (bool(watched), watched),
         (bool(killed), killed),
         (not facts.initialised, facts.settings_step or "gitexp init"),
         (head.branch is None, "git switch BRANCH"),
-        (plan is None, "gitexp new NAME"),
+        (plan is None, lost or "gitexp new NAME"),
         (bool(dirty), 'gitexp run --commit -m "what changed"'),
     )
     for fits, step in situations:

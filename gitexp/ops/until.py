@@ -96,7 +96,7 @@ def _plan(workspace: Workspace) -> Plan:
     repo = repository.open_repository(workspace)
     named = sides.current(repo)
     if named.plan is None:
-        raise sides.no_plan(named)
+        raise sides.no_plan(repo, named)
     if named.plan.stopping is None:
         raise NoStoppingRuleError(
             "this plan does not say how it may be looked at early",

@@ -129,12 +129,15 @@ def put_back(
 ) -> Finding:
     """Return the finding that what was recorded is otherwise; a parent has it as it was."""
     paths = back or (path,)
-    step = (
-        f"git restore --source={facts.before[parent][:12]} --staged --worktree -- "
-        + " ".join(map(shlex.quote, paths))
-        + (", and commit it" if facts.commit else "")
-    )
+    step = restoring(facts.before[parent], *paths, commit=bool(facts.commit))
     return Finding(message, step + then, path, paths, parent)
+
+
+def restoring(source: CommitHash, *paths: str, commit: bool = True) -> str:
+    """Return what to type to have files and folders again as a commit has them."""
+    named = " ".join(map(shlex.quote, paths))
+    step = f"git restore --source={source[:12]} --staged --worktree -- {named}"
+    return f"{step}, and commit it" if commit else step
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from gitexp.ops.believed import Believing
 from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
+from gitexp.ops.sides import plan_back
 from gitexp.staging import linked
 from gitexp.store import layout, lookup, plans, witnesses
 from gitexp.store.ancestry import Graph
@@ -138,7 +139,10 @@ def look(
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
     if plan is ABSENT and request.with_baseline:
-        raise NoPlanError(f"{place.branch} has no plan, so there is no baseline to run")
+        raise NoPlanError(
+            f"{place.branch} has no plan, so there is no baseline to run",
+            next_step=plan_back(repo, place.branch, place.tip),
+        )
     known = None if plan is ABSENT else plan
     fallback = None if known is None else plans.plan_commit(repo, known, place.tip)
     source = place.head if request.at is None else objects.resolve(repo, request.at)

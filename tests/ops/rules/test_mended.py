@@ -221,6 +221,18 @@ def test_what_goes_again_or_is_put_back_on_another_line_alone_is_told(lab: Lab) 
     assert {item.rule for item in errors(lab)} == {"R3"}
 
 
+def test_a_plan_that_was_reverted_is_told_at_once_with_what_puts_it_back(lab: Lab) -> None:
+    commit(lab, {PLAN: None})
+    found = errors(lab)
+    (step,) = {item.next_step.partition(";")[0] for item in found}
+    commit(lab, {"train.py": "print(2)\n"})
+    for argv in (("status",), ("compare",), ("conclude", "-m", "x"), ("run", "--with-baseline")):
+        told = gitexp(lab.repo, *argv)
+        assert step in told.out + told.err, (argv, told)
+    carry_out(lab, found)
+    assert step not in gitexp(lab.repo, "status").out
+
+
 def test_a_record_that_was_reverted_is_told_at_once_by_those_who_look(lab: Lab) -> None:
     """Git asks no hook before it reverts."""
     lab.repo.git("revert", "--no-edit", "HEAD")
