@@ -14,9 +14,9 @@ import pytest
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.data import owned, settings
+from gitexp.data import exchange, owned, settings
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
-from tests.build import BuiltRepo
+from tests.build import BuiltRepo, repository
 from tests.ops.sharing import BRANCH, Team, gitexp, make
 
 if TYPE_CHECKING:
@@ -220,10 +220,13 @@ def test_what_a_person_types_is_his_own(placed: BuiltRepo) -> None:
     text = placed.show(".dvc/config")
     other = text.replace("/store", "/other")
     placed.write({".dvc/config": other})
-    refuse(placed)
+    with pytest.raises(ForeignRemoteError, match="/other") as caught:
+        refuse(placed)  # that it differs from HEAD says not who wrote it
+    assert "commit it" in caught.value.next_step
     placed.git("add", ".dvc/config")
-    refuse(placed)
     placed.git("commit", "-qm", "moved")
+    refuse(placed)
+    placed.git("commit", "-q", "--amend", "-m", "moved there")
     refuse(placed)
     came(placed)  # as somebody else's clone would see it
     with pytest.raises(ForeignRemoteError, match="/other"):
@@ -290,20 +293,197 @@ def test_neither_links_nor_what_is_private_may_be_tracked(placed: BuiltRepo, nam
     placed.git("commit", "-q", "-m", "tidy")
     with pytest.raises(UnsafeInputError):
         refuse(placed)
+    if name == "cache":  # a link into nothing, which a cache would fill
+        elsewhere.rmdir()
+        with pytest.raises(UnsafeInputError):
+            refuse(placed)
 
 
-@pytest.mark.parametrize("attributes", ["* ident", "* filter=x"])
-def test_what_git_writes_otherwise_than_it_holds_is_no_change_of_the_users(
-    placed: BuiltRepo, attributes: str
-) -> None:
-    text = placed.show(".dvc/config").replace("/store", "/evil/$Id$")
-    placed.commit({".dvc/config": text}, at=2)
-    placed.commit({".gitattributes": f"{attributes}\n"}, at=3)
-    came(placed)
-    (placed.path / ".dvc/config").unlink()  # Git writes it anew, as the attributes say
-    placed.git("checkout", "-q", "--", ".dvc/config")
-    with pytest.raises(ForeignRemoteError):
+def written_by_git(repo: BuiltRepo) -> None:
+    """Let Git write the settings anew, as the attributes of the moment say."""
+    (repo.path / ".dvc/config").unlink()
+    repo.git("checkout", "-q", "--", ".dvc/config")
+    came(repo)
+
+
+def encoded(repo: BuiltRepo, attributes: str) -> str:
+    """Commit a comment that becomes settings where it is written in another encoding."""
+    text = b'#\0\n[core]\nremote = store\n[remote "store"]\nurl = /evil\n'
+    text += b"\n" * (len(text) % 2)
+    wanted = {".dvc/config": text.decode("utf-16-le").encode(), ".gitattributes": attributes}
+    for path, content in wanted.items():
+        data = content if isinstance(content, bytes) else content.encode()
+        place = repo.path.parent / "blob"
+        place.write_bytes(data)
+        blob = repo.git("hash-object", "-w", "--no-filters", str(place)).strip()
+        repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    repo.git("commit", "-q", "-m", "tidy")
+    (repo.path / ".dvc/config").unlink()
+    repo.git("checkout", "-q", "-f", "HEAD")
+    repo.git("checkout-index", "-f", ".gitattributes")
+    came(repo)
+    return (repo.path / ".dvc/config").read_text()
+
+
+ENCODED: Final = "/.dvc/config working-tree-encoding=UTF-16LE\n"
+
+
+def _converted(repo: BuiltRepo) -> None:
+    assert "/evil" in encoded(repo, ENCODED)
+
+
+def _hidden(repo: BuiltRepo) -> None:
+    rest = "/.gitattributes working-tree-encoding=UTF-16\n"
+    assert "/evil" in encoded(repo, rest + ENCODED)
+    # As a checkout into an empty folder writes it: nothing there says how it is encoded.
+    (repo.path / ".gitattributes").write_bytes((rest + ENCODED).encode("utf-16"))
+    assert "UTF" not in repo.git("check-attr", "-a", "--", ".dvc/config")
+
+
+def _deleted(repo: BuiltRepo) -> None:
+    assert "/evil" in encoded(repo, ENCODED)
+    repo.git("rm", "-q", "-f", ".gitattributes")
+    repo.git("commit", "-q", "-m", "no attributes")
+    came(repo)
+
+
+def _attribute(words: str) -> Callable[[BuiltRepo], None]:
+    def way(repo: BuiltRepo) -> None:
+        text = repo.show(".dvc/config").replace("/store", "/evil/$Id$")
+        repo.commit({".dvc/config": text}, at=2)
+        repo.commit({".gitattributes": f"{words}\n"}, at=3)
+        written_by_git(repo)
+
+    return way
+
+
+def _bit(option: str) -> Callable[[BuiltRepo], None]:
+    def way(repo: BuiltRepo) -> None:
+        text = repo.show(".dvc/config").replace("/store", "/evil")
+        repo.git("update-index", option, ".dvc/config")
+        repo.write({".dvc/config": text})
+        assert repo.status() == []
+
+    return way
+
+
+def _amended(repo: BuiltRepo) -> None:
+    text = repo.show(".dvc/config").replace("/store", "/evil")
+    repo.commit({".dvc/config": text}, at=2)
+    hash_ = repo.hash()
+    repo.git("reset", "-q", "--hard", "main")
+    came(repo)
+    repo.git("reset", "-q", "--hard", hash_)
+    repo.git("commit", "-q", "--amend", "-m", "a better message")
+
+
+def _picked(repo: BuiltRepo) -> None:
+    text = repo.show(".dvc/config").replace("/store", "/evil")
+    repo.commit({".dvc/config": text, "x": "1\n"}, at=2)
+    theirs = repo.hash()
+    repo.git("reset", "-q", "--hard", "main")
+    came(repo)
+    repo.commit({"x": "2\n"}, at=3)
+    repo.git("cherry-pick", theirs, check=False)  # a conflict
+    repo.git("add", "-A")
+    repo.git("commit", "-q", "-m", "theirs")
+
+
+def _long(repo: BuiltRepo) -> None:
+    text = repo.show(".dvc/config") + "#\n" * settings.LIMIT_BYTES + "[cache]\n    dir = /evil\n"
+    repo.commit({".dvc/config": text}, at=2)
+    came(repo)
+
+
+def _submodule(repo: BuiltRepo) -> None:
+    other = repository(repo.path.parent / "other")
+    other.commit({"config": repo.show(".dvc/config"), "config.local": "[core]\n    remote = x\n"})
+    repo.git("rm", "-rq", ".dvc")
+    shutil.rmtree(repo.path / ".dvc", ignore_errors=True)
+    repo.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(other.path),
+             ".dvc")  # fmt: skip
+    repo.git("commit", "-q", "-m", "tidy")
+    came(repo)
+
+
+def _profile(repo: BuiltRepo) -> None:
+    """Change the file that main's own settings name."""
+    repo.switch("main")
+    text = repo.show(".dvc/config") + "    configpath = ../aws.ini\n"
+    repo.commit({".dvc/config": text, "aws.ini": "[profile x]\n"}, at=2)
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    repo.git("switch", "-q", "-C", EVIL)
+    refuse(repo)  # the control: as main has it
+    repo.commit({"aws.ini": "[profile x]\ncredential_process = evil\n"}, at=3)
+    came(repo)
+
+
+def _link_to_store(repo: BuiltRepo) -> None:
+    """Put a link where main's own settings name a folder of the work tree."""
+    repo.switch("main")
+    text = repo.show(".dvc/config").replace("/store", "../deep/store")
+    repo.commit({".dvc/config": text}, at=2)
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    repo.git("switch", "-q", "-C", EVIL)
+    (repo.path / "deep/store").mkdir(parents=True)
+    refuse(repo)  # the control: a folder of the user's own
+    shutil.rmtree(repo.path / "deep")
+    (repo.path.parent / "evil/store").mkdir(parents=True)
+    (repo.path / "deep").symlink_to("../evil")
+    repo.git("add", "-A")
+    repo.git("commit", "-q", "-m", "tidy")
+
+
+WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
+    "another encoding": _converted,
+    "attributes that are encoded themselves": _hidden,
+    "attributes that are deleted since": _deleted,
+    "ident": _attribute("* ident"),
+    "filter": _attribute("* filter=x"),
+    "eol": _attribute("* text eol=crlf"),
+    "skip-worktree": _bit("--skip-worktree"),
+    "assume-unchanged": _bit("--assume-unchanged"),
+    "an amended commit": _amended,
+    "a picked commit": _picked,
+    "more than is read": _long,
+    "a submodule": _submodule,
+    "a file that main's settings name": _profile,
+    "a link on the way that main's settings name": _link_to_store,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_way_makes_a_strangers_settings_the_users_own(placed: BuiltRepo, way: str) -> None:
+    refuse(placed)  # the control
+    WAYS[way](placed)
+    with pytest.raises((ForeignRemoteError, UnsafeInputError)):
         refuse(placed)
+
+
+def test_what_is_written_in_another_encoding_goes_there_only_by_trust(placed: BuiltRepo) -> None:
+    _hidden(placed)
+    environ = {"HOME": str(placed.path.parent)}
+    with pytest.raises(ForeignRemoteError, match="url = /evil"):
+        exchange.remote_of(placed.path, environ)
+    remote = exchange.remote_of(placed.path, environ, trust=True)
+    assert remote is not None
+    assert str(remote.folder) == "/evil"
+    (placed.path / ".dvc/config.local").write_text("['remote \"store\"']\n    url = /mine\n")
+    remote = exchange.remote_of(placed.path, environ)  # one's own goes before it
+    assert remote is not None
+    assert str(remote.folder) == "/mine"
+
+
+def test_a_submodules_own_main_vouches_for_nothing(placed: BuiltRepo) -> None:
+    outer = repository(placed.path.parent / "outer")
+    outer.git("-c", "protocol.file.allow=always", "submodule", "--quiet", "add", "-b", "main",
+              str(placed.path), "project")  # fmt: skip
+    inner = BuiltRepo(outer.path / "project")
+    with pytest.raises(ForeignRemoteError):
+        refuse(inner)
+    text = inner.show(".dvc/config")
+    (inner.path / ".dvc/config.local").write_text(text)
+    refuse(inner)  # the control
 
 
 # --- DVC itself -----------------------------------------------------------------------------------

@@ -111,7 +111,7 @@ def dvc(lab: Lab, folder: str = "", **remote: str) -> None:
     """Make a folder DVC's, with a default remote."""
     lines = [f"    {key} = {value}\n" for key, value in remote.items()]
     text = "[core]\n    remote = r\n['remote \"r\"']\n" + "".join(lines) if remote else ""
-    lab.repo.write({f"{folder}.dvc/config": text})
+    lab.repo.commit({f"{folder}.dvc/config": text}, at=4)
 
 
 def test_data_are_looked_for_on_a_remote_that_is_a_folder(lab: Lab, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gitexp.data import exchange
 from gitexp.data.cache import open_cache, put_dir
 from gitexp.errors import (
     DamagedDataError,
+    ForeignRemoteError,
     GitFailedError,
     PreconditionError,
     UnknownExperimentError,
@@ -127,12 +128,14 @@ def test_by_products_of_others_are_no_hindrance(team: Team) -> None:
     assert team.origin.git("rev-list", "--merges", "gitexp/data") == ""
 
 
-def test_a_data_remote_that_is_in_no_commit_is_sent_to_and_warned_of(team: Team) -> None:
+def test_a_data_remote_that_is_in_no_commit_is_asked_about_and_warned_of(team: Team) -> None:
     file = team.a.path / ".dvc" / "config"
     (team.a.path / ".dvc" / "config.local").unlink()
     team.a.commit({".dvc/config": ""}, at=9)
     file.write_text(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {team.store}\n")
-    (warning,) = push(team.a.workspace).warnings
+    with pytest.raises(ForeignRemoteError, match="store"):
+        push(team.a.workspace)
+    (warning,) = push(team.a.workspace, trust=True).warnings
     assert "the DVC remote store stands in .dvc/config of this work tree" in warning
     assert team.objects() == {out_of(team.a)}
     team.a.git("commit", "--quiet", "-m", "the remote", "--", ".dvc/config")
@@ -269,6 +272,7 @@ def test_dvc_sends_data_of_commits_from_before_the_remote_was_set(team: Team) ->
     local.unlink()
     named = f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n"
     bare.write_text(f"[core]\n    remote = store\n{named}")
+    team.a.git("commit", "--quiet", "--all", "-m", "the remote")
     report = push(team.a.workspace)
     assert (report.data.by, out_of(team.a) in team.objects()) == ("dvc", True)
 
