@@ -368,7 +368,8 @@ def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
             config, _ = plans.config_of(repo, plan.baseline.commit, start)
             held = seeding.read(repo, plan.baseline.commit, config).fast()
             if held is not None:
-                step = seeding.step({seeding.BASELINE: held}, plan)
+                shared = seeding.read(repo, start, config).fast() is not None
+                step = seeding.step({seeding.BASELINE: replace(held, shared=shared)}, plan)
                 said.append(f"the baseline's repeats will all be the same: {held.why}; {step}")
     return said
 

@@ -259,3 +259,10 @@ def test_a_recorded_resource_can_be_guarded(project: BuiltRepo) -> None:
     done = gitexp(project, "new", "idea", *PLAN, "--guard", "wall_s<=+10%")
     assert done.code == 0, done.err
     assert "wall_s <= +10 %" in done.out
+
+
+def test_a_fixed_seed_that_the_branch_will_have_too_is_mended_on_both(repo: BuiltRepo) -> None:
+    lab = Lab(repo)
+    lab.init(files={"train.py": "import random\nrandom.seed(42)\nprint(random.random())\n"})
+    said = gitexp(repo, "new", "idea", *PLAN)
+    assert "the same on the branch: git merge main; then gitexp amend-plan" in said.out + said.err
