@@ -7,14 +7,17 @@ up the seed does, and whatever might draw on chance without one does. Nothing is
 from __future__ import annotations
 
 import ast
+import posixpath
 import re
 import shlex
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from gitexp.data import graph
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.formats import params
+from gitexp.formats.dvcpipeline import load_pipeline
 from gitexp.formats.jsontext import json_loads
 from gitexp.git import objects
 from gitexp.model.config import ParamKey
@@ -152,7 +155,7 @@ class Code:
         """Return what a repeat's seed can change of a project, where that is worth a word."""
         has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
         takes = self.takes()
-        held = self._proven() if takes or has_rule else None
+        held = self._skipped or (self._proven() if takes or has_rule else None)
         if held is not None:
             return f"{held.why}; {held.how}"
         if has_rule:
@@ -166,10 +169,11 @@ class Code:
 
     def remedy(self) -> IdleSeedError:
         """Return what is wrong and what to change, for people."""
-        places = self.fixed()
+        skipped = self._skipped
+        places = self.fixed() if skipped is None else ()
         return IdleSeedError(
             "the seed does not act: repeats with different seeds report the same numbers",
-            found=places[0].line if places else "",
+            found=skipped.why if skipped is not None else places[0].line if places else "",
             where=places[0].where if places else "",
             expected="another seed in each repeat, on both sides: change the baseline, too, and "
             "begin a new plan there; --keep-going runs all repeats as they are",
@@ -183,6 +187,8 @@ class Code:
             return f'gitexp init --seed-arg "{option} {{seed}}"'
         if key:
             return f"gitexp init --seed-param {shlex.quote(str(key))}"
+        if not places and self._skipped is not None:
+            return self._skipped.how
         source = f"the parameter {rule.params[0]}" if rule.params else ""
         if rule.arg is not None:
             source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
@@ -214,6 +220,8 @@ class Code:
         other : Code
             The other side: a seed that divides the data alike on both is a condition of both.
         """
+        if self._skipped is not None and self._skipped.where:  # without chance, none has to list it
+            return self._skipped
         reached = self._reached
         try:
             scripts, theirs = self._executed, other._executed
@@ -255,8 +263,48 @@ class Code:
 
     def fast(self) -> Held | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
+        if self._skipped is not None and self._skipped.where:
+            return self._skipped
         found = self._proven()
         return None if found is None or self.takes() else replace(found, shared=False)
+
+    @cached_property
+    def _skipped(self) -> Held | None:
+        """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
+        rule = self.config.seed
+        path = posixpath.join(self.config.project, self.config.pipeline or "")
+        text = dict(self.texts).get(path)
+        if not (rule.params and self.config.pipeline) or text is None:
+            return None
+        folder = posixpath.dirname(self.config.pipeline)
+        try:
+            stages = load_pipeline(text.encode(), path, folder, resolved=True).stages
+        except GitexpError:  # foreach, matrix
+            return None
+        named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
+        listed = any(graph.declares(stage, key) for stage in stages for key in rule.params)
+        if named or listed or any("${" in k for s in stages for e in s.params for k in e.keys):
+            return None
+        key = rule.params[0]
+        reading = [stage for stage in stages if self._reads(stage.commands, key)]
+        file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".") if stages else ""
+        entry = key.key if file == "params.yaml" else f"{file}: [{key.key}]"
+        names = ", ".join(stage.name for stage in reading)
+        return Held(
+            f"no stage of {path} lists {key} under params:, so DVC skips them after the first seed",
+            f"in {path}, add {entry} to params: of {names or 'each stage that reads it'}, "
+            "and commit",
+            path if names else "",
+        )
+
+    def _reads(self, commands: Sequence[str], key: ParamKey) -> bool:
+        """Whether what some commands execute reads a parameter, as far as its text shows."""
+        config = replace(self.config, pipeline=None, command="\n".join(commands))
+        stage: Code = replace(self, config=config)
+        try:
+            return stage._executed.hands_on(key.file.rpartition("/")[2], key.key.split("."))
+        except RecursionError:  # nobody's own code
+            return False
 
     def _proven(self) -> Held | None:
         """Return what `held` says of this text alone, where all that draws has a number there.

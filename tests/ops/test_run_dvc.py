@@ -250,3 +250,31 @@ def test_data_that_lie_here_in_another_version_are_not_told_to_be_pulled(tmp_pat
     repo.git(*shlex.split(commit)[1:], "-m", "mine")
     assert (repo.path / "raw.csv").read_text() == "mine\n"
     assert states(run(repo.workspace, RunRequest(repeats=1))) == [RepeatState.FINISHED]
+
+
+@pytest.mark.slow
+def test_a_seed_that_no_stage_lists_is_told_and_acts_once_it_is_listed(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    get = "random.seed(json.load(open('params.yaml'))['base']['random_state'])\n"
+    get = f"import json, random\n{get}open('data.txt', 'w').write(str(random.random()))\n"
+    train = "open('m.json', 'w').write('{\"acc\": ' + open('data.txt').read() + '}')\n"
+    stages = (
+        "stages:\n  get:\n    cmd: python get.py\n    deps: [get.py]\n    outs: [data.txt]\n"
+        "  train:\n    cmd: python train.py\n    deps: [train.py, data.txt]\n"
+        "    metrics:\n    - m.json: {cache: false}\n"
+    )
+    files = {"get.py": get, "train.py": train, "params.yaml": '{"base": {"random_state": 1}}\n'}
+    repo.commit({**files, "dvc.yaml": stages})
+    noted = init(repo.workspace).notes
+    step = "in dvc.yaml, add base.random_state to params: of get, and commit"
+    assert any(note.endswith(step) for note in noted)
+    report = run(repo.workspace, RunRequest(repeats=6))
+    assert report.stopped is not None
+    assert report.stopped.next_step == step
+    assert "no stage of dvc.yaml lists base.random_state" in (report.stopped.found or "")
+    listed = stages.replace("    outs:", "    params: [base.random_state]\n    outs:")
+    repo.commit({"dvc.yaml": listed})
+    report = run(repo.workspace, RunRequest(repeats=3))
+    assert report.stopped is None
+    assert len({sample.value for sample in report.recorded[0].samples}) == 3

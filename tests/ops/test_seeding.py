@@ -754,3 +754,38 @@ def test_a_number_on_the_command_line_is_a_seed_that_stands_fixed(said: str) -> 
     held = found.held(code("print(1)\n"))
     assert held is not None
     assert "go.sh holds its seed fast" in held.why
+
+
+READS = "import yaml\np = yaml.safe_load(open('params.yaml'))\nF(random_state=p['train']['seed'])\n"
+STAGES = (
+    "stages:\n  a:\n    cmd: python prep.py\n  b:\n    cmd: python train.py{}\n    params: [{}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("dvc_yaml", "reads", "said"),
+    [
+        (STAGES.format("", "train.lr"), READS, "in dvc.yaml, add train.seed to params: of b, and"),
+        (STAGES.format("", "m.json: [x]"), READS, "add train.seed to params: of b, and commit"),
+        (STAGES.format(" ${train.lr}", "train.lr"), READS, "params: of b, and commit"),
+        (STAGES.format("", "x") + "    wdir: src\n", READS, "add ../params.yaml: [train.seed] to"),
+        (STAGES.format("", "train.lr"), "print(1)\n", "params: of each stage that reads it"),
+        (STAGES.format("", "train.seed"), READS, ""),
+        (STAGES.format("", "train"), READS, ""),
+        (STAGES.format("", "params.yaml: "), READS, ""),
+        (STAGES.format("", "x") + "    deps: [params.yaml]\n", READS, ""),
+        (STAGES.format(" --seed ${train.seed}", "x"), READS, ""),
+        (STAGES.format("", '"${key}"'), READS, ""),
+    ],
+)
+def test_a_seed_that_no_stage_lists_is_told_with_the_stages_that_read_it(
+    dvc_yaml: str, reads: str, said: str
+) -> None:
+    found = code(reads, PARAM, params__yaml=YAML, prep__py="print(1)\n", dvc__yaml=dvc_yaml)
+    found = replace(found, config=replace(found.config, command=None, pipeline="dvc.yaml"))
+    of_stage = bool(said) and reads is READS
+    assert (said in found.advice()) if said else (found.advice() == "")
+    assert ("no stage of dvc.yaml lists train.seed" in found.remedy().found) == bool(said)
+    assert (found.remedy().next_step or "").startswith("in dvc.yaml, add ") == bool(said)
+    assert (found.held(code("print(1)\n")) is not None) == of_stage
+    assert (found.fast() is not None) == of_stage
