@@ -320,6 +320,37 @@ def test_uncommitted_changes_are_named_and_nothing_is_run(experiment: BuiltRepo)
     assert experiment.path.joinpath("params.yaml").read_text() == "lr: 9\nseed: 1\n"
 
 
+def test_a_changed_file_that_runs_make_is_told_to_be_restored(experiment: BuiltRepo) -> None:
+    held = experiment.path.joinpath("metrics.json").read_text()
+    experiment.write({"metrics.json": "{}"})
+    experiment.git("add", "metrics.json")
+    with pytest.raises(DirtyTreeError) as caught:
+        run(experiment.workspace)
+    step, _, why = caught.value.next_step.partition(",")
+    assert "commit -a" not in why
+    experiment.git(*step.split()[1:])
+    assert experiment.status() == []
+    assert experiment.path.joinpath("metrics.json").read_text() == held
+    experiment.write({"metrics.json": "{}", "params.yaml": "lr: 9\nseed: 1\n"})
+    with pytest.raises(DirtyTreeError) as caught:
+        run(experiment.workspace)
+    assert "metrics.json" in caught.value.next_step
+    assert "; then git commit -a" in caught.value.next_step
+
+
+def test_numbers_of_before_the_first_run_give_way_and_are_kept(tmp_path: Path) -> None:
+    """Left in the work tree, they would be committed over the snapshot's."""
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    repo.write({"metrics.json": '{"acc": 0.1}'})
+    report = run(repo.workspace)
+    assert report.not_updated == ()
+    assert repo.status() == []
+    assert repo.path.joinpath("metrics.json").read_text() == '{"acc": 0.507}'
+    (said,) = (text for text in report.warnings if text.startswith("metrics.json was in no commit"))
+    assert (tmp_path / said.rpartition(" former ")[2]).read_text() == '{"acc": 0.1}'
+    assert states(run(repo.workspace, RunRequest(seeds=(70,)))) == [RepeatState.FINISHED]
+
+
 def test_an_edit_made_while_a_run_goes_on_survives(experiment: BuiltRepo) -> None:
     def tell(event: ProgressEvent) -> None:
         if event.kind is ProgressKind.FINISHED:

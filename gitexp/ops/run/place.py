@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -10,15 +11,18 @@ from gitexp.errors import (
     BareRepositoryError,
     DetachedHeadError,
     DirtyTreeError,
+    GitexpError,
     UnbornBranchError,
     UnknownRevisionError,
     UsageError,
 )
-from gitexp.git import refs, repository, status
+from gitexp.git import objects, refs, repository, status
 from gitexp.git.refs import ABSENT
-from gitexp.store import layout
+from gitexp.ops.run.jobs import lies_in
+from gitexp.store import layout, plans
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from gitexp.git.repository import Repo
@@ -80,8 +84,30 @@ def check_clean(place: Place, *, dry: bool = False) -> None:
     """
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
+        made = _made(place, dirty)
+        mend = f"git restore -SW {shlex.join(made)}, as a run makes and commits it" if made else ""
+        if made and len(made) < len(dirty):
+            mend += f"; then {DirtyTreeError.hint}"
         raise DirtyTreeError(
             "there are uncommitted changes, and a run executes a commit",
             found=", ".join(dirty[:_SHOWN]) + (" ..." if len(dirty) > _SHOWN else ""),
             where=str(place.top),
+            next_step=mend,
         )
+
+
+def _made(place: Place, dirty: Sequence[str]) -> list[str]:
+    """Return the changed paths that runs make and HEAD holds.
+
+    Committed by hand they would be numbers of another state over those of the branch's snapshot.
+    """
+    try:
+        config, _ = plans.config_of(place.repo, place.head)
+    except GitexpError:
+        return []
+    made = [posixpath.join(config.project, out) for out in (*config.metrics, *config.outputs)]
+    return [
+        path
+        for path in dirty
+        if lies_in(path, made) and objects.entry_at(place.repo, place.head, path) is not ABSENT
+    ]

@@ -24,8 +24,8 @@ from gitexp.model.job import FILES, FileHash
 from gitexp.model.run import RepeatState
 from gitexp.model.summary import summarise
 from gitexp.ops import private
+from gitexp.ops.run import former, snapshot
 from gitexp.ops.run import record as records
-from gitexp.ops.run import snapshot
 from gitexp.ops.run.jobs import lies_in
 from gitexp.ops.run.keeping import keep, share
 from gitexp.report.escape import visible
@@ -168,10 +168,14 @@ def publish(
             expected="the branch to record on; the finished repeats are kept",
             next_step=sides[0].state.resumption(there=False),
         ) from error
-    left = [f"{path}: edited in the work tree" for path in published.not_updated]
-    for ended, _ in built:
-        if ended.state.side == decided.side:
-            left += [*_refresh(workspace, branch, ended), *_held_by_nobody(ended)]
+    own = [ended for ended, _ in built if ended.state.side == decided.side]
+    in_git = [posixpath.join(each.config.project, out) for each in own for out in each.first.keep]
+    aside = former.put_aside(repo, branch, published, in_git, sides[0].state.draft.id)
+    left = [
+        f"{path}: edited in the work tree" for path in published.not_updated if path not in aside
+    ]
+    for ended in own:
+        left += [*_refresh(workspace, branch, ended), *_held_by_nobody(ended)]
     done = tuple(
         (
             ended.state,
@@ -181,7 +185,9 @@ def publish(
         )
         for ended, made in built
     )
-    return PublishedCall(published.commit, done, decided.said, tuple(left), published.cleared)
+    return PublishedCall(
+        published.commit, done, decided.said, tuple(left), (*published.cleared, *aside.values())
+    )
 
 
 def record_of(ended: Ended, now: datetime) -> Record:
