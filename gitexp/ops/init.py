@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from gitexp.errors import (
     ConfirmationError,
     DetachedHeadError,
     DvcFailedError,
+    GitexpError,
     UnbornBranchError,
     UnsafeInputError,
     UsageError,
@@ -86,6 +88,8 @@ def init(
     if workspace.top is None:
         raise BareRepositoryError("a project needs a work tree", where=str(workspace.git_dir))
     report = _init(workspace, workspace.top, request, now)
+    if _has_plan(workspace):
+        report = replace(report, next_step="gitexp status")
     if not request.merge_driver:
         return report
     if request.dry_run:
@@ -380,6 +384,17 @@ def _check(request: InitRequest, top: Path) -> None:
             next_step="the same with --python .venv/bin/python, or without: then that of the "
             "active environment is used",
         )
+
+
+def _has_plan(workspace: Workspace) -> bool:
+    """Return whether an experiment goes on with the settings."""
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    if head.branch is None or head.commit is ABSENT:
+        return False
+    with contextlib.suppress(GitexpError):  # who reads plans says what is wrong with one
+        return plans.plan_of_branch(repo, head.branch, head.commit) is not ABSENT
+    return True
 
 
 def _existing(repo: Repo, top: Path, draft: _Draft, request: InitRequest) -> InitReport:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.build import DVC_FILES, repository
-from tests.cli.shell import environment, gitexp
+from tests.cli.shell import PLAN, environment, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +43,13 @@ def test_a_second_call_changes_nothing(project: BuiltRepo) -> None:
     assert done.out.startswith("this is a gitexp project already; nothing was changed")
     assert "not committed" not in done.out
     assert (project.refs(), project.status()) == (before, [])
+
+
+def test_on_the_branch_of_an_experiment_no_other_is_begun_next(project: BuiltRepo) -> None:
+    assert gitexp(project, "new", "idea", *PLAN).code == 0
+    for options in ((), ("--command", "python train.py")):
+        done = gitexp(project, "init", *options)
+        assert done.out.endswith("next: gitexp status\n"), done
 
 
 def test_no_commit_prints_the_command_and_a_second_call_says_it_again(dvc_repo: BuiltRepo) -> None:
