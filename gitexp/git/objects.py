@@ -49,6 +49,7 @@ DEFAULT_LIMIT: Final = 1 << 20  # bytes; what a YAML or JSON file of ours may ha
 _TREES_KEPT: Final = 1 << 15  # of an open repository; an id names its content for ever
 _ENTRIES_KEPT: Final = 1 << 18  # of all of them, as long as they are of a size
 _COMMIT, _TREE, _BLOB = 1, 2, 3  # libgit2's numbers of the kinds
+_KINDS: Final = ("", "commit", "tree", "blob", "tag")
 _T = TypeVar("_T")
 _HASH = re.compile(r"[0-9a-f]{40}\Z")
 _Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
@@ -314,8 +315,8 @@ def compared(
                 known = {}
                 if was[0] == MODE_TREE:
                     with contextlib.suppress(RefusedTreeError):
-                        known = load_tree(repo, was[1]).entries
-                pending.append((known, load_tree(repo, id_).entries))
+                        known = _below(repo, was[1]).entries
+                pending.append((known, _below(repo, id_).entries))
     return load(repo, before.id, pygit2.Tree), load(repo, after.id, pygit2.Tree)
 
 
@@ -326,15 +327,35 @@ def load(repo: Repo, id_: str, kind: type[_Object]) -> _Object:
     """
     found = _got(repo, id_, repo.git.__getitem__)
     if not isinstance(found, kind):
-        raise _another(id_, type(found).__name__.lower(), kind.__name__.lower())
+        names = type(found).__name__.lower(), kind.__name__.lower()
+        raise _another(id_, *names, DamagedDataError)
     return found
 
 
 def load_tree(repo: Repo, id_: str) -> Tree:
     """Return the tree of a commit or a tree; `RefusedTreeError` if Git itself would refuse it."""
+    return _kept(repo, id_, top=True)
+
+
+def look_at(repo: Repo, commit: CommitHash, paths: Iterable[str]) -> None:
+    """Raise why a commit, or one of these folders in it, cannot be looked at, if that is so.
+
+    What asks for one file takes a folder that Git refuses for none at all; a ref may lead anywhere.
+    """
+    kind, _ = _got(repo, commit, repo.git.odb.read_header)
+    if kind != _COMMIT:
+        raise _another(commit, _KINDS[kind], "commit")
+    for path in ("", *paths):
+        _walked(repo, commit, path)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _kept(repo: Repo, id_: str, *, top: bool = False) -> Tree:
     tree = repo.trees.get(id_)
     if tree is None:
-        tree = _read_tree(repo, id_)
+        tree = _read_tree(repo, id_, top=top)
         kept = len(repo.trees)
         if kept >= _TREES_KEPT or kept * len(tree.entries) > _ENTRIES_KEPT:
             repo.trees.clear()
@@ -342,18 +363,22 @@ def load_tree(repo: Repo, id_: str) -> Tree:
     return tree
 
 
-# --- inside -------------------------------------------------------------------------------------
+def _below(repo: Repo, id_: str) -> Tree:
+    tree = _kept(repo, id_)
+    if tree.id != id_:  # kept by the name of a commit
+        raise _another(id_, "commit", "tree")
+    return tree
 
 
-def _read_tree(repo: Repo, id_: str) -> Tree:
+def _read_tree(repo: Repo, id_: str, *, top: bool = False) -> Tree:
     # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
     if id_ == EMPTY_TREE:  # known to Git, though no object may hold it
         return fsck.read(TreeId(id_), b"")
     kind, data = _got(repo, id_, repo.git.odb.read)
-    if kind == _COMMIT:
-        return load_tree(repo, data[len("tree ") :][: len(id_)].decode("latin-1"))
+    if kind == _COMMIT and top:
+        return _below(repo, data[len("tree ") :][: len(id_)].decode("latin-1"))
     if kind != _TREE:
-        raise _another(id_, "blob" if kind == _BLOB else "tag", "tree")
+        raise _another(id_, _KINDS[kind], "tree")
     return fsck.read(TreeId(id_), data)
 
 
@@ -394,12 +419,16 @@ def _unreadable(error: Exception, where: str) -> GitexpError:
     )
 
 
-def _another(id_: str, found: str, expected: str) -> DamagedDataError:
-    return DamagedDataError(
+def _another(
+    id_: str, found: str, expected: str, error: type[GitexpError] = RefusedTreeError
+) -> GitexpError:
+    # Its name is the hash of what it is: whatever leads to it was made so, and is no damage here.
+    return error(
         "an object of the repository is not what it should be",
-        found=found,
+        found=f"a {found}",
         where=id_,
-        expected=expected,
+        expected=f"a {expected}",
+        next_step="ask whoever made what leads to it, or delete the branch or tag",
     )
 
 
@@ -435,14 +464,18 @@ def _when(seconds: int, offset_minutes: int) -> datetime:
 def _at(repo: Repo, id_: str, path: str) -> Tree | Absent:
     # A folder that Git refuses leads nowhere: none of its readers would agree on what is there.
     try:
-        tree = load_tree(repo, id_)
-        for name in _parts(path):
-            mode, below = tree.entries.get(name, (0, ""))
-            if mode != MODE_TREE:
-                return ABSENT
-            tree = load_tree(repo, below)
+        return _walked(repo, id_, path)
     except RefusedTreeError:
         return ABSENT
+
+
+def _walked(repo: Repo, id_: str, path: str) -> Tree | Absent:
+    tree = load_tree(repo, id_)
+    for name in _parts(path):
+        mode, below = tree.entries.get(name, (0, ""))
+        if mode != MODE_TREE:
+            return ABSENT
+        tree = _below(repo, below)
     return tree
 
 

@@ -33,8 +33,8 @@ def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHa
         # No reflog and no stash: what only these hold is gone for everybody else.
         out = command.run(
             repo.workspace,
-            ["rev-list", *here[start : start + _BATCH], "--not", *(["HEAD"] if head else []),
-             "--branches", "--tags", "--remotes", "--"],
+            ["rev-list", "--ignore-missing", *here[start : start + _BATCH], "--not",
+             *(["HEAD"] if head else []), "--branches", "--tags", "--remotes", "--"],
         )  # fmt: skip
         lone.update(out.decode("ascii").split())
     gone = frozenset(commit for commit in here if commit in lone)

@@ -41,6 +41,7 @@ _ARCHIVED: Final = "refs/tags/exp-archive"
 _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
 _MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
+_TAG: Final = 4  # libgit2's number of the kind
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 Target = str | Absent  # a commit, or an annotated tag
@@ -121,8 +122,8 @@ def branches(repo: Repo, prefix: str = "") -> tuple[tuple[str, CommitHash], ...]
     found.sort(key=lambda each: (each[0].startswith(_REMOTES), not each[0].startswith(_ORIGIN)))
     if not plain or not plain[-1][0].startswith("refs/tags/"):  # they come sorted
         return tuple(found)
-    peeled = "%(refname)%00%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
-    return (*found, *_for_each_ref(repo, peeled, _ARCHIVED))
+    tags = (each for each in plain if each[0].startswith("refs/tags/"))
+    return (*found, *((ref, _peeled(repo, id_)) for ref, id_ in tags))
 
 
 def made_here(repo: Repo, tag: str) -> bool:
@@ -262,6 +263,14 @@ def _for_each_ref(repo: Repo, shape: str, *patterns: str) -> tuple[tuple[str, Co
         ref, _, hash_ = line.partition("\0")
         found.append((ref, CommitHash(hash_)))
     return tuple(found)
+
+
+def _peeled(repo: Repo, id_: CommitHash) -> CommitHash:
+    """Return what a tag leads to, whatever it is; git stops at the first that leads nowhere."""
+    with contextlib.suppress(KeyError, pygit2.GitError, ValueError):
+        if repo.git.odb.read_header(id_)[0] == _TAG:
+            return CommitHash(str(repo.git[id_].peel(None).id))
+    return id_
 
 
 def _is_packed(repo: Repo, ref: str) -> bool:

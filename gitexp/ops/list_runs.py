@@ -283,8 +283,9 @@ def _chosen(
 
 
 def _gone(repo: Repo, tip: Tip, name: str) -> str:
-    stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) is not ABSENT
-    return "removed" if stone else "archived"
+    # Of one that cannot be looked at there is no name.
+    stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) if name else ABSENT
+    return "archived" if stone is ABSENT else "removed"
 
 
 def _merged(item: MergedLine) -> ExperimentSummary:

@@ -267,12 +267,12 @@ def _own(repo: Repo, index: Index, name: str) -> Named | None:
     for branch in (name, f"{prefix}{name}"):
         commit = refs.read_ref(repo, refs.local(branch))
         if commit is not ABSENT:
-            return Named(name, commit, branch)
+            return Named(name, _looked(repo, branch, commit), branch)
     bare = name.removeprefix(prefix)
     tag = next((tip for tip in tips(repo) if tip.ref == layout.archive_tag(bare)), None)
     merged_here = None if tag and tag.own else _merged(repo, index, name, bare, prefix)
     if tag is not None and (tag.own or merged_here is not None):
-        return _archived(repo, name, bare, tag.commit)
+        return _archived(repo, name, bare, _looked(repo, tag.name, tag.commit))
     return merged_here
 
 
@@ -284,11 +284,21 @@ def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
     for ref, commit in every:
         short = refnames.followed(ref)
         if short and (short in wanted or ref == f"refs/remotes/{name}"):
-            return Named(name, commit, short)
+            return Named(name, _looked(repo, ref.split("/", 2)[2], commit), short)
     for ref, commit in every:
         if ref == layout.archive_tag(bare):
-            return _archived(repo, name, bare, commit)
+            return _archived(repo, name, bare, _looked(repo, ref.split("/", 2)[2], commit))
     return _merged(repo, index, name, bare)
+
+
+def _looked(repo: Repo, where: str, commit: CommitHash) -> CommitHash:
+    """Return what a branch or a tag leads to, where its records can be looked at."""
+    try:
+        objects.look_at(repo, commit, layout.FOLDERS)
+    except GitexpError as error:
+        error.where = f"{where}: {error.where}"
+        raise
+    return commit
 
 
 def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
@@ -352,4 +362,4 @@ def _revision(repo: Repo, name: str) -> Named:
         ) from error
     head = refs.head(repo)
     branch = head.branch if head.branch is not None and head.commit == commit else ""
-    return Named(name, commit, branch)
+    return Named(name, _looked(repo, name, commit), branch)

@@ -165,7 +165,11 @@ def listings(
         )
     fresh: dict[str, bytes] = {}
     for tree in asked - known.keys():
-        known[tree] = listing(repo, tree)
+        try:
+            known[tree] = listing(repo, tree)
+        except GitexpError:
+            known[tree] = {}
+            continue
         fresh[tree] = " ".join(word for pair in known[tree].items() for word in pair).encode()
     if fresh:
         index.put(Kind.LISTING, fresh)

@@ -26,6 +26,7 @@ from gitexp.git.objects import (
     changed_names,
     commit_info,
     exists,
+    look_at,
     read_blob,
     tree_id,
 )
@@ -35,7 +36,7 @@ from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.halves import beside, can_fork
 from gitexp.store.index import Index, Kind
-from gitexp.store.layout import CONCLUSIONS, CONFIG, FOLDER, conclusion_path
+from gitexp.store.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting
 from gitexp.store.summaries import run_line, run_lines
@@ -233,6 +234,7 @@ def _work_out(
         }
 
     try:
+        look_at(repo, tip.commit, FOLDERS)
         plan = (
             plan_named(repo, tip.name.partition("/")[2], tip.commit)
             if tip.archived

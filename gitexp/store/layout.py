@@ -24,6 +24,7 @@ TOMBSTONES: Final = ".gitexp/tombstones"
 RUNS: Final = ".gitexp/runs"
 ENVIRONMENTS: Final = ".gitexp/environments"
 WITNESSES: Final = ".gitexp/witness"
+FOLDERS: Final = (PLANS, CONCLUSIONS, TOMBSTONES, RUNS)  # by which an experiment is known
 TMP: Final = ".gitexp/tmp"
 ATTRIBUTES: Final = ".gitexp/.gitattributes"
 

@@ -20,7 +20,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import ExperimentLine, decoded, encode, line_of_plan, newest_of
 from gitexp.store.index import Kind
-from gitexp.store.layout import CONCLUSIONS, PLANS, RUNS, conclusion_path
+from gitexp.store.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
 from gitexp.store.plans import plan_named
 from gitexp.store.summaries import run_lines
 from gitexp.store.tips import is_experiments, places
@@ -78,6 +78,10 @@ def merged_lines(
     for number, (where, commit) in enumerate(places(repo, every)):
         stacked = is_experiments(where, prefix)
         if number and stacked:
+            continue
+        try:
+            objects.look_at(repo, commit, FOLDERS)
+        except GitexpError:  # its own line says why
             continue
         own = not number or where in local
         blobs = _plans(repo, commit, taken if own and not stacked else taken | claimed.keys())

@@ -98,8 +98,9 @@ def settings(data: bytes, where: str) -> ProjectConfig:
 def settled_on(repo: Repo) -> str:
     """Return a branch, here or of a remote, that holds settings; "" where none does."""
     for ref, tip in refs.branches(repo)[:_MOST_TIPS]:
-        if not ref.startswith("refs/tags/") and blob_id(repo, tip, CONFIG) is not ABSENT:
-            return ref.split("/", 2)[2]
+        with contextlib.suppress(GitexpError):
+            if not ref.startswith("refs/tags/") and blob_id(repo, tip, CONFIG) is not ABSENT:
+                return ref.split("/", 2)[2]
     return ""
 
 

@@ -35,7 +35,7 @@ from tests.hostile.test_reading import attacked, paths
 from tests.hostile.test_trees import Odd, ordered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from tests.build import BuiltRepo
@@ -105,7 +105,9 @@ def answers(repo: BuiltRepo, capsys: pytest.CaptureFixture[str]) -> dict[str, ob
         found[" ".join(argv)] = code, said.out, said.err
     for argv in (("list",), ("list", "--runs")):
         code = dispatch(["-C", str(repo.path), *argv, "--json"])
-        listed = json.loads(capsys.readouterr().out)
+        said = capsys.readouterr()
+        assert code == 0, said.out
+        listed = json.loads(said.out)
         kind = "runs" if "--runs" in argv else "experiments"
         mine = [item for item in listed[kind] if not STRANGER.search(json.dumps(item))]
         found[kind] = code, mine
@@ -159,6 +161,107 @@ def test_commits_that_cannot_be_read_are_named_and_stop_nobody(
     assert "hub/exp/no-e-mail" in capsys.readouterr().out
     for argv in (("show", "hub/exp/no-e-mail"), ("check", "hub/exp/no-e-mail")):
         assert 0 < dispatch(["-C", str(attacked.path), *argv]) <= 6
+
+
+# --- what a ref leads to -------------------------------------------------------------------------
+
+PLACES: Final = (
+    "", "/experiments", "/conclusions", "/runs", "/environments", "/runs/RR", "/config.yaml",
+)  # fmt: skip
+
+
+def odd_tips(odd: Odd) -> dict[str, str]:
+    """Return what no branch should point to, by name: no commits, and commits without a tree."""
+    blob, gone = odd.write("blob", b"x"), "1" * 40
+    main = odd.git("rev-parse", "main").decode().strip()
+    tree = odd.git("rev-parse", "main^{tree}").decode().strip()
+
+    run = odd.git("ls-tree", "--name-only", f"exp/a:{layout.RUNS}").decode().split()[0]
+
+    def tag(kind: str, of: str) -> str:
+        head = f"object {of}\ntype {kind}\ntag x\ntagger M <m@x> 1 +0\n\n"
+        return odd.write("tag", head.encode())
+
+    def commit(root: str) -> str:
+        return odd.write("commit", f"tree {root}\nparent {main}\n".encode() + COMMITS["sound"])
+
+    def lying(path: str, id_: str) -> str:
+        """Return the tree of exp/a, in which a folder's mode stands on something else."""
+        inner = id_
+        names = f".gitexp{path}".replace("RR", run).split("/")
+        for depth in reversed(range(len(names))):
+            held = odd.entries(":".join(("exp/a", "/".join(names[:depth]))))
+            name = names[depth].encode()
+            rest = [each for each in held if each[1] != name]
+            inner = odd.tree(ordered([*rest, (b"40000", name, inner)]))
+        return commit(inner)
+
+    found = {
+        "blob": blob,
+        "tree": tree,
+        "missing": gone,
+        "tag-of-blob": tag("blob", odd.write("blob", b"y")),
+        "tag-of-tag-of-blob": tag("tag", tag("blob", odd.write("blob", b"z"))),
+        "tag-of-tree": tag("tree", odd.tree([])),
+        "tag-of-missing": tag("commit", gone),
+        "tag-that-lies": tag("commit", blob),
+        "root-is-blob": commit(blob),
+        "root-is-commit": commit(main),
+        "root-is-missing": commit(gone),
+    }
+    for path in PLACES:
+        for word, id_ in (("blob", blob), ("commit", main), ("gone", gone)):
+            found[f"{word}-at{path.replace('/', '-').replace('.', '-')}"] = lying(path, id_)
+    return found
+
+
+def point(repo: BuiltRepo, refs: Mapping[str, str], *, packed: bool) -> None:
+    """Write refs as a remote, or who made a folder, can: Git itself would make some of them not."""
+    folder = repo.path / ".git"
+    if packed:
+        repo.git("pack-refs", "--all")
+        file = folder / "packed-refs"
+        lines = [line for line in file.read_text().splitlines() if line[0] not in "#^"]
+        lines = [line for line in lines if line.split()[1] not in refs]
+        lines += [f"{id_} {ref}" for ref, id_ in refs.items()]
+        lines.sort(key=lambda line: line.split()[1])
+        file.write_text("\n".join(["# pack-refs with: sorted ", *lines, ""]))
+        return
+    for ref, id_ in refs.items():
+        (folder / ref).parent.mkdir(parents=True, exist_ok=True)
+        (folder / ref).write_text(f"{id_}\n")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("packed", [False, True])
+def test_refs_that_lead_to_no_commit_are_named_and_stop_nobody(
+    attacked: BuiltRepo,
+    before: dict[str, object],
+    packed: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    tips = odd_tips(Odd(attacked))
+    kinds = ("refs/remotes/hub/exp/", "refs/remotes/hub/", "refs/tags/exp-archive/old-")
+    every = {f"{kind}{name}": id_ for name, id_ in tips.items() for kind in kinds}
+    point(attacked, every, packed=packed)
+    try:
+        for _ in range(2):  # the second time by the index
+            now = answers(attacked, capsys)
+            assert now == before, [(k, now[k]) for k in before if now[k] != before[k]]
+        assert dispatch(["-C", str(attacked.path), "list", "--json"]) == 0
+        said = {item["where"] for item in json.loads(capsys.readouterr().out)["unreadable"]}
+        assert dispatch(["-C", str(attacked.path), "doctor", "--json"]) == 0
+        told = capsys.readouterr().out
+        named = {ref.split("/", 2)[2] for ref in every if not ref.endswith(("-RR", "yaml"))}
+        assert {ref for ref in named if ref not in told} == set()
+        assert {ref for ref in named - said if not ref.endswith("environments")} == set()
+        for ref in sorted(ref for ref in named if not ref.endswith("environments")):
+            assert dispatch(["-C", str(attacked.path), "show", ref]) == 3
+            shown = capsys.readouterr().err
+            assert ref in shown
+            assert "next" in shown, shown
+    finally:
+        point(attacked, dict.fromkeys(every, attacked.hash("main")), packed=packed)
 
 
 # --- files -------------------------------------------------------------------------------------

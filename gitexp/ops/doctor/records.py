@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NewerFormatError
-from gitexp.git.absent import ABSENT
-from gitexp.git.objects import list_dir, tree_id
+from gitexp.git.objects import list_dir, look_at
 from gitexp.model.care import Finding, Level
 from gitexp.model.ids import EnvironmentDigest
 from gitexp.ops.doctor.place import Found
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import RunId, TreeId
     from gitexp.ops.doctor.place import Place
+    from gitexp.store.tips import Tip
 
 NAME = "records"
 
@@ -34,9 +34,20 @@ def look(place: Place) -> Iterator[Found]:
     for tip in place.tips:
         for run, tree in place.listed[tip.commit].items():
             versions.setdefault((run, tree), tip.name)
+    seen: set[str] = set()
     for (run, tree), name in sorted(versions.items()):
         yield from _run(place, run, tree, name)
-    yield from _environments(place)
+    for tip in place.tips:
+        try:
+            look_at(place.repo, tip.commit, (*layout.FOLDERS, layout.ENVIRONMENTS))
+        except GitexpError as error:
+            if tip.commit in place.graph.broken:  # said above
+                continue
+            what = f"its records cannot be looked at: {error.brief}"
+            level = Level.PROBLEM if tip.local else Level.NOTE
+            yield Found(Finding(NAME, what, tip.name, error.next_step, level=level))
+        else:
+            yield from _environments(place, tip, seen)
 
 
 def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
@@ -74,27 +85,23 @@ def _restore(place: Place, run: RunId, tree: TreeId) -> str:
     return "it counts for nothing; run it again, or fetch it from a clone where it is whole"
 
 
-def _environments(place: Place) -> Iterator[Found]:
-    seen: set[str] = set()
-    for tip in place.tips:
-        if tree_id(place.repo, tip.commit, layout.ENVIRONMENTS) is ABSENT:
+def _environments(place: Place, tip: Tip, seen: set[str]) -> Iterator[Found]:
+    for entry in list_dir(place.repo, tip.commit, layout.ENVIRONMENTS):
+        name = entry.path.decode("utf-8", "backslashreplace")
+        if (key := f"{name}:{entry.id}") in seen:
             continue
-        for entry in list_dir(place.repo, tip.commit, layout.ENVIRONMENTS):
-            name = entry.path.decode("utf-8", "backslashreplace")
-            if (key := f"{name}:{entry.id}") in seen:
-                continue
-            seen.add(key)
-            try:
-                lookup.environment(place.repo, tip.commit, EnvironmentDigest(name))
-            except NewerFormatError:
-                continue
-            except GitexpError as error:
-                yield Found(
-                    Finding(
-                        NAME,
-                        f"a recorded environment is damaged: {error.brief}",
-                        f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
-                        f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
-                        "and check the first version out",
-                    )
+        seen.add(key)
+        try:
+            lookup.environment(place.repo, tip.commit, EnvironmentDigest(name))
+        except NewerFormatError:
+            continue
+        except GitexpError as error:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"a recorded environment is damaged: {error.brief}",
+                    f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
+                    f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
+                    "and check the first version out",
                 )
+            )
