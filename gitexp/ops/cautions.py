@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
+from gitexp.git import objects
+from gitexp.git.stored import StoredObjects
+from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE
+from gitexp.model.config import ProjectConfig
 from gitexp.ops import advice, measure, selection
 from gitexp.ops.advice import p_words
 from gitexp.ops.designs import choose
 from gitexp.ops.measure import is_resource
+from gitexp.ops.rules.branches import is_protected
+from gitexp.ops.rules.governing import governing
 from gitexp.ops.variation import ENOUGH, agree, traces
 from gitexp.stats.stopping import inflated_alpha
 
 if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
     from gitexp.model.plan import Plan
     from gitexp.ops.counting import Count, Evaluation
     from gitexp.ops.designs.situation import Situation
+
+
+def aside(repo: Repo, plan: Plan | None) -> str:
+    """Return what the first line says of a planned baseline that main does not have, if so.
+
+    Who chose it may have made it weak; while experiments are stacked it is another one of them.
+    """
+    if plan is None or not objects.exists(repo, plan.baseline.commit):
+        return ""
+    found = governing(StoredObjects(repo), partial(own, repo.workspace), plan.branch, None)
+    config = found.config or ProjectConfig()
+    main = [
+        each for each in own(repo.workspace, config.protected) if is_protected(config, each.name)
+    ]
+    if not main or any(objects.is_ancestor(repo, plan.baseline.commit, at) for _, at, _ in main):
+        return ""
+    return f"the baseline is not of {main[0].name}: "
 
 
 def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:

@@ -241,7 +241,8 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         metrics=measured.metrics,
         problem=problem or measured.problem,
         obstacle=measured.obstacle,
-        prefix=cautions.prefix(counted, evaluation, allowed=not problem),
+        prefix=cautions.aside(repo, plan)
+        + cautions.prefix(counted, evaluation, allowed=not problem),
         changes=differ,
         warnings=(
             *warnings,

@@ -131,6 +131,7 @@ def _who(name: str, runs: int, seeds: tuple[int, ...]) -> tuple[str | Foreign, .
 def _verdict(item: ReviewedExperiment) -> Iterator[str | Foreign]:
     yield f"{word_of(item)} "
     yield Foreign(item.name, _SHORT)
+    yield " (its baseline is not in the history of the base)" if item.behind is None else ""
     comparison = item.comparison
     if comparison is None:
         yield ": "

@@ -168,6 +168,35 @@ def test_it_says_when_the_base_has_gone_on_with_other_inputs(lab: Lab) -> None:
     assert only(looked(lab)).behind == Behind(2, other_inputs=True)
 
 
+def test_a_baseline_that_main_does_not_have_is_said_in_the_first_line(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.init()
+    lab.repo.switch("weak", create=True)
+    lab.repo.commit({"train.py": "print('weak')\n"}, at=20)
+    plan = lab.plan(baseline="weak")
+    lab.repo.commit({"train.py": lab.repo.show("train.py", "main")}, at=30)  # as main has it
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low}, of="weak", plan=plan)
+    lab.record(
+        "c", {"f1": {seed: low[seed] + 0.05 + 0.001 * (seed % 3) for seed in low}}, plan=plan
+    )
+    said = []
+    for argv in (
+        ("review", "main...exp/deep"),
+        ("review", "main...exp/deep", "--format", "md"),
+        ("compare",),
+    ):
+        dispatch(["-C", str(lab.repo.path), *argv])
+        said.append(next(line for line in capsys.readouterr().out.splitlines() if "SUPP" in line))
+    assert "SUPPORTED deep (its baseline is not in the history of the base): f1 +8" in said[0]
+    assert "(its baseline is not in the history of the base)" in said[1]
+    assert "SUPPORTED  the baseline is not of main: " in said[2]
+    lab.repo.git("branch", "-f", "main", "weak")  # the control
+    dispatch(["-C", str(lab.repo.path), "compare"])
+    assert "not of main" not in capsys.readouterr().out
+
+
 def test_a_baseline_that_is_not_in_the_clone_is_named(lab: Lab) -> None:
     lab.init()
     lab.repo.switch("side", create=True)
