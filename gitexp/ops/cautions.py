@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.stored import StoredObjects
 from gitexp.git.upstream import own
@@ -33,7 +34,10 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     """
     if plan is None or not objects.exists(repo, plan.baseline.commit):
         return ""
-    found = governing(StoredObjects(repo), partial(own, repo.workspace), plan.branch, None)
+    try:
+        found = governing(StoredObjects(repo), partial(own, repo.workspace), plan.branch, None)
+    except GitexpError:  # `check` and `review` stop at a main that cannot be looked at
+        return ""
     config = found.config or ProjectConfig()
     main = [
         each for each in own(repo.workspace, config.protected) if is_protected(config, each.name)
