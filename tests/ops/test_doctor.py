@@ -15,6 +15,7 @@ from gitexp.model.request import RunRequest
 from gitexp.ops.doctor import CHECKS, doctor
 from gitexp.ops.list_runs import list_runs
 from gitexp.ops.run import run
+from gitexp.store import calls
 from gitexp.store.index import Index, Kind
 from gitexp.store.layout import index_file
 from gitexp.store.locks import FileLock, this_process
@@ -272,9 +273,8 @@ def test_a_worktree_that_is_being_made_belongs_to_its_run(project: BuiltRepo) ->
     owner = {"claimed": str(this_process()), "dropped": " ".join(map(str, DEAD.values()))}
     project.write({".gitexp/tmp/.gitignore": "*\n"})
     for name, text in owner.items():
-        project.write(
-            {f".gitexp/tmp/runs/{name}/owner": text, f".git/gitexp/calls/{name}": "0" * 32}
-        )
+        project.write({f".gitexp/tmp/runs/{name}/owner": text})
+        calls.begun(calls.proofs(project.workspace), name)
         project.git(
             "worktree", "add", "--quiet", "--detach", f".gitexp/tmp/worktrees/{name}-0", "HEAD"
         )
