@@ -613,20 +613,34 @@ def step(held: Mapping[str, Held], plan: Plan) -> str:
     return "; ".join([*parts, f"then {then}"])
 
 
-def _cells(text: str, path: str) -> str:
-    """Return the code cells of a notebook, one line for each that Jupyter alone understands."""
-    try:
-        value = json_loads(text.encode(), where=path, limit=_LARGEST)
-    except GitexpError:
-        return text
+def code_cells(text: str, path: str) -> list[str]:
+    """Return the source of each code cell of a notebook.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is not JSON.
+    """
+    data = text.encode()
+    value = json_loads(data, where=path, limit=len(data))  # whoever read it has set a limit
     cells = value.get("cells") if isinstance(value, dict) else None
     found: list[str] = []
     for cell in cells if isinstance(cells, list) else ():
         source = cell.get("source") if isinstance(cell, dict) else None
         if isinstance(cell, dict) and cell.get("cell_type") == "code":
             lines = source if isinstance(source, list) else [source]
-            found += "".join(str(line) for line in lines).split("\n")
-    return "\n".join("pass" if line.startswith(("%", "!")) else line for line in found)
+            found.append("".join(str(line) for line in lines))
+    return found
+
+
+def _cells(text: str, path: str) -> str:
+    """Return the code cells of a notebook, one line for each that Jupyter alone understands."""
+    try:
+        cells = code_cells(text, path)
+    except GitexpError:
+        return text
+    lines = [line for cell in cells for line in cell.split("\n")]
+    return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
 
 
 def _place(path: str, text: str, number: ast.Constant) -> Fixed:

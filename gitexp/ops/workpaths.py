@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.errors import UnsafeInputError
+from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import grep, objects
 from gitexp.git.refs import ABSENT
+from gitexp.ops.seeding import code_cells
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,26 +46,23 @@ def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
         except UnsafeInputError:
             continue  # no code is as large as that
         text = "" if data is ABSENT else data.decode("utf-8", "replace")
-        for number, line in _code_lines(text, file):
+        for place, line in _code_lines(text, file):
             for hit in named.finditer(line):
                 first = (hit[1] or "").partition("/")[0]
                 if not (first and (top / first / "pyvenv.cfg").exists()):
-                    found.setdefault(file, f"{number}: {hit[0]}")
+                    found.setdefault(file, f"{place}: {hit[0]}")
     return found
 
 
 def _code_lines(text: str, file: str) -> Iterator[tuple[str, str]]:
     """Yield where a line stands and the line; of a notebook those of its cells of code."""
+    what, parts = "line", text.splitlines()
     if file.endswith(".ipynb"):
         try:
-            cells = json.loads(text)["cells"]
-            code = ["".join(c["source"]) for c in cells if c["cell_type"] == "code"]
-        except (ValueError, KeyError, TypeError):
+            what, parts = "code cell", code_cells(text, file)
+        except GitexpError:
             return
-        places = [f"code cell {number}" for number in range(1, len(code) + 1)]
-    else:
-        code, places = text.splitlines(), [f"line {n}" for n in range(1, text.count("\n") + 2)]
-    for place, part in zip(places, code, strict=False):
+    for number, part in enumerate(parts, start=1):
         for line in part.splitlines():
             if not line.lstrip().startswith("#"):
-                yield place, line
+                yield f"{what} {number}", line

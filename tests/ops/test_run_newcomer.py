@@ -325,6 +325,7 @@ def test_code_that_leads_into_the_work_tree_by_its_absolute_path_is_not_run(
         ("settings.py", 'OTHER = "{top}2/params.yaml"\n'),
         ("nb.ipynb", '{{"cells": [{{"cell_type": "code", "source": [], "outputs": "{top}/a"}}]}}'),
         ("reports/notes.py", 'HERE = "{top}/params.yaml"\n'),
+        pytest.param("nb.ipynb", "[" * 100_000 + '"{top}/a"', id="no notebook, and very deep"),
     ],
 )
 def test_a_mention_that_no_job_follows_stops_no_run(tmp_path: Path, file: str, text: str) -> None:
