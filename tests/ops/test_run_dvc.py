@@ -65,6 +65,18 @@ def states(report: RunReport) -> list[RepeatState]:
     return [repeat.state for each in report.recorded for repeat in each.run.repeats]
 
 
+def tracked(path: Path, *options: str) -> BuiltRepo:
+    """Return a project whose raw.csv DVC tracks, with its settings."""
+    repo = repository(path)
+    repo.write(DVC_FILES)
+    dvc(repo.path, "init", "-q")
+    dvc(repo.path, "add", "-q", *options, "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace)
+    return repo
+
+
 def assert_untouched(repo: BuiltRepo) -> None:
     assert json.loads(dvc(repo.path, "status", "--json")) == {}
     dvc(repo.path, "checkout")
@@ -123,13 +135,7 @@ def test_outputs_follow_in_every_work_tree_on_the_branch_or_are_named(
 def test_a_linked_worktree_is_told_how_to_share_the_cache_that_has_the_data(
     tmp_path: Path,
 ) -> None:
-    repo = repository(tmp_path / "main")
-    repo.write(DVC_FILES)
-    dvc(repo.path, "init", "-q")
-    dvc(repo.path, "add", "-q", "raw.csv")
-    repo.git("add", "--all")
-    repo.commit(at=2)
-    init(repo.workspace)
+    repo = tracked(tmp_path / "main")
     linked = repo.worktree(tmp_path / "linked tree", "-b", "exp/x")
     with pytest.raises(DataMissingError) as refused:
         run(linked.workspace)
@@ -188,13 +194,7 @@ def test_folders_of_links_into_the_cache_are_read_and_brought_to_the_new_state(
 @pytest.mark.slow
 def test_each_side_names_a_step_that_brings_its_data(tmp_path: Path) -> None:
     """The baseline's come also where its commit is older than the remote."""
-    repo = repository(tmp_path / "a")
-    repo.write(DVC_FILES)
-    dvc(repo.path, "init", "-q")
-    dvc(repo.path, "add", "-q", "raw.csv")
-    repo.git("add", "--all")
-    repo.commit(at=2)
-    init(repo.workspace)
+    repo = tracked(tmp_path / "a")
     base = repo.hash()
     wanted = NewRequest(
         name="x",
@@ -232,13 +232,7 @@ def test_each_side_names_a_step_that_brings_its_data(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_data_that_lie_here_in_another_version_are_not_told_to_be_pulled(tmp_path: Path) -> None:
-    repo = repository(tmp_path / "a")
-    repo.write(DVC_FILES)
-    dvc(repo.path, "init", "-q")
-    dvc(repo.path, "add", "-q", "--no-commit", "raw.csv")
-    repo.git("add", "--all")
-    repo.commit(at=2)
-    init(repo.workspace)
+    repo = tracked(tmp_path / "a", "--no-commit")
     repo.write({"raw.csv": "mine\n"})
     with pytest.raises(DataMissingError) as refused:
         run(repo.workspace)
