@@ -9,16 +9,20 @@ from __future__ import annotations
 import contextlib
 import os
 import posixpath
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.data import links
 from gitexp.data.dvcignore import moved
-from gitexp.errors import UnsafeInputError
+from gitexp.errors import PreflightError, UnsafeInputError
 from gitexp.formats import ignore
+from gitexp.git import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
+
+    from gitexp.model.workspace import Workspace
 
 NAME = ".gitignore"
 SPECIAL = frozenset("[]!*#?")
@@ -155,3 +159,41 @@ def _folders(path: str) -> list[str]:
     """Return the folders above a path, the top as ""."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs that Git holds.
+
+    Raises
+    ------
+    PreflightError
+    """
+    paths = [posixpath.join(project, path) for path in outputs]
+    tracked = sorted(status.tracked(workspace, paths))
+    if tracked:
+        raise PreflightError(
+            "Git holds files that a run makes",
+            found=", ".join(tracked[:10]),
+            expected="outputs in the DVC cache, not in Git",
+            next_step=f"git rm --cached {shlex.quote(tracked[0])}, commit, then gitexp init; or "
+            "name other outputs, if that is no output",
+        )
+
+
+def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
+
+    Raises
+    ------
+    PreflightError
+    """
+    pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
+    ignored = status.ignoring(workspace, pointers)
+    for pointer, (pattern, file) in sorted(ignored.items()):
+        alone = pointer.removesuffix(".dvc").removeprefix(f"{posixpath.dirname(file)}/")
+        raise PreflightError(
+            "the pointers to outputs would be ignored by Git, and so by DVC",
+            found=f"{', '.join(sorted(ignored)[:10])}: {pattern} in {file}",
+            expected=f"an ignore pattern for {pointers[pointer]} itself, not for its folder",
+            next_step=f"write /{alone} instead of {pattern} in {file}; DVC adds its own",
+        )

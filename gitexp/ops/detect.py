@@ -13,10 +13,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.data import pipeline
+from gitexp.data.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import (
     BadFormatError,
     NoPipelineError,
-    PreflightError,
     UnsafeInputError,
     UsageError,
 )
@@ -245,44 +245,6 @@ def check_params(folder: Path, params: Iterable[str]) -> None:
                 where=str(folder),
                 next_step="the same without --params, if the project has none",
             )
-
-
-def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
-    """Refuse outputs that Git holds.
-
-    Raises
-    ------
-    PreflightError
-    """
-    paths = [posixpath.join(project, path) for path in outputs]
-    tracked = sorted(status.tracked(workspace, paths))
-    if tracked:
-        raise PreflightError(
-            "Git holds files that a run makes",
-            found=", ".join(tracked[:10]),
-            expected="outputs in the DVC cache, not in Git",
-            next_step=f"git rm --cached {shlex.quote(tracked[0])}, commit, then gitexp init; or "
-            "name other outputs, if that is no output",
-        )
-
-
-def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
-    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
-
-    Raises
-    ------
-    PreflightError
-    """
-    pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
-    ignored = status.ignoring(workspace, pointers)
-    for pointer, (pattern, file) in sorted(ignored.items()):
-        alone = pointer.removesuffix(".dvc").removeprefix(f"{posixpath.dirname(file)}/")
-        raise PreflightError(
-            "the pointers to outputs would be ignored by Git, and so by DVC",
-            found=f"{', '.join(sorted(ignored)[:10])}: {pattern} in {file}",
-            expected=f"an ignore pattern for {pointers[pointer]} itself, not for its folder",
-            next_step=f"write /{alone} instead of {pattern} in {file}; DVC adds its own",
-        )
 
 
 def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) -> tuple[str, ...]:

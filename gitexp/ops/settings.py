@@ -6,7 +6,7 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.data import pipeline
+from gitexp.data import gitignore, pipeline
 from gitexp.formats import config as config_format
 from gitexp.ops import detect
 from gitexp.ops.seedparams import seed_rule
@@ -52,9 +52,9 @@ def revise(
         if new.pipeline is None and request.predictions not in {*new.outputs, *new.metrics}:
             new = replace(new, outputs=(*new.outputs, request.predictions))
     made = [path for path in new.outputs if path not in config.outputs]
-    detect.refuse_tracked(workspace, new.project, made)
+    gitignore.refuse_tracked(workspace, new.project, made)
     if new.pipeline is None:
-        detect.refuse_ignored_pointers(workspace, new.project, made)
+        gitignore.refuse_ignored_pointers(workspace, new.project, made)
     if seeds or new.project != config.project:
         there = new.pipeline is not None and not request.write_pipeline
         stages = pipeline.look([(top, new)])[0].executed if there else ()

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.data.gitignore import refuse_ignored_pointers
 from gitexp.errors import (
     NoPipelineError,
     NoPlanError,
@@ -23,7 +24,6 @@ from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.ops import eligible, seeding
 from gitexp.ops.believed import Believing
-from gitexp.ops.detect import refuse_ignored_pointers
 from gitexp.ops.run import cells, interpreter, preflight, seeds, snapshot, trust
 from gitexp.ops.run.workdir import WorkDir
 from gitexp.ops.sides import plan_back
