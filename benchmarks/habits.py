@@ -20,13 +20,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pygit2
 
+from gitexp.comparison.compare import compare
+from gitexp.dvc import inputs
 from gitexp.errors import NoSamplesError
-from gitexp.formats import codec, effects
-from gitexp.formats import config as config_format
-from gitexp.formats import environment as environment_format
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
 from gitexp.git import repository
+from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, RunId, TreeId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Person
@@ -44,9 +42,12 @@ from gitexp.model.run import (
 )
 from gitexp.model.verdict import Verdict
 from gitexp.model.workspace import Workspace
-from gitexp.ops.compare import compare
+from gitexp.records import codec, effects
+from gitexp.records import config as config_format
+from gitexp.records import environment as environment_format
+from gitexp.records import plan as plan_format
 from gitexp.stats.ttests import p_of_t, paired_difference
-from gitexp.store import inputs, layout
+from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,23 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.formats import codec
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
+from gitexp.dvc import inputs
 from gitexp.git import objects, repository
 from gitexp.git.discovery import discover
+from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
-from gitexp.model.plan import (
-    BaselineRef,
-    Claim,
-    Direction,
-    Effect,
-    HypothesisKind,
-    Person,
-    Plan,
-)
+from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, HypothesisKind, Person, Plan
 from gitexp.model.run import (
     Origin,
     Output,
@@ -42,7 +32,11 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.store import inputs, layout, plans
+from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
+from gitexp.store import plans
+from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from gitexp.git.discovery import discover
+from gitexp.git.transaction.transaction import TipView, publish
 from gitexp.model.plan import Person
-from gitexp.store.transaction import TipView, publish
 
 WRITER = Person("bench", "bench@example.invalid")
 

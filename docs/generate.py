@@ -19,7 +19,7 @@ from gitexp.cli.dispatch import help_of, overview
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
     Schema = Mapping[str, Json]
 
@@ -101,7 +101,7 @@ def answers() -> str:
     lines = [
         "# answers",
         "",
-        "Made from `gitexp/formats/schemas/answers/` by `make docs`; do not edit.",
+        "Made from `gitexp/records/schemas/answers/` by `make docs`; do not edit.",
         "",
         "What commands print with `--json`: one value a call, whatever the text shows of it, under",
         "the name of its schema. An error is an answer, too. `gitexp compare --json` and",

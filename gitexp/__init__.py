@@ -1,7 +1,7 @@
 """Git-native experiments: record a hypothesis, run it, compare commits honestly.
 
-The Python API is the room of verbs: ``gitexp.compare`` is ``gitexp.ops.compare.compare``. Every
-verb takes a workspace first, which ``gitexp.open`` finds; a name is imported when it is used.
+Every verb of the command line is a function here: ``gitexp.compare``, ``gitexp.run``. Each
+takes a workspace first, which ``gitexp.open`` finds; a name is imported when it is used.
 
 >>> import gitexp
 >>> gitexp.__version__.count(".")
@@ -14,83 +14,83 @@ __version__ = "0.1.0"
 
 TYPE_CHECKING = False  # as type checkers read it; importing typing costs a third of --version
 if TYPE_CHECKING:
+    from gitexp.comparison.compare import CompareOptions, compare
+    from gitexp.comparison.power import power
+    from gitexp.enforcement.check import check
+    from gitexp.enforcement.review import review
+    from gitexp.execution.run import run
+    from gitexp.execution.until import until_decided
+    from gitexp.experiments.amend_plan import amend_plan
+    from gitexp.experiments.archive import archive
+    from gitexp.experiments.conclude import conclude
+    from gitexp.experiments.init import init
+    from gitexp.experiments.new import new
+    from gitexp.experiments.remove import remove
+    from gitexp.experiments.rename import rename
+    from gitexp.experiments.restore import restore
+    from gitexp.experiments.witness import witness
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
-    from gitexp.model.amended import Terms
+    from gitexp.model.amendment import Terms
     from gitexp.model.power import PowerRequest
     from gitexp.model.proposal import NewRequest
     from gitexp.model.request import RunRequest
     from gitexp.model.setup import InitRequest
     from gitexp.model.witness import Way
-    from gitexp.ops.amend_plan import amend_plan
-    from gitexp.ops.archive import archive
-    from gitexp.ops.check import check
-    from gitexp.ops.compare import CompareOptions, compare
-    from gitexp.ops.conclude import conclude
-    from gitexp.ops.diff import diff
-    from gitexp.ops.doctor import doctor
-    from gitexp.ops.init import init
-    from gitexp.ops.inputs import inputs
-    from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
-    from gitexp.ops.logs import logs
-    from gitexp.ops.maintenance import maintenance
-    from gitexp.ops.new import new
-    from gitexp.ops.power import power
-    from gitexp.ops.pull import pull
-    from gitexp.ops.push import push
-    from gitexp.ops.query import ListQuery, parse_condition
-    from gitexp.ops.remove import remove
-    from gitexp.ops.rename import rename
-    from gitexp.ops.restore import restore
-    from gitexp.ops.review import review
-    from gitexp.ops.run import run
-    from gitexp.ops.show import show
-    from gitexp.ops.status import status
-    from gitexp.ops.sync import sync
-    from gitexp.ops.until import until_decided
-    from gitexp.ops.witness import witness
     from gitexp.report import frame
-    from gitexp.staging.live import log_metric, params
+    from gitexp.sharing.pull import pull
+    from gitexp.sharing.push import push
+    from gitexp.sharing.sync import sync
+    from gitexp.system.live import log_metric, params
+    from gitexp.upkeep.doctor import doctor
+    from gitexp.upkeep.maintenance import maintenance
+    from gitexp.views.diff import diff
+    from gitexp.views.inputs import inputs
+    from gitexp.views.list_runs import group_runs, list_experiments, list_runs
+    from gitexp.views.logs import logs
+    from gitexp.views.query import ListQuery, parse_condition
+    from gitexp.views.show import show
+    from gitexp.views.status import status
 
 _PLACES = {
-    "CompareOptions": "gitexp.ops.compare",
+    "CompareOptions": "gitexp.comparison.compare",
     "InitRequest": "gitexp.model.setup",
-    "ListQuery": "gitexp.ops.query",
+    "ListQuery": "gitexp.views.query",
     "NewRequest": "gitexp.model.proposal",
     "PowerRequest": "gitexp.model.power",
     "RunRequest": "gitexp.model.request",
-    "Terms": "gitexp.model.amended",
+    "Terms": "gitexp.model.amendment",
     "Way": "gitexp.model.witness",
-    "amend_plan": "gitexp.ops.amend_plan",
-    "archive": "gitexp.ops.archive",
-    "check": "gitexp.ops.check",
-    "compare": "gitexp.ops.compare",
-    "conclude": "gitexp.ops.conclude",
-    "diff": "gitexp.ops.diff",
-    "doctor": "gitexp.ops.doctor",
-    "group_runs": "gitexp.ops.list_runs",
-    "init": "gitexp.ops.init",
-    "inputs": "gitexp.ops.inputs",
-    "list_experiments": "gitexp.ops.list_runs",
-    "list_runs": "gitexp.ops.list_runs",
-    "log_metric": "gitexp.staging.live",
-    "logs": "gitexp.ops.logs",
-    "maintenance": "gitexp.ops.maintenance",
-    "new": "gitexp.ops.new",
-    "params": "gitexp.staging.live",
-    "parse_condition": "gitexp.ops.query",
-    "power": "gitexp.ops.power",
-    "pull": "gitexp.ops.pull",
-    "push": "gitexp.ops.push",
-    "remove": "gitexp.ops.remove",
-    "rename": "gitexp.ops.rename",
-    "restore": "gitexp.ops.restore",
-    "review": "gitexp.ops.review",
-    "run": "gitexp.ops.run",
-    "show": "gitexp.ops.show",
-    "status": "gitexp.ops.status",
-    "sync": "gitexp.ops.sync",
-    "until_decided": "gitexp.ops.until",
-    "witness": "gitexp.ops.witness",
+    "amend_plan": "gitexp.experiments.amend_plan",
+    "archive": "gitexp.experiments.archive",
+    "check": "gitexp.enforcement.check",
+    "compare": "gitexp.comparison.compare",
+    "conclude": "gitexp.experiments.conclude",
+    "diff": "gitexp.views.diff",
+    "doctor": "gitexp.upkeep.doctor",
+    "group_runs": "gitexp.views.list_runs",
+    "init": "gitexp.experiments.init",
+    "inputs": "gitexp.views.inputs",
+    "list_experiments": "gitexp.views.list_runs",
+    "list_runs": "gitexp.views.list_runs",
+    "log_metric": "gitexp.system.live",
+    "logs": "gitexp.views.logs",
+    "maintenance": "gitexp.upkeep.maintenance",
+    "new": "gitexp.experiments.new",
+    "params": "gitexp.system.live",
+    "parse_condition": "gitexp.views.query",
+    "power": "gitexp.comparison.power",
+    "pull": "gitexp.sharing.pull",
+    "push": "gitexp.sharing.push",
+    "remove": "gitexp.experiments.remove",
+    "rename": "gitexp.experiments.rename",
+    "restore": "gitexp.experiments.restore",
+    "review": "gitexp.enforcement.review",
+    "run": "gitexp.execution.run",
+    "show": "gitexp.views.show",
+    "status": "gitexp.views.status",
+    "sync": "gitexp.sharing.sync",
+    "until_decided": "gitexp.execution.until",
+    "witness": "gitexp.experiments.witness",
 }
 
 __all__ = [

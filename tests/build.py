@@ -13,8 +13,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.git.transaction.locks import FileLock
 from gitexp.model.workspace import Workspace
-from gitexp.store.locks import FileLock
 from tests import warm
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import sys
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Unpack
 
-from gitexp.formats import codec
 from gitexp.model.ids import CommitHash, RunId, TreeId
 from gitexp.model.job import Job, Outcome, OutKind, Stage, StageOut
+from gitexp.records import codec
 from tests.build import BuiltRepo, git_environment
 
 if TYPE_CHECKING:

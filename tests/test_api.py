@@ -12,9 +12,9 @@ import pytest
 
 import gitexp
 import gitexp.errors
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.ops.init import init
-from gitexp.ops.new import new
 from tests.cli.shell import HYPOTHESIS, environment
 
 if TYPE_CHECKING:

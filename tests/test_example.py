@@ -6,8 +6,8 @@ import hashlib
 import json
 from pathlib import Path
 
-from gitexp.formats import config as config_format
-from gitexp.formats.text import yaml_loads
+from gitexp.records import config as config_format
+from gitexp.text.documents import yaml_loads
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ".gitexp/config.yaml"

@@ -20,18 +20,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli import main
-from gitexp.formats import (
-    codec,
-    config,
-    plan,
-    points,
-    samples,
-)
 from gitexp.model.comparison import Conclusion
-from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
+from gitexp.model.lifecycle import Tombstone
 from gitexp.model.run import Environment, Run
 from gitexp.model.witness import Receipt
+from gitexp.records import codec, config, plan
+from gitexp.text import points, samples
 from tests.fixtures import write
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: zipfile.ZipFile) -> No
         for path in package.rglob("*")
         if path.is_file() and path.suffix in {".py", ".json", ".typed", ".css", ".js", ".html"}
     }
-    assert {"gitexp/py.typed", "gitexp/formats/schemas/run.json"} <= expected
+    assert {"gitexp/py.typed", "gitexp/records/schemas/run.json"} <= expected
     assert expected <= set(wheel.namelist())
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.ops.init import init
+from gitexp.experiments.init import init
 from tests.build import BuiltRepo, clone, dvc, repository
 from tests.cli.shell import environment
 

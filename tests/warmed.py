@@ -28,7 +28,7 @@ PROGRAMS = {
     "dvc": (("dvc.cli", "dvc.repo"), "dvc.cli", "main"),
     "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
 }
-SCRIPTS = {"gitexp.__main__", "gitexp.data.dvctransfer", "gitexp.data.resolver"}
+SCRIPTS = {"gitexp.__main__", "gitexp.dvc.dvctransfer", "gitexp.dvc.resolver"}
 
 
 def import_all(program: str) -> Callable[[], int]:

@@ -11,10 +11,10 @@ from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, counted, sup
 from gitexp.model.plan import Claim, Direction
 from gitexp.stats import crossed, pseudo, sums
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.exampleplans import plan_crossed, plan_examples
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned import run_on_repeats
-from gitexp.stats.scoretests import Sides, run_on_scores
+from gitexp.stats.planned.exampleplans import plan_crossed, plan_examples
+from gitexp.stats.planned.planned import run_on_repeats
+from gitexp.stats.planned.scoretests import Sides, run_on_scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

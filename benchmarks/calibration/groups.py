@@ -10,9 +10,9 @@ from benchmarks.calibration.rates import ALPHA, LAWS, SIMULATIONS, Row, counted,
 from gitexp.model.plan import Direction
 from gitexp.stats import blocks, groups
 from gitexp.stats.adjust import holm
-from gitexp.stats.datasets import beside_datasets, run_on_datasets
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import run_on_repeats
+from gitexp.stats.planned.datasets import beside_datasets, run_on_datasets
+from gitexp.stats.planned.planned import run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,13 +11,13 @@ from benchmarks.calibration.predictions import POPULATIONS, tabulated
 from benchmarks.calibration.rates import LAWS, SIMULATIONS, Row
 from benchmarks.calibration.splits import STABLE, scores
 from gitexp.stats import effects, examples, intervals
-from gitexp.stats.datasets import shift
 from gitexp.stats.design import Splits
-from gitexp.stats.folds import fold_intervals
 from gitexp.stats.metrics import Definition
+from gitexp.stats.planned.datasets import shift
+from gitexp.stats.planned.folds import fold_intervals
+from gitexp.stats.planned.scoretests import intervals as score_intervals
+from gitexp.stats.planned.scoretests import of_terms
 from gitexp.stats.scored import Scoring, Terms
-from gitexp.stats.scoretests import intervals as score_intervals
-from gitexp.stats.scoretests import of_terms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -10,9 +10,9 @@ from scipy import stats
 
 from benchmarks.calibration.rates import DRAWS, LAWS, SIMULATIONS, counted, row, superiority
 from gitexp.model.plan import Direction, Effect
-from gitexp.stats import companions
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import run_on_repeats
+from gitexp.stats.planned import companions
+from gitexp.stats.planned.planned import run_on_repeats
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

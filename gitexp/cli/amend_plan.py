@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli import terms as options
 from gitexp.errors import UsageError
-from gitexp.formats.plan import parse_guard, parse_metric
-from gitexp.model.amended import Terms
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.model.amendment import Terms
 from gitexp.model.plan import Claim, OnFailed
-from gitexp.ops.amend_plan import amend_plan
-from gitexp.report import amended
+from gitexp.records.plan import parse_guard, parse_metric
+from gitexp.report.answers import amendment
 
 if TYPE_CHECKING:
     import argparse
@@ -59,7 +59,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         dry_run=args.dry_run,
         now=context.now(),
     )
-    context.printer.answer(amended.json(report) if context.json else amended.text(report))
+    context.printer.answer(amendment.json(report) if context.json else amendment.text(report))
     return 0
 
 

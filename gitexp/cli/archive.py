@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.ops.archive import archive
-from gitexp.report import endings
+from gitexp.experiments.archive import archive
+from gitexp.report.answers import lifecycle
 
 if TYPE_CHECKING:
     import argparse
@@ -41,5 +41,5 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         remote_name=args.remote,
         now=context.now(),
     )
-    context.printer.answer(endings.json(report) if context.json else endings.text(report))
+    context.printer.answer(lifecycle.json(report) if context.json else lifecycle.text(report))
     return 0

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.enforcement.check import check
+from gitexp.enforcement.remote_facts import World
 from gitexp.model.rules import Policy
-from gitexp.ops.check import check
-from gitexp.ops.outside import World
-from gitexp.report import checks
+from gitexp.report.answers import checks
 
 if TYPE_CHECKING:
     import argparse

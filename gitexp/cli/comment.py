@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.review import read
 from gitexp.errors import UsageError
-from gitexp.formats.jsontext import json_loads
-from gitexp.ops.comment import BOT, comment, pull_request
-from gitexp.ops.githubapi import GitHub
+from gitexp.sharing.comment import BOT, comment, pull_request
+from gitexp.sharing.githubapi import GitHub
+from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     import argparse
 
     from gitexp.cli.context import Context
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
 _EVENT_BYTES = 16 << 20
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.cli import reports
-from gitexp.ops.compare import CompareOptions, compare, exit_code
+from gitexp.comparison.compare import CompareOptions, compare, exit_code
 
 if TYPE_CHECKING:
     import argparse

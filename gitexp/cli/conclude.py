@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.cli import editor
+from gitexp.comparison.compare import exit_code
 from gitexp.errors import UsageError
-from gitexp.ops.compare import exit_code
-from gitexp.ops.conclude import conclude
-from gitexp.report import actions
+from gitexp.experiments.conclude import conclude
+from gitexp.report.answers import actions
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
-from gitexp.ops.diff import diff
-from gitexp.report import views
+from gitexp.report.answers import views
+from gitexp.views.diff import diff
 
 if TYPE_CHECKING:
     import argparse

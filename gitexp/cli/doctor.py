@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.ops.doctor import doctor
-from gitexp.report import care
+from gitexp.report.answers import upkeep
+from gitexp.upkeep.doctor import doctor
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Examine, and clear if asked."""
     diagnosis = doctor(context.workspace(), fix=args.fix, environ=context.environ)
-    text = care.doctor_json(diagnosis) if context.json else care.doctor_text(diagnosis)
+    text = upkeep.doctor_json(diagnosis) if context.json else upkeep.doctor_text(diagnosis)
     context.printer.answer(text)
     return 1 if diagnosis.left else 0

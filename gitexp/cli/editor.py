@@ -10,22 +10,22 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadHypothesisError, ConfirmationError, GitexpError, UsageError
-from gitexp.formats import plan as plan_format
-from gitexp.formats.effects import guard_text
-from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
-from gitexp.formats.yamlwrite import yaml_dumps
 from gitexp.git import command
 from gitexp.git.faults import translated
+from gitexp.git.transaction import layout
 from gitexp.model.plan import ALPHA, REPEATS
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
+from gitexp.records.effects import guard_text
+from gitexp.records.hypothesis import TEMPLATE_HYPOTHESIS
+from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gitexp.cli.context import Context
-    from gitexp.formats.plan import Draft
     from gitexp.model.workspace import Workspace
+    from gitexp.records.plan import Draft
 
 _HEAD = """\
 # The plan of {name}. Fill it in, save and leave; an unchanged hypothesis makes no experiment.

@@ -8,8 +8,8 @@ from importlib import resources
 from gitexp import errors
 from gitexp.cli.commands import COMMANDS
 from gitexp.errors import GitexpError, UsageError
-from gitexp.formats.near import near
-from gitexp.ops.rules import RULES
+from gitexp.rules import RULES
+from gitexp.text.near import near
 
 _FILE = "glossary.txt"
 _SHOWN = 60  # characters of an unknown word

@@ -15,7 +15,7 @@ from gitexp.cli.output import safe
 from gitexp.errors import GitexpError, UsageError
 from gitexp.model.hooks import HookAnswer, HookCall
 from gitexp.model.rules import Policy
-from gitexp.report.violations import violations_text
+from gitexp.report.answers.violations import violations_text
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +78,7 @@ def _answer(name: str, args: Sequence[str], folder: Path) -> HookAnswer:
         raise UsageError("there is no such hook", found=name, expected=", ".join(PLACES))
     module, function = PLACES[name]
     answer: Callable[[HookCall], HookAnswer] = getattr(
-        importlib.import_module(f"gitexp.ops.hooks.{module}"), function
+        importlib.import_module(f"gitexp.enforcement.hooks.{module}"), function
     )
     given = b""
     if name in _READS and not sys.stdin.isatty():

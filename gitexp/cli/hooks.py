@@ -12,9 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.enforcement.hooks.install import install, status, uninstall
 from gitexp.model.hooks import HookState
-from gitexp.ops.hooks.install import install, status, uninstall
-from gitexp.report.hooks import hooks_json, hooks_text
+from gitexp.report.answers.hooks import hooks_json, hooks_text
 
 if TYPE_CHECKING:
     import argparse

@@ -16,10 +16,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import ConfirmationError, SeveralSeedsError
-from gitexp.formats.keys import param_key
+from gitexp.experiments.init import init
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
-from gitexp.report import actions
+from gitexp.report.answers import actions
+from gitexp.text.keys import param_key
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context

@@ -11,8 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
-from gitexp.ops.inputs import inputs
-from gitexp.report import views
+from gitexp.report.answers import views
+from gitexp.views.inputs import inputs
 
 if TYPE_CHECKING:
     import argparse

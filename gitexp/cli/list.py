@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import print_view, style_of
 from gitexp.errors import UsageError
-from gitexp.model.listed import RunList
-from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
-from gitexp.ops.query import ListQuery, parse_condition, parse_since
-from gitexp.report import listed
+from gitexp.model.listing import RunList
+from gitexp.report.answers import listing
+from gitexp.views.list_runs import group_runs, list_experiments, list_runs
+from gitexp.views.query import ListQuery, parse_condition, parse_since
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context
-    from gitexp.report.listed import Listed
+    from gitexp.report.answers.listing import Listed
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -77,14 +77,14 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     )
     value = _look(args, context, query)
     if args.csv:
-        context.printer.answer(listed.csv(value).rstrip("\n"))
+        context.printer.answer(listing.csv(value).rstrip("\n"))
         _say_unreadable(value, context)
         return 0
     style = replace(
         style_of(context, tuple(item.metric for item in conditions)),
         narrowed=replace(query, sort="", limit=None) != ListQuery(),
     )
-    print_view(listed.render, value, context, style, markdown=args.md)
+    print_view(listing.render, value, context, style, markdown=args.md)
     return 0
 
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.ops.logs import TAIL_BYTES, follow, logs
-from gitexp.report import logtext, viewjson
+from gitexp.report.answers import logtext, viewjson
 from gitexp.report.escape import terminal
+from gitexp.views.logs import TAIL_BYTES, follow, logs
 
 if TYPE_CHECKING:
     import argparse

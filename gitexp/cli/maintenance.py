@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.ops.maintenance import KEEP, maintenance
-from gitexp.report import care
+from gitexp.report.answers import upkeep
+from gitexp.upkeep.maintenance import KEEP, maintenance
 
 if TYPE_CHECKING:
     import argparse
@@ -30,6 +30,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Do it."""
     report = maintenance(context.workspace(), keep=args.keep, dry_run=args.dry_run)
-    text = care.maintenance_json(report) if context.json else care.maintenance_text(report)
+    text = upkeep.maintenance_json(report) if context.json else upkeep.maintenance_text(report)
     context.printer.answer(text)
     return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.ops.merge_driver import merge_driver
 from gitexp.report.escape import PROSE_LIMIT, visible
+from gitexp.sharing.merge_driver import merge_driver
 
 if TYPE_CHECKING:
     import argparse

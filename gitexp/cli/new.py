@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING
 from gitexp.cli import editor, terms
 from gitexp.cli.commands import find
 from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, UsageError
-from gitexp.formats import plan as plan_format
-from gitexp.formats.hypothesis import TEMPLATE_HYPOTHESIS
-from gitexp.formats.params import parse_assignment
-from gitexp.formats.plan import Draft, check_alpha
+from gitexp.experiments.naming import check_name
+from gitexp.experiments.new import new
 from gitexp.model.plan import ALPHA, MAX_REPEATS, Claim, OnFailed
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.naming import check_name
-from gitexp.ops.new import new
-from gitexp.report import actions
+from gitexp.records import plan as plan_format
+from gitexp.records.hypothesis import TEMPLATE_HYPOTHESIS
+from gitexp.records.plan import Draft, check_alpha
+from gitexp.report.answers import actions
+from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,11 +15,11 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.power import power
 from gitexp.errors import NoRepositoryError
-from gitexp.formats.effects import parse_metric
 from gitexp.model.power import PowerDesign, PowerRequest
-from gitexp.ops.power import power
-from gitexp.report import power as report
+from gitexp.records.effects import parse_metric
+from gitexp.report.answers import power as report
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli import sharing
-from gitexp.ops.pull import pull
+from gitexp.sharing.pull import pull
 
 if TYPE_CHECKING:
     import argparse

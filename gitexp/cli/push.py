@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli import sharing
-from gitexp.ops.push import push
+from gitexp.sharing.push import push
 
 if TYPE_CHECKING:
     import argparse

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.ops.rename import rename
-from gitexp.report import endings
+from gitexp.experiments.rename import rename
+from gitexp.report.answers import lifecycle
 
 if TYPE_CHECKING:
     import argparse
@@ -28,5 +28,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Rename."""
     report = rename(context.workspace(), args.old, args.new, now=context.now())
-    context.printer.answer(endings.json(report) if context.json else endings.text(report))
+    context.printer.answer(lifecycle.json(report) if context.json else lifecycle.text(report))
     return 0

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.ops.restore import restore
-from gitexp.report import endings
+from gitexp.experiments.restore import restore
+from gitexp.report.answers import lifecycle
 
 if TYPE_CHECKING:
     import argparse
@@ -27,5 +27,5 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def execute(args: argparse.Namespace, context: Context) -> int:
     """Restore."""
     report = restore(context.workspace(), args.name, now=context.now())
-    context.printer.answer(endings.json(report) if context.json else endings.text(report))
+    context.printer.answer(lifecycle.json(report) if context.json else lifecycle.text(report))
     return 0

@@ -13,10 +13,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp import __version__
+from gitexp.enforcement.review import exit_code, review
 from gitexp.errors import BadFormatError, UsageError
-from gitexp.formats import codec
 from gitexp.model.review import FailOn, Review
-from gitexp.ops.review import exit_code, review
+from gitexp.records import codec
 from gitexp.report import brief, github, reviewpage
 from gitexp.report.jsonescape import escaped
 

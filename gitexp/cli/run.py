@@ -16,11 +16,11 @@ from gitexp import __version__
 from gitexp.cli.interrupts import counted
 from gitexp.cli.progress import Reporter
 from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
-from gitexp.formats.params import parse_assignment
+from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.run import run
-from gitexp.report import actions
+from gitexp.report.answers import actions
+from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Protocol
 
 from gitexp.errors import ForeignRemoteError
-from gitexp.report import together
+from gitexp.report.answers import sharing
 
 if TYPE_CHECKING:
     import argparse
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.cli.context import Context
-    from gitexp.model.together import TogetherReport
+    from gitexp.model.sharing import TogetherReport
     from gitexp.model.workspace import Workspace
 
 EXIT_PARTED: Final = 4  # both sides have new commits
@@ -76,6 +76,6 @@ def share(verb: Verb, args: argparse.Namespace, context: Context, *, data: bool)
             return error.exit_code
         report = once(trust=True)
     context.printer.answer(
-        together.json(report) if context.json else context.printer.headed(together.text(report))
+        sharing.json(report) if context.json else context.printer.headed(sharing.text(report))
     )
     return EXIT_PARTED if report.open else 0

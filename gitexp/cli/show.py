@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.model.views import ShownExperiment
-from gitexp.ops.show import show
-from gitexp.report import views
+from gitexp.report.answers import views
+from gitexp.views.show import show
 
 if TYPE_CHECKING:
     import argparse

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
-from gitexp.ops.status import status
-from gitexp.report import views
+from gitexp.report.answers import views
+from gitexp.views.status import status
 
 if TYPE_CHECKING:
     import argparse

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.cli import sharing
-from gitexp.ops.sync import sync
+from gitexp.sharing.sync import sync
 
 if TYPE_CHECKING:
     import argparse

@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING
 
 from gitexp import __version__
 from gitexp.cli import reports
+from gitexp.comparison.compare import exit_code
+from gitexp.comparison.plain_files import FileDesign, FileQuestion, compare_files
 from gitexp.errors import UsageError
-from gitexp.formats.effects import parse_effect, parse_metric
 from gitexp.model.config import Predictions
 from gitexp.model.plan import ALPHA
-from gitexp.ops.adhoc import FileDesign, FileQuestion, compare_files
-from gitexp.ops.compare import exit_code
+from gitexp.records.effects import parse_effect, parse_metric
 
 if TYPE_CHECKING:
     import argparse

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from gitexp.experiments.witness import witness
 from gitexp.model.witness import Way
-from gitexp.ops.witness import witness
-from gitexp.report import witnessed
+from gitexp.report.answers import witnesses
 
 if TYPE_CHECKING:
     import argparse
@@ -56,5 +56,5 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         words=args.message,
         now=context.now(),
     )
-    context.printer.answer(witnessed.json(found) if context.json else witnessed.text(found))
+    context.printer.answer(witnesses.json(found) if context.json else witnesses.text(found))
     return 0

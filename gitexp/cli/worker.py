@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.ops.worker import worker
+from gitexp.execution.worker import worker
 
 if TYPE_CHECKING:
     import argparse

@@ -14,7 +14,7 @@ from pygit2.enums import FileMode
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
 from gitexp.git.objects import Entry, bring, compared, load, merge_base, tree_id
-from gitexp.git.restore import steps
+from gitexp.git.worktree.restore import steps
 from gitexp.model.ids import TreeId
 
 if TYPE_CHECKING:

@@ -15,12 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import pygit2
 
-from gitexp.errors import (
-    GitexpError,
-    LockedError,
-    MovedRefError,
-    UnknownRevisionError,
-)
+from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated

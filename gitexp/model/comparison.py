@@ -17,14 +17,9 @@ from gitexp.model.result import (
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.across import Across
-    from gitexp.model.honesty import Detectable, Ledger, Missing, Selection
-    from gitexp.model.ids import (
-        CommitHash,
-        EnvironmentDigest,
-        EvaluationDigest,
-        InputsDigest,
-    )
+    from gitexp.model.caveats import Detectable, Ledger, Missing, Selection
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
+    from gitexp.model.omnibus import Across
     from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Claim, Effect, Plan
     from gitexp.model.slices import CategoryComparison, SliceComparison

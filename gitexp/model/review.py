@@ -14,7 +14,7 @@ from gitexp.model.rules import Policy
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.checked import CheckedPlan
+    from gitexp.model.check import CheckedPlan
     from gitexp.model.comparison import Comparison
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Violation

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         PlanDigest,
         RunId,
     )
-    from gitexp.model.listed import RunSummary, UnreadableRecord
+    from gitexp.model.listing import RunSummary, UnreadableRecord
     from gitexp.model.plan import Plan
     from gitexp.model.request import Asked
     from gitexp.model.run import Environment, RepeatState, Run, Sample

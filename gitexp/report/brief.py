@@ -9,11 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.formats.effects import effect_text
 from gitexp.model.order import ALONE
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
-from gitexp.report import numbers, svg, words
+from gitexp.records.effects import effect_text
+from gitexp.report import numbers, words
+from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal
 from gitexp.report.facts import MANY, SHORT
 

@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.model.verdict import Verdict
+from gitexp.text.fields import maybe_time_text, param_json
+from gitexp.text.jsontext import json_dumps_compact
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.order import OrderGrade
+    from gitexp.model.plan import Amendment
 
 SHORT = 7  # characters of a hash that people read
 MANY = 6  # changed paths, parameters, ... of one kind that are named
@@ -38,3 +46,20 @@ def shortened(items: list[Fact]) -> list[Fact]:
             place = max(index for index, item in enumerate(kept) if item.label == label)
             kept.insert(place + 1, Fact(label, f"and {number - MANY} more; -v shows them"))
     return kept
+
+
+def order_words(order: OrderGrade) -> str:
+    """Return how sure an order is, in a line: grade, time, and what it rests on."""
+    when = f" at {maybe_time_text(order.time)}" if order.time is not None else ""
+    return f"{order.grade.value}{when}: {order.why}"
+
+
+def amendment_words(item: Amendment) -> str:
+    """Return one amendment in a line: what bound before, and why it was changed."""
+    old = ", ".join(f"{key} was {value_text(value)}" for key, value in item.old.items())
+    return f"{item.at:%Y-%m-%d}: {old}; {item.why} ({item.by.name})"
+
+
+def value_text(value: ParamValue) -> str:
+    """Return a term as people read it."""
+    return value if isinstance(value, str) else json_dumps_compact(param_json(value)).decode()

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gitexp.report import listrecords, records
+from gitexp.report import records
+from gitexp.report.answers import listrecords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison, MetricComparison
-    from gitexp.model.listed import ExperimentList, RunGroup, RunList
-    from gitexp.report.listrecords import Records
+    from gitexp.model.listing import ExperimentList, RunGroup, RunList
+    from gitexp.report.answers.listrecords import Records
 
 _PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part
 _NUMBERS = ("seed", "rep", "fold", "n_train", "n_test")

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy
-from gitexp.report import brief, honesty, intervalplot, md, words
+from gitexp.report import brief, caveats, md, words
 from gitexp.report.brief import Foreign, joined
+from gitexp.report.drawing import intervalplot
 from gitexp.report.escape import markdown as span
 from gitexp.report.escape import visible
 
@@ -258,7 +259,7 @@ def _ledger(item: ReviewedExperiment, name: str) -> Iterator[Section]:
     if item.comparison is None:
         return
     lines = [
-        f"- {label}: {span(text, limit=_LONG)}" for label, text in honesty.lines(item.comparison)
+        f"- {label}: {span(text, limit=_LONG)}" for label, text in caveats.lines(item.comparison)
     ]
     if lines:
         yield _section(f"ledger of {name}", ["", "### Ledger", "", *lines], rank=3)
@@ -267,7 +268,7 @@ def _ledger(item: ReviewedExperiment, name: str) -> Iterator[Section]:
 def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
     if item.comparison is None:
         return
-    told = {label for label, _ in honesty.lines(item.comparison)} | {"differs"}
+    told = {label for label, _ in caveats.lines(item.comparison)} | {"differs"}
     lines = [
         f"- {fact.label}: {span(fact.text, limit=_LONG)}"
         for fact in words.facts(item.comparison)

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.formats import effects
 from gitexp.model.comparison import Role
 from gitexp.model.verdict import Verdict
-from gitexp.report import across, figures, numbers, subgroups, words
-from gitexp.report.amended import in_short
+from gitexp.records import effects
+from gitexp.report import numbers, omnibus, subgroups, words
+from gitexp.report.drawing import figures
+from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.facts import SHORT, is_good
-from gitexp.report.figures import Room
+from gitexp.report.facts import SHORT, amendment_words, is_good, order_words
 from gitexp.report.look import CSS
-from gitexp.report.witnessed import order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -55,8 +54,8 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
 def articles(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
     """Yield an article for each comparison; above several of them what they say in short."""
     several = len(comparisons) > 1
-    found = across.of_call(comparisons)
-    together = [] if found is None else list(across.page(found, "all"))
+    found = omnibus.of_call(comparisons)
+    together = [] if found is None else list(omnibus.page(found, "all"))
     left = _ROOM - _size(_overview(comparisons, len(comparisons))) - _size(together)
     shown: list[Comparison] = []
     for item in comparisons:  # what is said comes before what is drawn
@@ -179,7 +178,7 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
         return
     yield f'<p class="lead">{html(prose(plan.hypothesis), limit=PROSE_LIMIT)}</p>'
     for item in plan.amended:
-        yield f'<p class="none">Amended {html(in_short(item), limit=_TEXT_LIMIT)}</p>'
+        yield f'<p class="none">Amended {html(amendment_words(item), limit=_TEXT_LIMIT)}</p>'
     if comparison.order is not None:
         said = html(order_words(comparison.order), limit=_TEXT_LIMIT)
         yield f'<p class="none">That it came before the runs: {said}.</p>'

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.formats import codec
-from gitexp.formats.text import json_dumps, json_loads
+from gitexp.records import codec
 from gitexp.report.jsonescape import escaped
+from gitexp.text.documents import json_dumps, json_loads
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison

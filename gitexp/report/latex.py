@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
-from gitexp.report import across, subgroups, words
+from gitexp.report import omnibus, subgroups, words
 from gitexp.report.escape import latex, visible
 from gitexp.report.facts import shortened
 from gitexp.report.sheet import cell_text, numeric
@@ -31,9 +31,9 @@ _SIGN = re.compile(r"(?<![\w$])([+-])(?=\d)")
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     """Return one table a candidate, with its facts in comments above, and what they have beside."""
     parts = ["\n".join(_lines(item, style)) + "\n" for item in comparisons]
-    together = across.of_call(comparisons)
+    together = omnibus.of_call(comparisons)
     if together is not None and not style.quiet:
-        parts.insert(0, "\n".join(_sheet(across.sheet(together, style))) + "\n")
+        parts.insert(0, "\n".join(_sheet(omnibus.sheet(together, style))) + "\n")
     return "\n".join(parts)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import across, sheet, subgroups, words
+from gitexp.report import omnibus, sheet, subgroups, words
 from gitexp.report.escape import PROSE_LIMIT, markdown, prose
 from gitexp.report.facts import shortened
 
@@ -25,9 +25,9 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     if style.quiet:
         return "\n".join(_verdict(item) for item in comparisons) + "\n"
     parts = ["\n".join(_lines(item, style)) + "\n" for item in comparisons]
-    together = across.of_call(comparisons)
+    together = omnibus.of_call(comparisons)
     if together is not None:
-        parts.insert(0, sheet.markdown(across.sheet(together, style), style))
+        parts.insert(0, sheet.markdown(omnibus.sheet(together, style), style))
     return "\n".join(parts)
 
 

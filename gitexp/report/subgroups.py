@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
+from gitexp.report.caveats import adjusted_p
+from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
 from gitexp.report.escape import html
 from gitexp.report.facts import Fact
-from gitexp.report.forest import MOST_ROWS, Row, forest
-from gitexp.report.honesty import adjusted_p
 from gitexp.report.pagetable import page_table
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, SignificanceResult
     from gitexp.model.slices import CategoryComparison, Slice, SliceComparison
-    from gitexp.report.figures import Room
+    from gitexp.report.drawing.figures import Room
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

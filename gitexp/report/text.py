@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.report import across, sheet, subgroups, words
+from gitexp.report import omnibus, sheet, subgroups, words
 from gitexp.report.escape import terminal
 from gitexp.report.facts import is_good, shortened
 from gitexp.report.table import table
@@ -36,9 +36,9 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     parts = [
         "\n".join(_blocks(item, style, last=item is comparisons[-1])) + "\n" for item in comparisons
     ]
-    together = across.of_call(comparisons)
+    together = omnibus.of_call(comparisons)
     if together is not None:
-        parts.insert(0, sheet.text(across.sheet(together, style), style))
+        parts.insert(0, sheet.text(omnibus.sheet(together, style), style))
     return "\n".join(parts)
 
 

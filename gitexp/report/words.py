@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import LATE, Role
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.report import honesty, numbers
-from gitexp.report.amended import in_short
+from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
-from gitexp.report.facts import MANY, SHORT, Fact
+from gitexp.report.facts import MANY, SHORT, Fact, amendment_words, order_words
 from gitexp.report.posteriors import posterior_texts
-from gitexp.report.witnessed import order_words
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -95,7 +93,7 @@ def role_note(comparison: Comparison, metric: MetricComparison) -> str:
             if metric.p_adjusted is None:
                 return "watched, no verdict"
             adjusted = numbers.p_text(metric.p_adjusted, _alpha(comparison))
-            return f"watched, no verdict; {honesty.adjusted_p(comparison.adjustment)} {adjusted}"
+            return f"watched, no verdict; {caveats.adjusted_p(comparison.adjustment)} {adjusted}"
 
 
 def confidence_title(comparison: Comparison) -> str:
@@ -121,7 +119,7 @@ def facts(comparison: Comparison) -> list[Fact]:
         *_planned(comparison),
         *_tests(comparison),
         *_design(comparison),
-        *(Fact(label, text) for label, text in honesty.lines(comparison)),
+        *(Fact(label, text) for label, text in caveats.lines(comparison)),
         Fact("baseline", side_text(comparison.baseline)),
         Fact("candidate", side_text(comparison.candidate)),
         *(Fact("differs", text) for text in differences(comparison)),
@@ -134,7 +132,7 @@ def facts(comparison: Comparison) -> list[Fact]:
 def _planned(comparison: Comparison) -> Iterator[Fact]:
     """Yield what bound in the plan before it was amended, and how sure it is that it came first."""
     for item in () if comparison.plan is None else comparison.plan.amended:
-        yield Fact("amended", in_short(item))
+        yield Fact("amended", amendment_words(item))
     if comparison.order is not None:
         yield Fact("order", order_words(comparison.order))
 

@@ -14,13 +14,7 @@ import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from gitexp.errors import DesignError
-from gitexp.stats.values import (
-    Values,
-    finite,
-    finite_pairs,
-    rate,
-    resolution,
-)
+from gitexp.stats.values import Values, finite, finite_pairs, rate, resolution
 
 if TYPE_CHECKING:
     from gitexp.stats.values import Floats

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import commit_info, list_dir, tree_id
+from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.layout import CONCLUSIONS, RUNS
 from gitexp.model.ids import BlobId, CommitHash, RunId, TreeId
-from gitexp.store.index import Kind
-from gitexp.store.layout import CONCLUSIONS, RUNS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.store.index import Index
+    from gitexp.git.transaction.cache import Index
 
 _TREE_MODE = 0o040000
 _RUN_ID = re.compile(r"[a-z2-7]{16}")

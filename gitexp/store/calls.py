@@ -15,19 +15,19 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.formats import codec
-from gitexp.formats.fields import Fields
-from gitexp.formats.jsontext import json_loads
+from gitexp.git.transaction import layout, locks
+from gitexp.git.userkey import user_key
 from gitexp.model.request import Asked
-from gitexp.store import layout, locks
-from gitexp.store.userkey import user_key
+from gitexp.records import codec
+from gitexp.text.fields import Fields
+from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.formats.jsontext import Json
     from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
+    from gitexp.text.jsontext import Json
 
 STATE_LIMIT_BYTES = 16 << 20
 _SEAL_BYTES: Final = 16

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import read_blob
+from gitexp.git.transaction.layout import conclusion_path
 from gitexp.model.comparison import Conclusion
-from gitexp.store.layout import conclusion_path
+from gitexp.records import codec
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

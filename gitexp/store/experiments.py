@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import verdict as verdict_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
     blob,
@@ -30,13 +29,14 @@ from gitexp.git.objects import (
     read_blob,
     tree_id,
 )
+from gitexp.git.transaction.cache import Index, Kind
+from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model.ids import CommitHash
 from gitexp.model.summary import MetricSummary, pooled
+from gitexp.records import verdict as verdict_format
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
-from gitexp.store.halves import beside, can_fork
-from gitexp.store.index import Index, Kind
-from gitexp.store.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
+from gitexp.store.fork_worker import beside, can_fork
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting
 from gitexp.store.summaries import run_line, run_lines
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import BlobId, RunId, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.store.lines import RunLine
+    from gitexp.store.run_lines import RunLine
     from gitexp.store.tips import Tip
 
 _PIPELINE: Final = "dvc.yaml"
@@ -112,7 +112,7 @@ class _Common:
 
     def inputs(self, commit: CommitHash) -> str:
         """Return a tip's inputs; each is worked out, so only where nothing else tells them."""
-        from gitexp.store import inputs
+        from gitexp.dvc import inputs
 
         config, _ = plans.config_of(self.repo, commit)
         tree = commit_info(self.repo, commit).tree

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DamagedDataError, GitexpError, UnknownRunError
-from gitexp.formats import codec
-from gitexp.formats import environment as environment_format
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob, tree_id
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.layout import RUNS, environment_dir
 from gitexp.model.run import Environment
+from gitexp.records import codec
+from gitexp.records import environment as environment_format
 from gitexp.store.ancestry import Graph, listing, listings
-from gitexp.store.index import open_index
-from gitexp.store.layout import RUNS, environment_dir
 from gitexp.store.records import read_run
 from gitexp.store.summaries import lines_naming, run_lines
 from gitexp.store.tips import own_tips, tips
@@ -30,18 +30,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import (
-        CommitHash,
-        EnvironmentDigest,
-        InputsDigest,
-        RunId,
-        TreeId,
-    )
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run, Sample
     from gitexp.store.ancestry import Addition
-    from gitexp.store.index import Index
-    from gitexp.store.lines import RunLine
+    from gitexp.store.run_lines import RunLine
     from gitexp.store.tips import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20

@@ -10,13 +10,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
-from gitexp.formats import config as config_format
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob
+from gitexp.git.transaction.layout import CONFIG, PLANS, archive_tag, plan_path
 from gitexp.model.config import ProjectConfig
-from gitexp.store.layout import CONFIG, PLANS, archive_tag, plan_path
-from gitexp.store.leanplan import lean_plan
+from gitexp.records import config as config_format
+from gitexp.store.fast_plan import lean_plan
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

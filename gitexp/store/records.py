@@ -12,12 +12,12 @@ from gitexp.errors import (
     MissingObjectError,
     UnsafeInputError,
 )
-from gitexp.formats import codec
-from gitexp.formats import samples as samples_format
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.objects import blob, blob_id, read_blob
+from gitexp.git.transaction.layout import run_dir
 from gitexp.model.run import Run
-from gitexp.store.layout import run_dir
+from gitexp.records import codec
+from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
     from collections.abc import Callable

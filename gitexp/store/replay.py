@@ -16,20 +16,23 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
-from gitexp.git import merging, objects, restore, writing
+from gitexp.git import merging, objects, writing
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.git.worktree import restore
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
-from gitexp.store import inputs, layout, plans
+from gitexp.records import codec
+from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
-    from gitexp.git.restore import Step
+    from gitexp.git.worktree.restore import Step
     from gitexp.git.writing import Content
     from gitexp.model.ids import CommitHash, TreeId
     from gitexp.model.plan import Person

@@ -12,20 +12,20 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
+from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import TreeId
 from gitexp.model.summary import MetricSummary
-from gitexp.store.index import Kind
-from gitexp.store.lean import lean_line
-from gitexp.store.lines import RunLine, line_of, unreadable
+from gitexp.store.fast_scan import lean_line
 from gitexp.store.records import is_lasting, read_run
+from gitexp.store.run_lines import RunLine, line_of, unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from gitexp.formats.text import Json
     from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import ParamValue, RunId
-    from gitexp.store.index import Index
+    from gitexp.text.documents import Json
 
     # A JSON array; its seal was right, so it is what `_encode` wrote.
     _Row = tuple[

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
 from gitexp.git.objects import blob
+from gitexp.git.transaction.cache import Kind
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import EvaluationDigest
+from gitexp.records import codec
 from gitexp.store.ancestry import Graph
-from gitexp.store.index import Kind
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import BlobId, CommitHash
-    from gitexp.store.index import Index
 
 
 @dataclass(frozen=True, slots=True)

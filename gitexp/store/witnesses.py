@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
+from gitexp.git.transaction.layout import witness_dir
 from gitexp.model.witness import Receipt, Stored, Way
-from gitexp.store.layout import witness_dir
+from gitexp.records import codec
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.store.failpoints import Point
+from gitexp.git.transaction.failpoints import Point
 from tests.chaos.world import BRANCH, Broken, World, make
 from tests.chaos.writer import path_of
 

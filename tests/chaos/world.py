@@ -9,8 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.experiments.init import init
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
 from tests.build import BuiltRepo, repository
 from tests.cli.shell import environment
 

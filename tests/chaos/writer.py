@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.git.discovery import discover
-from gitexp.store import layout, transaction
+from gitexp.git.transaction import layout, publish
 from tests.store.publisher import ADA, NOW
 from tests.store.recorded import a_run, run_files, run_id
 
 if TYPE_CHECKING:
-    from gitexp.store.transaction import TipView
+    from gitexp.git.transaction.transaction import TipView
 
 NOTES = 4  # each so many-th commit is a person's, which `sync` has to merge; the others are records
 
@@ -27,7 +27,7 @@ def main() -> None:
             return {path: number.encode()}
         return run_files(*a_run(int(number), commit=view.commit))
 
-    transaction.publish(
+    publish.publish(
         discover(Path(repository)), branch, edit, message=f"no. {number}", author=ADA, now=NOW
     )
 

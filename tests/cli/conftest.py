@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.init import init
-from gitexp.ops.new import new
 from tests.build import EPOCH
 from tests.cli.shell import HYPOTHESIS
 

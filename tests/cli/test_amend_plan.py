@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import plan as plan_format
-from gitexp.store import layout
+from gitexp.git.transaction import layout
+from gitexp.records import plan as plan_format
 from tests.cli.shell import gitexp
 from tests.ops.records import Lab, experiment
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gitexp
+from gitexp.experiments.new import new
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.new import new
 from tests.ops.test_run import plain
 
 if TYPE_CHECKING:

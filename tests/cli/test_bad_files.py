@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.store import layout
+from gitexp.git.transaction import layout
 from tests.build import repository
 from tests.cli.shell import PLAN, gitexp
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import cache, placement
-from gitexp.data.objects import CacheConfig
+from gitexp.dvc import cache, placement
+from gitexp.dvc.cache_objects import CacheConfig
+from gitexp.execution.run import run
+from gitexp.git.transaction.layout import index_file
 from gitexp.model.request import RunRequest
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.run import run
-from gitexp.store.layout import index_file
+from gitexp.views.list_runs import list_experiments
 from tests.cli.shell import gitexp
 from tests.ops.test_run import plain
 from tests.store.recorded import a_plan, config_file, plan_file

@@ -10,9 +10,7 @@ import pytest
 from gitexp import errors
 from gitexp.cli import glossary
 from gitexp.cli.main import main
-from gitexp.formats.enforcement import RULE_IDS
-from gitexp.model import together, witness
-from gitexp.model.care import Level
+from gitexp.model import sharing, witness
 from gitexp.model.comparison import Role
 from gitexp.model.hooks import HookState
 from gitexp.model.job import JobState
@@ -21,7 +19,9 @@ from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Stoppi
 from gitexp.model.power import PowerDesign
 from gitexp.model.rules import Policy
 from gitexp.model.run import Origin, RepeatState
+from gitexp.model.upkeep import Level
 from gitexp.model.verdict import Verdict
+from gitexp.records.enforcement import RULE_IDS
 from gitexp.stats.adjust import SHORT_NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -82,7 +82,7 @@ def test_a_long_unknown_word_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 PLAIN = {"none", "primary", "ended", "new"}
 PRINTED = (
     Verdict, RepeatState, JobState, Origin, Claim, Direction, HypothesisKind, StoppingRule,
-    OnFailed, PowerDesign, Grade, Policy, Level, HookState, together.Way, witness.Way,
+    OnFailed, PowerDesign, Grade, Policy, Level, HookState, sharing.Way, witness.Way,
 )  # fmt: skip
 
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.store import layout
 from tests.build import BuiltRepo, dvc_project
 from tests.cli.conftest import NOW
 from tests.cli.shell import HYPOTHESIS, environment, gitexp

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats.threeway import join_lock
+from gitexp.sharing.threeway import join_lock
 from tests.cli.shell import environment, gitexp
 
 if TYPE_CHECKING:

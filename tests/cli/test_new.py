@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.store import layout
+from gitexp.git.transaction import layout
 from tests.cli.shell import HYPOTHESIS, PLAN, gitexp
 from tests.ops.records import Lab, experiment
 

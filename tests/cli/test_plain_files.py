@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.main import main
-from gitexp.formats import codec
+from gitexp.comparison.plain_files import FileDesign
 from gitexp.model.comparison import Comparison
-from gitexp.ops.adhoc import FileDesign
+from gitexp.records import codec
 from gitexp.report import RENDERERS
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gitexp.cli.main import main
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
 Rows = list[tuple[str, float]]
 

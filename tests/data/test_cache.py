@@ -19,9 +19,9 @@ from dvc_data.hashfile.tree import Tree
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitexp.data import cache as objects
-from gitexp.data.cache import CacheConfig
-from gitexp.data.hashing import (
+from gitexp.dvc import cache as objects
+from gitexp.dvc.cache import CacheConfig
+from gitexp.dvc.hashing import (
     FileDigest,
     Member,
     Memo,
@@ -31,7 +31,7 @@ from gitexp.data.hashing import (
     manifest_md5,
     stat_key,
 )
-from gitexp.data.placement import materialise
+from gitexp.dvc.placement import materialise
 from gitexp.errors import (
     BadFormatError,
     ChangingFileError,
@@ -501,7 +501,7 @@ def test_processes_that_store_the_same_tree_at_once_leave_one_whole_cache(
         (tmp_path / "src" / str(number)).mkdir(parents=True)
         (tmp_path / "src" / str(number) / "x").write_bytes(os.urandom(300_000 * (number % 7 == 0)))
     code = (
-        "import sys; from pathlib import Path; from gitexp.data.cache import *;"
+        "import sys; from pathlib import Path; from gitexp.dvc.cache import *;"
         "sys.stdin.read(1);"
         "print(put(CacheConfig(Path(sys.argv[1])), Path(sys.argv[2]), 'src').md5)"
     )
@@ -526,7 +526,7 @@ def test_processes_that_store_the_same_tree_at_once_leave_one_whole_cache(
 
 def test_what_the_worker_imports_stays_light() -> None:
     code = (
-        "import sys, gitexp.data.snapshot, gitexp.data.cache;"
+        "import sys, gitexp.dvc.snapshot, gitexp.dvc.cache;"
         "heavy = {'yaml', 'ruamel', 'dvc', 'pygit2', 'numpy', 'shutil', 'tempfile', 'logging',"
         " 'configparser'};"  # not subprocess, without which a worker could start nothing
         "print(sorted(heavy & sys.modules.keys()))"

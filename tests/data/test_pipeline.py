@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import pipeline
+from gitexp.dvc import dvcfiles, pipeline
 from gitexp.errors import (
     BadFormatError,
     DvcFailedError,
@@ -17,10 +17,9 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.formats import dvcfiles
-from gitexp.formats.keys import param_key
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
+from gitexp.text.keys import param_key
 from tests.build import dvc, repository
 
 if TYPE_CHECKING:

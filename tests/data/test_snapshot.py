@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import cache as objects
-from gitexp.data import dvclock, pipeline, pointers, snapshot, workspace
-from gitexp.data.hashing import Memo
+from gitexp.dvc import cache as objects
+from gitexp.dvc import dvcfiles, dvclock, dvcwrite, pipeline, pointers, snapshot, workspace
+from gitexp.dvc.hashing import Memo
 from gitexp.errors import CommandFailedError, DataMissingError, LockedError
-from gitexp.formats import dvcfiles, dvcwrite, params
 from gitexp.git.repository import open_repository
 from gitexp.model.config import ProjectConfig
 from gitexp.model.job import FileHash, Stage, StageOut, StageParams
 from gitexp.model.run import Output
+from gitexp.text import params
 from tests.build import BuiltRepo, dvc, git_environment, repository
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from gitexp.data.cache import CacheConfig
+    from gitexp.dvc.cache import CacheConfig
     from gitexp.model.job import StageRecord
 
 CONFIG = ProjectConfig(pipeline="dvc.yaml")

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.engines import ENGINES
-from gitexp.engines.base import TAIL_BYTES
 from gitexp.errors import ResourceError
+from gitexp.execution.engines import ENGINES
+from gitexp.execution.engines.base import TAIL_BYTES
 from gitexp.model.job import JobRef, JobRequest, JobState
 from gitexp.model.run import RepeatState
 from tests.jobs import Bench, bench, stage
@@ -21,7 +21,7 @@ from tests.waiting import until
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.engines.base import Engine
+    from gitexp.execution.engines.base import Engine
     from gitexp.model.job import Job
     from tests.build import BuiltRepo
 

@@ -10,9 +10,9 @@ from typing import cast
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
-import gitexp.formats
+import gitexp.records
 
-SCHEMAS = Path(gitexp.formats.__file__).parent / "schemas"
+SCHEMAS = Path(gitexp.records.__file__).parent / "schemas"
 ANSWERS = SCHEMAS / "answers"
 Schema = dict[str, object]
 

@@ -15,27 +15,19 @@ from typing import TYPE_CHECKING, TypeVar, cast, get_args, get_origin
 
 from hypothesis import strategies as st
 
-from gitexp.formats import codec
-from gitexp.formats import plan as plan_format
-from gitexp.formats.enforcement import RULE_IDS
 from gitexp.model import ids
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
-from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
-from gitexp.model.plan import (
-    Direction,
-    Effect,
-    Guard,
-    HypothesisKind,
-    Plan,
-    Stopping,
-    StoppingRule,
-)
+from gitexp.model.lifecycle import Tombstone
+from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind, Plan, Stopping, StoppingRule
 from gitexp.model.review import Review
 from gitexp.model.rules import Identity, Policy
 from gitexp.model.run import Environment, Run, Sample
 from gitexp.model.witness import Receipt
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
+from gitexp.records.enforcement import RULE_IDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.formats import config
 from gitexp.model.config import ParamKey, Predictions, ProjectConfig, SeedRule
 from gitexp.model.plan import Direction
 from gitexp.model.rules import Identity, Policy
+from gitexp.records import config
 
 HEAD = "$schema: gitexp/config@1\n"
 

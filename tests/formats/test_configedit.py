@@ -9,11 +9,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError
-from gitexp.formats import config
-from gitexp.formats.configedit import update
-from gitexp.formats.keys import param_key
-from gitexp.formats.text import yaml_dumps, yaml_loads
 from gitexp.model.config import ProjectConfig, SeedRule
+from gitexp.records import config
+from gitexp.records.configedit import update
+from gitexp.text.documents import yaml_dumps, yaml_loads
+from gitexp.text.keys import param_key
 from tests.formats import strategies
 
 BLOCKS = b"""\

@@ -9,19 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gitexp.formats import (
-    codec,
-    config,
-    curves,
-    environment,
-    points,
-    predictions,
-    samples,
-)
-from gitexp.formats.text import json_loads, yaml_loads
-from gitexp.formats.versions import NEWEST
 from gitexp.model.config import Predictions
 from gitexp.model.run import Environment, Run
+from gitexp.records import codec, config, environment
+from gitexp.records.versions import NEWEST
+from gitexp.text import curves, points, predictions, samples
+from gitexp.text.documents import json_loads, yaml_loads
 from tests.formats.test_records import RECORDS, schemas, validator
 
 FOLDER = Path(__file__).parents[2] / "docs" / "formats"

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitexp.dvc import dvcfiles, dvcwrite
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
-from gitexp.formats import dvcfiles, dvcwrite
 from gitexp.model.ids import Md5, RunId
 from gitexp.model.job import FileHash, OutKind, StageOut, StageParams, StageRecord
 from gitexp.model.run import Output

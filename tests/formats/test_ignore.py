@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError
-from gitexp.formats import ignore
+from gitexp.text import ignore
 
 if TYPE_CHECKING:
     from tests.build import BuiltRepo

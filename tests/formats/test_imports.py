@@ -26,7 +26,7 @@ REST = (
 def test_a_format_loads_no_more_than_it_needs(
     modules: tuple[str, ...], forbidden: set[str]
 ) -> None:
-    names = ", ".join(f"gitexp.formats.{module}" for module in modules)
+    names = ", ".join(f"gitexp.records.{module}" for module in modules)
     script = f"import sys, {names}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True

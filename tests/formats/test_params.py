@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, GitexpError, UnknownParamError, UsageError
-from gitexp.formats import params
 from gitexp.model.config import ParamKey
+from gitexp.text import params
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue

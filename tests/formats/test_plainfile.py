@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitexp.errors import BadFormatError, UnsafeInputError
-from gitexp.formats import plainfile
+from gitexp.text import plainfile
 
 
 def load(text: str, name: str = "a.csv") -> tuple[tuple[object, ...], ...]:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 
 from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError
-from gitexp.formats import effects, plan
 from gitexp.model.plan import (
     BaselineRef,
     Claim,
@@ -22,6 +21,7 @@ from gitexp.model.plan import (
     Stopping,
     StoppingRule,
 )
+from gitexp.records import effects, plan
 from tests.formats import strategies
 
 if TYPE_CHECKING:

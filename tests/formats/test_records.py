@@ -17,30 +17,26 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from gitexp.errors import BadFormatError, NewerFormatError
-from gitexp.formats import (
-    codec,
-    config,
-    plan,
-    samples,
-)
-from gitexp.formats.shapes import SHAPES
-from gitexp.formats.text import json_dumps, json_loads, yaml_dumps, yaml_loads
-from gitexp.formats.versions import NEWEST
 from gitexp.model.comparison import Comparison, Conclusion
-from gitexp.model.endings import Tombstone
 from gitexp.model.job import Job, Outcome
+from gitexp.model.lifecycle import Tombstone
 from gitexp.model.request import Asked
 from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
 from gitexp.model.witness import Receipt
+from gitexp.records import codec, config, plan
+from gitexp.records.shapes import SHAPES
+from gitexp.records.versions import NEWEST
+from gitexp.text import samples
+from gitexp.text.documents import json_dumps, json_loads, yaml_dumps, yaml_loads
 from tests.formats import strategies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.formats.jsontext import Json
     from gitexp.model.config import ProjectConfig
     from gitexp.model.run import Sample
+    from gitexp.text.jsontext import Json
 
 
 class Format(Protocol):
@@ -70,7 +66,7 @@ YAML_KINDS = ("conclusion", "plan", "tombstone")
 
 @cache
 def schemas() -> dict[str, dict[str, object]]:
-    folder = files("gitexp.formats") / "schemas"
+    folder = files("gitexp.records") / "schemas"
     return {name: json.loads((folder / f"{name}.json").read_text()) for name in NEWEST}
 
 
@@ -130,7 +126,7 @@ def test_samples_are_the_same_bytes_in_whatever_order_they_come(
 
 
 def test_every_format_has_a_schema_and_every_schema_a_format() -> None:
-    folder = files("gitexp.formats") / "schemas"
+    folder = files("gitexp.records") / "schemas"
     kinds = {f"{kind}.json" for kind in NEWEST}
     assert {item.name for item in folder.iterdir() if item.is_file()} == kinds
     for kind in NEWEST:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
-from gitexp.formats import curves, points, predictions, samples
 from gitexp.model.config import Predictions
 from gitexp.model.run import Sample
+from gitexp.text import curves, points, predictions, samples
 from tests.formats.strategies import floats, integers, texts
 
 SAMPLES = (

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.formats.text import (
+from gitexp.text.documents import (
     Json,
     json_dumps,
     json_dumps_compact,

@@ -130,11 +130,11 @@ def test_without_a_name_the_message_says_how_to_set_one(repo: BuiltRepo) -> None
     [
         ("gitexp.git.discovery", ("pygit2", "git")),
         ("gitexp.git.command", ("pygit2", "git")),
-        ("gitexp.git.checkouts", ("pygit2", "git")),
-        ("gitexp.git.status", ("pygit2", "git")),
-        ("gitexp.store.locks", ("pygit2", "git", "uuid", "logging", "asyncio")),
-        ("gitexp.store.failpoints", ("pygit2", "git")),
-        ("gitexp.store.transaction", ("git", "numpy", "yaml", "dvc")),
+        ("gitexp.git.worktree.checkouts", ("pygit2", "git")),
+        ("gitexp.git.worktree.status", ("pygit2", "git")),
+        ("gitexp.git.transaction.locks", ("pygit2", "git", "uuid", "logging", "asyncio")),
+        ("gitexp.git.transaction.failpoints", ("pygit2", "git")),
+        ("gitexp.git.transaction.transaction", ("git", "numpy", "yaml", "dvc")),
     ],
 )
 def test_a_module_does_not_load_what_its_readers_cannot_afford(

@@ -10,10 +10,11 @@ import pytest
 
 import gitexp.git
 from gitexp.errors import GitFailedError
-from gitexp.git import checkouts, command, diff, objects, refs, status, writing
+from gitexp.git import command, diff, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
+from gitexp.git.worktree import checkouts, status
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import DamagedDataError, NoRepositoryError, UnsafeInputError
-from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
+from gitexp.git.worktree import staged
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from tests.build import repository
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
-from gitexp.git import command, submodules, worktrees
+from gitexp.git import command
+from gitexp.git.worktree import submodules, worktrees
 from gitexp.model.ids import CommitHash
 from tests.build import BuiltRepo, repository
 

@@ -15,9 +15,9 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.git import repository
-from gitexp.ops.list_runs import list_experiments, list_runs
-from gitexp.store import layout, owners
-from gitexp.store.index import Index, Kind, open_index
+from gitexp.git.transaction import layout, owners
+from gitexp.git.transaction.cache import Index, Kind, open_index
+from gitexp.views.list_runs import list_experiments, list_runs
 from tests.store.recorded import a_plan, a_run, config_file, plan_file, run_files
 
 if TYPE_CHECKING:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.formats import codec
+from gitexp.enforcement.review import exit_code, review
+from gitexp.git.transaction import layout
 from gitexp.model.review import FailOn
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.review import exit_code, review
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.views.list_runs import list_experiments
 from tests.build import clone
 from tests.ops.records import ENVIRONMENT, EVALUATION, START, Lab, one, scores
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from gitexp.formats.jsontext import Json
     from gitexp.model.review import Review
+    from gitexp.text.jsontext import Json
     from tests.build import BuiltRepo
 
     Record = dict[str, Json]

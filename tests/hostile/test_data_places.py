@@ -14,7 +14,7 @@ import pytest
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.data import exchange, owned, settings
+from gitexp.dvc import dvc_config, exchange, owned_settings
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from tests.build import BuiltRepo, repository
 from tests.ops.sharing import BRANCH, Team, gitexp, make
@@ -198,7 +198,9 @@ def placed(repo: BuiltRepo) -> BuiltRepo:
 
 
 def refuse(repo: BuiltRepo) -> None:
-    owned.refuse_foreign(settings.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)})
+    owned_settings.refuse_foreign(
+        dvc_config.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)}
+    )
 
 
 @pytest.mark.parametrize("kind", ADDED)
@@ -390,7 +392,7 @@ def _picked(repo: BuiltRepo) -> None:
 
 
 def _long(repo: BuiltRepo) -> None:
-    text = repo.show(".dvc/config") + "#\n" * settings.LIMIT_BYTES + "[cache]\n    dir = /evil\n"
+    text = repo.show(".dvc/config") + "#\n" * dvc_config.LIMIT_BYTES + "[cache]\n    dir = /evil\n"
     repo.commit({".dvc/config": text}, at=2)
     came(repo)
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.draft import CompareOptions
+from gitexp.enforcement.review import review
 from gitexp.model.order import Grade
 from gitexp.model.run import Distribution
 from gitexp.model.verdict import Verdict
-from gitexp.ops.draft import CompareOptions
-from gitexp.ops.review import review
 from gitexp.report import github
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
 

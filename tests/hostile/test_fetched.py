@@ -16,14 +16,14 @@ import pytest
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.store import layout
+from gitexp.git.transaction import layout
 from tests.build import BuiltRepo, clone, git_environment
 from tests.ops.records import Lab, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
 TEN: Final = range(10)
 RECORD: Final = layout.run_json("c" * 16)  # type: ignore[arg-type]  of the candidate of `deep`

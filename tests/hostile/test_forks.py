@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.enforcement.review import review
+from gitexp.experiments import lifecycle
 from gitexp.git import refs, repository
+from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
-from gitexp.ops import ends
-from gitexp.ops.review import review
-from gitexp.ops.rules import RULES
-from gitexp.store import layout
+from gitexp.rules import RULES
 from tests.ops.hooks.world import PLAN, call, copied, template
 from tests.ops.records import Lab
 
@@ -159,7 +159,7 @@ def test_a_branch_goes_only_once_its_own_base_has_its_records(
     fork.git("merge", "-q", "exp/deep")
     fetched(repo, fork, name)
     opened = repository.open_repository(repo.workspace)
-    base = ends.base_of(opened, ends.find(opened, "deep"))
+    base = lifecycle.base_of(opened, lifecycle.find(opened, "deep"))
     assert base == ("origin/main" if name == "origin" else "")
 
 

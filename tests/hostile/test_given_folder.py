@@ -15,7 +15,7 @@ import pytest
 from gitexp.cli import answers
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.git import status
+from gitexp.git.worktree import status
 from tests.build import BuiltRepo, clone, git_environment
 from tests.cli.shell import gitexp
 from tests.hostile.test_reading import attacked

@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from gitexp.formats import config as config_format
+from gitexp.dvc import inputs
+from gitexp.dvc.input_parts import left_out
+from gitexp.dvc.state import State
+from gitexp.execution.run import run
 from gitexp.git import objects, repository
+from gitexp.git.transaction import layout
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.run import run
-from gitexp.store import inputs, layout, plans
-from gitexp.store.parts import left_out
-from gitexp.store.state import State
+from gitexp.records import config as config_format
+from gitexp.store import plans
 from tests.ops.test_run import plain, states
 
 if TYPE_CHECKING:

@@ -23,13 +23,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.dvc import dvcfiles
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.formats import codec, dvcfiles, ignore, params
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
+from gitexp.git.transaction import layout
+from gitexp.git.transaction.cache import Index, Kind
 from gitexp.model.run import Run
-from gitexp.store import layout
-from gitexp.store.index import Index, Kind
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
+from gitexp.text import ignore, params
+from gitexp.text import samples as samples_format
 from tests.build import git_environment
 from tests.hostile.test_reading import attacked, paths
 from tests.hostile.test_trees import Odd, ordered

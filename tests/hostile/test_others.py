@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.formats import codec
-from gitexp.formats import plan as plan_format
+from gitexp.enforcement.check import check
+from gitexp.enforcement.hooks.install import install
+from gitexp.enforcement.remote_facts import World
+from gitexp.enforcement.review import exit_code, review
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Person
 from gitexp.model.review import FailOn
 from gitexp.model.witness import Receipt, Way
-from gitexp.ops.check import check
-from gitexp.ops.conclude import conclude
-from gitexp.ops.hooks.install import install
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.outside import World
-from gitexp.ops.review import exit_code, review
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
+from gitexp.views.list_runs import list_experiments
 from tests.build import clone
 from tests.ops.hooks.world import call
 from tests.ops.records import ADA, CONFIG, START, Lab, experiment, one

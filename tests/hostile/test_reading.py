@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.execution.run import run
+from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.store import layout
 from tests.build import git_environment
 from tests.ops.test_run import plain, states
 

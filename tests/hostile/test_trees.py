@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.store import layout
+from gitexp.git.transaction import layout
 from tests.build import BuiltRepo, clone, git_environment
 from tests.hostile.test_reading import attacked
 

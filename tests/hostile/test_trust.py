@@ -9,10 +9,10 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import UntrustedSourceError
+from gitexp.execution.place import find_place
+from gitexp.execution.trust import check
 from gitexp.git import objects
 from gitexp.model.request import RunRequest
-from gitexp.ops.run.place import find_place
-from gitexp.ops.run.trust import check
 from tests.build import BuiltRepo, clone
 from tests.ops.test_run import plain
 

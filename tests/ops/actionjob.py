@@ -9,14 +9,14 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.formats.text import yaml_loads
+from gitexp.text.documents import yaml_loads
 from tests.build import BuiltRepo, clone, repository
 from tests.ops.fakegithub import REPOSITORY, FakeGitHub
 from tests.ops.records import Lab, experiment
 from tests.ops.runner import ROOT, Job, environment
 
 if TYPE_CHECKING:
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
 ACTION = ROOT / "action.yml"
 TOKEN = "ghs_secret0secret"  # noqa: S105  a token of nobody

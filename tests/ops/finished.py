@@ -6,12 +6,12 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
 from tests.build import BuiltRepo, clone, dvc_project, repository
 
 if TYPE_CHECKING:

@@ -7,12 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gitexp.formats import codec, effects
-from gitexp.formats import config as config_format
-from gitexp.formats import environment as environment_format
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
+from gitexp.comparison.compare import compare
+from gitexp.dvc import inputs
 from gitexp.git import objects, repository
+from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, InputsDigest, RunId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, OnFailed, Person
@@ -28,15 +26,19 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.ops.compare import compare
-from gitexp.store import inputs, layout, plans
+from gitexp.records import codec, effects
+from gitexp.records import config as config_format
+from gitexp.records import environment as environment_format
+from gitexp.records import plan as plan_format
+from gitexp.store import plans
+from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitexp.comparison.draft import CompareOptions
     from gitexp.model.comparison import Comparison
     from gitexp.model.plan import Plan, Stopping
-    from gitexp.ops.draft import CompareOptions
     from tests.build import BuiltRepo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.formats.text import yaml_loads
+from gitexp.text.documents import yaml_loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
 ROOT = Path(__file__).parents[2]
 _TOKEN = re.compile(r"\s*(\|\||&&|==|!=|!|\(|\)|,|'(?:[^']|'')*'|[A-Za-z_][\w.-]*)")

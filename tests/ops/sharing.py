@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.experiments.init import init
 from gitexp.model.ids import CommitHash
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
 from tests import warm
 from tests.build import BuiltRepo, clone, dvc, repository
 from tests.cli.shell import environment

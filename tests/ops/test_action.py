@@ -17,7 +17,7 @@ from tests.ops.runner import ROOT, environment
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
     from tests.ops.fakegithub import FakeGitHub
 
 

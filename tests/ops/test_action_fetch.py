@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import plan as plan_format
+from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
 from tests.build import BuiltRepo, repository
 from tests.ops import githttp
 from tests.ops.actionjob import TOKEN, job, pull_request, without_install
@@ -24,7 +24,7 @@ from tests.ops.test_predicted import predictions
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
     from tests.ops.fakegithub import FakeGitHub
     from tests.ops.runner import Job
 

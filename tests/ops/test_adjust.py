@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import CompareOptions, compare
 from gitexp.errors import UsageError
-from gitexp.ops.compare import CompareOptions, compare
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from tests.ops.records import START, Lab, one, scores

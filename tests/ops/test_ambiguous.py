@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.run import run
 from gitexp.model.config import ProjectConfig
 from gitexp.model.plan import Direction
 from gitexp.model.request import RunRequest
 from gitexp.model.verdict import Verdict
-from gitexp.ops.run import run
 from tests.build import repository
 from tests.cli.shell import gitexp
 from tests.ops.records import Lab, one, scores

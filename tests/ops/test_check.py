@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.enforcement.check import check
+from gitexp.enforcement.review import review
 from gitexp.errors import BadFormatError, UnknownRevisionError, UsageError
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
+from gitexp.experiments.archive import archive
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.order import Grade
 from gitexp.model.rules import Policy
-from gitexp.ops.archive import archive
-from gitexp.ops.check import check
-from gitexp.ops.compare import compare
-from gitexp.ops.conclude import conclude
-from gitexp.ops.review import review
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
 from gitexp.report.style import PLAIN
 from gitexp.report.text import render
-from gitexp.store import layout
 from tests.build import clone
 from tests.cli.shell import gitexp
 from tests.ops.records import CONFIG, START, Lab, experiment

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import DataMissingError, DirtyTreeError
-from gitexp.git import lfs
+from gitexp.execution.run import run
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction.cache import Index
+from gitexp.git.worktree import lfs
 from gitexp.model.request import RunRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.run import run
-from gitexp.ops.status import status
 from gitexp.store.experiments import experiment_lines
-from gitexp.store.index import Index
 from gitexp.store.tips import tips
+from gitexp.views.status import status
 from tests.build import BuiltRepo, clone, repository
 from tests.ops.sharing import BRANCH, Team, copy, gitexp, make
 

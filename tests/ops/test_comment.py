@@ -11,9 +11,9 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import BadFormatError, CommentFailedError, UsageError
-from gitexp.formats import codec
-from gitexp.ops.comment import PullRequest, comment, pull_request
-from gitexp.ops.githubapi import GitHub
+from gitexp.records import codec
+from gitexp.sharing.comment import PullRequest, comment, pull_request
+from gitexp.sharing.githubapi import GitHub
 from tests.ops.fakegithub import REPOSITORY, FakeGitHub, Fault
 from tests.report.test_github import HASH, made
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.formats.jsontext import Json
-    from gitexp.ops.comment import Posted
-    from gitexp.ops.githubapi import Answer
+    from gitexp.sharing.comment import Posted
+    from gitexp.sharing.githubapi import Answer
+    from gitexp.text.jsontext import Json
 
 pytestmark = pytest.mark.network
 TOKEN = "ghs_secret0secret"  # noqa: S105  a token of nobody

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import (
-    NoSamplesError,
-    UnknownExperimentError,
-)
+from gitexp.comparison.compare import CompareOptions, compare, exit_code
+from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare, exit_code
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:

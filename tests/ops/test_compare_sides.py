@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import (
-    NoPlanError,
-    NoSamplesError,
-    UnknownExperimentError,
-    UsageError,
-)
-from gitexp.formats import codec
+from gitexp.comparison.compare import CompareOptions, compare
+from gitexp.errors import NoPlanError, NoSamplesError, UnknownExperimentError, UsageError
+from gitexp.git.transaction import layout
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import RunId
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare
-from gitexp.store import layout
+from gitexp.records import codec
 from tests.build import clone
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
@@ -167,7 +162,8 @@ def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
     experiment(lab)
     code = (
         "import sys; from pathlib import Path\n"
-        "from gitexp.git.repository import discover; from gitexp.ops.compare import compare\n"
+        "from gitexp.git.repository import discover\n"
+        "from gitexp.comparison.compare import compare\n"
         "from gitexp.report import renderer; from gitexp.report.style import Style\n"
         "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
         "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.errors import NoSamplesError
+from gitexp.experiments.conclude import conclude
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare, exit_code
-from gitexp.ops.conclude import conclude
 from gitexp.report import renderer, text, words
 from gitexp.report.style import PLAIN, Style
 from tests.ops.records import CONFIG, START, Lab, experiment, one, scores

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
+from gitexp.comparison.compare import compare
 from gitexp.errors import (
     DetachedHeadError,
     ExistsError,
@@ -17,18 +18,17 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.formats import codec
-from gitexp.model.amended import Terms
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.experiments.conclude import conclude
+from gitexp.model.amendment import Terms
 from gitexp.model.comparison import Comparison
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
-from gitexp.ops.amend_plan import amend_plan
-from gitexp.ops.compare import compare
-from gitexp.ops.conclude import conclude
-from gitexp.ops.show import show
-from gitexp.ops.status import status
+from gitexp.records import codec
 from gitexp.report import RENDERERS, renderer
 from gitexp.report.style import Style
+from gitexp.views.show import show
+from gitexp.views.status import status
 from tests.cli.shell import gitexp
 from tests.ops.records import CONFIG, START, Lab, experiment, scores
 

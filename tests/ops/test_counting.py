@@ -6,6 +6,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from gitexp.comparison import cautions, counting, eligible
+from gitexp.comparison.counting import Count, Found, count, evaluation_of
 from gitexp.model.ids import (
     CommitHash,
     EnvironmentDigest,
@@ -15,8 +17,6 @@ from gitexp.model.ids import (
     TreeId,
 )
 from gitexp.model.run import Origin, PlanRef, Repeat, RepeatState, Run, Sample, Source
-from gitexp.ops import cautions, counting, eligible
-from gitexp.ops.counting import Count, Found, count, evaluation_of
 from gitexp.store.lookup import FoundRun
 from tests.ops.records import ADA, START
 from tests.report.samples import plan as make_plan

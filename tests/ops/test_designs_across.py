@@ -10,19 +10,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import codec
+from gitexp.comparison.compare import compare
 from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Direction
 from gitexp.model.run import Output, Sample
-from gitexp.ops.compare import compare
+from gitexp.records import codec
 from tests.ops.records import CONFIG, START, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.model.across import AcrossMetric
+    from gitexp.model.omnibus import AcrossMetric
     from tests.build import BuiltRepo
 
 A = (0.61, 0.63, 0.60, 0.64, 0.62, 0.615)

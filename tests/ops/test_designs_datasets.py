@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import codec
 from gitexp.model.comparison import Comparison
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
+from gitexp.records import codec
 from tests.ops.records import Lab, one
 
 if TYPE_CHECKING:

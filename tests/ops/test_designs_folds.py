@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from gitexp.formats import codec
+from gitexp.comparison.compare import compare, exit_code
 from gitexp.model.comparison import Comparison, Role
 from gitexp.model.run import Sample
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import compare, exit_code
+from gitexp.records import codec
 from tests.ops.records import START, Lab, one
 
 if TYPE_CHECKING:

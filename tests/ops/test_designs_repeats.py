@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from gitexp.comparison.designs import repeats
+from gitexp.comparison.measure import Question, Values
 from gitexp.model.comparison import Role
-from gitexp.ops.designs import repeats
-from gitexp.ops.measure import Question, Values
 
 NARROW = (0.50, 0.51, 0.52, 0.49, 0.48)
 WIDE = (0.40, 0.55, 0.62, 0.49, 0.44)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.detectable import POWER, detectable
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
-from gitexp.ops.detectable import POWER, detectable
 from gitexp.report import text
 from gitexp.report.style import PLAIN
-from gitexp.stats.detectable import crossed_repeats_needed
+from gitexp.stats.planned.detectable import crossed_repeats_needed
 from tests.ops.records import Lab, experiment, one, scores
 
 if TYPE_CHECKING:

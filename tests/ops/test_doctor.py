@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.care import Level
+from gitexp.execution.run import run
+from gitexp.git.transaction.cache import Index, Kind
+from gitexp.git.transaction.layout import index_file
+from gitexp.git.transaction.locks import FileLock, this_process
 from gitexp.model.request import RunRequest
-from gitexp.ops.doctor import CHECKS, doctor
-from gitexp.ops.list_runs import list_runs
-from gitexp.ops.run import run
+from gitexp.model.upkeep import Level
 from gitexp.store import calls
-from gitexp.store.index import Index, Kind
-from gitexp.store.layout import index_file
-from gitexp.store.locks import FileLock, this_process
+from gitexp.upkeep.doctor import CHECKS, doctor
+from gitexp.views.list_runs import list_runs
 from tests.build import repository
 from tests.cli.shell import gitexp
 from tests.ops.test_run import plain
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.model.care import Diagnosis, Finding
+    from gitexp.model.upkeep import Diagnosis, Finding
     from tests.build import BuiltRepo
 
 DEAD = {"host": os.uname().nodename, "pid": 4194305, "started": "0-0"}

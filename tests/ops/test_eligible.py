@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gitexp.comparison import eligible
+from gitexp.comparison.counting import Found, count
+from gitexp.execution import seeds
 from gitexp.model.run import Origin, RepeatState
-from gitexp.ops import eligible
-from gitexp.ops.counting import Found, count
-from gitexp.ops.run import seeds
 from tests.ops.test_counting import BASE, CANDIDATE, ENV, ENV2, PLAN, PLAN_REF, in_line, run
 
 if TYPE_CHECKING:

@@ -22,25 +22,26 @@ from gitexp.errors import (
     UnknownExperimentError,
     UsageError,
 )
-from gitexp.formats import codec
+from gitexp.experiments.archive import archive
+from gitexp.experiments.conclude import conclude
+from gitexp.experiments.new import new
+from gitexp.experiments.remove import remove
+from gitexp.experiments.rename import rename
+from gitexp.experiments.restore import restore
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
-from gitexp.model.endings import Tombstone
+from gitexp.git.transaction import layout, locks
+from gitexp.model.lifecycle import Tombstone
 from gitexp.model.proposal import NewRequest
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
-from gitexp.ops.archive import archive
-from gitexp.ops.conclude import conclude
-from gitexp.ops.diff import diff
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.new import new
-from gitexp.ops.pull import pull
-from gitexp.ops.query import ListQuery
-from gitexp.ops.remove import remove
-from gitexp.ops.rename import rename
-from gitexp.ops.restore import restore
-from gitexp.ops.show import show
-from gitexp.store import calls, layout, locks, plans
+from gitexp.records import codec
+from gitexp.sharing.pull import pull
+from gitexp.store import calls, plans
+from gitexp.views.diff import diff
+from gitexp.views.list_runs import list_experiments
+from gitexp.views.query import ListQuery
+from gitexp.views.show import show
 from tests.build import BuiltRepo, clone, git_environment
 from tests.ops.finished import hosted
 from tests.ops.records import START, Lab, experiment, one, scores
@@ -258,7 +259,7 @@ def test_killed_anywhere_it_is_archived_or_untouched_and_the_same_call_succeeds(
 ) -> None:
     code = (
         "import sys; from pathlib import Path; from gitexp.git.repository import discover\n"
-        "from gitexp.ops.archive import archive\n"
+        "from gitexp.experiments.archive import archive\n"
         "archive(discover(Path(sys.argv[1])), 'deep', abandon=True)\n"
     )
     rules = {"GITEXP_TESTING": "1", "GITEXP_FAILPOINT": f"{point}:kill"}

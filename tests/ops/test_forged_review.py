@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import config as config_format
+from gitexp.enforcement.check import check
+from gitexp.enforcement.remote_facts import World
+from gitexp.enforcement.review import exit_code, review
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.order import Grade
 from gitexp.model.review import FailOn
 from gitexp.model.rules import Policy
-from gitexp.ops.check import check
-from gitexp.ops.conclude import conclude
-from gitexp.ops.outside import World
-from gitexp.ops.review import exit_code, review
-from gitexp.store import layout
+from gitexp.records import config as config_format
 from tests.ops.records import CONFIG, START, Lab, experiment, scores
 
 if TYPE_CHECKING:

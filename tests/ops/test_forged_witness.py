@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import WitnessError
-from gitexp.formats import codec
-from gitexp.formats import plan as plan_format
+from gitexp.experiments.witness import witness
+from gitexp.git.transaction import layout
 from gitexp.model.order import Grade
 from gitexp.model.rules import Identity
 from gitexp.model.witness import Receipt, Way
-from gitexp.ops.witness import witness
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
 from tests.cli.shell import PLAN, gitexp
 from tests.ops import authority
 from tests.ops.records import ADA, CONFIG, Lab

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import exit_code
 from gitexp.errors import UsageError
-from gitexp.formats import plan as plan_format
+from gitexp.experiments.new import new
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import exit_code
-from gitexp.ops.new import new
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
 from tests.ops.records import START, Lab, one, scores
 
 if TYPE_CHECKING:

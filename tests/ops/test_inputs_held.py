@@ -14,6 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gitexp.dvc import inputs
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.config import ParamKey
@@ -21,9 +24,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
-from gitexp.ops.run import run
-from gitexp.store import inputs, plans
+from gitexp.store import plans
 from tests.build import BuiltRepo, clone, dvc, repository
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
-from gitexp.ops.run import run
 from tests.build import dvc, repository
 from tests.cli.shell import gitexp
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.experiments.archive import archive
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.ids import EvaluationDigest
-from gitexp.ops.archive import archive
-from gitexp.ops.conclude import conclude
 from gitexp.report import text
 from gitexp.report.style import PLAIN
-from gitexp.store import layout
 from tests.ops.records import CONFIG, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UnknownRunError
-from gitexp.formats import codec
+from gitexp.execution.live import live_runs
+from gitexp.git.transaction import locks
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LogSource
-from gitexp.ops.live import live_runs
-from gitexp.ops.logs import CHUNK_BYTES, follow, logs
-from gitexp.store import calls, locks
+from gitexp.records import codec
+from gitexp.store import calls
+from gitexp.views.logs import CHUNK_BYTES, follow, logs
 from tests.store.recorded import a_run, config_file, run_files, run_id
 
 if TYPE_CHECKING:

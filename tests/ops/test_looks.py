@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import CompareOptions, compare
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare
 from tests.ops.records import START, Lab, one, scores
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UsageError
+from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
-from gitexp.ops.list_runs import list_runs
-from gitexp.ops.maintenance import maintenance
-from gitexp.ops.run import run
+from gitexp.upkeep.maintenance import maintenance
+from gitexp.views.list_runs import list_runs
 from tests.cli.shell import gitexp
 from tests.ops.test_run import plain
 

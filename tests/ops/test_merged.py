@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.experiments.conclude import conclude
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
-from gitexp.ops.compare import compare
-from gitexp.ops.conclude import conclude
-from gitexp.ops.diff import diff
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.show import show
-from gitexp.report import lists, shown
+from gitexp.report.answers import details, lists
 from gitexp.report.sheet import text
+from gitexp.views.diff import diff
+from gitexp.views.list_runs import list_experiments
+from gitexp.views.show import show
 from tests.build import clone
 from tests.ops.finished import catch_up, copied, finished_experiment, hosted, press
 
@@ -70,7 +70,7 @@ def test_main_answers_after_each_button_here_and_in_a_fresh_clone(
             assert after.changes == before.changes
         view = shown_(repo, "faster")
         assert view.source_lost is lost
-        assert (MARK in text(shown.experiment(view))) is lost
+        assert (MARK in text(details.experiment(view))) is lost
         assert len(view.runs) == runs
         assert view.inputs == before.candidate.inputs
         assert (view.conclusion is not None) is concluded

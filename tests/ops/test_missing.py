@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import exit_code
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
 from gitexp.model.run import RepeatState
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import exit_code
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from tests.ops.records import Lab, one, scores

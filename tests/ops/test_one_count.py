@@ -12,29 +12,29 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.commands import COMMANDS
+from gitexp.comparison.compare import compare
+from gitexp.comparison.power import power
+from gitexp.enforcement.review import review
 from gitexp.errors import NoSamplesError
-from gitexp.model.amended import Terms
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.experiments.conclude import conclude
+from gitexp.model.amendment import Terms
 from gitexp.model.comparison import LATE
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.power import PowerRequest
 from gitexp.model.run import Distribution
 from gitexp.model.views import ShownExperiment
-from gitexp.ops.amend_plan import amend_plan
-from gitexp.ops.compare import compare
-from gitexp.ops.conclude import conclude
-from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
-from gitexp.ops.power import power
-from gitexp.ops.review import review
-from gitexp.ops.show import show
-from gitexp.ops.status import status
-from gitexp.report import lists, shown
+from gitexp.report.answers import details, lists
+from gitexp.views.list_runs import group_runs, list_experiments, list_runs
+from gitexp.views.show import show
+from gitexp.views.status import status
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.listed import RunSummary
+    from gitexp.model.listing import RunSummary
     from gitexp.model.plan import Plan
     from tests.build import BuiltRepo
 
@@ -215,7 +215,7 @@ def reviewed(lab: Lab) -> Said:
 
 def stood(lab: Lab) -> Said:
     view = status(lab.repo.workspace)
-    text = next(fact.text for fact in shown.status(view).facts if fact.label == "repeats")
+    text = next(fact.text for fact in details.status(view).facts if fact.label == "repeats")
     counted = len(view.counted)
     of = f"{counted} of {view.planned} count"
     assert text.startswith(of if counted <= view.planned else f"{counted} count")

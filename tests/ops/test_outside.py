@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.enforcement.check import check
+from gitexp.enforcement.remote_facts import World
+from gitexp.experiments.archive import archive
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.ids import Md5, RunId
 from gitexp.model.run import Output
-from gitexp.ops.archive import archive
-from gitexp.ops.check import check
-from gitexp.ops.conclude import conclude
-from gitexp.ops.outside import World
-from gitexp.store import layout
 from tests.build import repository
 from tests.ops.records import CONFIG, START, Lab, experiment
 

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.power import power
 from gitexp.errors import NoRepositoryError, UsageError
+from gitexp.experiments.new import new
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.power import PowerDesign, PowerRequest
 from gitexp.model.proposal import NewRequest
-from gitexp.ops.new import new
-from gitexp.ops.power import power
-from gitexp.report import actions
-from gitexp.report import power as shown
+from gitexp.report.answers import actions
+from gitexp.report.answers import power as shown
 from tests.ops.records import START, Lab
 
 if TYPE_CHECKING:

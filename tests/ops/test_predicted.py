@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.errors import (
-    DataMissingError,
-)
+from gitexp.comparison.compare import CompareOptions, compare
+from gitexp.errors import DataMissingError
+from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Guard
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare
-from gitexp.store import layout
 from tests.ops.records import CONFIG, Lab, one
 
 if TYPE_CHECKING:

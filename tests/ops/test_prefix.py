@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.ops.archive import archive
-from gitexp.ops.doctor import doctor
-from gitexp.ops.list_runs import list_experiments
-from gitexp.ops.push import push
+from gitexp.experiments.archive import archive
+from gitexp.sharing.push import push
+from gitexp.upkeep.doctor import doctor
+from gitexp.views.list_runs import list_experiments
 from tests.build import repository
 from tests.ops.records import CONFIG, Lab, scores
 

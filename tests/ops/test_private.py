@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import codec
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Person
 from gitexp.model.rules import Identity
 from gitexp.model.run import Repeat, RepeatState, Resources, Run
-from gitexp.ops import private
-from gitexp.ops.private import WITHHELD
-from gitexp.store import layout
+from gitexp.provenance import private
+from gitexp.provenance.private import WITHHELD
+from gitexp.records import codec
 from tests.cli.shell import PLAN, gitexp
 from tests.ops.records import CONFIG, Lab
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import PreconditionError, UnknownExperimentError
+from gitexp.experiments.init import init
 from gitexp.model.setup import InitRequest
-from gitexp.model.together import Way
-from gitexp.ops.init import init
-from gitexp.ops.pull import pull
+from gitexp.model.sharing import Way
+from gitexp.sharing.pull import pull
 from tests.build import BuiltRepo, clone, dvc, repository
 from tests.ops.sharing import BRANCH, Team, clean, copy, gitexp, make, record
 

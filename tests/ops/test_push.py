@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import exchange
-from gitexp.data.cache import open_cache, put_dir
+from gitexp.dvc import exchange
+from gitexp.dvc.cache import open_cache, put_dir
 from gitexp.errors import (
     DamagedDataError,
     ForeignRemoteError,
@@ -20,9 +20,9 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import remote, repository
-from gitexp.model.together import Way
-from gitexp.ops.push import push
-from gitexp.ops.sync import sync
+from gitexp.model.sharing import Way
+from gitexp.sharing.push import push
+from gitexp.sharing.sync import sync
 from tests.build import clone, dvc
 from tests.build import repository as repository_of
 from tests.ops.sharing import BRANCH, Team, commit_of, copy, gitexp, make, record
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import os
     from pathlib import Path
 
-    from gitexp.data.cache import CacheConfig
+    from gitexp.dvc.cache import CacheConfig
     from gitexp.model.ids import Md5
     from tests.build import BuiltRepo
 

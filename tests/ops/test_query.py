@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from benchmarks.make_repos import make
 from gitexp.errors import UsageError
 from gitexp.git.discovery import discover
-from gitexp.model.listed import RunSummary
+from gitexp.model.listing import RunSummary
 from gitexp.model.summary import MetricSummary, describe, pooled
-from gitexp.ops.list_runs import group_runs, list_experiments, list_runs
-from gitexp.ops.query import (
-    ListQuery,
-    MetricCondition,
-    parse_condition,
-    parse_since,
-    select_runs,
-)
+from gitexp.views.list_runs import group_runs, list_experiments, list_runs
+from gitexp.views.query import ListQuery, MetricCondition, parse_condition, parse_since, select_runs
 
 if TYPE_CHECKING:
     from pathlib import Path

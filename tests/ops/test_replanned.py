@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import plan as plan_format
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
 from tests.ops.records import CONFIG, Lab, one, scores
 
 if TYPE_CHECKING:

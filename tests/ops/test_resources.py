@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats.effects import parse_guard
+from gitexp.comparison.compare import exit_code
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction
 from gitexp.model.run import Resources
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import exit_code
+from gitexp.records.effects import parse_guard
 from tests.ops.records import Lab, one, scores
 
 if TYPE_CHECKING:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.enforcement.review import exit_code, review
 from gitexp.errors import UsageError
-from gitexp.formats import codec
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.order import Grade
 from gitexp.model.plan import Claim, Person
 from gitexp.model.review import Behind, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
-from gitexp.ops.conclude import conclude
-from gitexp.ops.review import exit_code, review
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
 from tests.build import clone
 from tests.ops.records import CONFIG, START, Lab, experiment, scores
 from tests.ops.test_predicted import predictions
@@ -340,5 +340,11 @@ def test_what_could_execute_a_branch_is_not_even_loaded() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     loaded = done.stdout.split()
-    forbidden = ("gitexp.engines", "gitexp.ops.run", "gitexp.ops.worker", "dvc", "joblib")
+    forbidden = (
+        "gitexp.execution.engines",
+        "gitexp.execution.run",
+        "gitexp.execution.worker",
+        "dvc",
+        "joblib",
+    )
     assert [name for name in loaded if name.startswith(forbidden)] == []

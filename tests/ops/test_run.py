@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import (
     BareRepositoryError,
     DataMissingError,
@@ -27,7 +29,9 @@ from gitexp.errors import (
     UnknownRevisionError,
     UntrustedSourceError,
 )
-from gitexp.formats.effects import parse_guard
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
@@ -36,13 +40,9 @@ from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.ops.status import status
-from gitexp.store import inputs as inputs_rules
+from gitexp.records.effects import parse_guard
 from gitexp.store import lookup, plans
+from gitexp.views.status import status
 from tests import build
 from tests.build import BuiltRepo, clone
 from tests.build import repository as build_repository

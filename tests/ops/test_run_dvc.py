@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data.dvclock import main_lock
+from gitexp.dvc.dvclock import main_lock
 from gitexp.errors import DataMissingError
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.init import init
-from gitexp.ops.inputs import inputs
-from gitexp.ops.new import new
-from gitexp.ops.run import run
+from gitexp.views.inputs import inputs
 from tests.build import DVC_FILES, BuiltRepo, clone, dvc, repository
 
 if TYPE_CHECKING:

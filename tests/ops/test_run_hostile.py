@@ -11,14 +11,14 @@ import pytest
 
 from gitexp.cli.run import exit_code
 from gitexp.errors import ReadOnlyError, UnsafeInputError, UsageError
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
 from gitexp.git.faults import translating
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, RepeatState
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
-from gitexp.ops.run import run
 from gitexp.store import lookup
 from tests.build import BuiltRepo
 from tests.build import repository as build_repository

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.run import exit_code
+from gitexp.comparison.compare import compare
 from gitexp.errors import IdleSeedError
-from gitexp.model.amended import Terms
+from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.model.amendment import Terms
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.model.verdict import Verdict
-from gitexp.ops.amend_plan import amend_plan
-from gitexp.ops.compare import compare
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.ops.status import status
-from gitexp.report.actions import run_json, run_text
+from gitexp.report.answers.actions import run_json, run_text
+from gitexp.views.status import status
 from tests.build import repository
 from tests.formats.answers import check
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import MovedRefError, PreconditionError
+from gitexp.execution.publish import publish
+from gitexp.execution.resume import dead_call
+from gitexp.execution.run import run
+from gitexp.execution.state import unpublished
+from gitexp.execution.workdir import WorkDir
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
 from gitexp.model.request import RunRequest
-from gitexp.ops.run import run
-from gitexp.ops.run.publish import publish
-from gitexp.ops.run.resume import dead_call
-from gitexp.ops.run.state import unpublished
-from gitexp.ops.run.workdir import WorkDir
-from gitexp.store.failpoints import PUBLISH_POINTS, Point
 from tests import warm
 from tests.cli.shell import environment
 from tests.ops.test_run import dvc, plain

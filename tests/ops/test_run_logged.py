@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import UnknownMetricError
-from gitexp.formats import curves as curves_format
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.progress import ProgressKind
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
 from gitexp.model.views import LoggedValue
-from gitexp.ops.compare import compare
-from gitexp.ops.init import init
-from gitexp.ops.list_runs import list_runs
-from gitexp.ops.logs import logs
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.ops.status import status
-from gitexp.report import logtext, shown, viewjson
+from gitexp.report.answers import details, logtext, viewjson
+from gitexp.text import curves as curves_format
+from gitexp.views.list_runs import list_runs
+from gitexp.views.logs import logs
+from gitexp.views.status import status
 from tests.build import repository
 from tests.formats import answers
 
@@ -143,7 +143,7 @@ def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
         view = status(repo.workspace)
         ((seed, logged),) = view.running[0].logged
         assert (seed, logged[-1]) == (0, LoggedValue("f1", None, 7))
-        assert "seed 0: f1 not finite, loss 3.333, step 7" in str(shown.status(view))
+        assert "seed 0: f1 not finite, loss 3.333, step 7" in str(details.status(view))
         answers.check(json.loads(viewjson.status(view)))
         log = logs(repo.workspace)
         assert logtext.heading(log.repeats[0]).startswith("==> seed 0, running; f1 not finite")

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import GitexpError, PreflightError
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.report.actions import run_text
+from gitexp.report.answers.actions import run_text
 from tests.build import dvc
 from tests.build import repository as build_repository
 from tests.ops.test_run import PLAIN_TRAIN, plain

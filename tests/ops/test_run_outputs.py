@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data.cache import CacheConfig, object_path, put
-from gitexp.data.exchange import take
+from gitexp.dvc.cache import CacheConfig, object_path, put
+from gitexp.dvc.exchange import take
 from gitexp.errors import NoSpaceError, ReadOnlyError
+from gitexp.execution.preflight import checks
+from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.ops.run import preflight, run
 from tests.ops.test_run import dvc, plain, states
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def test_a_cache_that_takes_nothing_stops_the_run_before_its_first_repeat(tmp_pa
 
 def test_what_is_not_enough_space_is_named(tmp_path: Path) -> None:
     with pytest.raises(NoSpaceError) as refused:
-        preflight.check_space(tmp_path, tmp_path / "c", tree_bytes=1 << 60, data_bytes=0, slots=1)
+        checks.check_space(tmp_path, tmp_path / "c", tree_bytes=1 << 60, data_bytes=0, slots=1)
     assert refused.value.where == str(tmp_path)
     assert "1 worktrees" in refused.value.expected
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitexp.formats import samples as samples_format
+from gitexp.execution import record
 from gitexp.model.ids import Md5, RunId
 from gitexp.model.job import FileHash, Outcome, StageRecord
 from gitexp.model.run import RepeatState, Resources, Sample
-from gitexp.ops.run import record
+from gitexp.text import samples as samples_format
 from tests.store.recorded import a_run
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

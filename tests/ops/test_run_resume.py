@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import PreconditionError, UsageError
+from gitexp.execution.run import run
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.new import new
-from gitexp.ops.run import run
 from tests import warm
 from tests.cli.shell import environment, gitexp
 from tests.ops.test_run import PLAIN_TRAIN, plain

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.run import run
 from tests.build import BuiltRepo, dvc
 from tests.build import repository as build_repository
 

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import KilledCallError, LockedError
+from gitexp.execution.run import run
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from gitexp.ops.doctor import doctor
-from gitexp.ops.new import new
-from gitexp.ops.run import run
+from gitexp.upkeep.doctor import doctor
 from tests.cli import shell
 from tests.ops.test_run import plain
 

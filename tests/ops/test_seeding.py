@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.randomness.seeding import Code, step, unlike
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
-from gitexp.ops.seeding import Code, step, unlike
 from tests.ops.test_variation import COUNT, drawn
 
 if TYPE_CHECKING:

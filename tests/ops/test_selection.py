@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import codec
+from gitexp.git.transaction import layout
 from gitexp.model.comparison import LATE
 from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
+from gitexp.records import codec
 from gitexp.report import text, words
 from gitexp.report.style import PLAIN
-from gitexp.store import layout
 from tests.ops.records import ENVIRONMENT, EVALUATION, Lab, experiment, one, scores
 
 if TYPE_CHECKING:

@@ -8,21 +8,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
+from gitexp.dvc import inputs
 from gitexp.errors import PreflightError, UsageError
-from gitexp.formats.keys import param_key
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.setup import InitRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.init import init
-from gitexp.ops.logs import logs
-from gitexp.ops.new import new
-from gitexp.ops.run import run
-from gitexp.ops.status import status
-from gitexp.store import inputs, plans
+from gitexp.store import plans
+from gitexp.text.keys import param_key
+from gitexp.views.logs import logs
+from gitexp.views.status import status
 from tests.build import BuiltRepo, dvc
 
 if TYPE_CHECKING:

@@ -11,6 +11,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli import main
+from gitexp.comparison.compare import CompareOptions, compare, exit_code
+from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
+from gitexp.comparison.designs import Chosen, still
+from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.measure import Question
+from gitexp.comparison.sides import Source
 from gitexp.model.comparison import Role
 from gitexp.model.config import Predictions
 from gitexp.model.ids import CommitHash
@@ -25,12 +31,6 @@ from gitexp.model.plan import (
 )
 from gitexp.model.run import Repeat, RepeatState, Sample
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions, compare, exit_code
-from gitexp.ops.counting import Count, Counted, Evaluation, SideCount
-from gitexp.ops.designs import Chosen, still
-from gitexp.ops.designs.situation import Situation
-from gitexp.ops.measure import Question
-from gitexp.ops.sides import Source
 from gitexp.report.style import Style
 from gitexp.report.text import render
 from gitexp.stats.decide import Evidence, decide
@@ -43,8 +43,8 @@ from tests.store.recorded import a_run
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from gitexp.comparison.randomness.variation import Trace
     from gitexp.model.plan import Plan
-    from gitexp.ops.variation import Trace
     from tests.build import BuiltRepo
 
 FOLDS = (0.81234, 0.79311, 0.80112, 0.82923, 0.80019)

@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
+from gitexp.comparison.compare import CompareOptions
+from gitexp.comparison.designs import slices
 from gitexp.errors import DataMissingError, DesignError
-from gitexp.formats import codec
 from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
 from gitexp.model.run import Output
 from gitexp.model.verdict import Verdict
-from gitexp.ops.compare import CompareOptions
-from gitexp.ops.designs import slices
+from gitexp.records import codec
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from tests.ops.records import CONFIG, Lab, one

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import UsageError
+from gitexp.execution.run import run
+from gitexp.experiments.new import new
 from gitexp.git import repository
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from gitexp.ops.compare import compare
-from gitexp.ops.new import new
-from gitexp.ops.run import run
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from gitexp.store import lookup

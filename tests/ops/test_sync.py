@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.execution.run import run
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
 from gitexp.model.progress import ProgressKind
 from gitexp.model.request import RunRequest
-from gitexp.model.together import Way
-from gitexp.ops.run import run
-from gitexp.ops.sync import sync
+from gitexp.model.sharing import Way
+from gitexp.sharing.sync import sync
 from gitexp.store import lookup, replay
-from gitexp.store.failpoints import PUBLISH_POINTS, Point
 from tests.ops.sharing import (
     BRANCH,
     NOISE,

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import NoStoppingRuleError, UsageError
+from gitexp.execution.until import until_decided
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
-from gitexp.ops.init import init
-from gitexp.ops.new import new
-from gitexp.ops.until import until_decided
-from gitexp.report import actions
+from gitexp.report.answers import actions
 from tests.build import repository
 
 if TYPE_CHECKING:

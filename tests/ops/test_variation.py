@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.run import Sample
-from gitexp.ops.variation import (
+from gitexp.comparison.randomness.variation import (
     Acts,
     acts,
     distinct,
@@ -20,9 +19,10 @@ from gitexp.ops.variation import (
     is_fine,
     trace,
 )
+from gitexp.model.run import Sample
 
 if TYPE_CHECKING:
-    from gitexp.ops.variation import Trace
+    from gitexp.comparison.randomness.variation import Trace
 
 COUNT = 1_000
 REPEATS = 10

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import UnknownExperimentError, UnknownRunError
-from gitexp.formats import codec
-from gitexp.formats import environment as environment_format
 from gitexp.git.objects import commit_info
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
-from gitexp.ops.diff import diff
-from gitexp.ops.inputs import inputs
-from gitexp.ops.list_runs import list_experiments, list_runs
-from gitexp.ops.query import ListQuery, parse_condition
-from gitexp.ops.show import show
-from gitexp.ops.status import status
-from gitexp.store import inputs as inputs_rules
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import environment as environment_format
+from gitexp.views.diff import diff
+from gitexp.views.inputs import inputs
+from gitexp.views.list_runs import list_experiments, list_runs
+from gitexp.views.query import ListQuery, parse_condition
+from gitexp.views.show import show
+from gitexp.views.status import status
 from tests.build import DVC_FILES, clone, repository
 from tests.store.recorded import CONFIG, a_plan, a_run, config_file, plan_file, run_files, run_id
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError
-from gitexp.model.amended import Terms
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.model.amendment import Terms
 from gitexp.model.run import Distribution
-from gitexp.ops.amend_plan import amend_plan
-from gitexp.ops.compare import compare
-from gitexp.ops.logs import logs
-from gitexp.ops.status import status
-from gitexp.report import amended
+from gitexp.report.answers import amendment
+from gitexp.views.logs import logs
+from gitexp.views.status import status
 from tests.ops.records import ENVIRONMENT, START, Lab, experiment, scores
 
 if TYPE_CHECKING:
@@ -145,10 +145,10 @@ def test_an_amendment_says_that_seeds_are_spent_only_where_they_are(lab: Lab) ->
     terms, where = Terms(repeats=6), lab.repo.workspace
     report = amend_plan(where, None, terms, why="fewer will do", now=START, dry_run=True)
     assert report.spent == ()
-    assert "spent" not in amended.text(report)
+    assert "spent" not in amendment.text(report)
     lab.record("d", {"f1": scores(0.7, (1, 2))}, plan=plan)
     report = amend_plan(where, None, terms, why="fewer will do", now=START)
     assert report.spent == (1, 2)
-    assert amended.text(report).count("; seeds 1, 2 are spent") == 1
+    assert amendment.text(report).count("; seeds 1, 2 are spent") == 1
     (why,) = status(where).not_counted
     assert why == "2 repeats ran under the plan as it was before"

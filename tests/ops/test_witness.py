@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.enforcement.check import check
 from gitexp.errors import PreconditionError, UsageError, WitnessError
-from gitexp.formats import codec
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
+from gitexp.experiments.witness import witness
+from gitexp.git.transaction import layout
 from gitexp.model.ids import PlanDigest
 from gitexp.model.order import Grade
 from gitexp.model.witness import Receipt, Way
-from gitexp.ops.check import check
-from gitexp.ops.witness import witness
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
 from tests.build import repository
 from tests.cli.shell import gitexp
 from tests.ops import authority

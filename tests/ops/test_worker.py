@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data.cache import object_path
-from gitexp.formats import predictions as predictions_format
+from gitexp.dvc.cache import object_path
 from gitexp.model.config import ParamKey, Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.job import Given, LinkedPath, StageOut, StageParams
 from gitexp.model.run import RepeatState
+from gitexp.text import predictions as predictions_format
 from tests.jobs import METRICS, Bench, bench, stage
 from tests.waiting import until
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.data import pipeline
-from gitexp.formats import dvcfiles
+from gitexp.dvc import dvcfiles, pipeline
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.run import RepeatState
 from tests.build import dvc

@@ -6,7 +6,6 @@ import math
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from gitexp.model.across import Across, AcrossMetric, Family, Group, Omnibus, Pairwise
 from gitexp.model.comparison import (
     Change,
     Comparison,
@@ -26,6 +25,7 @@ from gitexp.model.ids import (
     InputsDigest,
     PlanDigest,
 )
+from gitexp.model.omnibus import Across, AcrossMetric, Family, Group, Omnibus, Pairwise
 from gitexp.model.plan import (
     BaselineRef,
     Claim,
@@ -36,12 +36,7 @@ from gitexp.model.plan import (
     Person,
     Plan,
 )
-from gitexp.model.slices import (
-    Category,
-    CategoryComparison,
-    Slice,
-    SliceComparison,
-)
+from gitexp.model.slices import Category, CategoryComparison, Slice, SliceComparison
 from gitexp.model.variance import VarianceShare
 from gitexp.model.verdict import Verdict
 

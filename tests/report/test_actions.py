@@ -7,7 +7,7 @@ import json
 from gitexp.model.ids import CommitHash
 from gitexp.model.report import RecordedRun, RunReport
 from gitexp.model.run import Sample
-from gitexp.report.actions import run_json, run_text
+from gitexp.report.answers.actions import run_json, run_text
 from tests.store.recorded import a_run
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from gitexp.cli.review import FORMATS, render
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
 from gitexp.model.review import Review
+from gitexp.records import codec
 from gitexp.report import brief
 from tests.report import samples
 from tests.report.test_github import made
@@ -20,7 +20,7 @@ from tests.report.test_github import made
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.formats.jsontext import Json
+    from gitexp.text.jsontext import Json
 
     Place = tuple[str | int, ...]
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import codec
+from gitexp.model.caveats import Ledger, Selection
 from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
-from gitexp.model.honesty import Ledger, Selection
 from gitexp.model.parts import Part
 from gitexp.model.posterior import Posterior
+from gitexp.records import codec
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.results import Comparisons
 from gitexp.report.style import Style
 from tests.report import samples
 
 if TYPE_CHECKING:
-    from gitexp.model.across import Across
+    from gitexp.model.omnibus import Across
     from gitexp.model.slices import CategoryComparison, SliceComparison
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -15,7 +15,7 @@ import pytest
 
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.listed import (
+from gitexp.model.listing import (
     ExperimentList,
     ExperimentSummary,
     RunGroup,
@@ -46,14 +46,14 @@ from gitexp.model.views import (
     StatusView,
     ValueChange,
 )
-from gitexp.report import listed, lists, logtext, viewjson, views
+from gitexp.report.answers import listing, lists, logtext, viewjson, views
 from gitexp.report.style import Style
 from tests.formats import answers
 from tests.report import samples
 from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
 
 if TYPE_CHECKING:
-    from gitexp.report.views import View
+    from gitexp.report.answers.views import View
 
 COMMIT = CommitHash("3fa9c1e" + "0" * 33)
 RUN = RunId("abcdefghijklmnop")
@@ -191,7 +191,7 @@ LISTS = ("groups", "list", "runs")
 def test_a_list_as_csv_is_as_it_was_looked_at(kind: str, *, update_golden: bool) -> None:
     view = made("exp/focal loss")[kind]
     assert isinstance(view, ExperimentList | RunList | tuple)
-    text = listed.csv(view)
+    text = listing.csv(view)
     path = GOLDEN / f"view-{kind}.csv"
     if update_golden:
         path.write_text(text, "utf-8")
@@ -228,7 +228,7 @@ def test_no_view_lets_a_foreign_string_act(text: str) -> None:
             lines = views.render(view, "md").count("\n")
             assert lines == views.render(clean[kind], "md").count("\n"), kind
         if isinstance(view, ExperimentList | RunList | tuple):
-            for row in csv.reader(io.StringIO(listed.csv(view))):
+            for row in csv.reader(io.StringIO(listing.csv(view))):
                 for cell in row:
                     if cell[:1] in {"=", "+", "-", "@", "\t", "\r"}:
                         float(cell)
@@ -259,7 +259,7 @@ def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
 
 def test_the_views_load_nothing_heavy() -> None:
     code = (
-        "import sys, gitexp.report.views;"
+        "import sys, gitexp.report.answers.views;"
         "print([m for m in ('numpy','scipy','pandas','dvc','git','html') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)

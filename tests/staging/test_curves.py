@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gitexp.errors import BadMetricError, UnknownMetricError
-from gitexp.staging import curves
+from gitexp.system import curves
 
 if TYPE_CHECKING:
     from pathlib import Path

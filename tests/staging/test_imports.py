@@ -14,7 +14,7 @@ import pytest
 from gitexp.errors import ImportPathError
 from gitexp.model.job import OutKind, Stage, StageOut
 from gitexp.model.run import RepeatState
-from gitexp.staging import distributions, environment, imports
+from gitexp.system import distributions, environment, imports
 from tests.build import BuiltRepo, git_environment
 from tests.jobs import Bench, bench
 

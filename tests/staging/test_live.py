@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import BadMetricError, PreconditionError
-from gitexp.formats import points
-from gitexp.staging import curves, live
+from gitexp.system import curves, live
+from gitexp.text import points
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.formats.points import Point
+    from gitexp.text.points import Point
     from tests.build import BuiltRepo
 
 ROOT = __file__.rsplit("/", 3)[0]
@@ -50,7 +50,7 @@ def test_points_of_a_script_and_its_forks_arrive_in_the_file(tmp_path: Path) -> 
     script = tmp_path / "train.py"
     script.write_text(
         "import os\n"
-        "from gitexp.staging.live import log_metric\n"
+        "from gitexp.system.live import log_metric\n"
         "log_metric('loss', 1, step=0)\n"
         "log_metric('loss', float('nan'), step=1)\n"
         "if os.fork() == 0:\n"
@@ -72,7 +72,7 @@ def test_children_that_end_without_atexit_lose_nothing_and_threads_neither(tmp_p
     script = tmp_path / "train.py"
     script.write_text(
         "import multiprocessing, threading\n"
-        "from gitexp.staging.live import log_metric\n"
+        "from gitexp.system.live import log_metric\n"
         "def child(n):\n"
         "    for step in range(100):\n"
         "        log_metric(f'child{n}', step, step)\n"
@@ -210,7 +210,7 @@ def test_params_are_those_of_the_repeat_else_the_nearest_above_the_script(tmp_pa
     (tmp_path / "params.yaml").write_text("train: {lr: 1e-3}\n")
     script = tmp_path / "src" / "train.py"
     script.parent.mkdir()
-    script.write_text("from gitexp.staging.live import params\nprint(params()['train']['lr'])\n")
+    script.write_text("from gitexp.system.live import params\nprint(params()['train']['lr'])\n")
     assert run(script) == "0.001\n"
     job = tmp_path / "job"
     job.mkdir()

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.errors import BadMetricError, UnsafeInputError
-from gitexp.formats import curves as curves_format
-from gitexp.formats import points
-from gitexp.formats.curves import CurvePoint
 from gitexp.model.views import LoggedValue
-from gitexp.staging import curves, logged
+from gitexp.system import curves, logged_metrics
+from gitexp.text import curves as curves_format
+from gitexp.text import points
+from gitexp.text.curves import CurvePoint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,37 +36,37 @@ def file(tmp_path: Path) -> Path:
 def test_a_metric_is_the_last_value_without_a_step_else_that_of_the_last_step(file: Path) -> None:
     write(file, ("f1", 0.1, None), ("f1", 0.8, None), ("f1", 0.9, 7))
     write(file, ("loss", 3.0, 1), ("loss", 1.0, 9), ("loss", 2.0, 5), ("loss", 1.5, 9))
-    found = logged.read(file)
+    found = logged_metrics.read(file)
     assert found.values == {"f1": 0.8, "loss": 1.5}
     assert found.curves == {"f1": {7: 0.9}, "loss": {1: 3.0, 5: 2.0, 9: 1.5}}
     assert list(found.curves["loss"]) == [1, 5, 9]
-    assert logged.read(file.with_name("none")) == logged.Logged({}, {})
+    assert logged_metrics.read(file.with_name("none")) == logged_metrics.Logged({}, {})
 
 
 def test_a_last_value_that_is_not_finite_is_an_error_and_one_before_is_a_gap(file: Path) -> None:
     write(file, ("loss", math.nan, 1), ("loss", 1.0, 2))
-    assert logged.read(file).curves == {"loss": {1: None, 2: 1.0}}
+    assert logged_metrics.read(file).curves == {"loss": {1: None, 2: 1.0}}
     write(file, ("loss", math.inf, 3))
     with pytest.raises(BadMetricError, match="not a finite number"):
-        logged.read(file)
+        logged_metrics.read(file)
 
 
 def test_a_name_that_two_stages_log_is_each_stages_own(file: Path) -> None:
     write(file, ("acc", 0.5, None), ("loss", 1.0, 1), stage="fit@a")
     write(file, ("acc", 0.6, None), stage="fit@b")
-    assert logged.read(file).values == {"loss": 1.0, "fit@a:acc": 0.5, "fit@b:acc": 0.6}
+    assert logged_metrics.read(file).values == {"loss": 1.0, "fit@a:acc": 0.5, "fit@b:acc": 0.6}
 
 
 def test_a_pipe_or_a_file_beyond_all_bounds_keeps_nobody_waiting(file: Path) -> None:
     os.mkfifo(file)
-    assert logged.read(file) == logged.Logged({}, {})
-    assert logged.latest(file) == ()
+    assert logged_metrics.read(file) == logged_metrics.Logged({}, {})
+    assert logged_metrics.latest(file) == ()
     file.unlink()
     file.touch()
-    os.truncate(file, logged.LIMIT_BYTES + 1)
-    assert logged.latest(file) == ()
+    os.truncate(file, logged_metrics.LIMIT_BYTES + 1)
+    assert logged_metrics.latest(file) == ()
     with pytest.raises(UnsafeInputError, match="4 GiB"):
-        logged.read(file)
+        logged_metrics.read(file)
 
 
 def test_torn_and_foreign_lines_are_passed_over_and_counted(file: Path) -> None:
@@ -80,7 +80,7 @@ def test_torn_and_foreign_lines_are_passed_over_and_counted(file: Path) -> None:
     write(file, ("huge", 2.0, 2))
     with file.open("ab") as stream:
         stream.write(b'{"name":"f1","step":null,"t":1.0,"va')
-    found = logged.read(file)
+    found = logged_metrics.read(file)
     assert found.values == {"f1": 0.8, "huge": 2.0}
     assert found.curves == {"huge": {1: None, 2: 2.0}}
     assert found.warnings == ("10 lines of log_metric cannot be read",)
@@ -89,10 +89,10 @@ def test_torn_and_foreign_lines_are_passed_over_and_counted(file: Path) -> None:
 def test_a_curve_that_is_too_long_is_thinned_but_for_its_ends_and_gaps(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(logged, "_CURVES_BYTES", 100 * 40)
+    monkeypatch.setattr(logged_metrics, "_CURVES_BYTES", 100 * 40)
     write(file, *(("loss", 1 / (1 + step), step) for step in range(1000)))
     write(file, *(("gap", math.nan if step == 500 else 1.0, step) for step in range(1000)))
-    found = logged.read(file)
+    found = logged_metrics.read(file)
     loss, gap = found.curves["loss"], found.curves["gap"]
     assert len(loss) + len(gap) <= 110
     assert (next(iter(loss.items())), list(loss.items())[-1]) == ((0, 1.0), (999, 0.001))
@@ -106,7 +106,7 @@ def test_a_curve_that_is_too_long_is_thinned_but_for_its_ends_and_gaps(
 
 def test_curves_beyond_the_most_are_left_out_unless_they_are_asked_for(file: Path) -> None:
     write(file, *((f"c{number}", 1.0, 1) for number in range(60)))
-    found = logged.read(file, wanted=["c59"])
+    found = logged_metrics.read(file, wanted=["c59"])
     assert len(found.curves) == 51
     assert "c59" in found.curves
     assert len(found.values) == 60
@@ -130,7 +130,7 @@ def test_a_logged_curve_measures_what_the_same_curve_in_a_declared_file_does(
     # The last step of each is finite, else the repeat fails before any curve is measured.
     ends = [(name, data.draw(st.floats(-1e6, 1e6)), 41) for name in {name for name, *_ in found}]
     rows = [*found, *ends]
-    log = logged.read(write(folder / "points.jsonl", *rows))
+    log = logged_metrics.read(write(folder / "points.jsonl", *rows))
     (folder / "declared.csv").write_bytes(
         curves_format.dump(CurvePoint(name, step, value) for name, value, step in rows)
     )
@@ -141,7 +141,7 @@ def test_a_logged_curve_measures_what_the_same_curve_in_a_declared_file_does(
 
 
 def test_the_tail_reads_what_is_new_and_a_window_of_a_long_file(file: Path) -> None:
-    tail = logged.Tail(file)
+    tail = logged_metrics.Tail(file)
     assert not tail.look()
     write(file, ("f1", 0.5, 1), ("loss", 2.0, 1))
     assert tail.look()
@@ -156,4 +156,4 @@ def test_the_tail_reads_what_is_new_and_a_window_of_a_long_file(file: Path) -> N
     write(file, *(("loss", 1.0, step) for step in range(20_000)))
     assert tail.look()
     assert tail.latest == (LoggedValue("f1", 0.75, 2), LoggedValue("loss", 1.0, 19_999))
-    assert logged.latest(file) == (LoggedValue("loss", 1.0, 19_999),)
+    assert logged_metrics.latest(file) == (LoggedValue("loss", 1.0, 19_999),)

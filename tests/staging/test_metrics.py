@@ -14,7 +14,7 @@ from gitexp.errors import (
     GitexpError,
     UnsafeInputError,
 )
-from gitexp.staging import metrics
+from gitexp.system import metrics
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind
-from gitexp.stats import byranks
 from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.planned import byranks
 
 OLD = np.array([0.50, 0.51, 0.52, 0.53, 0.49, 0.47])
 NEW = np.array([0.52, 0.51, 0.54, 0.57, 0.55, 0.50])

@@ -10,7 +10,7 @@ from gitexp.errors import DesignError
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.stats import crossed
 from gitexp.stats.design import Design, Unit
-from gitexp.stats.exampleplans import plan_crossed
+from gitexp.stats.planned.exampleplans import plan_crossed
 
 
 def design(repeats: int, *, margin: float = 0.0, relative: bool = False) -> Design:

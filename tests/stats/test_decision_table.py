@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind, Stopping, StoppingRule
-from gitexp.stats import companions, design
+from gitexp.stats import design
 from gitexp.stats.design import Splits, Unit
-from gitexp.stats.exampleplans import plan_crossed, plan_examples
+from gitexp.stats.planned import companions
+from gitexp.stats.planned.exampleplans import plan_crossed, plan_examples
 from gitexp.stats.stopping import plan_sequential
 from gitexp.stats.tests import TESTS
 

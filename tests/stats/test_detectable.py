@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gitexp.errors import DesignError
-from gitexp.stats import detectable
 from gitexp.stats.permutation import label_tails, sign_flip_tails
+from gitexp.stats.planned import detectable
 
 POWER = 0.8
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from gitexp.model.plan import Direction, Effect, HypothesisKind, Stopping, StoppingRule
-from gitexp.stats import foreseen
 from gitexp.stats.design import Design, Unit
+from gitexp.stats.planned import foreseen
 from gitexp.stats.stopping import run_sequential
 
 ALWAYS = Stopping(StoppingRule.ALWAYS_VALID)

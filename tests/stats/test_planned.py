@@ -12,10 +12,11 @@ from scipy import stats
 
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
-from gitexp.stats import companions, examples
+from gitexp.stats import examples
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.metrics import Definition
-from gitexp.stats.planned import run_on_predictions, run_on_repeats
+from gitexp.stats.planned import companions
+from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
 
 SUPERIORITY, EQUIVALENCE = HypothesisKind.SUPERIORITY, HypothesisKind.EQUIVALENCE
 BASELINE = [0.61, 0.58, 0.63, 0.60, 0.59, 0.62, 0.57, 0.64]

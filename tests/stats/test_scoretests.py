@@ -8,9 +8,10 @@ from scipy import stats
 
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
-from gitexp.stats import roc, scoretests, sums
+from gitexp.stats import roc, sums
 from gitexp.stats.design import Design, Unit
-from gitexp.stats.exampleplans import lacking, plan_examples
+from gitexp.stats.planned import scoretests
+from gitexp.stats.planned.exampleplans import lacking, plan_examples
 from gitexp.stats.scored import Scoring, Terms
 from tests.stats import reference
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gitexp.formats import samples
-from gitexp.ops import adhoc, draft
-from gitexp.ops.designs import datasets, parts, scores
-from gitexp.stats import categories, design, exampleplans, omnibus, scored, several, tests
+from gitexp.comparison import draft, plain_files
+from gitexp.comparison.designs import datasets, parts, scores
+from gitexp.stats import categories, design, omnibus, scored, tests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
+from gitexp.stats.planned import exampleplans, several
+from gitexp.text import samples
 from tests.stats import reference
 
 PAGE = (Path(__file__).parents[2] / "docs" / "statistics.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def folds(splits: Splits) -> Design:
         f"Wilcoxon signed-rank, exact to {tests.MAX_RANKED} data sets",
         f"(exact to {tests.MAX_ASSIGNMENTS:,} assignments, then {omnibus.LABEL_DRAWS:,} random",
         f"A run records {samples.MOST_ROWS:,} numbers at most",
-        f"{adhoc.MOST_VALUES:,} values of a metric, `--design datasets` and `compare`",
+        f"{plain_files.MOST_VALUES:,} values of a metric, `--design datasets` and `compare`",
         f"`compare` {datasets.MOST} data sets",
         f"is tested with {scores.MOST_CLASSES:,} classes",
         f"`compare` tests {draft.MOST_METRICS} watched metrics",

@@ -8,11 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.comparison.advice import out_of_reach
 from gitexp.model.comparison import PlannedTest
-from gitexp.ops.advice import out_of_reach
 from gitexp.stats import tests
 from gitexp.stats.design import Design, Unit, plan_test
-from gitexp.stats.planned import run_on_repeats
+from gitexp.stats.planned.planned import run_on_repeats
 from gitexp.stats.tests import TESTS, SignificanceTest, named
 
 if TYPE_CHECKING:

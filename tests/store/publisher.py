@@ -19,14 +19,14 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
+from gitexp.git.transaction import transaction
 from gitexp.model.plan import Person
-from gitexp.store import transaction
 from tests.build import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.store.transaction import Content, Published, TipView
+    from gitexp.git.transaction.transaction import Content, Published, TipView
 
 ROOT = Path(__file__).parents[2]
 NOW = datetime(2024, 2, 1, 12, tzinfo=UTC)

@@ -6,23 +6,15 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from gitexp.formats import codec
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
+from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
-from gitexp.model.plan import (
-    BaselineRef,
-    Claim,
-    Direction,
-    Effect,
-    HypothesisKind,
-    Person,
-    Plan,
-)
+from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, HypothesisKind, Person, Plan
 from gitexp.model.run import Origin, PlanRef, Repeat, RepeatState, Run, Sample, Source
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
+from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.store import owners
-from gitexp.store.failpoints import PUBLISH_POINTS, Point
+from gitexp.git.transaction import owners
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
 from tests.build import repository
 from tests.store import publisher
 

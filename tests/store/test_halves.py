@@ -9,9 +9,9 @@ import pytest
 
 from benchmarks.make_repos import make
 from gitexp.git import discovery, repository
+from gitexp.git.transaction.cache import Index
 from gitexp.store.experiments import experiment_lines
-from gitexp.store.halves import beside, can_fork
-from gitexp.store.index import Index
+from gitexp.store.fork_worker import beside, can_fork
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:

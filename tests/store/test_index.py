@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction.cache import Index, Kind, open_index
+from gitexp.git.transaction.layout import index_file
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.ops.list_runs import list_experiments, list_runs
 from gitexp.store import lookup
-from gitexp.store.index import Index, Kind, open_index
-from gitexp.store.layout import index_file
+from gitexp.views.list_runs import list_experiments, list_runs
 from tests.store.recorded import a_plan, a_run, config_file, plan_file, run_files
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def test_an_index_of_another_version_is_made_anew(full: BuiltRepo) -> None:
 
 
 def test_a_locked_index_changes_no_answer(full: BuiltRepo, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gitexp.store.index.BUSY_TIMEOUT_S", 0.01)
+    monkeypatch.setattr("gitexp.git.transaction.cache.BUSY_TIMEOUT_S", 0.01)
     before = answers(full)
     connection = sqlite3.connect(index_file(full.workspace), isolation_level=None)
     connection.execute("BEGIN EXCLUSIVE")

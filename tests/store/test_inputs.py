@@ -12,15 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gitexp.dvc import inputs
 from gitexp.errors import BadFormatError, UnknownParamError
-from gitexp.formats.keys import param_key
 from gitexp.git.objects import commit_info, walk_tree
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction.cache import Index
 from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, SeedRule
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Direction
-from gitexp.store import inputs
-from gitexp.store.index import Index
+from gitexp.text.keys import param_key
 from tests.build import DVC_FILES, repository
 from tests.store.recorded import CONFIG, a_run, config_file, run_files
 

@@ -12,26 +12,26 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import GitexpError
-from gitexp.formats import codec
-from gitexp.formats import plan as plan_format
-from gitexp.formats import samples as samples_format
-from gitexp.formats.text import yaml_loads
 from gitexp.git.objects import tree_id
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Guard
 from gitexp.model.run import Run, Sample
-from gitexp.store import layout
-from gitexp.store.lean import lean_line
-from gitexp.store.leanplan import lean_plan, usual
-from gitexp.store.lines import line_of
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
+from gitexp.store.fast_plan import lean_plan, usual
+from gitexp.store.fast_scan import lean_line
+from gitexp.store.run_lines import line_of
+from gitexp.text import samples as samples_format
+from gitexp.text.documents import yaml_loads
 from tests.store.recorded import a_plan, a_run, run_files, run_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.plan import Plan
-    from gitexp.store.lines import RunLine
+    from gitexp.store.run_lines import RunLine
     from tests.build import BuiltRepo
 
 GUARD = Guard("loss", "<=", 0.05, relative=True)

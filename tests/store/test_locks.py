@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import LockedError
-from gitexp.store import failpoints, owners
-from gitexp.store.failpoints import Point
-from gitexp.store.locks import FileLock, Owner, is_dead, this_process
+from gitexp.git.transaction import failpoints, owners
+from gitexp.git.transaction.failpoints import Point
+from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from tests.store.publisher import add
 
 if TYPE_CHECKING:

@@ -8,10 +8,11 @@ import pytest
 
 from gitexp.errors import UnknownRunError
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout
+from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.store import layout, lookup
+from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
-from gitexp.store.index import open_index
 from tests.build import clone
 from tests.store.recorded import a_plan, a_run, plan_file, run_files, run_id
 

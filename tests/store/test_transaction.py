@@ -7,9 +7,9 @@ import pytest
 
 from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import move, transaction
+from gitexp.git.transaction.transaction import ANY, DELETE
 from gitexp.model.ids import CommitHash, RunId
-from gitexp.store import move, transaction
-from gitexp.store.transaction import ANY, DELETE
 from tests.build import clone, repository
 from tests.store.publisher import ADA, NOW, add
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.git.absent import Absent
-    from gitexp.store.transaction import Any_, Content, Published, TipView
+    from gitexp.git.transaction.transaction import Any_, Content, Published, TipView
     from tests.build import BuiltRepo
 
 FILES = {"metrics.json": '{"f1": 1}\n', "dvc.lock": "old\n", "src/train.py": "pass\n"}

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
+from gitexp.enforcement.check import check
+from gitexp.enforcement.hooks.install import install
+from gitexp.enforcement.review import review
+from gitexp.git.transaction import layout
 from gitexp.model.rules import Policy
-from gitexp.ops.check import check
-from gitexp.ops.hooks.install import install
-from gitexp.ops.review import review
-from gitexp.store import layout
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
 from tests.build import clone, repository
 from tests.ops.hooks.world import PLAN, call
 from tests.ops.records import CONFIG, Lab

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.ops.check import check
+from gitexp.enforcement.check import check
 from tests.ops.hooks.world import PLAN, Said, call, copied, template
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
+from gitexp.enforcement.hooks import managers, shims
+from gitexp.enforcement.hooks.install import install, status, uninstall
 from gitexp.errors import ExistsError, GitexpError, PreconditionError
 from gitexp.git.discovery import discover
-from gitexp.model.care import Level
 from gitexp.model.hooks import CLIENT_HOOKS, HookState
-from gitexp.ops.doctor import doctor
-from gitexp.ops.hooks import managers, shims
-from gitexp.ops.hooks.install import install, status, uninstall
+from gitexp.model.upkeep import Level
+from gitexp.upkeep.doctor import doctor
 from tests.build import repository
 from tests.cli.shell import gitexp
 from tests.ops.hooks.world import PLAN, call, copied, template

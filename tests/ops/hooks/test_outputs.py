@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import config as config_format
+from gitexp.enforcement.hooks.install import install
+from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
-from gitexp.ops.hooks.install import install
-from gitexp.store import layout
+from gitexp.records import config as config_format
 from tests.build import dvc
 from tests.ops.hooks.world import call
 

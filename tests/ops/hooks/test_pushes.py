@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
+from gitexp.enforcement.hooks.install import install
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
-from gitexp.ops.conclude import conclude
-from gitexp.ops.hooks.install import install
-from gitexp.store import layout
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
 from tests.build import clone, dvc, repository
 from tests.cli.shell import gitexp
 from tests.ops.hooks.world import PLAN, call, template

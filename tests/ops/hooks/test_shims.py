@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.hook import PLACES
-from gitexp.formats import config as config_format
+from gitexp.enforcement.hooks.install import install
+from gitexp.enforcement.hooks.memory import FILE
+from gitexp.git.transaction import layout
 from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS
-from gitexp.ops.hooks.install import install
-from gitexp.ops.hooks.memory import FILE
-from gitexp.store import layout
+from gitexp.records import config as config_format
 from tests.build import git_environment, repository
 from tests.ops.hooks.world import PLAN, call, copied, template
 from tests.ops.records import CONFIG

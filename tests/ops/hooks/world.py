@@ -7,9 +7,9 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.ops.hooks.install import install
-from gitexp.ops.hooks.memory import FILE
-from gitexp.store import layout
+from gitexp.enforcement.hooks.install import install
+from gitexp.enforcement.hooks.memory import FILE
+from gitexp.git.transaction import layout
 from tests.build import BuiltRepo, git_environment, repository
 from tests.ops.records import Lab
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import plan as plan_format
+from gitexp.git.transaction import layout
 from gitexp.model.plan import Amendment, BaselineRef, Claim, Direction
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
 from tests.cli.shell import gitexp
 from tests.ops.records import ADA, CONFIG, START, Lab
 from tests.ops.rules.world import World

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
+from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
-from gitexp.ops.rules.facts import Change, of_commit, of_staged
-from gitexp.ops.rules.trees import Tree
+from gitexp.rules.facts import Change, of_commit, of_staged
+from gitexp.rules.trees import Tree
 from tests.build import git_environment
 
 if TYPE_CHECKING:

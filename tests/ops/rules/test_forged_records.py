@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import plan as plan_format
 from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
-from gitexp.store import layout
+from gitexp.records import plan as plan_format
 from gitexp.store.lookup import runs_at
 from tests.ops.records import CONFIG, ENVIRONMENT, EVALUATION, Lab
 from tests.ops.rules.world import World

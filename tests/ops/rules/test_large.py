@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import config as config_format
+from gitexp.git.transaction import layout
 from gitexp.model.ids import RunId
-from gitexp.store import layout
+from gitexp.records import config as config_format
 from tests.ops.records import CONFIG, Lab
 from tests.ops.rules.world import World
 

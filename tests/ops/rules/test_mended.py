@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import codec
-from gitexp.formats import plan as plan_format
+from gitexp.enforcement.check import check
+from gitexp.enforcement.review import review
+from gitexp.git.transaction import layout
 from gitexp.model.order import Grade
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
-from gitexp.ops.check import check
-from gitexp.ops.review import review
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import plan as plan_format
 from tests.build import git_environment
 from tests.cli.shell import gitexp
 from tests.ops.records import ADA, CONFIG, START, Lab

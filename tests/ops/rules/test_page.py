@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitexp.formats.enforcement import RULE_IDS
 from gitexp.model.order import Grade
-from gitexp.ops.rules import RULES
+from gitexp.records.enforcement import RULE_IDS
+from gitexp.rules import RULES
 
 PAGE = (Path(__file__).parents[3] / "docs" / "enforcement.md").read_text("utf-8")
 

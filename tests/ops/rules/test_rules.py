@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.formats import codec
-from gitexp.formats import config as config_format
-from gitexp.formats import plan as plan_format
-from gitexp.formats.environment import requirements
+from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
+from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Outside, Policy
 from gitexp.model.run import Distribution, Environment, Run
-from gitexp.ops.conclude import conclude
-from gitexp.ops.rules import RULES, check
-from gitexp.ops.rules.facts import of_commit
-from gitexp.store import layout
+from gitexp.records import codec
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
+from gitexp.records.environment import requirements
+from gitexp.rules import RULES, check
+from gitexp.rules.facts import of_commit
 from tests.ops.records import ADA, CONFIG, START, Lab, experiment
 from tests.ops.rules.world import World
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.ops.rules.secrets import looks_random
-from gitexp.staging.secrets import MASK, mask
+from gitexp.rules.secrets import looks_random
+from gitexp.system.secrets import MASK, mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable

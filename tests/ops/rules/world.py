@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.git import staged
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
+from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
-from gitexp.ops.rules import check, policies
-from gitexp.ops.rules.facts import Change, of_commit, of_staged
+from gitexp.rules import check, policies
+from gitexp.rules.facts import Change, of_commit, of_staged
 from tests.build import git_environment
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""From names on the command line to a verdict: sides, counting, design, test, words."""

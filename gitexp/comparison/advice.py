@@ -1,0 +1,384 @@
+"""The words of a comparison that follow from its numbers: first line, reasons, next command."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import exclusions
+from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.verdict import Verdict
+from gitexp.records.effects import format_effect, told_apart
+from gitexp.report import numbers
+from gitexp.stats.design import counted, pairs_needed
+from gitexp.stats.planned.exampleplans import lacking
+from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.sides import Source
+    from gitexp.model.caveats import Detectable
+    from gitexp.model.comparison import MetricComparison, PlannedTest, SignificanceResult
+    from gitexp.model.plan import Effect, Plan
+
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What is known when the words are chosen."""
+
+    plan: Plan | None
+    baseline: Source
+    candidate: Source
+    count: Count
+    verdict: Verdict | None
+    primary: MetricComparison | None
+    result: SignificanceResult | None  # adjusted for several candidates, as the verdict is
+    family: int  # candidates that were compared in one call
+    paired: bool
+    current_branch: str
+    problem: str = ""  # why the sides are not comparable, or nothing could be tested
+    prefix: str = ""  # what line 1 has to say before all else
+    swapped: str = ""  # the experiment that has the sides the other way round
+    same: bool = False  # both sides have the same inputs
+    concluded: bool = False
+    remedy: str = ""  # what to change, where the seed does not act
+    configurations: int = 1  # to pick from: what p was multiplied by
+    adjustment: str = "holm"  # over several candidates
+    failed: tuple[Failure, ...] = ()  # what was not made up for
+
+
+def headline(judged: Judged) -> str:
+    """Return the first line without the verdict word."""
+    return f"{judged.prefix}{_sentence(judged)}{_of_one_value(judged)}"
+
+
+def _of_one_value(judged: Judged) -> str:
+    """Say of a verdict that one side always reports the same: it has to have no chance in it."""
+    one = "" if judged.primary is None else judged.primary.one_valued
+    decided = judged.verdict in {Verdict.SUPPORTED, Verdict.REFUTED, Verdict.EQUIVALENT}
+    return f"; the {one} always reports the same" if one and decided else ""
+
+
+def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """Return what would make the comparison whole.
+
+    Returns
+    -------
+    baseline, candidate : tuple of int
+        Seeds that the one side has and the other lacks.
+    more : int
+        Further repeats that both sides need.
+    """
+    left, right = set(judged.count.baseline.repeats), set(judged.count.candidate.repeats)
+    target = _target(judged)
+    usable = sorted(right)
+    lacking_baseline = tuple(seed for seed in usable if seed not in left)
+    # Never advise running the candidate with seeds that the baseline happens to have: whoever
+    # picks seeds by what the baseline scored on them has picked the result.
+    more = max(0, target - len(right))
+    return lacking_baseline, (), more
+
+
+def next_step(judged: Judged, found: Detectable | None = None) -> str:
+    """Return the cheapest command that brings the comparison further."""
+    plan, verdict = judged.plan, judged.verdict
+    base, candidate = quoted(judged.baseline.name), quoted(judged.candidate.name)
+    if judged.swapped:
+        return f"gitexp compare {quoted(judged.swapped)}"
+    if judged.same and (plan is None or judged.concluded):
+        return f"gitexp inputs {base} {candidate}"
+    if judged.same:
+        return "change code or parameters, commit, then gitexp run --with-baseline"
+    if plan is None:
+        metric = judged.primary.metric if judged.primary is not None else "METRIC"
+        return f"gitexp new NAME --baseline {base} --metric {quoted(metric)}"
+    if verdict is Verdict.NOT_COMPARABLE:
+        return f"gitexp diff {base} {candidate}"
+    return _next_of_plan(judged, plan, found)
+
+
+def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
+    if judged.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
+        return judged.remedy
+    enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
+    if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
+        return exclusions.after(judged.failed, run_command(judged))
+    if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
+        return again
+    if judged.concluded:
+        return f"gitexp show {plan.name}"
+    return _end(judged, plan, found)
+
+
+def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
+    """Return how to conclude; where the question is open, also how to go on."""
+    name = "" if judged.current_branch == plan.branch else f" {quoted(plan.name)}"
+    end = f'gitexp conclude{name} -m "what was learned"'
+    if judged.verdict is not Verdict.INCONCLUSIVE or plan.claim is Claim.MODEL or plan.stopping:
+        return end
+    if not repeats_needed(judged, found) or found is None or not _by_repeats(judged):
+        return f"{end}; to go on: a new plan, with what gitexp power {quoted(plan.name)} says"
+    return f"{end}; to go on: gitexp new NAME --repeats {found.needed}"
+
+
+def run_command(judged: Judged) -> str:
+    """Return the command that runs what is missing, the cheaper side first."""
+    plan = judged.plan
+    lacking, _, more = missing(judged)
+    if plan is None:
+        return ""
+    if lacking and not more:
+        seeds = seed_ranges(lacking)
+        where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
+        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+    if plan.stopping is not None:
+        switch = (
+            "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+        )
+        return f"{switch}gitexp run --until-decided"
+    target = _target(judged)
+    count = f" --repeats {target}" if target > plan.repeats else ""
+    switch = "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
+    return f"{switch}gitexp run{count} --with-baseline"
+
+
+def _again(judged: Judged) -> str:
+    """Return the command that repeats the seeds that failed, "" where none did."""
+    plan, count = judged.plan, judged.count
+    right = tuple(seed for seed, _ in count.candidate.failed)
+    tried = {*count.candidate.repeats, *right}
+    left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
+    if plan is None or not (left or right):
+        return ""
+    on_it = judged.current_branch == plan.branch
+    seeds = seed_ranges(sorted({*left, *right}))
+    if not right:
+        where = "" if on_it else f" --on {quoted(plan.branch)}"
+        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+    switch = "" if on_it else f"git switch {quoted(plan.branch)} && "
+    return f"{switch}gitexp run --seeds {seeds}{' --with-baseline' if left else ''}"
+
+
+def reasons(judged: Judged) -> tuple[str, ...]:
+    """Say what is missing, how much would do and what it costs."""
+    plan = judged.plan
+    found: list[str] = []
+    if judged.problem:
+        found.append(judged.problem)
+    if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
+        return tuple(found)
+    if judged.remedy:  # more repeats would be more copies
+        return tuple(found)
+    units, needed, repeats = _units(judged), _needed(judged), _repeats(judged)
+    if units < needed:
+        are = "is" if plan.repeats == 1 else "are"
+        planned = f"{plan.repeats} {are} planned, " if _by_repeats(judged) else ""
+        found.append(
+            f"{_amount(judged, needed)} would do to reach alpha = {plan.alpha:g}, "
+            f"{planned}{units} {'is' if units == 1 else 'are'} there"
+        )
+    elif repeats < plan.repeats:
+        word = _repeat_word(judged, plan.repeats)
+        verb = "is" if repeats == 1 else "are"
+        found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
+    lacking, _, more = missing(judged)
+    left, right = judged.count.baseline.repeats, judged.count.candidate.repeats
+    ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
+    of_baseline = len(lacking) + max(0, more - ahead)
+    price = _price(judged, of_baseline, more)
+    if (lacking or more) and repeats < _target(judged):
+        found.append(f"missing: {of_baseline} of the baseline, {more} of the candidate{price}")
+    return tuple(found)
+
+
+def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
+    """Say what an inconclusive comparison needed: by the promise, not by what came out."""
+    plan = judged.plan
+    if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
+        return ()
+    if found.needed is None or found.needed <= found.units or found.units < _target(judged):
+        return ()
+    wanted = f"{found.needed:,} {found.unit} would {told_apart(plan)}"
+    return (f"{wanted}, with {found.power * 100:g} % power, {found.units} are there",)
+
+
+def quoted(name: str) -> str:
+    """Return a name as it can be pasted into a shell, and read."""
+    return name if _PLAIN.fullmatch(name) else shlex.quote(name)
+
+
+def seed_ranges(seeds: Iterable[int]) -> str:
+    """Return seeds as `--seeds` takes them.
+
+    Examples
+    --------
+    >>> seed_ranges([1, 2, 3, 7])
+    '1-3,7'
+    """
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][1] + 1:
+            parts[-1][1] = seed
+        else:
+            parts.append([seed, seed])
+    return ",".join(str(low) if low == high else f"{low}-{high}" for low, high in parts)
+
+
+def p_words(p: float, alpha: float) -> str:
+    """Return a p-value with two significant digits, more where they would hide alpha's side.
+
+    Examples
+    --------
+    >>> p_words(0.0009765625, 0.05), p_words(0.0504, 0.05)
+    ('0.00098', '0.0504')
+    """
+    for digits in range(2, 17):
+        text = f"{p:.{digits}g}"
+        if (float(text) <= alpha) == (p <= alpha):
+            return text
+    return repr(p)
+
+
+def effect_words(metric: MetricComparison, effect: Effect) -> str:
+    """Return the effect with its interval, in the unit of the promise: no p stands without it."""
+    if effect.relative and metric.relative is not None:
+        interval = metric.relative_interval
+        decimals = numbers.percent_decimals(interval)
+        size = numbers.percent(metric.relative, decimals=decimals)
+        return f"{size} {numbers.interval_text(interval, decimals, share=True)}".rstrip()
+    decimals = numbers.decimals_for(metric)
+    size = numbers.number(metric.difference, decimals, signed=True)
+    return f"{size} {numbers.interval_text(metric.interval, decimals)}".rstrip()
+
+
+def out_of_reach(plan: PlannedTest, *, one_sided: bool) -> str:
+    """Say that no outcome of this test could have decided, and what would do."""
+    lacks = lacking(plan)
+    if lacks:
+        return f"no outcome reaches alpha = {plan.alpha:g}; {lacks}"
+    n, m = plan.n_baseline, plan.n_candidate
+    there = f"{n} and {m} values" if n != m else f"{counted(n, 'value')} a side"
+    needed = pairs_needed(plan.alpha, paired=plan.paired, one_sided=one_sided)
+    if plan.paired:
+        test = named(plan.test)
+        there, needed = counted(n, test.noun), test.fewest or needed
+    side = "" if plan.paired else " a side"
+    return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed}{side} would do"
+
+
+def repeats_of(metric: MetricComparison) -> int:
+    """Return the repeats a side that a metric was measured in, however many parts each had."""
+    return min(len(metric.baseline_values), len(metric.candidate_values))
+
+
+def _sentence(judged: Judged) -> str:
+    plan, verdict = judged.plan, judged.verdict
+    if judged.problem and verdict not in {None, Verdict.SUPPORTED, Verdict.REFUTED}:
+        return judged.problem
+    if plan is None or verdict is None:
+        return "no recorded hypothesis: exploratory"
+    promise = format_effect(plan.effect, plan.metric, plan.direction)
+    repeats = _repeats(judged)
+    if verdict is Verdict.UNDECIDABLE:
+        lacks = "" if judged.result is None else lacking(judged.result.plan)
+        if lacks:
+            return f"no outcome reaches alpha = {plan.alpha:g}: {lacks}"
+        there, needed = _amount(judged, _units(judged)), _needed(judged)
+        return f"no outcome of {there} reaches alpha = {plan.alpha:g}; {needed} would do"
+    if verdict is Verdict.INCONCLUSIVE and plan.claim is Claim.METHOD and repeats < plan.fewest:
+        word = _repeat_word(judged, plan.repeats)
+        return f"{repeats} of {plan.repeats} planned {word}; not yet judged: {promise}"
+    by = "" if judged.adjustment == "holm" else f" by {judged.adjustment}"
+    family = f", adjusted for {judged.family} candidates{by}" if judged.family > 1 else ""
+    if judged.family > 1 and judged.adjustment == "none":
+        family = f", not adjusted for {judged.family} candidates"
+    if judged.configurations > 1:
+        family += f", times {judged.configurations} configurations"
+    p = None
+    if judged.result is not None:
+        refuted = verdict is Verdict.REFUTED
+        p = judged.result.p_refute if refuted else judged.result.p_support
+    size = "" if judged.primary is None else f"{effect_words(judged.primary, plan.effect)}, "
+    shown = "" if p is None else f": {size}p = {p_words(p, plan.alpha)}"
+    shown += "" if p is None else f"{family}, alpha = {plan.alpha:g}"
+    before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
+    return f"{before.get(verdict, '')}{promise}{shown}"
+
+
+def _units(judged: Judged) -> int:
+    """Return how many values a side the test of the hypothesis has."""
+    primary = judged.primary
+    return 0 if primary is None else min(primary.n_baseline, primary.n_candidate)
+
+
+def _repeats(judged: Judged) -> int:
+    primary = judged.primary
+    return 0 if primary is None else repeats_of(primary)
+
+
+def _by_repeats(judged: Judged) -> bool:
+    """Whether more repeats are more units: those of folds and data sets are another matter."""
+    result = judged.result
+    return result is None or not named(result.plan.test).part
+
+
+def _amount(judged: Judged, number: int) -> str:
+    """Return a number of what `_units` and `_needed` count, with its noun."""
+    result = judged.result
+    if result is not None and (part := named(result.plan.test).part):
+        return counted(number, part)
+    if judged.plan is not None and judged.plan.claim is Claim.MODEL:
+        return counted(number, "example")
+    return f"{number} {_repeat_word(judged, number)}"
+
+
+def _repeat_word(judged: Judged, number: int) -> str:
+    word = counted(number, "pair" if judged.paired else "repeat").split(" ", 1)[1]
+    return word if judged.paired else f"{word} a side"
+
+
+def _needed(judged: Judged) -> int:
+    """Return how many units a side would do to reach alpha; 0 where those there are do."""
+    plan, result = judged.plan, judged.result
+    if plan is None:
+        return 0
+    if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
+        return 0
+    if result is not None and (fewest := named(result.plan.test).fewest):
+        return fewest
+    model = plan.claim is Claim.MODEL
+    if model and plan.effect.margin != 0:
+        return MIN_BOOTSTRAP_EXAMPLES
+    return pairs_needed(
+        plan.alpha / max(1, judged.family * judged.configurations),
+        paired=judged.paired or model,
+        one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
+    )
+
+
+def _target(judged: Judged) -> int:
+    plan = judged.plan
+    if plan is None:
+        return 0
+    return max(plan.repeats, _needed(judged)) if _by_repeats(judged) else plan.repeats
+
+
+def _price(judged: Judged, baseline: int, candidate: int) -> str:
+    seconds = 0.0
+    for side, number in ((judged.count.baseline, baseline), (judged.count.candidate, candidate)):
+        walls = [item.repeat.resources.wall_s for item in side.repeats.values()]
+        known = [wall for wall in walls if wall is not None]
+        if number and not known:
+            return ""
+        seconds += number * sum(known) / len(known) if known else 0.0
+    if seconds < 1:
+        return ""
+    minutes = seconds / 60
+    return f", about {minutes:.0f} min" if minutes >= 2 else f", about {seconds:.0f} s"  # noqa: PLR2004  two minutes

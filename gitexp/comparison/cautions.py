@@ -1,0 +1,156 @@
+"""What a reader of a comparison has to be told: confounders, looks, choices, failures."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import advice, measure, selection
+from gitexp.comparison.advice import p_words
+from gitexp.comparison.designs import choose
+from gitexp.comparison.measure import is_resource
+from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
+from gitexp.errors import GitexpError
+from gitexp.git import objects
+from gitexp.git.stored import StoredObjects
+from gitexp.git.upstream import own
+from gitexp.model.comparison import LATE
+from gitexp.model.config import ProjectConfig
+from gitexp.rules.branches import is_protected
+from gitexp.rules.governing import governing
+from gitexp.stats.stopping import inflated_alpha
+
+if TYPE_CHECKING:
+    from gitexp.comparison.counting import Count, Evaluation
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
+
+
+def aside(repo: Repo, plan: Plan | None) -> str:
+    """Return what the first line says of a planned baseline that main does not have, if so.
+
+    Who chose it may have made it weak; while experiments are stacked it is another one of them.
+    """
+    if plan is None or not objects.exists(repo, plan.baseline.commit):
+        return ""
+    try:
+        found = governing(StoredObjects(repo), partial(own, repo.workspace), plan.branch, None)
+    except GitexpError:  # `check` and `review` stop at a main that cannot be looked at
+        return ""
+    config = found.config or ProjectConfig()
+    main = [
+        each for each in own(repo.workspace, config.protected) if is_protected(config, each.name)
+    ]
+    if not main or any(objects.is_ancestor(repo, plan.baseline.commit, at) for _, at, _ in main):
+        return ""
+    return f"the baseline is not of {main[0].name}: "
+
+
+def prefix(counted: Count, evaluation: Evaluation, *, allowed: bool) -> str:
+    """Return what the first line has to say before all else."""
+    parts = []
+    if counted.confounded:
+        parts.append(f"confounded: {counted.confounded}; ")
+    if not evaluation.same and allowed:
+        parts.append("on different evaluation data, as you allowed; ")
+    return "".join(parts)
+
+
+def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
+    """Return what keeps a number from meaning what it seems to."""
+    found = list(counted.warnings)
+    if counted.confounded:
+        found.append(_confounder(counted))
+    if evaluation.undeclared:
+        found.append(
+            "nothing declares the evaluation data, so nobody checks that both sides used the same: "
+            "name them under evaluation: in .gitexp/config.yaml"
+        )
+    grew = any(item.why == LATE for item in counted.unused)  # said by `grown`
+    if counted.looks and not grew:
+        times = "once" if counted.looks == 1 else f"{counted.looks} times"
+        found.append(
+            f"{counted.looks + 1} looks, alpha is no longer that of one: candidate samples were "
+            f"added {times} after the planned number was reached or the inputs were changed"
+        )
+    if counted.variants > 1:
+        found.append(f"{counted.variants} different candidates were run under this plan")
+    lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
+    if counted.pairs and lone:
+        found.append(
+            f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
+        )
+    for name, side in (("baseline", counted.baseline), ("candidate", counted.candidate)):
+        failed = [(seed, why) for seed, why in side.failed if seed not in side.interrupted]
+        if failed:
+            seeds = advice.seed_ranges(seed for seed, _ in failed)
+            found.append(f"seeds {seeds} of the {name} failed: {failed[0][1]}")
+        if side.interrupted:
+            seeds = advice.seed_ranges(side.interrupted)
+            found.append(f"seeds {seeds} of the {name} did not finish: they were stopped")
+    return found
+
+
+def _confounder(counted: Count) -> str:
+    if counted.confounded == "environment":
+        return "the two sides never ran in one environment: the effect may be that of it"
+    if counted.confounded == "data":
+        return "the two sides never ran on the same linked data: the effect may be theirs"
+    one, two = (", ".join(side.seeding) for side in (counted.baseline, counted.candidate))
+    return (
+        f"the two sides never ran with the same seeds ({one or 'one seed'} at the baseline, "
+        f"{two or 'one seed'} at the candidate), so no repeats pair: the effect may be theirs"
+    )
+
+
+def unmoved(counted: Count) -> list[str]:
+    """Say that a change reaches no number: with each seed both sides report and make the same."""
+    left, right = (
+        {item.seed: item for item in traces(side.repeats)}
+        for side in (counted.baseline, counted.candidate)
+    )
+    pairs = [(left[seed], right[seed]) for seed in left.keys() & right.keys()]
+    if len(pairs) < ENOUGH or agree(list(left.values())):  # an idle seed is told of elsewhere
+        return []
+    if not all(one.numbers and agree((one, two)) for one, two in pairs):
+        return []
+    said = (
+        f"with each of {len(pairs)} seeds both sides report identical values, in every metric, so "
+        "the change does not reach the numbers: either nothing reads what `differs` lists, or "
+        "something overrides it, as arguments of the command (command: in .gitexp/config.yaml) do"
+    )
+    return [said]
+
+
+def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:
+    """Say where a resource that the plan is about was measured on machines that differ."""
+    if plan is None or not any(map(is_resource, (plan.metric, *(g.metric for g in plan.guards)))):
+        return []
+    left, right = (
+        {(r.repeat.resources.host, r.repeat.resources.cpu_model) for r in side.repeats.values()}
+        for side in (counted.baseline, counted.candidate)
+    )
+    if left == right:
+        return []
+    return ["time and memory of the two sides were measured on different machines"]
+
+
+def grown(situation: Situation, plan: Plan) -> str:
+    """Say what repeats that were added after a look would do to p, and to alpha."""
+    if plan.stopping is not None:
+        first, *_, last = selection.sizes(situation.count, plan, paired=situation.paired)
+        return f"{last - first} repeats came after the last planned look and do not count"
+    question = measure.questions(situation.count, plan, {}, plan.alpha)[0]
+    answer = choose(situation).measure(question)
+    sizes = selection.sizes(situation.count, plan, paired=situation.paired)
+    result = None if answer.comparison is None else answer.comparison.result
+    p = None if result is None else result.p_support
+    met = set(selection.late_seeds(situation.count, plan, paired=situation.paired))
+    met &= set(situation.count.pairs) if situation.paired else met  # others change no number
+    with_them = "" if p is None or not met else f"; with them p = {p_words(p, plan.alpha)}"
+    return (
+        f"{len(sizes)} looks, alpha is no longer {plan.alpha * 100:g} % but up to "
+        f"{inflated_alpha(plan.alpha, sizes) * 100:.0f} %: {sizes[-1] - sizes[0]} repeats came "
+        f"after the planned {plan.repeats} were there and do not count{with_them}"
+    )

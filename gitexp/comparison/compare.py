@@ -1,0 +1,363 @@
+"""`gitexp compare`: from names to verdicts, by a test that the design alone has chosen.
+
+Which samples count is decided by `ops.counting` without looking at a value; the design follows
+from what counts; only then are values handed to the planned test. Several candidates are tested
+each against the first revision, and alpha is held over them (by Holm's procedure, if not asked
+otherwise).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import advice, missing, selection, sides
+from gitexp.comparison.advice import Judged
+from gitexp.comparison.detectable import detectable
+from gitexp.comparison.draft import CompareOptions, draft
+from gitexp.comparison.omnibus import across
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import refs, repository
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.cache import open_index
+from gitexp.model.comparison import Comparison, Side
+from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.verdict import Verdict
+from gitexp.provenance import order_evidence
+from gitexp.report.results import Comparisons
+from gitexp.stats.adjust import SHORT_NAMES, family
+from gitexp.stats.decide import Evidence, decide
+from gitexp.store.conclusions import conclusion_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.comparison.counting import SideCount
+    from gitexp.comparison.draft import Draft
+    from gitexp.comparison.sides import Named, Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.comparison import SignificanceResult
+    from gitexp.model.order import OrderGrade
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+
+__all__ = ["CompareOptions", "compare", "exit_code"]
+
+PROGRAM = "gitexp"
+
+
+def compare(
+    workspace: Workspace,
+    names: Sequence[str] = (),
+    options: CompareOptions | None = None,
+    *,
+    now: datetime | None = None,
+    program: str = PROGRAM,
+) -> Comparisons:
+    """Test recorded hypotheses.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    names : sequence of str
+        None: the experiment of the current branch against its plan's baseline. One: that
+        experiment. More: the first is the baseline of each of the others.
+    options : CompareOptions, optional
+    now : datetime, optional
+        When this comparison is made, in UTC.
+    program : str
+        Name and version, for the record.
+
+    Returns
+    -------
+    Comparisons
+        A tuple: one `Comparison` for each candidate, in the order of the names.
+
+    Raises
+    ------
+    NoPlanError
+        If a single name has no plan that would say what to compare it with.
+    UnknownExperimentError, UnknownRevisionError, NotInitialisedError
+        If a side cannot be found, or has no settings.
+    NoSamplesError
+        If a side has no sample that counts.
+    DataMissingError
+        If predictions are needed and not in the local cache.
+    """
+    options = options or CompareOptions()
+    if options.adjust not in SHORT_NAMES:
+        raise UsageError(
+            "unknown adjustment of p-values",
+            found=options.adjust,
+            expected=", ".join(SHORT_NAMES),
+        )
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        pairs = _pairs(repo, index, names)
+        found = judge(repo, index, pairs, options, now=now, program=program)
+    return Comparisons(
+        replace(item, words=_concluded(repo, item.plan, pair))
+        for item, pair in zip(found, pairs, strict=True)
+    )
+
+
+def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
+    """Return the author's words, "" where nothing was concluded or it cannot be read."""
+    if plan is None:
+        return ""
+    for named in reversed(pair):
+        with contextlib.suppress(GitexpError):
+            conclusion = conclusion_named(repo, plan.name, named.commit)
+            if conclusion is not ABSENT:
+                return conclusion.told(plan, conclusion.words)
+    return ""
+
+
+def judge(  # noqa: PLR0913  the pairs, and what a call knows
+    repo: Repo,
+    index: Index,
+    pairs: Sequence[tuple[Named, Named]],
+    options: CompareOptions,
+    *,
+    now: datetime | None = None,
+    program: str = PROGRAM,
+) -> Comparisons:
+    """Test each candidate against its baseline, as `compare` does for names.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    pairs : sequence of (Named, Named)
+        Baseline and candidate.
+    options : CompareOptions
+    now : datetime, optional
+    program : str
+    """
+    here = refs.head(repo).branch or ""
+    drafts = [
+        draft(repo, index, base, candidate, options, candidates=len(pairs))
+        for base, candidate in pairs
+    ]
+    at = now or datetime.now(UTC)
+    results = _over_candidates(drafts, options.adjust)
+    judged = sum(1 for item in results if _is_judged(item))
+    together = across(drafts)
+    return Comparisons(
+        replace(
+            _finish(item, result, options.adjust, family=judged, here=here, at=at, program=program),
+            order=_order(repo, index, item),
+            across=together,
+        )
+        for item, result in zip(drafts, results, strict=True)
+    )
+
+
+def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
+    """Return how sure it is that the plan came before its runs, by the side that has it."""
+    if draft.plan is None:
+        return None
+    side = draft.baseline if draft.swapped else draft.candidate
+    return order_evidence.grade(repo, index, draft.plan, side.records)[0]
+
+
+def exit_code(comparisons: Sequence[Comparison]) -> int:
+    """Return 1 if any answer is no, else 6 if any is open, else 0.
+
+    A hypothesis of equivalence is confirmed by `equivalent`; for any other it is a no. A broken
+    guard-rail is a no. Without a recorded hypothesis nothing was asked.
+    """
+    codes = {_code(item) for item in comparisons}
+    return 1 if 1 in codes else max(codes, default=0)
+
+
+def _code(comparison: Comparison) -> int:
+    if comparison.verdict is not None and any(item.broken for item in comparison.metrics):
+        return 1
+    match comparison.verdict:
+        case None | Verdict.SUPPORTED:
+            return 0
+        case Verdict.EQUIVALENT:
+            effect = comparison.effect
+            wanted = effect is not None and effect.kind is HypothesisKind.EQUIVALENCE
+            return 0 if wanted else 1
+        case Verdict.REFUTED:
+            return 1
+        case Verdict.INCONCLUSIVE | Verdict.UNDECIDABLE | Verdict.NOT_COMPARABLE:
+            return 6
+
+
+def _pairs(repo: Repo, index: Index, names: Sequence[str]) -> list[tuple[Named, Named]]:
+    if len(names) <= 1:
+        named = sides.find(repo, index, names[0]) if names else sides.current(repo)
+        if named.plan is None:
+            raise sides.no_plan(repo, named)
+        return [(sides.planned_baseline(repo, named.plan, named.holder, index), named)]
+    if len(set(names)) < len(names):
+        raise UsageError("a name is given twice", found=" ".join(names))
+    baseline, *candidates = [sides.find(repo, index, name) for name in names]
+    return [(baseline, candidate) for candidate in candidates]
+
+
+def _over_candidates(drafts: Sequence[Draft], method: str) -> list[SignificanceResult | None]:
+    """Hold alpha over all candidates of one call: each had its chance to look good.
+
+    Each of the two one-sided families is adjusted, and so is what the designs could reach at
+    best. A candidate without a hypothesis, or not comparable, is in no family.
+    """
+    results = [_of_selection(item) for item in drafts]
+    judged = [item for item in results if item is not None and _is_judged(item)]
+    if len(judged) <= 1:
+        return results
+    support = iter(family([_or_one(item.p_support) for item in judged], method))
+    refute = iter(family([_or_one(item.p_refute) for item in judged], method))
+    least = iter(family([item.plan.smallest_p for item in judged], method))
+    return [
+        item
+        if item is None or not _is_judged(item)
+        else replace(
+            item,
+            plan=replace(item.plan, smallest_p=next(least)),
+            p_support=next(support),
+            p_refute=next(refute),
+        )
+        for item in results
+    ]
+
+
+def _of_selection(item: Draft) -> SignificanceResult | None:
+    """Return the planned test's numbers, as of the best of all configurations to pick from."""
+    if item.primary is None or item.primary.result is None:
+        return None
+    return selection.corrected(item.primary.result, selection.factor(item.selection))
+
+
+def _is_judged(result: SignificanceResult | None) -> bool:
+    return result is not None and result.p_support is not None
+
+
+def _or_one(p: float | None) -> float:
+    return 1.0 if p is None else p
+
+
+def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
+    draft: Draft,
+    result: SignificanceResult | None,
+    method: str,
+    *,
+    family: int,
+    here: str,
+    at: datetime,
+    program: str,
+) -> Comparison:
+    plan = draft.plan
+    lost = missing.missing(draft.count, draft.primary, plan, paired=draft.paired)
+    verdict, obstacle = _verdict(draft, result, draft.obstacle or missing.obstacle(lost))
+    configurations = selection.factor(draft.selection)
+    judged = Judged(
+        plan=plan,
+        baseline=draft.baseline,
+        candidate=draft.candidate,
+        count=draft.count,
+        verdict=verdict,
+        primary=draft.primary or next(iter(draft.metrics), None),
+        result=result,
+        family=family,
+        paired=draft.paired,
+        current_branch=here,
+        problem=draft.problem
+        or draft.still.get("" if plan is None else plan.metric, "")
+        or obstacle,
+        remedy=draft.remedy,
+        prefix=draft.prefix,
+        adjustment=method,
+        swapped=draft.swapped,
+        same=draft.same,
+        concluded=draft.concluded,
+        configurations=configurations,
+        failed=draft.failed,
+    )
+    metrics = draft.metrics
+    if max(family, configurations) > 1 and result is not None and _is_judged(result):
+        metrics = tuple(
+            replace(item, p_adjusted=result.p_support) if item is draft.primary else item
+            for item in metrics
+        )
+    broken = [item.metric for item in metrics if item.broken]
+    power = None
+    if plan is not None and draft.primary is not None:
+        power = detectable(draft.primary, plan, paired=draft.paired)
+    return Comparison(
+        baseline=_side(draft.baseline, draft.count.baseline, lost=draft.lost[0]),
+        candidate=_side(draft.candidate, draft.count.candidate, lost=draft.lost[1]),
+        plan=plan,
+        claim=draft.claim,
+        effect=None if plan is None else plan.effect,
+        verdict=verdict,
+        headline=advice.headline(judged) + (f"; BROKEN: {', '.join(broken)}" if broken else ""),
+        reasons=(*advice.reasons(judged), *advice.repeats_needed(judged, power)),
+        metrics=metrics,
+        changes=draft.changes,
+        unused=draft.count.unused,
+        warnings=(
+            *draft.warnings,
+            *((draft.obstacle,) if draft.obstacle != obstacle else ()),
+            *missing.fragile(lost, verdict, "" if plan is None else plan.metric),
+        ),
+        looks=draft.count.looks,
+        planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
+        pairs=len(draft.count.pairs) if draft.paired else 0,
+        next_step=advice.next_step(judged, power),
+        compared_at=at,
+        program=program,
+        adjustment=method,
+        detectable=power,
+        missing=lost,
+        selection=draft.selection,
+        ledger=draft.ledger,
+        slices=draft.subgroups.slices,
+        categories=draft.subgroups.categories,
+    )
+
+
+def _verdict(
+    draft: Draft, result: SignificanceResult | None, obstacle: str
+) -> tuple[Verdict | None, str]:
+    """Return the verdict, and what turned a yes into an open question."""
+    plan = draft.plan
+    if plan is None:
+        return (Verdict.NOT_COMPARABLE if draft.problem else None), ""
+    verdict = decide(
+        Evidence(
+            kind=plan.effect.kind,
+            result=result,
+            comparable=not draft.problem,
+            planned=plan.fewest if plan.claim is Claim.METHOD else None,
+            repeats=None if draft.primary is None else advice.repeats_of(draft.primary),
+        )
+    )
+    if obstacle and verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+        return Verdict.INCONCLUSIVE, obstacle
+    return verdict, ""
+
+
+def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
+    repeats = counted.repeats.values()
+    identities = {item.repeat.evaluation for item in repeats}
+    return Side(
+        name=source.name,
+        commit=source.recorded,
+        inputs=source.inputs,
+        environment=counted.environment,
+        evaluation=identities.pop() if len(identities) == 1 else None,
+        runs=tuple(dict.fromkeys(item.found.run.id for item in repeats)),
+        seeds=tuple(counted.repeats),
+        failed=len(counted.failed),
+        wall_s=math.fsum(item.repeat.resources.wall_s or 0.0 for item in repeats),
+        source_lost=lost,
+        interrupted=len(counted.interrupted),
+    )

@@ -1,0 +1,431 @@
+"""Decide which recorded samples count in a comparison; pure, and blind to the values.
+
+Nothing here looks at whether a value is good. A value is read in one place only: to say that
+the same key was measured twice and came out differently.
+
+A sample's key is (inputs, environment, seeds, rep, fold, dataset, metric). Its seeds are one number
+or, where a project has several seed parameters, what each of them was: the same number beside
+another fixed seed is another sample, and sides pair on equal seeds only.
+
+* Candidate samples count from runs under *this* plan that the compared commit reaches. All else
+  of the candidate's inputs is exploratory; its seeds are *spent*: whoever saw them before the plan
+  could choose the variant that was lucky with just these seeds.
+* Later measurements cannot bias an earlier one. A run spends a seed unless the sample that counts
+  comes before it in ancestry; on parallel lines, where only clocks could tell, the seed is spent.
+  (Were it always spent, running an unwelcome seed once more without a plan would remove it.)
+* The same key never adds to n: the first in ancestry counts, on parallel lines the smallest id.
+* Each side uses one environment, one set of link fingerprints and one of fixed seeds: the first in
+  which the candidate had its planned repeats, whatever came later (else whoever installs any
+  package may draw again until the answer pleases); before that the largest that both share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import product
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.eligible import (
+    count_looks,
+    finished_seeds,
+    left_aside,
+    of_baseline,
+    of_candidate,
+    seeding,
+)
+from gitexp.model.comparison import Unused
+from gitexp.model.run import RepeatState, other_seeds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.comparison.eligible import Eligible
+    from gitexp.model.ids import EnvironmentDigest, EvaluationDigest, InputsDigest, RunId
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Key, Repeat, Sample
+    from gitexp.store.lookup import FoundRun
+
+    Earlier = Callable[[FoundRun, FoundRun], bool]
+
+CONTRADICTED = "contradicts itself"
+ELSEWHERE = "found elsewhere"
+REPEATED = "the same sample again"
+OTHER_ENVIRONMENT = "other environment"
+OTHER_DATA = "other linked data"
+OTHER_SEEDS = "other fixed seeds"
+UNPAIRED = "unpaired seed"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """All runs that could matter, sorted by where they were found.
+
+    Attributes
+    ----------
+    candidate : tuple of FoundRun
+        Reachable from the compared commit.
+    baseline : tuple of FoundRun
+        Reachable from the baseline and not from the candidate.
+    elsewhere : tuple of FoundRun
+        Reachable from neither.
+    pooled : tuple of FoundRun
+        Those of `elsewhere` that ``--pool`` takes in.
+    lines : tuple of (str, tuple of FoundRun)
+        What own branches, and the archive, have of `elsewhere` of this plan and these inputs.
+    scores : tuple of FoundRun
+        Of `elsewhere`, what own branches have of the baseline.
+    contradicted : mapping of RunId to str
+        Runs that are not what they say, and why; they never count.
+    """
+
+    candidate: tuple[FoundRun, ...]
+    baseline: tuple[FoundRun, ...] = ()
+    elsewhere: tuple[FoundRun, ...] = ()
+    pooled: tuple[FoundRun, ...] = ()
+    lines: tuple[tuple[str, tuple[FoundRun, ...]], ...] = ()
+    scores: tuple[FoundRun, ...] = ()
+    contradicted: Mapping[RunId, str] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[FoundRun]:
+        """Go over all of them, each once."""
+        yield from (*self.candidate, *self.baseline, *self.elsewhere)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One repeat that counts, with its samples by (metric, rep, fold, dataset)."""
+
+    found: FoundRun
+    repeat: Repeat
+    samples: Mapping[tuple[str, int | None, int | None, str], Sample]
+
+
+@dataclass(frozen=True, slots=True)
+class SideCount:
+    """What counts on one side."""
+
+    repeats: Mapping[int, Counted]  # by seed
+    environment: EnvironmentDigest | None
+    links: str
+    failed: tuple[tuple[int, str], ...]  # (seed, why) of repeats that never finished
+    source_lost: bool = False
+    seeding: tuple[str, ...] = ()  # as `eligible.seeding` says it
+    interrupted: tuple[int, ...] = ()  # those of `failed` that were stopped or killed
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """What counts on both sides, and what was left aside."""
+
+    baseline: SideCount
+    candidate: SideCount
+    pairs: tuple[int, ...]  # seeds present on both sides
+    confounded: str  # "", "environment", "data" or "seeds"
+    unused: tuple[Unused, ...]
+    warnings: tuple[str, ...]
+    looks: int
+    variants: int  # different inputs run under this plan, the baseline's left out
+    unjudged: str = ""  # why nothing is decided from it, whatever the values
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Whether both sides were measured on the same evaluation data."""
+
+    differing: tuple[int, ...]  # seeds (paired) whose identities differ
+    undeclared: bool  # nothing says what the evaluation data are, on either side
+    bases: tuple[str, ...]  # "predictions", "evaluation", "data", "undeclared"
+
+    @property
+    def same(self) -> bool:
+        """No difference was found."""
+        return not self.differing
+
+
+def count(
+    found: Found,
+    plan: Plan | None,
+    baseline: InputsDigest,
+    candidate: InputsDigest,
+    earlier: Earlier,
+) -> Count:
+    """Sort all samples into those that count and those that are only shown.
+
+    Parameters
+    ----------
+    found : Found
+    plan : Plan or None
+        Without one every reachable run counts, and nothing is decided from it.
+    baseline, candidate : InputsDigest
+        What the two sides are.
+    earlier : callable
+        Whether the first run's recording commit is a proper ancestor of the second's.
+
+    Returns
+    -------
+    Count
+    """
+    unused: list[Unused] = []
+    warnings: list[str] = []
+    everywhere = tuple(found)
+    wrong = found.contradicted
+    unused.extend(
+        left_aside(CONTRADICTED, item, finished_seeds(item))
+        for item in everywhere
+        if item.run.id in wrong
+    )
+    mine, beside = (
+        tuple(item for item in runs if item.run.id not in wrong)
+        for runs in ((*found.candidate, *found.pooled), found.baseline)
+    )
+    ours = of_candidate(mine, everywhere, plan, candidate, earlier, unused)
+    theirs = of_baseline((*mine, *beside), plan, baseline, unused)
+    pooled = {item.run.id for item in found.pooled}
+    unused.extend(
+        left_aside(ELSEWHERE, item, finished_seeds(item))
+        for item in found.elsewhere
+        if item.run.inputs in {baseline, candidate} and item.run.id not in pooled
+    )
+    left = _collect(theirs, earlier, warnings, unused, "baseline")
+    right = _collect(ours, earlier, warnings, unused, "candidate")
+    (left_key, right_key), confounded = _choose(left, first_complete(right, plan))
+    _others(left, left_key, unused)
+    _others(right, right_key, unused)
+    shared: set[Key] = set()
+    if left_key is not None and right_key is not None:
+        shared = left[left_key].keys() & right[right_key].keys()
+    one = _side(left, left_key, theirs.runs, shared, unused)
+    two = _side(right, right_key, ours.runs, shared, unused)
+    pairs = tuple(sorted({seed for seed, _ in shared}))
+    if pairs:
+        _unpaired(one, pairs, unused)
+        _unpaired(two, pairs, unused)
+    warnings += _committed_seeds(one, two)
+    if found.pooled:
+        warnings.append(
+            f"{len(found.pooled)} runs from outside the history were pooled because you asked"
+        )
+    looks, variants = count_looks(everywhere, plan, baseline, earlier)
+    return Count(
+        baseline=one,
+        candidate=two,
+        pairs=pairs,
+        confounded=confounded,
+        unused=_joined(unused),
+        warnings=tuple(warnings),
+        looks=looks,
+        variants=variants,
+    )
+
+
+def evaluation_of(counted: Count) -> Evaluation:
+    """Compare the evaluation identities of both sides: by seed if paired, else as sets."""
+    sides = (counted.baseline.repeats, counted.candidate.repeats)
+    repeats = [item.repeat for side in sides for item in side.values()]
+    bases = tuple(sorted({item.evaluation_basis or "undeclared" for item in repeats}))
+    undeclared = bool(repeats) and all(item.evaluation is None for item in repeats)
+    if counted.pairs:
+        differing = tuple(
+            seed
+            for seed in counted.pairs
+            if _identity(sides[0][seed].repeat) != _identity(sides[1][seed].repeat)
+        )
+    else:
+        left, right = ({_identity(item.repeat) for item in side.values()} for side in sides)
+        differing = tuple(sorted(sides[1])) if left and right and left != right else ()
+    return Evaluation(differing, undeclared, bases)
+
+
+# --- one of each key ----------------------------------------------------------------------------
+
+_Group = tuple["EnvironmentDigest | None", str, tuple[str, ...]]  # environment, links, seeding
+
+
+def _collect(
+    eligible: Eligible,
+    earlier: Earlier,
+    warnings: list[str],
+    unused: list[Unused],
+    side: str,
+) -> dict[_Group, dict[Key, Counted]]:
+    """Return the repeats that count, by what sets them apart as a whole, then by their key."""
+    measured = _measured(eligible)
+    groups: dict[_Group, dict[Key, Counted]] = {}
+    unstable: dict[str, set[int]] = {}
+    for (group, name), several in measured.items():
+        first, seed = _first(several, earlier), name[0]
+        groups.setdefault(group, {})[name] = first
+        for other in several:
+            if other is first:
+                continue
+            unused.append(left_aside(REPEATED, other.found, (seed,)))
+            for key in other.samples.keys() & first.samples.keys():
+                if other.samples[key].value != first.samples[key].value:
+                    unstable.setdefault(key[0], set()).add(seed)
+    for metric, seeds in sorted(unstable.items()):
+        warnings.append(
+            f"not deterministic: {metric} of the {side} differs between runs of the same "
+            f"inputs, environment and {_numbers(seeds)}; the first run counts"
+        )
+    return groups
+
+
+def _measured(eligible: Eligible) -> dict[tuple[_Group, Key], list[Counted]]:
+    """Join the repeats of all runs to their samples, by environment, links and seeds."""
+    rows: dict[tuple[str, int], list[Sample]] = {}
+    for item in eligible.runs:
+        for sample in item.samples:
+            rows.setdefault((item.run.id, sample.seed), []).append(sample)
+    measured: dict[tuple[_Group, Key], list[Counted]] = {}
+    for item, repeat in eligible.repeats():
+        samples = {
+            (row.metric, row.rep, row.fold, row.dataset): row
+            for row in rows.get((item.run.id, repeat.seed), ())
+        }
+        key = ((repeat.environment, repeat.links, seeding(item, repeat)), repeat.key)
+        measured.setdefault(key, []).append(Counted(item, repeat, samples))
+    return measured
+
+
+def _first(several: Sequence[Counted], earlier: Earlier) -> Counted:
+    """Return the first in ancestry; among parallel lines that of the smallest run id."""
+    minimal: list[Counted] = []
+    for item in several:
+        if any(earlier(other.found, item.found) for other in minimal):
+            continue
+        minimal = [other for other in minimal if not earlier(item.found, other.found)]
+        minimal.append(item)
+    return min(minimal, key=lambda item: item.found.run.id)
+
+
+def _choose(
+    left: Mapping[_Group, Mapping[Key, Counted]], right: Mapping[_Group, Mapping[Key, Counted]]
+) -> tuple[tuple[_Group | None, _Group | None], str]:
+    """Return the group of each side and what confounds them ("" where nothing does)."""
+
+    def size(pair: tuple[_Group, _Group]) -> tuple[int, int, int]:
+        one, two = left[pair[0]], right[pair[1]]
+        return len(one.keys() & two.keys()), min(len(one), len(two)), len(one) + len(two)
+
+    def largest(pairs: Iterable[tuple[_Group, _Group]]) -> tuple[_Group, _Group]:
+        by_name = sorted(pairs, key=lambda pair: tuple(_order(group) for group in pair))
+        return max(by_name, key=size)
+
+    if not left or not right:
+        only = left or right
+        group = max(sorted(only, key=_order), key=lambda group: len(only[group]), default=None)
+        return (group if left else None, group if right else None), ""
+    every = list(product(left, right))
+    for confounded, parts in (("", (0, 1, 2)), ("seeds", (0, 1)), ("data", (0, 2)), ("data", (0,))):
+        same = [pair for pair in every if all(pair[0][n] == pair[1][n] for n in parts)]
+        if same:
+            return largest(same), confounded
+    return largest(every), "environment"
+
+
+def first_complete(
+    groups: Mapping[_Group, Mapping[Key, Counted]], plan: Plan | None
+) -> Mapping[_Group, Mapping[Key, Counted]]:
+    """Return the group that was the first to have what the plan judges; all while none has."""
+    if plan is None:
+        return groups
+    reached = {
+        sorted(item.found.order for item in repeats.values())[plan.fewest - 1]: group
+        for group, repeats in sorted(groups.items(), key=lambda each: _order(each[0]), reverse=True)
+        if len(repeats) >= plan.fewest
+    }
+    return {reached[min(reached)]: groups[reached[min(reached)]]} if reached else groups
+
+
+def _order(group: _Group) -> tuple[str, str, tuple[str, ...]]:
+    return group[0] or "", *group[1:]
+
+
+# --- shaping ------------------------------------------------------------------------------------
+
+
+def _side(
+    groups: Mapping[_Group, dict[Key, Counted]],
+    key: _Group | None,
+    runs: Sequence[FoundRun],
+    shared: Collection[Key],
+    unused: list[Unused],
+) -> SideCount:
+    repeats: dict[int, Counted] = {}
+    # Two keys of one number: the first repeat of states whose varied seeds were other ones.
+    mine = {} if key is None else groups[key]
+    for name in sorted(mine, key=lambda each: (each not in shared, each)):
+        repeats.setdefault(name[0], mine[name])
+    unused.extend(
+        left_aside(UNPAIRED, item.found, (seed,))
+        for (seed, _), item in mine.items()
+        if item is not repeats[seed]
+    )
+    finished = {seed for group in groups.values() for seed, _ in group}
+    failed: dict[int, Repeat] = {}
+    for item in runs:
+        for repeat in item.run.repeats:
+            if repeat.state is not RepeatState.FINISHED and repeat.seed not in finished:
+                failed[repeat.seed] = repeat
+    environment, links, seeding_ = (None, "", ()) if key is None else key
+    return SideCount(
+        dict(sorted(repeats.items())),
+        environment,
+        links,
+        tuple((seed, each.reason or each.state.value) for seed, each in sorted(failed.items())),
+        seeding=seeding_,
+        interrupted=tuple(sorted(seed for seed, each in failed.items() if each.interrupted)),
+    )
+
+
+def _committed_seeds(*sides: SideCount) -> Iterator[str]:
+    """Say which number stands for several seeds that are not all that number."""
+    said = {
+        (seed, own): None
+        for side in sides
+        for seed, item in side.repeats.items()
+        if (own := other_seeds(seed, item.repeat.seeds, item.found.run.fixed_seeds))
+    }
+    for seed, own in said:
+        yield f"seed {seed} is the repeat of the committed seeds: {own}"
+
+
+def _others(
+    groups: Mapping[_Group, Mapping[Key, Counted]], key: _Group | None, unused: list[Unused]
+) -> None:
+    for group, repeats in groups.items():
+        if group == key or key is None:
+            continue
+        whys = (OTHER_ENVIRONMENT, OTHER_DATA, OTHER_SEEDS)
+        why = next(why for why, one, two in zip(whys, group, key, strict=True) if one != two)
+        unused.extend(left_aside(why, item.found, (seed,)) for (seed, _), item in repeats.items())
+
+
+def _unpaired(side: SideCount, pairs: tuple[int, ...], unused: list[Unused]) -> None:
+    unused.extend(
+        left_aside(UNPAIRED, item.found, (seed,))
+        for seed, item in side.repeats.items()
+        if seed not in pairs
+    )
+
+
+def _joined(unused: Iterable[Unused]) -> tuple[Unused, ...]:
+    """Join the seeds of one run that are left aside for the same reason."""
+    seeds: dict[tuple[str, str, str], set[int]] = {}
+    for item in unused:
+        seeds.setdefault((item.why, item.run, item.where), set()).update(item.seeds)
+    return tuple(
+        Unused(why, run, where, tuple(sorted(numbers)))
+        for (why, run, where), numbers in seeds.items()
+        if numbers
+    )
+
+
+def _identity(repeat: Repeat) -> tuple[EvaluationDigest | None, str]:
+    return repeat.evaluation, repeat.evaluation_basis if repeat.evaluation is not None else ""
+
+
+def _numbers(seeds: Iterable[int]) -> str:
+    numbers = sorted(seeds)
+    word = "seed" if len(numbers) == 1 else "seeds"
+    return f"{word} {', '.join(str(number) for number in numbers)}"

@@ -1,0 +1,108 @@
+"""The designs of a comparison, one file each, and the choice between them.
+
+A design is chosen from the recorded claim and from what was recorded - predictions, folds, data
+sets, numbers - and never from a value.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.designs import (
+    computed,
+    crossed,
+    datasets,
+    folds,
+    looks,
+    predictions,
+    repeats,
+    still,
+)
+from gitexp.errors import DesignError, GitexpError
+from gitexp.model.plan import Claim
+
+if TYPE_CHECKING:
+    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.measure import Answer, Question
+
+
+SEEDS_ALONE = (
+    "a stopping rule tests over repeats alone, the noise of the one test set left out: another "
+    "test set may give another answer (measured without a rule: up to 30 % of true nulls rejected)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A situation with what its designs need read once.
+
+    Attributes
+    ----------
+    problem : str
+        Why nothing can be tested; "" if something can.
+    """
+
+    situation: Situation
+    pair: Pair | None = None
+    crossed: tuple[Pair, ...] = ()  # one for each seed, all of the same examples
+    problem: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def measure(self, question: Question) -> Answer:
+        """Compare one metric by the design that it gets; what does not vary is not tested."""
+        return still.checked(self.situation, question, self._by_design(question))
+
+    def _by_design(self, question: Question) -> Answer:
+        count = self.situation.count
+        if self.pair is not None:
+            return predictions.measure(count, question, self.pair)
+        plan = self.situation.plan
+        if plan is not None and plan.stopping is not None:
+            return looks.measure(self.situation, question, plan)
+        for measure in (datasets.measure, folds.measure):
+            answer = measure(self.situation, question)
+            if answer is not None:
+                return answer
+        if self.crossed:
+            answer = crossed.measure(self.situation, question, self.crossed)
+            if answer is not None:
+                return answer
+        return repeats.measure(count, question, paired=self.situation.paired)
+
+
+def choose(situation: Situation) -> Chosen:
+    """Choose designs, and read the predictions where one needs them.
+
+    Raises
+    ------
+    DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
+        If a recorded claim needs predictions that cannot be read.
+    """
+    stopping = situation.plan is not None and situation.plan.stopping is not None
+    crossing = crossed.is_crossed(situation)
+    if crossing and stopping:
+        return Chosen(situation, warnings=(SEEDS_ALONE,))
+    if situation.claim is not Claim.MODEL and not crossing:
+        return Chosen(situation)
+    plan = situation.plan
+    try:
+        if crossing:
+            return Chosen(situation, crossed=crossed.load(situation))
+        pair = predictions.load(
+            situation.top,
+            situation.count,
+            situation.baseline,
+            situation.candidate,
+            cluster=situation.cluster,
+        )
+    except GitexpError as error:
+        why = error.brief
+        if plan is None or (crossing and not computed.is_known(plan.metric)):
+            # nothing hangs on it: the recorded numbers are shown instead
+            return Chosen(situation, warnings=(f"predictions are not compared: {why}",))
+        if isinstance(error, DesignError):
+            return Chosen(situation, problem=why)
+        raise
+    return Chosen(situation, pair)

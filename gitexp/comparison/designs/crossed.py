@@ -1,0 +1,160 @@
+"""Repeats times examples: every repeat of both sides predicted one and the same evaluation set.
+
+Seeds and test examples are then both random, and the planned test has the noise of both. Where
+each seed has its own split there is no common example, and repeats are compared as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.comparison.designs import computed, repeats
+from gitexp.comparison.designs.pairs import has_recorded, read_pair
+from gitexp.comparison.measure import Answer, is_broken, values_of
+from gitexp.errors import DesignError
+from gitexp.model.plan import Claim
+from gitexp.stats import crossed
+from gitexp.stats.design import Design, Unit
+from gitexp.stats.planned.exampleplans import plan_crossed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.designs.computed import Computed
+    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.measure import Question, Values
+
+LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
+FEWEST = 2  # pairs
+
+
+def is_crossed(situation: Situation) -> bool:
+    """Whether repeats and examples are crossed, by the records alone."""
+    if situation.claim is not Claim.METHOD or len(situation.count.pairs) < FEWEST:
+        return False
+    if not situation.paired or not has_pairs(situation):
+        return False
+    repeated = [item.repeat for pair in counted(situation) for item in pair]
+    identities = {item.evaluation for item in repeated}
+    bases = {item.evaluation_basis for item in repeated}
+    return len(identities) == 1 and None not in identities and bases == {"predictions"}
+
+
+def has_pairs(situation: Situation) -> bool:
+    """Whether every pair of repeats recorded its predictions, and they are not too much to read."""
+    sides = (situation.baseline, situation.candidate)
+    size = 0
+    for pair in counted(situation):
+        for item, source in zip(pair, sides, strict=True):
+            if not has_recorded(item, source):
+                return False
+            spec = source.config.predictions
+            size += sum(
+                out.size
+                for out in item.repeat.outputs
+                if spec is not None and out.path == spec.path
+            )
+    return bool(situation.count.pairs) and size <= LARGEST_BYTES
+
+
+def counted(situation: Situation) -> list[tuple[Counted, Counted]]:
+    """Return the repeats of both sides, joined by seed."""
+    count = situation.count
+    return [(count.baseline.repeats[seed], count.candidate.repeats[seed]) for seed in count.pairs]
+
+
+def load(situation: Situation, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
+    """Read the predictions of all pairs of repeats; see `pairs.read_pair` for what is raised."""
+    return tuple(
+        read_pair(
+            situation.top,
+            left,
+            right,
+            situation.baseline,
+            situation.candidate,
+            columns,
+            situation.cluster,
+        )
+        for left, right in counted(situation)
+    )
+
+
+def measure(situation: Situation, question: Question, pairs: Sequence[Pair]) -> Answer | None:
+    """Compare one metric over repeats and examples.
+
+    Returns
+    -------
+    Answer or None
+        None for a metric that predictions do not give, by its name.
+    """
+    if not computed.is_known(question.metric):
+        return None
+    values = values_of(situation.count, question.metric, paired=True)
+    plain = repeats.compare(question, values, paired=True)
+    if plain.comparison is None or tuple(seed for seed, _ in values.baseline) != _seeds(pairs):
+        return plain
+    reported = list(zip(values.left, values.right, strict=True))
+    try:
+        definition = computed.identify(question.metric, pairs, reported)
+    except DesignError as error:
+        note = f"over repeats alone, the noise of the test set left out: {error.summary}"
+        comparison = replace(plain.comparison, notes=(*plain.comparison.notes, note))
+        return replace(plain, comparison=comparison)
+    return compare(question, values, pairs, definition)
+
+
+def compare(
+    question: Question, values: Values, pairs: Sequence[Pair], definition: Computed
+) -> Answer:
+    """Compare one metric whose definition is known over repeats and examples.
+
+    The permutation of the repeats, which knows nothing of the examples, stands beside.
+    """
+    plain = repeats.compare(question, values, paired=True)
+    if plain.comparison is None:
+        return plain
+    design = Design(
+        unit=Unit.REPEAT,
+        paired=True,
+        n_baseline=len(pairs),
+        n_candidate=len(pairs),
+        alpha=question.alpha,
+        effect=question.effect,
+        direction=question.direction,
+    )
+    planned = plan_crossed(design, len(pairs[0].ids))
+    try:
+        parts = [computed.added(definition, pair) for pair in pairs]
+        left, right = np.stack([one for one, _ in parts]), np.stack([two for _, two in parts])
+        result = crossed.run_on_crossed(planned, design, left, right)
+        between, relative = crossed.intervals(left, right, confidence=1 - question.alpha)
+        variance = crossed.variance_share(left, right)
+    except DesignError as error:
+        why = error.brief
+        comparison = replace(plain.comparison, result=None, beside=())
+        return Answer(replace(comparison, notes=(*comparison.notes, why)), why)
+    first = plain.comparison.result
+    full = replace(
+        plain.comparison,
+        result=result,
+        beside=(*((first,) if first is not None else ()), *plain.comparison.beside),
+        interval=between,
+        relative_interval=relative,
+        variance=variance,
+        notes=(
+            *plain.comparison.notes,
+            f"computed as {definition} from {len(pairs[0].ids)} predictions of each repeat",
+        ),
+    )
+    if question.guard is not None:
+        full = replace(full, broken=is_broken(full))
+    return Answer(full)
+
+
+def _seeds(pairs: Sequence[Pair]) -> tuple[int, ...]:
+    return tuple(pair.seed_candidate for pair in pairs)

@@ -1,0 +1,174 @@
+"""Data sets: one value each, however many repeats and folds it is the mean of.
+
+What varies is the data set, so more repeats do not make more units. A design of data sets needs
+the same ones on both sides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.designs import parts
+from gitexp.comparison.measure import LARGEST, Answer, Values, build, is_broken, samples_of
+from gitexp.errors import DesignError
+from gitexp.model.comparison import Role
+from gitexp.model.parts import Part
+from gitexp.model.summary import mean
+from gitexp.stats import effects
+from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.planned import datasets
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.measure import Cell, Question
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.run import Sample
+
+    Side = Mapping[int, Mapping[Cell, Sample]]
+
+FEWEST = 2
+MOST = 500  # whose averages by pairs, a pseudo-median and a posterior, take seconds
+_NAMED = 5  # data sets in a message
+
+
+def measure(situation: Situation, question: Question) -> Answer | None:
+    """Compare one metric over data sets; None where it was measured on one only."""
+    count, metric = situation.count, question.metric
+    sides = (
+        samples_of(count.baseline.repeats, metric),
+        samples_of(count.candidate.repeats, metric),
+    )
+    names = [_names(side) for side in sides]
+    if max(map(len, names)) < FEWEST or not all(names) or not situation.evaluation.same:
+        return None
+    if max(map(len, names)) > MOST:
+        found = max(map(len, names))
+        return Answer(None, f"{metric} has {found} data sets, and at most {MOST} are compared")
+    if names[0] != names[1]:
+        return Answer(None, _differ(names[0], names[1]))
+    left, right, lacking = _joined(count, metric, sides)
+    if names[0] != _names(left):
+        gone = ", ".join(sorted(names[0] - _names(left))[:_NAMED])
+        return Answer(None, f"{metric} has no repeat with all data sets on both sides: {gone}")
+    units = tuple(
+        Part(None, None, None, None, None, name, _mean_of(left, name), _mean_of(right, name))
+        for name in sorted(names[0])
+    )
+    values = Values(_by_seed(left), _by_seed(right), paired=situation.paired)
+    return _tested(question, units, values, parts.lacking_note(lacking, "folds and data sets"))
+
+
+def by_dataset(side: Side) -> dict[str, float]:
+    """Return one value a data set: the mean over the repeats and folds of one side."""
+    return {name: _mean_of(side, name) for name in sorted(_names(side))}
+
+
+def _tested(
+    question: Question, units: tuple[Part, ...], values: Values, notes: tuple[str, ...]
+) -> Answer:
+    old, new = [unit.baseline for unit in units], [unit.candidate for unit in units]
+    if max(map(abs, (*old, *new))) > LARGEST:
+        return Answer(None, f"{question.metric} has values beyond {LARGEST:g}")
+    design = Design(
+        unit=Unit.DATASET,
+        paired=True,
+        n_baseline=len(old),
+        n_candidate=len(new),
+        alpha=question.alpha,
+        effect=question.effect,
+        direction=question.direction,
+    )
+    planned = plan_test(design)
+    found = datasets.shift(old, new, confidence=1 - question.alpha)
+    zeros, ties = datasets.zeros_and_ties(design, old, new)
+    kept, more = parts.kept(units)
+    each = replace(
+        values,
+        baseline=tuple(enumerate(old)),
+        candidate=tuple(enumerate(new)),
+        notes=(
+            *notes,
+            *more,
+            f"{len(units)} data sets, each value the mean of its repeats and folds",
+            f"signed ranks: {zeros} zero differences dropped, {ties} differences tied",
+            f"pseudo-median of the differences {found.difference:+.6g}",
+        ),
+    )
+    full = build(
+        question,
+        each,
+        (mean(old), mean(new)),
+        interval=found.interval,
+        relative_interval=found.relative,
+        sizes=effects.paired_effects(old, new, confidence=1 - question.alpha),
+    )
+    full = replace(
+        full, baseline_values=values.baseline, candidate_values=values.candidate, parts=kept
+    )
+    try:
+        full = replace(
+            full,
+            result=datasets.run_on_datasets(planned, design, old, new),
+            beside=datasets.beside_datasets(planned, design, old, new),
+        )
+    except DesignError as error:
+        refused = error.brief
+        return Answer(replace(full, notes=(*full.notes, refused)), refused)
+    if question.role is Role.PRIMARY:
+        full = _with_posterior(question, full, old, new)
+    if question.guard is not None:
+        full = replace(full, broken=is_broken(full))
+    return Answer(full)
+
+
+def _with_posterior(
+    question: Question, full: MetricComparison, old: list[float], new: list[float]
+) -> MetricComparison:
+    rope, why = parts.rope_of(question, full.mean_baseline)
+    found = datasets.dataset_posterior(old, new, rope=rope)
+    regions = (found.p_less, found.p_rope, found.p_greater)
+    return replace(full, posteriors=(parts.posterior("Bayesian signed-rank", rope, why, *regions),))
+
+
+def _joined(
+    count: Count, metric: str, sides: tuple[Side, Side]
+) -> tuple[Side, Side, tuple[int, ...]]:
+    """Return the cells that are compared: those of common seeds, where there are any."""
+    if not count.pairs:
+        return (*sides, ())
+    found = parts.common(count, metric)
+    seeds = {part.seed for part in found.parts}
+    left, right = ({s: cells for s, cells in side.items() if s in seeds} for side in sides)
+    return left, right, found.lacking
+
+
+def _names(side: Side) -> frozenset[str]:
+    return frozenset(dataset for cells in side.values() for _, _, dataset in cells)
+
+
+def _mean_of(side: Side, name: str) -> float:
+    """Return the mean over repeats of the mean over folds of one data set."""
+    return mean(
+        [
+            mean([sample.value for (_, _, dataset), sample in cells.items() if dataset == name])
+            for cells in side.values()
+            if any(dataset == name for _, _, dataset in cells)
+        ]
+    )
+
+
+def _by_seed(side: Side) -> tuple[tuple[int, float], ...]:
+    return tuple(
+        (seed, mean([sample.value for sample in cells.values()]))
+        for seed, cells in sorted(side.items())
+    )
+
+
+def _differ(baseline: Iterable[str], candidate: Iterable[str]) -> str:
+    lone = sorted(set(baseline) ^ set(candidate))
+    shown = ", ".join(lone[:_NAMED]) + (", ..." if len(lone) > _NAMED else "")
+    return f"the two sides were measured on different data sets, one side alone on: {shown}"

@@ -1,0 +1,130 @@
+"""Repeats under a plan with a stopping rule: tested at each look, in the order of arrival.
+
+The order is that of the records, so whoever adds a repeat adds it at the end, whatever its seed.
+What was decided at a look stays decided: later repeats are shown and change nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import selection
+from gitexp.comparison.designs import repeats
+from gitexp.comparison.measure import Answer, Values, is_broken, values_of
+from gitexp.errors import DesignError
+from gitexp.model.comparison import Role
+from gitexp.model.plan import StoppingRule
+from gitexp.stats.design import Design, Unit
+from gitexp.stats.stopping import FEWEST, repeated_interval, run_sequential
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.comparison.counting import Count, Counted
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.measure import Question
+    from gitexp.model.plan import Plan, Stopping
+    from gitexp.stats.stopping import Course
+
+
+def measure(situation: Situation, question: Question, plan: Plan) -> Answer:
+    """Compare one metric by the plan's stopping rule; one without an effect as if there were none.
+
+    Parameters
+    ----------
+    situation : Situation
+    question : Question
+    plan : Plan
+        With a stopping rule.
+    """
+    count, paired = situation.count, situation.paired
+    values = values_of(count, question.metric, paired=paired)
+    plain = repeats.compare(question, values, paired=paired)
+    stopping = plan.stopping
+    if question.effect is None or stopping is None or plain.comparison is None or plain.refused:
+        return plain
+    left, right = in_order(count, values, paired=paired)
+    design = Design(
+        unit=Unit.REPEAT,
+        paired=paired,
+        n_baseline=len(left),
+        n_candidate=len(right),
+        alpha=question.alpha / _chances(situation, question, plan),
+        effect=question.effect,
+        direction=question.direction,
+    )
+    try:
+        course = run_sequential(design, stopping, plan.repeats, left, right)
+    except DesignError as error:
+        why = error.brief
+        return Answer(replace(plain.comparison, result=None), why)
+    # its p-values are multiplied later: they are held against alpha itself
+    tested = replace(course.result, plan=replace(course.result.plan, alpha=question.alpha))
+    course = replace(course, result=tested)
+    comparison = plain.comparison
+    if comparison.result is not None:
+        single = replace(
+            comparison.result.plan, title=f"{comparison.result.plan.title}, as of a single look"
+        )
+        comparison = replace(
+            comparison, beside=(replace(comparison.result, plan=single), *comparison.beside)
+        )
+    comparison = replace(
+        comparison,
+        result=course.result,
+        interval=repeated_interval(course, stopping, left, right),
+        notes=(*comparison.notes, _said(course, stopping, min(len(left), len(right)))),
+    )
+    if question.guard is not None:
+        comparison = replace(comparison, broken=is_broken(comparison))
+    return Answer(comparison)
+
+
+def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float], list[float]]:
+    """Return both sides in the order in which the records came; pairs stay together."""
+    left, right = dict(values.baseline), dict(values.candidate)
+    old = {seed: _place(count.baseline.repeats, seed) for seed in left}
+    new = {seed: _place(count.candidate.repeats, seed) for seed in right}
+    if not paired:
+        return (
+            [left[seed] for seed in sorted(left, key=old.__getitem__)],
+            [right[seed] for seed in sorted(right, key=new.__getitem__)],
+        )
+    seeds = sorted(left, key=lambda seed: max(old[seed], new[seed]))
+    return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
+
+
+def _chances(situation: Situation, question: Question, plan: Plan) -> int:
+    """Return how many chances a look has to pay for before it decides.
+
+    They are the plan's variants (see `ops.selection`), for each candidate of the call: Holm's
+    procedure multiplies by the number of candidates at most, so what a look has decided by this
+    stays decided after it. Unadjusted candidates are not paid for.
+    """
+    if question.role is not Role.PRIMARY:
+        return 1
+    candidates = 1 if situation.adjust == "none" else situation.candidates
+    return candidates * selection.factor(selection.of_variants(situation.count, plan))
+
+
+def _place(repeats: Mapping[int, Counted], seed: int) -> tuple[int, int]:
+    """Return where a repeat stands: its run among all, then its place in the run."""
+    run = repeats[seed].found
+    seeds = [repeat.seed for repeat in run.run.repeats]
+    return run.order, seeds.index(seed)
+
+
+def _said(course: Course, stopping: Stopping, have: int) -> str:
+    always = stopping.rule is StoppingRule.ALWAYS_VALID
+    if not course.looks:
+        first = f"at {FEWEST}" if always else f"planned at {course.planned[0]}"
+        return f"not looked at yet: the first look is {first}"
+    last = course.looks[-1]
+    if course.decided:
+        later = f"; the {have - last} after it change nothing" if have > last else ""
+        number = "" if always else f", at look {len(course.looks)} of {len(course.planned)}"
+        return f"decided with {last} repeats{number}{later}"
+    if always:
+        return f"not decided with {last} repeats; it may be looked at after every further one"
+    return f"not decided after {len(course.looks)} of {len(course.planned)} looks"

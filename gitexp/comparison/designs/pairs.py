@@ -1,0 +1,262 @@
+"""Recorded predictions of both sides, read from DVC's cache and put into one order of examples.
+
+The predictions of a repeat lie in the cache under the hash that its record names; what they say is
+checked against that hash before it is believed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import cache, manifest
+from gitexp.errors import (
+    DamagedDataError,
+    DataMissingError,
+    DesignError,
+    PreconditionError,
+    UnsafeInputError,
+)
+from gitexp.stats.metrics import Measured
+from gitexp.stats.sums import places
+from gitexp.text import predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.sides import Source
+    from gitexp.model.ids import Md5
+    from gitexp.stats.sums import Places
+    from gitexp.text.predictions import PredictionTable
+
+
+@dataclass(frozen=True, slots=True)
+class Guesses:
+    """What one side said about each example."""
+
+    y_pred: tuple[str, ...]
+    scores: Mapping[str, tuple[float, ...]]
+    columns: Mapping[str, tuple[str, ...]]
+    header: tuple[str, ...] = ()  # every column of the file
+
+    def take(self, rows: Sequence[int]) -> Guesses:
+        """Return what was said about some examples."""
+        return Guesses(
+            tuple(self.y_pred[row] for row in rows),
+            {name: tuple(part[row] for row in rows) for name, part in self.scores.items()},
+            {name: tuple(part[row] for row in rows) for name, part in self.columns.items()},
+            self.header,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The predictions of one repeat of each side, in the same order of examples.
+
+    Attributes
+    ----------
+    ids : tuple of str
+        Sorted.
+    positive : str or None
+        Label of the positive class, where the project names one.
+    cluster : str
+        Column of what examples depend on together; "" for none.
+    """
+
+    seed_baseline: int
+    seed_candidate: int
+    ids: tuple[str, ...]
+    y_true: tuple[str, ...]
+    baseline: Guesses
+    candidate: Guesses
+    positive: str | None = None
+    cluster: str = ""
+
+    def measured(self, left: float, right: float) -> tuple[Measured, Measured]:
+        """Return both sides' reported numbers with the predictions that they came from."""
+        one, two = self.baseline, self.candidate
+        return (
+            Measured(left, self.y_true, one.y_pred, one.scores),
+            Measured(right, self.y_true, two.y_pred, two.scores),
+        )
+
+    def clusters(self) -> Places | None:
+        """Return each example's cluster; None where examples stand for themselves."""
+        return places(self.attribute(self.cluster))[0] if self.cluster else None
+
+    def attribute(self, column: str) -> tuple[str, ...]:
+        """Return what a column says about each example, on both sides alike.
+
+        Raises
+        ------
+        DesignError
+            If neither side has the column, or they contradict each other.
+        """
+        sides = [side.columns.get(column) for side in (self.baseline, self.candidate)]
+        left, right = sides
+        if left is None and right is None:
+            raise DesignError(
+                f"the predictions have no column {column}",
+                found=", ".join(self.candidate.header)[:120],
+                expected="a column of the predictions file, the same on both sides",
+            )
+        if left is not None and right is not None and left != right:
+            at = next(i for i, (a, b) in enumerate(zip(left, right, strict=True)) if a != b)
+            raise DesignError(
+                f"{column} is not the same on both sides",
+                found=f"{left[at][:40]} and {right[at][:40]} for example {self.ids[at][:40]}",
+                expected="a property of the example, not of a model",
+            )
+        return right if right is not None else left or ()
+
+    def take(self, rows: Sequence[int]) -> Pair:
+        """Return the pair with some of its examples."""
+        return replace(
+            self,
+            ids=tuple(self.ids[row] for row in rows),
+            y_true=tuple(self.y_true[row] for row in rows),
+            baseline=self.baseline.take(rows),
+            candidate=self.candidate.take(rows),
+        )
+
+
+def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
+    top: Path | None,
+    left: Counted,
+    right: Counted,
+    baseline: Source,
+    candidate: Source,
+    columns: Sequence[str] = (),
+    cluster: str = "",
+) -> Pair:
+    """Read the predictions of a repeat of each side from the cache.
+
+    Parameters
+    ----------
+    top : Path or None
+        Work tree, below which DVC's cache is found.
+    left, right : Counted
+    baseline, candidate : Source
+    columns : sequence of str
+        Further columns that are wanted.
+    cluster : str
+        One of them, or "".
+
+    Raises
+    ------
+    DesignError
+        If predictions are not declared or not recorded, or not of the same examples.
+    DataMissingError
+        If their bytes are not in the local cache.
+    DamagedDataError, UnsafeInputError, BadFormatError
+        If the bytes are not what the record says, or no predictions.
+    """
+    wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
+    one = _read(top, left, baseline, wanted)
+    two = _read(top, right, candidate, wanted)
+    pair = joined(one, two)
+    spec = candidate.config.predictions
+    return replace(
+        pair,
+        seed_baseline=left.repeat.seed,
+        seed_candidate=right.repeat.seed,
+        positive=None if spec is None else spec.positive,
+        cluster=cluster,
+    )
+
+
+def joined(one: PredictionTable, two: PredictionTable) -> Pair:
+    """Put two tables into one order of examples.
+
+    Raises
+    ------
+    DesignError
+        If they are not of the same examples.
+    """
+    truth = dict(zip(one.ids, one.y_true, strict=True))
+    if truth != dict(zip(two.ids, two.y_true, strict=True)):
+        raise DesignError(
+            "the two models were not asked about the same examples",
+            found=f"{len(one.ids)} and {len(two.ids)} examples",
+            expected="the same ids with the same true labels",
+        )
+    ids = tuple(sorted(truth))
+    y_true = tuple(truth[key] for key in ids)
+    return Pair(0, 0, ids, y_true, _ordered(one, ids), _ordered(two, ids))
+
+
+def read_side(
+    top: Path | None, item: Counted, source: Source, columns: Sequence[str] = ()
+) -> tuple[tuple[str, ...], Guesses]:
+    """Read one repeat's predictions alone: true labels, and what was said; see `read_pair`."""
+    table = _read(top, item, source, columns)
+    return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
+
+
+def has_recorded(item: Counted, source: Source) -> bool:
+    """Whether a repeat recorded the predictions that its side declares."""
+    spec = source.config.predictions
+    return spec is not None and any(out.path == spec.path for out in item.repeat.outputs)
+
+
+def _ordered(table: PredictionTable, ids: tuple[str, ...]) -> Guesses:
+    row = {key: index for index, key in enumerate(table.ids)}
+    return Guesses(table.y_pred, table.scores, table.columns, table.header).take(
+        [row[key] for key in ids]
+    )
+
+
+def _read(
+    top: Path | None, item: Counted, source: Source, columns: Sequence[str]
+) -> PredictionTable:
+    spec = source.config.predictions
+    if spec is None:
+        raise DesignError(
+            "a claim about one model needs its predictions",
+            where=f".gitexp/config.yaml at {source.name}",
+            expected="predictions: with the path of the file",
+        )
+    where = f"{spec.path} of run {item.found.run.id}, seed {item.repeat.seed}"
+    output = next((out for out in item.repeat.outputs if out.path == spec.path), None)
+    if output is None:
+        raise DesignError("a repeat recorded no predictions", where=where)
+    md5 = manifest.check_md5(output.md5, where=where)
+    # dvc fetch knows the committed seed's alone.
+    bring = " ".join(("gitexp pull", *map(shlex.quote, item.found.refs[:1]), "--data"))
+    data = _bytes(top, source.config.project, md5, where, bring)
+    return predictions.load(data, spec, where, columns)
+
+
+def _bytes(top: Path | None, project: str, md5: Md5, where: str, bring: str) -> bytes:
+    missing = DataMissingError(
+        "the predictions are not in the local cache",
+        found=md5,
+        where=where,
+        next_step=bring,
+    )
+    if top is None:
+        raise missing
+    try:
+        place = cache.object_path(cache.open_cache(top / project).dir, md5)
+    except PreconditionError as error:
+        raise missing from error
+    try:
+        with place.open("rb") as stream:
+            data = stream.read(predictions.LIMIT + 1)
+    except OSError as error:
+        raise missing from error
+    if len(data) > predictions.LIMIT:
+        raise UnsafeInputError("the predictions are too large to be read", where=where)
+    have = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if have != md5:
+        raise DamagedDataError(
+            "the predictions in the cache are not those of the record",
+            found=have,
+            where=where,
+            expected=md5,
+        )
+    return data

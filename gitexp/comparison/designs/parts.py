@@ -1,0 +1,102 @@
+"""The parts that both sides measured alike: splits of the data, data sets; and what is equal there.
+
+A part is known by its seed, repetition, fold and data set. Whether a part is there decides about
+the design; its value does not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.measure import samples_of
+from gitexp.model.parts import Part
+from gitexp.model.posterior import Posterior
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.measure import Question
+
+MOST_KEPT = 500  # parts of a metric that a comparison repeats; the records have all of them
+ROPE_SHARE = 0.01  # of the baseline's mean, where no margin is promised
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What paired repeats measured of one metric.
+
+    Attributes
+    ----------
+    parts : tuple of Part
+        Of the seeds that have the same parts on both sides.
+    lacking : tuple of int
+        Seeds whose parts differ.
+    """
+
+    parts: tuple[Part, ...]
+    lacking: tuple[int, ...]
+
+
+def common(count: Count, metric: str) -> Common:
+    """Join the parts of both sides, seed by seed."""
+    left, right = (samples_of(side.repeats, metric) for side in (count.baseline, count.candidate))
+    parts: list[Part] = []
+    lacking: list[int] = []
+    for seed in count.pairs:
+        old, new = left.get(seed, {}), right.get(seed, {})
+        if old.keys() != new.keys() or not old:
+            lacking.append(seed)
+            continue
+        for key in sorted(old, key=lambda cell: (cell[2], _order(cell[0]), _order(cell[1]))):
+            one, two = old[key], new[key]
+            rep, fold, dataset = key
+            same = (one.n_train, one.n_test) == (two.n_train, two.n_test)
+            parts.append(
+                Part(
+                    seed=seed,
+                    rep=rep,
+                    fold=fold,
+                    dataset=dataset,
+                    n_train=one.n_train if same else None,
+                    n_test=one.n_test if same else None,
+                    baseline=one.value,
+                    candidate=two.value,
+                )
+            )
+    return Common(tuple(parts), tuple(lacking))
+
+
+def kept(parts: tuple[Part, ...]) -> tuple[tuple[Part, ...], tuple[str, ...]]:
+    """Return the parts that a comparison repeats, and the note that says so if it does not."""
+    if len(parts) <= MOST_KEPT:
+        return parts, ()
+    return (), (f"the {len(parts)} single values stand in samples.csv of the runs",)
+
+
+def lacking_note(lacking: Iterable[int], what: str) -> tuple[str, ...]:
+    """Say which seeds are left out because their parts differ."""
+    seeds = ", ".join(str(seed) for seed in lacking)
+    return (f"not on both sides with the same {what}: seeds {seeds}",) if seeds else ()
+
+
+def rope_of(question: Question, baseline: float) -> tuple[float, str]:
+    """Return the half-width of the region of practical equivalence, and where it comes from."""
+    effect = question.effect
+    if effect is not None and effect.margin != 0:
+        scale = abs(baseline) if effect.relative else 1.0
+        return abs(effect.margin) * scale, "the margin of the hypothesis"
+    return ROPE_SHARE * abs(baseline), f"{ROPE_SHARE:.0%} of the baseline's mean, by default"
+
+
+def posterior(  # noqa: PLR0913, PLR0917  the fields of the value
+    method: str, rope: float, why: str, below: float, within: float, above: float
+) -> Posterior:
+    """Return a Bayesian companion whose probabilities are none below 0 and none above 1."""
+    low, middle, high = (min(1.0, max(0.0, p)) for p in (below, within, above))
+    return Posterior(method, rope, why, low, middle, high)
+
+
+def _order(number: int | None) -> int:
+    return -1 if number is None else number

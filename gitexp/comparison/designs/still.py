@@ -1,0 +1,205 @@
+"""What does not vary is not tested, whatever the design.
+
+A test counts its units as if each could have come out differently. Where all repeats of both sides
+report the same, they are one measurement, copied; so are the repetitions of a cross-validation
+whose division is always the same. One side without variation may be a method without chance: its
+partner's variation is what the test is about.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.comparison.measure import samples_of
+from gitexp.comparison.randomness.variation import (
+    Trace,
+    agree,
+    distinct,
+    equal,
+    follow_seeds,
+    is_clocked,
+    traces,
+)
+from gitexp.model.comparison import Role
+from gitexp.model.plan import Claim, Direction
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.measure import Answer, Cell, Question
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.run import Sample
+
+IDLE: Final = "no variation: the seed does not act"
+NO_CHANCE: Final = (
+    "nothing in the text of the {side} draws on a seed that stands fixed; if something else does, "
+    "its value is one draw of many, and differences are found where there are none"
+)
+_FEWEST = 2
+
+
+def why(situation: Situation) -> str:
+    """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
+    if situation.claim is Claim.MODEL:
+        return ""
+    sides = [traces(side) for side in _sides(situation).values()]
+    least = min(map(len, sides))
+    if least >= _FEWEST and all(agree(side) and side[0].numbers for side in sides):
+        return f"{IDLE}: all repeats of either side report the same numbers"
+    for side, units in _copied(situation):
+        said = "and a copy is no sample" if follow_seeds(units) else situation.held.get(side)
+        if said:
+            return f"the seed acts in part on the {side}: {_counted(units)}, {said}"
+    return situation.apart
+
+
+def few(situation: Situation) -> Iterator[str]:
+    """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
+    for side, units in _copied(situation):
+        if not (follow_seeds(units) or side in situation.held):
+            yield (
+                f"the {side}: {_counted(units)}: right where a method has few outcomes, wrong "
+                "where the seed acts in part"
+            )
+
+
+def _counted(units: Sequence[Trace]) -> str:
+    return f"of {len(units)} repeats only {distinct(units)} differ"
+
+
+def _copied(situation: Situation) -> Iterator[tuple[str, list[Trace]]]:
+    """Yield each side that varies though some of its repeats are copies.
+
+    Each by itself, paired or not: a partner that varies makes every pair look like a sample.
+    """
+    if situation.claim is Claim.MODEL:
+        return
+    for side, found in _sides(situation).items():
+        units = [unit for item in traces(found) for unit in _repetitions(item)]
+        if distinct(units) < len(units) and not agree(units):
+            yield side, units
+
+
+def doubtful(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
+    """Return the sides (baseline, candidate) whose text has to say whether their seed acts.
+
+    One that always reports the same, alone of the two, and one of whose repeats some are copies.
+    """
+    if situation.claim is Claim.MODEL:
+        return frozenset()
+    return frozenset(side for side, _ in _copied(situation)) | frozenset(
+        name
+        for metric in metrics
+        if not is_clocked(metric)
+        for name, still in _still(situation, metric).items()
+        if still and not all(_still(situation, metric).values())
+    )
+
+
+def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
+    """Take the test from a metric that is the same in all repeats of both sides, or of a held one.
+
+    One draw of a side whose seed is held fast is no value of its method: tested as one, 31 % of
+    true nulls are supported.
+    """
+    comparison = answer.comparison
+    if situation.claim is Claim.MODEL or comparison is None:
+        return answer
+    still = _still(situation, question.metric)
+    if all(still.values()):
+        every = "all repeats of either side report the same"
+        why = f"no variation: {every} {question.metric}"
+        noted = replace(comparison, notes=(*comparison.notes, why))
+        return untested(replace(answer, comparison=noted), why)
+    if not any(still.values()) or is_clocked(question.metric):
+        return answer
+    side = "baseline" if still["baseline"] else "candidate"
+    said = f"all its repeats report the same {question.metric}"
+    if side in situation.held:
+        why = f"{IDLE} on the {side}: {situation.held[side]}"
+        noted = replace(comparison, notes=(*comparison.notes, why))
+        return untested(replace(answer, comparison=noted), why)
+    if question.role is not Role.PRIMARY:
+        return answer
+    whole = agree(traces(_sides(situation)[side]))
+    said = f"the {side}{' is deterministic here' if whole else ''}: {said}"
+    return replace(answer, warnings=(*answer.warnings, said, NO_CHANCE.format(side=side)))
+
+
+def untested(answer: Answer, why: str) -> Answer:
+    """Return a metric's numbers without its test, its intervals and a judgement on a guard-rail."""
+    comparison = answer.comparison
+    if comparison is None:
+        return answer
+    bare = replace(
+        comparison,
+        result=None,
+        beside=(),
+        interval=None,
+        relative_interval=None,
+        effects=(),
+        posteriors=(),
+        broken=False,
+        notes=tuple(note for note in comparison.notes if note != answer.still),
+    )
+    return replace(answer, comparison=bare, refused="", still=why)
+
+
+def is_kept(question: Question, comparison: MetricComparison) -> bool:
+    """Whether two numbers without chance keep a guard-rail: no test is needed to see that."""
+    effect, change = question.effect, comparison.difference
+    if effect is None:
+        return False
+    if effect.relative:
+        if comparison.relative is None:
+            return False
+        change = comparison.relative
+    return (-change if question.direction is Direction.MIN else change) >= effect.margin
+
+
+def is_still(side: Mapping[int, Mapping[Cell, Sample]]) -> bool:
+    """Whether a metric has several repeats, or repetitions of a division, and all are the same."""
+    values: defaultdict[tuple[int | None, str], list[float]] = defaultdict(list)
+    units = set()
+    for seed, cells in side.items():
+        for (rep, fold, dataset), sample in cells.items():
+            values[fold, dataset].append(sample.value)
+            units.add((seed, rep))
+    return len(units) >= _FEWEST and all(map(equal, values.values()))
+
+
+def _still(situation: Situation, metric: str) -> dict[str, bool]:
+    """Return of each side whether a metric is the same in all its repeats."""
+    sides = _sides(situation).items()
+    return {name: is_still(samples_of(side, metric)) for name, side in sides}
+
+
+def _sides(situation: Situation) -> dict[str, Mapping[int, Counted]]:
+    """Return the repeats of both sides that are compared."""
+    count = situation.count
+    every = {"baseline": count.baseline.repeats, "candidate": count.candidate.repeats}
+    if not situation.paired:
+        return every
+    return {name: {seed: side[seed] for seed in count.pairs} for name, side in every.items()}
+
+
+def _repetitions(item: Trace) -> Sequence[Trace]:
+    """Return the repetitions of a cross-validation within one repeat; itself where it has none."""
+    reps = {rep for _, rep, _, _ in item.numbers if rep is not None}
+    if len(reps) < _FEWEST:
+        return (item,)
+    return [
+        Trace(
+            item.seed,
+            {
+                (metric, None, fold, dataset): value
+                for (metric, rep, fold, dataset), value in item.numbers.items()
+                if rep == each
+            },
+        )
+        for each in sorted(reps)
+    ]

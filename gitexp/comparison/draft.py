@@ -1,0 +1,504 @@
+"""One candidate against one baseline, up to the p-values; no verdict yet.
+
+The verdict waits for the other candidates of the same call, over which alpha is held.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import (
+    advice,
+    cautions,
+    ledger,
+    measure,
+    replanned,
+    selection,
+    sides,
+    subgroups,
+)
+from gitexp.comparison import (
+    exclusions as why,
+)
+from gitexp.comparison.changes import changes
+from gitexp.comparison.designs import choose, predictions, still
+from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.gather import World, gather
+from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.variation import is_clocked
+from gitexp.comparison.subgroups import Subgroups
+from gitexp.comparison.tally import settle
+from gitexp.errors import NoSamplesError
+from gitexp.git.reach import unreachable
+from gitexp.model.comparison import Role
+from gitexp.model.plan import ALPHA, Claim
+from gitexp.stats.adjust import family
+from gitexp.stats.planned.exampleplans import lacking
+from gitexp.stats.tests import named
+from gitexp.store.conclusions import is_concluded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.comparison.counting import Count, Evaluation, SideCount
+    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.measure import Answer, Question
+    from gitexp.comparison.sides import Named, Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.caveats import Ledger, Selection
+    from gitexp.model.comparison import Change, MetricComparison
+    from gitexp.model.plan import Plan
+
+MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """What may be asked beside the names.
+
+    Attributes
+    ----------
+    allow_different_evaluation : bool
+        Compare although the evaluation data differ; the first line says so.
+    pool : tuple of str
+        Revisions whose runs are taken in although neither side's history has them.
+    by : str
+        Column of the predictions whose values make subgroups; "" for none.
+    cluster : str
+        Column of what examples depend on together; "": the one that the settings name, if any.
+    categories : str
+        ``y_pred``, ``errors`` or a column, whose counts are compared; "" for none.
+    adjust : str
+        How families of p-values are adjusted - watched metrics, subgroups, several candidates: a
+        key of `stats.adjust.SHORT_NAMES`.
+    """
+
+    allow_different_evaluation: bool = False
+    pool: tuple[str, ...] = ()
+    by: str = ""
+    cluster: str = ""
+    categories: str = ""
+    adjust: str = "holm"
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A comparison before the family of candidates is known.
+
+    Attributes
+    ----------
+    problem : str
+        Why the two sides are not comparable; "" if they are.
+    obstacle : str
+        Why the hypothesis can be neither supported nor refuted although they are.
+    still : Mapping of str to str
+        By metric, why there is no test of it: nothing varies, or only copies are there.
+    remedy : str
+        What to change in the project, where the seed does not act; "" elsewhere.
+    prefix : str
+        What the first line has to say before all else.
+    paired : bool
+        Whether repeats were joined by seed.
+    lost : tuple of bool
+        For baseline and candidate: a source commit is gone, inputs and plan digest decided.
+    pair : Pair or None
+        The predictions of both sides, where the claim is about two models.
+    swapped : str
+        The experiment whose plan has the two sides the other way round; "" for none.
+    same : bool
+        Whether both sides have the same inputs.
+    concluded : bool
+        Whether the experiment has its conclusion under this plan already.
+    """
+
+    baseline: Source
+    candidate: Source
+    plan: Plan | None
+    claim: Claim
+    count: Count
+    evaluation: Evaluation
+    metrics: tuple[MetricComparison, ...]
+    problem: str
+    obstacle: str
+    prefix: str
+    changes: tuple[Change, ...]
+    warnings: tuple[str, ...]
+    paired: bool
+    lost: tuple[bool, bool]
+    subgroups: Subgroups = field(default_factory=Subgroups)
+    pair: Pair | None = None
+    swapped: str = ""
+    same: bool = False
+    concluded: bool = False
+    still: Mapping[str, str] = field(default_factory=dict)
+    remedy: str = ""
+    selection: Selection | None = None
+    ledger: Ledger | None = None
+    failed: tuple[why.Failure, ...] = ()
+
+    @property
+    def primary(self) -> MetricComparison | None:
+        """The metric that the verdict is on."""
+        return next((item for item in self.metrics if item.role is Role.PRIMARY), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    metrics: tuple[MetricComparison, ...]
+    problem: str = ""
+    obstacle: str = ""
+    still: Mapping[str, str] = field(default_factory=dict)
+    idle: bool = False
+    warnings: tuple[str, ...] = ()
+    subgroups: Subgroups = field(default_factory=Subgroups)
+    pair: Pair | None = None
+
+
+def draft(  # noqa: PLR0913  the two sides, and what the call knows
+    repo: Repo,
+    index: Index,
+    base: Named,
+    named: Named,
+    options: CompareOptions,
+    *,
+    candidates: int = 1,
+) -> Draft:
+    """Find, count and test; see `ops.compare.compare` for what is raised."""
+    candidate = sides.source(repo, named, named.commit, index)
+    baseline = sides.source(repo, base, named.commit, index)
+    warnings: list[str] = []
+    plan = named.plan
+    swapped = ""
+    if (
+        plan is None
+        and base.plan is not None
+        and _is_planned(repo, index, base.plan, base, candidate)
+    ):
+        swapped = base.plan.name
+        warnings.append(
+            f"the sides are swapped: {candidate.name} is the baseline of {swapped}; "
+            f"gitexp compare {swapped} gives its verdict"
+        )
+    if plan is not None and not _is_planned(repo, index, plan, named, baseline):
+        warnings.append(
+            f"{baseline.name} is not the baseline of the plan {plan.name}, which is "
+            f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
+        )
+        plan = None
+    gathered = gather(World(repo, index), baseline, candidate, plan, options.pool)
+    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
+    same = baseline.inputs == candidate.inputs
+    failed = why.failures(gathered.found, settled, plan, (baseline, candidate)) if plan else ()
+    if not same:
+        lacks = not (counted.candidate.repeats and counted.baseline.repeats)
+        lines: tuple[str, ...] = ()
+        if lacks and plan is not None:
+            lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
+        _check_samples(baseline, candidate, counted, plan, swapped, lines, failed)
+    claim = _claim(plan, counted, candidate)
+    problem = _problem(evaluation, options, same=same, claim=claim)
+    if baseline.config.project != candidate.config.project:
+        problem = "the project's folder is another one, and what lies outside it is no input"
+    cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
+    situation = Situation(
+        repo.workspace.top,
+        baseline,
+        candidate,
+        plan,
+        claim,
+        counted,
+        evaluation,
+        cluster,
+        options.adjust,
+        candidates,
+    )
+    held = {} if same else _held(repo, situation)
+    apart, conditions = ({}, []) if same or held else _apart(repo, situation)
+    situation = replace(
+        situation,
+        held={side: each.why for side, each in held.items()},
+        apart="; ".join(each.why for each in apart.values()),
+    )
+    measured = _Measured(()) if same else _measure(situation, options)
+    if plan is not None and everything is not counted:
+        warnings.append(cautions.grown(replace(situation, count=everything), plan))
+    if problem:  # numbers of different things are shown, and not tested
+        measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
+    if counted.unjudged and not problem:
+        untested = tuple(map(_untested, measured.metrics))
+        why_not = dict.fromkeys((item.metric for item in untested), counted.unjudged)
+        measured = replace(measured, metrics=untested, still=why_not)
+    used = ledger.ledger(repo, index, candidate, counted, plan)
+    differ, more = changes(repo, baseline, candidate, counted)
+    return Draft(
+        baseline=baseline,
+        candidate=candidate,
+        plan=plan,
+        claim=claim,
+        count=counted,
+        evaluation=evaluation,
+        metrics=measured.metrics,
+        problem=problem or measured.problem,
+        obstacle=measured.obstacle,
+        prefix=cautions.aside(repo, plan)
+        + cautions.prefix(counted, evaluation, allowed=not problem),
+        changes=differ,
+        warnings=(
+            *warnings,
+            *chosen_now,
+            *gathered.warnings,
+            *cautions.warnings(counted, evaluation),
+            *(() if same else cautions.unmoved(counted)),
+            *cautions.on_other_machines(counted, plan),
+            *replanned.warnings(repo, plan, gathered.found, candidate.config),
+            *measured.warnings,
+            *(() if measured.still else conditions),
+            *ledger.warnings(used),
+            *more,
+        ),
+        paired=situation.paired,
+        lost=(
+            baseline.lost or _is_lost(repo, counted.baseline),
+            candidate.lost or _is_lost(repo, counted.candidate),
+        ),
+        subgroups=measured.subgroups,
+        pair=measured.pair,
+        swapped=swapped,
+        same=same,
+        concluded=plan is not None and is_concluded(repo, plan, named.commit),
+        still=measured.still,
+        remedy=_remedy(repo, situation, held or apart, measured),
+        selection=selection.of_variants(counted, plan)
+        or selection.of_sweep(repo, index, candidate, plan, gathered.found),
+        ledger=used,
+        failed=failed,
+    )
+
+
+def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
+    """Return the sides that are one draw of their chance, by the text of what was run."""
+    directions = situation.candidate.config.directions
+    asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
+    names = still.doubtful(situation, [item.metric for item in asked])
+    return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
+
+
+def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, seeding.Held], list[str]]:
+    """Return the sides with a draw that the other makes otherwise, and what is said of others."""
+    plan, count = situation.plan, situation.count
+    single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
+    if plan is None or situation.claim is Claim.MODEL or single:
+        return {}, []
+    return seeding.apart(repo, situation.baseline, situation.candidate, count)
+
+
+def _remedy(
+    repo: Repo, situation: Situation, held: Mapping[str, seeding.Held], measured: _Measured
+) -> str:
+    """Return what to change where a seed does not act, and how to go on from there."""
+    if situation.count.unjudged:
+        return "gitexp new NAME: a plan of its own, with fresh seeds"
+    plan = situation.plan
+    if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
+        return seeding.step(held, plan)
+    candidate = situation.candidate
+    if not measured.idle:
+        return ""
+    return seeding.read(repo, candidate.commit, candidate.config).remedy().next_step
+
+
+def _is_lost(repo: Repo, side: SideCount) -> bool:
+    """Whether a run that counts was made from a commit that is gone (rebased, squashed)."""
+    return bool(unreachable(repo, {r.found.run.source.commit for r in side.repeats.values()}))
+
+
+def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Source) -> bool:
+    """Whether a side is what the plan names as its baseline, at whatever commit."""
+    if baseline.commit == plan.baseline.commit:
+        return True
+    planned = sides.planned_baseline(repo, plan, named.holder, index)
+    return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
+
+
+def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
+    """Return what is claimed; without a plan one repeat a side can only speak of two models."""
+    if plan is not None:
+        return plan.claim
+    single = len(counted.baseline.repeats) == 1 and len(counted.candidate.repeats) == 1
+    return (
+        Claim.MODEL if single and predictions.has_predictions(counted, candidate) else Claim.METHOD
+    )
+
+
+def _check_samples(  # noqa: PLR0913, PLR0917  the two sides, and what was seen of them
+    baseline: Source,
+    candidate: Source,
+    counted: Count,
+    plan: Plan | None,
+    swapped: str,
+    lines: tuple[str, ...],
+    failed: tuple[why.Failure, ...],
+) -> None:
+    """Refuse to compare with nothing, and say what was seen instead.
+
+    Raises
+    ------
+    NoSamplesError
+    """
+    sides_of = ((candidate, counted.candidate), (baseline, counted.baseline))
+    for source, side in sides_of:
+        if side.repeats:
+            continue
+        seen = dict.fromkeys(item.why for item in counted.unused)
+        beside = f"; seen and not counted: {', '.join(seen)}" if seen else ""
+        beside += "".join(f"; {text}" for text in (*lines, *(item.text for item in failed)))
+        other = counted.baseline if source is candidate else counted.candidate
+        seeds = advice.seed_ranges(other.repeats)
+        if source is candidate:
+            place = "" if plan is None else f" of the plan {plan.name}"
+            command = "gitexp run --with-baseline" if plan is not None else "gitexp run"
+            expected = f"finished repeats{place}"
+        else:
+            command = f"gitexp run --at {source.commit[:12]}"
+            command += f" --seeds {seeds}" if seeds else ""
+            expected = f"seeds {seeds}, as {candidate.name} has" if seeds else "finished repeats"
+        if swapped:
+            expected = f"{candidate.name} is the baseline of {swapped}: the sides are swapped"
+            command = f"gitexp compare {advice.quoted(swapped)}"
+        raise NoSamplesError(
+            "nothing to compare with",
+            found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
+            where=f"{source.name} at {source.commit[:7]}",
+            expected=expected,
+            next_step=command if swapped else why.after(failed, command),
+        )
+
+
+def _problem(evaluation: Evaluation, options: CompareOptions, *, same: bool, claim: Claim) -> str:
+    if same:
+        return "both sides have the same inputs: there is nothing to compare"
+    if evaluation.same or (options.allow_different_evaluation and claim is Claim.METHOD):
+        return ""
+    seeds = advice.seed_ranges(evaluation.differing)
+    return f"the evaluation data differ (seeds {seeds}), so the numbers are not of the same thing"
+
+
+def _untested(item: MetricComparison) -> MetricComparison:
+    return replace(item, result=None, beside=(), p_adjusted=None, broken=False)
+
+
+def _could_differ(item: MetricComparison) -> bool:
+    return len({value for _, value in (*item.baseline_values, *item.candidate_values)}) > 1
+
+
+# --- measuring ----------------------------------------------------------------------------------
+
+
+def _measure(situation: Situation, options: CompareOptions) -> _Measured:
+    plan = situation.plan
+    alpha = ALPHA if plan is None else plan.alpha
+    directions = situation.candidate.config.directions
+    asked = measure.questions(situation.count, plan, directions, alpha)
+    warnings: list[str] = []
+    watched = [item for item in asked if item.role is Role.WATCHED]
+    if len(watched) > MOST_METRICS:
+        warnings.append(f"{len(watched) - MOST_METRICS} further metrics are not shown")
+        left_out = set(watched[MOST_METRICS:])
+        asked = tuple(item for item in asked if item not in left_out)
+    chosen = choose(situation)
+    warnings += (*chosen.warnings, *subgroups.idle_cluster(chosen, options.cluster))
+    if chosen.problem:
+        return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
+    answers = [chosen.measure(item) for item in asked]
+    idle = still.why(situation)
+    warnings += still.few(situation)
+    if idle:
+        answers = [
+            answer if is_clocked(item.metric) else still.untested(answer, idle)
+            for item, answer in zip(asked, answers, strict=True)
+        ]
+    metrics = _adjusted(
+        [item.comparison for item in answers if item.comparison is not None], options.adjust
+    )
+    problem, obstacle = _troubles(asked, answers)
+    warnings += dict.fromkeys(text for item in answers for text in item.warnings)
+    varying = [item for item, answer in zip(asked, answers, strict=True) if not answer.still]
+    found = subgroups.compare(chosen, varying, by=options.by, column=options.categories)
+    primary = next((a for q, a in zip(asked, answers, strict=True) if q.role is Role.PRIMARY), None)
+    if idle and (primary is None or not primary.still):
+        warnings.append(idle)
+    return _Measured(
+        metrics,
+        problem,
+        obstacle,
+        {q.metric: a.still for q, a in zip(asked, answers, strict=True) if a.still},
+        bool(idle),
+        tuple(dict.fromkeys(warnings)),
+        found,
+        chosen.pair,
+    )
+
+
+def _troubles(asked: Sequence[Question], answers: Sequence[Answer]) -> tuple[str, str]:
+    """Return why the primary metric is not comparable, and what else keeps it from a yes."""
+    problem = obstacle = ""
+    for question, answer in zip(asked, answers, strict=True):
+        if question.role is Role.PRIMARY:
+            if answer.comparison is None:
+                problem = answer.refused or f"{question.metric} was not measured on both sides"
+            elif answer.refused:
+                problem = answer.refused
+        elif question.role is Role.GUARD and not obstacle:
+            why = _unjudged(question, answer)
+            obstacle = f"the guard-rail on {question.metric} cannot be judged: {why}" if why else ""
+    return problem, obstacle
+
+
+def _unjudged(question: Question, answer: Answer) -> str:
+    """Return why a guard-rail could not have been shown to be broken; "" where it could."""
+    if answer.still and answer.comparison is not None:
+        kept = still.is_kept(question, answer.comparison)
+        return "" if kept and not answer.still.startswith(still.IDLE) else answer.still
+    result = None if answer.comparison is None else answer.comparison.result
+    if result is None:
+        return answer.refused or "not measured on both sides"
+    plan = result.plan
+    if plan.smallest_p <= plan.alpha:
+        return ""
+    units = min(plan.n_baseline, plan.n_candidate)
+    if (fewest := named(plan.test).fewest) and not lacking(plan):
+        return f"a bootstrap needs {fewest} examples, {units} are there"
+    number = f"{units} {'pairs' if plan.paired else 'values a side'}"
+    return lacking(plan) or f"no outcome of {number} reaches alpha = {plan.alpha:g}"
+
+
+def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricComparison, ...]:
+    """Adjust the watched metrics of one comparison, whose number nobody planned.
+
+    One that is the same number in every repeat (a counter of steps) could not have been found to
+    differ, so it is no chance that the others have to pay for (Tarone, doi:10.2307/2531456). Nor is
+    one that only repeats another's numbers (``curve:loss.final`` beside ``loss``).
+    """
+    planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}
+    watched = {
+        (*_values(item), item.result.p_value): item.result.p_value
+        for item in metrics
+        if item.role is Role.WATCHED
+        and item.result is not None
+        and _could_differ(item)
+        and _values(item) not in planned
+    }
+    adjusted = dict(zip(watched, family(list(watched.values()), method), strict=True))
+    return tuple(
+        replace(item, p_adjusted=adjusted.get((*_values(item), item.result.p_value)))
+        if item.role is Role.WATCHED and item.result is not None
+        else item
+        for item in metrics
+    )
+
+
+def _values(item: MetricComparison) -> tuple[object, ...]:
+    return item.baseline_values, item.candidate_values, item.parts

@@ -1,0 +1,315 @@
+"""Why recorded repeats do not count, and what failed: looked up only where something lacks.
+
+Each line ends in what to type to see more. Values are never read.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.comparison.changes import environment_changes
+from gitexp.comparison.counting import (
+    CONTRADICTED,
+    ELSEWHERE,
+    OTHER_DATA,
+    OTHER_ENVIRONMENT,
+    OTHER_SEEDS,
+)
+from gitexp.comparison.eligible import EXPLORATORY, REPORTED, SPENT, finished_seeds, is_under
+from gitexp.dvc import inputs
+from gitexp.errors import GitexpError
+from gitexp.git import objects
+from gitexp.model.comparison import LATE
+from gitexp.model.run import RepeatState
+from gitexp.records.effects import guard_text
+from gitexp.store import lookup, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.comparison.counting import Found, SideCount
+    from gitexp.comparison.sides import Source
+    from gitexp.comparison.tally import Settled
+    from gitexp.git.repository import Repo
+    from gitexp.model.comparison import Change
+    from gitexp.model.ids import CommitHash, EnvironmentDigest
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Environment, Repeat
+    from gitexp.store.lookup import FoundRun
+
+    Place = tuple[CommitHash, EnvironmentDigest | None]
+
+_FEW: Final = 3  # changes that are named
+_SHORT: Final = 7
+_SEVERAL: Final = re.compile(r"several metrics files give (.+?); ([^;]+)")
+_SAID: Final = {
+    CONTRADICTED: "in records that contradict themselves; gitexp compare names them",
+    ELSEWHERE: "found on other branches only; gitexp compare --pool REF takes them in",
+    OTHER_DATA: "ran with other linked data",
+    OTHER_SEEDS: "ran with other fixed seeds",
+    REPORTED: "reported from outside",
+    SPENT: "of seeds that were seen before they were run under the plan",
+    LATE: "came after the planned number was there",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Repeats of one side that never finished, with the newest run that has one."""
+
+    side: str
+    run: str
+    text: str
+    interrupted: bool = False  # by a person or a kill: there is nothing to mend
+    remedy: str = ""  # where the plan asks for what no run can give
+
+
+def uncounted(
+    repo: Repo,
+    found: Found,
+    settled: Settled,
+    plan: Plan,
+    sides: tuple[Source, Source],
+) -> tuple[str, ...]:
+    """Return why finished repeats of this experiment do not count; most telling first.
+
+    Parameters
+    ----------
+    repo : Repo
+    found : Found
+    settled : Settled
+    plan : Plan
+    sides : tuple of Source
+        Baseline and candidate.
+    """
+    baseline, candidate = sides
+    lines: list[str] = []
+    if len(settled.candidate) < plan.repeats:
+        lines += _of_other_inputs(repo, found, plan, baseline, candidate)
+    lines += _in_another_environment(repo, found, settled)
+    mine: dict[str, FoundRun] = {
+        item.run.id: item for item in found if item.run.inputs == candidate.inputs
+    }
+    by_why: defaultdict[str, int] = defaultdict(int)
+    for item in settled.count.unused:
+        if item.run in mine:
+            by_why[_reason(item.why, mine[item.run], plan)] += len(item.seeds)
+    lines += [f"{_repeats(n)} {text}" for text, n in by_why.items() if text]
+    return tuple(lines)
+
+
+def failures(
+    found: Found, settled: Settled, plan: Plan, sides: tuple[Source, Source]
+) -> tuple[Failure, ...]:
+    """Return what failed of the present inputs and was not made up for, the candidate's first."""
+    both = (
+        ("candidate", sides[1], settled.count.candidate),
+        ("baseline", sides[0], settled.count.baseline),
+    )
+    return tuple(
+        replace(item, remedy=remedy(reason, plan))
+        for name, source, side in both
+        for item, reason in _failed(found, name, source, side)
+    )
+
+
+def lacking(plan: Plan, candidate: int, baseline: int, *, unchanged: bool) -> str:
+    """Return what runs the repeats that a plan still lacks, or judges those that are there."""
+    if unchanged:
+        return "change code or parameters, commit, then gitexp run --with-baseline"
+    if candidate >= plan.repeats and baseline >= plan.repeats:
+        return "gitexp compare"
+    if plan.stopping is not None:
+        return "gitexp run --until-decided"  # it looks first
+    # Not `--at NAME`: the branch of that name may have moved since the plan.
+    return "gitexp run --with-baseline" if baseline < plan.repeats else "gitexp run"
+
+
+def after(failed: Sequence[Failure], step: str) -> str:
+    """Return what to type next: not the call that failed, before that is mended."""
+    mend = next((item for item in failed if not item.interrupted), None)
+    if mend is None:
+        return step
+    return f"{mend.remedy or f'gitexp logs {mend.run[:8]}; mend it'}, then {step}"
+
+
+def remedy(reason: str, plan: Plan | None) -> str:
+    """Return the way out of a failure that no log explains: the plan asks for what no run gives."""
+    if plan is None:
+        return ""
+    if reason.startswith(f"metric {plan.metric} was not reported"):
+        return "write that metric, or gitexp amend-plan --metric ONE-THAT-IS-REPORTED --why TEXT"
+    several = _SEVERAL.match(reason)
+    if several is None:
+        return ""
+    first, *others = several[2].split(", ")
+    terms = [("metric", first)] if several[1] == plan.metric else []
+    if several[1] in {guard.metric for guard in plan.guards}:  # they are given all at once
+        terms += [
+            ("guard", guard_text(replace(g, metric=first) if g.metric == several[1] else g))
+            for g in plan.guards
+        ]
+    options = " ".join(f"--{name} {shlex.quote(text)}" for name, text in terms)
+    return f"gitexp amend-plan {options} --why TEXT (or {', '.join(others)})" if options else ""
+
+
+def environments(before: Environment | None, after: Environment | None) -> str:
+    """Say what changed from one environment to a later one; "" where nobody knows."""
+    if before is None or after is None:
+        return ""
+    return _listed([_environment_words(item) for item in environment_changes(before, after)])
+
+
+def _of_other_inputs(
+    repo: Repo, found: Found, plan: Plan, baseline: Source, candidate: Source
+) -> Iterator[str]:
+    """Say which file, parameter or setting keeps the newest repeats of other inputs apart."""
+    others = [
+        item
+        for item in found.candidate
+        if is_under(item, plan)
+        and finished_seeds(item)
+        and item.run.inputs not in {baseline.inputs, candidate.inputs}
+    ]
+    if not others:
+        return
+    newest = others[-1]
+    seeds = {
+        s for item in others if item.run.inputs == newest.run.inputs for s in finished_seeds(item)
+    }
+    source = newest.run.source
+    if source.overrides:
+        text = ", ".join(f"{key} = {value}" for key, value in source.overrides.items())
+        yield f"{_repeats(len(seeds))} ran with {text}, which is not committed"
+        return
+    changes = _changes(repo, source.commit, candidate)
+    told = f": {changes}" if changes else ""
+    yield (
+        f"{_repeats(len(seeds))} {'is' if len(seeds) == 1 else 'are'} of other inputs{told}; "
+        f"gitexp inputs {source.commit[:_SHORT]} {candidate.commit[:_SHORT]}"
+    )
+
+
+def _changes(repo: Repo, commit: CommitHash, candidate: Source) -> str:
+    try:
+        config, _ = plans.config_of(repo, commit, candidate.commit)
+        trees = [objects.commit_info(repo, each).tree for each in (commit, candidate.commit)]
+        found = inputs.explain(repo, trees[0], config, trees[1], candidate.config)
+    except GitexpError:  # squashed away, or it cannot be read: `gitexp inputs` says so
+        return ""
+    words = []
+    for item in found:
+        if item.kind == "params":
+            words.append(f"{item.what} {item.a or '(none)'} -> {item.b or '(none)'}")
+        else:
+            how = "is new" if not item.a else "is gone" if not item.b else "changed"
+            name = f"the setting {item.what}" if item.kind == "config" else item.what
+            words.append(f"{name} {how}")
+    return _listed(words)
+
+
+def _in_another_environment(repo: Repo, found: Found, settled: Settled) -> Iterator[str]:
+    """Say what was installed between repeats of one side, or of the two."""
+    runs: dict[str, FoundRun] = {item.run.id: item for item in found}
+    count = settled.count
+    for name, side in (("candidate", count.candidate), ("baseline", count.baseline)):
+        kept = next(iter(side.repeats.values()), None)
+        aside: dict[EnvironmentDigest | None, tuple[FoundRun, set[int]]] = {}
+        for item in settled.count.unused:
+            run = runs.get(item.run)
+            if item.why != OTHER_ENVIRONMENT or run is None or kept is None:
+                continue
+            if run.run.inputs != kept.found.run.inputs:
+                continue
+            for repeat in run.run.repeats:
+                if repeat.seed in item.seeds:
+                    aside.setdefault(repeat.environment, (run, set()))[1].add(repeat.seed)
+        for digest, (run, seeds) in aside.items():
+            if kept is not None:
+                told = _between(repo, (run, digest), (kept.found, side.environment))
+                yield f"{_repeats(len(seeds))} of the {name} ran in another environment{told}"
+    if count.confounded == "environment":
+        old, new = (
+            (next(iter(side.repeats.values())).found, side.environment)
+            for side in (count.baseline, count.candidate)
+        )
+        yield f"the two sides ran in different environments{_between(repo, old, new)}"
+
+
+def _between(
+    repo: Repo,
+    one: tuple[FoundRun, EnvironmentDigest | None],
+    other: tuple[FoundRun, EnvironmentDigest | None],
+) -> str:
+    first, then = sorted((one, other), key=lambda pair: pair[0].order)
+    told = environments(*(environment(repo, run.commit, digest) for run, digest in (first, then)))
+    return f": {told}" if told else ""
+
+
+def environment(
+    repo: Repo, commit: CommitHash, digest: EnvironmentDigest | None
+) -> Environment | None:
+    """Return a recorded environment; None where it cannot be read."""
+    try:
+        return None if digest is None else lookup.environment(repo, commit, digest)
+    except GitexpError:
+        return None
+
+
+def _environment_words(item: Change) -> str:
+    if not item.baseline:
+        return f"{item.what} {item.candidate} added"
+    return f"{item.what} {item.baseline} {f'-> {item.candidate}' if item.candidate else 'removed'}"
+
+
+def _failed(
+    found: Found, name: str, source: Source, side: SideCount
+) -> Iterator[tuple[Failure, str]]:
+    seeds = {seed for seed, _ in side.failed}
+    every = [
+        (item, repeat)
+        for item in sorted(found, key=lambda item: item.order)
+        if item.run.inputs == source.inputs
+        for repeat in item.run.repeats
+        if repeat.seed in seeds and repeat.state is not RepeatState.FINISHED
+    ]
+    if not every:
+        return
+    item, _ = every[-1]
+    of_newest = sorted((r for run, r in every if run is item), key=lambda each: each.interrupted)
+    whose = "" if name == "candidate" else f" of the {name}"
+    text = f"{len(seeds)}{whose} {_ended(of_newest[0], len(seeds))}; gitexp logs {item.run.id[:8]}"
+    interrupted = all(repeat.interrupted for repeat in of_newest)
+    yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
+
+
+def _ended(repeat: Repeat, n: int) -> str:
+    state = ("was lost" if n == 1 else "were lost") if repeat.state is RepeatState.LOST else ""
+    state = state or repeat.state.value
+    stage = f" in {repeat.stage}" if repeat.stage else ""
+    killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line was no reason
+    reason = repeat.reason if killed else repeat.last_line or repeat.reason
+    return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
+
+
+def _reason(why: str, item: FoundRun, plan: Plan) -> str:
+    if why != EXPLORATORY:
+        return _SAID.get(why, "")
+    under = item.run.plan
+    if under is None:
+        return "run before the plan, or beside it: exploratory"
+    older = under.name in {plan.name, *plan.formerly}
+    return "ran under the plan as it was before" if older else f"ran under the plan {under.name}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    more = f" and {len(words) - _FEW} more" if len(words) > _FEW else ""
+    return ", ".join(words[:_FEW]) + more
+
+
+def _repeats(n: int) -> str:
+    return "1 repeat" if n == 1 else f"{n} repeats"

@@ -1,0 +1,290 @@
+"""Find every run that could matter to a comparison, and where in history each of them stands."""
+
+from __future__ import annotations
+
+from collections import ChainMap
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.counting import Found
+from gitexp.comparison.eligible import is_under
+from gitexp.git import objects
+from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
+from gitexp.model.metricname import recorded, several
+from gitexp.provenance.contradicted import Sources
+from gitexp.rules.facts import restoring
+from gitexp.store import lookup
+from gitexp.store.ancestry import Graph, listings
+from gitexp.store.lookup import FoundRun
+from gitexp.store.tips import tips
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.comparison.eligible import Earlier
+    from gitexp.comparison.sides import Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
+    from gitexp.model.plan import Plan
+    from gitexp.store.ancestry import Addition
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The runs of both sides, with the order in which history has them."""
+
+    found: Found
+    earlier: Earlier
+    warnings: tuple[str, ...]
+    unreadable: tuple[lookup.Unreadable, ...] = ()
+    shallow: bool = False  # older history is not in this clone
+
+
+class World:
+    """What is the user's own, read once for all questions of a call, and what is asked about.
+
+    Own are branches here and what was archived here, with their whole history. What a fetch
+    brought is other people's word: it counts where it is asked about, and nowhere else.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    more : iterable of CommitHash
+        What is asked about, where no branch or archive of the user's may lead to it.
+    """
+
+    def __init__(self, repo: Repo, index: Index, more: Iterable[CommitHash] = ()) -> None:
+        self.repo, self.index = repo, index
+        self.every = tips(repo)
+        self.tips = tuple(tip for tip in self.every if tip.own)
+        tops = {tip.commit for tip in self.tips}
+        self.graph = Graph(repo, index, [*sorted(tops), *more])
+        self.own = self.graph.first(self.graph.led_to(sorted(tops)))
+        self.sources = Sources(repo, index)
+        self._names = {tip.commit: tip.name for tip in reversed(self.every)}
+        self._reach: dict[CommitHash, dict[RunId, Addition]] = {}
+        self._before: dict[tuple[CommitHash, CommitHash], bool] = {}
+        self._read: tuple[frozenset[str], _Versions] = (frozenset(), {})
+        self._of: dict[str, list[_Version]] = {}  # by inputs, and by plan
+        self._held: dict[RunId, dict[str, TreeId]] = {}
+
+    def at(self, *commits: CommitHash) -> World:
+        """Return a world in which these commits can be asked for."""
+        known = all(commit in self.graph.nodes for commit in commits)
+        return self if known else World(self.repo, self.index, commits)
+
+    def reach(self, commit: CommitHash) -> dict[RunId, Addition]:
+        """Return the runs that a commit reaches, as its own history has them."""
+        if commit not in self._reach:
+            self._reach[commit] = {item.run: item for item in self.graph.additions([commit])}
+        return self._reach[commit]
+
+    def earlier(self, one: FoundRun, other: FoundRun) -> bool:
+        """Return whether a run was recorded before another one, by ancestry."""
+        key = one.commit, other.commit
+        if key not in self._before:
+            self._before[key] = self.graph.is_before(*key)
+        return self._before[key]
+
+    def read(self, inputs: Iterable[InputsDigest], plans: Iterable[Plan]) -> _Versions:
+        """Return every version of the runs of inputs or plans; at least those."""
+        digests, under = tuple(inputs), tuple(plans)
+        asked = frozenset((*digests, *(mark for plan in under for mark in _marks(plan))))
+        if not asked <= self._read[0]:
+            found = lookup.versions(self.repo, self.index, self.graph, digests, under)
+            self._read, self._of = (asked, found), {}
+            for key, item in found.items():
+                marks = ["" if isinstance(item, lookup.Unreadable) else item.run.inputs]
+                if isinstance(item, FoundRun) and item.run.plan is not None:
+                    marks.append(f"{item.run.plan.digest}:{item.run.plan.name}")
+                for mark in marks:
+                    self._of.setdefault(mark, []).append((key, item))
+            runs = {run for run, _ in found}
+            self._held = lookup.holders(self.repo, self.index, self.tips, runs)
+        return self._read[1]
+
+    def of(
+        self, inputs: Sequence[InputsDigest], plan: Plan | None, asked: Sequence[CommitHash]
+    ) -> tuple[dict[RunId, FoundRun], dict[RunId, lookup.Unreadable]]:
+        """Return the runs of inputs, or under a plan, and what cannot be read, of what was `read`.
+
+        A run is as the first of the commits that are asked about has it, by its own history: no
+        copy elsewhere takes its place.
+        """
+        places = ChainMap(*map(self.reach, asked), self.own)
+        listed = listings(self.repo, self.index, asked)
+        marks = ("", *inputs, *(() if plan is None else _marks(plan)))
+        found: dict[RunId, FoundRun] = {}
+        bad: dict[RunId, lookup.Unreadable] = {}
+        for (run, tree), item in (each for mark in marks for each in self._of.get(mark, ())):
+            place = places.get(run)
+            if place is None or place.tree != tree:
+                continue
+            if isinstance(item, lookup.Unreadable):
+                bad[run] = item
+            elif item.run.inputs in inputs or is_under(item, plan):
+                here = {at: held[run] for at, held in listed.items() if run in held}
+                own = tuple(self._held.get(run, ()))
+                found[run] = replace(
+                    item,
+                    commit=place.commit,
+                    order=place.order,
+                    refs=own or tuple(self._names[at] for at in here if at in self._names),
+                    deleted=not (own or here),
+                    altered=any(held != tree for held in here.values()),
+                )
+        return dict(sorted(found.items(), key=lambda each: each[1].order)), bad
+
+
+_Version = tuple[tuple["RunId", "TreeId"], "FoundRun | lookup.Unreadable"]
+_Versions = dict[tuple["RunId", "TreeId"], "FoundRun | lookup.Unreadable"]
+
+
+def gather(
+    world: World,
+    baseline: Source,
+    candidate: Source,
+    plan: Plan | None,
+    pool: tuple[str, ...] = (),
+) -> Gathered:
+    """Look for the runs of two sides in what they reach, and in what is the user's own.
+
+    Parameters
+    ----------
+    world : World
+    baseline, candidate : Source
+    plan : Plan or None
+        Also its runs of other inputs: they are looks.
+    pool : tuple of str
+        Revisions whose runs are to be taken in.
+
+    Raises
+    ------
+    UnknownRevisionError
+        If a revision of `pool` names no commit.
+    """
+    pools = [objects.resolve(world.repo, name) for name in pool]
+    asked_of = (candidate.records, baseline.records, *pools)
+    world = world.at(*asked_of)
+    inputs = (baseline.inputs, candidate.inputs)
+    world.read(inputs, () if plan is None else (plan,))
+    known, unreadable = world.of(inputs, plan, asked_of)
+    mine, theirs = (world.reach(side.records) for side in (candidate, baseline))
+    taken = {run for commit in pools for run in world.reach(commit)}
+    warnings = [
+        f"run {run} cannot be read and counts nowhere: {item.why}"
+        for run, item in sorted(unreadable.items())
+    ]
+    shallow = world.graph.is_shallow(world.repo)
+    if shallow:
+        warnings.append("this clone is shallow: older runs may be unknown here")
+    warnings += edited(known.values())
+    asked = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
+    files = {side.inputs: side.config.metrics for side in (candidate, baseline)}
+    warnings += dict.fromkeys(_unclear(known.values(), files, asked))
+    every = tuple(_named(known.values(), files, asked))
+    right = tuple(item for item in every if item.run.id in mine)
+    rest = [item for item in every if item.run.id not in mine]
+    left = tuple(item for item in rest if item.run.id in theirs)
+    elsewhere = tuple(item for item in rest if item.run.id not in theirs)
+    pooled = tuple(item for item in elsewhere if item.run.id in taken and item.run.inputs in inputs)
+    wrong = {
+        item.run.id: why
+        for item in (*right, *left, *pooled)
+        if item.run.inputs in inputs
+        and (why := world.sources.contradiction(item.run, item.samples, item.commit, plan))
+    }
+    warnings += [f"run {run} is not used: {why}" for run, why in sorted(wrong.items())]
+    lines = _lines(world, candidate, plan, elsewhere)
+    scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
+    seen = tuple(item for item in scores if item.run.id in world.own)
+    return Gathered(
+        Found(right, left, elsewhere, pooled, lines, seen, wrong),
+        world.earlier,
+        tuple(warnings),
+        tuple(unreadable.values()),
+        shallow,
+    )
+
+
+def _marks(plan: Plan) -> tuple[str, ...]:
+    return tuple(f"{plan.digest}:{name}" for name in (plan.name, *plan.formerly))
+
+
+def _lines(
+    world: World,
+    candidate: Source,
+    plan: Plan | None,
+    elsewhere: Iterable[FoundRun],
+) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:
+    """Return where the user's own branches, and the archive, have more runs of this question."""
+    mine = [
+        item for item in elsewhere if item.run.inputs == candidate.inputs and is_under(item, plan)
+    ]
+    if plan is None or not mine:
+        return ()
+    tags = {archive_tag(name) for name in (plan.name, *plan.formerly)}
+    archived = any(tip.ref in tags and tip.commit == candidate.records for tip in world.every)
+    own = [
+        tip
+        for tip in world.tips
+        if tip.ref in tags or (tip.local and not (archived and tip.branch == plan.branch))
+    ]
+    held = ((tip.name, world.reach(tip.commit)) for tip in sorted(own, key=lambda tip: tip.local))
+    return tuple(
+        (name, runs)
+        for name, there in held
+        if (runs := tuple(item for item in mine if item.run.id in there))
+    )
+
+
+def _named(
+    runs: Iterable[FoundRun], files: Mapping[InputsDigest, Sequence[str]], asked: Sequence[str]
+) -> Iterator[FoundRun]:
+    """Give samples the names that the plan asks for; see `model.metricname`."""
+    for item in runs:
+        names = {sample.metric for sample in item.samples}
+        mine = files.get(item.run.inputs, ())
+        renamed = {recorded(name, names, mine): name for name in asked}
+        if all(old in {None, new} for old, new in renamed.items()):
+            yield item
+            continue
+        samples = (replace(s, metric=renamed.get(s.metric, s.metric)) for s in item.samples)
+        yield replace(item, samples=tuple(samples))
+
+
+def _unclear(
+    runs: Iterable[FoundRun], files: Mapping[InputsDigest, Sequence[str]], asked: Sequence[str]
+) -> Iterator[str]:
+    """Yield what a plan asks for by a name that several files gave."""
+    for item in runs:
+        names = {sample.metric for sample in item.samples}
+        for name in asked:
+            called = several(name, names, files.get(item.run.inputs, ()))
+            if called and name in names:
+                yield (
+                    f"several metrics files give {name}, and an earlier version recorded the first "
+                    f"of them by the plain name, which counts: {', '.join(called)}"
+                )
+            elif called:
+                yield f"several metrics files give {name}, so none counts: {', '.join(called)}"
+
+
+def edited(runs: Iterable[FoundRun]) -> Iterator[str]:
+    """Yield which records are otherwise than they were recorded, and what puts them back."""
+    for item in runs:
+        used = {repeat.environment for repeat in item.run.repeats if repeat.environment}
+        folders = run_dir(item.run.id), *map(environment_dir, sorted(used))
+        back = restoring(item.commit, *folders)
+        if item.altered:
+            yield (
+                f"run {item.run.id} was edited after it was recorded; the first version counts, "
+                f"and gitexp check refuses the branch until it is back: {back}"
+            )
+        if item.deleted:
+            yield (
+                f"run {item.run.id} was deleted after it was recorded; it counts all the same, "
+                f"and gitexp check refuses the branch until it is back: {back}"
+            )

@@ -1,0 +1,280 @@
+"""What a state is known to report and to cost, from its own files and its records."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import inputs
+from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
+from gitexp.dvc.needed_objects import Reader
+from gitexp.errors import (
+    AmbiguousMetricError,
+    BadFormatError,
+    BadMetricError,
+    GitexpError,
+    UnknownMetricError,
+    UsageError,
+)
+from gitexp.git import objects
+from gitexp.git.refs import ABSENT
+from gitexp.git.worktree import grep
+from gitexp.model.metricname import bare, by_file, plain, several
+from gitexp.model.plan import Direction
+from gitexp.model.run import RepeatState
+from gitexp.records.effects import parse_metric
+from gitexp.store import lookup
+from gitexp.system import metrics as metrics_staging
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gitexp.dvc.needed_objects import Needed
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.run import Run
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.lookup import FoundRun
+
+LIMIT_BYTES = 64 << 20  # of a metrics file
+# A call in a script or, with its quotes escaped, in a notebook.
+_CALL = "[A-Za-z0-9_.]*log_metric.{0,220}"
+_NAMED = re.compile(r"""\(\s*(?:name\s*=\s*)?[rRuU]?\\?(["'])((?:(?!\\?\1).)+)\\?\1""")
+_SCRIPTS = ("*.py", "*.ipynb")
+_HIGHER = ("accuracy", "acc", "auc", "f1", "precision", "recall", "r2", "score", "map", "bleu")
+_SHARES = ("accuracy", "acc", "auc", "f1", "precision", "recall")  # between 0 and 1, mostly
+_LOWER = ("loss", "error", "mse", "rmse", "mae", "mape", "brier", "latency", "perplexity", "wer")
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """Mean wall time of the finished repeats of a run."""
+
+    run: str
+    seconds: float
+
+
+def metric_named(
+    name: str, direction: Direction | None, known: frozenset[str] = frozenset()
+) -> tuple[str, Direction | None]:
+    """Return a metric's name and direction; one given as ``acc:max`` is read as on a command line.
+
+    Raises
+    ------
+    UnknownMetricError
+        If there is no name.
+    UsageError
+        If the name says one direction and the caller another.
+    """
+    if name in known:  # a second file's metric may be called file:max
+        return name, direction
+    bare, said = parse_metric(name)
+    if said is not None and direction not in {None, said}:
+        raise UsageError(
+            "the metric has two directions",
+            found=f"{name[:60]} and {direction.value if direction else ''}",
+            expected=f"{bare[:60]}:max or {bare[:60]}:min",
+        )
+    return bare, said or direction
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The names of metrics that a state reports; none where nothing tells them.
+
+    Attributes
+    ----------
+    names : frozenset of str
+    files : tuple of str
+        The metrics files, by which names are told apart that several of them give.
+    unread : tuple of str
+        Those that the state does not have yet, and of which no record tells.
+    given : frozenset of str
+        What the others give, with their file; empty once a record may have it without.
+    """
+
+    names: frozenset[str]
+    files: tuple[str, ...]
+    unread: tuple[str, ...] = ()
+    given: frozenset[str] = frozenset()
+
+    def refuse_unclear(self, *names: str) -> None:
+        """Refuse a name that several files give, and one of a file that is none of them.
+
+        Raises
+        ------
+        AmbiguousMetricError, UnknownMetricError
+        """
+        for name in names:
+            called = several(name, self.names, self.files)
+            if called:
+                raise AmbiguousMetricError.of(name, called)
+            own = bare(name)
+            if own != name and plain(name, self.files) == name and name not in self.names:
+                raise UnknownMetricError(
+                    f"{name[: -len(own) - 1]} is none of the metrics files",
+                    found=name,
+                    where="metrics: in .gitexp/config.yaml",
+                    expected=", ".join(by_file(own, file) for file in self.files) or own,
+                    next_step=f"the same with {own}"
+                    if len(self.files) < 2  # noqa: PLR2004  nothing to tell apart
+                    else "the same with one of these",
+                )
+
+
+def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Known:
+    """Return the names of metrics that a state reports: by its metrics files and records.
+
+    Where the files of this very state have a name, what records call so is not asked.
+    """
+    names = {
+        sample.metric for each in recorded_runs(repo, commit, config) for sample in each.samples
+    }
+    with tempfile.TemporaryDirectory(prefix="gitexp-") as folder:
+        readable, given = [], set[str]()
+        for file, data in _present(repo, commit, config):
+            if file.startswith(("/", "../")):
+                continue
+            copy = Path(folder, file)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(data)
+            try:
+                alone = metrics_staging.read(Path(folder), [file], seed=0)
+            except (BadMetricError, BadFormatError):
+                continue  # a committed file that no run could have made tells no names
+            readable.append(file)
+            given |= {by_file(item.metric, file) for item in alone}
+        present = {item.metric for item in metrics_staging.read(Path(folder), readable, seed=0)}
+    told = {plain(name, config.metrics) for name in present}
+    earlier = {name for name in names if plain(name, config.metrics) not in told}
+    unread = () if names else tuple(f for f in config.metrics if f not in readable)
+    return Known(
+        frozenset(present | earlier),
+        config.metrics,
+        unread,
+        frozenset() if names else frozenset(given),
+    )
+
+
+def _present(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Iterator[tuple[str, bytes]]:
+    """Yield the metrics files of a state: from Git, from DVC's cache, else as they lie here."""
+    cached: dict[str, Needed] | None = None
+    for file in config.metrics:
+        path = posixpath.normpath(posixpath.join(config.project, file))
+        data = objects.read_blob(repo, commit, path)
+        if data is ABSENT:
+            if cached is None:
+                cached = {out.path: out for out in Reader(repo).of(commit).outs}
+            place = _place(repo.workspace, path, cached)
+            if place is None:
+                continue
+            try:
+                with place.open("rb") as stream:
+                    data = stream.read(LIMIT_BYTES + 1)
+            except OSError:
+                continue
+        yield file, data
+
+
+def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Path | None:
+    """Return where the bytes of a file lie that Git does not hold."""
+    if workspace.top is None:
+        return None
+    try:
+        for above in (path, *map(str, PurePosixPath(path).parents)):
+            out = cached.get(above)
+            if out is not None:
+                cache = open_cache(workspace.top / posixpath.dirname(out.declared))
+                inner = path.removeprefix(above).lstrip("/")
+                members = (
+                    {each.path: each.md5 for each in read_manifest(cache, out.md5)} if inner else {}
+                )
+                md5 = members.get(inner) if inner else out.md5
+                if md5 is not None and has(cache, md5):
+                    return object_path(cache.dir, md5)
+    except GitexpError:  # a damaged cache: what lies here still tells names
+        pass
+    return workspace.top / path
+
+
+def logs_metrics(folder: Path) -> bool:
+    """Tell whether scripts in or below a folder of a work tree call `gitexp.log_metric`."""
+    return bool(grep.files(folder, "gitexp", "log_metric", names=_SCRIPTS))
+
+
+def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool]:
+    """Return the names that scripts of a state log, and whether there may be others.
+
+    A name that a call does not spell out may be any.
+    """
+    where = repo.workspace
+    scripts = grep.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
+    names, others = set[str](), False
+    for text in grep.matches(where, _CALL, scripts, commit) if scripts else ():
+        owner, _, rest = text.partition("log_metric")
+        if owner.startswith("mlflow."):
+            continue
+        found = _NAMED.match(rest)
+        if found is not None:
+            names.add(found[2])
+        elif rest.startswith("(") or owner or rest.lstrip().startswith("as "):
+            others = True
+    return frozenset(names), others or bool(scripts and not names)
+
+
+def recorded_runs(repo: Repo, commit: CommitHash, config: ProjectConfig) -> tuple[FoundRun, ...]:
+    """Return the runs that a commit reaches, then those of its inputs wherever they are recorded.
+
+    Those of a baseline mostly lie on the branch of an experiment that it was run for.
+    """
+    reached = lookup.runs_at(repo, commit).runs
+    try:
+        digest = inputs.compute(repo, objects.commit_info(repo, commit).tree, config)
+    except GitexpError:  # what cannot be digested was not run
+        return reached
+    known = {each.run.id for each in reached}
+    everywhere = lookup.runs_by_inputs(repo, digest)
+    return (*reached, *(each for each in everywhere if each.run.id not in known))
+
+
+def last_duration(repo: Repo, config: ProjectConfig, *commits: CommitHash) -> Duration | None:
+    """Return how long a repeat took in the latest run that these commits reach, else of theirs."""
+    reached = (each.run for commit in commits for each in lookup.runs_at(repo, commit))
+    elsewhere = (each.run for commit in commits for each in recorded_runs(repo, commit, config))
+    return duration_of(reached) or duration_of(elsewhere)
+
+
+def duration_of(runs: Iterable[Run]) -> Duration | None:
+    """Return how long a repeat took in the latest of some runs."""
+    for run in sorted(runs, key=lambda run: run.started_at, reverse=True):
+        walls = [
+            repeat.resources.wall_s
+            for repeat in run.repeats
+            if repeat.state is RepeatState.FINISHED and repeat.resources.wall_s is not None
+        ]
+        if walls:
+            return Duration(run.id, sum(walls) / len(walls))
+    return None
+
+
+def is_share(metric: str) -> bool:
+    """Return whether a metric is, by its well-known name, one between 0 and 1."""
+    return not set(re.split(r"[^a-z0-9]+", metric.lower())).isdisjoint(_SHARES)
+
+
+def direction_of(metric: str, config: ProjectConfig) -> Direction | None:
+    """Return which way a metric is better: by the settings, else by its well-known name."""
+    name = plain(metric, config.metrics)
+    for given in (metric, name):
+        if given in config.directions:
+            return config.directions[given]
+    words = set(re.split(r"[^a-z0-9]+", name.lower()))
+    lower, higher = words & set(_LOWER), words & set(_HIGHER)
+    if bool(lower) == bool(higher):
+        return None
+    return Direction.MIN if lower else Direction.MAX

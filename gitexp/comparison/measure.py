@@ -1,0 +1,255 @@
+"""What is asked of each metric, and how the parts of its answer are put together.
+
+How a metric is tested is the matter of `ops.designs`; here is what all designs share.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.comparison import MetricComparison, Role
+from gitexp.model.metricname import bare
+from gitexp.model.plan import Direction, Effect, HypothesisKind
+from gitexp.model.run import Sample
+from gitexp.model.summary import mean, spread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from gitexp.comparison.counting import Count, Counted
+    from gitexp.model.comparison import EffectSize, Interval
+    from gitexp.model.plan import Guard, Plan
+    from gitexp.model.run import Resources
+
+    Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
+
+WHOLE: Cell = (None, None, "")
+RESOURCE: Final = "resource:"
+RESOURCES: Final[Mapping[str, Callable[[Resources], float | None]]] = {
+    "wall_s": lambda used: used.wall_s,
+    "cpu_s": lambda used: used.cpu_s,
+    "peak_memory_bytes": lambda used: used.peak_memory_bytes,
+}
+LARGEST = 1e150  # squares and sums of larger values leave the range of a float
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of one metric."""
+
+    metric: str
+    role: Role
+    direction: Direction | None
+    effect: Effect | None  # None: two-sided, no verdict
+    alpha: float
+    guard: Guard | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A metric's comparison, or why there is none.
+
+    Attributes
+    ----------
+    refused : str
+        The test's own refusal.
+    still : str
+        Why there is no test: nothing varies.
+    """
+
+    comparison: MetricComparison | None
+    refused: str = ""
+    warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
+    still: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """One value a repeat; in the order of the same seeds where paired."""
+
+    baseline: tuple[tuple[int, float], ...]
+    candidate: tuple[tuple[int, float], ...]
+    paired: bool
+    notes: tuple[str, ...] = ()
+
+    @property
+    def left(self) -> list[float]:
+        """The baseline's values alone."""
+        return [value for _, value in self.baseline]
+
+    @property
+    def right(self) -> list[float]:
+        """The candidate's values alone."""
+        return [value for _, value in self.candidate]
+
+
+def questions(
+    count: Count, plan: Plan | None, directions: Mapping[str, Direction], alpha: float
+) -> tuple[Question, ...]:
+    """Return what is asked: the primary metric, the guard-rails, then every other metric."""
+    asked: list[Question] = []
+    if plan is not None:
+        asked.append(Question(plan.metric, Role.PRIMARY, plan.direction, plan.effect, plan.alpha))
+        asked += [guard_question(guard, plan.alpha) for guard in plan.guards]
+    taken = {item.metric for item in asked}
+    names = _names(count.baseline.repeats.values()) & _names(count.candidate.repeats.values())
+    asked += [
+        Question(name, Role.WATCHED, directions.get(name, directions.get(bare(name))), None, alpha)
+        for name in sorted(names - taken)
+    ]
+    return tuple(asked)
+
+
+def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
+    question: Question,
+    values: Values,
+    means: tuple[float, float],
+    *,
+    interval: Interval | None,
+    relative_interval: Interval | None,
+    sizes: tuple[EffectSize, ...],
+    n: int | None = None,
+) -> MetricComparison:
+    """Put a metric's numbers together; the test's result is added by the caller.
+
+    Parameters
+    ----------
+    n : int, optional
+        Units of either side, where these are not the values (examples of an evaluation set).
+    """
+    left, right = means
+    difference = right - left
+    relative = difference / left if left > 0 else None
+    return MetricComparison(
+        metric=question.metric,
+        direction=question.direction,
+        role=question.role,
+        n_baseline=len(values.baseline) if n is None else n,
+        n_candidate=len(values.candidate) if n is None else n,
+        mean_baseline=left,
+        mean_candidate=right,
+        sd_baseline=spread(values.left),
+        sd_candidate=spread(values.right),
+        difference=difference,
+        relative=relative if relative is not None and math.isfinite(relative) else None,
+        interval=_finite(interval),
+        relative_interval=_finite(relative_interval),
+        effects=tuple(size for size in sizes if math.isfinite(size.estimate)),
+        result=None,
+        beside=(),
+        p_adjusted=None,
+        baseline_values=values.baseline,
+        candidate_values=values.candidate,
+        notes=values.notes,
+    )
+
+
+def is_broken(comparison: MetricComparison) -> bool:
+    """Return whether a guard-rail is shown to be broken: by its test alone.
+
+    Means would call every second guard-rail broken that holds exactly. A design that is too
+    small to show it is too small for a yes, too.
+    """
+    result = comparison.result
+    if result is None or result.p_refute is None:
+        return False
+    return max(result.p_refute, result.plan.smallest_p) <= result.plan.alpha
+
+
+def values_of(count: Count, metric: str, *, paired: bool) -> Values:
+    """Return one value a repeat: the mean over its folds and data sets, if there are any.
+
+    Folds share training data, so they are no repeats; both sides have to have the same ones.
+    """
+    left = _numbers(samples_of(count.baseline.repeats, metric))
+    right = _numbers(samples_of(count.candidate.repeats, metric))
+    if paired:
+        both = [seed for seed in count.pairs if seed in left and seed in right]
+        kept = [seed for seed in both if left[seed].keys() == right[seed].keys()]
+        lacking = [seed for seed in count.pairs if seed not in kept]
+        left = {seed: left[seed] for seed in kept}
+        right = {seed: right[seed] for seed in kept}
+    else:
+        shapes = [frozenset(cells) for cells in (*left.values(), *right.values())]
+        lacking = [] if len(set(shapes)) <= 1 else sorted(left.keys() | right.keys())
+        if lacking:
+            left, right = {}, {}
+    notes = []
+    if lacking:
+        seeds = ", ".join(str(seed) for seed in lacking)
+        notes.append(f"not on both sides with the same folds and data sets: seeds {seeds}")
+    sizes = {len(cells) for cells in (*left.values(), *right.values())}
+    if max(sizes, default=1) > 1:
+        notes.append(f"each value is the mean of {max(sizes)} folds or data sets of one repeat")
+    return Values(_means(left), _means(right), paired, tuple(notes))
+
+
+def samples_of(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
+    """Return what each repeat measured of one metric, by repetition, fold and data set.
+
+    The project's own summary of a repeat stands above the parts that it was made of.
+    """
+    found: dict[int, dict[Cell, Sample]] = {}
+    for seed, item in repeats.items():
+        cells: dict[Cell, Sample] = {
+            (rep, fold, dataset): sample
+            for (name, rep, fold, dataset), sample in item.samples.items()
+            if name == metric
+        }
+        if WHOLE in cells:
+            cells = {WHOLE: cells[WHOLE]}
+        if cells:
+            found[seed] = cells
+    return found or _resources(repeats, metric)
+
+
+def is_resource(metric: str) -> bool:
+    """Whether a name is that of a recorded resource: ``wall_s``, or ``resource:wall_s``.
+
+    A metric that the project reports under the plain name stands above the resource.
+    """
+    return metric.removeprefix(RESOURCE) in RESOURCES
+
+
+def _resources(repeats: Mapping[int, Counted], metric: str) -> dict[int, dict[Cell, Sample]]:
+    """Return what each repeat used of a resource; those that did not tell are left out."""
+    read = RESOURCES.get(metric.removeprefix(RESOURCE))
+    if read is None:
+        return {}
+    used = {seed: read(item.repeat.resources) for seed, item in repeats.items()}
+    return {
+        seed: {WHOLE: Sample(metric, seed, float(value))}
+        for seed, value in used.items()
+        if value is not None
+    }
+
+
+def guard_question(guard: Guard, alpha: float) -> Question:
+    """Turn a tolerated change into a hypothesis of non-inferiority, whose gain is what is left."""
+    direction = Direction.MIN if guard.op == "<=" else Direction.MAX
+    margin = -guard.margin if guard.op == "<=" else guard.margin
+    effect = Effect(HypothesisKind.SUPERIORITY, margin + 0.0, guard.relative)
+    return Question(guard.metric, Role.GUARD, direction, effect, alpha, guard)
+
+
+def _names(repeats: Iterable[Counted]) -> set[str]:
+    return {metric for item in repeats for metric, *_ in item.samples}
+
+
+def _numbers(side: Mapping[int, Mapping[Cell, Sample]]) -> dict[int, dict[Cell, float]]:
+    return {
+        seed: {cell: sample.value for cell, sample in cells.items()} for seed, cells in side.items()
+    }
+
+
+def _means(side: Mapping[int, Mapping[Cell, float]]) -> tuple[tuple[int, float], ...]:
+    return tuple((seed, mean(tuple(cells.values()))) for seed, cells in sorted(side.items()))
+
+
+def _finite(interval: Interval | None) -> Interval | None:
+    if interval is None:
+        return None
+    limits = (interval.low, interval.high)
+    return interval if all(item is None or math.isfinite(item) for item in limits) else None

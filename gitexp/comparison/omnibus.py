@@ -1,0 +1,266 @@
+"""More than two commits in one call: whether they differ at all, and which of them.
+
+The verdicts stay those of each candidate against the baseline, held together by `ops.compare`; what
+is said here stands before the pairs and decides none of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gitexp.comparison import outliers
+from gitexp.comparison.advice import quoted
+from gitexp.comparison.designs.datasets import MOST, by_dataset
+from gitexp.comparison.measure import LARGEST, samples_of
+from gitexp.model.comparison import Role
+from gitexp.model.omnibus import Across, AcrossMetric, Group
+from gitexp.model.plan import ALPHA, Claim, Direction
+from gitexp.model.summary import mean
+from gitexp.stats.planned import several
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.draft import Draft
+    from gitexp.comparison.measure import Cell
+    from gitexp.model.run import Sample
+    from gitexp.stats.planned.several import Found
+
+    Side = Mapping[int, Mapping[Cell, Sample]]
+
+MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
+MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
+_FEWEST = 2
+_FOLDS = (
+    "folds share their training data, however often they are drawn, and no test here of several "
+    "commits allows for that; each is compared alone, and Holm holds alpha over them"
+)
+_SHOWN = 4  # commands of a message
+
+
+def across(drafts: Sequence[Draft]) -> Across | None:
+    """Compare the baseline and all candidates of one call together; None for a single candidate.
+
+    Parameters
+    ----------
+    drafts : sequence of Draft
+        All against the same baseline.
+    """
+    if len(drafts) < _FEWEST:
+        return None
+    names = (drafts[0].baseline.name, *(item.candidate.name for item in drafts))
+    reason = _obstacle(drafts) if len(set(names)) == len(names) else "a commit is named twice"
+    if reason:
+        return Across(names, (), reason)
+    if drafts[0].claim is Claim.MODEL:
+        return _models(drafts, names)
+    metrics = tuple(
+        found
+        for metric, direction in _asked(drafts).items()
+        if (found := _metric(drafts, names, metric, direction)) is not None
+    )
+    return Across(names, metrics, "" if metrics else "no metric was measured on all commits")
+
+
+def _obstacle(drafts: Sequence[Draft]) -> str:
+    for item in drafts:
+        if why := item.problem or item.count.unjudged:
+            return f"{item.candidate.name}: {why}"
+        if item.count.confounded or not item.evaluation.same:
+            what = item.count.confounded or "evaluation data"
+            return f"{item.candidate.name} differs from the baseline in its {what}"
+    grounds = {(item.count.baseline.environment, item.count.baseline.links) for item in drafts}
+    if len(grounds) > 1:
+        return "the commits have no environment and linked data that all of them ran in"
+    models = [item.claim is Claim.MODEL for item in drafts]
+    if any(models) and not all(models):
+        return "some claims are about single models, others about a method"
+    return ""
+
+
+def _alpha(drafts: Sequence[Draft]) -> float:
+    """Return that of the first plan: of intervals and critical differences."""
+    return next((item.plan.alpha for item in drafts if item.plan is not None), ALPHA)
+
+
+def _asked(drafts: Sequence[Draft]) -> dict[str, Direction | None]:
+    """Return the metrics of the plans, or else all that every candidate was compared by."""
+    planned: dict[str, Direction | None] = {
+        item.plan.metric: item.plan.direction for item in drafts if item.plan is not None
+    }
+    if planned:
+        return planned
+    directions = drafts[0].candidate.config.directions
+    common = [
+        item.metric
+        for item in drafts[0].metrics
+        if item.role is Role.WATCHED
+        and all(any(m.metric == item.metric for m in other.metrics) for other in drafts)
+    ]
+    return {metric: directions.get(metric) for metric in common[:MOST_METRICS]}
+
+
+def _metric(
+    drafts: Sequence[Draft], names: tuple[str, ...], metric: str, direction: Direction | None
+) -> AcrossMetric | None:
+    repeats = [drafts[0].count.baseline.repeats, *(d.count.candidate.repeats for d in drafts)]
+    sides: list[Side] = [samples_of(side, metric) for side in repeats]
+    if not all(sides):
+        return None
+    alpha = _alpha(drafts)
+    apart = {item.candidate.name: item.still[metric] for item in drafts if metric in item.still}
+    said = "; ".join(f"without {name}: {why}" for name, why in apart.items())
+    drafts = [item for item in drafts if item.candidate.name not in apart]
+    sides = [side for name, side in zip(names, sides, strict=True) if name not in apart]
+    names = tuple(name for name in names if name not in apart)
+    paired = all(item.paired for item in drafts)
+    few = "fewer than two of all commits"
+    if paired:
+        if separate := _separate(drafts, sides):
+            few += f": {separate}"
+        sides = _common(drafts, sides)
+    higher = direction is not Direction.MIN
+    datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
+    if any(len(found) > 1 for found in datasets):
+        if len(set(datasets)) > 1:
+            return _untested(metric, direction, alpha, "data sets", "they are not the same")
+        if max(map(len, datasets)) > MOST:
+            return _untested(metric, direction, alpha, "data sets", f"more than {MOST} data sets")
+        values = [tuple(by_dataset(side).values()) for side in sides]
+        design, blocked = "data sets", True
+    else:
+        values = [_by_seed(side) for side in sides]
+        design = "repeats blocked by seed" if paired else "repeats as independent groups"
+        blocked = paired
+    if design != "data sets" and any(_is_split(side) for side in sides):
+        few, values = _FOLDS, []
+    if problem := said if len(drafts) < _FEWEST else _problem(values, few):
+        return _untested(metric, direction, alpha, design, problem)
+    if not blocked:
+        groups = dict(zip(names, values, strict=True))
+        found = several.independent_groups(groups, alpha=alpha)
+        found.say(outliers.of_many(names, values, blocked=False))
+    else:
+        table = np.array(values, dtype=np.float64).T
+        test = several.over_datasets if design == "data sets" else several.blocked_by_seed
+        found = test(table, names, alpha=alpha, higher_is_better=higher)
+        found.say("" if design == "data sets" else outliers.of_many(names, values, blocked=True))
+    found.say(said)
+    return _built(metric, direction, design, alpha, names, values, found)
+
+
+def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
+    """Compare single models by which examples of the one evaluation set they have right."""
+    pairs = [item.pair for item in drafts if item.pair is not None]
+    if len(pairs) < len(drafts):
+        return Across(names, (), "some models have no predictions to be compared by")
+    first = pairs[0]
+    if any((one.ids, one.y_true) != (first.ids, first.y_true) for one in pairs):
+        return Across(names, (), "the models were not asked about the same examples")
+    if any(one.baseline.y_pred != first.baseline.y_pred for one in pairs):
+        return Across(names, (), "not every candidate is compared with the same baseline model")
+    guesses = [first.baseline.y_pred, *(one.candidate.y_pred for one in pairs)]
+    labels = set(first.y_true).union(*guesses)
+    if len(labels) > MOST_LABELS:
+        return Across(names, (), f"{len(labels)} different predictions are no classes")
+    alpha = _alpha(drafts)
+    found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
+    if first.cluster:
+        found.notes.append(f"examples are taken one by one, not by {first.cluster}")
+    right = [
+        tuple(float(a == b) for a, b in zip(first.y_true, side, strict=True)) for side in guesses
+    ]
+    metric = _built("share right", Direction.MAX, "examples", alpha, names, right, found)
+    return Across(names, (metric,))
+
+
+def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
+    """Return the repeats of seeds that all sides have with the same folds and data sets.
+
+    The baseline's repeat has to be the same one for every candidate.
+    """
+    shared = set.intersection(*(set(side) for side in sides))
+    seeds = [
+        seed
+        for seed in sorted(shared)
+        if len({frozenset(side[seed]) for side in sides}) == 1
+        and len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) == 1
+    ]
+    return [{seed: side[seed] for seed in seeds} for side in sides]
+
+
+def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:
+    """Say what to type where each plan has baseline repeats of its own; "" where they share."""
+    shared = set.intersection(*(set(side) for side in sides))
+    apart = [
+        seed
+        for seed in shared
+        if len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) > 1
+    ]
+    if not apart:
+        return ""
+    typed = "; ".join(f"gitexp compare {quoted(item.candidate.name)}" for item in drafts[:_SHOWN])
+    more = "" if len(drafts) <= _SHOWN else "; ..."
+    return f"each plan has baseline repeats of its own, so each is compared alone: {typed}{more}"
+
+
+def _which(counted: Counted | None) -> str:
+    return "" if counted is None else counted.found.run.id
+
+
+def _problem(values: Sequence[tuple[float, ...]], few: str) -> str:
+    """Return why these values cannot be tested; "" if they can."""
+    if min(map(len, values), default=0) < _FEWEST:
+        return few
+    largest = max(abs(value) for side in values for value in side)
+    return f"values beyond {LARGEST:g}" if largest > LARGEST else ""
+
+
+def _is_split(side: Side) -> bool:
+    """Whether the values are of folds whose sizes are known, as the corrected t takes them."""
+    every = (sample for cells in side.values() for sample in cells.values())
+    return any(item.fold is not None and item.n_train is not None for item in every)
+
+
+def _by_seed(side: Side) -> tuple[float, ...]:
+    return tuple(
+        mean([sample.value for sample in cells.values()]) for _, cells in sorted(side.items())
+    )
+
+
+def _built(  # noqa: PLR0913, PLR0917  the parts of one value
+    metric: str,
+    direction: Direction | None,
+    design: str,
+    alpha: float,
+    names: tuple[str, ...],
+    values: Sequence[tuple[float, ...]],
+    found: Found,
+) -> AcrossMetric:
+    ranks: Sequence[float | None] = found.ranks or [None] * len(names)
+    return AcrossMetric(
+        metric=metric,
+        direction=direction,
+        design=design,
+        alpha=alpha,
+        groups=tuple(
+            Group(name, len(side), mean(side), rank)
+            for name, side, rank in zip(names, values, ranks, strict=True)
+        ),
+        omnibus=tuple(found.omnibus),
+        families=tuple(found.families),
+        sizes=tuple(found.sizes),
+        critical_difference=found.critical_difference,
+        notes=tuple(found.notes),
+    )
+
+
+def _untested(
+    metric: str, direction: Direction | None, alpha: float, design: str, why: str
+) -> AcrossMetric:
+    return AcrossMetric(
+        metric, direction, design, alpha, (), (), (), notes=(f"not tested together: {why}",)
+    )

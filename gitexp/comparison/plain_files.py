@@ -1,0 +1,383 @@
+"""`gitexp test`: the same tests on two plain files, without a repository and without a plan.
+
+A file is taken for a reported run that nobody keeps, so that each design, test and report is that
+of `gitexp compare`. Nothing of it was recorded beforehand: a hypothesis is the one typed now.
+"""
+
+from __future__ import annotations
+
+import base64
+import enum
+import hashlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import advice
+from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
+from gitexp.comparison.designs import Chosen, choose, computed, pairs
+from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.measure import Question
+from gitexp.comparison.sides import Source
+from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
+from gitexp.model.comparison import Comparison, Role, Side
+from gitexp.model.config import Predictions, ProjectConfig
+from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
+from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person
+from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
+from gitexp.model.run import Source as RunSource
+from gitexp.model.verdict import Verdict
+from gitexp.records.effects import format_effect
+from gitexp.records.plan import check_alpha
+from gitexp.stats.decide import Evidence, decide
+from gitexp.store.lookup import FoundRun
+from gitexp.text import plainfile, predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+    from pathlib import Path
+
+    from gitexp.comparison.designs.pairs import Pair
+    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.plan import Direction
+
+MOST_VALUES = 20_000  # of a metric; relabelling more takes minutes
+MANY = 6  # metrics that a message names
+NO_FILE = Predictions("")
+NO_EFFECT = Effect(HypothesisKind.TWO_SIDED, 0.0, relative=False)
+TYPED = (
+    "the hypothesis was typed with the data at hand: its verdict holds only if it was fixed before"
+)
+UNTYPED = "no hypothesis was given: p against no difference, two-sided, and no verdict"
+
+
+class FileDesign(enum.Enum):
+    """What a row of either file is, and how the rows of both belong together."""
+
+    PAIRED = "paired"  # repeats, joined by seed, else by their order
+    INDEPENDENT = "independent"  # repeats that have nothing to do with each other
+    FOLDS = "folds"  # of one cross-validation, with n_train and n_test
+    DATASETS = "datasets"  # one value each
+    EXAMPLES = "examples"  # of one evaluation set, predicted by two models
+
+
+@dataclass(frozen=True, slots=True)
+class FileQuestion:
+    """What is asked of two files.
+
+    Attributes
+    ----------
+    design : FileDesign
+    metric : str or None
+        The column that the question is about; None: the only one there is.
+    direction : Direction or None
+        Which way it is better; needed with an effect.
+    effect : Effect or None
+        The hypothesis; None: two-sided against no difference, without a verdict.
+    alpha : float
+    columns : Predictions
+        For examples: what the columns are called, which label is the positive one, and which
+        column names what examples depend on together.
+    """
+
+    design: FileDesign
+    metric: str | None = None
+    direction: Direction | None = None
+    effect: Effect | None = None
+    alpha: float = ALPHA
+    columns: Predictions = NO_FILE
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    name: str
+    data: bytes
+    samples: tuple[Sample, ...]
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(sample.metric for sample in self.samples))
+
+
+def compare_files(
+    baseline: Path, candidate: Path, question: FileQuestion, *, now: datetime, program: str
+) -> Comparison:
+    """Test two files of numbers.
+
+    Parameters
+    ----------
+    baseline, candidate : Path
+        CSV or JSON, as `formats.plainfile` reads them.
+    question : FileQuestion
+    now : datetime
+        When this comparison is made, in UTC.
+    program : str
+        Name and version, for the record.
+
+    Returns
+    -------
+    Comparison
+        Its sides are named after the files; `commit` is what ``git hash-object`` gives, `inputs`
+        what ``sha256sum`` does.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If a file cannot be read.
+    UnknownMetricError
+        If the metric is not in both files, or which of several is meant is not said.
+    DesignError
+        If the rows do not fit the design.
+    UsageError
+        If alpha is no rate of false positives, or rows that are no examples have clusters.
+    """
+    check_alpha(question.alpha)
+    if question.columns.cluster and question.design is not FileDesign.EXAMPLES:
+        raise UsageError(
+            "only examples go together in clusters",
+            found=f"--design {question.design.value}",
+            next_step="gitexp test --design examples, for files of predictions",
+        )
+    if question.design is FileDesign.EXAMPLES:
+        files, pair = _examples(baseline, candidate, question)
+    else:
+        files, pair = (_numbers(baseline), _numbers(candidate)), None
+        for file in files:
+            _check_shape(file, question.design)
+    metric = _metric(files, question)
+    for file in files:
+        _check_values(file, metric)
+    counted = _count(*files, question.design, now)
+    situation = Situation(
+        top=None,
+        baseline=_source(files[0]),
+        candidate=_source(files[1]),
+        plan=None,
+        claim=Claim.METHOD if pair is None else Claim.MODEL,
+        count=counted,
+        evaluation=Evaluation((), undeclared=True, bases=()),
+    )
+    chosen = choose(situation) if pair is None else Chosen(situation, pair)
+    answer = chosen.measure(
+        Question(metric, Role.PRIMARY, question.direction, question.effect, question.alpha)
+    )
+    if answer.comparison is None:
+        raise DesignError(
+            answer.refused or f"{metric} cannot be compared", where=f"{baseline} and {candidate}"
+        )
+    verdict = _verdict(question, answer.comparison, answer.refused)
+    return Comparison(
+        baseline=_side(files[0], counted.baseline),
+        candidate=_side(files[1], counted.candidate),
+        plan=None,
+        claim=situation.claim,
+        effect=question.effect,
+        verdict=verdict,
+        headline=_headline(question, answer.comparison, verdict, answer.refused or answer.still),
+        reasons=tuple(filter(None, (answer.refused, answer.still))),
+        metrics=(answer.comparison,),
+        changes=(),
+        unused=counted.unused,
+        warnings=(UNTYPED if question.effect is None else TYPED, *answer.warnings),
+        looks=0,
+        planned_repeats=None,
+        pairs=len(counted.pairs),
+        next_step="",
+        compared_at=now,
+        program=program,
+    )
+
+
+def _numbers(path: Path) -> _File:
+    data = _bytes(path)
+    return _File(path.name, data, plainfile.load(data, str(path)))
+
+
+def _examples(
+    baseline: Path, candidate: Path, question: FileQuestion
+) -> tuple[tuple[_File, _File], Pair]:
+    """Read predictions of both models, and compute the metric that is asked about."""
+    if not question.metric:
+        raise UnknownMetricError(
+            "no metric is named", expected="--metric accuracy, f1, roc_auc, log_loss, rmse, ..."
+        )
+    data = _bytes(baseline), _bytes(candidate)
+    spec = question.columns
+    cluster = spec.cluster or ""
+    tables = [
+        predictions.load(
+            each, replace(spec, path=path.name), str(path), (cluster,) if cluster else ()
+        )
+        for each, path in zip(data, (baseline, candidate), strict=True)
+    ]
+    pair = replace(pairs.joined(*tables), positive=spec.positive, cluster=cluster)
+    pair.clusters()  # a column that is not there is an error, not a table without a test
+    values = computed.both(computed.named(question.metric, pair), pair)
+    left, right = (
+        _File(path.name, each, (Sample(question.metric, 0, value),))
+        for path, each, value in zip((baseline, candidate), data, values, strict=True)
+    )
+    return (left, right), pair
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(plainfile.LIMIT + 1)
+    except OSError as error:
+        raise BadFormatError(
+            "the file cannot be read", found=error.strerror or "", where=str(path)
+        ) from error
+
+
+def _metric(files: Sequence[_File], question: FileQuestion) -> str:
+    others = frozenset(files[1].metrics)
+    both = [name for name in files[0].metrics if name in others]
+    where = " and ".join(file.name for file in files)
+    metric = question.metric or (both[0] if len(both) == 1 else "")
+    if metric not in both:
+        raise UnknownMetricError(
+            "no metric is named" if not question.metric else "not both files have this metric",
+            found=question.metric or f"{len(both)} metrics in both files",
+            where=where,
+            expected=", ".join(both[:MANY]) or "a column of numbers that both have",
+            next_step="gitexp test --metric NAME:max ...",
+        )
+    return metric
+
+
+def _check_values(file: _File, metric: str) -> None:
+    number = sum(1 for item in file.samples if item.metric == metric)
+    if number > MOST_VALUES:
+        raise DesignError(
+            f"too many values of {metric[:60]} to be tested",
+            found=f"{number} rows",
+            where=file.name,
+            expected=f"at most {MOST_VALUES} repeats, folds or data sets",
+            next_step="gitexp test --design examples, if a row is an example",
+        )
+
+
+def _check_shape(file: _File, design: FileDesign) -> None:
+    """Refuse rows of another kind than the design speaks of; numbers are not looked at."""
+    by_fold = any(item.fold is not None or item.rep is not None for item in file.samples)
+    by_dataset = any(item.dataset for item in file.samples)
+    found = "folds" if by_fold else "data sets" if by_dataset else "one value a repeat"
+    match design:
+        case FileDesign.FOLDS:
+            wanted, right = "a column fold, with n_train and n_test", by_fold
+        case FileDesign.DATASETS:
+            wanted, right = "a column dataset", by_dataset
+        case FileDesign.PAIRED | FileDesign.INDEPENDENT | FileDesign.EXAMPLES:
+            wanted, right = "one row a repeat", not by_fold and not by_dataset
+    if not right:
+        raise DesignError(
+            f"these are not the rows of the design {design.value}",
+            found=found,
+            where=file.name,
+            expected=wanted,
+            next_step="gitexp test --design "
+            + ("folds" if by_fold else "datasets" if by_dataset else "paired"),
+        )
+
+
+def _count(left: _File, right: _File, design: FileDesign, now: datetime) -> Count:
+    sides = _side_count(left, now), _side_count(right, now)
+    seeds = [frozenset(side.repeats) for side in sides]
+    if design is FileDesign.INDEPENDENT:
+        return Count(*sides, (), "", (), (), 0, 1)
+    for file, own, other in ((left, seeds[0], seeds[1]), (right, seeds[1], seeds[0])):
+        if own - other:
+            raise DesignError(
+                "paired rows have no partner",
+                found=f"seeds {advice.seed_ranges(own - other)} in one file only",
+                where=file.name,
+                expected="the same seeds in both files, or as many rows where none are given",
+                next_step="gitexp test --design independent",
+            )
+    return Count(*sides, tuple(sorted(seeds[0])), "", (), (), 0, 1)
+
+
+def _side_count(file: _File, now: datetime) -> SideCount:
+    """Take the file for a run that was reported from outside."""
+    by_seed: dict[int, dict[tuple[str, int | None, int | None, str], Sample]] = {}
+    for item in file.samples:
+        by_seed.setdefault(item.seed, {})[item.metric, item.rep, item.fold, item.dataset] = item
+    repeats = {seed: Repeat(seed, RepeatState.FINISHED) for seed in by_seed}
+    digest = hashlib.sha256(file.data)
+    run = Run(
+        id=RunId(base64.b32encode(digest.digest())[:16].decode().lower()),
+        origin=Origin.REPORTED,
+        source=RunSource(_commit(file), TreeId(""), ""),
+        inputs=InputsDigest(digest.hexdigest()),
+        plan=None,
+        group="",
+        engine="",
+        author=Person("", ""),
+        started_at=now,
+        ended_at=now,
+        seeds=tuple(by_seed),
+        committed_seed=min(by_seed),
+        repeats=tuple(repeats.values()),
+        params={},
+        program="",
+        sample_rows=len(file.samples),
+        samples_sha256=digest.hexdigest(),
+    )
+    found = FoundRun(run, file.samples, run.source.commit, 0)
+    counted = {seed: Counted(found, repeats[seed], by_seed[seed]) for seed in sorted(by_seed)}
+    return SideCount(counted, None, "", ())
+
+
+def _source(file: _File) -> Source:
+    commit = _commit(file)
+    inputs = InputsDigest(hashlib.sha256(file.data).hexdigest())
+    return Source(file.name, commit, commit, commit, "", ProjectConfig(), inputs)
+
+
+def _side(file: _File, counted: SideCount) -> Side:
+    source = _source(file)
+    return Side(
+        name=file.name,
+        commit=source.commit,
+        inputs=source.inputs,
+        environment=None,
+        evaluation=None,
+        runs=(),
+        seeds=tuple(counted.repeats),
+        failed=0,
+        wall_s=0.0,
+    )
+
+
+def _commit(file: _File) -> CommitHash:
+    """Return the name that Git would give to the file: ``git hash-object FILE``."""
+    head = f"blob {len(file.data)}\0".encode()
+    return CommitHash(hashlib.sha1(head + file.data, usedforsecurity=False).hexdigest())
+
+
+def _verdict(question: FileQuestion, metric: MetricComparison, refused: str) -> Verdict | None:
+    if question.effect is None:
+        return None
+    return decide(Evidence(question.effect.kind, metric.result, comparable=not refused))
+
+
+def _headline(
+    question: FileQuestion, metric: MetricComparison, verdict: Verdict | None, refused: str
+) -> str:
+    result = metric.result
+    if refused or result is None:
+        return refused or f"{metric.metric} was not tested"
+    if verdict is None or question.effect is None or question.direction is None:
+        p = advice.p_words(result.p_value, question.alpha)
+        size = advice.effect_words(metric, NO_EFFECT)
+        return f"{metric.metric} changes by {size}: p = {p} against no difference, two-sided"
+    promise = format_effect(question.effect, metric.metric, question.direction)
+    if verdict is Verdict.UNDECIDABLE:
+        one_sided = question.effect.kind is not HypothesisKind.TWO_SIDED
+        return f"not shown that {promise}: {advice.out_of_reach(result.plan, one_sided=one_sided)}"
+    refuted = verdict is Verdict.REFUTED
+    p = advice.p_words((result.p_refute if refuted else result.p_support) or 0.0, question.alpha)
+    before = {Verdict.REFUTED: "rejected that ", Verdict.INCONCLUSIVE: "not shown that "}
+    size = advice.effect_words(metric, question.effect)
+    return f"{before.get(verdict, '')}{promise}: {size}, p = {p}, alpha = {question.alpha:g}"

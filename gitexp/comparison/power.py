@@ -1,0 +1,462 @@
+"""`gitexp power`: the repeats that a promise needs, before anybody has run them.
+
+The spread comes from the baseline's recorded repeats or from the user, the size to be found from
+the promise; a measured effect is no argument. Where the user says all of it, nothing is looked up
+that is not there: arithmetic needs neither a plan nor a repository.
+"""
+
+from __future__ import annotations
+
+import math
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypedDict
+
+from gitexp.comparison import sides
+from gitexp.comparison.counting import Found, count
+from gitexp.comparison.gather import World, gather
+from gitexp.comparison.known_metrics import direction_of, duration_of, known_metrics, last_duration
+from gitexp.comparison.randomness.variation import equal
+from gitexp.comparison.sides import Named
+from gitexp.comparison.tally import settle
+from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
+from gitexp.git import repository
+from gitexp.git.transaction.cache import open_index
+from gitexp.model.metricname import recorded
+from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
+from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
+from gitexp.model.run import Origin
+from gitexp.model.summary import mean, spread
+from gitexp.records.effects import format_effect, parse_effect
+from gitexp.records.plan import check_alpha
+from gitexp.stats.planned import detectable as rules
+from gitexp.stats.planned import foreseen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.comparison.known_metrics import Duration
+    from gitexp.comparison.sides import Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan, Stopping
+    from gitexp.model.run import Run
+    from gitexp.model.workspace import Workspace
+
+_EXAMPLES = 1_000  # judged where nobody says a number
+_TWO_SIDES = 2
+_UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
+_FEWEST = 3  # repeats of a baseline whose spread says something
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a side's repeats say about noise.
+
+    Attributes
+    ----------
+    n : int
+        Repeats that count, with the metric.
+    mean : float or None
+    sd : float or None
+    runs : tuple of Run
+        Observed ones of these inputs, wherever they are recorded.
+    """
+
+    n: int
+    mean: float | None
+    sd: float | None
+    runs: tuple[Run, ...] = ()
+
+
+_NO_SPREAD = Spread(0, None, None)
+
+
+class _How(TypedDict):
+    alpha: float
+    paired: bool
+    band: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is asked, with every default filled in."""
+
+    metric: str
+    direction: Direction
+    effect: Effect
+    gain: Effect | None
+    alpha: float
+    power: float
+    design: PowerDesign
+    units: int
+    stopping: Stopping | None = None
+
+    @property
+    def level(self) -> float:
+        """Of each one-sided test."""
+        half = self.effect.kind is HypothesisKind.TWO_SIDED
+        return self.alpha / 2 if half else self.alpha
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the repository says; nothing where there is none, or no project in it."""
+
+    plan: Plan | None = None
+    config: ProjectConfig | None = None
+    found: Spread = _NO_SPREAD
+    duration: Duration | None = None
+
+
+def power(workspace: Workspace | None, request: PowerRequest | None = None) -> PowerReport:
+    """Say how many repeats, or examples, a promise needs, and what the planned ones find.
+
+    Parameters
+    ----------
+    workspace : Workspace or None
+        None: nothing is recorded anywhere, and the request says all that is needed.
+    request : PowerRequest, optional
+        By default the plan of the current branch is asked about.
+
+    Raises
+    ------
+    UsageError
+        If something is asked that has no answer without a further option; it names the option.
+    UnknownExperimentError, BadEffectError
+    NoRepositoryError, NotInitialisedError, UnbornBranchError
+        If something has to be looked up, and there is nowhere to look.
+    """
+    request = request or PowerRequest()
+    try:
+        known = _looked_up(workspace, request)
+    except (NoRepositoryError, NotInitialisedError, UnbornBranchError):
+        if not request.is_complete:
+            raise
+        known = _Known()
+    terms = _terms(request, known)
+    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+        return _of_examples(request, terms, known.found)
+    price = known.duration
+    return _of_repeats(
+        terms,
+        known.found,
+        None if price is None else (price.seconds, f"run {price.run[:8]}"),
+        request,
+    )
+
+
+def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
+    """Return the plan that is asked about, and what the baseline's repeats say."""
+    if workspace is None:
+        raise NoRepositoryError("there is no Git repository here")
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        named = sides.find(repo, index, request.name) if request.name else sides.current(repo)
+        base = named
+        if named.plan is not None:
+            base = sides.planned_baseline(repo, named.plan, named.holder, index)
+        side = sides.source(repo, base, named.commit, index)
+        metric = request.metric or ("" if named.plan is None else named.plan.metric)
+        if request.metric:
+            known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
+        found = _spread_of(World(repo, index), side, metric, named)
+        seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(
+            found.runs
+        )
+    return _Known(named.plan, side.config, found, seconds)
+
+
+def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerReport | None:
+    """Return what a plan's repeats find; None for a claim about models, or without a spread."""
+    if plan.claim is Claim.MODEL:
+        return None
+    base = sides.planned_baseline(repo, plan, start, index)
+    side = sides.source(repo, base, start, index)
+    here = Named(plan.name, start, plan=plan)
+    found = _spread_of(World(repo, index), side, plan.metric, here)
+    if not found.sd:
+        return None
+    duration = last_duration(repo, side.config, start, plan.baseline.commit) or duration_of(
+        found.runs
+    )
+    terms = _Terms(
+        plan.metric,
+        plan.direction,
+        plan.effect,
+        None,
+        plan.alpha,
+        PowerRequest().power,
+        PowerDesign.PAIRED,
+        plan.repeats,
+        plan.stopping,
+    )
+    price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
+    return _of_repeats(terms, found, price, PowerRequest())
+
+
+def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
+    """Return mean and spread of a metric over the baseline's repeats that count.
+
+    Where too few count for a plan yet, over all that are known, as if they were one's own: each
+    once, and in one environment.
+    """
+    files = side.config.metrics
+    world = world.at(side.records, asked.holder)
+    world.read([side.inputs], ())
+    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
+    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
+    values: list[float] = []
+    if asked.plan is not None:
+        candidate = sides.source(world.repo, asked, asked.commit, world.index)
+        gathered = gather(world, side, candidate, asked.plan)
+        settled = settle(gathered, asked.plan, side.inputs, candidate.inputs)
+        values = _values(
+            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
+        )
+    if len(values) < _FEWEST:
+        known = count(Found(runs), None, side.inputs, side.inputs, world.earlier)
+        values = _values(known.baseline.repeats.values(), metric, files)
+    # what only rounding sets apart are copies, whose spread would promise an answer from two
+    sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None
+    mid = mean(values) if values else None
+    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
+
+
+def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
+    """Return the value of each repeat that has one; folds count as their mean."""
+    found = []
+    for item in repeats:
+        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
+        cells = [s for s in item.samples.values() if s.metric == name]
+        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
+        if cells:
+            found.append(mean([s.value for s in whole or cells]))
+    return found
+
+
+def _terms(request: PowerRequest, known: _Known) -> _Terms:
+    plan = known.plan
+    metric = request.metric or (plan.metric if plan is not None else None)
+    if metric is None and request.is_complete:
+        metric = _UNNAMED.get(request.design or PowerDesign.PAIRED, "the metric")
+    if metric is None:
+        raise UsageError(
+            "there is no plan here, so a metric has to be named",
+            next_step='gitexp power --metric f1:max --effect ">=5%"',
+        )
+    mine = plan if plan is not None and plan.metric == metric else None
+    direction = request.direction or (mine.direction if mine is not None else None)
+    if direction is None:
+        by_name = None if known.config is None else direction_of(metric, known.config)
+        direction = by_name or Direction.MAX
+    if request.effect is not None:
+        effect = parse_effect(request.effect, direction)
+    elif mine is not None:
+        effect = mine.effect
+    else:
+        effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False, strict=True)
+    gain = None
+    if request.gain is not None:
+        gain = parse_effect(f">={request.gain.lstrip('+')}", Direction.MAX)
+    design = request.design or (
+        PowerDesign.ACCURACY
+        if mine is not None and mine.claim is Claim.MODEL
+        else PowerDesign.PAIRED
+    )
+    examples = design in {PowerDesign.ACCURACY, PowerDesign.AREA}
+    planned = mine.repeats if mine is not None else REPEATS
+    alpha = mine.alpha if mine is not None else ALPHA
+    if request.alpha is not None:
+        alpha = check_alpha(request.alpha)
+    return _Terms(
+        metric,
+        direction,
+        effect,
+        gain,
+        alpha,
+        request.power,
+        design,
+        request.n or (_EXAMPLES if examples else planned),
+        mine.stopping if mine is not None and request.n is None else None,
+    )
+
+
+def _of_repeats(
+    terms: _Terms, found: Spread, price: tuple[float, str] | None, request: PowerRequest
+) -> PowerReport:
+    sd = request.sd
+    one_side = sd if sd is not None else found.sd
+    if not one_side:
+        relative = any(each is not None and each.relative for each in (terms.effect, terms.gain))
+        mean_too = " --baseline-value 0.8" if relative and found.mean is None else ""
+        raise UsageError(
+            "the spread of the baseline is not known",
+            found=f"{found.n} repeats that report {terms.metric}",
+            expected=f"{_FEWEST} repeats with some variation, or --sd",
+            next_step=f"gitexp power{_typed(request)} --sd 0.01{mean_too}",
+        )
+    paired = terms.design is PowerDesign.PAIRED
+    spread = one_side * math.sqrt(2) if paired else one_side
+    band = terms.effect.kind is HypothesisKind.EQUIVALENCE
+    how = _How(alpha=terms.level, paired=paired, band=band)
+    mean = found.mean if request.area is None else request.area
+    question, distance = _question(terms, mean)
+    needed = reached = None
+    if distance is not None:
+        size = distance / spread
+        needed = foreseen.needed(terms.stopping, terms.units, size, terms.power, **how)
+        reached = foreseen.power_at(terms.stopping, terms.units, size, **how)
+    least = foreseen.smallest(terms.stopping, terms.units, terms.units, terms.power, **how)
+    basis = "the spread as given" if sd is not None else f"the spread of {found.n} baseline repeats"
+    assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
+    if paired:
+        assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
+    if terms.stopping is not None:
+        assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
+    unit = "pairs" if paired else "repeats a side"
+    return PowerReport(
+        metric=terms.metric,
+        promise=format_effect(terms.effect, terms.metric, terms.direction),
+        unit=unit,
+        question=question,
+        distance=distance,
+        spread=spread,
+        alpha=terms.alpha,
+        power=terms.power,
+        needed=needed,
+        units=terms.units,
+        reached=reached,
+        detectable=None if least is None else least * spread,
+        price=_price(needed or terms.units, price),
+        assumed=tuple(assumed),
+        next_step=_next_step(terms, needed, distance, request),
+    )
+
+
+def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerReport:
+    level = request.area if request.area is not None else found.mean
+    if level is None or not 0 < level < 1:
+        raise UsageError(
+            f"the baseline's {terms.metric} is not known as a share",
+            found="nothing" if level is None else f"{level:g}",
+            expected="a number between 0 and 1",
+            next_step="the same with --baseline-value 0.8",
+        )
+    question, distance = _question(terms, level)
+    needed: int | None = None
+    assumed: tuple[str, ...]
+    if terms.design is PowerDesign.AREA:
+        if request.share is None:
+            raise UsageError(
+                "an area under a curve needs the share of positive examples",
+                next_step="the same with --positives 0.3",
+            )
+        assumed = (
+            f"Hanley and McNeil's error of an area of {level:g}, {request.share:.0%} positive",
+            f"a correlation of {request.correlation:g} between the two areas",
+        )
+        if distance is not None:
+            needed = rules.examples_needed_for_area(
+                level,
+                distance,
+                share=request.share,
+                correlation=request.correlation,
+                power=terms.power,
+                alpha=terms.level,
+            )
+    else:
+        discordant = request.discordant
+        said = "as given"
+        if discordant is None:
+            other = min(1.0, level + (distance or 0.0))
+            discordant = level * (1 - other) + other * (1 - level)
+            said = (
+                "as if the two models' errors had nothing in common; where they do, fewer will do"
+            )
+        assumed = (f"{discordant:.1%} of the examples right in one model only, {said}",)
+        if distance is not None:
+            needed = rules.examples_needed_for_share(
+                distance, discordant=discordant, power=terms.power, alpha=terms.level
+            )
+    return PowerReport(
+        metric=terms.metric,
+        promise=format_effect(terms.effect, terms.metric, terms.direction),
+        unit="examples",
+        question=question,
+        distance=distance,
+        spread=None,
+        alpha=terms.alpha,
+        power=terms.power,
+        needed=needed,
+        units=terms.units,
+        reached=None,
+        detectable=None,
+        price=None,
+        assumed=assumed,
+        next_step=_next_step(terms, needed, distance, request),
+    )
+
+
+def _question(terms: _Terms, mean: float | None) -> tuple[str, float | None]:
+    """Return what is told from what, and how far apart the two are in the metric's unit."""
+    promise = format_effect(terms.effect, terms.metric, terms.direction)
+    margin = _in_units(terms.effect, mean)
+    if terms.effect.kind is HypothesisKind.EQUIVALENCE:
+        return f"show that {promise}, if in truth nothing changes", margin
+    if terms.gain is None:
+        if margin == 0:
+            return f"show that {promise}", None
+        if margin < 0:
+            return f"show that {promise}, if in truth nothing changes", -margin
+        return f"refute the promise that {promise}, if in truth nothing changes", margin
+    gain = _in_units(terms.gain, mean)
+    true = format_effect(terms.gain, terms.metric, terms.direction)
+    if gain <= margin:
+        return f"tell from the promise that {promise}, if in truth {true}", (margin - gain) or None
+    return f"show that {promise}, if in truth {true}", gain - margin
+
+
+def _in_units(effect: Effect, mean: float | None) -> float:
+    if not effect.relative or effect.margin == 0:
+        return effect.margin
+    if mean is None or mean <= 0:
+        raise UsageError(
+            "a share of the baseline needs the baseline's mean",
+            found="no recorded value" if mean is None else f"a mean of {mean:g}",
+            next_step="the same with --baseline-value, its mean; or gitexp run first",
+        )
+    return effect.margin * mean
+
+
+def _price(repeats: int, seconds: tuple[float, str] | None) -> Price:
+    both = _TWO_SIDES * repeats
+    if seconds is None:
+        return Price(both, None, "no run of the baseline is recorded yet")
+    return Price(both, both * seconds[0], seconds[1])
+
+
+def _next_step(
+    terms: _Terms, needed: int | None, distance: float | None, request: PowerRequest
+) -> str:
+    if distance is None:
+        return "the same with --gain SIZE, the true gain that should be found"
+    if terms.design in {PowerDesign.ACCURACY, PowerDesign.AREA}:
+        return f"gitexp new NAME --claim model{_typed(request)}"
+    if needed is None:
+        return "a larger margin, or less noise: no number of repeats is enough"
+    return f"gitexp new NAME --repeats {needed}{_typed(request)}"
+
+
+def _typed(request: PowerRequest) -> str:
+    """Return the promise as it was typed, for the next command line."""
+    said = ""
+    if request.metric is not None:
+        way = "" if request.direction is None else f":{request.direction.value}"
+        said += f" --metric {shlex.quote(request.metric + way)}"
+    if request.effect is not None:
+        said += f" --effect {shlex.quote(request.effect)}"
+    return said

@@ -1,0 +1,1 @@
+"""Whether and how a seed acts on a project's results."""

@@ -1,0 +1,681 @@
+"""How a project's code gets its seed, as far as its text shows: could it, and where is it fixed.
+
+A text proves little, so each question is asked such that a doubt does no harm: whatever might take
+up the seed does, and whatever might draw on chance without one does. Nothing is executed.
+"""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+import shlex
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from gitexp.comparison.randomness.draws import (
+    SEED_CALL,
+    SEED_NAME,
+    SETTINGS,
+    VARIABLE,
+    Draw,
+    Scripts,
+    is_of_data,
+    spelled,
+)
+from gitexp.dvc import graph
+from gitexp.dvc.dvcpipeline import load_pipeline
+from gitexp.errors import GitexpError, IdleSeedError
+from gitexp.git import objects
+from gitexp.model.config import ParamKey
+from gitexp.model.ids import BlobId
+from gitexp.text import params
+from gitexp.text.jsontext import json_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.sides import Source
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+
+BASELINE: Final = "baseline"
+CANDIDATE: Final = "candidate"
+_LARGEST = 1 << 20  # bytes of one file
+_MOST = 2_000  # files
+_MOST_TOLD = 60  # files
+_MOST_BYTES = 32 << 20  # of all of them
+_NO_CODE = re.compile(
+    r"(^|/)(\.git|\.dvc|\.gitexp)|(^|/)dvc\.lock$"
+    r"|\.(csv|tsv|md|rst|html|svg|png|jpe?g|gif|pdf|dvc|lock|parquet|npy|npz|pkl|zip|gz)$"
+)
+_OTHER_LANGUAGES = re.compile(
+    r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
+)
+_CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
+_IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
+_HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
+_NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
+_GIVEN = re.compile(  # on a command line
+    r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
+)
+_DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
+_RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
+_ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
+_OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
+    r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
+    r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
+)
+# Options that are handed on without being named.
+_ALL_ARGUMENTS = re.compile(
+    r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
+    r"|\$@|\$\*|\$\{?\d|commandArgs|(?-i:\bARGS\b)|process\.argv",
+    re.IGNORECASE,
+)
+_ENTROPY = re.compile(
+    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A seed that stands in the code as a number."""
+
+    where: str  # "train.py, line 3"
+    line: str
+    instead: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why repeats that all report the same are no method without chance."""
+
+    why: str  # "train.py, line 3 holds its seed fast: ..."
+    how: str  # what to change in this project
+    where: str = ""  # of a number in the text, "" where the text only does not show enough
+    shared: bool = False  # whether the other side has it, too
+
+
+@dataclass(frozen=True)  # without slots: what is cached needs a place
+class Code:
+    """The text of a project: what it executes, and what that may read.
+
+    Attributes
+    ----------
+    texts : tuple of (str, str)
+        Path and text; of a notebook its code cells.
+    whole : bool
+        Whether nothing was left out that could be code.
+    """
+
+    texts: tuple[tuple[str, str], ...]
+    config: ProjectConfig
+    whole: bool = True
+
+    def able(self) -> bool:
+        """Whether something could take up the seed, or draw on chance without one."""
+        rule = self.config.seed
+        code = {path: text for path, text in self.texts if not self._is_params(path)}
+        texts = [self.config.command or "", *code.values()]
+        scripts = self._scripts(code)
+        others = [text for path, text in code.items() if path not in scripts.trees]
+        if not self.whole or any("GITEXP_" in t or _ENTROPY.search(t) for t in texts):
+            return True
+        if rule.arg is not None and any(map(_ALL_ARGUMENTS.search, code.values())):
+            return True
+        if any(self._is_templated(key, texts) for key in rule.params):
+            return True
+        if any(_CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
+            return True
+        keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
+        keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
+        try:
+            handed = any(scripts.hands_on(*each) for each in keys)
+            return handed or scripts.reads_seed() or scripts.draws_anew()
+        except RecursionError:  # a thousand lookups in a row: nobody's own code
+            return True
+
+    @staticmethod
+    def _is_open(path: str, text: str) -> bool:
+        """Whether what is no Python, or cannot be parsed, holds no seed fast."""
+        return path.endswith((".py", ".ipynb")) or not _NUMBERED.search(text)
+
+    @staticmethod
+    def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
+        """Whether a command, or a stage's template, takes a parameter or the file that has it."""
+        named = [name for text in texts for name in re.findall(r"\$\{\s*([\w.]+)", text)]
+        return key.file in texts[0] or any(_is_of(key, each) for each in named)
+
+    def advice(self) -> str:
+        """Return what a repeat's seed can change of a project, where that is worth a word."""
+        has_rule = bool(self.config.seed.params) or self.config.seed.arg is not None
+        takes = self.takes()
+        held = self._skipped or (self._proven() if takes or has_rule else None)
+        if held is not None:
+            return f"{held.why}; {held.how}"
+        if has_rule:
+            return ""
+        if takes or (self.able() and not self._option()):
+            return (
+                f"no seed parameter was found: repeats differ in {VARIABLE} alone; "
+                "see seed: in the settings"
+            )
+        return f"nothing takes up the seed of a repeat: {self.remedy().next_step}"
+
+    def remedy(self) -> IdleSeedError:
+        """Return what is wrong and what to change, for people."""
+        skipped = self._skipped
+        places = self.fixed() if skipped is None else ()
+        return IdleSeedError(
+            "the seed does not act: repeats with different seeds report the same numbers",
+            found=skipped.why if skipped is not None else places[0].line if places else "",
+            where=places[0].where if places else "",
+            expected="another seed in each repeat, on both sides: change the baseline, too, and "
+            "begin a new plan there; --keep-going runs all repeats as they are",
+            next_step=self.how(places),
+        )
+
+    def how(self, places: Sequence[Fixed]) -> str:  # noqa: PLR0911  one for each kind of place
+        """Return what to change, in the words of the settings."""
+        rule, option, key = self.config.seed, self._option(), self._parameter()
+        if option:
+            return f'gitexp init --seed-arg "{option} {{seed}}"'
+        if key:
+            return f"gitexp init --seed-param {shlex.quote(str(key))}"
+        if not places and self._skipped is not None:
+            return self._skipped.how
+        source = f"the parameter {rule.params[0]}" if rule.params else ""
+        if rule.arg is not None:
+            source = f"what {rule.arg.replace('{seed}', '').strip(' =')} gives"
+        if not places:
+            script = next(iter(self._reached), "the script")
+            if source:
+                return f"in {script}, draw on {source} alone, and commit"
+            return (
+                f'read the seed in {script}: int(os.environ.get("{VARIABLE}", 42)); or give '
+                '--seed-arg "--seed {seed}" or --seed-param KEY to gitexp init'
+            )
+        first, *others = places
+        also = f" (likewise in {', '.join(each.where for each in others)})" if others else ""
+        number = first.number or "what it has"
+        if source:
+            return f"in {first.where}, take {source} instead of {number}{also}, and commit"
+        if ":" in first.line and not first.instead:  # of a file of settings
+            named = str(ParamKey(first.where, first.line.split(":")[0]))
+            return f"gitexp init --seed-param {shlex.quote(named)}{also}"
+        if not first.instead:
+            return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
+        return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"
+
+    def held(self, other: Code) -> Held | None:
+        """Return why a side that always reports the same is one draw; None: it has no chance in it.
+
+        Parameters
+        ----------
+        other : Code
+            The other side: a seed that divides the data alike on both is a condition of both.
+        """
+        if self._skipped is not None and self._skipped.where:  # without chance, none has to list it
+            return self._skipped
+        reached = self._reached
+        try:
+            scripts, theirs = self._executed, other._executed
+            both = {each.sign for each in theirs.draws()}
+            draws = [(e, e.sign in both) for e in self._ranked(scripts)]
+            steered = scripts.takes_seed() or (not scripts.trees and self.able())
+            strange = scripts.strange(list(reached.values()))
+            unclear = next(scripts.unclear(), None)
+        except RecursionError:  # nobody's own code
+            return Held("nothing shows that there is no chance in it", self.how(()))
+        places = {self._place(e): alike for e, alike in draws if not (alike and e.is_of_data)}
+        numbers, theirs_numbers = self._numbers(), other._numbers()
+        places |= {
+            each: each in theirs_numbers
+            for each, kept in numbers.items()
+            if not (each in theirs_numbers and kept)
+        }
+        rest = {path: text for path, text in reached.items() if path not in scripts.trees}
+        for path, text in rest.items() if not steered else ():
+            if found := _NUMBERED.search(text):
+                above = text[: found.start()].count("\n")
+                where = f"{path}, line {above + 1}"
+                places[Fixed(where, text.split("\n")[above].strip(), "", "")] = False
+        if places:
+            first, more = next(iter(places)), len(places) - 1
+            why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
+            how, shared = self.how(tuple(places)), any(places.values())
+            return Held(f"{why}: {first.line}", how, first.where, shared)
+        if unclear is not None:
+            at, number, (why, how) = unclear
+            line = reached[at].split("\n")[number - 1].strip()
+            where = _where(at, number)
+            return Held(f"{where} {why}: {line}", f"in {where}, {how}")
+        unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
+        if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
+            return None
+        what = strange if scripts.trees and strange else unread or "what the command runs"
+        return Held(f"nothing shows that there is no chance in {what}", self.how(()))
+
+    def fast(self) -> Held | None:
+        """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
+        if self._skipped is not None and self._skipped.where:
+            return self._skipped
+        found = self._proven()
+        return None if found is None or self.takes() else replace(found, shared=False)
+
+    @cached_property
+    def _skipped(self) -> Held | None:
+        """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
+        rule = self.config.seed
+        path = posixpath.join(self.config.project, self.config.pipeline or "")
+        text = dict(self.texts).get(path)
+        if not (rule.params and self.config.pipeline) or text is None:
+            return None
+        folder = posixpath.dirname(self.config.pipeline)
+        try:
+            stages = load_pipeline(text.encode(), path, folder, resolved=True).stages
+        except GitexpError:  # foreach, matrix
+            return None
+        named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
+        listed = any(graph.declares(stage, key) for stage in stages for key in rule.params)
+        if named or listed or any("${" in k for s in stages for e in s.params for k in e.keys):
+            return None
+        key = rule.params[0]
+        reading = [stage for stage in stages if self._reads(stage.commands, key)]
+        file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".") if stages else ""
+        entry = key.key if file == "params.yaml" else f"{file}: [{key.key}]"
+        names = ", ".join(stage.name for stage in reading)
+        return Held(
+            f"no stage of {path} lists {key} under params:, so DVC skips them after the first seed",
+            f"in {path}, add {entry} to params: of {names or 'each stage that reads it'}, "
+            "and commit",
+            path if names else "",
+        )
+
+    def _reads(self, commands: Sequence[str], key: ParamKey) -> bool:
+        """Whether what some commands execute reads a parameter, as far as its text shows."""
+        config = replace(self.config, pipeline=None, command="\n".join(commands))
+        stage: Code = replace(self, config=config)
+        try:
+            return stage._executed.hands_on(key.file.rpartition("/")[2], key.key.split("."))
+        except RecursionError:  # nobody's own code
+            return False
+
+    def _proven(self) -> Held | None:
+        """Return what `held` says of this text alone, where all that draws has a number there.
+
+        Nothing has run yet: what is read from outside, or comes out of a call, may be the seed.
+        """
+        try:
+            sure = self.is_small and all(each.is_number for each in self._executed.draws())
+        except RecursionError:  # nobody's own code
+            return None
+        given = "argv" in self._executed.words
+        if given and any(map(_ALL_ARGUMENTS.search, self._reached.values())):
+            return None
+        found = self.held(self) if sure else None
+        return found if found is not None and found.where else None
+
+    def unlike(self, other: Code) -> dict[Fixed, bool]:
+        """Return what stands fixed here, beside what each repeat changes, and not there.
+
+        With each, whether the other side has that draw, too, as another one or anew in each repeat;
+        else it is of a part that the other side does not have.
+        """
+        rule = other.config.seed
+        try:
+            mine, theirs = self._executed, other._executed
+            here, there = mine.anew(), theirs.anew()
+            signs = [{each.sign for each in e.draws()} for e in (mine, theirs)]
+            drawn = [each for each in self._ranked(mine) if each.sign not in signs[1]]
+            own = [each for each in drawn if each.sign in signs[0]]
+            others = [each for each in theirs.draws() if each.sign not in signs[0]]
+        except RecursionError:  # nobody's own code
+            return {}
+        names = {each.name for each in others} | (there - here).keys()
+        replaced = (there - here).total() > (here - there).total()
+        divided = any(each.is_of_data for each in others)
+        found = {
+            self._place(e): e.name in names or replaced or (e.is_of_data and divided) for e in own
+        }
+        numbers, theirs_numbers = self._numbers(), other._numbers()
+        varied = {(key.file, f"{key.key}:") for key in rule.params}
+        if rule.arg is not None:
+            varied.add(("the command", rule.arg.replace("{seed}", "").strip(" =")))
+        varied |= {_name(each) for each in theirs_numbers if each not in numbers}
+        return found | {e: _name(e) in varied for e in numbers if e not in theirs_numbers}
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be read for a word beside the answer: some seconds are no price for it."""
+        return len(self._reached) <= _MOST_TOLD
+
+    def takes(self) -> bool:
+        """Whether something draws on the seed of a repeat."""
+        try:
+            return self._executed.takes_seed()
+        except RecursionError:  # nobody's own code
+            return False
+
+    @cached_property
+    def _executed(self) -> Scripts:
+        return self._scripts(self._reached)
+
+    def _scripts(self, reached: Mapping[str, str]) -> Scripts:
+        """Return what is executed of Python, with the names of the seed in it."""
+        trees = {
+            path: tree
+            for path, text in reached.items()
+            if path.endswith((".py", ".ipynb")) and (tree := _parsed(text)) is not None
+        }
+        rule = self.config.seed
+        words = {key.key.rpartition(".")[2] for key in rule.params}
+        words |= {"argv", _option_name(rule.arg)} if rule.arg is not None else set()
+        texts = [self.config.command or "", *reached.values()]
+        files = {path.rpartition("/")[2] for path in self._settings()}
+        if self.config.pipeline:
+            texts += [text for path, text in self.texts if path.endswith("dvc.yaml")]
+        for option, name in (found for text in texts for found in _HANDED_ON.findall(text)):
+            if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
+                words |= {"argv", _option_name(option)}
+        return Scripts(trees, words, files)
+
+    def _settings(self) -> dict[str, str]:
+        """Return the files of settings that something in the text names, or a folder of theirs."""
+        code = [self.config.command or "", *self._reached.values()]
+        every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
+        named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
+        return {
+            path: text
+            for path, text in every.items()
+            if self._is_params(path)
+            or (
+                not path.startswith(".")
+                and path not in self.config.metrics
+                and not named.isdisjoint(re.findall(r"\w+", path.rpartition(".")[0]))
+            )
+        }
+
+    def _given(self, path: str, text: str) -> dict[Fixed, bool]:
+        """Return the seeds that a command line has as numbers."""
+        words = {_option_name(self.config.seed.arg)} if self.config.seed.arg is not None else set()
+        return {
+            Fixed(path, f"{name} {number}", "", number): is_of_data(spelled(name))
+            for name, number in _GIVEN.findall(text)
+            if spelled(name) not in words
+        }
+
+    def _numbers(self) -> dict[Fixed, bool]:
+        """Return the seeds in files of settings that no repeat changes, and if they are of data."""
+        rule, found = self.config.seed, self._given("the command", self.config.command or "")
+        for path, text in self._reached.items():
+            found |= self._given(path, text) if path.endswith((".sh", ".bash")) else {}
+        for path, text in self._settings().items():
+            try:
+                parsed = params.flatten(params.parse(text.encode(), path))
+                values = {key: str(value) for key, value in parsed.items()}
+            except GitexpError:
+                values = dict(_ENTRY.findall(text))
+            for name, value in values.items():
+                key = ParamKey(path, name)
+                found |= self._given(path, value)
+                if key in rule.params or not value.lstrip("-").isdigit():
+                    continue
+                if SEED_NAME.search(name):
+                    kept = key in rule.fixed or is_of_data(name.replace(".", "_"), path)
+                    found[Fixed(path, f"{name}: {value}", "", value)] = kept
+        return found
+
+    @cached_property
+    def _reached(self) -> Mapping[str, str]:
+        """Return the files that a command names, those that they name or import, and so on.
+
+        All code, where the command names none.
+        """
+        rest = [self.config.command or ""]
+        files = {path: text for path, text in self.texts if not self._is_params(path)}
+        if self.config.pipeline:
+            rest += [text for path, text in files.items() if path.endswith("dvc.yaml")]
+        if re.search(r"\bmake\b", rest[0]):
+            rest += [text for path, text in files.items() if path.endswith("akefile")]
+        found: dict[str, str] = {}
+        while rest:
+            text = rest.pop()
+            words = set(re.findall(r"[\w.-]+", text))
+            modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
+            for path in files.keys() - found.keys():
+                *above, name = path.split("/")
+                stem = name.removesuffix(".py")
+                module = above[-1] if above and stem in {"__init__", "__main__"} else stem
+                if name in words or (name.endswith(".py") and module in modules):
+                    found[path] = files[path]
+                    rest.append(files[path])
+        code = {path: text for path, text in files.items() if _CODE.search(path)}
+        return {path: text for path, text in code.items() if path in found} or code
+
+    def _place(self, draw: Draw) -> Fixed:
+        """Return where a seed stands in the text, and what to write instead."""
+        if draw.number is not None:
+            return _place(draw.at, dict(self.texts)[draw.at], draw.number)
+        line = dict(self.texts)[draw.path].split("\n")[draw.line - 1].strip()
+        value = f'int(os.environ.get("{VARIABLE}", 0))'
+        return Fixed(_where(draw.path, draw.line), line, f"the seed as {value}", "")
+
+    def fixed(self) -> tuple[Fixed, ...]:
+        """Return the seeds that stand in the code, that of a model before that of its data."""
+        try:
+            scripts = self._executed
+            draws = self._ranked(scripts)
+        except RecursionError:
+            return ()
+        texts = dict(self.texts)
+        numbers = sorted(scripts.numbers(), key=lambda each: is_of_data(each[0]))
+        named = [_place(path, texts[path], value) for _, path, value in numbers]
+        count = sum(not is_of_data(name) for name, *_ in numbers)
+        drawn = [self._place(each) for each in draws]
+        return tuple(dict.fromkeys([*named[:count], *drawn, *named[count:]]))
+
+    def _ranked(self, scripts: Scripts) -> list[Draw]:
+        """Return what draws on a fixed seed: models, then generators, then what is of the data."""
+        texts = {path: text.split("\n") for path, text in self.texts}
+        ranks = {
+            each: (
+                each.is_of_data or bool(_DATA_LINE.match(texts[each.path][each.line - 1])),
+                bool(SEED_CALL.search(each.name)),
+                not each.name[:1].isupper(),
+            )
+            for each in scripts.draws()
+        }
+        return sorted(ranks, key=ranks.__getitem__)
+
+    def _is_params(self, path: str) -> bool:
+        return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
+
+    def _option(self) -> str:
+        """Return the option by which a script takes a seed that nobody gives it, "" for none."""
+        if self.config.seed.arg is not None or self.config.seed.params:
+            return ""
+        texts = {**self._reached, **dict(self.texts)}.values()
+        return next((m[1] for text in texts if (m := _OPTION.search(text))), "")
+
+    def _parameter(self) -> str:
+        """Return the key in a params file that looks like a seed, is read, and is not varied."""
+        if self.config.seed.params or self.config.seed.arg is not None:
+            return ""
+        code = [text for path, text in self.texts if not self._is_params(path)]
+        for path, text in self.texts:
+            if self._is_params(path):
+                file = next(each for each in self.config.params if path.endswith(each))
+                for key, value in params.flatten(params.parse(text.encode(), path)).items():
+                    last = key.rpartition(".")[2]
+                    read = any(re.search(rf"\b{last}\b", each) for each in code)
+                    if SEED_NAME.search(last) and type(value) is int and read:
+                        return str(ParamKey(file, key))
+        return ""
+
+
+def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
+    """Read the text of everything that a commit could execute."""
+    texts: list[tuple[str, str]] = []
+    whole, room = True, _MOST_BYTES
+    for entry in objects.walk_tree(repo, commit):
+        path = entry.path.decode("utf-8", "replace")
+        if entry.mode == objects.MODE_COMMIT:
+            whole = False
+        if _NO_CODE.search(path) or entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+            continue
+        if len(texts) >= _MOST or room < 0:
+            return Code(tuple(texts), config, whole=False)
+        try:
+            data = objects.blob(repo, BlobId(entry.id), _LARGEST, where=path)
+        except GitexpError:  # too large
+            whole = whole and not path.endswith((".py", ".ipynb"))
+            continue
+        room -= len(data)
+        if b"\0" not in data:
+            text = data.decode("utf-8", "replace")
+            texts.append((path, _cells(text, path) if path.endswith(".ipynb") else text))
+    return Code(tuple(texts), config, whole)
+
+
+def held(
+    repo: Repo, baseline: Source, candidate: Source, count: Count, alone: Collection[str]
+) -> dict[str, Held]:
+    """Return those of the sides that always report the same, `alone`, which are one draw."""
+    if not alone:
+        return {}
+    texts = _texts(repo, baseline, candidate, count)
+    other = {BASELINE: CANDIDATE, CANDIDATE: BASELINE}
+    found = {side: texts[side].held(texts[other[side]]) for side in alone}
+    return {side: each for side, each in found.items() if each is not None}
+
+
+def apart(
+    repo: Repo, baseline: Source, candidate: Source, count: Count
+) -> tuple[dict[str, Held], list[str]]:
+    """Return what `unlike` says of what was run."""
+    return unlike(_texts(repo, baseline, candidate, count))
+
+
+def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, Held], list[str]]:
+    """Return the sides that hold a draw fast which the other side makes otherwise.
+
+    No repeat shows how large the luck of such a draw is. That of a part which one side alone has is
+    a condition of what is found, the second answer; data that both divide alike are one of both.
+    """
+    held: dict[str, Held] = {}
+    said = []
+    alike = texts[BASELINE].texts == texts[CANDIDATE].texts
+    alike = alike and texts[BASELINE].config.seed == texts[CANDIDATE].config.seed
+    if alike or not all(code.is_small for code in texts.values()):
+        return {}, []
+    for side, other in ((BASELINE, CANDIDATE), (CANDIDATE, BASELINE)):
+        found = texts[side].unlike(texts[other])
+        if crossed := tuple(each for each, is_theirs in found.items() if is_theirs):
+            first = crossed[0]
+            why = f"{first.where} holds a draw of the {side} fast that the {other} makes otherwise"
+            held[side] = Held(f"{why}: {first.line}", texts[side].how(crossed), first.where)
+        # What is no number in the text may be the seed of a repeat.
+        for each in () if crossed else [each for each in found if each.number][:1]:
+            why = f"{each.where} holds its seed fast: {each.line}; the {other} has no such draw"
+            said.append(f"{why}, so the answer is about this one draw of the {side}")
+    return held, said
+
+
+def _texts(repo: Repo, baseline: Source, candidate: Source, count: Count) -> dict[str, Code]:
+    """Return what was run, which may be another text than what a side is now."""
+    code = {BASELINE: baseline, CANDIDATE: candidate}
+    ran = {BASELINE: count.baseline, CANDIDATE: count.candidate}
+    texts = {}
+    for side, source in code.items():
+        commits = (item.found.run.source.commit for item in ran[side].repeats.values())
+        commit = next((each for each in commits if objects.exists(repo, each)), source.commit)
+        texts[side] = read(repo, commit, source.config)
+    return texts
+
+
+def step(held: Mapping[str, Held], plan: Plan) -> str:
+    """Return the way back to a verdict: what to change on which side, and what to call then."""
+    name, then = plan.baseline.name, "gitexp run --with-baseline"
+    shared = next((each.how for each in held.values() if each.shared), "")
+    parts = [held[CANDIDATE].how] if CANDIDATE in held and not shared else []
+    if BASELINE in held or shared:
+        parts.append(f"on {name}: {shared or held[BASELINE].how}")
+        if shared:  # mended on one side alone, the two would be measured under unlike conditions
+            parts.append(f"the same on the branch: git merge {shlex.quote(name)}")
+        again = f'gitexp amend-plan --baseline {shlex.quote(name)} --why "its seed was held fast"'
+        then = f"{again} and {then}"
+    return "; ".join([*parts, f"then {then}"])
+
+
+def code_cells(text: str, path: str) -> list[str]:
+    """Return the source of each code cell of a notebook.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is not JSON.
+    """
+    data = text.encode()
+    value = json_loads(data, where=path, limit=len(data))  # whoever read it has set a limit
+    cells = value.get("cells") if isinstance(value, dict) else None
+    found: list[str] = []
+    for cell in cells if isinstance(cells, list) else ():
+        source = cell.get("source") if isinstance(cell, dict) else None
+        if isinstance(cell, dict) and cell.get("cell_type") == "code":
+            lines = source if isinstance(source, list) else [source]
+            found.append("".join(str(line) for line in lines))
+    return found
+
+
+def _cells(text: str, path: str) -> str:
+    """Return the code cells of a notebook, one line for each that Jupyter alone understands."""
+    try:
+        cells = code_cells(text, path)
+    except GitexpError:
+        return text
+    lines = [line for cell in cells for line in cell.split("\n")]
+    return "\n".join("pass" if line.startswith(("%", "!")) else line for line in lines)
+
+
+def _place(path: str, text: str, number: ast.Constant) -> Fixed:
+    """Return a number that stands in a text as a seed, with its line and what to write instead."""
+    line = text.split("\n")[number.lineno - 1]
+    raw = line.encode()
+    start, end = number.col_offset, number.end_col_offset or number.col_offset
+    default = number.value if isinstance(number.value, int) else 0
+    value = f'int(os.environ.get("{VARIABLE}", {default}))'
+    new = raw[:start].decode() + value + raw[end:].decode()
+    return Fixed(_where(path, number.lineno), line.strip(), new.strip(), str(default))
+
+
+def _name(number: Fixed) -> tuple[str, str]:
+    return number.where, number.line.rpartition(" ")[0]
+
+
+def _where(path: str, line: int) -> str:
+    return path if path.endswith(".ipynb") else f"{path}, line {line}"
+
+
+def _is_of(key: ParamKey, name: str) -> bool:
+    """Return whether a name of a template stands for a parameter, or for a section with it."""
+    last = key.key.rpartition(".")[2]
+    return f"{key.key}.".startswith(f"{name}.") or name == f"item.{last}"
+
+
+def _option_name(text: str) -> str:
+    """Return the name under which a script finds an option: ``--rng-seed {seed}``, rng_seed."""
+    word = re.sub(r"[=\s]*\{seed\}.*", "", text).strip().split(" ")[-1]
+    return spelled(word)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,275 @@
+"""Whether the seed acts: what repeats with different seeds have in common, and what that is worth.
+
+Equal repeats are one measurement, however many there are, and a test that counts them as so many
+finds differences that are not there. What agrees is seen in the numbers and in what each repeat
+made; *that* it agrees is worth something only where it could not agree by chance: the share of
+twenty examples that are right is the same for many seeds.
+
+`run` and `compare` ask the same questions here. Pure.
+"""
+
+from __future__ import annotations
+
+import enum
+import itertools
+import math
+import re
+import struct
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import TYPE_CHECKING, Final
+
+from gitexp.comparison.measure import is_resource
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.comparison.counting import Counted
+    from gitexp.model.run import Sample
+
+    Key = tuple[str, int | None, int | None, str]  # metric, rep, fold, dataset
+
+ROUNDING: Final = 1e-10  # relative; sums in another order differ by less
+_ROUNDING_SINGLE = 5e-7  # the same where every number is one of single precision: four last places
+ENOUGH: Final = 3  # repeats that agree in their numbers; 2 where what they made agrees as well
+_MOST_PARTS = 10**6  # a fraction with a smaller denominator may be a count among examples
+_LOOKED_AT = 500  # numbers of a repeat, of which one fine one is enough
+_CLOSE = 1e-15  # relative error of a fraction as a float, with its square
+_FEW_DIGITS = 9  # a number with so many digits at most was rounded
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_MEASURED_BY_CLOCK = frozenset(
+    (
+        *("clock", "duration", "durations", "elapsed", "fps", "latencies", "latency", "mem"),
+        *("memory", "ram", "rss", "runtime", "second", "seconds", "secs", "speed", "throughput"),
+        *("time", "times", "timestamp", "timing", "timings", "vram", "wall", "walltime"),
+    )
+)
+# What may stand beside such a word; with any other (time_series_mae) it is a metric like all.
+_BESIDE = frozenset(
+    (
+        *("allocated", "at", "average", "avg", "batch", "batches", "byte", "bytes", "compute"),
+        *("cpu", "cuda", "end", "epoch", "epochs", "eval", "evaluation", "example", "examples"),
+        *("file", "fit", "fitting", "gb", "gib", "gpu", "h", "hours", "image", "images"),
+        *("in", "inference", "iter", "iteration", "iterations", "iters", "job", "kb", "kib"),
+        *("load", "loading", "max", "mb", "mean", "median", "mib", "min", "minutes", "ms", "ns"),
+        *("of", "p", "peak", "per", "percentile", "predict", "prediction", "preprocessing"),
+        *("prepare", "query", "request", "reserved", "run", "s", "sample", "samples", "score"),
+        *("sec", "start", "std", "step", "steps", "sum", "test", "testing", "token", "tokens"),
+        *("total", "train", "training", "unix", "us", "usage", "used", "val", "valid"),
+        *("validation", "worker"),
+    )
+)
+
+
+class Acts(enum.Enum):
+    """What some repeats say of the seed."""
+
+    YES = "yes"  # they differ
+    UNTOLD = "untold"  # they agree; that may be chance, or there are too few of them
+    NO = "no"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What a seed could have changed in one repeat.
+
+    Attributes
+    ----------
+    seed : int
+    numbers : Mapping
+        By metric, repetition, fold and data set; times, speeds and memory left out.
+    made : str
+        A digest over its outputs and predictions; "" where there are none, or it is not known.
+    """
+
+    seed: int
+    numbers: Mapping[Key, float]
+    made: str = ""
+
+
+def trace(seed: int, samples: Iterable[Sample], made: str = "") -> Trace:
+    """Return what one repeat left."""
+    numbers = {
+        (item.metric, item.rep, item.fold, item.dataset): item.value
+        for item in samples
+        if not is_clocked(item.metric)
+    }
+    return Trace(seed, numbers, made)
+
+
+def traces(repeats: Mapping[int, Counted]) -> list[Trace]:
+    """Return what the repeats of one side left."""
+    return [
+        trace(item.repeat.seed, item.samples.values(), item.repeat.made)
+        for item in repeats.values()
+    ]
+
+
+def is_clocked(metric: str) -> bool:
+    """Whether a metric is of time, speed or memory, by its name: it varies whatever the seed does.
+
+    Examples
+    --------
+    >>> [is_clocked(name) for name in ("fit_time_s", "train.samplesPerSecond", "peak_memory_mb")]
+    [True, True, True]
+    >>> [is_clocked(name) for name in ("sentiment_f1", "time_series_mae", "latency_error", "lift")]
+    [False, False, False, False]
+    """
+    if is_resource(metric):
+        return True
+    words = [word.lower() for word in _WORDS.findall(metric)]
+    known = _MEASURED_BY_CLOCK | _BESIDE
+    return any(word in _MEASURED_BY_CLOCK for word in words) and all(
+        word in known or word.isdigit() for word in words
+    )
+
+
+def equal(values: Sequence[float]) -> bool:
+    """Whether values differ by no more than rounding does."""
+    if not values:
+        return True
+    spread, largest = max(values) - min(values), max(map(abs, values))
+    if spread <= ROUNDING * largest:
+        return True
+    return spread <= _ROUNDING_SINGLE * largest and all(map(_is_single, values))
+
+
+def acts(traces: Sequence[Trace], *, able: bool) -> Acts:
+    """Tell from repeats with different seeds whether the seed acts.
+
+    Parameters
+    ----------
+    traces : sequence of Trace
+        Of one side.
+    able : bool
+        Whether anything in the project could take up the seed, as far as its text shows.
+
+    Returns
+    -------
+    Acts
+        `NO` where the repeats agree in everything and there are enough of them: where the seed may
+        be taken up, one of the numbers has to be of so many digits that no two seeds share it.
+    """
+    seeds = len({item.seed for item in traces})
+    if seeds < 2:  # noqa: PLR2004  one says nothing
+        return Acts.UNTOLD
+    if not agree(traces):
+        return Acts.YES
+    needed = 2 if all(item.made for item in traces) else ENOUGH
+    has_numbers = bool(_numbers(traces)[0])
+    if seeds >= needed and has_numbers and (not able or is_telling(traces[0])):
+        return Acts.NO
+    return Acts.UNTOLD
+
+
+def agree(traces: Sequence[Trace]) -> bool:
+    """Whether repeats have the same numbers, and made the same where that is known of both."""
+    sides = _numbers(traces)
+    if any(side.keys() != sides[0].keys() for side in sides):
+        return False
+    if len({item.made for item in traces if item.made}) > 1:
+        return False
+    return all(equal([side[key] for side in sides]) for key in sides[0])
+
+
+def is_telling(item: Trace) -> bool:
+    """Whether some number of a repeat is so fine that two seeds do not share it by chance."""
+    return _has_fine(item.numbers)
+
+
+def is_fine(value: float) -> bool:
+    """Whether a number is neither rounded nor a count among some examples, nor the root of one.
+
+    A number that single precision holds is taken for coarse: of a count it shows too little.
+
+    Examples
+    --------
+    >>> [is_fine(value) for value in (0.9, 17 / 20, 0.873451, (2 / 3) ** 0.5, 1.0, 12345.0)]
+    [False, False, False, False, False, False]
+    >>> is_fine(0.6931471805599453)
+    True
+    """
+    if not value or float(f"{value:.{_FEW_DIGITS}g}") == value or abs(value) > 1 / ROUNDING:
+        return False
+    if _is_single(value):
+        return False
+    return not any(_is_fraction(number) for number in (value, value * value))
+
+
+def distinct(traces: Sequence[Trace]) -> int:
+    """Return how many different repeats there are.
+
+    Those that could agree by chance, with coarse numbers alone, are all taken to be different.
+    """
+    return len(set(_kinds(traces)))
+
+
+def follow_seeds(traces: Sequence[Trace]) -> bool:
+    """Whether it is a rule of the seed which of some repeats are the same.
+
+    A method may have few outcomes: the optimum that k-means ends in, the best point of a small
+    grid. Drawn at random, each of them is a sample. Copies of a seed that acts in part follow what
+    is left of a division by a number (``seed % 2``), or are steps (``min(seed, 3)``).
+    """
+    labels = _kinds(traces)
+    return len(set(labels)) < len(labels) and (
+        _is_by_rule([item.seed for item in traces], labels)
+        or _is_by_rule(range(len(labels)), labels)
+    )
+
+
+def _kinds(traces: Sequence[Trace]) -> list[int]:
+    """Return one number for each repeat, the same for those that are the same."""
+    found: dict[object, int] = {}
+    labels = []
+    for index, (item, numbers) in enumerate(zip(traces, _numbers(traces), strict=True)):
+        same = frozenset((key, f"{value:.10g}") for key, value in numbers.items())
+        what = (item.made, same) if _has_fine(numbers) else index
+        labels.append(found.setdefault(what, len(found)))
+    return labels
+
+
+def _is_by_rule(numbers: Sequence[int], labels: Sequence[int]) -> bool:
+    """Whether labels are steps, or depend on what is left of a division by a small number."""
+    n, count = len(labels), len(set(labels))
+    if len(set(numbers)) < n:
+        return False
+    ordered = [label for _, label in sorted(zip(numbers, labels, strict=True))]
+    steps = sum(one != two for one, two in itertools.pairwise(ordered))
+    if steps == count - 1 and 2 * count <= n:
+        return True
+    for by in range(2, n):
+        pairs = {(number % by, label) for number, label in zip(numbers, labels, strict=True)}
+        rests = len({rest for rest, _ in pairs})
+        if len(pairs) == rests and (2 * by <= n or rests == count):
+            return True
+    return False
+
+
+def _numbers(traces: Sequence[Trace]) -> list[dict[Key, float]]:
+    """Return the numbers of repeats, without those in which each only repeats its own seed."""
+    every = [dict(item.numbers) for item in traces]
+    for key in list(every[0]) if every else ():
+        if (
+            all(side.get(key) == item.seed for side, item in zip(every, traces, strict=True))
+            and len({item.seed for item in traces}) > 1
+        ):
+            for side in every:
+                del side[key]
+    return every
+
+
+def _has_fine(numbers: Mapping[Key, float]) -> bool:
+    return any(map(is_fine, itertools.islice(numbers.values(), _LOOKED_AT)))
+
+
+def _is_single(value: float) -> bool:
+    try:
+        return bool(struct.unpack("f", struct.pack("f", value))[0] == value)
+    except OverflowError:  # beyond its range
+        return False
+
+
+def _is_fraction(value: float) -> bool:
+    near = Fraction(value).limit_denominator(_MOST_PARTS)
+    return math.isclose(float(near), value, rel_tol=_CLOSE)

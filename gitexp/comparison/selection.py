@@ -1,0 +1,239 @@
+"""What choosing does to alpha: configurations to pick from, repeats added after a look.
+
+Whoever runs ten variants under one plan and keeps the best, or adds repeats until the answer
+pleases, has had more than one chance. Variants are paid for by Bonferroni's factor; repeats that
+came after the planned ones were there are shown and do not count.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.counting import UNPAIRED
+from gitexp.comparison.eligible import Eligible, finished_seeds, is_under, left_aside
+from gitexp.model.caveats import Selection
+from gitexp.model.comparison import LATE
+from gitexp.model.plan import ALPHA, Claim, StoppingRule
+from gitexp.report import numbers
+from gitexp.store import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.comparison.counting import Count, Counted, Earlier, Found
+    from gitexp.comparison.sides import Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.comparison import SignificanceResult, Unused
+    from gitexp.model.ids import InputsDigest
+    from gitexp.model.plan import Plan
+    from gitexp.store.lookup import FoundRun
+
+_FEW = 5  # seeds that are named
+_DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
+
+
+def of_variants(count: Count, plan: Plan | None) -> Selection | None:
+    """Return how many variants were run under the plan; None for one.
+
+    They had the same seeds and the same evaluation data, so nothing is fresh.
+    """
+    if plan is None or count.variants <= 1:
+        return None
+    return _selection(count.variants, "under this plan", plan, fresh=False)
+
+
+def of_sweep(
+    repo: Repo, index: Index, candidate: Source, plan: Plan | None, found: Found
+) -> Selection | None:
+    """Return how many configurations a sweep had that ran the candidate outside the plan.
+
+    It has spent its seeds: what counts under a plan was run afterwards, with others. Without a
+    plan its own repeats are all there is, and nothing pays for the choice.
+    """
+    groups = {
+        item.run.group
+        for item in found
+        if item.run.inputs == candidate.inputs
+        and item.run.group
+        and (plan is None or not is_under(item, plan))
+    }
+    if not groups:
+        return None
+    members = {
+        item.run.inputs
+        for item in lookup.runs_in_groups(repo, groups, index, [candidate.records])
+        if finished_seeds(item)
+    }
+    if len(members) <= 1:
+        return None
+    name = min(groups)
+    how = f"over the state {name[:7]}" if _DIGEST.fullmatch(name) else f"in the sweep {name}"
+    return _selection(len(members), how, plan, fresh=plan is not None)
+
+
+def factor(found: Selection | None) -> int:
+    """Return what p-values are multiplied by, where a plan has any that decide."""
+    return 1 if found is None or found.fresh else found.configurations
+
+
+def corrected(result: SignificanceResult, by: int) -> SignificanceResult:
+    """Return a result whose p-values hold for the best of so many (Bonferroni)."""
+    if by <= 1:
+        return result
+    return replace(
+        result,
+        plan=replace(result.plan, smallest_p=min(1.0, by * result.plan.smallest_p)),
+        p_support=_times(result.p_support, by),
+        p_refute=_times(result.p_refute, by),
+    )
+
+
+def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, ...]:
+    """Return the candidate's seeds that were run after its planned repeats were there.
+
+    A call that itself reaches the planned number brings all its repeats: nobody had looked. An
+    always-valid rule looks on for ever, and a claim about two models has no repeats. Where repeats
+    are paired the planned number is one of pairs; what comes later is late, with a partner or not.
+    """
+    if plan is None or plan.claim is Claim.MODEL:
+        return ()
+    if plan.stopping is not None and plan.stopping.rule is StoppingRule.ALWAYS_VALID:
+        return ()
+    calls: dict[str, list[Counted]] = {}
+    for item in sorted(count.candidate.repeats.values(), key=lambda item: item.found.order):
+        calls.setdefault(item.found.run.call or item.found.run.id, []).append(item)
+    have, late = 0, []
+    for members in calls.values():
+        if have >= plan.repeats:
+            late += [item.repeat.seed for item in members]
+        have += sum(not paired or item.repeat.seed in count.pairs for item in members)
+    return tuple(sorted(late))
+
+
+def unjudged(
+    found: Found, count: Count, plan: Plan | None, inputs: InputsDigest, earlier: Earlier
+) -> str:
+    """Return how the repeats that count may have been chosen by results; "" where none were.
+
+    A set of the planned repeats that an own branch or the archive has, and this history has not,
+    was there to be seen: a second one is another draw. So are seeds on which the baseline's scores
+    were known, where others of these were passed over for no reason on record.
+
+    Parameters
+    ----------
+    found : Found
+    count : Count
+        Without what came after a look.
+    plan : Plan or None
+    inputs : InputsDigest
+        Of the candidate.
+    earlier : callable
+        Whether the first run's recording commit is a proper ancestor of the second's.
+    """
+    if plan is None:
+        return ""
+    mine = (item for item in found.candidate if item.run.inputs == inputs and is_under(item, plan))
+    own = Eligible(tuple(mine)).is_whole(plan.fewest)
+    used = {item.found.run.id for item in count.candidate.repeats.values()}
+    for where, runs in found.lines:
+        # Of a set that --pool takes in, where this history has none, there is but one.
+        beside = tuple(item for item in runs if own or item.run.id not in used)
+        if Eligible(beside).is_whole(plan.fewest):
+            return (
+                f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
+                "others; nobody draws them again"
+            )
+    passed = _passed_over(found, count, inputs, earlier)
+    if passed:
+        few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")
+        return (
+            f"not judged: the baseline's scores were known, and {len(passed)} seeds of it ({few}) "
+            "were passed over: whoever chose the candidate's may have chosen by them"
+        )
+    return ""
+
+
+def _passed_over(
+    found: Found, count: Count, inputs: InputsDigest, earlier: Earlier
+) -> tuple[int, ...]:
+    """Return seeds of which the baseline's scores were known, and which the candidate left out.
+
+    Seeds are run in their order, so those beyond the candidate's last are nobody's choice.
+    """
+    right = count.candidate.repeats
+    scored = {seed: [item.found] for seed, item in count.baseline.repeats.items()}
+    for item in found.scores:
+        for seed in finished_seeds(item):
+            scored.setdefault(seed, []).append(item)
+
+    def known(seed: int, *partners: Counted) -> bool:
+        return any(
+            not earlier(other.found, item) and (other.found.run.call or "-") != item.run.call
+            for item in scored.get(seed, ())
+            for other in partners
+        )
+
+    if not any(known(seed, right[seed]) for seed in count.pairs):
+        return ()
+    runs = {item.run.id for item in found if item.run.inputs == inputs}
+    excused = {*count.pairs, *(seed for seed, _ in count.candidate.failed)}
+    excused |= {s for item in count.unused if item.run in runs for s in item.seeds}
+    partners = [right[seed] for seed in count.pairs]
+    asked = sorted(seed for seed in scored if seed < count.pairs[-1] and seed not in excused)
+    return tuple(seed for seed in asked if known(seed, *partners))
+
+
+def without(count: Count, late: tuple[int, ...]) -> Count:
+    """Return what counts when these seeds of the candidate do not."""
+    if not late:
+        return count
+    kept = {seed: item for seed, item in count.candidate.repeats.items() if seed not in late}
+    gone = {seed: count.candidate.repeats[seed] for seed in late}
+    by_run: dict[str, tuple[FoundRun, list[int]]] = {}
+    for seed, item in gone.items():
+        by_run.setdefault(item.found.run.id, (item.found, []))[1].append(seed)
+    return replace(
+        count,
+        candidate=replace(count.candidate, repeats=kept),
+        pairs=tuple(seed for seed in count.pairs if seed not in late),
+        unused=(
+            *_less(count.unused, late, set(by_run)),
+            *(left_aside(LATE, found, tuple(seeds)) for found, seeds in by_run.values()),
+        ),
+    )
+
+
+def sizes(count: Count, plan: Plan, *, paired: bool) -> tuple[int, ...]:
+    """Return the numbers of repeats at which somebody could have looked."""
+    late = late_seeds(count, plan, paired=paired)
+    counting = set(count.pairs if paired else count.candidate.repeats)
+    first = len(counting.difference(late))
+    calls: dict[str, int] = {}
+    for seed in sorted(late, key=lambda seed: count.candidate.repeats[seed].found.order):
+        run = count.candidate.repeats[seed].found.run
+        calls[run.call or run.id] = calls.get(run.call or run.id, 0) + 1
+    reached = [first]
+    for added in calls.values():
+        reached.append(reached[-1] + added)
+    return tuple(reached)
+
+
+def _less(unused: tuple[Unused, ...], late: tuple[int, ...], runs: set[str]) -> Iterator[Unused]:
+    """Yield what was left aside already, without the late seeds that have no partner."""
+    for item in unused:
+        if item.why != UNPAIRED or item.run not in runs:
+            yield item
+        elif seeds := tuple(seed for seed in item.seeds if seed not in late):
+            yield replace(item, seeds=seeds)
+
+
+def _selection(number: int, how: str, plan: Plan | None, *, fresh: bool) -> Selection:
+    alpha = ALPHA if plan is None else plan.alpha
+    return Selection(number, how, fresh=fresh, inflation=1 - (1 - alpha) ** number)
+
+
+def _times(p: float | None, by: int) -> float | None:
+    return None if p is None else min(1.0, by * p)

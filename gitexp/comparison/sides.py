@@ -1,0 +1,367 @@
+"""What the names on a comparison's command line stand for: commits, settings, inputs, plans.
+
+A name is a branch (with or without the experiments' prefix), else an archive tag, else an
+experiment whose records were merged somewhere, each here before what a fetch brought, else any
+revision that git understands. Only hashes go on from here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import inputs
+from gitexp.errors import (
+    GitexpError,
+    NoPlanError,
+    UnbornBranchError,
+    UnknownExperimentError,
+    UnknownRevisionError,
+)
+from gitexp.git import command, objects, refnames, refs
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.model.ids import CommitHash
+from gitexp.model.lifecycle import Tombstone
+from gitexp.records import codec
+from gitexp.rules.facts import restoring
+from gitexp.store import lookup, merged_experiments, plans
+from gitexp.store.tips import tips
+
+if TYPE_CHECKING:
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import InputsDigest
+    from gitexp.model.plan import Plan
+    from gitexp.store.merged_experiments import Merged
+    from gitexp.store.tips import Tip
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a name stands for."""
+
+    name: str  # as typed
+    commit: CommitHash  # whose tree shows it
+    branch: str = ""  # short name, where the name is that of a branch or its archive
+    plan: Plan | None = None
+    inputs: InputsDigest | None = None  # given by records where its own commit may be gone
+    recorded: CommitHash | None = None  # its own commit, as the records name it
+    records: CommitHash | None = None  # whose history has the records, if not that of `commit`
+    where: str = ""  # the branch that has them, where its own is gone
+    lost: bool = False  # no ref leads to its own commit
+    exact: bool = True  # the tree of `commit` has just these inputs
+    removed: str = ""  # who removed it and when; only records are left
+
+    @property
+    def holder(self) -> CommitHash:
+        """The commit whose history has its records."""
+        return self.records or self.commit
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One side before anything is known of its samples.
+
+    Attributes
+    ----------
+    commit : CommitHash
+        Whose tree shows it.
+    records : CommitHash
+        Whose history is searched; of a merged side the commit that has its records now.
+    recorded : CommitHash
+        The side's own commit, also where it is gone.
+    lost : bool
+        No ref leads to its own commit; its inputs come from a record.
+    exact : bool
+        The tree of `commit` has just these inputs, so that code can be compared.
+    """
+
+    name: str
+    commit: CommitHash
+    records: CommitHash
+    recorded: CommitHash
+    branch: str
+    config: ProjectConfig
+    inputs: InputsDigest
+    lost: bool = False
+    exact: bool = True
+
+
+def current(repo: Repo) -> Named:
+    """Return the experiment of the branch that is checked out.
+
+    Raises
+    ------
+    UnbornBranchError
+    """
+    return _planned(repo, checked_out(repo))
+
+
+def checked_out(repo: Repo) -> Named:
+    """Return what is checked out; as in `tip`, a branch's plan is not read.
+
+    Raises
+    ------
+    UnbornBranchError
+    """
+    head = refs.head(repo)
+    if head.commit is ABSENT:
+        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+    if head.branch:
+        return Named(head.branch, head.commit, head.branch)
+    plan = _plan_around(repo, head.commit)
+    return Named("HEAD", head.commit, "" if plan is None else plan.branch, plan)
+
+
+def no_plan(repo: Repo, named: Named) -> NoPlanError:
+    """Return the error that says that one name alone is not enough."""
+    return NoPlanError(
+        "there is no hypothesis to judge here",
+        found=f"no plan of {named.name}",
+        where=named.commit[:9],
+        expected="an experiment's branch, or two revisions",
+        next_step=plan_back(repo, named.branch, named.commit)
+        or "gitexp compare REV REV, or gitexp new NAME",
+    )
+
+
+def plan_back(repo: Repo, branch: str, tip: CommitHash) -> str:
+    """Return what brings back the plan that an experiment's branch had; "" where it had none."""
+    prefix = plans.branch_prefix(repo)
+    name = branch.removeprefix(prefix)
+    if name == branch:
+        return ""
+    path = layout.plan_path(name)
+    arguments = ["log", "-1", "--diff-filter=D", "--no-renames", "--format=%P", tip, "--", path]
+    for parent in command.attempt(repo.workspace, arguments)[1].decode("ascii").split():
+        with contextlib.suppress(GitexpError):
+            plan = plans.plan_named(repo, name, CommitHash(parent))
+            if plan is not ABSENT and plan.branch == branch:
+                return restoring(CommitHash(parent), path)
+    return ""
+
+
+def find(repo: Repo, index: Index, name: str) -> Named:
+    """Return what a name stands for: branch, archive tag, merged experiment, any revision.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If it is none of these.
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If its plan cannot be read.
+    """
+    found = tip(repo, index, name)
+    # Of an archive, and of merged records, the plan was looked for already.
+    is_kept = found.removed or found.where or found.plan is not None
+    return found if is_kept else _planned(repo, found)
+
+
+def tip(repo: Repo, index: Index, name: str) -> Named:
+    """Return the same without reading a branch's plan, which may be what is wrong with it.
+
+    Raises
+    ------
+    UnknownExperimentError
+    """
+    return _own(repo, index, name) or _theirs(repo, index, name) or _revision(repo, name)
+
+
+def of_tip(repo: Repo, found: Tip) -> Named:
+    """Return the experiment of a branch here or of a remote, or of an archive tag."""
+    if found.archived:
+        return _archived(repo, found.name, found.name.partition("/")[2], found.commit)
+    return _planned(repo, Named(found.name, found.commit, found.branch))
+
+
+def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:
+    """Read the settings of a side and digest its inputs.
+
+    Parameters
+    ----------
+    repo : Repo
+    named : Named
+    fallback : CommitHash
+        Whose settings serve a commit that is older than ``gitexp init``.
+    index : Index
+
+    Raises
+    ------
+    NotInitialisedError, BadFormatError, UnsafeInputError
+    """
+    config, _ = plans.config_of(repo, named.commit, fallback)
+    digest = named.inputs
+    if digest is None:
+        tree = objects.commit_info(repo, named.commit).tree
+        digest = inputs.compute(repo, tree, config, index=index)
+    return Source(
+        name=named.name,
+        commit=named.commit,
+        records=named.holder,
+        recorded=named.recorded or named.commit,
+        branch=named.branch,
+        config=config,
+        inputs=digest,
+        lost=named.lost,
+        exact=named.exact,
+    )
+
+
+def of_records(name: str, found: Merged) -> Named:
+    """Return the candidate of an experiment as records say it that some commit holds."""
+    return Named(
+        name,
+        found.state,
+        found.plan.branch,
+        found.plan,
+        found.inputs,
+        found.source,
+        records=found.records,
+        where=found.where,
+        lost=found.lost,
+        exact=found.exact,
+    )
+
+
+def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
+    """Return the baseline that a plan names, also when its commit is gone.
+
+    Raises
+    ------
+    UnknownRevisionError
+        If the commit is gone and no run of it is recorded.
+    """
+    ref = plan.baseline
+    try:
+        return Named(ref.name, objects.resolve(repo, ref.commit))
+    except UnknownRevisionError:
+        for found in lookup.runs_at(repo, candidate, index):
+            if found.run.source.commit == ref.commit and not found.run.source.overrides:
+                return Named(
+                    ref.name,
+                    candidate,
+                    inputs=found.run.inputs,
+                    recorded=ref.commit,
+                    lost=not repo.git.is_shallow,  # beyond its edge nobody knows
+                    exact=False,
+                )
+    shallow = repo.git.is_shallow
+    raise UnknownRevisionError(
+        f"the baseline of the plan is not in this {'shallow ' if shallow else ''}clone",
+        found=f"{ref.commit[:9]} {ref.name}",
+        expected="its commit, or a run of it that the candidate has",
+        next_step="git fetch --unshallow" if shallow else f"git fetch origin {ref.commit}",
+    )
+
+
+def _planned(repo: Repo, named: Named) -> Named:
+    if named.plan is not None:
+        return named
+    return replace(named, plan=_plan_of(repo, named.branch, named.commit))
+
+
+def _own(repo: Repo, index: Index, name: str) -> Named | None:
+    """Return what a name stands for here: a branch, what was archived here, or merged."""
+    prefix = plans.branch_prefix(repo)
+    for branch in (name, f"{prefix}{name}"):
+        commit = refs.read_ref(repo, refs.local(branch))
+        if commit is not ABSENT:
+            return Named(name, _looked(repo, branch, commit), branch)
+    bare = name.removeprefix(prefix)
+    tag = next((tip for tip in tips(repo) if tip.ref == layout.archive_tag(bare)), None)
+    merged_here = None if tag and tag.own else _merged(repo, index, name, bare, prefix)
+    if tag is not None and (tag.own or merged_here is not None):
+        return _archived(repo, name, bare, _looked(repo, tag.name, tag.commit))
+    return merged_here
+
+
+def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
+    """Return what it stands for elsewhere: a branch of a remote, an archive, merged records."""
+    prefix = plans.branch_prefix(repo)
+    wanted, bare = (name, f"{prefix}{name}"), name.removeprefix(prefix)
+    every = refs.branches(repo)
+    for ref, commit in every:
+        short = refnames.followed(ref)
+        if short and (short in wanted or ref == f"refs/remotes/{name}"):
+            return Named(name, _looked(repo, ref.split("/", 2)[2], commit), short)
+    for ref, commit in every:
+        if ref == layout.archive_tag(bare):
+            return _archived(repo, name, bare, _looked(repo, ref.split("/", 2)[2], commit))
+    return _merged(repo, index, name, bare)
+
+
+def _looked(repo: Repo, where: str, commit: CommitHash) -> CommitHash:
+    """Return what a branch or a tag leads to, where its records can be looked at."""
+    try:
+        objects.look_at(repo, commit, layout.FOLDERS)
+    except GitexpError as error:
+        error.where = f"{where}: {error.where}"
+        raise
+    return commit
+
+
+def _plan_of(repo: Repo, branch: str, commit: CommitHash) -> Plan | None:
+    if not branch:
+        return _plan_around(repo, commit)
+    plan = plans.plan_of_branch(repo, branch, commit)
+    return None if plan is ABSENT else plan
+
+
+def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
+    """Return the newest plan in a commit's tree on whose branch the commit lies."""
+    mine = []
+    every = refs.branches(repo)
+    for plan in plans.plans(repo, commit).plans:
+        names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
+        tips = [tip for ref, tip in every if ref in names or refnames.followed(ref) == plan.branch]
+        if any(objects.is_ancestor(repo, commit, tip) for tip in tips):
+            mine.append(plan)
+    return max(mine, key=lambda plan: (plan.created_at, plan.name), default=None)
+
+
+def _archived(repo: Repo, name: str, bare: str, commit: CommitHash) -> Named:
+    found = plans.plan_named(repo, bare, commit)
+    plan = None if found is ABSENT else found
+    branch = "" if plan is None else plan.branch
+    path = layout.tombstone_path(bare)
+    data = objects.read_blob(repo, commit, path)
+    if data is ABSENT:
+        return Named(name, commit, branch, plan)
+    stone = codec.load(Tombstone, data, f"{commit[:9]}:{path}")
+    return Named(
+        name,
+        commit,
+        branch or stone.branch,
+        plan,
+        stone.inputs,
+        stone.source,
+        lost=True,
+        exact=False,
+        removed=f"by {stone.author.name} on {stone.removed_at:%Y-%m-%d}: {stone.words or '-'}",
+    )
+
+
+def _merged(repo: Repo, index: Index, name: str, bare: str, own: str | None = None) -> Named | None:
+    """Return an experiment whose branch is gone, by the records that another branch has."""
+    if not bare or "/" in bare or bare.startswith("."):
+        return None
+    found = merged_experiments.find(repo, index, bare, own)
+    return None if found is None else of_records(name, found)
+
+
+def _revision(repo: Repo, name: str) -> Named:
+    try:
+        commit = objects.resolve(repo, name)
+    except UnknownRevisionError as error:
+        raise UnknownExperimentError(
+            "this names no branch, archive, conclusion or revision",
+            found=ascii(name[:100])[1:-1],
+            where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
+            next_step=error.next_step,
+        ) from error
+    head = refs.head(repo)
+    branch = head.branch if head.branch is not None and head.commit == commit else ""
+    return Named(name, _looked(repo, name, commit), branch)

@@ -1,0 +1,204 @@
+"""One count for all verbs: what of an experiment's records counts, as `compare` counts it.
+
+`status`, `list`, `show` and `compare` ask here, so that no two of them can disagree. It reads
+records; which experiments need that, and which can be told from a list's line, says `tallies`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import selection, sides
+from gitexp.comparison.counting import count, evaluation_of
+from gitexp.comparison.gather import World, gather
+from gitexp.errors import GitexpError
+from gitexp.git.transaction.cache import Kind
+from gitexp.model.ids import InputsDigest
+from gitexp.model.summary import MetricSummary, summarise
+from gitexp.store.lookup import FoundRun
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.comparison.counting import Count, Evaluation
+    from gitexp.comparison.gather import Gathered
+    from gitexp.comparison.sides import Named, Source
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.store.tips import Tip
+
+_NOWHERE = InputsDigest("")  # of a baseline that nobody knows: no run has them
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What counts in the end.
+
+    Attributes
+    ----------
+    count : Count
+        Without what came after a look.
+    everything : Count
+        With it.
+    """
+
+    count: Count
+    everything: Count
+    evaluation: Evaluation
+    planned: int
+
+    @property
+    def paired(self) -> bool:
+        """Whether repeats can be joined by seed."""
+        return bool(self.count.pairs) and self.evaluation.same
+
+    @property
+    def candidate(self) -> tuple[int, ...]:
+        """The candidate's seeds that count."""
+        return tuple(sorted(self.count.candidate.repeats))
+
+    @property
+    def baseline(self) -> tuple[int, ...]:
+        """The baseline's: once there are as many pairs as planned, those with a partner."""
+        pairs = self.count.pairs
+        return pairs if len(pairs) >= self.planned else tuple(sorted(self.count.baseline.repeats))
+
+    @property
+    def by_run(self) -> dict[str, tuple[int, ...]]:
+        """The seeds that count of each run that has any."""
+        found: dict[str, set[int]] = {}
+        sides = ((self.candidate, self.count.candidate), (self.baseline, self.count.baseline))
+        for seeds, side in sides:
+            for seed in seeds:
+                found.setdefault(side.repeats[seed].found.run.id, set()).add(seed)
+        return {run: tuple(sorted(seeds)) for run, seeds in found.items()}
+
+    def summary(self, metric: str) -> MetricSummary | None:
+        """Return what `compare` shows of the candidate: over its pairs, where there are any."""
+        repeats = self.count.candidate.repeats
+        used = self.count.pairs if self.paired else tuple(repeats)
+        samples = [s for seed in used for s in repeats[seed].samples.values() if s.metric == metric]
+        return next((each for each in summarise(samples) if each.metric == metric), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What a list says of an experiment's records."""
+
+    seeds: tuple[int, ...]
+    primary: MetricSummary | None
+    by_run: Mapping[str, Sequence[int]]
+
+
+NOTHING = Tally((), None, {})
+
+
+def settle(
+    gathered: Gathered, plan: Plan | None, baseline: InputsDigest, candidate: InputsDigest
+) -> Settled:
+    """Count, and leave out what was added after a look at the planned repeats."""
+    everything = count(gathered.found, plan, baseline, candidate, gathered.earlier)
+    evaluation = evaluation_of(everything)
+    paired = bool(everything.pairs) and evaluation.same
+    late = selection.late_seeds(everything, plan, paired=paired)
+    planned = 1 if plan is None else plan.repeats
+    counted = selection.without(everything, late)
+    why = selection.unjudged(gathered.found, counted, plan, candidate, gathered.earlier)
+    if why:
+        counted = replace(counted, unjudged=why)
+    return Settled(counted, everything, evaluation, planned)
+
+
+def sources(
+    repo: Repo, index: Index, plan: Plan, named: Named, fallback: CommitHash | None = None
+) -> tuple[Source, Source, str]:
+    """Return baseline and candidate of a plan, and why the baseline is not known.
+
+    Raises
+    ------
+    GitexpError
+        If the candidate cannot be read.
+    """
+    candidate = sides.source(repo, named, fallback or named.commit, index)
+    try:
+        base = sides.planned_baseline(repo, plan, named.holder, index)
+        return sides.source(repo, base, fallback or named.commit, index), candidate, ""
+    except GitexpError as error:
+        unknown = replace(candidate, inputs=_NOWHERE)
+        return unknown, candidate, f"baseline {plan.baseline.name}: {error.located}"
+
+
+def tallies(
+    repo: Repo, index: Index, there: Sequence[Tip], asked: Mapping[str, Callable[[], Named]]
+) -> dict[str, Tally]:
+    """Count the records of experiments; what cannot be counted has nothing that counts.
+
+    Remembered until an own branch or archive moves: what was run there may spend a seed.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    there : sequence of Tip
+        All of them.
+    asked : mapping of str to callable
+        By a key that says which it is, given the own tips: how to look it up with its plan.
+    """
+    own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in there if tip.own))
+    where = hashlib.sha256(own.encode("utf-8", "surrogateescape"))
+    keys = {f"{where.hexdigest()}:{key}": key for key in asked}
+    rows = index.get(Kind.TALLY, keys)
+    found = {key: _decoded(row) for key, row in rows.items()}
+    lacking = {
+        key: it
+        for key, name in keys.items()
+        if key not in found and (it := _sources(repo, index, asked[name])) is not None
+    }
+    if lacking:
+        pairs = [pair for _, *pair in lacking.values()]
+        world = World(repo, index, {side.records for pair in pairs for side in pair})
+        both = {side.inputs for pair in pairs for side in pair}
+        # Most that moved on have no runs of what they are now: those before need not be read.
+        known = {
+            item.run.inputs for item in world.read(both, ()).values() if isinstance(item, FoundRun)
+        }
+        for key, (_, *pair) in lacking.items():
+            if known.isdisjoint(side.inputs for side in pair):
+                found[key] = NOTHING
+        left = {key: it for key, it in lacking.items() if key not in found}
+        world.read(both, [plan for plan, _, _ in left.values()])
+        for key, (plan, baseline, candidate) in left.items():
+            gathered = gather(world, baseline, candidate, plan)
+            settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+            found[key] = Tally(settled.candidate, settled.summary(plan.metric), settled.by_run)
+        index.put(Kind.TALLY, {key: _encoded(found[key]) for key in lacking})
+    return {name: found.get(key, NOTHING) for key, name in keys.items()}
+
+
+def _sources(
+    repo: Repo, index: Index, look: Callable[[], Named]
+) -> tuple[Plan, Source, Source] | None:
+    try:
+        named = look()
+        if named.plan is None:
+            return None
+        baseline, candidate, _ = sources(repo, index, named.plan, named)
+    except GitexpError:  # `show` and `compare` say what is wrong with it
+        return None
+    return named.plan, baseline, candidate
+
+
+def _encoded(tally: Tally) -> bytes:
+    one = tally.primary
+    primary = None if one is None else [one.metric, one.n, one.mean, one.sd]
+    return json.dumps([tally.seeds, primary, tally.by_run]).encode("ascii")
+
+
+def _decoded(row: bytes) -> Tally:
+    seeds, primary, by_run = json.loads(row)
+    return Tally(tuple(seeds), None if primary is None else MetricSummary(*primary), by_run)

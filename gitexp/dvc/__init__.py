@@ -1,0 +1,1 @@
+"""The only door to DVC: its files, cache, pipeline, and the digest of inputs."""

@@ -1,0 +1,219 @@
+"""Single objects of DVC's cache: how one comes into being under its name, and is set aside.
+
+An object is written under a temporary name, made read-only, and renamed: DVC trusts what is
+read-only, deletes what is damaged and not read-only, and must never see half a file.
+"""
+
+# Plain strings and open folders: a Path for each object costs more than its hash.
+# ruff: noqa: PTH101, PTH103, PTH104, PTH102, PTH108, PTH110, PTH112, PTH116, PTH120
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import stat
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import hashing, links
+from gitexp.model.ids import Md5
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.dvc.hashing import FileDigest, Memo
+
+DEFAULT_TYPES = ("reflink", "copy")
+SMALL = 256 << 10  # bytes; read at once, so that its name is known before it is written
+TEMPORARY = ".gitexp-"  # begins the name of everything unfinished
+DAMAGED = "gitexp-damaged"  # folder below cache.dir
+
+
+@dataclass(frozen=True, slots=True)
+class CacheConfig:
+    """Where DVC's cache is and how it hands files out.
+
+    Attributes
+    ----------
+    dir : Path
+        ``cache.dir``, absolute; objects lie in ``files/md5`` below it.
+    types : tuple of str
+        ``cache.type``: ways to try, in order.
+    shared : bool
+        ``cache.shared = group``: folders are writable for the group.
+    under : tuple of Path
+        Further caches, which are read and never written to: what they hold is not stored again.
+    """
+
+    dir: Path
+    types: tuple[str, ...] = DEFAULT_TYPES
+    shared: bool = False
+    under: tuple[Path, ...] = ()
+
+
+def object_file(cache: CacheConfig, md5: Md5) -> str:
+    """Return where an object lies, or would lie."""
+    own = _file_in(cache.dir, md5)
+    if cache.under and not os.path.exists(own):
+        found = (_file_in(folder, md5) for folder in cache.under)
+        return next(filter(os.path.exists, found), own)
+    return own
+
+
+def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
+    """Tell whether an object is there in its full length (a power cut leaves shorter ones)."""
+    for folder in (cache.dir, *cache.under):
+        with contextlib.suppress(OSError):
+            seen = os.stat(_file_in(folder, md5))
+            if stat.S_ISREG(seen.st_mode) and seen.st_size == size:
+                return True
+    return False
+
+
+def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
+    """Store one file: the bytes that are hashed are the bytes that are written.
+
+    Raises
+    ------
+    DataMissingError, UnsafeInputError, ChangingFileError
+        If it is not there, not a regular file, or written to meanwhile.
+    """
+    for _ in range(hashing.TRIES):
+        started = time.time_ns()
+        with hashing.open_regular(source) as (descriptor, before):
+            known = memo.look(before) if memo is not None else None
+            if known is not None and is_present(cache, known.md5, known.size):
+                return known
+            if before.st_size <= SMALL:
+                content = os.read(descriptor, before.st_size + 1)
+                md5, size = hashlib.md5(content, usedforsecurity=False).hexdigest(), len(content)
+                temporary = ""
+            else:
+                content = b""
+                temporary = _temporary(cache, "")
+                try:
+                    md5, size = links.copy_hashing(descriptor, temporary, size=before.st_size)
+                except BaseException:
+                    _discard(temporary)
+                    raise
+            after = os.fstat(descriptor)
+        if hashing.stat_key(before) == hashing.stat_key(after) and size == before.st_size:
+            digest = hashing.FileDigest(Md5(md5), size, hashing.is_executable(before))
+            if temporary:
+                _name(cache, digest.md5, temporary, size)
+            else:
+                write(cache, digest.md5, content)
+            if memo is not None:
+                memo.keep(before, digest, started_ns=started)
+            return digest
+        if temporary:
+            _discard(temporary)
+    raise hashing.changing(source)
+
+
+def write(cache: CacheConfig, md5: Md5, content: bytes) -> None:
+    """Store bytes whose hash is known."""
+    if is_present(cache, md5, len(content)):
+        return
+    temporary = _temporary(cache, md5[:2])
+    try:
+        descriptor = os.open(temporary, links.CREATE, 0o600)
+        try:
+            rest = memoryview(content)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            os.fchmod(descriptor, 0o444)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, _file_in(cache.dir, md5))
+    except BaseException:
+        _discard(temporary)
+        raise
+
+
+def adopt(cache: CacheConfig, source: str, md5: Md5) -> bool:
+    """Give an object of another cache a name in this one, too; False if its bytes are not those.
+
+    It is a second name of the same bytes where the file system can do that, else a copy.
+    """
+    size = os.stat(source).st_size
+    if is_present(cache, md5, size):
+        return True
+    if hashing.hash_file(source).md5 != md5.removesuffix(".dir"):
+        return False
+    temporary = _temporary(cache, md5[:2])
+    try:
+        os.link(source, temporary)
+    except OSError as error:
+        if error.errno not in links.CANNOT:
+            raise
+        if not md5.endswith(".dir"):
+            return store(cache, source, None).md5 == md5
+        with open(source, "rb") as stream:  # noqa: PTH123  a plain string
+            write(cache, md5, stream.read())
+        return True
+    _name(cache, md5, temporary, size)
+    return True
+
+
+def flush() -> None:
+    """Make what was written survive a power cut; called once, before a ref names it.
+
+    Notes
+    -----
+    One call for everything is the cheapest way: 200 objects of 4 KiB on ext4 took 4 ms to write,
+    0.5 s more with an ``fsync`` each, and 10 ms more with this.
+    """
+    os.sync()
+
+
+def quarantine(cache: CacheConfig, md5: Md5) -> None:
+    """Set a damaged object aside, so that DVC fetches it again."""
+    file = object_file(cache, md5)
+    place = f"{file.removesuffix(_file_in('', md5))}/{DAMAGED}"
+    # In a read-only cache it stays where it is: the caller reports the damage all the same.
+    with contextlib.suppress(OSError):
+        os.makedirs(place, exist_ok=True)
+        os.rename(file, f"{place}/{md5}-{os.urandom(4).hex()}")
+
+
+def _name(cache: CacheConfig, md5: Md5, temporary: str, size: int) -> None:
+    """Give a written object its name; of two writers of the same bytes, either may win."""
+    try:
+        if is_present(cache, md5, size):
+            return
+        _folder(cache, md5[:2])
+        os.chmod(temporary, 0o444)
+        os.rename(temporary, _file_in(cache.dir, md5))
+    finally:
+        _discard(temporary)
+
+
+def _file_in(folder: Path | str, md5: Md5) -> str:
+    return f"{folder}/files/md5/{md5[:2]}/{md5[2:]}"
+
+
+def _temporary(cache: CacheConfig, prefix: str) -> str:
+    return f"{_folder(cache, prefix)}/{TEMPORARY}{os.getpid()}-{os.urandom(6).hex()}"
+
+
+def _folder(cache: CacheConfig, prefix: str) -> str:
+    top = f"{cache.dir}/files/md5"
+    path = f"{top}/{prefix}" if prefix else top
+    if not os.path.isdir(path):
+        made = [path]
+        while not os.path.isdir(parent := os.path.dirname(made[-1])):
+            made.append(parent)
+        for place in reversed(made):
+            with contextlib.suppress(FileExistsError):
+                os.mkdir(place)
+                if cache.shared:
+                    os.chmod(place, 0o2775)  # noqa: S103 - as DVC does for cache.shared
+    return path
+
+
+def _discard(temporary: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(temporary)

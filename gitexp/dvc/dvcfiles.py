@@ -1,0 +1,250 @@
+"""DVC's own files, read without DVC: ``X.dvc``, ``dvc.lock`` and plain ``dvc.yaml``.
+
+Reading is tolerant: what only DVC understands (cloud versions, imports, templates, unknown keys)
+is marked ``needs_dvc`` and the rest goes on. It is not trusting: every path is made relative to
+the project folder, and one that would be written outside it is refused before anything is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.dvc.dvcpaths import (
+    LIMIT,
+    dependency_path,
+    load_mapping,
+    output_path,
+    plain_spelling,
+    read_commands,
+    read_flag,
+)
+from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline
+from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.model.ids import Md5, ParamTree
+from gitexp.model.job import FileHash, StageRecord
+from gitexp.text.fields import Fields, param_tree
+from gitexp.text.safepath import folder_path, is_url
+
+if TYPE_CHECKING:
+    from gitexp.text.jsontext import Json
+
+__all__ = [
+    "LIMIT",
+    "HashedPath",
+    "Lock",
+    "LockedStage",
+    "Pipeline",
+    "Pointer",
+    "check_schema",
+    "load_lock",
+    "load_pipeline",
+    "load_pointer",
+    "plain_spelling",
+]
+
+_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+_PLAIN_HASH_KEYS = frozenset(("md5", "size", "nfiles", "isexec", "hash", "path"))
+_OUT_KEYS = _PLAIN_HASH_KEYS | frozenset(
+    ("desc", "type", "labels", "meta", "cache", "metric", "plot", "persist", "remote", "push")
+)
+_POINTER_KEYS = frozenset(
+    ("desc", "md5", "wdir", "frozen", "locked", "deps", "outs", "always_changed", "meta")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HashedPath:
+    """A dependency or an output with its recorded hash."""
+
+    path: str  # relative to the project folder
+    written: str  # as the file has it
+    md5: Md5 | None  # None where nothing is recorded, or in a way that DVC alone understands
+    size: int | None
+    nfiles: int | None
+    isexec: bool
+    hash: str  # "md5"; "md5-dos2unix" for what DVC 2 wrote
+    needs_dvc: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """The content of a ``.dvc`` file."""
+
+    outs: tuple[HashedPath, ...]
+    deps: tuple[HashedPath, ...]
+    wdir: str  # relative to the project folder
+    frozen: bool
+    needs_dvc: bool  # an import, or something in it that DVC alone understands
+
+
+@dataclass(frozen=True, slots=True)
+class LockedStage:
+    """One stage of dvc.lock."""
+
+    name: str
+    commands: tuple[str, ...]
+    deps: tuple[HashedPath, ...]
+    params: Mapping[str, Mapping[str, ParamTree]]  # file relative to the project -> key -> value
+    outs: tuple[HashedPath, ...]
+    needs_dvc: bool
+
+    def record(self) -> StageRecord | None:
+        """Return the stage as a record; None where DVC alone understands it."""
+        deps, outs = _files(self.deps), _files(self.outs)
+        if self.needs_dvc or deps is None or outs is None:
+            return None
+        return StageRecord(self.name, self.commands, deps, self.params, outs)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """The content of ``dvc.lock``."""
+
+    stages: Mapping[str, LockedStage]
+    needs_dvc: bool
+
+
+def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
+    """Read a ``.dvc`` file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    where : str
+        Its name, for messages.
+    folder : str
+        Its folder, relative to the project folder.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is no YAML mapping, or an out's path leaves the project folder.
+    """
+    top = Fields(load_mapping(data, where), where)
+    wdir = folder_path(top.text("wdir", "."), where=where, folder=folder)
+    deps = _hashed(top, "deps", where, wdir, up=True)
+    outs = _hashed(top, "outs", where, wdir, up=False)
+    foreign = not _POINTER_KEYS.issuperset(top.names())
+    return Pointer(
+        outs=outs,
+        deps=deps,
+        wdir=wdir,
+        frozen=read_flag(top, "frozen") or read_flag(top, "locked"),
+        needs_dvc=foreign or bool(deps) or any(out.needs_dvc for out in outs),
+    )
+
+
+def load_lock(
+    data: bytes, where: str, folder: str = "", wdirs: Mapping[str, str] | None = None
+) -> Lock:
+    """Read ``dvc.lock``.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    where : str
+        Its name, for messages.
+    folder : str
+        Its folder, relative to the project folder.
+    wdirs : mapping of str to str, optional
+        Stage, or group of stages, to its ``wdir`` relative to the project folder: paths in
+        dvc.lock start there, and the lock does not say so. A stage that is not named here is one
+        that dvc.yaml has no more; where its paths make no sense it is passed over, as DVC does.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is no YAML mapping, or an out's path leaves the project folder.
+    """
+    value = load_mapping(data, where)
+    top = Fields(value, where)
+    known = wdirs or {}
+    # DVC 1 wrote the stages at the top, without a schema.
+    listed = top.named("stages") if top.has("schema") or top.has("stages") else {}
+    stages: dict[str, LockedStage] = {}
+    for name, fields in listed.items():
+        wdir = known.get(name, known.get(name.partition("@")[0]))
+        try:
+            stages[name] = _locked(name, fields, where, folder if wdir is None else wdir)
+        except UnsafeInputError:
+            if wdir is not None or wdirs is None:
+                raise
+    foreign = not {"schema", "stages"}.issuperset(top.names())
+    return Lock(stages, foreign or any(stage.needs_dvc for stage in stages.values()))
+
+
+def _locked(name: str, fields: Fields, where: str, wdir: str) -> LockedStage:
+    deps = _hashed(fields, "deps", where, wdir, up=True)
+    outs = _hashed(fields, "outs", where, wdir, up=False)
+    files = fields.named("params")
+    params = {
+        dependency_path(file, where, wdir): {
+            key: param_tree(values.raw(key)) for key in values.names()
+        }
+        for file, values in files.items()
+    }
+    foreign = not {"cmd", "deps", "params", "outs"}.issuperset(fields.names())
+    commands, _listed = read_commands(fields)
+    return LockedStage(
+        name=name,
+        commands=commands,
+        deps=deps,
+        params=params,
+        outs=outs,
+        needs_dvc=foreign or any(item.needs_dvc for item in (*deps, *outs)),
+    )
+
+
+def _hashed(fields: Fields, key: str, where: str, wdir: str, *, up: bool) -> tuple[HashedPath, ...]:
+    return tuple(
+        _hashed_path(item, where, wdir, up=up) for item in fields.children(key, required=False)
+    )
+
+
+def _hashed_path(fields: Fields, where: str, wdir: str, *, up: bool) -> HashedPath:
+    written = fields.text("path", "") if up else fields.text("path")
+    if up and not written:  # a dependency on a dataset, or on a whole repository
+        return HashedPath("", "", None, None, None, isexec=False, hash="", needs_dvc=True)
+    path = dependency_path(written, where, wdir) if up else output_path(written, where, wdir)
+    md5 = fields.raw("md5")
+    known = isinstance(md5, str) and _MD5.fullmatch(md5) is not None
+    method = fields.text("hash", "md5-dos2unix")
+    allowed = _PLAIN_HASH_KEYS if up else _OUT_KEYS
+    plain = allowed.issuperset(fields.names()) and method in ("md5", "md5-dos2unix")
+    return HashedPath(
+        path=path,
+        written=written,
+        md5=Md5(md5) if isinstance(md5, str) and known else None,
+        size=fields.maybe_integer("size"),
+        nfiles=fields.maybe_integer("nfiles"),
+        isexec=read_flag(fields, "isexec"),
+        hash=method,
+        needs_dvc=is_url(path) or not plain or (md5 is not None and not known),
+    )
+
+
+def _files(items: tuple[HashedPath, ...]) -> tuple[FileHash, ...] | None:
+    found: list[FileHash] = []
+    for item in items:
+        if item.md5 is None or item.needs_dvc or item.hash != "md5":
+            return None
+        found.append(FileHash(item.path, item.md5, item.size or 0, item.nfiles, item.isexec))
+    return tuple(found)
+
+
+def check_schema(value: Json, where: str) -> None:
+    """Refuse a dvc.lock that DVC would refuse: a schema that is not the text 2.0."""
+    found = value.get("schema") if isinstance(value, Mapping) else None
+    if found != "2.0":
+        raise BadFormatError(
+            "this is not a dvc.lock that gitexp can write to",
+            found=f"schema: {found}",
+            where=where,
+            expected="schema: '2.0'",
+            next_step="dvc commit, which writes it in the present form",
+        )

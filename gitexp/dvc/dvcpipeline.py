@@ -1,0 +1,251 @@
+"""``dvc.yaml``, as far as it is plain: templates, foreach and matrix are left to DVC itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.dvc.dvcpaths import (
+    dependency_path,
+    load_mapping,
+    output_path,
+    plain_spelling,
+    read_commands,
+    read_flag,
+)
+from gitexp.model.job import OutKind, Stage, StageOut, StageParams
+from gitexp.text.fields import Fields
+from gitexp.text.safepath import folder_path, is_url, relative_path
+
+if TYPE_CHECKING:
+    from gitexp.text.jsontext import Json
+
+_STAGE_KEYS = frozenset(
+    (
+        *("cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "frozen"),
+        *("always_changed", "desc", "meta"),
+    )
+)
+_TOP_LEVEL = ("metrics", "plots", "params", "artifacts")
+_DEFAULT_PARAMS = "params.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """The content of ``dvc.yaml``."""
+
+    stages: tuple[Stage, ...]  # in the file's order; empty where DVC has to resolve them
+    needs_dvc: bool
+    why: str  # what it is that DVC has to resolve
+    metrics: tuple[str, ...]  # top level, relative to the project folder
+    plots: tuple[str, ...]
+    params: tuple[str, ...]
+    artifacts: tuple[str, ...]
+    open: bool  # whether a template at the top level is left to DVC: its paths are not here
+
+
+def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool = False) -> Pipeline:
+    """Read ``dvc.yaml``, as far as it is plain.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    where : str
+        Its name, for messages.
+    folder : str
+        Its folder, relative to the project folder.
+    resolved : bool
+        Whether DVC filled in the templates: a ``${`` that is left was escaped, and is the shell's.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is not what DVC accepts, or an out's path leaves the project folder.
+    """
+    top = Fields(load_mapping(data, where), where)
+    named = top.named("stages")
+    raw_stages = top.raw("stages")
+    reasons = {
+        name: _templated(name, raw_stages, fields, resolved=resolved)
+        for name, fields in named.items()
+    }
+    why = next((reason for reason in reasons.values() if reason), "")
+    stages: tuple[Stage, ...] = ()
+    if not why:
+        stages = tuple(_stage(name, fields, where, folder) for name, fields in named.items())
+    return Pipeline(
+        stages=stages,
+        needs_dvc=bool(why),
+        why=why,
+        metrics=_top_paths(top, "metrics", where, folder),
+        plots=_top_paths(top, "plots", where, folder),
+        params=_top_paths(top, "params", where, folder),
+        artifacts=_artifacts(top, where, folder),
+        open=not resolved and any(_mentions(top.raw(key), "${") for key in _TOP_LEVEL),
+    )
+
+
+def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
+    """Return where the paths of each stage, or group of stages, start; not of templated folders.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If it is no mapping, or a folder lies outside.
+    """
+    found = {}
+    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
+        wdir = (fields.child("do") if fields.has("do") else fields).maybe_text("wdir") or "."
+        if "${" not in wdir:
+            found[name] = folder_path(wdir, where=f"{where}: {name}", folder=folder, up=True)
+    return found
+
+
+def _templated(name: str, stages: Json, fields: Fields, *, resolved: bool) -> str:
+    """Say why DVC has to resolve a stage; "" where it is plain."""
+    foreign = sorted(set(fields.names()) - _STAGE_KEYS)
+    if foreign:
+        return f"{foreign[0]} in stage {name}"
+    body = stages.get(name) if isinstance(stages, Mapping) else None
+    if isinstance(body, Mapping):
+        acting = [value for key, value in body.items() if key not in ("desc", "meta")]
+        if not resolved and _mentions(acting, "${"):
+            return f"${{...}} in stage {name}"
+        if _mentions([body.get("deps"), body.get("outs")], "://"):
+            return f"a URL in stage {name}"
+    return ""
+
+
+def _mentions(value: Json, text: str) -> bool:
+    if isinstance(value, str):
+        return text in value
+    if isinstance(value, Mapping):
+        return any(text in key or _mentions(item, text) for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return any(_mentions(item, text) for item in value)
+    return False
+
+
+def _stage(name: str, fields: Fields, where: str, folder: str) -> Stage:
+    spelled: dict[str, str] = {}
+    here = f"{where}: stages.{name}"
+    wdir = folder_path(fields.text("wdir", "."), where=here, folder=folder, up=True)
+
+    def output(path: str) -> str:
+        return _spell(path, output_path(path, here, wdir), wdir, spelled)
+
+    def dependency(path: str) -> str:
+        return _spell(path, dependency_path(path, here, wdir), wdir, spelled)
+
+    commands, listed = read_commands(fields)
+    if not commands:
+        raise fields.bad("cmd", "a command")
+    outs = tuple(
+        StageOut(
+            path=output(path),
+            kind=kind,
+            cache=read_flag(flags, "cache", default=True),
+            persist=read_flag(flags, "persist"),
+            push=read_flag(flags, "push", default=True),
+            remote=flags.maybe_text("remote") or "",
+        )
+        for kind in OutKind
+        for path, flags in _entries(fields, kind.value, here)
+    )
+    return Stage(
+        name=name,
+        commands=commands,
+        wdir=wdir,
+        deps=tuple(dependency(path) for path in fields.texts("deps", ())),
+        params=tuple(StageParams(dependency(file), keys) for file, keys in _stage_params(fields)),
+        outs=outs,
+        frozen=read_flag(fields, "frozen"),
+        always_changed=read_flag(fields, "always_changed"),
+        spelled=spelled,
+        listed=listed,
+    )
+
+
+def _entries(fields: Fields, key: str, where: str) -> list[tuple[str, Fields]]:
+    """Return an out list's paths with their flags: an entry is a text, or {path: flags}."""
+    raw = fields.raw(key)
+    items = raw if isinstance(raw, list) else [] if raw is None else [raw]
+    entries: list[tuple[str, Fields]] = []
+    for item in items:
+        if isinstance(item, str):
+            entries.append((item, Fields({}, where)))
+        elif isinstance(item, Mapping):
+            entries.extend(
+                (path, Fields({} if flags is None else flags, where, (key, path)))
+                for path, flags in item.items()
+            )
+        else:
+            raise fields.bad(key, "paths, or paths with flags")
+    return entries
+
+
+def _stage_params(fields: Fields) -> list[tuple[str, tuple[str, ...]]]:
+    """Return file -> keys; no keys means the whole file."""
+    raw = fields.raw("params")
+    if raw is None:
+        return []
+    found: dict[str, dict[str, None]] = {}
+    for item in raw if isinstance(raw, list) else [raw]:
+        if isinstance(item, str):
+            found.setdefault(_DEFAULT_PARAMS, {})[item] = None
+            continue
+        if not isinstance(item, Mapping):
+            raise fields.bad("params", "parameters, or files with parameters")
+        for file, keys in item.items():
+            known = found.setdefault(file, {})
+            for key in [] if keys is None else keys if isinstance(keys, list) else [keys]:
+                if not isinstance(key, str):
+                    raise fields.bad("params", "parameters, or files with parameters")
+                known[key] = None
+    return [(file, tuple(keys)) for file, keys in found.items()]
+
+
+def _top_paths(top: Fields, key: str, where: str, folder: str) -> tuple[str, ...]:
+    """Return the paths that a top-level list names: texts, or paths with settings."""
+    raw = top.raw(key)
+    items = raw if isinstance(raw, list) else [raw] if isinstance(raw, (str, Mapping)) else []
+    names: list[str] = []
+    for item in items:
+        if isinstance(item, str):
+            names.append(item)
+        elif isinstance(item, Mapping):
+            for name, settings in item.items():
+                names += _plotted(settings) or [name]
+    return _paths(names, f"{where}: {key}", folder)
+
+
+def _plotted(settings: Json) -> list[str]:
+    """Return the files that a plot's axes name; its key is then an id and no path."""
+    axes = [settings.get(axis) for axis in "xy"] if isinstance(settings, Mapping) else []
+    return [file for axis in axes if isinstance(axis, Mapping) for file in axis]
+
+
+def _artifacts(top: Fields, where: str, folder: str) -> tuple[str, ...]:
+    raw = top.raw("artifacts")
+    described = raw.values() if isinstance(raw, Mapping) else ()
+    paths = [one.get("path") for one in described if isinstance(one, Mapping)]
+    names = [path for path in paths if isinstance(path, str)]
+    return _paths(names, f"{where}: artifacts", folder)
+
+
+def _paths(names: list[str], where: str, folder: str) -> tuple[str, ...]:
+    return tuple(
+        dict.fromkeys(
+            relative_path(name, where=where, folder=folder, up=True)
+            for name in names
+            if "${" not in name and not is_url(name)
+        )
+    )
+
+
+def _spell(written: str, path: str, wdir: str, spelled: dict[str, str]) -> str:
+    if written != plain_spelling(path, wdir):
+        spelled[path] = written
+    return path

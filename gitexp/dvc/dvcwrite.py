@@ -1,0 +1,266 @@
+"""DVC's own files, written as DVC writes them, to the byte; ruamel.yaml is its writer, and ours.
+
+A file that is there is read with its layout and only its values are exchanged. Imported by `ops`
+and `data` alone: loading ruamel takes a while. Nothing is ever added that DVC does not know.
+"""
+
+from __future__ import annotations
+
+import io
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.error import YAMLError
+
+from gitexp.dvc.dvcfiles import LIMIT, check_schema, plain_spelling
+from gitexp.errors import BadFormatError, DvcFailedError
+from gitexp.text.fields import param_json
+from gitexp.text.yamltext import yaml_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.model.ids import ParamTree, RunId
+    from gitexp.model.job import FileHash, Stage, StageOut, StageRecord
+    from gitexp.model.run import Output
+    from gitexp.text.jsontext import Json
+
+_DEFAULTS: Mapping[str, bool] = {"cache": True, "persist": False, "push": True, "metric": False}
+_DELEGATED = frozenset(("files", "cloud", "fs_config", "etag", "checksum", "version_id"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Spelling:
+    """How dvc.yaml spells the paths of one stage."""
+
+    wdir: str
+    spelled: Mapping[str, str]
+
+    def of(self, path: str) -> str:
+        return self.spelled.get(path) or plain_spelling(path, self.wdir)
+
+
+def update_lock(
+    old: bytes | None,
+    records: Sequence[StageRecord],
+    folder: str = "",
+    stages: Sequence[Stage] = (),
+) -> bytes:
+    """Write stages into dvc.lock: others and their order stay, new ones come last.
+
+    Parameters
+    ----------
+    old : bytes or None
+        The present file; None where there is none.
+    records : sequence of StageRecord
+        What was executed, with paths relative to the project folder.
+    folder : str
+        Folder of dvc.lock, relative to the project folder.
+    stages : sequence of Stage
+        The same stages as dvc.yaml declares them: their wdir, and how they spell paths.
+
+    Raises
+    ------
+    BadFormatError
+        If the present file is not one of DVC 1.11 or newer.
+
+    Notes
+    -----
+    DVC reads this file with the paths as dvc.yaml spells them, so ``./a.py`` there has to be
+    ``./a.py`` here.
+    """
+    declared = {stage.name: stage for stage in stages}
+    lock = _round_trip(old, "dvc.lock") if old is not None and old.strip() else CommentedMap()
+    if lock:
+        check_schema(lock, "dvc.lock")
+    else:
+        lock["schema"] = "2.0"
+    if not isinstance(lock.get("stages"), CommentedMap):
+        lock["stages"] = CommentedMap()
+    for record in records:
+        stage = declared.get(record.name)
+        spelling = _Spelling(stage.wdir if stage else folder, stage.spelled if stage else {})
+        listed = len(record.commands) > 1 or (stage is not None and stage.listed)
+        lock["stages"][record.name] = _entry(record, spelling, listed=listed)
+    return _dump(lock)
+
+
+def dump_pointer(
+    old: bytes | None,
+    outs: Sequence[Output],
+    folder: str = "",
+    *,
+    isexec: Collection[str] = (),
+    where: str = "the .dvc file",
+) -> bytes:
+    """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys.
+
+    Parameters
+    ----------
+    old : bytes or None
+        The present file; None where there is none.
+    outs : sequence of Output
+        With paths relative to the project folder.
+    folder : str
+        Folder of the file, relative to the project folder.
+    isexec : collection of str
+        Paths among the outs that are single files with the executable bit.
+    where : str
+        The file, for messages.
+
+    Raises
+    ------
+    DvcFailedError
+        If the present file is an import, or holds hashes in a way that DVC alone writes.
+    BadFormatError, UnsafeInputError
+        If the present file cannot be read.
+    """
+    pointer = _round_trip(old, where) if old is not None and old.strip() else CommentedMap()
+    if "deps" in pointer:
+        raise _delegated(where, "deps")
+    wdir = pointer.get("wdir", ".")
+    base = posixpath.normpath(posixpath.join(folder, str(wdir)))
+    listed = pointer.get("outs")
+    if not isinstance(listed, CommentedSeq):
+        listed = pointer["outs"] = CommentedSeq()
+    for out in outs:
+        path = plain_spelling(out.path, "" if base == "." else base)
+        _patch(_out_at(listed, path), out, path, isexec=out.path in isexec, where=where)
+    return _dump(pointer)
+
+
+def dump_byproducts(
+    run: RunId, outputs: Sequence[tuple[int, Output]], declared: Sequence[StageOut] = ()
+) -> bytes:
+    """Write ``<run-id>.dvc``: what each repeat left in the cache, as one out per seed and path.
+
+    Parameters
+    ----------
+    run : RunId
+    outputs : sequence of (int, Output)
+        With their seeds.
+    declared : sequence of StageOut
+        What dvc.yaml says of them: an output that is not to be pushed, or to a remote of its own,
+        is not to be pushed elsewhere because it is a by-product, too.
+
+    Raises
+    ------
+    BadFormatError
+        If there is nothing to write: DVC refuses a file without outs.
+    """
+    if not outputs:
+        raise BadFormatError("there are no by-products", where=f"{run}.dvc")
+    ordered = sorted(outputs, key=lambda item: (item[0], item[1].path))
+    flags = {out.path: out for out in declared}
+    pointer = CommentedMap({"outs": CommentedSeq()})
+    for seed, output in ordered:
+        path = f"{run}/{seed}/{output.path}"
+        entry = _out_at(pointer["outs"], path)
+        _patch(entry, output, path, isexec=False, where=f"{run}.dvc")
+        flag = flags.get(output.path)
+        if flag is not None and flag.remote:
+            entry["remote"] = flag.remote
+        if flag is not None and not flag.push:
+            entry["push"] = False
+    return _dump(pointer)
+
+
+def _entry(record: StageRecord, spelling: _Spelling, *, listed: bool) -> Mapping[str, object]:
+    entry: dict[str, object] = {
+        "cmd": list(record.commands) if listed else record.commands[0],
+    }
+    sections = {
+        "deps": _hashes(record.deps, spelling),
+        "params": _params(record.params, spelling),
+        "outs": _hashes(record.outs, spelling),
+    }
+    entry.update((name, section) for name, section in sections.items() if section)
+    return entry
+
+
+def _hashes(items: Sequence[FileHash], spelling: _Spelling) -> list[dict[str, Json]]:
+    entries: list[dict[str, Json]] = []
+    for path, item in sorted((spelling.of(item.path), item) for item in items):
+        entry: dict[str, Json] = {"path": path, "hash": "md5", "md5": str(item.md5)}
+        entry["size"] = item.size
+        if item.nfiles is not None:
+            entry["nfiles"] = item.nfiles
+        if item.isexec:
+            entry["isexec"] = True
+        entries.append(entry)
+    return entries
+
+
+def _params(
+    files: Mapping[str, Mapping[str, ParamTree]], spelling: _Spelling
+) -> dict[str, dict[str, Json]]:
+    named = {spelling.of(file): values for file, values in files.items()}
+    # params.yaml first, the others in order; keys in order on the first level only.
+    return {
+        file: {key: param_json(named[file][key]) for key in sorted(named[file])}
+        for file in sorted(named, key=lambda file: (file != "params.yaml", file))
+    }
+
+
+def _out_at(listed: CommentedSeq, path: str) -> CommentedMap:
+    for entry in listed:
+        if isinstance(entry, CommentedMap) and entry.get("path") == path:
+            return entry
+    entry = CommentedMap()
+    listed.append(entry)
+    return entry
+
+
+def _patch(entry: CommentedMap, out: Output, path: str, *, isexec: bool, where: str) -> None:
+    """Change an entry as DVC does: values in place, new keys last, defaults dropped."""
+    foreign = sorted(_DELEGATED.intersection(entry))
+    if foreign:
+        raise _delegated(where, foreign[0])
+    wanted: dict[str, Json] = {"md5": str(out.md5), "size": out.size}
+    if out.nfiles is not None:
+        wanted["nfiles"] = out.nfiles
+    if isexec:
+        wanted["isexec"] = True
+    wanted.update(hash="md5", path=path)
+    for key, value in wanted.items():
+        if entry.get(key) != value:
+            entry[key] = value
+    stale = {key for key in ("nfiles", "isexec") if key not in wanted}
+    for key in list(entry):
+        if key in stale or entry[key] is _DEFAULTS.get(key):
+            del entry[key]
+
+
+def _delegated(where: str, key: str) -> DvcFailedError:
+    return DvcFailedError(
+        "this file is written by DVC alone",
+        found=key,
+        where=where,
+        expected="outs with md5, size and path",
+        next_step="dvc commit",
+    )
+
+
+def _round_trip(data: bytes, where: str) -> CommentedMap:
+    # Read first by the reader that trusts nobody: ruamel's round trip follows tags and aliases.
+    value = yaml_loads(data, where=where, limit=LIMIT, allow_aliases=True)
+    if value is None:
+        return CommentedMap()
+    try:
+        loaded: object = YAML().load(data.decode())
+    except YAMLError as error:
+        raise BadFormatError("this is not YAML", found=str(error), where=where) from error
+    if not isinstance(loaded, CommentedMap):
+        raise BadFormatError("this is no mapping", where=where, expected="a mapping")
+    return loaded
+
+
+def _dump(value: CommentedMap) -> bytes:
+    writer = YAML()
+    writer.default_flow_style = False
+    stream = io.StringIO()
+    writer.dump(value, stream)
+    return stream.getvalue().encode()

@@ -1,0 +1,256 @@
+"""Bring objects to DVC's remote, and from it.
+
+A remote that is a plain folder is served by our own code: members before the manifest that lists
+them, so that a manifest there means completeness; every byte hashed on its way. Any other remote
+(S3, SSH, versioned, ...) is left to DVC itself, in one process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import cache as caches
+from gitexp.dvc import cache_objects as objects
+from gitexp.dvc import dvc_config, links, manifest, owned_settings
+from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
+from gitexp.git import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.dvc.cache import CacheConfig
+    from gitexp.model.ids import Md5
+
+SCRIPT = Path(__file__).with_name("dvctransfer.py")
+_ALLOWED = frozenset({"url", "jobs"})  # settings that a plain folder may have
+
+
+@dataclass(frozen=True, slots=True)
+class DataRemote:
+    """DVC's default remote.
+
+    Attributes
+    ----------
+    name : str
+    folder : Path or None
+        Where it is a plain folder; None: DVC alone can serve it.
+    """
+
+    name: str
+    folder: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was copied.
+
+    Attributes
+    ----------
+    objects, size : int
+        Their number, and their bytes.
+    lacking : tuple of Md5
+        Files and folders that are on neither side, or not whole.
+    """
+
+    objects: int
+    size: int
+    lacking: tuple[Md5, ...] = ()
+
+
+def remote_of(
+    folder: Path, environ: Mapping[str, str] = os.environ, *, trust: bool = False
+) -> DataRemote | None:
+    """Return DVC's default remote as seen from a folder; None where there is none.
+
+    Parameters
+    ----------
+    folder : Path
+    environ : Mapping
+    trust : bool
+        Whether the branch that is checked out may name it.
+
+    Raises
+    ------
+    PreconditionError
+        If the folder belongs to no DVC repository.
+    ForeignRemoteError
+        If only the branch names it.
+    """
+    dvc_dir = dvc_config.find_dvc_dir(folder)
+    if not trust:
+        owned_settings.refuse_foreign(dvc_dir, environ)
+    found = dvc_config.read_settings(dvc_dir, environ)
+    name = found.get("core", {}).get("remote", "").lower()
+    values = found.get(f'remote "{name}"', {})
+    url = values.get("url", "")
+    if not name or not url:
+        return None
+    plain = "://" not in url and _ALLOWED.issuperset(values) and os.path.isabs(url)  # noqa: PTH117 - plain text
+    return DataRemote(name, Path(url) if plain else None)
+
+
+def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
+    """Copy what is lacking `there`: of a folder its members first, then the object that lists them.
+
+    Also used the other way round. A folder's presence is never taken for that of its members.
+
+    Raises
+    ------
+    DamagedDataError
+        If an object has other bytes than its name says; it is not given that name.
+    NoSpaceError, ReadOnlyError
+        If nothing can be written.
+    """
+    count = size = 0
+    lacking: dict[Md5, None] = {}
+    with links.explained(str(there.dir)):
+        for md5 in dict.fromkeys(wanted):
+            manifest.check_md5(md5, where="an output's hash")
+            members = _members(here, there, md5)
+            if members is None:
+                lacking[md5] = None
+                continue
+            complete = True
+            for member in members:
+                copied = _copy(here, there, member)
+                complete = complete and copied is not None
+                if copied is not None and copied >= 0:
+                    count, size = count + 1, size + copied
+            if not complete:
+                lacking[md5] = None
+            elif md5.endswith(".dir") and not caches.has(there, md5):
+                content = Path(objects.object_file(here, md5)).read_bytes()
+                objects.write(there, md5, content)
+                count, size = count + 1, size + len(content)
+    if count:
+        objects.flush()
+    return Moved(count, size, tuple(lacking))
+
+
+def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
+    """Bring an object of a cache that will go into one that stays, as cheaply as can be.
+
+    Members come before what lists them. Nothing is flushed.
+
+    Returns
+    -------
+    bool
+        Whether everything is there now, with the bytes that it was named for.
+
+    Raises
+    ------
+    NoSpaceError, ReadOnlyError
+        If nothing can be written.
+    """
+    with links.explained(str(there.dir)):
+        try:
+            members = _members(here, there, md5)
+        except DamagedDataError:
+            return False
+        if members is None:
+            return False
+        names = (*members, md5) if md5.endswith(".dir") else members
+        return all(
+            objects.adopt(there, objects.object_file(here, name), name)
+            if caches.has(here, name)
+            else caches.has(there, name)
+            for name in names
+        )
+
+
+def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False) -> int:
+    """Let DVC push or fetch what these commits need, in one process; return how many objects.
+
+    Parameters
+    ----------
+    verb : {"push", "fetch"}
+    project : Path
+    revs : sequence of str
+        Full hashes.
+    trust : bool
+        As for `remote_of`.
+
+    Raises
+    ------
+    DvcFailedError
+        If DVC cannot; it says why.
+    ForeignRemoteError
+    """
+    dvc_dir = dvc_config.find_dvc_dir(project)
+    if not trust:
+        owned_settings.refuse_foreign(dvc_dir, os.environ)
+    root = dvc_dir.parent
+    question = {"verb": verb, "root": str(root), "revs": list(revs)}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(SCRIPT)],
+            input=json.dumps(question).encode(),
+            capture_output=True,
+            cwd=root,
+            env=command.environment({"GIT_LITERAL_PATHSPECS": "0", "DVC_NO_ANALYTICS": "true"}),
+            check=False,
+        )
+    except OSError as error:
+        raise _refused(verb, str(error), root) from error
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip()
+        raise _refused(verb, said.rpartition("\n")[2][:1000], root)
+    answer: dict[str, object] = json.loads(done.stdout.rpartition(b"\n")[2] or done.stdout)
+    if "error" in answer:
+        raise _refused(verb, str(answer["error"])[:2000], root)
+    return int(str(answer["count"]))
+
+
+def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...] | None:
+    """Return the files of an object; None where nobody has the manifest."""
+    if not md5.endswith(".dir"):
+        return (md5,)
+    for side in (here, there):
+        try:
+            entries = caches.read_manifest(side, md5)
+        except DataMissingError:
+            continue
+        return tuple(dict.fromkeys(entry.md5 for entry in entries))
+    return None
+
+
+def _copy(here: CacheConfig, there: CacheConfig, md5: Md5) -> int | None:
+    """Return the bytes that were copied, -1 where it was there, None where it is nowhere."""
+    if caches.has(there, md5):
+        return -1
+    if not caches.has(here, md5):
+        return None
+    source = objects.object_file(here, md5)
+    digest = objects.store(there, source, None)
+    if digest.md5 != md5:
+        raise DamagedDataError(
+            "an object has other bytes than its name says",
+            found=digest.md5,
+            where=source,
+            expected=md5,
+            next_step="gitexp doctor, then fetch it from somebody who has it",
+        )
+    return digest.size
+
+
+def _refused(verb: str, said: str, root: Path) -> GitexpError:
+    return DvcFailedError(
+        f"DVC could not {verb} the data",
+        found=said,
+        where=str(root),
+        next_step=f"dvc {verb}, which shows all that the remote says; --no-data leaves data out"
+        if verb == "push"
+        else "dvc fetch, which shows all that the remote says",
+    )
+
+
+def folder_cache(folder: Path) -> CacheConfig:
+    """Return a plain folder's remote as a place of objects: it is laid out as a cache is."""
+    return caches.CacheConfig(Path(posixpath.normpath(folder.as_posix())))

@@ -1,0 +1,199 @@
+"""Lines that keep outputs out of Git, written as DVC writes them.
+
+They matter beyond Git: DVC hashes a ``.gitignore`` that lies in a folder on which a stage depends,
+so in a job's worktree the lines have to be there when DVC would have written them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shlex
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import links
+from gitexp.dvc.dvcignore import moved
+from gitexp.errors import PreflightError, UnsafeInputError
+from gitexp.git.worktree import status
+from gitexp.text import ignore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+    from gitexp.model.workspace import Workspace
+
+NAME = ".gitignore"
+SPECIAL = frozenset("[]!*#?")
+
+
+def ignore_line(name: str) -> str:
+    r"""Return the line for a name in the folder of the ``.gitignore``.
+
+    Examples
+    --------
+    >>> print(ignore_line("a[1]*?!# b.txt"))
+    /a\[1\]\*\?\!\# b.txt
+    """
+    return "/" + "".join(f"\\{one}" if one in SPECIAL else one for one in name)
+
+
+def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
+    r"""Return a ``.gitignore`` with a line for each name that has none; a missing newline first.
+
+    Examples
+    --------
+    >>> ignore_lines(b"*.pyc", ["model", "model"])
+    b'*.pyc\n/model\n'
+    """
+    lines = set(existing.decode("utf-8", "surrogateescape").splitlines())
+    content = existing
+    for name in names:
+        line = ignore_line(name)
+        if line in lines:
+            continue
+        lines.add(line)
+        if content and not content.endswith(b"\n"):
+            content += b"\n"
+        content += line.encode("utf-8", "surrogateescape") + b"\n"
+    return content
+
+
+def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the ``.gitignore`` files that have to change so that no path is tracked.
+
+    Parameters
+    ----------
+    existing : mapping of str to bytes
+        The ``.gitignore`` files that there are, by path from the repository's top.
+    paths : iterable of str
+        Outputs, relative to the same top.
+
+    Returns
+    -------
+    dict
+        Path -> new content, of the files that change. A path that a pattern anywhere above it
+        ignores already needs no line, as with DVC.
+    """
+    patterns = [
+        moved(line, posixpath.dirname(file))
+        for file in sorted(existing, key=lambda one: one.count("/"))
+        for line in existing[file].decode("utf-8", "surrogateescape").splitlines()
+        if line.strip() and not line.startswith("#")
+    ]
+    ignored = ignore.compile(patterns)
+    names: dict[str, list[str]] = {}
+    for path in paths:
+        folder, name = posixpath.split(path)
+        if not (ignored(path) or ignored(f"{path}/")):
+            names.setdefault(posixpath.join(folder, NAME), []).append(name)
+    changed = {file: ignore_lines(existing.get(file, b""), new) for file, new in names.items()}
+    return {file: new for file, new in changed.items() if new != existing.get(file, b"")}
+
+
+def protect(project: Path, paths: Iterable[str]) -> None:
+    """Write the missing lines into the ``.gitignore`` files of a worktree.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in the worktree.
+    paths : iterable of str
+        Outputs that exist there, relative to it.
+    """
+    top = project
+    while not (top / ".git").exists():
+        if top == top.parent:
+            return
+        top = top.parent
+    below = project.relative_to(top).as_posix()
+    full = [posixpath.normpath(posixpath.join(below, path)) for path in paths]
+    for file, content in missing(top, full).items():
+        with contextlib.suppress(UnsafeInputError):  # behind a link it is not the worktree's
+            write(top, file, content)
+
+
+def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
+    """Return the ``.gitignore`` files of a work tree that lack a line, as they should be.
+
+    Parameters
+    ----------
+    top : Path
+        Of the work tree.
+    paths : iterable of str
+        Outputs, relative to it.
+    """
+    full = list(paths)
+    existing: dict[str, bytes] = {}
+    for folder in {above for path in full for above in _folders(path)}:
+        file = posixpath.join(folder, NAME)
+        try:
+            existing[file] = (top / file).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+    return ignore_files(existing, full)
+
+
+def write(top: Path, file: str, content: bytes) -> None:
+    """Replace a ``.gitignore`` of a work tree at one stroke.
+
+    Raises
+    ------
+    UnsafeInputError
+        If its folder lies behind a link.
+    """
+    above, _, name = file.rpartition("/")
+    folder = links.open_folder(str(top), above, create=False)
+    temporary = f".gitexp-{os.getpid()}-ignore"
+    try:
+        descriptor = os.open(temporary, links.CREATE, 0o666, dir_fd=folder)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders above a path, the top as ""."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs that Git holds.
+
+    Raises
+    ------
+    PreflightError
+    """
+    paths = [posixpath.join(project, path) for path in outputs]
+    tracked = sorted(status.tracked(workspace, paths))
+    if tracked:
+        raise PreflightError(
+            "Git holds files that a run makes",
+            found=", ".join(tracked[:10]),
+            expected="outputs in the DVC cache, not in Git",
+            next_step=f"git rm --cached {shlex.quote(tracked[0])}, commit, then gitexp init; or "
+            "name other outputs, if that is no output",
+        )
+
+
+def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
+    """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
+
+    Raises
+    ------
+    PreflightError
+    """
+    pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
+    ignored = status.ignoring(workspace, pointers)
+    for pointer, (pattern, file) in sorted(ignored.items()):
+        alone = pointer.removesuffix(".dvc").removeprefix(f"{posixpath.dirname(file)}/")
+        raise PreflightError(
+            "the pointers to outputs would be ignored by Git, and so by DVC",
+            found=f"{', '.join(sorted(ignored)[:10])}: {pattern} in {file}",
+            expected=f"an ignore pattern for {pointers[pointer]} itself, not for its folder",
+            next_step=f"write /{alone} instead of {pattern} in {file}; DVC adds its own",
+        )

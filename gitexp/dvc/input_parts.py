@@ -1,0 +1,327 @@
+"""What the inputs of a state are made of: files, parameters, data pointers, settings.
+
+Everything is read from Git objects, so a commit that is not checked out costs the same. The rules
+are ``inputs@1``; changing any of them changes every digest and needs a new name.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gitexp.dvc import declared_stages, dvcfiles
+from gitexp.dvc.adjacent_files import beside
+from gitexp.dvc.declared_stages import Patterns, with_parents
+from gitexp.dvc.state import State, locked, outputs_of
+from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
+from gitexp.git.absent import Absent
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, walk_tree
+from gitexp.records import config as config_format
+from gitexp.text import ignore, params
+from gitexp.text.documents import json_dumps_compact
+from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import path_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from gitexp.dvc.declared_stages import DeclaredStage
+    from gitexp.dvc.dvcfiles import HashedPath
+    from gitexp.git.objects import Entry
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import ParamValue
+    from gitexp.text.documents import Json
+
+PartKind = Literal["code", "params", "data", "config"]
+
+_NO_FILES = (MODE_LINK, MODE_COMMIT)
+_OF_DVC = frozenset(("config", ".gitignore"))  # what DVC itself reads in its folder
+_SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One thing that acts on results; `id` names its content."""
+
+    path: bytes  # relative to the project folder; for a setting its name
+    kind: PartKind
+    mode: int  # as in a Git tree; 0 for what is no file
+    id: str
+
+    def line(self) -> bytes:
+        """Return what the digest covers; fields end in NUL, which no path and no id contains."""
+        head = f"{self.kind}\0{self.mode:o}\0".encode()
+        return head + self.path + b"\0" + self.id.encode() + b"\0"
+
+
+def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ...]:
+    """Return all parts of a state, in no particular order.
+
+    Parameters
+    ----------
+    state : State
+    overrides : mapping of str to ParamValue
+        Values that take the place of those in the params files, by the text of their `ParamKey`.
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If a pipeline file, a params file or dvc.lock cannot be read.
+    UnknownParamError
+        If an override names a parameter that is not there.
+    """
+    stages = state.stages()
+    outputs = outputs_of(state, stages)
+    files = tuple(_files(state, stages, outputs))
+    return (
+        *files,
+        *_beside(state, stages),
+        *_params(state, overrides),
+        *_locks(state, stages, outputs),
+        _settings(state.config),
+    )
+
+
+def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+    """Return all parameters, flat, without seeds; the key is the text of the `ParamKey`."""
+    found: dict[str, ParamValue] = {}
+    for file in state.config.params:
+        data = state.read(file)
+        if isinstance(data, Absent):
+            continue
+        changes = _changes(overrides, file)
+        if changes:
+            data = params.edit(data, file, changes)
+        seeds = _seeds(state.config, file)
+        for key, value in params.flatten(params.parse(data, file)).items():
+            if key not in seeds:
+                found[key if file == "params.yaml" else f"{file}:{key}"] = value
+    return found
+
+
+def left_out(state: State) -> tuple[str, ...]:
+    """Return what a job must not see, since the digest does not either: no helper hides in it.
+
+    What `inputs.ignore` names and no stage does, what is beside DVC's settings, and outputs that no
+    stage makes; gitexp's own folder is in no worktree of a job. Paths start at the tree's top; a
+    folder of which nothing is left stands for all below it. What DVC and Git themselves read stays
+    (``.gitignore``, dvc.lock).
+    """
+    stages = state.stages()
+    outputs = outputs_of(state, stages)
+    made = Patterns.of(out for stage in stages for out in stage.outs)
+    ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state.config, stages)
+
+    def hidden(inner: str) -> bool:
+        folders, name = inner.split("/")[:-1], posixpath.basename(inner)
+        if ".dvc" in folders:
+            return name not in _OF_DVC
+        if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
+            return False
+        if _within(inner, outputs):
+            return not made.touch(inner)
+        return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
+
+    gone: list[str] = []
+    kept: set[str] = set()
+    project = f"{state.config.project}/" if state.config.project else ""
+    for entry in state.walked or walk_tree(state.repo, state.tree):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        inner = path.removeprefix(project) if path.startswith(project) else ""
+        if hidden(inner):
+            gone.append(path)
+        else:
+            kept.update(with_parents(path))
+    whole = (
+        next(each for each in reversed(with_parents(path)) if each not in kept) for path in gone
+    )
+    return tuple(dict.fromkeys(whole))
+
+
+def _within(path: str, folders: frozenset[str]) -> bool:
+    """Tell whether a path is one of so many, or lies in one."""
+    return not folders.isdisjoint(with_parents(path))
+
+
+def _files(
+    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield the files of the project folder, pointers among them."""
+    ignored = ignore.compile(state.config.inputs_ignore)
+    apart = frozenset(state.config.params)
+    named = _Named.of(state.config, stages)
+    for entry in state.files():
+        path = entry.path.decode("utf-8", "surrogateescape")
+        name = posixpath.basename(path)
+        if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
+            continue
+        if _within(path, outputs):
+            continue
+        if name.endswith(".dvc") and entry.mode not in _NO_FILES:
+            if path.removesuffix(".dvc") not in outputs:
+                yield from _pointer(state, path, entry.path, entry.mode, entry.id, outputs)
+        elif not ignored(path) or named.has(path):
+            yield Part(entry.path, "code", entry.mode, entry.id)
+
+
+def _is_internal(path: str, project: str) -> bool:
+    """Whether a path belongs to gitexp (at the top of the repository) or to DVC (anywhere)."""
+    return (not project and path.startswith(".gitexp/")) or ".dvc" in path.split("/")[:-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Paths that a stage or the configuration names: no pattern can make us overlook them."""
+
+    deps: Patterns
+    words: frozenset[str]
+
+    @classmethod
+    def of(cls, config: ProjectConfig, stages: tuple[DeclaredStage, ...]) -> _Named:
+        words = set(config.evaluation).union(*(stage.words for stage in stages))
+        if config.command is not None:
+            words |= declared_stages.words(config.command, "")
+        deps = (dep for stage in stages for dep in stage.deps if dep.says_something)
+        return cls(Patterns.of(deps), frozenset(words))
+
+    def has(self, path: str) -> bool:
+        return _within(path, self.words) or self.deps.touch(path)
+
+
+def _pointer(  # noqa: PLR0913, PLR0917  an entry's three fields, and what they are read against
+    state: State, path: str, raw: bytes, mode: int, blob: str, outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield what a ``.dvc`` file points to; the file itself where that cannot be told."""
+    data = state.read(path)
+    if isinstance(data, Absent):
+        return
+    try:
+        pointer = dvcfiles.load_pointer(data, state.at(path), posixpath.dirname(path))
+    except (BadFormatError, UnsafeInputError):
+        yield Part(raw, "data", mode, blob)
+        return
+    outs = [out for out in pointer.outs if out.path not in outputs]
+    if pointer.outs and not outs:
+        return
+    if not pointer.outs or any(out.md5 is None for out in outs):
+        yield Part(raw, "data", mode, blob)  # DVC keeps such a hash in its own way
+        return
+    for out in outs:
+        yield Part(raw, "data", mode, _hash_text(out))
+
+
+def _beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Part]:
+    """Yield what a stage depends on outside the project folder."""
+    for one in beside(state, stages):
+        known = one.id if one.out is None else _hash_text(one.out)
+        yield Part(one.path, "data" if one.data else "code", one.mode, known)
+
+
+def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:
+    """Yield the params files by value: comments, layout and seeds say nothing."""
+    for file in state.config.params:
+        data = state.read(file)
+        if isinstance(data, Absent):
+            continue
+        changes = _changes(overrides, file)
+        seeds = _seeds(state.config, file)
+        if file.endswith(".py"):
+            # Code beside the constants counts too, so the text is taken with the seeds levelled.
+            text = data
+            there = params.flatten(params.parse(text, file)) if seeds else {}
+            changes |= {key: 0 for key in seeds if key in there}
+            digest = _sha256(params.edit(text, file, changes) if changes else text)
+        else:
+            edited = params.edit(data, file, changes) if changes else data
+            digest = _sha256(json_dumps_compact(_without(params.parse(edited, file), seeds)))
+        yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
+
+
+def _locks(
+    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
+) -> Iterator[Part]:
+    """Yield outputs of stages that a run does not execute: for it they are data.
+
+    Those are frozen stages, stages that no target needs, and all stages of other pipelines.
+    """
+    own = state.lock_path()
+    inside = declared_stages.executed(stages, state.config.targets)
+    frozen = {stage.name for stage in stages if stage.frozen}
+    for entry in _lock_files(state):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        if path == own:
+            continue
+        try:
+            theirs = list(locked(state, path, ()))
+        except (BadFormatError, UnsafeInputError):  # of another pipeline: none of our business
+            yield Part(entry.path, "data", entry.mode, entry.id)
+            continue
+        for name, out in theirs:
+            if out.path not in outputs:
+                yield _locked_part(path, name, out)
+    if own is not None:
+        for name, out in locked(state, own, stages):
+            base = declared_stages.base_name(name)
+            if base in frozen or base not in inside:
+                yield _locked_part(own, name, out)
+
+
+def _locked_part(path: str, stage: str, out: HashedPath) -> Part:
+    return Part(f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out))
+
+
+def _lock_files(state: State) -> Iterator[Entry]:
+    for entry in state.files():
+        if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if not _is_internal(path, state.config.project):
+                yield entry
+
+
+def _settings(config: ProjectConfig) -> Part:
+    value: Json = {
+        "ignore": list(config.inputs_ignore),
+        "results": config_format.results_part(config),
+    }
+    return Part(b"config.yaml", "config", 0, _sha256(json_dumps_compact(value)))
+
+
+def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamValue]:
+    keys = {param_key(text): value for text, value in overrides.items()}
+    return {key.key: value for key, value in keys.items() if key.file == file}
+
+
+def _seeds(config: ProjectConfig, file: str) -> tuple[str, ...]:
+    return tuple(each.key for each in config.seed.every if each.file == file)
+
+
+def _without(value: Json, keys: Iterable[str]) -> Json:
+    """Return a parsed params file without some dotted keys; one that is not there is no matter."""
+    for key in keys:
+        with contextlib.suppress(UnknownParamError):
+            value = _cut(value, path_of(value, key))
+    return value
+
+
+def _cut(value: Json, path: Sequence[str | int]) -> Json:
+    head, *rest = path
+    if isinstance(value, dict):
+        inner = {name: item for name, item in value.items() if name != head or rest}
+        if rest and isinstance(head, str):
+            inner[head] = _cut(value[head], rest)
+        return inner
+    if isinstance(value, list) and isinstance(head, int):
+        kept = [_cut(value[head], rest)] if rest else [None]
+        return [*value[:head], *kept, *value[head + 1 :]]
+    return value
+
+
+def _hash_text(out: HashedPath) -> str:
+    return _sha256(json_dumps_compact([out.path, out.hash, out.md5]))
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

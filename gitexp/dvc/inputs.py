@@ -1,0 +1,250 @@
+"""``inputs@1``: the digest of everything in a state that acts on results.
+
+Runs belong to inputs, not to commits. Two commits that differ only in what cannot act on a result
+(prose, CI files, gitexp's own records, what a run itself writes) have the same inputs and share
+samples; the commit that a run makes has the inputs that it ran.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from gitexp.dvc.input_parts import Part, collect, params_values
+from gitexp.dvc.state import State, made_by, outputs_of
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import entry_at
+from gitexp.git.transaction.cache import Kind
+from gitexp.model.ids import InputsDigest
+from gitexp.records.config import seed_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.dvc.input_parts import PartKind
+    from gitexp.git.objects import Entry
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import ParamValue, TreeId
+
+RULES = b"inputs@1\0"
+_BYTES = ("utf-8", "surrogateescape")
+SwapKind = Literal["params", "data", "code"]
+
+
+@dataclass(frozen=True, slots=True)
+class InputsDifference:
+    """One reason why two states do not share samples; an empty text is "not there"."""
+
+    kind: PartKind
+    what: str  # path, parameter or setting
+    a: str
+    b: str
+
+
+def compute(  # noqa: PLR0913  a state has these three parts; the rest composes another one from it
+    repo: Repo,
+    tree: TreeId,
+    config: ProjectConfig,
+    *,
+    overrides: Mapping[str, ParamValue] | None = None,
+    swaps: Mapping[SwapKind, TreeId] | None = None,
+    index: Index | None = None,
+    walked: Sequence[Entry] | None = None,
+) -> InputsDigest:
+    r"""Digest the inputs of a state.
+
+    Parameters
+    ----------
+    repo : Repo
+    tree : TreeId
+        Of a commit.
+    config : ProjectConfig
+        The tree's own settings, or those that serve it (`plans.config_of`).
+    overrides : mapping of str to ParamValue, optional
+        Parameter values laid over the tree's, by the text of their `ParamKey`.
+    swaps : mapping, optional
+        Trees from which the parameters, the data or the code are taken instead.
+    index : Index, optional
+        Remembers digests.
+    walked : sequence of Entry, optional
+        All of `tree`, where it has been walked already.
+
+    Returns
+    -------
+    InputsDigest
+
+    Raises
+    ------
+    BadFormatError, UnsafeInputError
+        If a pipeline file, a params file or dvc.lock cannot be read.
+    UnknownParamError
+        If an override names a parameter that is not there.
+
+    Notes
+    -----
+    ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
+    """
+    state = State(repo, tree, config, walked)
+    overrides, swaps = overrides or {}, swaps or {}
+    key = _cache_key(state, overrides, swaps)
+    if index is not None and key in (rows := index.get(Kind.INPUTS, [key])):
+        return InputsDigest(rows[key].decode())
+    parts = list(collect(state, overrides))
+    for kind, other in swaps.items():
+        theirs = collect(State(repo, other, config), overrides if kind == "params" else {})
+        parts = [part for part in parts if part.kind != kind]
+        parts += [part for part in theirs if part.kind == kind]
+    digest = digest_of(parts)
+    if index is not None:
+        index.put(Kind.INPUTS, {key: digest.encode()})
+    return digest
+
+
+def digest_of(parts: Iterable[Part]) -> InputsDigest:
+    """Digest parts, in whatever order they come."""
+    found = hashlib.sha256(RULES)
+    for line in sorted(part.line() for part in parts):
+        found.update(line)
+    return InputsDigest(found.hexdigest())
+
+
+def explain(
+    repo: Repo, tree_a: TreeId, config_a: ProjectConfig, tree_b: TreeId, config_b: ProjectConfig
+) -> tuple[InputsDifference, ...]:
+    """Say why two states do not share samples; empty if, and only if, they do.
+
+    Returns
+    -------
+    tuple of InputsDifference
+        Settings first, then parameters key by key, data, code.
+    """
+    a, b = State(repo, tree_a, config_a), State(repo, tree_b, config_b)
+    mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
+    found: list[InputsDifference] = []
+    for name in sorted(mine.keys() | theirs.keys()):
+        left, right = mine.get(name, ()), theirs.get(name, ())
+        if left != right:
+            kind, path = name
+            what = path.decode("utf-8", "backslashreplace")
+            if kind == "params":
+                found += _params_differences(a, b, what)
+            elif kind == "config":
+                found += _settings_differences(config_a, config_b)
+            else:
+                found.append(InputsDifference(kind, what, _shown(left), _shown(right)))
+    order = ("config", "params", "data", "code")
+    return tuple(sorted(found, key=lambda item: (order.index(item.kind), item.what)))
+
+
+def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
+    """Return the paths that the digest leaves out because a run makes them.
+
+    Relative to the project folder; a folder stands for all below it.
+    """
+    state = State(repo, tree, config)
+    return outputs_of(state, state.stages())
+
+
+def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
+    """Return the files and submodules whose content the digest covers, from the repository's top.
+
+    Params files and pointers to data, which count by what they say, are not among them.
+    """
+    return frozenset(
+        posixpath.normpath(posixpath.join(config.project, part.path.decode(*_BYTES)))
+        for part in collect(State(repo, tree, config), {})
+        if part.kind == "code"
+    )
+
+
+def undeclared_tracked_outputs(
+    repo: Repo, tree: TreeId, config: ProjectConfig, outputs: Iterable[str] | None = None
+) -> tuple[str, ...]:
+    """Return outputs that Git tracks and that the digest would count as inputs.
+
+    Parameters
+    ----------
+    repo : Repo
+    tree : TreeId
+    config : ProjectConfig
+    outputs : iterable of str, optional
+        What the resolved stages say they make, relative to the project folder; by default what
+        dvc.lock names and what fits a template in ``dvc.yaml``.
+    """
+    state = State(repo, tree, config)
+    stages = state.stages()
+    known = outputs_of(state, stages)
+    below = tuple(f"{path}/" for path in known)
+    asked = made_by(state, stages) if outputs is None else outputs
+    return tuple(
+        path
+        for path in sorted(set(asked))
+        if path not in known
+        and not path.startswith(below)
+        and any(
+            entry_at(repo, tree, state.at(name)) is not ABSENT for name in (path, f"{path}.dvc")
+        )
+    )
+
+
+def _cache_key(
+    state: State, overrides: Mapping[str, ParamValue], swaps: Mapping[SwapKind, TreeId]
+) -> str:
+    text = repr((state.config, sorted(overrides.items()), sorted(swaps.items())))
+    return f"{state.tree}:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+
+def _by_name(parts: Iterable[Part]) -> dict[tuple[PartKind, bytes], tuple[tuple[int, str], ...]]:
+    found: dict[tuple[PartKind, bytes], tuple[tuple[int, str], ...]] = {}
+    for part in parts:
+        name = (part.kind, part.path)
+        found[name] = tuple(sorted((*found.get(name, ()), (part.mode, part.id))))
+    return found
+
+
+def _shown(items: tuple[tuple[int, str], ...]) -> str:
+    return ", ".join(f"{id_[:9]} ({mode:o})" if mode else id_[:9] for mode, id_ in items)
+
+
+def _params_differences(a: State, b: State, file: str) -> list[InputsDifference]:
+    prefix = "" if file == "params.yaml" else f"{file}:"
+
+    def of_file(state: State) -> dict[str, ParamValue]:
+        values = params_values(state, {})
+        if prefix:
+            return {key: value for key, value in values.items() if key.startswith(prefix)}
+        others = tuple(f"{name}:" for name in state.config.params if name != file)
+        return {key: value for key, value in values.items() if not key.startswith(others)}
+
+    left, right = of_file(a), of_file(b)
+    changed = [
+        InputsDifference("params", key, _value(left, key), _value(right, key))
+        for key in sorted(left.keys() | right.keys())
+        if _value(left, key) != _value(right, key)
+    ]
+    # Empty where only what is no leaf differs (an empty section, code in a params.py).
+    return changed or [InputsDifference("params", file, "one content", "another")]
+
+
+def _value(values: Mapping[str, ParamValue], key: str) -> str:
+    return repr(values[key]) if key in values else ""
+
+
+def _settings_differences(a: ProjectConfig, b: ProjectConfig) -> list[InputsDifference]:
+    names = (
+        "command", "pipeline", "targets", "seed", "metrics", "predictions", "curves",
+        "evaluation", "once", "inputs_ignore",
+    )  # fmt: skip
+    return [
+        InputsDifference("config", name, _setting(a, name), _setting(b, name))
+        for name in names
+        if getattr(a, name) != getattr(b, name)
+    ]
+
+
+def _setting(config: ProjectConfig, name: str) -> str:
+    return repr(seed_json(config.seed) if name == "seed" else getattr(config, name))

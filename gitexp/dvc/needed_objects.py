@@ -1,0 +1,214 @@
+"""Which objects a commit needs: the outputs that its ``.dvc`` files and locks declare.
+
+Only Git objects are looked at. Neighbouring commits share nearly all of their folders, so each
+folder and each file is read once.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvcfiles
+from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.git.absent import ABSENT
+from gitexp.git.objects import (
+    MODE_BLOB,
+    MODE_EXECUTABLE,
+    MODE_TREE,
+    blob,
+    commit_info,
+    entry_at,
+    list_dir,
+)
+from gitexp.model.ids import BlobId, TreeId
+from gitexp.text.yamltext import yaml_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from gitexp.dvc.dvcfiles import HashedPath
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, Md5
+
+PLAIN = "md5"
+_PIPELINE, _LOCK = "dvc.yaml", "dvc.lock"
+_SKIPPED = frozenset({".dvc", ".gitexp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Needed:
+    """One output whose bytes are in DVC's cache, not in Git.
+
+    Attributes
+    ----------
+    path : str
+        From the repository's top.
+    md5 : Md5
+    size : int
+    nfiles : int or None
+    isexec : bool
+    declared : str
+        The file that names it.
+    push : bool
+        Whether DVC may send it away.
+    imported : bool
+        Whether it came from elsewhere, where DVC finds it again.
+    """
+
+    path: str
+    md5: Md5
+    size: int
+    nfiles: int | None
+    isexec: bool
+    declared: str
+    push: bool = True
+    imported: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What one or several commits need.
+
+    Attributes
+    ----------
+    outs : tuple of Needed
+    delegated : tuple of str
+        What only DVC can send, with the reason: templates that may say ``push: false``, a remote
+        of its own, imports, what DVC 2 wrote.
+    """
+
+    outs: tuple[Needed, ...]
+    delegated: tuple[str, ...]
+
+
+class Reader:
+    """Reads what commits need; remembers folders and files.
+
+    Parameters
+    ----------
+    repo : Repo
+    """
+
+    def __init__(self, repo: Repo) -> None:
+        self._repo = repo
+        self._folders: dict[TreeId, tuple[tuple[str, str], ...]] = {}
+        self._read: dict[tuple[str, str, str], Needs] = {}
+
+    def needs(self, commits: Iterable[CommitHash]) -> Needs:
+        """Return what these commits need together; each object is named once."""
+        outs: dict[tuple[str, bool], Needed] = {}
+        delegated: dict[str, None] = {}
+        for commit in commits:
+            found = self.of(commit)
+            for out in found.outs:
+                outs.setdefault((out.md5, out.push), out)
+            delegated.update(dict.fromkeys(found.delegated))
+        return Needs(tuple(outs.values()), tuple(delegated))
+
+    def of(self, commit: CommitHash) -> Needs:
+        """Return what one commit needs."""
+        tree = commit_info(self._repo, commit).tree
+        files = dict(self.files(tree))
+        outs: list[Needed] = []
+        delegated: list[str] = []
+        for path, id_ in sorted(files.items()):
+            folder, name = posixpath.split(path)
+            if name == _PIPELINE:
+                continue
+            beside = files.get(posixpath.join(folder, _PIPELINE), "") if name == _LOCK else ""
+            key = (path, id_, beside)
+            if key not in self._read:
+                try:
+                    self._read[key] = self._file(path, id_, beside, folder)
+                except (BadFormatError, UnsafeInputError) as error:
+                    self._read[key] = Needs((), (f"{path}: {error.summary}",))
+            found = self._read[key]
+            # A metric that dvc.yaml's template gives to Git stands in the tree.
+            outs += [out for out in found.outs if entry_at(self._repo, tree, out.path) is ABSENT]
+            delegated += found.delegated
+        return Needs(tuple(outs), tuple(delegated))
+
+    def files(self, tree: TreeId) -> tuple[tuple[str, str], ...]:
+        """Return (path, blob) of DVC's files below a folder."""
+        if tree not in self._folders:
+            found: list[tuple[str, str]] = []
+            for entry in list_dir(self._repo, tree):
+                name = entry.path.decode("utf-8", "surrogateescape")
+                if entry.mode == MODE_TREE and name not in _SKIPPED:
+                    below = self.files(TreeId(entry.id))
+                    found += [(f"{name}/{path}", id_) for path, id_ in below]
+                elif entry.mode in {MODE_BLOB, MODE_EXECUTABLE} and _is_dvc(name):
+                    found.append((name, entry.id))
+            self._folders[tree] = tuple(found)
+        return self._folders[tree]
+
+    # --- inside ---------------------------------------------------------------------------------
+
+    def _file(self, path: str, id_: str, beside: str, folder: str) -> Needs:
+        data = blob(self._repo, BlobId(id_), dvcfiles.LIMIT, where=path)
+        if path.endswith(".dvc"):
+            return _pointer(data, path, folder)
+        if not beside:  # DVC does not look at a lock without its pipeline
+            return Needs((), ())
+        pipeline = blob(self._repo, BlobId(beside), dvcfiles.LIMIT, where=path)
+        return _lock(data, pipeline, path, folder)
+
+
+def _is_dvc(name: str) -> bool:
+    return name in {_PIPELINE, _LOCK} or (name.endswith(".dvc") and name != ".dvc")
+
+
+def _pointer(data: bytes, path: str, folder: str) -> Needs:
+    pointer = dvcfiles.load_pointer(data, path, folder)
+    outs: list[Needed] = []
+    delegated: list[str] = []
+    if pointer.needs_dvc:
+        delegated.append(f"{path}: only DVC reads it")
+    for out, flags in zip(pointer.outs, _flags(data, path), strict=False):
+        if flags.get("cache") is False:
+            continue
+        if flags.get("remote"):
+            delegated.append(f"{path}: a remote of its own")
+        plain = _plain(out, path, delegated, push=flags.get("push") is not False)
+        outs += [replace(each, imported=bool(pointer.deps)) for each in plain]
+    return Needs(tuple(outs), tuple(delegated))
+
+
+def _flags(data: bytes, path: str) -> Iterator[Mapping[str, object]]:
+    value = yaml_loads(data, where=path, limit=dvcfiles.LIMIT, allow_aliases=True)
+    outs = value.get("outs") if isinstance(value, dict) else None
+    for out in outs if isinstance(outs, list) else ():
+        yield out if isinstance(out, dict) else {}
+
+
+def _lock(data: bytes, pipeline: bytes, path: str, folder: str) -> Needs:
+    where = posixpath.join(folder, _PIPELINE)
+    declared = dvcfiles.load_pipeline(pipeline, where, folder)
+    lock = dvcfiles.load_lock(data, path, folder, stage_wdirs(pipeline, where, folder))
+    delegated: list[str] = []
+    if declared.needs_dvc:
+        delegated.append(f"{where}: {declared.why}")
+    flags = {(stage.name, out.path): out for stage in declared.stages for out in stage.outs}
+    outs: list[Needed] = []
+    for name, stage in lock.stages.items():
+        for out in stage.outs:
+            flag = flags.get((name, out.path))
+            if not declared.needs_dvc and (flag is None or not flag.cache):
+                continue  # a stage that dvc.yaml has no more, or a file that Git keeps
+            if flag is not None and flag.remote:
+                delegated.append(f"{where}: {name} has a remote of its own")
+            outs += _plain(out, path, delegated, push=flag is None or flag.push)
+    return Needs(tuple(outs), tuple(delegated))
+
+
+def _plain(out: HashedPath, file: str, delegated: list[str], *, push: bool) -> tuple[Needed, ...]:
+    if out.md5 is None:
+        return ()
+    if out.hash != PLAIN:
+        delegated.append(f"{file}: written by DVC 2")
+        return ()
+    needed = Needed(out.path, out.md5, out.size or 0, out.nfiles, out.isexec, file, push)
+    return (needed,)

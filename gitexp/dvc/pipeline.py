@@ -1,0 +1,219 @@
+"""What the stages of a pipeline are, in the order of their execution.
+
+A plain ``dvc.yaml`` is read by us; one with templates, ``foreach`` or ``matrix`` by DVC's own
+resolver, in one process for all worktrees that are asked about. Nothing is executed or written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvc_config, dvcfiles, graph
+from gitexp.errors import BadFormatError, DvcFailedError, NoPipelineError, PreconditionError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.model.config import ParamKey, ProjectConfig
+    from gitexp.model.job import Stage
+
+RESOLVER = Path(__file__).with_name("resolver.py")
+TIMEOUT_S = 120
+LIMIT_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A pipeline, taken apart.
+
+    Attributes
+    ----------
+    executed : tuple of Stage
+        What a run executes, in this order.
+    apart : tuple of Stage
+        Frozen stages and those that no target needs: their outputs are data to a run.
+    metrics, plots, params, artifacts : tuple of str
+        Paths that stand at the top level, beside the stages; relative to the project folder.
+    """
+
+    executed: tuple[Stage, ...]
+    apart: tuple[Stage, ...] = ()
+    metrics: tuple[str, ...] = ()
+    plots: tuple[str, ...] = ()
+    params: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+
+
+def resolve(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[tuple[Stage, ...]]:
+    """Return the stages that a run executes, for each worktree, in the order of execution.
+
+    Parameters
+    ----------
+    roots : sequence of (Path, ProjectConfig)
+        Worktrees with the settings that hold there. A project without a pipeline has no stages.
+
+    Raises
+    ------
+    NoPipelineError
+        If a pipeline's file is not there.
+    BadFormatError, UnsafeInputError, UsageError
+        If it cannot be read, names paths outside the project, has overlapping outputs, a circle,
+        or not the configured targets.
+    DvcFailedError
+        If DVC's resolver could not be started.
+    """
+    return [found.executed for found in look(roots)]
+
+
+def look(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[Resolved]:
+    """Return the same with the stages that are not executed beside them; see `resolve`."""
+    read = [_read(root, config) for root, config in roots]
+    templated = [
+        number for number, one in enumerate(read) if one is not None and (one.needs_dvc or one.open)
+    ]
+    answers = _ask([_file(*roots[number]) for number in templated])
+    for number, answer in zip(templated, answers, strict=True):
+        where, folder = _where(roots[number][1])
+        read[number] = dvcfiles.load_pipeline(answer, where, folder, resolved=True)
+    return [_taken_apart(one, config) for one, (_, config) in zip(read, roots, strict=True)]
+
+
+def beside_stages(read: dvcfiles.Pipeline) -> Resolved:
+    """Return what stands at the top level of a ``dvc.yaml``, without its stages."""
+    return Resolved((), (), read.metrics, read.plots, read.params, read.artifacts)
+
+
+def seeded(
+    stages: Sequence[Stage],
+    seeds: Collection[ParamKey],
+    once: Collection[str],
+    *,
+    named: Collection[str] = (),
+) -> frozenset[str]:
+    """Return the names of the stages that are executed for every seed.
+
+    Parameters
+    ----------
+    stages : sequence of Stage
+    seeds : collection of ParamKey
+        The parameters that vary. Without one every stage is executed each time.
+    once : collection of str
+        Stages, or groups of them, that the settings want executed once.
+    named : collection of str
+        Stages that have the seed in another way, e.g. by a template in their command.
+    """
+    edges = graph.needs(stages)
+    if not seeds:
+        found = frozenset(edges)
+    else:
+        start = {s.name for s in stages if any(graph.declares(s, seed) for seed in seeds)}
+        found = graph.downstream(edges, start | (set(named) & edges.keys()))
+    return frozenset(name for name in found if not any(graph.is_called(name, one) for one in once))
+
+
+def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
+    if config.pipeline is None:
+        return None
+    file = _file(root, config)
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LIMIT_BYTES + 1)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        raise NoPipelineError(
+            "the pipeline is not there",
+            found="no such file",
+            where=posixpath.join(config.project, config.pipeline),
+            expected="the file that `pipeline:` of .gitexp/config.yaml names",
+            next_step="bring the file back, or mend that line and commit it",
+        ) from error
+    return dvcfiles.load_pipeline(data, *_where(config))
+
+
+def _file(root: Path, config: ProjectConfig) -> Path:
+    return root / config.project / (config.pipeline or "dvc.yaml")
+
+
+def _where(config: ProjectConfig) -> tuple[str, str]:
+    path = config.pipeline or "dvc.yaml"
+    return posixpath.join(config.project, path), posixpath.dirname(path)
+
+
+def _taken_apart(read: dvcfiles.Pipeline | None, config: ProjectConfig) -> Resolved:
+    if read is None:
+        return Resolved(())
+    if read.needs_dvc:
+        raise DvcFailedError(
+            "the pipeline has a stage that DVC alone can execute",
+            found=read.why,
+            where=_where(config)[0],
+            expected="dependencies and outputs that are files of the project",
+            next_step="import the data with `dvc import-url`, and depend on the imported file",
+        )
+    edges = graph.needs(read.stages)
+    wanted = graph.select(read.stages, edges, config.targets, pipeline=config.pipeline or "")
+    run = [stage for stage in read.stages if stage.name in wanted and not stage.frozen]
+    names = {stage.name for stage in run}
+    apart = tuple(stage for stage in read.stages if stage.name not in names)
+    return replace(beside_stages(read), executed=graph.ordered(run, edges), apart=apart)
+
+
+def _ask(files: Sequence[Path]) -> list[bytes]:
+    """Return ``dvc.yaml`` with everything filled in, for each file; one process for all."""
+    if not files:
+        return []
+    question = [{"file": str(file), "parsing": dict(_parsing(file.parent))} for file in files]
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", str(RESOLVER)],
+            input=json.dumps(question).encode(),
+            capture_output=True,
+            cwd=files[0].anchor,  # templates are told paths relative to here
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise _failed(str(error), files) from error
+    if done.returncode:
+        last = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise _failed(last[:500], files)
+    answers: list[dict[str, object]] = json.loads(done.stdout)
+    for file, answer in zip(files, answers, strict=True):
+        if "error" in answer:
+            raise BadFormatError(
+                "the pipeline cannot be resolved",
+                found=str(answer["error"])[:1000],
+                where=str(file),
+                expected="templates whose values are in params.yaml or vars",
+            )
+    return [_as_yaml(answer) for answer in answers]
+
+
+def _as_yaml(answer: Mapping[str, object]) -> bytes:
+    """Return JSON that YAML reads alike: pairs of surrogates are none there."""
+    text = json.dumps(answer, ensure_ascii=False)
+    return "".join(one if one.isprintable() else json.dumps(one)[1:-1] for one in text).encode()
+
+
+def _parsing(folder: Path) -> Mapping[str, str]:
+    """Return DVC's settings of how a mapping in a command is spelt."""
+    try:
+        dvc_dir = dvc_config.find_dvc_dir(folder)
+    except PreconditionError:
+        return {}
+    return dvc_config.read_settings(dvc_dir, os.environ).get("parsing", {})
+
+
+def _failed(found: str, files: Sequence[Path]) -> DvcFailedError:
+    return DvcFailedError(
+        "DVC could not resolve the pipeline",
+        found=found,
+        where=", ".join(str(file) for file in files[:3]),
+        next_step="dvc stage list",
+    )

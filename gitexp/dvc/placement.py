@@ -1,0 +1,183 @@
+"""Puts files and folders from the cache into a work tree, all or nothing.
+
+Nothing is written before everything that a manifest names was checked, and every byte is hashed
+on its way: what is damaged in the cache is set aside and stays out of the work tree.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import cache_objects, hashing, links, manifest
+from gitexp.dvc.cache import Damage, damaged, listed, missing, read_manifest
+from gitexp.dvc.cache_objects import TEMPORARY
+from gitexp.errors import DataMissingError, ExistsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from gitexp.dvc.cache import CacheConfig
+    from gitexp.model.ids import Md5
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """What `materialise` made, and how: a linked file has to be verified after use."""
+
+    kinds: tuple[str, ...]  # sorted, of all files
+    nfiles: int
+
+    @property
+    def linked(self) -> bool:
+        """Whether something shares its bytes with the cache and a write would reach them."""
+        return "hardlink" in self.kinds or "symlink" in self.kinds
+
+
+def materialise(  # noqa: PLR0913 - four say what goes where, the others how
+    cache: CacheConfig,
+    md5: Md5,
+    root: Path,
+    path: str,
+    *,
+    types: Sequence[str] | None = None,
+    executable: bool = False,
+    replace: bool = False,
+    unchanged: Callable[[str], bool] | None = None,
+) -> Placed:
+    """Put a file or folder from the cache at `path` below `root`, all or nothing.
+
+    Every byte is hashed on its way; an object with other bytes is set aside.
+
+    Parameters
+    ----------
+    cache : CacheConfig
+    md5 : Md5
+        Hash of a file, or of a folder (``.dir``).
+    root : Path
+        A trusted folder, e.g. a worktree. `path` is not trusted.
+    path : str
+        POSIX, relative to `root`.
+    types : sequence of str, optional
+        Ways to try, in order; those of `cache` by default.
+    executable : bool
+        Whether a single file gets its executable bits.
+    replace : bool
+        Whether something at `path` may be swapped for the new; its bytes are then gone.
+    unchanged : callable, optional
+        Asked with the name to which the old thing was moved, beside `path`; if it answers no,
+        the old thing is moved back and nothing was changed.
+
+    Raises
+    ------
+    UnsafeInputError
+        If the manifest or `path` would reach elsewhere; nothing was written.
+    DataMissingError
+        If objects are missing: all are named, nothing was written.
+    DamagedDataError
+        If an object has other bytes than its name says; nothing stays in the worktree.
+    ExistsError
+        If there is something at `path` and `replace` is false, or `unchanged` answered no.
+    """
+    manifest.check_path(path, where="an output's path")
+    manifest.check_md5(md5, where=path)
+    gone = missing(cache, md5)
+    if gone:
+        raise _missing(path, gone)
+    entries = read_manifest(cache, md5) if md5.endswith(".dir") else ()
+    parent, _, name = path.rpartition("/")
+    with links.explained(f"{root}/{path}"):
+        folder = links.open_folder(str(root), parent, create=True)
+        temporary = f"{TEMPORARY}{os.getpid()}-{os.urandom(4).hex()}"
+        try:
+            if not replace and _exists(name, folder):
+                raise ExistsError("something is in the way", found=path, where=str(root))
+            placer = links.placer(types or cache.types)
+            work = _Work(cache, placer, executable=executable)
+            if md5.endswith(".dir"):
+                work.fill(entries, temporary, folder)
+            else:
+                work.file(md5, "", temporary, folder)
+            if work.damage:
+                raise damaged(tuple(work.damage), f"{root}/{path}")
+            _swap(temporary, name, folder, unchanged)
+        finally:
+            links.remove(temporary, folder)
+            os.close(folder)
+    return Placed(tuple(sorted(work.kinds)), len(entries) or 1)
+
+
+class _Work:
+    """One materialisation under way: what was used and what turned out bad."""
+
+    def __init__(self, cache: CacheConfig, placer: links.Placer, *, executable: bool) -> None:
+        self.cache = cache
+        self.placer = placer
+        self.executable = executable
+        self.kinds: set[str] = set()
+        self.damage: list[Damage] = []
+
+    def fill(self, entries: Sequence[manifest.Entry], name: str, folder: int) -> None:
+        """Make a folder; it is new and ours, so its sub-folders cannot be links."""
+        os.mkdir(name, dir_fd=folder)
+        top = os.open(name, links.FOLDER | links.NO_FOLLOW, dir_fd=folder)
+        made: set[str] = {""}
+        try:
+            for entry in entries:
+                parent = entry.path.rpartition("/")[0]
+                if parent not in made:
+                    links.make_folder(top, parent)
+                    made.add(parent)
+                self.file(entry.md5, entry.path, entry.path, top)
+        finally:
+            os.close(top)
+
+    def file(self, md5: Md5, shown: str, name: str, folder: int) -> None:
+        """Make one file and hash what the cache gave."""
+        source = cache_objects.object_file(self.cache, md5)
+        kind, have = self.placer.place(source, name, folder, executable=self.executable)
+        self.kinds.add(kind)
+        have = have or hashing.hash_file(source).md5
+        if have != md5:
+            cache_objects.quarantine(self.cache, md5)
+            self.damage.append(Damage(md5, have, shown))
+
+
+def _exists(name: str, folder: int) -> bool:
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _swap(temporary: str, name: str, folder: int, unchanged: Callable[[str], bool] | None) -> None:
+    """Give the new thing its name; the old one, moved aside first, goes last."""
+    aside = f"{temporary}-old"
+    try:
+        os.rename(name, aside, src_dir_fd=folder, dst_dir_fd=folder)
+    except FileNotFoundError:
+        os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+        return
+    try:
+        edited = unchanged is not None and not unchanged(aside)
+        if not edited:
+            os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        raise
+    if edited:
+        os.rename(aside, name, src_dir_fd=folder, dst_dir_fd=folder)
+        raise ExistsError("it was changed meanwhile", found=name)
+    links.remove(aside, folder)
+
+
+def _missing(path: str, gone: Sequence[Md5]) -> DataMissingError:
+    return DataMissingError(
+        "data are not in the cache",
+        found=f"{len(gone)} missing: {listed(gone)}",
+        where=path,
+        next_step="dvc pull",
+    )

@@ -1,0 +1,169 @@
+"""What an executed stage read and wrote, by hash: the record from which dvc.lock is made.
+
+Dependencies are hashed, cached outputs are put into DVC's cache, and their lines into .gitignore
+as DVC does it after each stage; nothing else is written. The
+params come as values, since the worktree's files may hold a seed that is not the committed one.
+"""
+
+from __future__ import annotations
+
+import stat
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvcignore, gitignore, hashing
+from gitexp.dvc.cache import put
+from gitexp.errors import CommandFailedError, DataMissingError
+from gitexp.model.job import FileHash, OutKind, StageRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+    from pathlib import Path
+
+    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.hashing import Memo
+    from gitexp.model.ids import ParamTree
+    from gitexp.model.job import Stage, StageOut
+
+UNCACHED_LIMIT_BYTES = 16 << 20
+
+
+def record(  # noqa: PLR0913  what was executed, and where its bytes go
+    project: Path,
+    stage: Stage,
+    params: Mapping[str, Mapping[str, ParamTree]],
+    cache: CacheConfig,
+    *,
+    memo: Memo | None = None,
+    kept: Collection[str] | None = None,
+) -> StageRecord:
+    """Return what dvc.lock says of a stage that has just been executed.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in the worktree where it was executed.
+    stage : Stage
+    params : mapping of str to mapping
+        File -> key as the stage declares it -> value; see `declared_params`.
+    cache : CacheConfig
+        Takes the outputs. A small file that is declared ``cache: false`` is put there, too: a
+        later repeat that does not execute this stage again needs it from somewhere, and Git may
+        not have it yet.
+    memo : Memo, optional
+        Hashes already known in this process: one stage's output is the next one's dependency.
+    kept : collection of str, optional
+        The outputs that the cache takes, where it does not take all; others are hashed.
+
+    Raises
+    ------
+    CommandFailedError
+        If the stage did not make one of its outputs.
+    DataMissingError
+        If one of its dependencies is not there.
+    UnsafeInputError, ChangingFileError
+        If something cannot be stored, or is still being written.
+    """
+    deps = tuple(hash_path(project, path, memo=memo) for path in stage.deps)
+    outs = tuple(
+        _output(
+            project, stage, out, None if kept is not None and out.path not in kept else cache, memo
+        )
+        for out in stage.outs
+    )
+    gitignore.protect(project, [out.path for out in stage.outs if out.cache])
+    return StageRecord(stage.name, stage.commands, deps, params, outs)
+
+
+def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash:
+    """Return hash and size of a file or folder in the project, as DVC would record them."""
+    full = project / path
+    if full.is_dir():
+        md5, members = hashing.hash_folder(str(full), ignored=dvcignore.load(full), memo=memo)
+        size = sum(member.digest.size for member in members)
+        return FileHash(path, md5, size, nfiles=len(members))
+    digest = hashing.hash_file(str(full), memo)
+    return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
+
+
+def declared_params(
+    stage: Stage, parsed: Mapping[str, Mapping[str, ParamTree]]
+) -> dict[str, dict[str, ParamTree]]:
+    """Pick what a stage declares out of whole params files.
+
+    Parameters
+    ----------
+    stage : Stage
+    parsed : mapping of str to mapping
+        File -> its content.
+
+    Returns
+    -------
+    dict
+        File -> key as declared (a section's key gives the section) -> value; without keys the
+        first level of the whole file.
+
+    Raises
+    ------
+    DataMissingError
+        If a file or a key is not there; DVC does not execute such a stage either.
+    """
+    found: dict[str, dict[str, ParamTree]] = {}
+    for declared in stage.params:
+        if declared.file not in parsed:
+            raise _no_param(stage, declared.file)
+        content = parsed[declared.file]
+        keys = declared.keys or tuple(content)
+        picked = found.setdefault(declared.file, {})
+        for key in keys:
+            picked[key] = _lookup(content, key, stage, declared.file)
+    return found
+
+
+def _output(
+    project: Path, stage: Stage, out: StageOut, cache: CacheConfig | None, memo: Memo | None
+) -> FileHash:
+    try:
+        if cache is not None and (out.cache or _is_small(project / out.path)):
+            return put(cache, project, out.path, memo=memo)
+        return hash_path(project, out.path, memo=memo)
+    except DataMissingError as error:
+        what = "a metrics file" if out.kind is OutKind.METRIC else "an output"
+        raise CommandFailedError(
+            f"{what} was not written",
+            where=out.path,
+            expected=f"stage {stage.name} writes it",
+        ) from error
+
+
+def _is_small(file: Path) -> bool:
+    try:
+        seen = file.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(seen.st_mode) and seen.st_size <= UNCACHED_LIMIT_BYTES
+
+
+def _lookup(content: Mapping[str, ParamTree], key: str, stage: Stage, file: str) -> ParamTree:
+    if key in content:
+        return content[key]
+    value: ParamTree = dict(content)
+    for part in key.split("."):
+        name, *indexes = part.split("[")
+        if not isinstance(value, dict) or name not in value:
+            raise _no_param(stage, f"{file}:{key}")
+        value = value[name]
+        for index in indexes:
+            number = index.removesuffix("]")
+            if not isinstance(value, tuple) or not number.isdigit() or int(number) >= len(value):
+                raise _no_param(stage, f"{file}:{key}")
+            value = value[int(number)]
+    return value
+
+
+def _no_param(stage: Stage, what: str) -> DataMissingError:
+    return DataMissingError(
+        "a parameter that a stage depends on is not there",
+        found=f"no {what}",
+        where=f"params of stage {stage.name}",
+        next_step="add it, or take it out of dvc.yaml",
+    )

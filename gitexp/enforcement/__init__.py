@@ -1,0 +1,1 @@
+"""Who lets what in: hooks, `check`, `review`."""

@@ -1,0 +1,110 @@
+"""post-checkout and post-merge: the outputs of DVC, which Git does not bring along.
+
+The commit is checked out already: nothing here can refuse it, and nothing is an error.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.dvc import dvclock
+from gitexp.dvc.cache import open_cache
+from gitexp.dvc.dvc_config import has_dvc
+from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.snapshot import hash_path
+from gitexp.dvc.workspace import refresh
+from gitexp.errors import GitexpError
+from gitexp.git.catfile import CatFile
+from gitexp.git.discovery import discover
+from gitexp.git.repository import open_repository
+from gitexp.git.worktree import staged
+from gitexp.model.hooks import HookAnswer
+from gitexp.model.job import FileHash
+from gitexp.rules.facts import settings
+from gitexp.rules.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.dvc.needed_objects import Needed
+    from gitexp.git.worktree.staged import HookPlace
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
+
+SHOWN: Final = 5  # outputs that are named
+_CHECKOUT_ARGS: Final = 3  # old, new, whether it was a branch
+
+
+def answer(call: HookCall) -> HookAnswer:
+    """Say which outputs are those of another commit now, or bring them along.
+
+    With ``hooks.auto_checkout`` from the cache alone, and only over what is safe in it.
+
+    Raises
+    ------
+    GitexpError
+        If Git cannot be asked, or DVC is at work here.
+    """
+    place = staged.place(call.folder, call.environ)
+    if place.head is None or place.rebasing or not has_dvc(call.folder):
+        return HookAnswer()
+    differing = _differing(place, _before(place, call))
+    if not differing:
+        return HookAnswer()
+    with CatFile(place.folder, place.env) as objects:
+        config = settings(Tree(objects, objects.commit(place.head).tree))
+    if config.auto_checkout:
+        return HookAnswer(said=tuple(_brought(place, config, differing)))
+    names = _names([out.path for out in differing])
+    return HookAnswer(
+        said=(
+            f"gitexp: this commit has other outputs: {names}",
+            "  next      dvc checkout; hooks.auto_checkout: true in .gitexp/config.yaml does it",
+        )
+    )
+
+
+def _before(place: HookPlace, call: HookCall) -> CommitHash | None:
+    """Return what was checked out before; None for a new work tree."""
+    if call.name == "post-merge":
+        return staged.commit_of(place, staged.ref(place, "ORIG_HEAD"))
+    told = call.args[0] if len(call.args) == _CHECKOUT_ARGS else ""
+    return staged.commit_of(place, told or call.environ.get("PRE_COMMIT_FROM_REF", ""))
+
+
+def _differing(place: HookPlace, before: CommitHash | None) -> list[Needed]:
+    reader = Reader(open_repository(discover(place.folder)))
+    old = {} if before is None else {out.path: out.md5 for out in reader.of(before).outs}
+    now = () if place.head is None else reader.of(place.head).outs
+    other = [out for out in now if old.get(out.path) != out.md5]
+    return [out for out in other if not _lies_here(place, out)]
+
+
+def _lies_here(place: HookPlace, out: Needed) -> bool:
+    """Tell whether the work tree has an output already: DVC's own hook may have brought it."""
+    here = place.folder / out.path
+    try:
+        if here.is_file() and here.stat().st_size != out.size:
+            return False
+        return hash_path(place.folder, out.path).md5 == out.md5
+    except (OSError, GitexpError):
+        return False
+
+
+def _brought(place: HookPlace, config: ProjectConfig, outs: Sequence[Needed]) -> Iterator[str]:
+    project = place.folder / config.project
+    files = [FileHash(out.path, out.md5, out.size, out.nfiles, out.isexec) for out in outs]
+    with dvclock.main_lock(project):
+        found = refresh(place.folder, files, open_cache(project))
+    if found.refreshed:
+        yield f"gitexp: brought along: {_names(found.refreshed)}"
+    for left in found.left:
+        yield f"gitexp: left as it is: {left.path} ({left.why})"
+    if found.left:
+        yield "  next      gitexp pull --data, or dvc checkout"
+
+
+def _names(paths: Sequence[str]) -> str:
+    more = len(paths) - SHOWN
+    return ", ".join(paths[:SHOWN]) + (f" and {more} more" if more > 0 else "")

@@ -1,0 +1,92 @@
+"""pre-push: every commit that a push adds, so that what went past the other hooks is met here."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitexp.enforcement.hooks.lines import ordered
+from gitexp.enforcement.hooks.pushed import Update, gated, governed, judged, updates
+from gitexp.git.catfile import CatFile
+from gitexp.git.discovery import discover
+from gitexp.git.worktree import staged
+from gitexp.model.hooks import HookAnswer
+from gitexp.provenance.trust_settings import Believing
+from gitexp.sharing.unsent import DataRemote
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from gitexp.git.worktree.staged import HookPlace
+    from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.rules import Violation
+    from gitexp.model.run import Output
+
+
+def answer(call: HookCall) -> HookAnswer:
+    """Judge what a push adds to experiments and protected branches; deletions are the server's.
+
+    Raises
+    ------
+    GitexpError
+        If Git cannot be asked.
+    """
+    place = staged.place(call.folder, call.environ)
+    remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
+    found: list[Violation] = []
+    said: list[str] = []
+    with CatFile(place.folder, place.env) as objects:
+        world = _Remotes(place, call.environ, objects)
+        there = staged.refs(place, f"refs/remotes/{remote}/") if remote else {}
+        heads = {
+            f"refs/heads/{ref.removeprefix(f'refs/remotes/{remote}/')}": tip
+            for ref, tip in there.items()
+        }
+        for update in updates(call.given) or _told(call.environ):
+            before = staged.commit_of(place, update.old)
+            broken, notes = judged(
+                place,
+                objects,
+                update,
+                lambda config: gated(config, heads),
+                config=governed(place, objects, update.branch, before).config,
+                outside=world,
+            )
+            found += broken
+            said += (f"gitexp: {note}" for note in notes)
+    return HookAnswer(tuple(found), tuple(said))
+
+
+class _Remotes(Believing):
+    """What pre-push asks of the world; statistics and the network take too long for more."""
+
+    def __init__(self, place: HookPlace, environ: Mapping[str, str], objects: CatFile) -> None:
+        super().__init__(partial(discover, place.folder), here=True)
+        self._place = place
+        self._objects = objects
+        self._environ = environ
+        self._data: DataRemote | None = None
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
+        """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
+        del protected
+        return ordered(self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit)
+
+    def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
+        """Return what a commit names of data that is not on the DVC remote."""
+        if self._data is None:
+            self._data = DataRemote(discover(self._place.folder), self._environ)
+        return self._data.unsent(commit, recorded)
+
+    def unanswered(self) -> tuple[str, ...]:
+        """Return of which data it could not be told."""
+        return () if self._data is None else self._data.unanswered()
+
+
+def _told(environ: Mapping[str, str]) -> tuple[Update, ...]:
+    """Return what the pre-commit framework passes on instead of standard input."""
+    ref = environ.get("PRE_COMMIT_REMOTE_BRANCH", "")
+    new, old = (environ.get(f"PRE_COMMIT_{end}_REF", "") for end in ("TO", "FROM"))
+    return (Update(ref, old, new),) if ref and new else ()

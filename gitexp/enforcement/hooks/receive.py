@@ -1,0 +1,142 @@
+"""pre-receive: the gate of a server, which no client can go past.
+
+What was pushed lies in a quarantine that only git commands see. The settings that count are those
+of the server's own HEAD: what a push says of itself cannot loosen them.
+"""
+
+from __future__ import annotations
+
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from gitexp.enforcement.hooks.lines import ordered
+from gitexp.enforcement.hooks.pushed import gated, judged, updates
+from gitexp.git.catfile import CatFile
+from gitexp.git.discovery import discover
+from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag
+from gitexp.git.worktree import staged
+from gitexp.model.config import ProjectConfig
+from gitexp.model.hooks import HookAnswer
+from gitexp.model.rules import Policy, Violation, Where
+from gitexp.provenance import trust_settings
+from gitexp.rules.branches import is_experiment
+from gitexp.rules.facts import settings
+from gitexp.rules.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from gitexp.enforcement.hooks.pushed import Update
+    from gitexp.git.worktree.staged import HookPlace
+    from gitexp.model.hooks import HookCall
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+
+RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
+
+
+def answer(call: HookCall) -> HookAnswer:
+    """Judge a push; Git takes all of it or nothing.
+
+    Raises
+    ------
+    GitexpError
+        If Git cannot be asked.
+    """
+    place = staged.place(call.folder, call.environ)
+    pushed = updates(call.given)
+    here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)
+    found: list[Violation] = []
+    unseen: list[str] = []
+    with CatFile(place.folder, place.env) as objects:
+        config = (
+            ProjectConfig()
+            if place.head is None
+            else settings(Tree(objects, objects.commit(place.head).tree))
+        )
+        after = here | {
+            update.ref: tip
+            for update in pushed
+            if (tip := staged.commit_of(place, update.new)) is not None
+        }
+        for update in pushed:
+            if update.ref.startswith(ARCHIVE_TAGS):
+                found += _archive(update)
+            elif is_experiment(config, update.branch):
+                found += _history(place, update, after)
+            broken, notes = judged(
+                place,
+                objects,
+                update,
+                lambda rules: gated(rules, here),
+                config=config,
+                outside=_Own(place, objects, after),
+            )
+            found += broken
+            unseen += notes
+    # What the gate cannot look at does not go through it.
+    return HookAnswer(tuple(found), tuple(f"gitexp: {note}" for note in unseen), bool(unseen))
+
+
+class _Own(trust_settings.Believing):
+    """What a server knows of itself by git commands only; data go to another remote."""
+
+    def __init__(self, place: HookPlace, objects: CatFile, refs: Mapping[str, CommitHash]) -> None:
+        super().__init__(partial(discover, place.folder))
+        self._place = place
+        self._objects = objects
+        self._refs = refs
+
+    def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
+        """Return whether the plan's branch or archive tag here, or pushed with it, shows it."""
+        del protected
+        return ordered(self._place, self._objects, self._refs, plan, commit)
+
+    def archived(self, experiment: str) -> str:
+        """Return why its archive tag is not here; "" where it is, or comes with this push."""
+        tag = archive_tag(experiment)
+        short = tag.removeprefix("refs/tags/")
+        return "" if tag in self._refs else f"its archive tag {short} is not here"
+
+
+def _archive(update: Update) -> Iterator[Violation]:
+    if not update.creates and update.old != update.new:
+        yield _refused(
+            update,
+            f"{update.ref.removeprefix('refs/tags/')} keeps the order of a plan and its runs: it "
+            "is neither moved nor deleted",
+            "archive under another name: gitexp rename OLD NEW, then gitexp archive NEW",
+        )
+
+
+def _history(
+    place: HookPlace, update: Update, after: Mapping[str, CommitHash]
+) -> Iterator[Violation]:
+    if update.creates:
+        return
+    if update.deletes:
+        kept = any(
+            staged.is_ancestor(place, update.old, tip)
+            for ref, tip in after.items()
+            if ref.startswith(ARCHIVE_TAGS)
+        )
+        if not kept:
+            name = update.branch.partition("/")[2] or update.branch
+            yield _refused(
+                update,
+                f"{update.branch} holds records that no archive tag contains",
+                f"gitexp archive {shlex.quote(name)}, git push REMOTE "
+                f"{shlex.quote(ARCHIVE_TAGS + name)}, then delete it",
+            )
+    elif not staged.is_ancestor(place, update.old, update.new):
+        yield _refused(
+            update,
+            f"{update.branch} would lose commits: the history of an experiment is its evidence",
+            "git pull --rebase=false or gitexp sync, then push without force",
+        )
+
+
+def _refused(update: Update, message: str, next_step: str) -> Violation:
+    where = Where(branch=update.branch or update.ref)
+    return Violation(RULE, Policy.ERROR, message, where, next_step)

@@ -1,0 +1,1 @@
+"""Executes repeats and records them; engines say where a job runs."""

@@ -1,0 +1,348 @@
+"""What a call of `run` answers: what was recorded, what was left alone, what to type next."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import exclusions
+from gitexp.comparison.advice import seed_ranges
+from gitexp.dvc import input_parts
+from gitexp.execution import situation, standing
+from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.report import PlannedRun, RecordedRun, RunReport
+from gitexp.model.run import RepeatState
+from gitexp.stats.design import smallest_p
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.errors import IdleSeedError
+    from gitexp.execution.prepare import Prepared
+    from gitexp.execution.publish import PublishedCall
+    from gitexp.execution.situation import Situation
+    from gitexp.execution.state import State
+    from gitexp.model.request import RunRequest
+    from gitexp.model.run import Repeat
+
+_NO_MODULE = re.compile(r"No module named '?([\w.]{1,100})")
+_WORDS = re.compile(r"\w+")
+_NO_NAME = re.compile(r"cannot import name '(\w{1,100})' from '([\w.]{1,100})'")
+
+
+def planned(seen: Situation) -> tuple[PlannedRun, ...]:
+    """Return what would be executed, before the stages are known."""
+    return tuple(
+        PlannedRun(
+            side=cell.side,
+            commit=cell.commit,
+            inputs=cell.inputs,
+            seeds=choice.run,
+            counting=choice.counting,
+            spent=choice.spent,
+            once=(),
+            repeated=(),
+            for_snapshot=choice.for_snapshot,
+        )
+        for cell, choice in seen.sides
+    )
+
+
+def too_few(seen: Situation, request: RunRequest) -> str:
+    """Say, before hours are spent, that no outcome of these repeats can decide; "" otherwise."""
+    plan = seen.plan
+    if plan is None or plan.claim is Claim.MODEL or plan.stopping is not None or request.seeds:
+        return ""
+    wanted = request.repeats or plan.repeats
+    one_sided = plan.effect.kind is not HypothesisKind.TWO_SIDED
+    least = smallest_p(wanted, wanted, paired=True, one_sided=one_sided)
+    if least <= plan.alpha or all(cell.side != "candidate" for cell, _ in seen.sides):
+        return ""
+    return (
+        f"{wanted} repeats a side cannot decide at alpha = {plan.alpha:g}: pairs of them reach "
+        f"p = {least:.2g} at best; {plan.repeats} are planned"
+    )
+
+
+def with_stages(
+    planned: Sequence[PlannedRun], prepared: Sequence[Prepared]
+) -> tuple[PlannedRun, ...]:
+    """Return the same with what is executed once, what for each seed, and what was left out."""
+    stages = {each.state.side: each for each in prepared}
+    return tuple(
+        replace(
+            each,
+            seeds=stages[each.side].seeds,
+            once=stages[each.side].state.once,
+            repeated=tuple(sorted(stages[each.side].setting.seeded)),
+        )
+        if each.side in stages
+        else replace(each, seeds=())
+        for each in planned
+    )
+
+
+def taken_over(
+    planned: Sequence[PlannedRun], recovered: Sequence[PublishedCall], calls: Sequence[State]
+) -> str:
+    """Say what was recorded of killed calls with which this one goes on; "" without any."""
+    good = sum(
+        repeat.state is RepeatState.FINISHED
+        for call in recovered
+        for _, record in call.records
+        for repeat in record.run.repeats
+    )
+    left = sum(len(each.seeds) for each in planned)
+    once = dict.fromkeys(name for each in calls for name in each.once) if left else ()
+    then = f"; first {', '.join(once)}, once in each call" if once else ""
+    if good:
+        noun = "repeat" if good == 1 else "repeats"
+        return f"{good} {noun} of a killed call recorded, {left} to go{then}"
+    return f"a killed call goes on: {left} to go{then}" if calls and left else ""
+
+
+def report(  # noqa: PLR0913  the parts of the answer
+    seen: Situation,
+    planned: tuple[PlannedRun, ...],
+    published: Sequence[PublishedCall],
+    request: RunRequest,
+    *,
+    interrupted: bool,
+    warnings: tuple[str, ...] = (),
+    stopped: IdleSeedError | None = None,
+) -> RunReport:
+    """Return the answer of a call."""
+    recorded = tuple(
+        RecordedRun(state.side, record.run, record.samples)
+        for each in published
+        for state, record in each.records
+    )
+    heard = [text for each in recorded for text in each.run.warnings]
+    heard += [text for each in recorded for repeat in each.run.repeats for text in repeat.warnings]
+    return RunReport(
+        branch=seen.branch,
+        commit=published[-1].commit if published else None,
+        planned=planned,
+        recorded=recorded,
+        snapshot=_snapshot(published),
+        not_updated=tuple(path for each in published for path in each.not_updated),
+        exploratory=seen.plan is None,
+        interrupted=interrupted,
+        dry_run=request.dry_run,
+        warnings=(
+            *warnings,
+            *(text for each in published for text in each.cleared),
+            *filter(None, (_unasked(seen), _beyond(seen))),
+            *again(seen, ran=bool(published)),
+            *_mixed(recorded),
+            *_not_started(planned, recorded, interrupted=interrupted),
+            *_missing_modules(seen, recorded),
+            *_left_out(seen, recorded),
+            *dict.fromkeys(heard),
+        ),
+        next_step=_next_step(seen, planned, request, recorded, interrupted=interrupted)
+        if stopped is None
+        else stopped.next_step,
+        python=seen.python,
+        stopped=stopped,
+    )
+
+
+def _snapshot(published: Sequence[PublishedCall]) -> str:
+    """Return what became of the snapshot: a call that goes on need not be the one to write it."""
+    said = [each.snapshot for each in published]
+    return next((text for text in said if text.startswith("written")), said[-1] if said else "")
+
+
+def _unasked(seen: Situation) -> str:
+    """Say what a dry run takes for granted, where its answer rests on it."""
+    if seen.environment is not None or not any(choice.counting for _, choice in seen.sides):
+        return ""
+    return (
+        f"{seen.python} was not started, so its packages are taken to be those of the last "
+        "recorded repeat"
+    )
+
+
+def _beyond(seen: Situation) -> str:
+    """Say which repeats of this call will not count, being more than the plan has asked for.
+
+    As `compare` will: what comes after a look at the planned number, or after a stopping rule's
+    last look. A call that reaches the planned number itself brings all that it runs.
+    """
+    plan = seen.plan
+    if plan is None or plan.claim is Claim.MODEL:
+        return ""
+    for cell, choice in seen.sides:
+        have = len(choice.counting)
+        more = len(choice.together) - max(have, plan.repeats)
+        if cell.side != situation.CANDIDATE or more <= 0:
+            continue
+        if plan.stopping is not None:
+            return (
+                f"{more} of these repeats will not count: the last look of the plan's stopping "
+                f"rule is at {plan.repeats} repeats"
+            )
+        if have >= plan.repeats:
+            return (
+                f"{more} of these repeats will not count: the planned {plan.repeats} were there, "
+                "and may have been looked at; more of them need a new plan, with fresh seeds"
+            )
+    return ""
+
+
+def again(seen: Situation, *, ran: bool = False) -> list[str]:
+    """Say which repeats were there already, and what was installed or removed since."""
+    said = []
+    for item in seen.again:
+        before = exclusions.environment(seen.repo, item.found.commit, item.environment)
+        told = exclusions.environments(before, seen.installed)
+        repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
+        what = f"{repeats} of the {item.side}, recorded in another environment"
+        verb = "run again" if ran else "to be run again"
+        told = f": {told}" if told else ""
+        if item.complete:
+            told += "; the first set of the planned repeats counts, and none replaces it"
+        said.append(f"{what}, {verb}{told}")
+    return said
+
+
+def _mixed(recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say where an installation changed while the repeats went on."""
+    return [
+        f"the environment changed during run {each.run.id[:8]}: its repeats ran in "
+        f"{len(found)} of them, and a comparison uses one"
+        for each in recorded
+        if len(found := {r.environment for r in each.run.repeats if r.environment}) > 1
+    ]
+
+
+def _not_started(
+    planned: Sequence[PlannedRun], recorded: Sequence[RecordedRun], *, interrupted: bool
+) -> list[str]:
+    """Say which seeds a failed repeat has kept from being run."""
+    if interrupted or not any(_unfinished(each) for each in recorded):
+        return []
+    ended = {(each.side, repeat.seed) for each in recorded for repeat in each.run.repeats}
+    left = {
+        each.side: [seed for seed in each.seeds if (each.side, seed) not in ended]
+        for each in planned
+    }
+    return [
+        f"{side} seeds {seed_ranges(dict.fromkeys(seeds))} were not begun after a repeat had "
+        "failed; --keep-going begins them all the same"
+        for side, seeds in left.items()
+        if seeds
+    ]
+
+
+def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Say where modules come from if one was missing: the usual reason is another interpreter."""
+    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    modules = {found[1]: None for line in lines if (found := _NO_MODULE.search(line))}
+    names = {f"{f[2]}.{f[1]}": None for line in lines if (f := _NO_NAME.search(line))}
+    cell = seen.sides[0][0]
+    home = seen.top / cell.config.project
+    held = {entry.path for entry in cell.entries}
+    said = []
+    for name in (*modules, *names):
+        path, package = name.replace(".", "/"), name.partition(".")[0]
+        places = [home / base / path for base in ("", "src")]
+        files = [file for at in places for file in (at.with_suffix(".py"), at / "__init__.py")]
+        own = [file.relative_to(seen.top) for file in files if file.exists()]
+        new = [file for file in own if os.fsencode(file) not in held]
+        if new:
+            said.append(
+                f"{new[0]} is in no commit, so the run did not see it: git add "
+                + shlex.quote(str(new[0]))
+            )
+        elif name not in modules:
+            continue
+        elif any((home / "src" / each).exists() for each in (package, f"{package}.py")):
+            said.append(
+                f"{package} is the project's own, below src/: {seen.python} -m pip install -e ., "
+                "and each run imports it from its own worktree"
+            )
+        elif not any((home / each).exists() for each in (package, f"{package}.py")):
+            said.append(
+                f"{package} is not installed for {seen.python}; another interpreter is taken from "
+                "an active environment, or from python: PATH in .gitexp/config.yaml"
+            )
+    return said
+
+
+def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
+    """Name what failed repeats missed since the settings say that it acts on no result."""
+    lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
+    hidden = input_parts.left_out(seen.sides[0][0].seen(seen.repo)) if any(lines) else ()
+    return [
+        f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
+        "result, or an output's name does, so no repeat sees it; take it from there and commit"
+        for path in hidden
+        if any(_stem(path) in _WORDS.findall(line) for line in lines)
+    ]
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).partition(".")[0]
+
+
+def _unfinished(each: RecordedRun) -> list[Repeat]:
+    return [r for r in each.run.repeats if r.state is not RepeatState.FINISHED]
+
+
+def _next_step(
+    seen: Situation,
+    planned: Sequence[PlannedRun],
+    request: RunRequest,
+    recorded: Sequence[RecordedRun],
+    *,
+    interrupted: bool,
+) -> str:
+    if request.dry_run and any(each.seeds for each in planned):
+        return "the same without --dry-run"
+    if interrupted:
+        return _go_on(seen, planned, request, recorded)
+    good = {(e.side, r.seed) for e in recorded for r in e.run.repeats if r not in _unfinished(e)}
+    failed = [
+        each.run.id[:8]
+        for each in recorded
+        if any((each.side, repeat.seed) not in good for repeat in _unfinished(each))
+    ]
+    ended = [repeat for each in recorded for repeat in _unfinished(each)] if failed else []
+    ways = {exclusions.remedy(repeat.reason, seen.plan) for repeat in ended}
+    way = ways.pop() if len(ways) == 1 else ""
+    if failed and (seen.plan is None or request.params or request.at is not None):
+        return way or f"gitexp logs {failed[-1]}"
+    if seen.plan is None:
+        return "gitexp new NAME, to record a hypothesis that runs can count for"
+    if request.params:
+        return "the same with --commit -m MESSAGE, to bring the branch to this state"
+    gone = all(repeat.interrupted for repeat in ended)
+    failures = [exclusions.Failure("", run, "", gone, way) for run in failed[-1:]]
+    return exclusions.after(failures, standing.step(seen.repo, seen.branch, seen.plan))
+
+
+def _go_on(
+    seen: Situation,
+    planned: Sequence[PlannedRun],
+    request: RunRequest,
+    recorded: Sequence[RecordedRun],
+) -> str:
+    """Return what runs the repeats that an interrupted call has left."""
+    if request.at is not None or request.params or (seen.plan is not None and request.seeds):
+        return "the same again"
+    if seen.plan is not None:
+        return standing.step(seen.repo, seen.branch, seen.plan)
+    done = {
+        repeat.seed
+        for each in recorded
+        for repeat in each.run.repeats
+        if repeat.state is RepeatState.FINISHED
+    }
+    left = [seed for each in planned for seed in each.seeds if seed not in done]
+    return f"gitexp run --seeds {seed_ranges(dict.fromkeys(left))}"

@@ -1,0 +1,193 @@
+"""Jobs on this machine: so many worker processes at the same time, each in a session of its own.
+
+The terminal's Ctrl-C does not reach a worker; the coordinator decides and calls `cancel`. A worker
+dies with the thread that started it (Linux sends it TERM), so an engine belongs to one thread that
+lives as long as its jobs: jobs of a dead coordinator end, their finished outcomes stay.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.execution.engines import process
+from gitexp.execution.engines.base import LOG, OUTCOME, TAIL_BYTES, check_requests
+from gitexp.model.job import JobRef, JobState, Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.model.job import JobRequest
+
+PID = "pid"  # file in OUT/ by which a worker is found again
+WORKER = (sys.executable, "-I", "-m", "gitexp", "worker")
+_GPUS = Path("/proc/driver/nvidia/gpus")
+
+
+@dataclass(slots=True)
+class _Running:
+    """A started worker; `kill_at` is when a cancelled one has had its time (monotonic)."""
+
+    worker: subprocess.Popen[bytes]
+    gpus: tuple[str, ...]
+    kill_at: float | None = None
+
+
+class LocalEngine:
+    """A pool of worker processes.
+
+    Parameters
+    ----------
+    slots : int
+        Jobs at the same time, at least 1.
+    command : sequence of str
+        What is started, before JOB.json and OUT/.
+    """
+
+    name = "local"
+
+    def __init__(self, slots: int, command: Sequence[str] = WORKER) -> None:
+        self._slots = max(1, slots)
+        self._command = tuple(command)
+        self._queue: deque[JobRequest] = deque()
+        self._running: dict[str, _Running] = {}
+        self._withdrawn: set[str] = set()
+        self._free_gpus = _gpu_indices()
+
+    def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
+        """Queue jobs and start as many as there are slots; see `Engine.submit`."""
+        check_requests(jobs, self.limits())
+        self._queue.extend(jobs)
+        self._fill()
+        return [JobRef(self.name, job.out_dir, job.out_dir) for job in jobs]
+
+    def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
+        """Notice what ended, kill what was cancelled and is late, start what waits."""
+        for out_dir, job in list(self._running.items()):
+            if job.kill_at is not None and time.monotonic() >= job.kill_at:
+                self._kill(out_dir, job)
+            if job.worker.poll() is not None:
+                self._end(out_dir, job)
+        self._fill()
+        queued = {job.out_dir for job in self._queue}
+        return {ref.id: self._state(ref, queued) for ref in refs}
+
+    def cancel(self, refs: Sequence[JobRef], grace_s: float) -> None:
+        """Send TERM now, and let `poll` send KILL after `grace_s`.
+
+        Returns at once, so that a second call can shorten the time of the first.
+        """
+        out_dirs = {ref.out_dir for ref in refs}
+        self._withdrawn |= {job.out_dir for job in self._queue if job.out_dir in out_dirs}
+        self._queue = deque(job for job in self._queue if job.out_dir not in out_dirs)
+        for out_dir in out_dirs:
+            job = self._running.get(out_dir)
+            if job is None or job.worker.poll() is not None:
+                continue
+            if grace_s <= 0:
+                self._kill(out_dir, job)
+                continue
+            if job.kill_at is None:
+                job.worker.send_signal(signal.SIGTERM)
+            limit = time.monotonic() + grace_s
+            job.kill_at = limit if job.kill_at is None else min(limit, job.kill_at)
+
+    def tail(self, ref: JobRef, offset: int) -> bytes:
+        """Read on in ``OUT/log``; see `Engine.tail`."""
+        try:
+            with Path(ref.out_dir, LOG).open("rb") as log:
+                log.seek(offset)
+                return log.read(TAIL_BYTES)
+        except FileNotFoundError:
+            return b""
+
+    def limits(self) -> Limits:
+        """Return what this machine has."""
+        return Limits(
+            cpus=_cpu_count(),
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            gpus=len(_gpu_indices()),
+        )
+
+    def _fill(self) -> None:
+        while self._queue and len(self._running) < self._slots:
+            if self._queue[0].gpus > len(self._free_gpus):
+                return  # in order: the next one could starve it
+            self._start(self._queue.popleft())
+
+    def _start(self, job: JobRequest) -> None:
+        out_dir = Path(job.out_dir)
+        out_dir.mkdir(parents=True, exist_ok=True)
+        gpus = tuple(self._free_gpus[: job.gpus])
+        del self._free_gpus[: job.gpus]
+        env = dict(os.environ)
+        if gpus:
+            env["CUDA_VISIBLE_DEVICES"] = ",".join(gpus)
+        if job.cpus > 1:  # one is what nobody asked for: the project's own setting stays
+            env["OMP_NUM_THREADS"] = str(job.cpus)
+        # What the commands print is nobody else's on this machine.
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        with os.fdopen(os.open(out_dir / LOG, flags, 0o600), "ab") as log:
+            worker = subprocess.Popen(
+                [*self._command, job.job_file, job.out_dir],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=env,
+                start_new_session=self._own_session,
+            )
+        self._running[job.out_dir] = _Running(worker, gpus)
+
+    _own_session = True
+
+    def _kill(self, out_dir: str, job: _Running) -> None:
+        job.worker.kill()
+        job.worker.wait()
+        process.end_attempt(out_dir)
+
+    def _end(self, out_dir: str, job: _Running) -> None:
+        del self._running[out_dir]
+        self._free_gpus += job.gpus
+        if not Path(out_dir, OUTCOME).exists():
+            process.end_attempt(out_dir)
+
+    def _state(self, ref: JobRef, queued: set[str]) -> JobState:
+        if ref.out_dir in queued:
+            return JobState.QUEUED
+        if ref.out_dir in self._running:
+            return JobState.RUNNING
+        if Path(ref.out_dir, OUTCOME).exists():
+            return JobState.ENDED
+        if ref.out_dir not in self._withdrawn and _worker_lives(Path(ref.out_dir, PID)):
+            return JobState.RUNNING  # of an earlier coordinator, about to end
+        return JobState.LOST
+
+
+def _worker_lives(file: Path) -> bool:
+    try:
+        return process.lives(file.read_text("utf-8", "replace"))
+    except OSError:
+        return False
+
+
+def _cpu_count() -> int | None:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))  # fewer than there are, in a container
+    return os.cpu_count()
+
+
+def _gpu_indices() -> list[str]:
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [index for index in visible.split(",") if index.strip()]
+    try:
+        return [str(index) for index, _ in enumerate(sorted(_GPUS.iterdir()))]
+    except OSError:
+        return []

@@ -1,0 +1,349 @@
+"""Drives an engine until all repeats have ended: first repeats first, then the rest.
+
+A side whose seed does not act is stopped: further repeats of it would be copies. Where the other
+side is still to show whether it varies, what is left of the first one waits for that: a method
+without chance needs a partner for each repeat of one that has it.
+
+The first repeat of a side goes ahead alone. It executes the stages that do not depend on the
+seed, whose outputs the others then find in the cache, and it is the second half of the preflight:
+what fails there would fail in every repeat.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.randomness.variation import ENOUGH, Acts
+from gitexp.errors import GitexpError
+from gitexp.model.job import POINTS, JobRequest, JobState
+from gitexp.model.progress import ProgressEvent, ProgressKind
+from gitexp.model.run import RepeatState, last_line, other_seeds
+from gitexp.report.answers.logtext import in_short
+from gitexp.system.logged_metrics import Tail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.execution.engines.base import Engine
+    from gitexp.execution.workdir import WorkDir
+    from gitexp.model.ids import RunId
+    from gitexp.model.job import Job, JobRef, Outcome
+
+POLL_S = 0.01
+LOOK_S = 0.25  # at what a repeat logs
+GRACE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class SideJobs:
+    """The repeats of one side, as functions of what is known when they start.
+
+    Attributes
+    ----------
+    side : str
+    run : RunId
+    seeds : tuple of int
+        In the order of execution.
+    first : Job
+        Job of ``seeds[0]``, with every stage.
+    rest : callable
+        From the first repeat's outcome to the jobs of the other seeds.
+    fixed : tuple of str
+        Seed parameters that keep their committed value.
+    """
+
+    side: str
+    run: RunId
+    seeds: tuple[int, ...]
+    first: Job
+    rest: Callable[[Outcome | None], Sequence[Job]]
+    fixed: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Counts repeats and guesses the time that is left."""
+
+    total: int
+    around: Surroundings
+    done: int = 0
+    walls: list[float] = field(default_factory=list)
+
+    def event(
+        self, kind: ProgressKind, label: str, *, stage: str = "", message: str = "", value: str = ""
+    ) -> None:
+        eta = None
+        if self.walls:
+            mean = sum(self.walls) / len(self.walls)
+            eta = mean * (self.total - self.done) / self.around.slots
+        self.around.tell(
+            ProgressEvent(kind, message, label, stage, self.done, self.total, value, eta)
+        )
+
+    def ended(self, label: str, outcome: Outcome | None) -> None:
+        self.done += 1
+        if outcome is not None and outcome.state is RepeatState.FINISHED:
+            self.walls.append((outcome.ended_at - outcome.started_at).total_seconds())
+            self.event(ProgressKind.FINISHED, label, value=self.around.value_of(outcome))
+            return
+        reason = "ended without a word" if outcome is None else outcome.reason
+        stage = "" if outcome is None else outcome.stage
+        if outcome is not None and outcome.exit_code and (said := last_line(outcome.log_tail)):
+            reason = f"{reason}: {said}"
+        self.event(ProgressKind.FAILED, label, stage=stage, message=reason)
+
+
+@dataclass(slots=True)
+class _Active:
+    """A submitted repeat."""
+
+    ref: JobRef
+    job: Job
+    side: SideJobs
+    points: Tail
+    stage: str = ""
+    started: bool = False
+    looked_at: float = 0.0  # monotonic, seconds
+
+    @property
+    def label(self) -> str:
+        own = other_seeds(self.job.seed, self.job.seeds, self.side.fixed)
+        return f"{self.side.side} seed {self.job.seed}{f' ({own})' if own else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """What an execution came to; outcomes are read from the job folders."""
+
+    started: Mapping[RunId, tuple[int, ...]]
+    interrupted: bool
+    problems: tuple[str, ...]
+    idle: tuple[str, ...] = ()  # sides that were stopped because their seed does not act
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What an execution needs beside its jobs.
+
+    Attributes
+    ----------
+    write_job : callable
+        Puts JOB.json into its place.
+    accept_first : callable
+        Looks at the first outcome of a side; raises a `GitexpError` where the others must not
+        start.
+    acts : callable
+        What the finished repeats of a side say of its seed.
+    acts_elsewhere : callable
+        Whether the recorded repeats of the side that is not run now vary.
+    value_of : callable
+        Text of the primary metric, for people.
+    metric : str
+        The primary metric, "" without a plan.
+    tell : callable
+        Takes progress events.
+    interrupts : callable
+        How often the user asked to stop: once keeps what is finished, twice kills.
+    keep_going : bool
+        Start further repeats although one failed, or the seed does not act.
+    slots : int
+        Repeats at the same time, for the estimate.
+    """
+
+    engine: Engine
+    workdir: WorkDir
+    write_job: Callable[[Job], None]
+    accept_first: Callable[[SideJobs, Outcome], None]
+    acts: Callable[[str, Sequence[Outcome]], Acts]
+    acts_elsewhere: Callable[[str], bool]
+    is_draw: Callable[[str], bool]
+    value_of: Callable[[Outcome], str]
+    metric: str
+    tell: Callable[[ProgressEvent], None]
+    interrupts: Callable[[], int]
+    keep_going: bool
+    slots: int
+
+
+def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:
+    """Run every job of every side to its end."""
+    loop = _Loop(around, _Progress(sum(len(side.seeds) for side in sides), around))
+    for side in sides:
+        loop.submit(side, [side.first])
+    while loop.active:
+        loop.stop_if_asked()
+        if not loop.turn():
+            time.sleep(POLL_S)
+        elif not around.keep_going and not loop.no_more:
+            loop.weigh(sides)
+    started = {side.run: tuple(loop.started.get(side.run, ())) for side in sides}
+    return Execution(started, loop.stopping > 0, tuple(loop.problems), tuple(loop.idle))
+
+
+@dataclass(slots=True)
+class _Loop:
+    """The jobs under way and what was decided about the others."""
+
+    around: Surroundings
+    progress: _Progress
+    active: list[_Active] = field(default_factory=list)
+    started: dict[RunId, list[int]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    stopping: int = 0
+    failed: bool = False
+    finished: dict[str, list[Outcome]] = field(default_factory=dict)
+    held: dict[str, list[Job]] = field(default_factory=dict)  # by side, until the other has shown
+    idle: list[str] = field(default_factory=list)
+    over: bool = False  # one side is one draw, and the other one is not
+
+    @property
+    def no_more(self) -> bool:
+        """Whether no further repeat may start."""
+        return self.over or self.stopping > 0 or (self.failed and not self.around.keep_going)
+
+    def submit(self, side: SideJobs, jobs: Sequence[Job]) -> None:
+        """Write the jobs down and give them to the engine."""
+        workdir = self.around.workdir
+        for job in jobs:
+            self.around.write_job(job)
+        requests = [
+            JobRequest(
+                str(workdir.job_file(job.run, job.seed)),
+                str(workdir.attempt(job.run, job.seed)),
+                timeout_s=job.timeout_s,
+            )
+            for job in jobs
+        ]
+        for job, ref in zip(jobs, self.around.engine.submit(requests), strict=True):
+            self.started.setdefault(side.run, []).append(job.seed)
+            points = Tail(workdir.attempt(job.run, job.seed) / POINTS)
+            self.active.append(_Active(ref, job, side, points))
+
+    def stop_if_asked(self) -> None:
+        """Cancel everything where the user asked to: with grace first, then without."""
+        asked = self.around.interrupts()
+        if asked > self.stopping:
+            self.stopping = asked
+            # What has not begun is taken back: nothing happened to it, and nothing is recorded.
+            states = self.around.engine.poll([each.ref for each in self.active])
+            self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
+            grace_s = GRACE_S if asked == 1 else 0.0
+            self.around.engine.cancel([each.ref for each in self.active], grace_s)
+
+    def turn(self) -> bool:
+        """Look at all jobs once; return whether one ended."""
+        states = self.around.engine.poll([each.ref for each in self.active])
+        ended = []
+        for each in self.active:
+            match states.get(each.ref.id, JobState.UNKNOWN):
+                case JobState.ENDED | JobState.LOST:
+                    ended.append(each)
+                case JobState.RUNNING:
+                    self._follow(each)
+                case _:
+                    pass
+        self.active = [each for each in self.active if each not in ended]
+        for each in ended:
+            self._end(each)
+        if self.no_more and not self.stopping:
+            self._withdraw([e for e in self.active if states.get(e.ref.id) is JobState.QUEUED])
+        return bool(ended)
+
+    def _end(self, each: _Active) -> None:
+        outcome = self.around.workdir.outcome(each.job.run, each.job.seed)
+        self.progress.ended(each.label, outcome)
+        good = outcome is not None and outcome.state is RepeatState.FINISHED
+        if outcome is not None and good:
+            self.finished.setdefault(each.side.side, []).append(outcome)
+        self.failed = self.failed or not good
+        if self.no_more or each.job.seed != each.side.seeds[0]:
+            return
+        usable = outcome if good else None
+        if usable is not None:
+            try:
+                self.around.accept_first(each.side, usable)
+            except GitexpError as error:
+                self.problems.append(f"{each.side.side}: {error.summary}")
+                self.failed = True
+                return
+        jobs = list(each.side.rest(usable))
+        if self.around.keep_going:
+            self.submit(each.side, jobs)
+        else:  # `weigh` gives them out
+            self.held[each.side.side] = jobs
+
+    def weigh(self, sides: Sequence[SideJobs]) -> None:
+        """Stop a side whose seed does not act, hold it back, or let it go on."""
+        if not self.held and len(self.active) <= self.around.slots:
+            return
+        states = self.around.engine.poll([each.ref for each in self.active])
+        queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
+        said = {name: self.around.acts(name, found) for name, found in self.finished.items()}
+        for side in sides:
+            name, others = side.side, [other for other in sides if other is not side]
+            varies = said.get(name) is Acts.NO and self._varies(name, others, said)
+            if varies and self.around.is_draw(name):  # no verdict can come of the other one either
+                self.idle.append(name)
+                self.over = True
+                return
+            if said.get(name) is not Acts.NO or varies:
+                self._give_out(side, said.get(name))
+                continue
+            mine = [each for each in queued if each.side is side]
+            if not mine and name not in self.held:
+                continue
+            self._withdraw(mine)
+            self.held.setdefault(name, []).extend(each.job for each in mine)
+            if not any(self._will_tell(other, said) for other in others):
+                del self.held[name]
+                self.idle.append(name)
+
+    def _give_out(self, side: SideJobs, said: Acts | None) -> None:
+        """Submit what was held of a side: all where its seed acts, else not more than is needed."""
+        held = self.held.pop(side.side, [])
+        wanted = len(held)
+        if said is Acts.UNTOLD and len(self.finished[side.side]) < ENOUGH:
+            wanted = max(0, self.around.slots - sum(each.side is side for each in self.active))
+        if held[wanted:]:
+            self.held[side.side] = held[wanted:]
+        if held[:wanted]:
+            self.submit(side, held[:wanted])
+
+    def _varies(self, side: str, others: Sequence[SideJobs], said: Mapping[str, Acts]) -> bool:
+        """Whether the other side is known to vary."""
+        if others:
+            return any(said.get(other.side) is Acts.YES for other in others)
+        return self.around.acts_elsewhere(side)
+
+    def _will_tell(self, side: SideJobs, said: Mapping[str, Acts]) -> bool:
+        """Whether a side has repeats under way that may show variation yet."""
+        return said.get(side.side) is not Acts.NO and any(e.side is side for e in self.active)
+
+    def _withdraw(self, queued: Sequence[_Active]) -> None:
+        """Take back what has not begun; what runs may finish."""
+        if not queued:
+            return
+        self.around.engine.cancel([each.ref for each in queued], 0.0)
+        for each in queued:
+            self.active.remove(each)
+            self.started[each.side.run].remove(each.job.seed)
+
+    def _follow(self, each: _Active) -> None:
+        if not each.started:
+            each.started = True
+            self.progress.event(ProgressKind.STARTED, each.label)
+        attempt = self.around.workdir.attempt(each.job.run, each.job.seed)
+        with contextlib.suppress(OSError):  # not there yet; or the job itself has been at it
+            stage = (attempt / "stage").read_text("utf-8", "replace").strip()
+            if stage != each.stage:
+                each.stage = stage
+                self.progress.event(ProgressKind.STAGE, each.label, stage=stage)
+        now = time.monotonic()
+        if now - each.looked_at >= LOOK_S:
+            each.looked_at = now
+            if each.points.look():
+                said = in_short(each.points.latest, self.around.metric)
+                self.progress.event(ProgressKind.LOGGED, each.label, stage=each.stage, value=said)

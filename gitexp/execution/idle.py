@@ -1,0 +1,245 @@
+"""Notices while repeats go on that the seed does not act, so that no more copies are made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import eligible
+from gitexp.comparison.advice import seed_ranges
+from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE, Held
+from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
+from gitexp.errors import IdleSeedError
+from gitexp.execution import record, run_sources
+from gitexp.git import objects
+from gitexp.git.transaction.cache import open_index
+from gitexp.model.plan import Claim
+from gitexp.model.run import RepeatState
+from gitexp.store import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from gitexp.comparison.randomness.seeding import Code
+    from gitexp.comparison.randomness.variation import Trace
+    from gitexp.execution.prepare import Prepared
+    from gitexp.execution.run_sources import Cell
+    from gitexp.execution.seeds import SeedChoice
+    from gitexp.execution.situation import Situation
+    from gitexp.model.job import Outcome
+    from gitexp.model.plan import Plan
+    from gitexp.store.lookup import FoundRun
+
+_FEWEST = 2
+
+
+@dataclass(slots=True)
+class Watch:
+    """What the repeats of a call, and those recorded before, say of each side's seed.
+
+    Texts and records are read when repeats agree, and not before.
+    """
+
+    seen: Situation
+    prepared: Sequence[Prepared]
+    _codes: dict[str, Code] = field(default_factory=dict)
+    _found: list[FoundRun] | None = None
+    _elsewhere: bool | None = None
+    _varying: set[str] = field(default_factory=set)  # sides; what differs does not agree later
+
+    def acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
+        """Tell from the repeats of one side that have finished so far."""
+        if side not in self._varying and (said := self._acts(side, finished)) is not Acts.YES:
+            return said
+        self._varying.add(side)
+        return Acts.YES
+
+    def _acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
+        each = next(each for each in self.prepared if each.state.side == side)
+        config = each.setting.cell.config
+        mine = [
+            trace(o.seed, o.samples, record.made(o, each.state.once, config.metrics))
+            for o in finished
+        ]
+        if len(mine) > 1 and not agree(mine):
+            return Acts.YES
+        return self._told([*mine, *self._recorded(each.setting.cell)], each.setting.cell)
+
+    def check(self) -> None:
+        """Refuse repeats of sides that no test can compare.
+
+        Of one, enough are recorded that say the same; or a draw stands fixed that the other makes
+        otherwise.
+
+        Raises
+        ------
+        IdleSeedError
+        """
+        if (plan := self.seen.plan) is not None and (apart := self._apart(plan)):
+            raise IdleSeedError(
+                "a draw stands fixed on one side alone: no verdict can come of these repeats",
+                found="; ".join(each.why for each in apart.values()),
+                expected="the same fixed draw on both sides, or the seed of the repeat on both; "
+                "--keep-going runs all as they are",
+                next_step=seeding.step(apart, plan),
+            )
+        dead = []
+        for each in self.prepared:
+            cell = each.setting.cell
+            if self._choice(cell).for_snapshot is None and (found := list(self._recorded(cell))):
+                dead += [cell.side] * (self._told(found, cell) is Acts.NO)
+        draws = [side for side in dead if self.is_draw(side)]
+        idle = dead and dead == [each.state.side for each in self.prepared]
+        if draws or (idle and not self.acts_elsewhere(dead[0])):
+            raise self.error(dict.fromkeys(dead if idle else draws, ()))
+
+    def _apart(self, plan: Plan) -> dict[str, Held]:
+        """Return the sides that `compare` will find apart, by the text of both."""
+        there = {each.state.side: each.setting.cell for each in self.prepared}
+        repo, base = self.seen.repo, plan.baseline.commit
+        if plan.claim is Claim.MODEL or plan.repeats < _FEWEST or CANDIDATE not in there:
+            return {}
+        if BASELINE not in there and objects.exists(repo, base):
+            at = there[CANDIDATE].commit
+            there[BASELINE] = run_sources.look(repo, BASELINE, base, overrides={}, fallback=at)
+        if BASELINE not in there:
+            return {}
+        both = {side: self._code(there[side]) for side in (BASELINE, CANDIDATE)}
+        found = seeding.unlike(both)[0]  # where nothing takes the seed, two repeats show it
+        return {side: held for side, held in found.items() if both[side].takes()}
+
+    def foretold(self) -> Iterator[str]:
+        """Yield what the text alone says of sides that will always report the same."""
+        for each in self.prepared:
+            if len(each.seeds) > 1 and (held := self._code(each.setting.cell).fast()) is not None:
+                yield f"{each.state.side}: {held.why}; {self._step(each.state.side, held)}"
+
+    def is_draw(self, side: str) -> bool:
+        """Whether a side that always reports the same is one draw of its chance, by its text."""
+        return self._held(side) is not None
+
+    def _held(self, side: str) -> Held | None:
+        plan = self.seen.plan
+        if plan is None or plan.claim is Claim.MODEL or side not in {CANDIDATE, BASELINE}:
+            return None
+        mine, other = self._cell(side), self.prepared[-1].setting.cell
+        other = self.prepared[0].setting.cell if other is mine else other
+        return self._code(mine).held(self._code(other))
+
+    def _step(self, side: str, held: Held) -> str:
+        plan = self.seen.plan
+        alone = side != BASELINE and not held.shared
+        return held.how if plan is None or alone else seeding.step({side: held}, plan)
+
+    def _cell(self, side: str) -> Cell:
+        return next(each.setting.cell for each in self.prepared if each.state.side == side)
+
+    def _code(self, cell: Cell) -> Code:
+        if cell.side not in self._codes:
+            self._codes[cell.side] = seeding.read(self.seen.repo, cell.commit, cell.config)
+        return self._codes[cell.side]
+
+    def acts_elsewhere(self, side: str) -> bool:
+        """Whether the side that this one will be compared with, and is not run now, varies."""
+        if len(self.prepared) > 1 or side not in {CANDIDATE, BASELINE}:
+            return False
+        if self._elsewhere is None:
+            groups: dict[tuple[str, str | None, str], list[Trace]] = {}
+            for run, item in self._other(self.prepared[0].setting.cell):
+                groups.setdefault((run, item[0], item[1]), []).append(item[2])
+            self._elsewhere = any(acts(g, able=True) is Acts.YES for g in groups.values())
+        return self._elsewhere
+
+    def error(self, started: Mapping[str, Sequence[int]]) -> IdleSeedError:
+        """Return what to say once sides were stopped, with the seeds that were begun."""
+        side = next(iter(started))
+        error = self._code(self._cell(side)).remedy()
+        held = self._held(side)
+        if len(started) == 1 and side == BASELINE:
+            error.summary = error.summary.replace("act:", "act on the baseline:")
+            error.next_step = self._step(side, held or Held("", error.next_step))
+        if len(started) == 1 and held is not None:
+            error.where, error.found = "", held.why
+            error.expected = "another seed in each repeat; --keep-going runs all as they are"
+        said = []
+        for each in self.prepared:
+            name = each.state.side
+            if name in started:
+                left = sorted(set(each.seeds) - set(started[name]))
+                rest = f"; seeds {seed_ranges(left)} were not begun" if left else ""
+                equal = {*started[name], *(t.seed for t in self._recorded(each.setting.cell))}
+                said.append(f"{name}: seeds {seed_ranges(equal)} report the same{rest}")
+        error.found = "; ".join([*said, *filter(None, (error.found,))])
+        return error
+
+    def said(
+        self, finished: Mapping[str, Sequence[Outcome]], stopped: Sequence[str]
+    ) -> Iterator[str]:
+        """Yield what to say of sides that say the same again and again, which may be chance."""
+        for side, outcomes in finished.items():
+            # what they made may differ though nothing in it is of the seed: a date
+            traces = [trace(outcome.seed, outcome.samples) for outcome in outcomes]
+            if side not in stopped and len(traces) > 1 and traces[0].numbers and agree(traces):
+                held = self._held(side)
+                why = "unless it has no chance in it, its seed may not act (gitexp help idle seed)"
+                if held is not None:
+                    why = f"{held.why}; {self._step(side, held)}"
+                yield f"all {len(traces)} repeats of the {side} reported the same numbers: {why}"
+
+    def _told(self, traces: Sequence[Trace], cell: Cell) -> Acts:
+        found = acts(traces, able=False)
+        return found if found is not Acts.NO else acts(traces, able=self._code(cell).able())
+
+    def _choice(self, cell: Cell) -> SeedChoice:
+        return next(choice for each, choice in self.seen.sides if each is cell)
+
+    def _recorded(self, cell: Cell) -> Iterator[Trace]:
+        """Yield what counts already: of the same inputs, in the same environment."""
+        counting = self._choice(cell).counting
+        for found in self._runs() if counting else ():
+            if found.run.inputs == cell.inputs and (
+                cell.side == BASELINE or eligible.is_under(found, self.seen.plan)
+            ):
+                for environment, _, item in _traces(found):
+                    if environment == self.seen.environment and item.seed in counting:
+                        yield item
+
+    def _other(self, cell: Cell) -> Iterator[tuple[str, tuple[str | None, str, Trace]]]:
+        """Yield the recorded repeats of the side that is not run, with their inputs."""
+        plan = self.seen.plan
+        if plan is None:
+            return
+        base = None
+        here = objects.exists(self.seen.repo, plan.baseline.commit)
+        if cell.side == CANDIDATE and here:
+            base = run_sources.look(
+                self.seen.repo, BASELINE, plan.baseline.commit, overrides={}, fallback=cell.commit
+            ).inputs
+        for found in self._runs():
+            inputs = found.run.inputs
+            if inputs == base or (
+                base is None and inputs != cell.inputs and eligible.is_under(found, plan)
+            ):
+                for item in _traces(found):
+                    yield inputs, item
+
+    def _runs(self) -> list[FoundRun]:
+        if self._found is None:
+            plan = self.seen.plan
+            repo, tips = self.seen.repo, [self.seen.tip]
+            # A shallow clone may lack the baseline, whose records the tip's history holds.
+            if plan is not None and objects.exists(repo, plan.baseline.commit):
+                tips.append(plan.baseline.commit)
+            with open_index(self.seen.workspace) as index:
+                runs = [r for tip in tips for r in lookup.runs_at(repo, tip, index).runs]
+            self._found = list({found.run.id: found for found in runs}.values())
+        return self._found
+
+
+def _traces(found: FoundRun) -> Iterator[tuple[str | None, str, Trace]]:
+    """Yield the finished repeats of a run with environment and links."""
+    for repeat in found.run.repeats:
+        if repeat.state is RepeatState.FINISHED:
+            rows = [row for row in found.samples if row.seed == repeat.seed]
+            yield repeat.environment, repeat.links, trace(repeat.seed, rows, repeat.made)

@@ -1,0 +1,220 @@
+"""Reads what the stages of a repeat left: metrics, predictions, curves, files for Git."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import snapshot
+from gitexp.dvc.cache import put
+from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.git.worktree import status
+from gitexp.model.config import DEFAULT_METRICS
+from gitexp.model.ids import EvaluationDigest
+from gitexp.model.job import COMMAND_STAGE, FILES, LOGGED, POINTS, KeptFile
+from gitexp.model.run import Output
+from gitexp.system import curves, metrics
+from gitexp.system import logged_metrics as logged
+from gitexp.text import curves as curves_format
+from gitexp.text import predictions as predictions_format
+from gitexp.text.curves import CurvePoint
+from gitexp.text.jsontext import json_dumps_compact
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.dvc.cache import CacheConfig
+    from gitexp.dvc.hashing import Memo
+    from gitexp.model.config import Predictions
+    from gitexp.model.job import FileHash, Job, Stage, StageRecord
+    from gitexp.model.run import Sample
+    from gitexp.system.logged_metrics import Logged
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one repeat came to."""
+
+    samples: tuple[Sample, ...]
+    evaluation: EvaluationDigest | None
+    evaluation_basis: str
+    by_products: tuple[Output, ...]
+    kept: tuple[KeptFile, ...]
+    warnings: tuple[str, ...]
+    logged: Output | None  # the by-product of what was logged
+
+
+def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
+    """Read everything that a job declares.
+
+    Raises
+    ------
+    BadMetricError, BadFormatError
+        If metrics or predictions are missing or cannot be read.
+    UnsafeInputError
+        If a file leads out of the project or is too large.
+    """
+    asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
+    seen = logged.read(
+        out_dir / POINTS,
+        wanted=asked,
+        before=[Path(cache_).parent / POINTS for cache_ in job.made],
+        own={stage.name for stage in job.stages},
+    )
+    samples, unclear = _samples(job, project, out_dir, seen)
+    evaluation, basis = _evaluation(job, project, memo)
+    wanted = [*((job.predictions.path,) if job.predictions else ()), *job.curves]
+    covered = [out.path for stage in job.stages for out in stage.outs if out.cache]
+    covered += [given.path for given in job.given]
+    by_products = []
+    for path in dict.fromkeys(wanted):
+        if not (project / path).is_file():
+            raise BadMetricError(
+                "a declared file is missing", found="the stages did not write it", where=path
+            )
+        if not any(path == out or path.startswith(f"{out}/") for out in covered):
+            by_products.append(output(put(cache, project, path, memo=memo)))
+    kept, warnings = _keep(job, project, out_dir)
+    return Measured(
+        samples,
+        evaluation,
+        basis,
+        tuple(by_products),
+        kept,
+        (*seen.warnings, *unclear, *warnings),
+        _put_logged(job, seen, out_dir, cache),
+    )
+
+
+def without_supposed(job: Job, stage: Stage, project: Path, out_dir: Path) -> Stage:
+    """Return a stage without the metrics file that `init` supposed, where it logs instead."""
+    if not _only_supposed(job, project, out_dir):
+        return stage
+    return replace(stage, outs=tuple(out for out in stage.outs if out.path not in job.metrics))
+
+
+def output(file: FileHash) -> Output:
+    """Turn a stage's output into the record of a run's."""
+    return Output(file.path, file.md5, file.size, file.nfiles)
+
+
+def cached_outputs(stage: Stage, record: StageRecord) -> list[Output]:
+    """Return those outputs of a stage that the cache holds."""
+    cached = {out.path for out in stage.outs if out.cache}
+    return [output(file) for file in record.outs if file.path in cached]
+
+
+def _only_supposed(job: Job, project: Path, out_dir: Path) -> bool:
+    """Tell whether the metrics file is one that nobody named, is not there, and others log."""
+    return (
+        job.metrics == (DEFAULT_METRICS,)
+        and [stage.name for stage in job.stages] == [COMMAND_STAGE]
+        and not (project / DEFAULT_METRICS).exists()
+        and (out_dir / POINTS).exists()
+    )
+
+
+def _put_logged(job: Job, seen: Logged, out_dir: Path, cache: CacheConfig) -> Output | None:
+    """Keep the curves that a repeat logged, as DVC keeps those of declared files."""
+    if not seen.curves or Path(job.cache_dir).is_relative_to(Path(job.repository, ".gitexp")):
+        return None  # without DVC nothing is kept but numbers
+    data = curves_format.dump(
+        CurvePoint(name, step, value)
+        for name, curve in seen.curves.items()
+        for step, value in curve.items()
+    )
+    (out_dir / LOGGED).write_bytes(data)
+    return output(put(cache, out_dir, LOGGED))
+
+
+def _samples(
+    job: Job, project: Path, out_dir: Path, seen: Logged
+) -> tuple[tuple[Sample, ...], tuple[str, ...]]:
+    """Return what was reported and logged, what the curves come to, and warnings."""
+    plain = [name for name in job.expect_metrics if not curves.is_curve(name)]
+    files = () if _only_supposed(job, project, out_dir) else job.metrics
+    reported = metrics.read(project, files, seed=job.seed, expect=plain, logged=seen.values)
+    names = {sample.metric for sample in reported}
+    asked = [name for name in job.expect_metrics if curves.is_curve(name) and name not in names]
+    found = curves.read(project, job.curves, seed=job.seed, expect=asked, logged=seen.curves)
+    more = tuple(sample for sample in found.samples if sample.metric not in names)
+    unclear = found.warnings
+    if not reported:  # under a plan its metric is missed before
+        where = f" in {', '.join(job.metrics)}" if job.metrics else ", and none was logged"
+        unclear = (f"no number was found{where}", *unclear)
+    return (*reported, *more), unclear
+
+
+def _evaluation(job: Job, project: Path, memo: Memo) -> tuple[EvaluationDigest | None, str]:
+    """Identify the data that the metrics were computed on, for one seed."""
+    if job.predictions is not None:
+        data = _bytes(project, job.predictions)
+        table = predictions_format.load(data, job.predictions, job.predictions.path)
+        return predictions_format.evaluation_digest(table), "predictions"
+    if job.evaluation:
+        rows = [
+            [path, snapshot.hash_path(project, path.rstrip("/"), memo=memo).md5]
+            for path in sorted(job.evaluation)
+        ]
+        return EvaluationDigest(hashlib.sha256(json_dumps_compact(rows)).hexdigest()), "evaluation"
+    if job.data_pointers:
+        data = json_dumps_compact(sorted(job.data_pointers))
+        return EvaluationDigest(hashlib.sha256(data).hexdigest()), "data"
+    return None, "undeclared"
+
+
+def _bytes(project: Path, spec: Predictions) -> bytes:
+    try:
+        with (project / spec.path).open("rb") as stream:
+            return stream.read(predictions_format.LIMIT + 1)
+    except OSError as error:
+        raise BadMetricError(
+            "the declared predictions are missing",
+            found=error.strerror or "",
+            where=spec.path,
+            expected="a file that the pipeline writes in every repeat",
+        ) from error
+
+
+def _keep(job: Job, project: Path, out_dir: Path) -> tuple[tuple[KeptFile, ...], tuple[str, ...]]:
+    """Copy the files that Git will hold beside the outcome, but for what Git ignores here."""
+    kept: list[KeptFile] = []
+    found = {path: _files(project, path) for path in job.keep}
+    warnings = [f"{path} was declared and is not there" for path in found if not found[path]]
+    ignored = status.is_ignored(project, [file for files in found.values() for file in files])
+    for files in found.values():
+        for file in files:
+            if file in ignored:
+                continue
+            source = project / file
+            target = out_dir / FILES / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+            executable = os.access(source, os.X_OK)
+            kept.append(KeptFile(file, f"{FILES}/{file}", executable))
+    return tuple(kept), tuple(warnings)
+
+
+def _files(project: Path, path: str) -> Sequence[str]:
+    full = project / path
+    if not full.exists() and not full.is_symlink():
+        return ()
+    if not full.resolve().is_relative_to(project.resolve()) or full.is_symlink():
+        raise UnsafeInputError(
+            "a file that Git is to hold is a link", found=os.path.realpath(full), where=path
+        )
+    if full.is_file():
+        return (path,)
+    found = sorted(
+        Path(folder, name).relative_to(project).as_posix()
+        for folder, _, names in os.walk(full)
+        for name in names
+    )
+    for name in found:
+        if (project / name).is_symlink():
+            raise UnsafeInputError("a file that Git is to hold is a link", where=name)
+    return found

@@ -1,0 +1,112 @@
+"""What a first repeat left, or changed, in its worktree and goes with it: nobody declared it.
+
+A run keeps declared outputs, metrics and by-products. Whoever did not know that looks for the
+model after hours of work and finds nothing, so it is said once, after the first repeat.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc.dvcpaths import touches
+from gitexp.execution.jobs import lies_in
+from gitexp.git.worktree import status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gitexp.execution.jobs import Setting
+
+_SHOWN = 5
+_NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".mypy_cache")
+
+
+def warnings(setting: Setting) -> tuple[str, ...]:
+    """Return warnings that name up to five such files each and what to type; none where none is.
+
+    Parameters
+    ----------
+    setting : Setting
+        Its first repeat has ended, and no other has begun.
+    """
+    config = setting.cell.config
+    known = {
+        *(out.path for stage in setting.stages for out in stage.outs),
+        *(each.path for each in setting.given),
+        *(each.path for each in setting.links),
+        *config.outputs,
+        *config.metrics,
+        *config.curves,
+    }
+    if config.predictions is not None:
+        known.add(config.predictions.path)
+    said = _held(setting)
+    slots = [slot for slot in map(Path, setting.slots) if Path(f"{slot}.used").exists()]
+    edited = {key.file for key in (*setting.overrides, *config.seed.every)}
+    edited |= {posixpath.relpath(path, config.project or ".") for path in setting.left_out}
+    changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
+    if changed:
+        lost = "the change is in no record, and goes with the worktree"
+        said += (f"the command rewrote {_shown(changed)}, which Git holds: {lost}",)
+    paths = list(dict.fromkeys(p for slot in slots for p in _left(slot, config.project, known)))
+    if not paths:
+        return said
+    shown = _shown(paths)
+    how = "name them under outs: of their stage in dvc.yaml"
+    if config.pipeline is None:
+        names = [*config.outputs, *(path.rstrip("/") for path in paths[:_SHOWN])]
+        how = f"write `outputs: [{', '.join(names)}]` into .gitexp/config.yaml and commit it"
+    lost = f"the command left {shown} in its worktree, which is thrown away; to keep them {how}"
+    return (*said, lost)
+
+
+def _held(setting: Setting) -> tuple[str, ...]:
+    """Return a warning on what Git holds of DVC's outputs: earlier versions committed metrics."""
+    project = setting.cell.config.project
+    outs = [out.path for stage in setting.stages for out in stage.outs if out.cache]
+    full = [posixpath.normpath(posixpath.join(project, path)) for path in outs]
+    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in setting.cell.entries]
+    held = [path for path in paths if lies_in(path, full)]
+    if not held:
+        return ()
+    names = " ".join(shlex.quote(path) for path in held[:_SHOWN])
+    why = f"{', '.join(held[:_SHOWN])}: in Git, and in an output of DVC, so that `dvc repro` fails"
+    return (f"{why}; git rm --cached {names}, then commit: repeats go on counting",)
+
+
+def _shown(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+    return ", ".join(paths[:_SHOWN]) + more
+
+
+def _rewritten(slot: Path, project: str, known: Collection[str]) -> list[str]:
+    """Return what a repeat changed of the commit, beside what it was to change."""
+    paths = status.rewritten_in(slot)
+    own = [posixpath.relpath(path, project) if project else path for path in paths]
+    return [p for p in own if not (_is_noise(p) or any(touches(p, other) for other in known))]
+
+
+def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:
+    prefix = f"{project}/" if project else ""
+    paths = [path for path in status.left_in(slot) if path.startswith(prefix)]
+    found: list[str] = []
+    for path in (path.removeprefix(prefix) for path in paths):
+        if _is_noise(path):
+            continue
+        if not any(touches(path.rstrip("/"), other) for other in known):
+            found.append(path)
+        elif path.endswith("/"):  # a folder in which something is known
+            inside = (each.removeprefix(prefix) for each in status.left_in(slot, f"{prefix}{path}"))
+            found += [
+                each
+                for each in inside
+                if not _is_noise(each) and not any(touches(each, other) for other in known)
+            ]
+    return found
+
+
+def _is_noise(path: str) -> bool:
+    return any(part in _NOISE for part in path.split("/"))

@@ -1,0 +1,319 @@
+"""Looks for files that a run mentions and its jobs would not see; the rest of the preflight beside.
+
+A command is not taken apart as a shell would: words that may be paths are looked at, and what the
+words around one say of reading or writing is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.dvcpaths import touches
+from gitexp.errors import PreflightError
+from gitexp.execution.preflight.workpaths import own_paths
+from gitexp.git import objects
+from gitexp.git.refs import ABSENT
+from gitexp.git.worktree import status
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from gitexp.dvc.pointers import DataState
+    from gitexp.execution.run_sources import Cell
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import TreeId
+    from gitexp.model.job import Stage
+
+_WORDS = re.compile(r"[\w./+@~-]+")  # linear; a path in a command is one word
+# Options, parameters and folders with such a word in their name are there to be written to.
+_WRITTEN = frozenset(
+    (
+        *("artifact", "artifacts", "cache", "checkpoint", "checkpoints", "ckpt", "dest", "export"),
+        *("exports", "log", "logs", "mlruns", "o", "out", "output", "outputs", "report", "reports"),
+        *("result", "results", "run", "runs", "save", "saved", "temp", "tensorboard", "tmp"),
+        *("tracking", "wandb"),
+    )
+)
+# What such an option or parameter names is read, wherever it lies.
+_READ = frozenset(
+    (
+        *("corpus", "data", "dataset", "datasets", "features", "from", "init", "input", "inputs"),
+        *("load", "pretrained", "read", "source", "src", "vocab", "vocabulary"),
+    )
+)
+_WRITERS = frozenset(("mkdir", "rm", "tee", "touch"))
+_LETTERS = re.compile(r"[a-z]+")
+_SHOWN = 10
+_NO_FILE = re.compile(
+    r"No such file or directory: '(?:[^']{0,999}/\.gitexp/tmp/worktrees/[^/']+/)?"
+    r"([^/'][^']{0,300})'"
+)
+
+
+def check(
+    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], data: DataState
+) -> tuple[str, ...]:
+    """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
+
+    A job sees a commit, data pointers and links; an ignored ``.env`` or an untracked ``extra.csv``
+    is in none of them, and a run that fails after hours, or silently does without, is worse.
+    What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file. What
+    lies in a folder named like an output (``results/features.csv``) may be either.
+
+    Parameters
+    ----------
+    repo : Repo
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+    stages : sequence of Stage
+    data : DataState
+
+    Returns
+    -------
+    tuple of str
+        Files that a job would lack and that the run may read, or write.
+
+    Raises
+    ------
+    PreflightError
+    """
+    project = top / cell.config.project
+    outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
+    provided = {given.path for given in data.given} | {
+        path.rstrip("/") for path in cell.config.link
+    }
+    covered = outputs | set(cell.config.metrics) | provided
+    mentioned = _mentioned(cell, stages)
+    lacking: list[str] = []
+    doubtful: list[str] = []
+    for word in sorted(mentioned):
+        path = word.strip("/")
+        if not path or path.startswith(("..", "-")) or word.startswith("/"):
+            continue
+        path = os.path.normpath(path)
+        if any(path == other or path.startswith(f"{other}/") for other in covered):
+            continue
+        if any(other.startswith(f"{path}/") for other in covered):
+            continue
+        if path == "." or path.startswith("../") or not (project / path).exists():
+            continue
+        full = f"{cell.config.project}/{path}" if cell.config.project else path
+        if not _in_commit(repo, cell.tree, full):
+            (lacking if mentioned[word] else doubtful).append(path)
+    if lacking:
+        tracked = [path for path in lacking if _is_tracked(path, data.unasked)]
+        if tracked:
+            raise PreflightError(
+                "the run mentions files that DVC tracks and no stage depends on, so its jobs would"
+                " not see them",
+                found=", ".join(tracked[:_SHOWN]),
+                where=str(project),
+                expected="every file that a stage reads under its `deps:`",
+                next_step=_depend(cell, tracked[0], _users(stages, tracked[0])),
+            )
+        ways = _ways_in(repo, cell, lacking[0])
+        raise PreflightError(
+            "the run mentions files that are in no commit, so its jobs would not see them",
+            found=", ".join(lacking[:_SHOWN]),
+            where=str(project),
+            expected="committed, tracked by DVC, or named under run.link",
+            next_step=f"{ways}; delete it where the run itself makes it",
+        )
+    return tuple(path for path in doubtful if (project / path).is_file())
+
+
+def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
+    """Refuse code and settings that lead out of a job's folder, into the user's work tree.
+
+    Raises
+    ------
+    PreflightError
+    """
+    found = own_paths(repo, top, cell.commit)
+    if not found:
+        return
+    counted = inputs_rules.counted_files(repo, cell.tree, cell.config)
+    params = {posixpath.join(cell.config.project, name) for name in cell.config.params}
+    lines = [f"{file}, {said}" for file, said in found.items() if file in counted | params]
+    if lines:
+        raise PreflightError(
+            "the code names this work tree by its absolute path, so a run would use the files"
+            " that are checked out here, whichever side it is of",
+            found="\n".join(lines[:_SHOWN]),
+            where=f"{cell.side} at {cell.commit[:9]}",
+            expected="paths relative to the project folder, or to __file__",
+            next_step="make them relative and commit it, on the baseline's branch too (then gitexp"
+            " amend-plan --baseline BRANCH); inputs.ignore in .gitexp/config.yaml leaves out a"
+            " file that no result depends on",
+        )
+
+
+def missed(
+    top: Path,
+    cell: Cell,
+    lines: Iterable[tuple[str, Stage | None]],
+    doubtful: Collection[str],
+    unasked: Collection[str],
+) -> list[str]:
+    """Say, once repeats have failed, how a run gets files that lie in the work tree alone.
+
+    Parameters
+    ----------
+    top : Path
+        Top of the user's work tree.
+    cell : Cell
+    lines : iterable of tuple
+        What commands printed last, and the stage that they are of.
+    doubtful : collection of str
+        Files that it mentions, as `check` has found them.
+    unasked : collection of str
+        What DVC tracks and no stage depends on.
+    """
+    home = top / cell.config.project
+    held = {entry.path for entry in cell.entries}
+    named: dict[str, list[str]] = {}
+    said = {}
+    for line, stage in lines:
+        if found := _NO_FILE.search(line):
+            own = os.path.normpath(os.path.join(stage.wdir, found[1])) if stage else found[1]  # noqa: PTH118
+            path = own if _is_tracked(own, unasked) else found[1]
+            named.setdefault(path, []).extend([stage.name] if stage else [])
+    for path in doubtful:
+        if _is_tracked(path, unasked):
+            named.setdefault(path, [])
+    for name, users in named.items():
+        if _is_tracked(name, unasked):
+            said[name] = (
+                f"{name} is tracked by DVC and no stage depends on it, so the run did not see it: "
+                + _depend(cell, name, users)
+            )
+            continue
+        file, first = home / name, name.partition("/")[0]
+        alone = file.exists() and os.fsencode(file.relative_to(top)) not in held
+        made = any(touches(name, out) for out in cell.config.outputs)
+        if (alone and ".." not in file.parts and not made) or name in doubtful:
+            what = f"{first}/" if first != name else name
+            path = posixpath.join(cell.config.project, name)
+            add = "git add -f" if status.is_ignored(top, [path]) else "git add"
+            one, all_ = shlex.quote(name), shlex.quote(first)
+            said[what] = (
+                f"{name} is in no commit, so the run did not see it: dvc add {all_}, {add} "
+                f"{one}, or link: [{what}] below run: in .gitexp/config.yaml; commit it "
+                "on the baseline, too, and begin a new plan there"
+            )
+    rest = [path for path in dict.fromkeys(doubtful) if path not in named]
+    if rest:
+        way = shlex.quote(rest[0])
+        said[""] = (
+            f"the run mentions {', '.join(rest[:_SHOWN])}, which no commit holds, so its jobs did "
+            f"not see it; if it is read: git add -f {way}, dvc add {way}, or run.link in "
+            ".gitexp/config.yaml"
+        )
+    return list(said.values())
+
+
+def _is_tracked(path: str, unasked: Iterable[str]) -> bool:
+    return any(path == each or path.startswith(f"{each}/") for each in unasked)
+
+
+def _users(stages: Sequence[Stage], path: str) -> list[str]:
+    """Name the stages whose commands mention a path."""
+    return [
+        stage.name
+        for stage in stages
+        if any(
+            os.path.normpath(w) == path for text in stage.commands for w, _ in _words(text, stage)
+        )
+    ]
+
+
+def _depend(cell: Cell, path: str, users: Sequence[str]) -> str:
+    """Say where data go that DVC tracks: neither Git nor DVC takes them a second time."""
+    stage = f"stage {users[0]}" if users else "the stage that reads it"
+    return (
+        f"list {path} under deps: of {stage} in {cell.config.pipeline}; commit it, on the "
+        "baseline, too, and begin a new plan there"
+    )
+
+
+def _ways_in(repo: Repo, cell: Cell, path: str) -> str:
+    """Return how a job gets to see a file; what Git ignores neither Git nor DVC takes as it is."""
+    name = shlex.quote(path)
+    link = f"add {name} to run.link in .gitexp/config.yaml"
+    if status.is_ignored(repo.workspace, [posixpath.join(cell.config.project, path)]):
+        return f"{link}, or git add -f {name}"
+    return f"git add {name}, dvc add {name}, or {link}"
+
+
+def _in_commit(repo: Repo, tree: TreeId, path: str) -> bool:
+    """Tell whether a commit has a path; what lies behind a link or in a submodule is believed."""
+    parts = path.split("/")
+    for depth in range(1, len(parts) + 1):
+        entry = objects.entry_at(repo, tree, "/".join(parts[:depth]))
+        if entry is ABSENT:
+            return False
+        if entry.mode in {objects.MODE_COMMIT, objects.MODE_LINK}:
+            return True
+    return True
+
+
+def _mentioned(cell: Cell, stages: Sequence[Stage]) -> dict[str, bool]:
+    """Return the words that may be paths, and whether the run surely reads them."""
+    found: dict[str, bool] = {}
+
+    def add(word: str, *, read: bool) -> None:
+        found[word] = read or found.get(word, False)
+
+    for stage in stages:
+        for text in stage.commands:
+            for word, read in _words(text, stage):
+                add(word, read=read)
+    for key, value in cell.params.items():
+        name = key.rpartition(".")[2]
+        if isinstance(value, str) and not _is_written(name):
+            for word in _WORDS.findall(value):
+                add(word, read=_is_read(name) or not _is_written(_folder(word)))
+    for path in (*(dep for stage in stages for dep in stage.deps), *cell.config.evaluation):
+        add(path, read=True)
+    evaluation = cell.config.evaluation
+    return {w: read for w, read in found.items() if "." in w or "/" in w or w in evaluation}
+
+
+def _words(text: str, stage: Stage) -> Iterator[tuple[str, bool]]:
+    """Yield the words of a command from its project, but for those that it surely writes to."""
+    before, verb = "", ""
+    for match in _WORDS.finditer(text):
+        word = match.group()
+        behind = text[: match.start()].rstrip()
+        option = before if before.startswith("-") else ""
+        written = behind.endswith(">") or _is_written(option) or verb in _WRITERS
+        if not written:
+            read = behind.endswith("<") or _is_read(option) or not _is_written(_folder(word))
+            yield (word if word.startswith(("/", "~")) else os.path.join(stage.wdir, word)), read  # noqa: PTH118
+        if not word.startswith("-"):
+            verb = word
+        before = word
+
+
+def _folder(word: str) -> str:
+    """Return a word's first part where it can be a folder, "" where it looks like a file."""
+    path = os.path.normpath(word)
+    name = os.path.basename(path)  # noqa: PTH119 - a word, no place
+    return path.split("/")[0] if "/" in path or "." not in name.lstrip(".") else ""
+
+
+def _is_written(name: str) -> bool:
+    """Tell whether a name is one of what is made, not of what is read."""
+    return not _WRITTEN.isdisjoint(_LETTERS.findall(name.lower()))
+
+
+def _is_read(name: str) -> bool:
+    """Tell whether a name is one of what is read."""
+    return not _READ.isdisjoint(_LETTERS.findall(name.lower())) and not _is_written(name)

@@ -1,0 +1,132 @@
+"""Finds the parameters that are seeds: those that were named, else those that look like one."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import graph
+from gitexp.errors import GitexpError, SeveralSeedsError, UsageError
+from gitexp.model.config import ParamKey, SeedRule
+from gitexp.text import params as params_format
+from gitexp.text.near import near
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.job import Stage
+    from gitexp.model.setup import InitRequest
+
+_SEED_NAME = re.compile(r"(^|[._])(seed|random_state)$", re.IGNORECASE)  # noise_seed, too
+_PARAMS_LIMIT = 1 << 20
+
+
+def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
+    request: InitRequest,
+    folder: Path,
+    params: Sequence[str],
+    stages: Sequence[Stage],
+    notes: list[str],
+    *,
+    before: SeedRule | None = None,
+) -> SeedRule:
+    """Return how a repeat learns its seed; what is not clear becomes a note.
+
+    Parameters
+    ----------
+    request : InitRequest
+    folder : Path
+        Of the project.
+    params : sequence of str
+        Files to look into.
+    stages : sequence of Stage
+        What they declare is preferred.
+    notes : list of str
+        Takes what was assumed.
+    before : SeedRule, optional
+        Its parameters are known to be seeds.
+
+    Raises
+    ------
+    UsageError
+        If a named parameter is not there, or no whole number.
+    SeveralSeedsError
+        If several look like seeds and none was named.
+    """
+    before = before or SeedRule()
+    if request.seed_arg is not None:
+        return SeedRule(arg=request.seed_arg, fixed=before.fixed)
+    values = {
+        ParamKey(file, key): value
+        for file in params
+        for key, value in _flat(folder / file, file).items()
+    }
+    for wanted in request.seed_params:
+        if wanted not in values:
+            names = [str(key) for key in values]
+            likely = near(str(wanted), names)
+            raise UsageError(
+                f"there is no parameter {wanted}",
+                where=", ".join(params),
+                expected=", ".join(names[:20]) or "a params file",
+                next_step=f"the same with --seed-param {likely[0]}" if likely else "",
+            )
+        if not _is_whole(values[wanted]):
+            raise UsageError(
+                f"{wanted} is no seed",
+                found=repr(values[wanted]),
+                where=wanted.file,
+                expected="a parameter with a whole number",
+            )
+    named = [
+        key for key, value in values.items() if _SEED_NAME.search(key.key) and _is_whole(value)
+    ]
+    declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
+    choice = declared or named
+    if request.seed_params:
+        known = dict.fromkeys([key for key in before.every if key in values] + choice)
+        fixed = tuple(key for key in known if key not in request.seed_params)
+        if fixed:
+            listed = ", ".join(str(key) for key in fixed)
+            notes.append(f"{listed} is taken for a seed that keeps its committed value")
+        return SeedRule(request.seed_params, fixed=fixed)
+    if len(choice) > 1:
+        raise SeveralSeedsError(
+            "several parameters look like seeds",
+            found=", ".join(str(key) for key in choice),
+            where=", ".join(dict.fromkeys(key.file for key in choice)),
+            expected="which of them take a repeat's seed; the others keep their committed value",
+            next_step=f"the same with {_options(choice)}, for all of them; or with "
+            + " or ".join(_options([key]) for key in choice),
+        )
+    return SeedRule(tuple(choice))
+
+
+def has_seed(folder: Path, file: str) -> bool:
+    """Whether a file of settings is in a project's folder and has a seed."""
+    if ".." in file.split("/"):
+        return False
+    with contextlib.suppress(GitexpError, OSError):
+        values = _flat(folder / file, file).items()
+        return any(_SEED_NAME.search(key) and _is_whole(value) for key, value in values)
+    return False
+
+
+def _options(keys: Iterable[ParamKey]) -> str:
+    return " ".join(f"--seed-param {key}" for key in keys)
+
+
+def _is_whole(value: ParamValue) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _flat(path: Path, file: str) -> dict[str, ParamValue]:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_PARAMS_LIMIT + 1)
+    except FileNotFoundError:
+        return {}
+    return dict(params_format.flatten(params_format.parse(data, file)))

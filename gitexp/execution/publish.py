@@ -1,0 +1,492 @@
+"""Writes what a call found out: by-products first, then everything else in one transaction."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvclock, dvcwrite
+from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.cache import CacheConfig, open_cache
+from gitexp.dvc.cache_objects import flush
+from gitexp.dvc.dvc_config import find_dvc_dir, has_dvc
+from gitexp.dvc.workspace import refresh
+from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
+from gitexp.execution import record as records
+from gitexp.execution import replaced_files, snapshot
+from gitexp.execution.jobs import lies_in
+from gitexp.execution.retention import keep, share
+from gitexp.git import objects, reach
+from gitexp.git.faults import translating
+from gitexp.git.refs import ABSENT, local, read_ref
+from gitexp.git.transaction import layout, transaction
+from gitexp.git.transaction.failpoints import Point
+from gitexp.git.transaction.failpoints import reach as reach_point
+from gitexp.git.transaction.transaction import DELETE
+from gitexp.git.worktree import checkouts
+from gitexp.model.job import FILES, FileHash
+from gitexp.model.run import RepeatState
+from gitexp.model.summary import summarise
+from gitexp.provenance import private
+from gitexp.records import plan as plan_format
+from gitexp.report.escape import visible
+from gitexp.store import calls, lookup
+from gitexp.system import machine
+from gitexp.text import params as params_format
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from datetime import datetime
+
+    from gitexp.execution.record import Record
+    from gitexp.execution.state import State
+    from gitexp.execution.workdir import WorkDir
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.transaction import Content, TipView
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, InputsDigest, TreeId
+    from gitexp.model.job import Job, Outcome
+    from gitexp.model.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """One side of a call, executed.
+
+    Attributes
+    ----------
+    state : State
+    config : ProjectConfig
+        The settings the side was executed with.
+    first : Job
+        The job with every stage.
+    outcomes : Mapping of int to Outcome or None
+        By seed, in the order of execution.
+    """
+
+    state: State
+    config: ProjectConfig
+    first: Job
+    outcomes: Mapping[int, Outcome | None]
+
+    def finished(self) -> list[Outcome]:
+        """Return the outcomes of the repeats that finished."""
+        return [
+            outcome
+            for outcome in self.outcomes.values()
+            if outcome is not None and outcome.state is RepeatState.FINISHED
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedCall:
+    """What is in the repository now."""
+
+    commit: CommitHash
+    records: tuple[tuple[State, Record], ...]
+    snapshot: str
+    not_updated: tuple[str, ...]
+    cleared: tuple[str, ...]  # stale locks of dead processes, in words
+
+
+@dataclass(slots=True)
+class _Snapshot:
+    """What the last application of the edit decided."""
+
+    said: str = ""
+    side: str = ""
+    seed: int | None = None
+
+
+def publish(
+    workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
+) -> PublishedCall:
+    """Record all sides of a call in one commit on their branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    repo : Repo
+    workdir : WorkDir
+    sides : sequence of Ended
+        At least one; all name the same branch.
+    now : datetime
+
+    Raises
+    ------
+    MovedRefError
+        If the branch was deleted, or rewritten so that it has another plan.
+    NoSpaceError, ReadOnlyError, LockedError
+        Nothing was written; the outcomes stay for ``--resume``.
+    """
+    sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
+    people, homes = machine.account(os.environ)
+    places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
+    built = [
+        (ended, _keep(ended, workdir, _private(record_of(ended, now), ended, places, people)))
+        for ended in sides
+    ]
+    reach_point(Point.KEPT)
+    flush()  # data bytes reach the disk before any ref speaks of them
+    for ended, made in built:
+        _publish_by_products(workspace, ended, made, now)
+    decided = _Snapshot()
+
+    def edit(view: TipView) -> Mapping[str, Content]:
+        nonlocal decided
+        decided = _Snapshot()
+        files: dict[str, Content] = {}
+        for ended, made in built:
+            if view.read(layout.run_json(made.run.id)) is not ABSENT:
+                continue  # another --resume was faster, and a record is never written twice
+            _check_plan(view, ended.state)
+            files.update(_snapshot(repo, view, ended, made, workdir, decided))
+            found = _with_source(repo, view, ended, made)
+            if decided.seed is not None and decided.side == ended.state.side:
+                found = records.mark_snapshot(found, decided.seed)
+            files.update(found.files())
+        return files
+
+    branch = sides[0].state.branch
+    try:
+        published = transaction.publish(
+            workspace,
+            branch,
+            edit,
+            message=_message(built),
+            author=sides[0].state.draft.author,
+            now=now,
+        )
+    except MovedRefError as error:
+        if read_ref(repo, local(branch)) is not ABSENT:
+            raise
+        raise MovedRefError(
+            f"{branch} was deleted while the run went on",
+            found="no such branch",
+            expected="the branch to record on; the finished repeats are kept",
+            next_step=sides[0].state.resumption(there=False),
+        ) from error
+    own = [ended for ended, _ in built if ended.state.side == decided.side]
+    in_git = [posixpath.join(each.config.project, out) for each in own for out in each.first.keep]
+    aside = replaced_files.put_aside(repo, branch, published, in_git, sides[0].state.draft.id)
+    left = [
+        f"{path}: edited in the work tree" for path in published.not_updated if path not in aside
+    ]
+    for ended in own:
+        left += [*_refresh(workspace, branch, ended), *_held_by_nobody(ended)]
+    done = tuple(
+        (
+            ended.state,
+            records.mark_snapshot(made, decided.seed)
+            if ended.state.side == decided.side and decided.seed is not None
+            else made,
+        )
+        for ended, made in built
+    )
+    return PublishedCall(
+        published.commit, done, decided.said, tuple(left), (*published.cleared, *aside.values())
+    )
+
+
+def record_of(ended: Ended, now: datetime) -> Record:
+    """Return what one side comes to, with all that `run.json` may not say in the end."""
+    finished = ended.finished()
+    committed = ended.state.draft.committed_seed
+    seeds = [outcome.seed for outcome in finished]
+    whole = committed if committed in seeds else seeds[0] if seeds else None
+    config = ended.config
+    wanted = set(config.curves)
+    if config.predictions is not None:
+        wanted.add(config.predictions.path)
+    if len(finished) > 1:  # what ran once has its outputs in the first repeat only
+        first = finished[0]
+        outcomes = {
+            seed: replace(outcome, outputs=tuple(snapshot.joined_outputs(first, outcome)))
+            if outcome is not None and seed == whole
+            else outcome
+            for seed, outcome in ended.outcomes.items()
+        }
+    else:
+        outcomes = dict(ended.outcomes)
+    return records.build(
+        ended.state.draft,
+        outcomes,
+        by_products=frozenset(wanted),
+        whole_seed=whole,
+        made={o.seed: records.made(o, ended.state.once, config.metrics) for o in finished},
+        ended_at=now,
+    )
+
+
+def _private(made: Record, ended: Ended, places: Sequence[str], people: Sequence[str]) -> Record:
+    return replace(made, run=private.run(made.run, ended.config.identity, places, people))
+
+
+def _keep(ended: Ended, workdir: WorkDir, made: Record) -> Record:
+    """Bring the outputs that a record names from the repeats' own caches into that of DVC."""
+    if not any(repeat.outputs for repeat in made.run.repeats):
+        return made
+    job = ended.first
+    project = Path(job.repository, job.project)
+    shared = has_dvc(project) and open_cache(project).shared
+    cache = CacheConfig(Path(job.cache_dir), shared=shared)
+    return keep(cache, workdir, made, ended.finished()[0].seed)
+
+
+def _publish_by_products(workspace: Workspace, ended: Ended, made: Record, now: datetime) -> None:
+    listed = [(repeat.seed, output) for repeat in made.run.repeats for output in repeat.outputs]
+    if not listed:
+        return
+    transaction.publish_data(
+        workspace,
+        made.run.id,
+        dvcwrite.dump_byproducts(
+            made.run.id, listed, [out for stage in ended.first.stages for out in stage.outs]
+        ),
+        source=made.run.source.commit,
+        author=ended.state.draft.author,  # Git's to name
+        now=now,
+        folder=_dvc_folder(workspace, ended.config),
+    )
+
+
+def _dvc_folder(workspace: Workspace, config: ProjectConfig) -> str:
+    """Return the folder that holds ``.dvc/``, from the repository's top; "" for the top."""
+    if workspace.top is None:
+        return ""
+    found = find_dvc_dir(workspace.top / config.project).parent.relative_to(workspace.top)
+    return "" if found == PurePath() else found.as_posix()
+
+
+def _check_plan(view: TipView, state: State) -> None:
+    """Refuse a tip that no longer has the plan under which the run was made."""
+    ref = state.draft.plan
+    if ref is None:
+        return
+    path = layout.plan_path(ref.name)
+    data = view.read(path)
+    if data is not ABSENT:
+        plan = plan_format.load(data, path)
+        # What ran before an amendment is recorded as that: it keeps the plan that it names.
+        if ref.digest in {plan.digest, *(each.digest for each in plan.amended)}:
+            return
+    raise MovedRefError(
+        f"{state.branch} was rewritten while the run went on, and has another plan now",
+        where=path,
+        expected=f"the plan with digest {ref.digest[:12]}",
+        next_step=f"put that plan back on {state.branch}, then " + state.resumption(there=True),
+    )
+
+
+def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Record:
+    """Name a source that other clones find, too.
+
+    While the run went on, `sync` may have put the record that it started from onto another tip.
+    Where both lines parted the inputs are the same, as only records were moved.
+    """
+    source = made.run.source
+    if objects.is_ancestor(repo, source.commit, view.commit) or not reach.unreachable(
+        repo, [source.commit]
+    ):
+        return made
+    base = objects.merge_base(repo, source.commit, view.commit)
+    if base is ABSENT:
+        return made
+    tree = objects.commit_info(repo, base).tree
+    if _inputs(repo, tree, ended) != _inputs(repo, source.tree, ended):
+        return made  # a person rewrote the branch
+    moved = replace(source, commit=base, tree=tree)
+    return replace(made, run=replace(made.run, source=moved))
+
+
+def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
+    repo: Repo, view: TipView, ended: Ended, made: Record, workdir: WorkDir, decided: _Snapshot
+) -> dict[str, Content]:
+    """Return the snapshot's files where this side may write them, and note what was decided."""
+    draft = ended.state.draft
+    committed = draft.committed_seed
+    chosen = next((o for o in ended.finished() if o.seed == committed), None)
+    if decided.seed is not None:
+        return {}
+    named_seed = f"{'the committed ' if ended.config.seed.params else ''}seed {committed}"
+    stays = "dvc.lock stays as it is"
+    if ended.config.pipeline is None:
+        stays = "outputs and metrics files stay as they are"
+    named = {out.md5 for r in made.run.repeats if r.seed == committed for out in r.outputs}
+    whole = chosen is None or named.issuperset(
+        out.md5 for out in snapshot.joined_outputs(ended.finished()[0], chosen)
+    )
+    if chosen is None or not whole:
+        why = f"no repeat used {named_seed}"
+        if committed in ended.outcomes:
+            what = "did not finish" if whole else "lost outputs"
+            why = f"the repeat with {named_seed} {what}"
+        decided.said = decided.said or f"{why}, so {stays}"
+        return {}
+    if draft.source.overrides or not (
+        _same_inputs(repo, view, ended) and _same_seeds(view, ended.config, chosen)
+    ):
+        decided.said = decided.said or f"the branch is at another state than the run, so {stays}"
+        return {}
+    kept = dict(_kept_files(ended, chosen, workdir.attempt(draft.id, committed)))
+    first = ended.finished()[0]
+    if ended.config.pipeline is None:
+        runs = [found.run for found in lookup.runs_at(repo, view.commit).runs]
+        key = committed, tuple(sorted(chosen.seeds.items()))
+        if snapshot.is_written(view.read, ended.config, runs, draft.inputs, key):
+            decided.said = "the branch has a snapshot of this state already"
+            return {}
+        files: dict[str, Content] = {
+            **snapshot.pointer_files(view.read, ended.config, _own_outputs(ended, chosen), kept)
+        }
+    else:
+        order = [stage.name for stage in ended.first.stages]
+        joined = snapshot.joined_records(first, chosen, order)
+        if snapshot.is_valid(view.read, ended.config, joined, ended.first.stages):
+            decided.said = "dvc.lock describes an execution of this state already"
+            return {}
+        stages = ended.first.stages
+        files = {
+            **snapshot.pipeline_files(view.read, ended.config, joined, stages, kept),
+            **_no_longer_made(repo, view, ended, kept),
+        }
+    decided.side = ended.state.side
+    decided.seed = committed
+    # Where nothing is kept but numbers the state has its snapshot as well: nobody makes it again.
+    decided.said = f"written, with {named_seed}" if files else ""
+    return files
+
+
+def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:
+    """Leave to a snapshot what DVC holds of the project.
+
+    Predictions and curves that are no outputs are by-products: a pointer to them beside a file in
+    Git would give it to both, and the file in the work tree would be a change that nobody made.
+    """
+    held = {out.path for stage in ended.first.stages for out in stage.outs if out.cache}
+    joined = snapshot.joined_outputs(ended.finished()[0], chosen)
+    return replace(chosen, outputs=tuple(out for out in joined if out.path in held))
+
+
+def _kept_files(ended: Ended, chosen: Outcome, attempt: Path) -> Iterator[tuple[str, bytes]]:
+    """Yield what a repeat made of the files that Git holds: those of its job, and no other file."""
+    for each in chosen.kept:
+        path = attempt / FILES / each.path
+        own = each.file == f"{FILES}/{each.path}" and lies_in(each.path, ended.first.keep)
+        if not own or path.resolve() != attempt.resolve() / FILES / each.path:
+            raise UnsafeInputError(
+                "a repeat's outcome names a file that its job does not keep",
+                found=f"{ascii(each.path)[1:-1]} in {ascii(each.file)[1:-1]}",
+                where=str(attempt),
+                expected=", ".join(ended.first.keep),
+            )
+        with translating("cannot read what a repeat made", str(attempt)):
+            data = calls.plain_bytes(path)
+        yield each.path, data
+
+
+def _no_longer_made(
+    repo: Repo, view: TipView, ended: Ended, kept: Collection[str]
+) -> dict[str, Content]:
+    """Delete what Git holds of an output folder and this execution did not write into it.
+
+    dvc.lock has the hash of the whole folder: with a file too many `dvc status` finds it modified.
+    """
+    gone: dict[str, Content] = {}
+    for path in ended.first.keep:
+        folder = posixpath.join(ended.config.project, path)
+        there = objects.tree_id(repo, view.tree, folder)
+        if there is not ABSENT and any(lies_in(file, (path,)) for file in kept):
+            for entry in objects.walk_tree(repo, there):
+                below = os.fsdecode(entry.path)
+                if posixpath.join(path, below) not in kept:
+                    gone[posixpath.join(folder, below)] = DELETE
+    return gone
+
+
+def _same_inputs(repo: Repo, view: TipView, ended: Ended) -> bool:
+    draft = ended.state.draft  # without overrides
+    return view.tree == draft.source.tree or _inputs(repo, view.tree, ended) == draft.inputs
+
+
+def _same_seeds(view: TipView, config: ProjectConfig, chosen: Outcome) -> bool:
+    """Tell whether the tip's seeds, which no inputs cover, are those of the repeat."""
+    for key in config.seed.every:
+        data = view.read(posixpath.join(config.project, key.file))
+        if data is ABSENT:
+            return False
+        held = params_format.flatten(params_format.parse(data, key.file)).get(key.key)
+        if held != chosen.seeds.get(str(key), chosen.seed):
+            return False
+    return True
+
+
+def _inputs(repo: Repo, tree: TreeId, ended: Ended) -> InputsDigest:
+    return inputs_rules.compute(repo, tree, ended.config)
+
+
+def _refresh(workspace: Workspace, branch: str, ended: Ended) -> list[str]:
+    """Bring the outputs in the branch's work trees to the snapshot; return what was left.
+
+    The run is recorded: from here on nothing is an error.
+    """
+    finished = ended.finished()
+    chosen = next(o for o in finished if o.seed == ended.state.draft.committed_seed)
+    outputs = _own_outputs(ended, chosen).outputs
+    executable = snapshot.executables((*finished[0].stages, *chosen.stages))
+    wanted = [FileHash(o.path, o.md5, o.size, o.nfiles, o.path in executable) for o in outputs]
+    left: list[str] = []
+    for place in checkouts.on_branch(workspace, branch) if wanted else ():
+        project = place.top / ended.config.project
+        shown = "" if place.top == workspace.top else f"{place.top}/"
+        how = "dvc checkout"
+        try:
+            cache = open_cache(project)
+            if cache.dir != (used := Path(ended.first.cache_dir)):
+                how = f"there: {share(used)}"
+            with dvclock.main_lock(project):
+                result = refresh(project, wanted, cache)
+        except GitexpError as error:  # DVC is at work there, or the disk is full
+            left += [f"{shown}{out.path}: {error.summary}; {how}" for out in wanted]
+        else:
+            left += [f"{shown}{each.path}: {each.why}; {how}" for each in result.left]
+    return left
+
+
+def _held_by_nobody(ended: Ended) -> list[str]:
+    """Name outputs of the pipeline that the lock describes and neither Git nor a cache holds."""
+    committed = ended.state.draft.committed_seed
+    kept = [each.path for o in ended.finished() if o.seed == committed for each in o.kept]
+    return [
+        f"{out.path}: Git ignores it and DVC does not cache it, so no commit holds it; dvc repro"
+        for stage in ended.first.stages
+        for out in stage.outs
+        if ended.config.pipeline is not None
+        and not (out.cache or any(lies_in(file, (out.path,)) for file in kept))
+    ]
+
+
+def _message(built: Sequence[tuple[Ended, Record]]) -> str:
+    lines = []
+    for ended, made in built:
+        states = [repeat.state for repeat in made.run.repeats]
+        good = states.count(RepeatState.FINISHED)
+        name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
+        text = f"{ended.state.side} {good}/{len(states)} repeats"
+        summary = _summary(made, ended.state.plan_metric)
+        lines.append(visible(f"{text} ({name}){': ' + summary if summary else ''}"))
+    head = f"gitexp run: {lines[0]}"
+    ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
+    return "\n\n".join([head, *lines[1:], ids]) + "\n"
+
+
+def _summary(made: Record, metric: str) -> str:
+    """Return mean and standard deviation of one metric, for people; "" where there is none."""
+    for found in summarise(made.samples):
+        if found.metric == metric:
+            spread = "" if found.sd is None else f" +- {found.sd:.2g}"
+            return f"{metric} {found.mean:.4g}{spread}"
+    return ""

@@ -1,0 +1,226 @@
+"""What one side of a run executes: a commit's project, its settings, parameters laid over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.state import State
+from gitexp.errors import PreflightError, UnknownParamError, UsageError
+from gitexp.git import objects
+from gitexp.git.refs import ABSENT
+from gitexp.model.config import ParamKey
+from gitexp.model.run import MAX_SEED, lone
+from gitexp.store import plans
+from gitexp.text import params as params_format
+from gitexp.text.near import near
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.objects import Entry
+    from gitexp.git.repository import Repo
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.run import Key
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One composed source, looked at once.
+
+    Attributes
+    ----------
+    side : str
+        "candidate", "baseline" or "exploratory".
+    config_blob : BlobId or None
+        Of the plan commit's config.yaml, where the source's own tree has none.
+    overrides : Mapping
+        By parameter; empty for a plain commit.
+    committed : Mapping of ParamKey to int
+        What each seed parameter is in the commit, those that vary first; for one that keeps its
+        value what an override says.
+    params : Mapping of str to ParamValue
+        Flat parameters of the composed tree, without seeds.
+    entries : tuple of Entry
+        All files of the tree.
+    first : Mapping of int to Mapping of ParamKey to int
+        The varied seeds of those repeats of the candidate, by number, that a baseline has to pair
+        with and whose seeds may be others than the number.
+    """
+
+    side: str
+    commit: CommitHash
+    tree: TreeId
+    config: ProjectConfig
+    config_blob: BlobId | None
+    overrides: Mapping[ParamKey, ParamValue]
+    inputs: InputsDigest
+    committed: Mapping[ParamKey, int]
+    params: Mapping[str, ParamValue]
+    entries: tuple[Entry, ...] = field(repr=False)
+    first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
+
+    def seen(self, repo: Repo) -> State:
+        """Return the tree as it is read by these settings."""
+        return State(repo, self.tree, self.config, self.entries)
+
+    @property
+    def committed_seed(self) -> int:
+        """The number of the repeat that executes the commit as it is; 0 without a parameter."""
+        varied = self.config.seed.params
+        return self.committed[varied[0]] if varied else 0
+
+    @property
+    def shared(self) -> frozenset[int]:
+        """Numbers of which a repeat would have a seed in common with the first one."""
+        varied = self.config.seed.params
+        return frozenset(self.committed[key] for key in varied[1:]) - {self.committed_seed}
+
+    @property
+    def seeding(self) -> tuple[str, ...]:
+        """What `eligible.seeding` says of its repeats."""
+        rule = self.config.seed
+        named = {str(key): f"{key}={self.committed[key]}" for key in rule.fixed}
+        named |= {str(key): str(key) for key in rule.params}
+        return tuple(named[name] for name in sorted(named)) if rule.is_vector else ()
+
+    def seeds(self, seed: int) -> Mapping[ParamKey, int]:
+        """Return what every seed parameter is in one repeat.
+
+        In the first one they are what the commit says, also where several that vary differ: it
+        makes the snapshot, and params.yaml is what DVC compares that with.
+        """
+        mine = (self.first or {self.committed_seed: self.committed}).get(seed, {})
+        return {**self.committed, **{key: mine.get(key, seed) for key in self.config.seed.params}}
+
+    def key(self, seed: int) -> Key:
+        """Return what `Repeat.key` of such a repeat will be."""
+        if not self.config.seed.is_vector:
+            return lone(seed)
+        return seed, tuple(sorted((str(key), value) for key, value in self.seeds(seed).items()))
+
+
+def look(
+    repo: Repo,
+    side: str,
+    commit: CommitHash,
+    *,
+    overrides: Mapping[ParamKey, ParamValue],
+    fallback: CommitHash | None,
+) -> Cell:
+    """Read everything about a source that its records will say.
+
+    Parameters
+    ----------
+    repo : Repo
+    side : str
+    commit : CommitHash
+    overrides : Mapping of ParamKey to ParamValue
+    fallback : CommitHash or None
+        The plan's commit, whose settings serve a tree that is older than `gitexp init`.
+
+    Raises
+    ------
+    NotInitialisedError
+        If neither has settings.
+    UnknownParamError
+        If an override names a parameter that the commit does not have.
+    PreflightError
+        If the seed parameter is missing, or is not a whole number.
+    """
+    config, blob = plans.config_of(repo, commit, fallback)
+    tree = objects.tree_id(repo, commit)
+    if tree is ABSENT:
+        raise PreflightError("the commit has no tree", found=commit)
+    values = _params(repo, commit, config)
+    for key, value in overrides.items():
+        _check_override(key, value, values, commit)
+    for key in config.seed.params:
+        if key in overrides:
+            raise UsageError(
+                f"{key} is a seed, which every repeat has another one of",
+                found=f"--param {key}={overrides[key]}",
+                expected="parameters that all repeats share",
+                next_step=f"the same with --seeds {overrides[key]} instead",
+            )
+    entries = tuple(objects.walk_tree(repo, tree))
+    composed = {**values, **overrides}
+    committed = {key: _committed_seed(key, composed, commit) for key in config.seed.every}
+    return Cell(
+        side=side,
+        commit=commit,
+        tree=tree,
+        config=config,
+        config_blob=blob,
+        overrides=overrides,
+        inputs=inputs_rules.compute(
+            repo,
+            tree,
+            config,
+            overrides={str(k): v for k, v in overrides.items()},
+            walked=entries,
+        ),
+        committed=committed,
+        params={str(key): value for key, value in composed.items() if key not in committed},
+        entries=entries,
+    )
+
+
+def _params(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[ParamKey, ParamValue]:
+    values: dict[ParamKey, ParamValue] = {}
+    for file in config.params:
+        path = f"{config.project}/{file}" if config.project else file
+        data = objects.read_blob(repo, commit, path, limit=1 << 20)
+        if data is ABSENT:
+            continue
+        parsed = params_format.flatten(params_format.parse(data, f"{commit[:9]}:{path}"))
+        values.update({ParamKey(file, key): value for key, value in parsed.items()})
+    return values
+
+
+def _check_override(
+    key: ParamKey, value: ParamValue, values: Mapping[ParamKey, ParamValue], commit: CommitHash
+) -> None:
+    """Refuse an override that nothing reads, or that is a text where a number stands."""
+    names = sorted(str(each) for each in values)
+    if key not in values:
+        likely = near(str(key), names)
+        raise UnknownParamError(
+            f"there is no parameter {key}",
+            where=f"{key.file} at {commit[:9]}",
+            expected=", ".join(likely or names[:20]) or "a params file",
+            next_step=f"the same with --param {likely[0]}={value}" if likely else "",
+        )
+    old = values[key]
+    if isinstance(old, int | float) and not isinstance(old, bool) and isinstance(value, str):
+        raise UsageError(
+            f"the parameter {key} is a number, and this is none",
+            found=value,
+            where=f"{key.file} at {commit[:9]}",
+            expected=f"a number, such as {old}",
+            next_step=f"the same with --param {key}={old}; a text is written into {key.file}",
+        )
+
+
+def _committed_seed(
+    key: ParamKey, values: Mapping[ParamKey, ParamValue], commit: CommitHash
+) -> int:
+    if key not in values:
+        raise PreflightError(
+            f"the seed parameter {key} does not exist",
+            where=f"{key.file} at {commit[:9]}",
+            expected=", ".join(sorted(str(k) for k in values if "seed" in k.key.lower()))
+            or "a parameter with a whole number",
+            next_step="correct seed: in .gitexp/config.yaml and commit it",
+        )
+    seed = values[key]
+    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+        raise PreflightError(
+            f"the seed parameter {key} is not a whole number",
+            found=repr(seed),
+            where=f"{key.file} at {commit[:9]}",
+            expected=f"a whole number from 0 to {MAX_SEED}",
+        )
+    return seed

@@ -1,0 +1,209 @@
+"""A job's place: a free worktree, as the commit has it, with data, links and parameters put in.
+
+Which worktrees there are is the coordinator's business; here one is taken by a file lock that
+goes with the process, and is cleaned if another repeat has used it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvc_config, gitignore
+from gitexp.dvc import links as data_links
+from gitexp.dvc.placement import materialise
+from gitexp.errors import LockedError, UnsafeInputError
+from gitexp.git.command import clean_slot
+from gitexp.git.transaction.locks import FileLock
+from gitexp.git.worktree import submodules
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+
+    from gitexp.dvc.cache import CacheConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.job import Given, LinkedPath, StageOut
+
+_BUILDS_ASK = frozenset(("README.md", "README.rst", "README", "LICENSE", "LICENSE.txt"))
+_WAIT_S = 60.0  # a cancelled worker may hold its slot while it ends its children
+_PAUSE_S = 0.01
+
+
+@contextlib.contextmanager
+def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
+    """Hold a free worktree that is exactly as the commit has it.
+
+    Parameters
+    ----------
+    slots : sequence of str
+        Absolute worktrees of the commit.
+    commit : CommitHash
+
+    Raises
+    ------
+    LockedError
+        If all stay taken.
+    GitFailedError
+        If git cannot clean it.
+    """
+    lock, slot = _lock(slots)
+    try:
+        used = Path(f"{slot}.used")
+        if used.exists():
+            clean_slot(slot, commit)
+            submodules.refill(slot, commit)
+        else:
+            used.touch()
+        yield slot
+    finally:
+        lock.release()
+
+
+def fill(
+    slot: Path,
+    project: str,
+    given: Sequence[Given],
+    cache: CacheConfig,
+    *,
+    kept: Collection[str] = (),
+) -> tuple[Given, ...]:
+    """Put data from the cache into a worktree; return those whose bytes the cache shares.
+
+    Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree.
+
+    Parameters
+    ----------
+    slot : Path
+    project : str
+        Project folder below it.
+    given : sequence of Given
+    cache : CacheConfig
+    kept : collection of str
+        Paths among them that Git holds, so that no .gitignore names them.
+
+    Raises
+    ------
+    DataMissingError, DamagedDataError, UnsafeInputError
+        If something is not there, is damaged, or would reach elsewhere.
+    """
+    shared = tuple(
+        each
+        for each in given
+        if materialise(
+            cache,
+            each.md5,
+            slot,
+            os.path.normpath(os.path.join(project, each.path)),  # noqa: PTH118  text, not a place
+            executable=each.isexec,
+            replace=True,
+        ).linked
+    )
+    # DVC hashes a .gitignore that lies in a dependency's folder: it has to be there as it will be.
+    gitignore.protect(slot / project, [each.path for each in given if each.path not in kept])
+    return shared
+
+
+def share_cache(slot: Path, project: str, cache: Path) -> None:
+    """Let DVC find the user's cache, should a command call it: a new worktree's own one is empty.
+
+    Raises
+    ------
+    UnsafeInputError
+        If ``.dvc`` is a link.
+    """
+    if not dvc_config.has_dvc(slot / project):
+        return
+    dvc_dir = dvc_config.find_dvc_dir(slot / project).relative_to(slot).as_posix()
+    folder, name = _open_parent(slot, f"{dvc_dir}/config.local", create=False)
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=folder)
+    except FileExistsError:  # the commit's own
+        return
+    finally:
+        os.close(folder)
+    quote = "'" if '"' in str(cache) else '"'
+    with open(descriptor, "w", encoding="utf-8", errors="surrogateescape") as file:  # noqa: PTH123
+        file.write(f"[cache]\n    dir = {quote}{cache}{quote}\n")
+
+
+def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
+    """Let a worktree see ignored paths of the user's; return those that the commit itself holds.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    own = []
+    for link in links:
+        folder, name = _open_parent(project, link.path, create=True)
+        try:
+            os.symlink(link.target, name, dir_fd=folder)
+        except FileExistsError:
+            own.append(link.path)
+        finally:
+            os.close(folder)
+    return tuple(own)
+
+
+def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
+    """Delete what a stage is about to make, as DVC does, but for what it says persists.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    _remove(project, [out.path for out in outs if not out.persist])
+
+
+def leave_out(slot: Path, paths: Collection[str]) -> None:
+    """Delete what a job must not see; an empty file takes the place of a text that builds ask for.
+
+    Raises
+    ------
+    UnsafeInputError
+        If a folder on the way is a link.
+    """
+    _remove(slot, paths)
+    for name in _BUILDS_ASK.intersection(paths):
+        (slot / name).touch()
+
+
+def _remove(top: Path, paths: Iterable[str]) -> None:
+    for path in paths:
+        try:
+            folder, name = _open_parent(top, path, create=False)
+        except FileNotFoundError:
+            continue
+        try:
+            data_links.remove(name, folder)
+        finally:
+            os.close(folder)
+
+
+def _open_parent(project: Path, path: str, *, create: bool) -> tuple[int, str]:
+    parent, _, name = path.rstrip("/").rpartition("/")
+    if name in {"", ".", ".."}:
+        raise UnsafeInputError("a path names no file or folder", found=ascii(path))
+    return data_links.open_folder(str(project), parent, create=create), name
+
+
+def _lock(slots: Sequence[str]) -> tuple[FileLock, Path]:
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        for slot in slots:
+            lock = FileLock(Path(f"{slot}.lock"))
+            if lock.try_acquire():
+                return lock, Path(slot)
+        if time.monotonic() >= deadline:
+            raise LockedError(
+                "every worktree of this run is taken",
+                found=f"{len(slots)} worktrees",
+                where=", ".join(slots),
+                expected=f"a free one within {_WAIT_S:g} s",
+            )
+        time.sleep(_PAUSE_S)

@@ -1,0 +1,307 @@
+"""The snapshot: dvc.lock, metrics files and ignore lines of the repeat with the committed seed.
+
+It is no mean. It is written only where the branch's tip has the run's inputs and no valid
+snapshot yet, so that `dvc status` and `dvc checkout` speak of exactly one execution.
+"""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvcfiles, dvcwrite
+from gitexp.dvc.cache import EMPTY
+from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc.snapshot import declared_params, hash_path
+from gitexp.dvc.workspace import ignore_files
+from gitexp.errors import DataMissingError
+from gitexp.git.refs import ABSENT
+from gitexp.model.job import LOGGED, FileHash, StageRecord
+from gitexp.text.fields import param_tree
+from gitexp.text.params import parse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.git.absent import Absent
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import InputsDigest, Md5, ParamTree
+    from gitexp.model.job import Given, Outcome, Stage
+    from gitexp.model.run import Key, Output, Run
+
+    Read = Callable[[str], bytes | Absent]
+
+
+def lock_path(config: ProjectConfig) -> str:
+    """Return where the pipeline's dvc.lock lies in the repository."""
+    folder = posixpath.dirname(config.pipeline or "")
+    return posixpath.join(config.project, folder, "dvc.lock")
+
+
+def is_valid(
+    read: Read, config: ProjectConfig, records: Sequence[StageRecord], stages: Sequence[Stage]
+) -> bool:
+    """Whether the tip's dvc.lock already describes an execution of this very state.
+
+    Parameters
+    ----------
+    read : callable
+        From a path of the repository to its bytes at the tip.
+    config : ProjectConfig
+    records : sequence of StageRecord
+        Of the repeat with the committed seed, which says what commands, parameters and raw
+        dependencies this state has. What one stage made for another is not compared: it may
+        honestly differ from one execution to the next.
+    stages : sequence of Stage
+        For their working folders.
+    """
+    data = read(lock_path(config))
+    if data is ABSENT:
+        return False
+    wdirs = {stage.name: stage.wdir for stage in stages}
+    folder = posixpath.dirname(config.pipeline or "")
+    lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
+    made = {out.path for record in records for out in record.outs}
+    made |= {out.path for stage in stages for out in stage.outs}
+    for record in records:
+        entry = lock.stages.get(record.name)
+        if entry is None or entry.commands != record.commands or entry.params != record.params:
+            return False
+        have = {dep.path: dep.md5 for dep in entry.deps}
+        want = {dep.path: dep.md5 for dep in record.deps}
+        if have.keys() != want.keys():
+            return False
+        if any(have[path] != md5 for path, md5 in want.items() if not _is_made(path, made)):
+            return False
+    return True
+
+
+def is_written(  # noqa: PLR0913  a tip, a state, and what is known of both
+    read: Read,
+    config: ProjectConfig,
+    runs: Iterable[Run],
+    inputs: InputsDigest,
+    key: Key,
+    *,
+    unchanged: bool = False,
+) -> bool:
+    """Whether the tip holds the snapshot of a recorded repeat of this state.
+
+    It does where the last snapshot on the branch is one of this state and committed seed, and the
+    tip still points to the outputs of that repeat: a merge may have taken another line's. A lock
+    that somebody else wrote, `dvc repro` say, is not known by this; see `is_valid`.
+
+    Parameters
+    ----------
+    read : callable
+        From a path of the repository to its bytes at the tip.
+    config : ProjectConfig
+    runs : iterable of Run
+        Those that the tip reaches, in their order.
+    inputs : InputsDigest
+    key : Key
+        Of the repeat with the committed seeds.
+    unchanged : bool
+        Whether the tip has the lock with which the last snapshot was recorded: the answer where
+        nothing is cached, since such a record does not say what the lock should hold.
+    """
+    written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
+    if not written:
+        return False
+    last, repeat = written[-1]
+    if last != inputs or repeat.key != key:
+        return False
+    if config.pipeline is None:
+        wanted = {out.path: out.md5 for out in repeat.outputs if out.path in config.outputs}
+        return all(_pointed(read, config, path) == md5 for path, md5 in wanted.items())
+    made = {out.md5 for out in repeat.outputs if out.path != LOGGED}
+    return made <= _locked(read, config) if made else unchanged
+
+
+def expected(
+    project: Path,
+    stages: Sequence[Stage],
+    params: Mapping[str, Mapping[str, ParamTree]],
+    given: Sequence[Given],
+) -> list[StageRecord] | None:
+    """Return what dvc.lock would say of a state's commands, params and raw dependencies.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in a worktree of the state in which nothing has been executed.
+    stages : sequence of Stage
+        As they would be executed with the committed seed.
+    params : Mapping
+        File -> its content.
+    given : sequence of Given
+        Data that are not in the worktree yet.
+
+    Returns
+    -------
+    list of StageRecord or None
+        Without outputs; None where a dependency is not all there before an execution.
+    """
+    made = {out.path for stage in stages for out in stage.outs}
+    data = {each.path: each.md5 for each in given}
+    found = []
+    for stage in stages:
+        deps = []
+        for path in stage.deps:
+            if _is_made(path, made):
+                deps.append(FileHash(path, EMPTY, 0))
+            elif path in data:
+                deps.append(FileHash(path, data[path], 0))
+            elif _is_made(path, data) or not (project / path).exists():
+                return None
+            else:
+                deps.append(hash_path(project, path))
+        try:
+            values = declared_params(stage, params)
+        except DataMissingError:  # one that another stage writes
+            return None
+        found.append(StageRecord(stage.name, stage.commands, tuple(deps), values, ()))
+    return found
+
+
+def pipeline_files(
+    read: Read,
+    config: ProjectConfig,
+    records: Sequence[StageRecord],
+    stages: Sequence[Stage],
+    kept: Mapping[str, bytes],
+) -> dict[str, bytes]:
+    """Return the files of a snapshot in a project with a pipeline, by repository path.
+
+    Parameters
+    ----------
+    read : callable
+    config : ProjectConfig
+    records : sequence of StageRecord
+        One for each stage, of one execution.
+    stages : sequence of Stage
+        As executed.
+    kept : Mapping of str to bytes
+        Files that Git keeps, relative to the project folder.
+    """
+    path = lock_path(config)
+    old = read(path)
+    folder = posixpath.dirname(config.pipeline or "")
+    declared = {stage.name: stage for stage in stages}
+    records = [_in_order(read, config, item, declared.get(item.name)) for item in records]
+    files = {path: dvcwrite.update_lock(None if old is ABSENT else old, records, folder, stages)}
+    files.update(_kept(config, kept))
+    cached = [out.path for stage in stages for out in stage.outs if out.cache]
+    files.update(_ignored(read, config, cached))
+    return files
+
+
+def pointer_files(
+    read: Read, config: ProjectConfig, chosen: Outcome, kept: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """Return the files of a snapshot in a project without a pipeline: ``OUT.dvc`` beside OUT."""
+    executable = executables(chosen.stages)
+    files = {}
+    for output in chosen.outputs:
+        path = posixpath.join(config.project, f"{output.path}.dvc")
+        old = read(path)
+        folder = posixpath.dirname(output.path)
+        files[path] = dvcwrite.dump_pointer(
+            None if old is ABSENT else old, [output], folder, isexec=executable, where=path
+        )
+    files.update(_kept(config, kept))
+    files.update(_ignored(read, config, [output.path for output in chosen.outputs]))
+    return files
+
+
+def joined_records(first: Outcome, chosen: Outcome, order: Sequence[str]) -> list[StageRecord]:
+    """Return one record a stage: what ran once is the first repeat's, the rest the chosen one's."""
+    records = {record.name: record for record in first.stages}
+    records.update({record.name: record for record in chosen.stages})
+    return [records[name] for name in order if name in records]
+
+
+def joined_outputs(first: Outcome, chosen: Outcome) -> list[Output]:
+    """Return one output a path, the chosen repeat's where it made one."""
+    outputs = {output.path: output for output in first.outputs}
+    outputs.update({output.path: output for output in chosen.outputs})
+    return [outputs[path] for path in sorted(outputs)]
+
+
+def executables(records: Sequence[StageRecord]) -> frozenset[str]:
+    """Return the outputs that are single files with the executable bit."""
+    return frozenset(out.path for record in records for out in record.outs if out.isexec)
+
+
+def _in_order(
+    read: Read, config: ProjectConfig, record: StageRecord, stage: Stage | None
+) -> StageRecord:
+    """Return a record with its params in the order of their files, as DVC writes them.
+
+    A job answers in JSON, whose keys are sorted. What a stage writes is not in the tree, and stays.
+    """
+    parsed = {}
+    for file in record.params:
+        data = read(posixpath.join(config.project, file))
+        content = None if data is ABSENT else param_tree(parse(data, file))
+        if isinstance(content, dict):
+            parsed[file] = content
+    if stage is None or parsed.keys() != record.params.keys():
+        return record
+    values = declared_params(stage, parsed)
+    return replace(record, params=values) if values == record.params else record
+
+
+def _kept(config: ProjectConfig, kept: Mapping[str, bytes]) -> dict[str, bytes]:
+    return {posixpath.join(config.project, path): data for path, data in kept.items()}
+
+
+def _ignored(read: Read, config: ProjectConfig, paths: Sequence[str]) -> dict[str, bytes]:
+    """Return the .gitignore files that need a line, beside each output as DVC does it."""
+    full = [posixpath.join(config.project, path) for path in paths]
+    existing = {}
+    for folder in {above for path in full for above in _folders(path)}:
+        file = posixpath.join(folder, ".gitignore")
+        data = read(file)
+        if data is not ABSENT:
+            existing[file] = data
+    return ignore_files(existing, full)
+
+
+def _folders(path: str) -> list[str]:
+    """Return the folders above a path, the top as ""."""
+    parts = path.split("/")[:-1]
+    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
+
+
+def _is_made(path: str, made: Collection[str]) -> bool:
+    """Tell whether a path is one of these, holds one, or lies in one."""
+    return any(touches(path, other) for other in made)
+
+
+def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
+    """Return the hash that ``OUT.dvc`` beside an output gives; None where it gives none."""
+    file = posixpath.join(config.project, f"{path}.dvc")
+    data = read(file)
+    if data is ABSENT:
+        return None
+    pointer = dvcfiles.load_pointer(data, file, posixpath.dirname(file))
+    return pointer.outs[0].md5 if len(pointer.outs) == 1 else None
+
+
+def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
+    """Return the hashes of all outputs in the pipeline's dvc.lock."""
+    data = read(lock_path(config))
+    where = posixpath.join(config.project, config.pipeline or "")
+    pipeline = read(where)
+    if data is ABSENT or pipeline is ABSENT:
+        return frozenset()
+    folder = posixpath.dirname(config.pipeline or "")
+    wdirs = stage_wdirs(pipeline, where, folder)
+    lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
+    return frozenset(
+        out.md5 for stage in lock.stages.values() for out in stage.outs if out.md5 is not None
+    )

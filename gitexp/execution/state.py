@@ -1,0 +1,262 @@
+"""The coordinator's own notes about a run, so that a killed one can be published later."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BadFormatError
+from gitexp.execution import live
+from gitexp.git.transaction import locks
+from gitexp.model.ids import RunId
+from gitexp.model.run import Run
+from gitexp.records import codec
+from gitexp.store import calls
+from gitexp.text.documents import Json, json_dumps, json_loads
+from gitexp.text.fields import Fields
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from gitexp.execution.workdir import WorkDir
+    from gitexp.model.ids import PlanDigest
+    from gitexp.model.request import Asked
+
+SCHEMA = "gitexp/state@1"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """One side of one call.
+
+    Attributes
+    ----------
+    draft : Run
+        Everything that was known before the first repeat; `repeats` is empty.
+    side : str
+    branch : str
+        Where it will be recorded.
+    plan_metric : str
+        Primary metric, "" without a plan.
+    once : tuple of str
+        Names of the stages that run once.
+    asked : Asked
+        What ``--resume`` goes on with.
+    published : bool
+    open : bool
+        The coordinator died and somebody else has recorded what it had finished, but not all was.
+    left : bool
+        The coordinator died, and the user has chosen not to go on with its call.
+    """
+
+    draft: Run
+    side: str
+    branch: str
+    plan_metric: str
+    once: tuple[str, ...]
+    asked: Asked
+    published: bool = False
+    open: bool = False
+    left: bool = False
+
+    @property
+    def plan(self) -> PlanDigest | None:
+        """Digest of the plan under which it was made."""
+        return None if self.draft.plan is None else self.draft.plan.digest
+
+    def resumption(self, *, there: bool) -> str:
+        """Return what records what it has finished; its branch exists, or not."""
+        commit = self.draft.source.commit
+        return live.resumption(self.branch, self.side, self.asked, commit, there=there)
+
+
+def write(workdir: WorkDir, state: State) -> None:
+    """Put a state into its place, by rename."""
+    path = workdir.state(state.draft.id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    owner = locks.this_process()
+    value: dict[str, Json] = {
+        "$schema": SCHEMA,
+        "asked": codec.to_json(state.asked),
+        "branch": state.branch,
+        "draft": codec.to_json(state.draft),
+        "left": state.left,
+        "once": list(state.once),
+        "open": state.open,
+        "owner": {"host": owner.host, "pid": owner.pid, "started": owner.started},
+        "plan_metric": state.plan_metric,
+        "published": state.published,
+        "secret": calls.begun(workdir.proofs, state.draft.id),
+        "side": state.side,
+    }
+    _put(path, value)
+
+
+def note(workdir: WorkDir, run: RunId, **marks: bool) -> None:
+    """Set marks (``published``, ``open``, ``left``) in a state; it stays whose it is."""
+    path = workdir.state(run)
+    known = _read(workdir, path)
+    if known is not None:
+        _put(path, {**known[0], **marks})
+
+
+def recorded(workdir: WorkDir, run: RunId, *, open_: bool = False) -> None:
+    """Note that a run is recorded; what nobody names of its outputs goes.
+
+    With `open_` its call was not finished, and somebody may go on with it.
+    """
+    note(workdir, run, published=True, open=open_)
+    workdir.drop_caches(run)
+
+
+def _put(path: Path, value: Mapping[str, Json]) -> None:
+    half = path.with_suffix(".tmp")
+    half.write_bytes(json_dumps(value))
+    half.replace(path)
+
+
+def claim(workdir: WorkDir, run: RunId) -> None:
+    """Say whose a run is before anything of it is there, its worktrees above all."""
+    calls.begun(workdir.proofs, run)
+    folder = workdir.run(run)
+    folder.mkdir(parents=True, exist_ok=True)
+    half = folder / "owner.tmp"
+    half.write_text(f"{locks.this_process()}\n", encoding="ascii")
+    half.replace(folder / "owner")
+
+
+def renounce(workdir: WorkDir, run: RunId) -> None:
+    """Take a claim back if nothing came of it."""
+    folder = workdir.run(run)
+    if not workdir.state(run).exists():
+        with contextlib.suppress(OSError):
+            for name in ("owner", "owner.tmp", "state.tmp"):
+                (folder / name).unlink(missing_ok=True)
+            folder.rmdir()
+            calls.ended(workdir.proofs, run)
+
+
+def living(workdir: WorkDir) -> frozenset[str]:
+    """Return the runs whose coordinator is alive."""
+    found = set()
+    for folder in calls.within(workdir.runs):
+        known = _read(workdir, folder / "state.json")
+        if known is None:
+            if not _is_abandoned(folder):
+                found.add(folder.name)
+        elif not (known[0].get("published") or locks.is_dead(known[1])):
+            found.add(folder.name)
+    return frozenset(found)
+
+
+def going(workdir: WorkDir, branch: str) -> Iterator[State]:
+    """Yield the runs that other processes make for a branch; our own knows what it does."""
+    for path in _paths(workdir):
+        known = _read(workdir, path)
+        if known is None or known[0].get("published") or known[0].get("branch") != branch:
+            continue
+        if known[1] != locks.this_process() and not locks.is_dead(known[1]):
+            with contextlib.suppress(BadFormatError):
+                yield _load(known[0], str(path))
+
+
+def abandoned(workdir: WorkDir) -> tuple[RunId, ...]:
+    """Return the runs whose coordinator died before it had written down what it would do."""
+    return tuple(
+        RunId(folder.name)
+        for folder in calls.within(workdir.runs, "owner")
+        if calls.secret(workdir.proofs, folder.name) and _is_abandoned(folder)
+    )
+
+
+def published(workdir: WorkDir) -> frozenset[str]:
+    """Return the runs that are recorded, as their coordinator noted."""
+    found = set()
+    for path in _paths(workdir):
+        known = _read(workdir, path)
+        if known is not None and known[0].get("published") is True:
+            found.add(path.parent.name)
+    return frozenset(found)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether nothing but a dead process's claim is there; nobody can tell about other things."""
+    if (folder / "state.json").exists():
+        return False
+    try:
+        owner = locks.Owner.parse((folder / "owner").read_text("ascii", "replace"))
+    except OSError:
+        return False
+    # Looked at again: the state may have been written since.
+    dead = owner is not None and locks.is_dead(owner)
+    return dead and not (folder / "state.json").exists()
+
+
+def unpublished(workdir: WorkDir, *, opened: bool = False) -> Iterator[State]:
+    """Yield the states of runs whose coordinator is dead and that were never recorded.
+
+    With `opened` also those of calls with which somebody may yet go on.
+    """
+    for path in _paths(workdir):
+        known = _read(workdir, path)
+        if known is None:
+            continue
+        if opened and known[0].get("open"):  # whoever recorded it may live, or not
+            pass
+        elif known[0].get("published") or not locks.is_dead(known[1]):
+            continue
+        with contextlib.suppress(BadFormatError):
+            yield _load(known[0], str(path))
+
+
+def newest(workdir: WorkDir, branch: str) -> State | None:
+    """Return the last run that was begun here for a branch, be it recorded or not."""
+    found = [path for path in _paths(workdir) if _read(workdir, path) is not None]
+    for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True):
+        known = _read(workdir, path)
+        if known is not None and known[0].get("branch") == branch:
+            with contextlib.suppress(BadFormatError):
+                return _load(known[0], str(path))
+    return None
+
+
+def _paths(workdir: WorkDir) -> Iterator[Path]:
+    return (folder / "state.json" for folder in calls.within(workdir.runs, "state.json"))
+
+
+def _read(workdir: WorkDir, path: Path) -> tuple[Mapping[str, Json], locks.Owner] | None:
+    """Return a state and whose it is; None if a power cut left half of it, or it is not ours.
+
+    Ours has the secret of a call that this clone began; the notes of an older gitexp have none.
+    One such file must not keep the repeats of all other calls from being published;
+    ``gitexp status`` and ``gitexp logs`` name it.
+    """
+    try:
+        value = json_loads(calls.plain_bytes(path), where=str(path))
+        if not isinstance(value, dict) or value.get("$schema") != SCHEMA:
+            return None
+        if not calls.is_own(workdir.proofs, path.parent.name, value.get("secret")):
+            return None
+        fields = Fields(value["owner"], str(path))
+        owner = locks.Owner(fields.text("host"), fields.integer("pid"), fields.text("started"))
+    except (BadFormatError, KeyError, OSError):
+        return None
+    return value, owner
+
+
+def _load(value: Mapping[str, Json], where: str) -> State:
+    fields = Fields(value, where)
+    draft, side = codec.load(Run, json_dumps(value["draft"]), where), fields.text("side")
+    return State(
+        draft=draft,
+        side=side,
+        branch=fields.text("branch"),
+        plan_metric=fields.text("plan_metric"),
+        once=fields.texts("once"),
+        asked=calls.asked(value.get("asked"), draft, side, where),
+        published=bool(value["published"]),
+        open=bool(value.get("open")),
+        left=bool(value.get("left")),
+    )

@@ -1,0 +1,169 @@
+"""Where a running call keeps its things: ``.gitexp/tmp/``, ignored by its own .gitignore.
+
+runs/RUN/owner                     who runs it, from before its first worktree
+runs/RUN/state.json                who runs it, where it will be recorded, the draft of run.json
+runs/RUN/jobs/SEED/JOB.json        what the worker was told
+runs/RUN/jobs/SEED/attempt-N/      log, outcome.json, files/, cache/ of its outputs
+worktrees/RUN-N/                   a slot: a worktree of the run's commit
+environments/                      what the probe of an interpreter said, by stat key
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BareRepositoryError, UnsafeInputError
+from gitexp.execution.engines import process
+from gitexp.git.transaction.layout import TMP
+from gitexp.git.worktree import checkouts
+from gitexp.model.job import Outcome
+from gitexp.records import codec
+from gitexp.store import calls
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.workspace import Workspace
+
+_SLOT = re.compile(r"([a-z0-9]+)-[0-9]+")
+_MARKS = frozenset({".lock", ".used"})  # beside a slot
+CACHE = "cache"  # in the folder of an attempt
+ATTEMPT = 1  # the engine never tries twice; a second attempt is a second call
+
+
+@dataclass(frozen=True, slots=True)
+class WorkDir:
+    """Paths below ``.gitexp/tmp`` of one work tree."""
+
+    root: Path
+    proofs: Path  # of the calls that this clone began; see `store.calls`
+
+    @classmethod
+    def of(cls, workspace: Workspace) -> WorkDir:
+        """Return the folder of a work tree, made if need be.
+
+        Raises
+        ------
+        BareRepositoryError
+        UnsafeInputError
+            If a link stands where a folder should be.
+        """
+        top = workspace.top
+        if top is None:
+            raise BareRepositoryError("there is no work tree", where=str(workspace.common_dir))
+        root = top / TMP
+        # A branch may track a link there, and what a run writes would go wherever it points.
+        odd = calls.link_in(root)
+        if odd is not None:
+            raise UnsafeInputError(
+                "a folder is needed where there is a file or a link",
+                where=str(odd),
+                next_step="git rm --cached -- "
+                f"{shlex.quote(str(odd.relative_to(top)))}, and remove it",
+            )
+        root.mkdir(parents=True, exist_ok=True)
+        ignore = root / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="utf-8")
+        return cls(root, calls.proofs(workspace))
+
+    @classmethod
+    def seen(cls, workspace: Workspace) -> WorkDir | None:
+        """Return the folder of a work tree for who only looks, or clears away; None without one."""
+        root = calls.folder(workspace)
+        return None if root is None else cls(root, calls.proofs(workspace))
+
+    @classmethod
+    def everywhere(cls, workspace: Workspace) -> Iterator[WorkDir]:
+        """Yield those of all work trees of a repository that have one."""
+        for place in checkouts.listing(workspace):
+            there = replace(workspace, git_dir=place.git_dir, top=place.top)
+            found = None if place.missing else cls.seen(there)
+            if found is not None:
+                yield found
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all calls."""
+        return self.root / "runs"
+
+    @property
+    def environments(self) -> Path:
+        """Folder of the interpreter probes."""
+        return self.root / "environments"
+
+    def run(self, run: RunId) -> Path:
+        """Folder of one run."""
+        return self.runs / run
+
+    def state(self, run: RunId) -> Path:
+        """Return the path of the coordinator's own notes about a run."""
+        return self.run(run) / "state.json"
+
+    def job_file(self, run: RunId, seed: int) -> Path:
+        """Return the path of JOB.json of one repeat."""
+        return self.run(run) / "jobs" / str(seed) / "JOB.json"
+
+    def attempt(self, run: RunId, seed: int) -> Path:
+        """Folder in which the worker leaves what it made."""
+        return self.run(run) / "jobs" / str(seed) / f"attempt-{ATTEMPT}"
+
+    def cache(self, run: RunId, seed: int) -> Path:
+        """Folder of the repeat's outputs, laid out as DVC's cache is, until its run is recorded."""
+        return self.attempt(run, seed) / CACHE
+
+    def drop_caches(self, run: RunId) -> None:
+        """Remove what is left of a run's outputs: DVC's cache has what its record names."""
+        for folder in self.caches(run):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def caches(self, run: RunId) -> tuple[Path, ...]:
+        """Return the folders of outputs that a run has left."""
+        found = self.run(run).glob(f"jobs/*/attempt-*/{CACHE}")
+        inside = self.root.resolve() / "runs" / run
+        return tuple(path for path in found if path.resolve().is_relative_to(inside))
+
+    def slot(self, run: RunId, number: int) -> Path:
+        """Folder of one worktree."""
+        return self.root / "worktrees" / f"{run}-{number}"
+
+    def slots(self, run: str = "") -> list[Path]:
+        """Return the worktrees of a run, or of all runs; one that a job removed has left marks."""
+        found = (self.root / "worktrees").glob(f"{run or '*'}-*")
+        slots = {path.with_suffix("") if path.suffix in _MARKS else path for path in found}
+        # Only what a call of this clone made: a branch may track a folder there.
+        return sorted(
+            path
+            for path in slots
+            if (name := _SLOT.fullmatch(path.name)) and calls.secret(self.proofs, name[1])
+        )
+
+    def outcome(self, run: RunId, seed: int) -> Outcome | None:
+        """Return what a repeat came to; None while, or if, it left no outcome."""
+        path = self.attempt(run, seed) / "outcome.json"
+        try:
+            data = path.read_bytes()
+        except (FileNotFoundError, IsADirectoryError):
+            return None
+        return codec.load(Outcome, data, str(path))
+
+    def holds_outcome(self, run: RunId, seed: int) -> bool:
+        """Whether a repeat came to anything, be it read or not."""
+        return (self.attempt(run, seed) / "outcome.json").exists()
+
+    def began(self, run: RunId, seed: int) -> bool:
+        """Whether a worker ever took this repeat on."""
+        return (self.attempt(run, seed) / "pid").exists()
+
+    def is_at_work(self, run: RunId, seed: int) -> bool:
+        """Whether the worker of a repeat lives."""
+        try:
+            return process.lives((self.attempt(run, seed) / "pid").read_text("utf-8", "replace"))
+        except OSError:
+            return False

@@ -1,0 +1,383 @@
+"""`gitexp worker JOB.json OUT/`: one repeat, from a clean worktree to outcome.json.
+
+Every engine starts this and nothing else. It moves no ref, takes no lock of DVC's, and writes in
+two places only: its worktree and OUT/, in which outputs lie by content as in DVC's cache. It says
+what happened by ``OUT/outcome.json``, put there by rename; whatever the project does wrong is a
+*failed* repeat in that file, and only what leaves no file (KILL, a full disk) is not told.
+
+It starts in every repeat, so what it imports is part of the price: no pygit2, numpy or dvc.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import signal
+import sys
+import time
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import snapshot
+from gitexp.dvc.cache import CacheConfig, verify
+from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.hashing import Memo
+from gitexp.errors import (
+    CommandFailedError,
+    DamagedDataError,
+    DataMissingError,
+    ExistsError,
+    GitexpError,
+    PreflightError,
+)
+from gitexp.execution import measurements, slots
+from gitexp.execution.engines import process
+from gitexp.execution.engines.base import LOG, OUTCOME
+from gitexp.git.transaction.failpoints import Point, reach
+from gitexp.model.job import POINTS, Job, Outcome
+from gitexp.model.run import RepeatState, Resources
+from gitexp.records import codec
+from gitexp.system import environment, linked_paths, live, log_tails, machine, params, variables
+from gitexp.system.secrets import mask
+
+if sys.platform != "win32":
+    import resource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.model.job import Given, Stage, StageRecord
+    from gitexp.model.run import Environment, Output
+
+PID = "pid"  # in OUT/: who works on this attempt
+STAGE = "stage"  # in OUT/: the stage that runs
+CACHE = "cache"  # in OUT/: outputs, laid out as DVC's cache is
+GRACE_S = 5.0  # for the commands; less than the engine gives us
+EXIT_CANCELLED = 128 + signal.SIGTERM
+_KIB = 1024
+_MACOS = sys.platform == "darwin"
+
+
+class _TimeoutError(Exception):
+    """The repeat took longer than it may."""
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What is known so far; becomes the outcome at any moment."""
+
+    job: Job
+    out_dir: Path
+    env: dict[str, str]
+    started_at: datetime
+    started: float  # monotonic, seconds
+    stage: str = ""
+    exit_code: int | None = None
+    environment: Environment | None = None
+    links: str = ""
+    stages: list[StageRecord] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    patched: tuple[str, ...] = ()
+    memo: Memo = field(default_factory=Memo)
+
+    @property
+    def deadline(self) -> float | None:
+        """When time is up (monotonic, seconds)."""
+        limit = self.job.timeout_s
+        return None if limit is None else self.started + limit
+
+
+def worker(job_file: Path, out_dir: Path) -> int:
+    """Execute one job in this process and leave its outcome.
+
+    Parameters
+    ----------
+    job_file : Path
+        JOB.json.
+    out_dir : Path
+        Folder of this attempt, made if need be; one that was used before is refused.
+
+    Returns
+    -------
+    int
+        0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if it was
+        cancelled. Engines do not look at it: the outcome says more.
+
+    Raises
+    ------
+    GitexpError
+        If the job cannot be read, or this attempt was begun before.
+    """
+    started_at, started = datetime.now(UTC), time.monotonic()
+    process.adopt_orphans()
+    stop = process.Stop()
+    job = codec.load(Job, job_file.read_bytes(), str(job_file))
+    out_dir.mkdir(parents=True, exist_ok=True)
+    _claim(out_dir)
+    attempt = _Attempt(job, out_dir, dict(os.environ), started_at, started)
+    state, reason, code, result = RepeatState.FINISHED, "", 0, None
+    try:
+        result = _execute(attempt, stop)
+    except process.StopAskedError:
+        state, reason, code = RepeatState.CANCELLED, "cancelled", EXIT_CANCELLED
+    except _TimeoutError:
+        reason = f"timeout: longer than {job.timeout_s:g} s"
+        state, code = RepeatState.CANCELLED, CommandFailedError.exit_code
+    except GitexpError as error:
+        state, reason, code = RepeatState.FAILED, _one_line(error), error.exit_code
+    except OSError as error:
+        state, reason, code = RepeatState.FAILED, f"{error}", PreflightError.exit_code
+    _finish(attempt, state, reason, result)
+    return code
+
+
+def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
+    """Do everything between JOB.json and outcome.json."""
+    job, out_dir = attempt.job, attempt.out_dir
+    users = Path(job.cache_dir)
+    # What is not recorded in the end leaves nothing in the user's cache, which is only read here.
+    under = (users, *map(Path, job.made))
+    cache = CacheConfig(out_dir / CACHE, tuple(job.cache_types), under=under)
+    with slots.take(job.slots, job.commit) as slot:
+        reach(Point.RUN_WORKTREE)
+        project = slot / job.project
+        slots.leave_out(slot, job.left_out)
+        for stage in job.stages:  # nor does anything read what a stage is to make later
+            if not stage.frozen:
+                slots.remove_outs(project, stage.outs)
+        own = {process.MARK: str(out_dir), live.POINTS: str(out_dir / POINTS)}
+        # A notebook that logs by hand and starts a run hands down where its own curves go.
+        given = {
+            name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)
+        }
+        attempt.env = variables.job_variables(job, slot, own, given)
+        params.write(project, job.edits)
+        slots.share_cache(slot, job.project, users)
+        held = slots.make_links(project, job.links)
+        attempt.warnings += [f"{path} is in the commit: not linked" for path in held]
+        seen = linked_paths.states(job.links)
+        with stop.interrupting():
+            attempt.links = linked_paths.fingerprint(job.links)
+            shared = slots.fill(slot, job.project, job.given, cache, kept=job.keep)
+        reach(Point.RUN_CHECKOUT)
+        place = environment.Place(
+            job.python,
+            Path(job.repository),
+            slot,
+            job.import_paths,
+            f"{job.run} {job.commit}",
+            _cache_folder(job),
+        )
+        attempt.environment, attempt.patched = environment.capture(place, attempt.env)
+        for stage in job.stages:
+            if not stage.frozen:
+                _run_stage(attempt, stage, project, cache, stop)
+        reach(Point.RUN_PIPELINE)
+        attempt.stage = ""
+        with stop.interrupting():
+            _check_shared(attempt, seen, shared, cache)
+            result = measurements.read(job, project, out_dir, cache, attempt.memo)
+            reach(Point.RUN_READ)
+        attempt.outputs += result.by_products
+        attempt.warnings += result.warnings
+        return result
+
+
+def _run_stage(
+    attempt: _Attempt, stage: Stage, project: Path, cache: CacheConfig, stop: process.Stop
+) -> None:
+    """Execute one stage as `dvc repro` would, then record what it read and wrote."""
+    attempt.stage = stage.name
+    (attempt.out_dir / STAGE).write_text(stage.name, encoding="utf-8")
+    for path in stage.deps:
+        if not (project / path).exists():
+            raise DataMissingError(
+                f"stage {stage.name} depends on a path that is not there", found=path
+            )
+    parsed = params.sections(project, [each.file for each in stage.params])
+    values = snapshot.declared_params(stage, parsed)
+    slots.remove_outs(project, stage.outs)
+    env = attempt.env | {"DVC_STAGE": stage.name, **_points_too(attempt.job, stage, project)}
+    log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(log, f"Running stage '{stage.name}':\n".encode())
+        for command in variables.commands(stage, attempt.job):
+            os.write(log, f"> {command}\n".encode("utf-8", "surrogateescape"))
+            ended = process.run(
+                variables.shell(command, env),
+                folder=project / stage.wdir,
+                env=env,
+                log=log,
+                stop=stop,
+                deadline=attempt.deadline,
+                grace_s=GRACE_S,
+            )
+            if ended.timed_out:
+                raise _TimeoutError
+            if ended.code:
+                attempt.exit_code = ended.code
+                raise CommandFailedError(f"stage {stage.name} {_how(ended.code)}")
+    finally:
+        os.close(log)
+    with stop.interrupting():
+        left = measurements.without_supposed(attempt.job, stage, project, attempt.out_dir)
+        record = snapshot.record(
+            project, left, values, cache, memo=attempt.memo, kept=_kept(attempt.job)
+        )
+    attempt.stages.append(record)
+    attempt.outputs += measurements.cached_outputs(stage, record)
+
+
+def _points_too(job: Job, stage: Stage, project: Path) -> dict[str, str]:
+    """Let `log_metric` write its curves where they lie without gitexp, if they are declared there.
+
+    A stage that DVC expects to write them has to write them here, too.
+    """
+    folder = posixpath.join(stage.wdir, live.FOLDER)
+    declared = (*(out.path for out in stage.outs), *job.curves)
+    if not any(touches(path, folder) for path in declared):
+        return {}
+    return {live.CURVES: str(project / folder)}
+
+
+def _kept(job: Job) -> frozenset[str] | None:
+    """Return the outputs whose bytes a record may name; None for all."""
+    by_products = (job.predictions.path,) if job.predictions else ()
+    return None if job.whole else frozenset((*by_products, *job.curves))
+
+
+def _check_shared(
+    attempt: _Attempt,
+    seen: Mapping[str, linked_paths.State],
+    shared: tuple[Given, ...],
+    cache: CacheConfig,
+) -> None:
+    """Refuse a repeat that changed bytes which are not its own.
+
+    Raises
+    ------
+    DamagedDataError
+    """
+    changed = linked_paths.changed(seen, linked_paths.states(attempt.job.links))
+    if changed:
+        raise DamagedDataError(
+            "the repeat changed linked data",
+            found=", ".join(changed[:5]),
+            expected="linked paths stay as they are: other repeats see them, too",
+        )
+    for given in shared:
+        damage = verify(cache, given.md5)
+        if damage:
+            raise DamagedDataError(
+                "the repeat changed data in the cache through a link",
+                found=damage[0].path or given.path,
+                where=given.path,
+                next_step="dvc pull, and let cache.type be reflink,copy",
+            )
+
+
+def _finish(
+    attempt: _Attempt, state: RepeatState, reason: str, result: measurements.Measured | None
+) -> None:
+    """Write outcome.json; from here on nothing interrupts."""
+    job = attempt.job
+    failed = state is not RepeatState.FINISHED
+    tail, secrets = log_tails.tail(attempt.out_dir / LOG, attempt.env) if failed else ("", ())
+    attempt.warnings += [f"the log's end held a secret ({name}): masked" for name in secrets]
+    reason, found = mask(reason, attempt.env)
+    said = [mask(text, attempt.env) for text in attempt.warnings]
+    found = tuple(dict.fromkeys((*found, *(name for _, names in said for name in names))))
+    attempt.warnings = [text for text, _ in said]
+    attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]
+    reach(Point.RUN_SNAPSHOT)
+    outcome = Outcome(
+        run=job.run,
+        attempt=job.attempt,
+        seed=job.seed,
+        state=state,
+        reason=log_tails.printable(reason),
+        stage=attempt.stage if failed else "",
+        exit_code=attempt.exit_code,
+        log_tail=tail,
+        started_at=attempt.started_at,
+        ended_at=datetime.now(UTC),
+        environment=attempt.environment,
+        resources=_resources(attempt),
+        links=attempt.links,
+        evaluation=None if result is None else result.evaluation,
+        evaluation_basis="" if result is None else result.evaluation_basis,
+        samples=() if result is None else result.samples,
+        outputs=tuple(attempt.outputs),
+        stages=tuple(attempt.stages),
+        kept=() if result is None else result.kept,
+        logged=None if result is None else result.logged,
+        warnings=tuple(attempt.warnings),
+        patched=attempt.patched,
+        seeds=job.seeds,
+    )
+    reach(Point.RUN_OUTCOME)
+    unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path
+        stream.write(codec.dump(outcome))
+        stream.flush()
+        os.fsync(descriptor)
+    unfinished.rename(attempt.out_dir / OUTCOME)
+
+
+def _resources(attempt: _Attempt) -> Resources:
+    known = replace(
+        machine.resources(attempt.env), wall_s=round(time.monotonic() - attempt.started, 6)
+    )
+    if sys.platform == "win32":  # tells neither of processes that have ended
+        return known
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return replace(
+        known,
+        cpu_s=round(used.ru_utime + used.ru_stime, 6),
+        peak_memory_bytes=used.ru_maxrss * (1 if _MACOS else _KIB),
+    )
+
+
+def _claim(out_dir: Path) -> None:
+    """Make this attempt ours; a scheduler may start the same job twice."""
+    try:
+        descriptor = os.open(out_dir / PID, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError as error:
+        raise ExistsError(
+            "this attempt was begun before",
+            found=PID,
+            where=str(out_dir),
+            expected="a folder for each attempt",
+        ) from error
+    os.write(descriptor, process.identity(os.getpid()).encode("ascii"))
+    os.close(descriptor)
+
+
+def _cache_folder(job: Job) -> Path | None:
+    """Return the folder for what is known of interpreters, None away from the user's machine."""
+    ours = Path(job.repository, ".gitexp", "tmp")
+    if not ours.is_dir():
+        return None
+    folder = ours / "environments"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _how(code: int) -> str:
+    if code > 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    out_of_memory = " (out of memory?)" if -code == signal.SIGKILL else ""
+    return f"was killed by {name}{out_of_memory}"
+
+
+def _one_line(error: GitexpError) -> str:
+    parts = [error.summary, *(text for label, text in error.lines() if label in {"found", "where"})]
+    return " ".join("; ".join(parts).split())

@@ -1,0 +1,207 @@
+"""Changes what binds in a plan, and keeps in it what bound before, who changed it and why.
+
+The candidate's runs that were made under the old terms are those of another plan: they are shown
+and do not count, and the seeds that finished are spent. So nobody gains by moving a promise to
+where the results are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import sides
+from gitexp.comparison.eligible import finished_seeds, is_under
+from gitexp.comparison.known_metrics import duration_of, known_metrics, metric_named, recorded_runs
+from gitexp.comparison.sides import Named
+from gitexp.errors import GitexpError, UsageError
+from gitexp.experiments.conclude import experiment_of
+from gitexp.git import identity, objects, repository
+from gitexp.git.transaction import layout, transaction
+from gitexp.git.transaction.cache import open_index
+from gitexp.model.amendment import AmendReport, Term
+from gitexp.model.metricname import recorded
+from gitexp.model.plan import Amendment, BaselineRef
+from gitexp.provenance import order_evidence, private
+from gitexp.records import amendments
+from gitexp.records import plan as plan_format
+from gitexp.report import numbers
+from gitexp.report.escape import visible
+from gitexp.store import lookup, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.git.transaction.transaction import TipView
+    from gitexp.model.amendment import Terms
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+
+
+def amend_plan(  # noqa: PLR0913  what is changed, why and when
+    workspace: Workspace,
+    name: str | None,
+    terms: Terms,
+    *,
+    why: str,
+    dry_run: bool = False,
+    now: datetime | None = None,
+) -> AmendReport:
+    """Change what binds in a plan as a commit on its branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str or None
+        The experiment; None: that of the current branch.
+    terms : Terms
+    why : str
+        The reason; it stays in the plan's file, and reports show it.
+    dry_run : bool
+    now : datetime, optional
+
+    Raises
+    ------
+    NoPlanError, UnknownExperimentError, DetachedHeadError
+        If there is no such plan here.
+    UsageError, UnknownMetricError, BadEffectError, BadFormatError
+        If there is no reason or no change, or the terms make no sense.
+    MovedRefError
+        If the branch moved meanwhile; nothing was written.
+    """
+    if not why.strip():
+        raise UsageError("an amendment needs its reason", next_step="gitexp amend-plan --why TEXT")
+    repo = repository.open_repository(workspace)
+    branch, tip, plan = experiment_of(repo, name, "amend-plan")
+    changed = _changed(repo, tip, plan, terms)
+    if changed.digest == plan.digest:
+        raise UsageError(
+            "nothing that binds would change",
+            found=f"plan {plan.digest[:9]}",
+            expected="another effect, alpha, number of repeats, ...",
+            next_step="gitexp amend-plan --help; prose is mended in the plan's file",
+        )
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    before, after = amendments.binding(plan), amendments.binding(changed)
+    differing = [key for key in before if before[key] != after[key]]
+    kept = Amendment(
+        digest=plan.digest,
+        why=" ".join(why.split()),
+        by=private.author(repo, tip),
+        at=when,
+        old={key: before[key] for key in differing},
+    )
+    amended = replace(changed, amended=(*plan.amended, kept))
+    with open_index(workspace) as index:
+        order = order_evidence.order_at(repo, index, plan, tip)
+        spent = _spent(repo, index, amended, branch, tip)
+    report = AmendReport(
+        plan=amended,
+        before=plan.digest,
+        terms=tuple(Term(key, before[key], after[key]) for key in differing),
+        runs=0 if order is None else len(order.runs) + len(order.early),
+        spent=spent,
+        commit=None,
+        dry_run=dry_run,
+        not_updated=(),
+        warnings=_unreported(repo, amended) if amended.metric != plan.metric else (),
+    )
+    if dry_run:
+        return report
+
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {layout.plan_path(plan.name): plan_format.dump(amended)}
+
+    published = transaction.publish(
+        workspace,
+        branch,
+        edit,
+        message=f"gitexp amend-plan: {visible(plan.name)}\n\n{kept.why}\n",
+        author=identity.author(repo),
+        now=when,
+        expected=tip,
+        retry=False,
+    )
+    return replace(report, commit=published.commit, not_updated=published.not_updated)
+
+
+def _spent(repo: Repo, index: Index, plan: Plan, branch: str, tip: CommitHash) -> tuple[int, ...]:
+    """Return the seeds of the candidate as it is that were seen under the older terms."""
+    try:
+        inputs = sides.source(repo, Named(branch, tip, branch, plan), tip, index).inputs
+    except GitexpError:  # then nothing can be run either, and `run` says why
+        return ()
+    everywhere = lookup.runs_by_inputs(repo, inputs, index=index, also=[tip])
+    others = (item for item in everywhere if item.run.inputs == inputs and not is_under(item, plan))
+    return tuple(sorted({seed for item in others for seed in finished_seeds(item)}))
+
+
+def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:
+    """Say what a name costs that the recorded repeats of the baseline do not have."""
+    baseline = plan.baseline.commit
+    try:
+        config, _ = plans.config_of(repo, baseline, baseline)
+        runs = recorded_runs(repo, baseline, config)
+    except GitexpError:  # a baseline that is not here: `run` says it
+        return ()
+    finished = {item.run.id: finished_seeds(item) for item in runs}
+    lacking = [
+        item
+        for item in runs
+        if finished[item.run.id]
+        and recorded(plan.metric, {each.metric for each in item.samples}, config.metrics) is None
+    ]
+    repeats = sum(len(finished[item.run.id]) for item in lacking)
+    if not repeats or len(lacking) < sum(map(bool, finished.values())):
+        return ()
+    took = duration_of(item.run for item in lacking)
+    price = "" if took is None else f", about {numbers.duration(plan.repeats * took.seconds)}"
+    said = (
+        f"none of {numbers.amount(repeats, 'recorded repeat')} of the baseline has {plan.metric}: "
+        "they count for nothing under this plan, and gitexp run --with-baseline makes "
+        f"{plan.repeats} anew{price}; a name that stays the same costs nothing"
+    )
+    return (said,)
+
+
+def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
+    """Return the plan with its new terms, checked as a new one is, and its new digest."""
+    metric, direction = plan.metric, terms.direction
+    if terms.metric is not None:
+        metric, direction = metric_named(terms.metric, terms.direction)
+    if terms.metric is not None or terms.guards is not None:
+        known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
+        known.refuse_unclear(metric, *(guard.metric for guard in terms.guards or ()))
+    direction = direction or plan.direction
+    effect = plan.effect
+    if terms.effect is not None:
+        effect = plan_format.parse_effect(terms.effect, direction)
+    baseline = plan.baseline
+    if terms.baseline is not None:
+        baseline = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
+    return plan_format.make(
+        name=plan.name,
+        branch=plan.branch,
+        objective=plan.objective,
+        hypothesis=plan.hypothesis,
+        claim=terms.claim or plan.claim,
+        metric=metric,
+        direction=direction,
+        effect=effect,
+        alpha=plan.alpha if terms.alpha is None else terms.alpha,
+        repeats=plan.repeats if terms.repeats is None else terms.repeats,
+        guards=plan.guards if terms.guards is None else terms.guards,
+        baseline=baseline,
+        evaluation=plan.evaluation,
+        author=plan.author,
+        created_at=plan.created_at,
+        formerly=plan.formerly,
+        stopping=terms.stopping or plan.stopping,
+        on_failed=terms.on_failed or plan.on_failed,
+        amended=plan.amended,
+    )

@@ -1,0 +1,283 @@
+"""Archives an experiment: an annotated tag keeps it, and its branch goes once main knows of it."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.errors import ExistsError, GitexpError, MovedRefError, PreconditionError
+from gitexp.experiments import lifecycle
+from gitexp.git import identity, leases, objects, refs, repository, tags
+from gitexp.git import remote as remote_git
+from gitexp.git.absent import ABSENT
+from gitexp.git.leases import Lease
+from gitexp.git.transaction import refmoves
+from gitexp.model.ids import CommitHash
+from gitexp.model.lifecycle import EndReport
+from gitexp.store.conclusions import conclusion_named
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.experiments.lifecycle import Standing
+    from gitexp.git.repository import Repo
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A remote with what it has of an experiment now; "" for nothing."""
+
+    name: str
+    branch: str
+    tag: str
+
+
+def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
+    workspace: Workspace,
+    name: str,
+    *,
+    abandon: bool = False,
+    push: bool = False,
+    remote_name: str | None = None,
+    now: datetime | None = None,
+) -> EndReport:
+    """Keep an experiment by the tag ``exp-archive/NAME``, and remove its branch.
+
+    The tag is made at once: it keeps the true order of plan and runs when a code host squashes,
+    and the data from DVC's garbage collection. The branch goes only where another one has all its
+    records, by whatever merge; else it stays, and a later call removes it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str
+    abandon : bool
+        Remove the branch although no other one has its records.
+    push : bool
+        Do the same on the remote. Also for an experiment that was archived here before.
+    remote_name : str, optional
+        Git's name of the remote.
+    now : datetime, optional
+
+    Raises
+    ------
+    UnknownExperimentError, UsageError
+        If there is no such experiment, or it has no branch of its own.
+    BusyBranchError
+        If the branch would go and a worktree has it checked out.
+    PreconditionError
+        If finished repeats of it are not recorded, or nothing was run or concluded and it is not
+        abandoned.
+    ExistsError
+        If the tag is that of another experiment, or of one that was removed.
+    MovedRefError
+        If the branch moved meanwhile, or the remote has commits that are not here; nothing was
+        changed where that was found.
+    """
+    repo = repository.open_repository(workspace)
+    standing = lifecycle.find(repo, name)
+    lifecycle.check_published(workspace, standing.branch)
+    if standing.archived is ABSENT and not abandon and lifecycle.is_untried(repo, standing):
+        quoted = shlex.quote(standing.name)
+        raise PreconditionError(
+            f"nothing of {standing.name} was run or concluded",
+            found=f"a plan and no run of it on {standing.branch}",
+            expected="a run, or a conclusion, that is worth keeping",
+            next_step=f"gitexp run; or give it up with gitexp archive {quoted} --abandon; "
+            f"gitexp rm {quoted} --yes frees the name",
+        )
+    remote = look(repo, standing, remote_name) if push else None
+    base = lifecycle.base_of(repo, standing) if standing.tip is not ABSENT else ""
+    goes = standing.tip is not ABSENT and (abandon or bool(base))
+    if goes:
+        lifecycle.check_free(workspace, standing.branch)
+    check_tag(repo, standing)
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    build = _Build(repo, standing, goes=goes, base=base, when=when)
+    done: list[str] = []
+    if standing.tip is not ABSENT and (goes or standing.archived != standing.tip):
+        moved = refmoves.carry_out(
+            repo,
+            build,
+            guard=lambda: lifecycle.check_free(workspace, standing.branch) if goes else None,
+            message=f"gitexp archive: {standing.name}",
+            who=identity.committer(repo),
+            when=when,
+        )
+        done = list(_said(standing, moved.refs, moved.commit))
+    sent: tuple[str, ...] = ()
+    if remote is not None:
+        sent = send(workspace, repo, standing, remote, remove=goes or standing.tip is ABSENT)
+    notes = []
+    if standing.tip is not ABSENT and not goes:
+        where = standing.plan.baseline.name if standing.plan is not None else "any other branch"
+        notes.append(f"{standing.branch} stays: its records are not all in {where} yet")
+    return EndReport(
+        verb="archive",
+        name=standing.name,
+        commit=standing.commit,
+        done=tuple(done),
+        sent=sent,
+        notes=tuple(notes),
+        next_step=_next(standing, goes=goes, pushed=push),
+    )
+
+
+def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
+    """Ask a remote what it has of an experiment, and refuse what would lose something there.
+
+    Raises
+    ------
+    MovedRefError
+        If it has commits, or an archive, that this clone does not have.
+    """
+    name = remote_git.choose(repo, standing.branch, remote_name)
+    branch, tag = refs.local(standing.branch), standing.tag
+    there = leases.seen(repo.workspace, name, [branch, tag])
+    found = Remote(name, there.get(branch, ""), there.get(tag, ""))
+    if found.branch and not objects.is_ancestor(repo, CommitHash(found.branch), standing.commit):
+        raise MovedRefError(
+            "the remote has commits that are not here",
+            found=f"{standing.branch} at {found.branch[:9]}",
+            where=name,
+            expected=f"{standing.commit[:9]} or older",
+            next_step="gitexp sync",
+        )
+    mine = tags.object_of(repo, tag)
+    if found.tag and found.tag != mine and not _knows(repo, found.tag, standing.commit):
+        raise MovedRefError(
+            "the remote has another archive of this name",
+            found=found.tag[:9],
+            where=f"{name}: {tag}",
+            next_step=f"git fetch {shlex.quote(name)} +{tag}:{tag}",
+        )
+    return found
+
+
+def send(
+    workspace: Workspace, repo: Repo, standing: Standing, remote: Remote, *, remove: bool
+) -> tuple[str, ...]:
+    """Put the archive tag on a remote and, if wanted, remove the branch there: both or none."""
+    branch, tag = refs.local(standing.branch), standing.tag
+    mine = tags.object_of(repo, tag)
+    wanted = [] if mine is ABSENT else [Lease(tag, remote.tag, mine)]
+    if remove:
+        wanted.append(Lease(branch, remote.branch, ""))
+    try:
+        leases.carry_out(workspace, remote.name, wanted)
+    except GitexpError as error:
+        error.next_step = error.next_step or f"gitexp archive {standing.name} --push"
+        raise
+    sent = []
+    if mine is not ABSENT and mine != remote.tag:
+        sent.append(f"{tag.removeprefix('refs/tags/')} is on {remote.name}")
+    if remove and remote.branch:
+        sent.append(f"{standing.branch} removed on {remote.name}")
+    return tuple(sent)
+
+
+class _Build:
+    """Writes the tag, and says which refs have to move."""
+
+    def __init__(
+        self, repo: Repo, standing: Standing, *, goes: bool, base: str, when: datetime
+    ) -> None:
+        self._repo = repo
+        self._standing = standing
+        self._goes = goes
+        self._base = base
+        self._when = when
+
+    def __call__(self) -> refmoves.Moves:
+        standing = self._standing
+        tip = standing.commit
+        moves: dict[str, tuple[refs.Target, refs.Target]] = {}
+        written: list[str] = []
+        if standing.archived != tip:
+            tag = tags.write_tag(
+                self._repo,
+                tip,
+                standing.tag.removeprefix("refs/tags/"),
+                self._message(),
+                tagger=identity.committer(self._repo),
+                time=self._when,
+            )
+            moves[standing.tag] = tags.object_of(self._repo, standing.tag), tag
+            written.append(tag)
+        if self._goes:
+            moves[refs.local(standing.branch)] = tip, ABSENT
+        return refmoves.Moves(moves, tip, written)
+
+    def _message(self) -> str:
+        standing = self._standing
+        plan = standing.plan
+        lines = [f"gitexp archive: {standing.name}", ""]
+        if plan is not None:
+            lines += [plan.hypothesis, ""]
+            lines.append(f"plan: {plan.digest}")
+            lines.append(f"verdict: {_verdict(self._repo, standing, plan)}")
+        lines.append(f"branch: {standing.branch}")
+        lines.append(f"records in: {self._base or 'this tag only'}")
+        return "\n".join(lines)
+
+
+def _verdict(repo: Repo, standing: Standing, plan: Plan) -> str:
+    try:
+        found = conclusion_named(repo, standing.name, standing.commit)
+    except GitexpError:
+        return "the conclusion cannot be read"
+    if found is ABSENT:
+        return "not concluded"
+    return found.told(plan)
+
+
+def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -> None:
+    """Refuse to put the tag of one experiment in the place of another's.
+
+    Raises
+    ------
+    ExistsError
+    """
+    old, tip = standing.archived, standing.tip
+    if old is ABSENT or tip is ABSENT:
+        return
+    removed = lifecycle.is_removed(repo, standing.name, old)
+    if removed and over_tombstone:
+        return
+    if removed or not objects.is_ancestor(repo, old, tip):
+        what = "was removed" if removed else "is another one"
+        raise ExistsError(
+            f"an experiment of this name was archived, and {what}",
+            found=f"exp-archive/{standing.name} at {old[:9]}",
+            expected=f"no tag, or one in the history of {standing.branch}",
+            next_step=f"gitexp rename {standing.name} ANOTHER-NAME",
+        )
+
+
+def _knows(repo: Repo, tag: str, commit: CommitHash) -> bool:
+    """Whether a tag of the remote is here, and leads to a commit in our history."""
+    peeled = tags.object_of(repo, f"{tag}^{{commit}}")
+    return peeled is not ABSENT and objects.is_ancestor(repo, CommitHash(peeled), commit)
+
+
+def _said(
+    standing: Standing, moved: Mapping[str, tuple[refs.Target, refs.Target]], commit: CommitHash
+) -> list[str]:
+    short = standing.tag.removeprefix("refs/tags/")
+    lines = []
+    if standing.tag in moved:
+        lines.append(f"tag {short} at {commit[:9]}")
+    if refs.local(standing.branch) in moved:
+        lines.append(f"branch {standing.branch} removed; {short} keeps it")
+    return lines
+
+
+def _next(standing: Standing, *, goes: bool, pushed: bool) -> str:
+    name = shlex.quote(standing.name)
+    if standing.tip is not ABSENT and not goes:
+        return f"merge it, then gitexp archive {name}; or gitexp archive {name} --abandon"
+    return f"gitexp show {name}" if pushed else f"gitexp archive {name} --push"

@@ -1,0 +1,198 @@
+"""Ends an experiment: the verdict, the comparison it rests on, and its author's words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import sides
+from gitexp.comparison.compare import compare
+from gitexp.errors import DetachedHeadError, ExistsError, NoPlanError, UnsafeInputError, UsageError
+from gitexp.experiments import lifecycle
+from gitexp.experiments.archive import archive
+from gitexp.git import identity, objects, refs, repository
+from gitexp.git.refs import ABSENT
+from gitexp.git.transaction import layout, transaction
+from gitexp.model.comparison import Conclusion
+from gitexp.provenance import private
+from gitexp.records import codec
+from gitexp.report.escape import visible
+from gitexp.store import plans
+from gitexp.store.conclusions import is_concluded
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.transaction import TipView
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.lifecycle import EndReport
+    from gitexp.model.plan import Plan
+    from gitexp.model.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeReport:
+    """What `gitexp conclude` wrote, or would write."""
+
+    conclusion: Conclusion
+    branch: str
+    commit: CommitHash | None  # None for a dry run
+    replaced: bool  # an earlier conclusion; it stays in the history
+    dry_run: bool
+    not_updated: tuple[str, ...]
+    archived: EndReport | None = None  # where that was asked for
+
+
+def conclude(  # noqa: PLR0913  what is concluded, how, and when
+    workspace: Workspace,
+    name: str | None = None,
+    *,
+    words: str,
+    amend: bool = False,
+    archived: bool = False,
+    push: bool = False,
+    dry_run: bool = False,
+    now: datetime | None = None,
+    program: str = "gitexp",
+) -> ConcludeReport:
+    """Write the conclusion of an experiment as a commit on its branch.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str, optional
+        The experiment; that of the current branch by default.
+    words : str
+        What the author makes of it; not empty.
+    amend : bool
+        Replace an earlier conclusion, which stays in the history.
+    archived : bool
+        Archive the experiment, too; its branch goes once another one has its records.
+    push : bool
+        Archive it on the remote as well.
+    dry_run : bool
+    now : datetime, optional
+    program : str
+
+    Raises
+    ------
+    NoPlanError, UnknownExperimentError
+    ExistsError
+        If there is a conclusion, and it was not asked to replace it.
+    UsageError
+        If there are no words.
+    UnsafeInputError
+        If it would be larger than anybody reads: thousands of repeats, or a book of words.
+    NoSamplesError
+        If nothing was measured yet.
+    PreconditionError
+        If it is to be archived, and finished repeats are not recorded.
+    MovedRefError
+        If the branch moved meanwhile; nothing was written.
+    """
+    if not words.strip():
+        raise UsageError(
+            "a conclusion needs its author's words",
+            next_step='gitexp conclude -m "what was learned", or --edit',
+        )
+    repo = repository.open_repository(workspace)
+    branch, tip, plan = experiment_of(repo, name)
+    if archived:
+        lifecycle.check_published(workspace, branch)
+    path = layout.conclusion_path(plan.name)
+    replaced = objects.blob_id(repo, tip, path) is not ABSENT
+    if replaced and not amend and is_concluded(repo, plan, tip):
+        raise ExistsError(
+            f"{plan.name} has a conclusion already",
+            where=f"{path} on {branch}",
+            next_step='gitexp conclude --amend -m "...", which keeps the old one in the history',
+        )
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    found = compare(workspace, [branch], now=when, program=program)[0]
+    comparison = replace(found, words="")  # those of an earlier conclusion
+    named = private.author(repo, tip)
+    conclusion = Conclusion(
+        experiment=plan.name,
+        verdict=comparison.verdict,
+        words=words.strip(),
+        comparison=comparison,
+        author_name=named.name,
+        author_email=named.email,
+        concluded_at=when,
+    )
+    data = codec.dump(conclusion)
+    _check_size(data, path)
+    if dry_run:
+        return ConcludeReport(conclusion, branch, None, replaced, dry_run=True, not_updated=())
+
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {path: data}
+
+    verdict = comparison.verdict.value if comparison.verdict else "no verdict"
+    published = transaction.publish(
+        workspace,
+        branch,
+        edit,
+        message=f"gitexp conclude: {visible(plan.name)}: {verdict}\n\n{words.strip()}\n",
+        author=identity.author(repo),
+        now=when,
+        expected=tip,
+        retry=False,
+    )
+    return ConcludeReport(
+        conclusion,
+        branch,
+        published.commit,
+        replaced,
+        dry_run=False,
+        not_updated=published.not_updated,
+        archived=archive(workspace, plan.name, push=push, now=when) if archived else None,
+    )
+
+
+def _check_size(data: bytes, path: str) -> None:
+    """Refuse, before it is written, what nobody could read again."""
+    try:
+        codec.load(Conclusion, data, path)
+    except UnsafeInputError as error:
+        raise UnsafeInputError(
+            "this conclusion would be too large to be read again",
+            found=error.found,
+            where=path,
+            expected=error.expected,
+            next_step="gitexp conclude with fewer words, or for a plan with fewer repeats",
+        ) from error
+
+
+def experiment_of(
+    repo: Repo, name: str | None, verb: str = "conclude"
+) -> tuple[str, CommitHash, Plan]:
+    """Return branch, tip and plan of an experiment; only a branch here can be written to."""
+    if name is None:
+        head = refs.head(repo)
+        if head.branch is None or head.commit is ABSENT:
+            raise DetachedHeadError(
+                "HEAD is on no branch; name the experiment",
+                next_step=f"gitexp {verb} NAME",
+            )
+        plan = plans.plan_of_branch(repo, head.branch, head.commit)
+        if plan is ABSENT:
+            raise NoPlanError(
+                f"{head.branch} has no plan, so there is nothing to {verb.partition('-')[0]}",
+                next_step=sides.plan_back(repo, head.branch, head.commit)
+                or f"gitexp {verb} NAME, with the name of an experiment; or gitexp new NAME",
+            )
+        return head.branch, head.commit, plan
+    for branch in (name, f"{plans.branch_prefix(repo)}{name}"):
+        tip = (
+            refs.read_ref(repo, refs.local(branch)) if refs.is_valid(refs.local(branch)) else ABSENT
+        )
+        if tip is ABSENT:
+            continue
+        plan = plans.plan_of_branch(repo, branch, tip)
+        if plan is not ABSENT:
+            return branch, tip, plan
+    raise plans.no_branch(repo, name, "a branch here that holds an experiment of this name")

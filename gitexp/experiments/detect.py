@@ -1,0 +1,348 @@
+"""Proposes the settings of a project from what lies in its folder."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import posixpath
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.known_metrics import logs_metrics
+from gitexp.dvc import dvcfiles, pipeline
+from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
+from gitexp.errors import BadFormatError, NoPipelineError, UnsafeInputError, UsageError
+from gitexp.execution.preflight.seedparams import has_seed, seed_rule
+from gitexp.git.worktree import grep, status
+from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
+from gitexp.model.job import OutKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from gitexp.dvc.pipeline import Resolved
+    from gitexp.model.job import Stage
+    from gitexp.model.setup import InitRequest
+    from gitexp.model.workspace import Workspace
+
+PIPELINE = "dvc.yaml"
+_NO_STAGES = "dvc.yaml has no stages, as a logger writes it, and no command was given"
+PARAMS = "params.yaml"
+_LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is named"
+_ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
+_HEAD_BYTES = 1 << 16
+_WORDS = re.compile(r"[\w.][\w./-]*\.(?:ya?ml|json|toml)\b")  # of a command: files of settings
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Settings, what they rest on, and what stays open.
+
+    Attributes
+    ----------
+    ignored : tuple of str
+        What DVC will keep, from the repository's top: Git has to ignore it on every branch.
+    """
+
+    config: ProjectConfig
+    found: tuple[tuple[str, str], ...]
+    notes: tuple[str, ...]
+    ignored: tuple[str, ...] = ()
+
+
+def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
+    """Find pipeline, outputs, metrics, params files, seed parameter and predictions.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    top : Path
+        Top of the work tree.
+    request : InitRequest
+        What is given there is not searched for.
+
+    Raises
+    ------
+    NoPipelineError
+        If there is neither a pipeline nor a command.
+    UsageError
+        If there are several pipelines, or a given file is not there.
+    PreflightError
+        If Git holds what the pipeline makes.
+    """
+    if request.command is not None:
+        project = (request.project or "").strip("/")
+        return _with_command(workspace, top, project, request)
+    project = _find_project(workspace, top, request.project)
+    start = ProjectConfig(project=project, pipeline=PIPELINE)
+    resolved = pipeline.look([(top, start)])[0]
+    stages = (*resolved.executed, *resolved.apart)
+    folder = top / project
+    outs = [out for stage in stages for out in stage.outs]
+    declared = [out.path for out in outs if out.kind is OutKind.METRIC]
+    every = [resolved, *_logged(workspace, top, project)]
+    metrics = request.metrics or tuple(
+        dict.fromkeys((*declared, *(path for one in every for path in one.metrics)))
+    )
+    made = {out.path for out in outs if out.path not in metrics or out.cache}
+    drawn = _drawn(folder, stages, [path for one in every for path in (*one.plots, *one.artifacts)])
+    outputs = request.outputs or tuple(sorted(made | (drawn - set(metrics))))
+    cached = [out.path for out in outs if out.cache]
+    refuse_tracked(workspace, project, cached)
+    params = request.params or _params_files(folder, stages, resolved.params)
+    notes: list[str] = []
+    seed = seed_rule(request, folder, params, resolved.executed, notes)
+    predictions = find_predictions(request, folder, [out.path for out in outs], notes)
+    if not metrics:
+        no_file = "dvc.yaml declares no metrics file; name one under metrics: files:"
+        notes.append(_LOGGED if logs_metrics(folder) else no_file)
+    config = ProjectConfig(
+        project=project,
+        pipeline=PIPELINE,
+        params=params,
+        metrics=metrics,
+        outputs=outputs,
+        predictions=predictions,
+        seed=seed,
+        python=request.python,
+    )
+    found = dict(describe(config))
+    found["pipeline"] += f", {len(resolved.executed)} stages"
+    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in cached)
+    return Proposal(config, tuple(found.items()), tuple(notes), ignored)
+
+
+def _with_command(workspace: Workspace, top: Path, project: str, request: InitRequest) -> Proposal:
+    folder = top / project
+    check_folder(folder)
+    usual = (PARAMS,) if (folder / PARAMS).exists() else ()
+    seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]
+    named = (*usual, *map(posixpath.normpath, seeds))
+    params = request.params or tuple(dict.fromkeys(named))
+    check_params(folder, params)
+    logged = [path for one in _logged(workspace, top, project) for path in one.metrics]
+    metrics = request.metrics or tuple(dict.fromkeys(logged)) or _supposed_metrics(folder)
+    refuse_tracked(workspace, project, request.outputs)
+    named = (*request.outputs, *filter(None, (request.predictions,)))
+    if not request.write_pipeline:
+        refuse_ignored_pointers(workspace, project, named)
+    notes: list[str] = []
+    if not metrics:
+        notes.append(_LOGGED)
+    elif not (request.metrics or logged or (folder / DEFAULT_METRICS).exists()):
+        notes.append(
+            f"no metrics file was named: the command has to write {DEFAULT_METRICS}, or to call "
+            "gitexp.log_metric; --metrics FILE names another"
+        )
+    if not named:
+        notes.append(
+            f"a run keeps {', '.join(metrics) or 'numbers'} alone; whatever else the command "
+            "writes, a model say, is thrown away with the run's worktree, unless outputs: in the "
+            "settings names it"
+        )
+    absent = [
+        word
+        for word in (request.command or "").split()
+        if word.endswith((".py", ".sh")) and not (folder / word).exists()
+    ]
+    if absent and " cd " not in f" {request.command}":
+        notes.append(f"the command names {', '.join(absent)}, which is not there")
+    seed = seed_rule(request, folder, params, (), notes)
+    predictions = find_predictions(request, folder, request.outputs, notes)
+    outputs = request.outputs
+    if predictions is not None and predictions.path not in {*outputs, *metrics}:
+        outputs = (*outputs, predictions.path)
+    config = ProjectConfig(
+        project=project,
+        pipeline=PIPELINE if request.write_pipeline else None,
+        command=None if request.write_pipeline else request.command,
+        params=params,
+        metrics=metrics,
+        outputs=outputs,
+        predictions=predictions,
+        seed=seed,
+        python=request.python,
+    )
+    kept = [path for path in outputs if path not in metrics]
+    ignored = tuple(posixpath.normpath(posixpath.join(project, path)) for path in kept)
+    return Proposal(config, tuple(describe(config)), tuple(notes), ignored)
+
+
+def _supposed_metrics(folder: Path) -> tuple[str, ...]:
+    """Return the usual metrics file, but for where metrics are logged and nothing speaks of it."""
+    usual = (folder / DEFAULT_METRICS).exists() or grep.files(folder, DEFAULT_METRICS)
+    return () if logs_metrics(folder) and not usual else (DEFAULT_METRICS,)
+
+
+def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
+    if asked is not None:
+        project = "" if asked in {".", "./"} else asked.strip("/")
+        check_folder(top / project)
+        if not (top / project / PIPELINE).exists():
+            raise NoPipelineError(
+                f"there is no {PIPELINE} in that folder", where=str(top / project)
+            )
+        if _without_stages(top, posixpath.join(project, PIPELINE), "") is not None:
+            raise NoPipelineError(_NO_STAGES, where=str(top / project / PIPELINE))
+        return project
+    if (top / PIPELINE).exists() and _without_stages(top, PIPELINE, "") is None:
+        return ""
+    everywhere = status.listed(workspace, PIPELINE)
+    folders = sorted(
+        {posixpath.dirname(path) for path in everywhere if _without_stages(top, path, "") is None}
+    )
+    if not folders:
+        what = _NO_STAGES if everywhere else "there is no dvc.yaml here, and no command was given"
+        raise NoPipelineError(what, where=str(top))
+    if len(folders) > 1:
+        raise UsageError(
+            "there are several pipelines",
+            found=", ".join(folders[:10]),
+            next_step=f"gitexp init --project {shlex.quote(folders[0])}",
+        )
+    return folders[0]
+
+
+def check_folder(folder: Path) -> None:
+    """Refuse a project's folder that is not there.
+
+    Raises
+    ------
+    UsageError
+    """
+    if not folder.is_dir():
+        raise UsageError(
+            "the project's folder is not there",
+            where=str(folder),
+            expected="a folder below the repository's top",
+            next_step="the same without --project, for the top itself",
+        )
+
+
+def check_params(folder: Path, params: Iterable[str]) -> None:
+    """Refuse a params file that is not there.
+
+    Raises
+    ------
+    UsageError
+    """
+    for file in params:
+        if not (folder / file).exists():
+            raise UsageError(
+                f"the params file {file} is not there",
+                where=str(folder),
+                next_step="the same without --params, if the project has none",
+            )
+
+
+def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) -> tuple[str, ...]:
+    named = [each.file for stage in stages for each in stage.params]
+    first = [PARAMS] if (folder / PARAMS).exists() else []
+    made = [out.path for stage in stages for out in stage.outs]  # a logger's copy, say
+    shown = [file for file in more if not any(touches(file, path) for path in made)]
+    return tuple(dict.fromkeys([*first, *named, *shown]))
+
+
+def _logged(workspace: Workspace, top: Path, project: str) -> list[Resolved]:
+    """Return what a logger such as DVCLive declared beside its files: dvc.yaml without stages."""
+    found = []
+    for path in status.listed(workspace, PIPELINE):
+        inside = path.removeprefix(f"{project}/") if project else path
+        if not project or inside != path:
+            found.append(_without_stages(top, path, posixpath.dirname(inside)))
+    return [each for each in found if each is not None]
+
+
+def _without_stages(top: Path, path: str, folder: str) -> Resolved | None:
+    """Return what a dvc.yaml without stages declares; None for a pipeline, or another project's."""
+    if not (top / path).is_file():
+        return None
+    with (top / path).open("rb") as stream:
+        data = stream.read(pipeline.LIMIT_BYTES + 1)
+    with contextlib.suppress(BadFormatError, UnsafeInputError):
+        read = dvcfiles.load_pipeline(data, path, folder)
+        if not (read.stages or read.needs_dvc):
+            return pipeline.beside_stages(read)
+    return None
+
+
+def _drawn(folder: Path, stages: Sequence[Stage], paths: Iterable[str]) -> set[str]:
+    """Return those plots and artifacts that a run makes and that lie in no output of a stage.
+
+    A file that a stage reads, or that a ``.dvc`` file stands for, may be drawn, too: it is no
+    output, and the inputs have to count it.
+    """
+    known = [path for stage in stages for path in (*stage.deps, *(out.path for out in stage.outs))]
+    return {
+        path
+        for path in paths
+        if not path.startswith("../")
+        and not any(touches(path, other) for other in known)
+        and not any((folder / f"{one}.dvc").exists() for one in (path, *PurePath(path).parents))
+    }
+
+
+def find_predictions(
+    request: InitRequest, folder: Path, outputs: Iterable[str], notes: list[str]
+) -> Predictions | None:
+    """Return the output whose header has true and predicted labels."""
+    if request.predictions is not None:
+        found = _header(folder / request.predictions)
+        return _columns(request.predictions, found) or Predictions(request.predictions)
+    for path in outputs:
+        proposal = _columns(path, _header(folder / path))
+        if proposal is not None:
+            return proposal
+    notes.append(
+        "no per-example predictions were found (columns id, y_true, y_pred); "
+        "`--claim model` needs them"
+    )
+    return None
+
+
+def _header(path: Path) -> list[str]:
+    if path.suffix.lower() != ".csv" or not path.is_file():
+        return []
+    with path.open("rb") as stream:
+        line = stream.read(_HEAD_BYTES).split(b"\n", 1)[0]
+    try:
+        return next(csv.reader(io.StringIO(line.decode("utf-8-sig"))), [])
+    except (UnicodeDecodeError, csv.Error):
+        return []
+
+
+def _columns(path: str, header: Sequence[str]) -> Predictions | None:
+    names = {name.strip().lower(): name for name in header}
+    true = next((names[n] for n in ("y_true", "label", "target") if n in names), None)
+    pred = next((names[n] for n in ("y_pred", "prediction", "predicted") if n in names), None)
+    key = next((names[n] for n in _ID_NAMES if n in names), None)
+    if true is None or pred is None or key is None:
+        return None
+    return Predictions(path, id=key, y_true=true, y_pred=pred)
+
+
+def describe(config: ProjectConfig) -> list[tuple[str, str]]:
+    """Return what the settings say, as (what, where) for people."""
+    seed = ", ".join(map(str, config.seed.params)) or config.seed.arg or "GITEXP_SEED only"
+    if config.seed.fixed:
+        seed += f"; fixed: {', '.join(map(str, config.seed.fixed))}"
+    rows = [
+        ("command", config.command or ""),
+        (
+            "pipeline",
+            "" if config.pipeline is None else posixpath.join(config.project, config.pipeline),
+        ),
+        ("params", ", ".join(config.params)),
+        ("metrics", ", ".join(config.metrics)),
+        ("outputs", ", ".join(config.outputs)),
+        ("seed", seed),
+        ("predictions", config.predictions.path if config.predictions else ""),
+        ("python", config.python or ""),
+    ]
+    return [(label, text) for label, text in rows if text]

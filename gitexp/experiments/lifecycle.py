@@ -1,0 +1,276 @@
+"""What `archive`, `restore`, `rm` and `rename` ask before they move a ref."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BusyBranchError, PreconditionError, UnknownExperimentError, UsageError
+from gitexp.execution.live import live_runs
+from gitexp.git import objects, refnames, refs
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.transaction import layout
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.upstream import own
+from gitexp.git.worktree import checkouts
+from gitexp.store import plans
+from gitexp.store.ancestry import listing
+from gitexp.store.conclusions import conclusion_named
+from gitexp.store.summaries import run_lines
+from gitexp.store.tips import is_experiments, tips
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.plan import Plan
+    from gitexp.model.views import LiveRun
+    from gitexp.model.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is of an experiment in this repository.
+
+    Attributes
+    ----------
+    name : str
+        Of the plan; without one, of the branch below the prefix.
+    branch : str
+        Short name, whether it is there or not.
+    tip : CommitHash or ABSENT
+        Of the local branch.
+    archived : CommitHash or ABSENT
+        What the archive tag leads to.
+    plan : Plan or None
+    """
+
+    name: str
+    branch: str
+    tip: CommitHash | Absent
+    archived: CommitHash | Absent
+    plan: Plan | None
+
+    @property
+    def tag(self) -> str:
+        """The full ref of its archive tag."""
+        return layout.archive_tag(self.name)
+
+    @property
+    def commit(self) -> CommitHash:
+        """Its newest state."""
+        if self.tip is not ABSENT:
+            return self.tip
+        assert self.archived is not ABSENT  # noqa: S101 - `find` returns nothing without either
+        return self.archived
+
+
+def find(repo: Repo, name: str) -> Standing:
+    """Return an experiment that has a local branch, an archive tag, or both.
+
+    Raises
+    ------
+    UsageError
+        If the plan lives on a branch that is not an experiment's own.
+    UnknownExperimentError
+        If there is neither.
+    """
+    prefix = plans.branch_prefix(repo)
+    bare = name.removeprefix("exp-archive/").removeprefix(prefix)
+    for branch in dict.fromkeys((f"{prefix}{bare}", name)):
+        tip = refs.read_ref(repo, refs.local(branch))
+        if tip is ABSENT:
+            continue
+        if not branch.startswith(prefix):
+            raise UsageError(
+                "this branch is not an experiment's own",
+                found=branch,
+                expected=f"a branch named {prefix}NAME",
+                next_step="git branch -d, which asks what Git asks",
+            )
+        plan = plans.plan_of_branch(repo, branch, tip)
+        known = None if plan is ABSENT else plan
+        own = bare if known is None else known.name
+        archived = refs.read_ref(repo, layout.archive_tag(own))
+        return Standing(own, branch, tip, archived, known)
+    archived = refs.read_ref(repo, layout.archive_tag(bare))
+    if archived is ABSENT:
+        raise _unknown(repo, bare, f"{prefix}{bare}")
+    plan = plans.plan_named(repo, bare, archived)
+    known = None if plan is ABSENT else plan
+    return Standing(bare, known.branch if known else f"{prefix}{bare}", ABSENT, archived, known)
+
+
+def is_removed(repo: Repo, name: str, commit: CommitHash) -> bool:
+    """Return whether a commit is the tombstone of an experiment."""
+    return objects.blob_id(repo, commit, layout.tombstone_path(name)) is not ABSENT
+
+
+def is_untried(repo: Repo, standing: Standing) -> bool:
+    """Return whether nothing was run or concluded: there is a plan, and nobody has seen a number.
+
+    Runs that lie on its branch without belonging to the plan count too, unless its base has them.
+    """
+    plan = standing.plan
+    if plan is None or conclusion_named(repo, plan.name, standing.commit) is not ABSENT:
+        return False
+    runs = objects.tree_id(repo, standing.commit, layout.RUNS)
+    if runs is ABSENT:
+        return True
+    mine = listing(repo, runs)
+    with open_index(repo.workspace) as index:
+        lines = run_lines(repo, index, {tree: run for run, tree in mine.items()})
+    if any(plan.covers(line.plan_name, line.plan_digest) for line in lines.values()):
+        return False
+    return any(mine.keys() <= _runs(repo, commit).keys() for _, commit in _bases(repo, standing))
+
+
+def is_bare(repo: Repo, standing: Standing) -> bool:
+    """Return whether its branch holds its plan and nothing else."""
+    plan = standing.plan
+    return plan is not None and plans.plan_commit(repo, plan, standing.commit) == standing.commit
+
+
+def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
+    there = objects.tree_id(repo, commit, layout.RUNS)
+    return {} if there is ABSENT else listing(repo, there)
+
+
+def check_published(workspace: Workspace, branch: str) -> None:
+    """Refuse to end an experiment while repeats of it run, or wait to be recorded.
+
+    Raises
+    ------
+    PreconditionError
+    """
+    for where, run, alive in _unrecorded(workspace, branch):
+        if alive:
+            raise PreconditionError(
+                f"a run on {branch} has not ended",
+                found=f"run {run.id[:8]}",
+                where=where,
+                next_step=f"gitexp logs {run.id[:8]} --follow",
+            )
+        raise PreconditionError(
+            f"{len(run.finished)} finished repeats on {branch} are not recorded",
+            found=f"run {run.id[:8]}, whose coordinator died",
+            where=where,
+            next_step=f"cd {shlex.quote(where)} && gitexp run --resume --on {shlex.quote(branch)}",
+        )
+
+
+def check_free(workspace: Workspace, branch: str) -> None:
+    """Refuse to remove a branch that a worktree has checked out, or that is being rebased.
+
+    Raises
+    ------
+    BusyBranchError
+    """
+    for place in checkouts.listing(workspace):
+        if place.branch == branch:
+            top = shlex.quote(str(place.top))
+            raise BusyBranchError(
+                f"{branch} is checked out",
+                found="the folder of this worktree is gone" if place.missing else "",
+                where=str(place.top),
+                expected="a branch that no worktree is on",
+                next_step="git worktree prune"
+                if place.missing
+                else f"git -C {top} switch ANOTHER-BRANCH",
+            )
+    check_no_rebase(workspace, branch)
+
+
+def check_no_rebase(workspace: Workspace, branch: str) -> None:
+    """Refuse to touch a branch in the middle of a rebase.
+
+    Raises
+    ------
+    BusyBranchError
+    """
+    busy = checkouts.rebasing(workspace, branch)
+    if busy is not None:
+        raise BusyBranchError(
+            f"{branch} is being rebased",
+            where=str(busy),
+            next_step="git rebase --continue, or --abort",
+        )
+
+
+def base_of(repo: Repo, standing: Standing) -> str:
+    """Return the base that has every record of an experiment, whatever merged them; "" for none.
+
+    The base is the branch of the plan's baseline, here or upstream; else main, master, or the
+    branch of HEAD.
+    """
+    for where, commit in _bases(repo, standing):
+        if _has_records(repo, commit, standing.commit, standing.plan):
+            return where
+    return ""
+
+
+def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
+    mine = {each.ref for each in own(repo.workspace, ["*"])}
+    every = [tip for tip in tips(repo) if tip.ref in mine and tip.branch != standing.branch]
+    named = [] if standing.plan is None else [standing.plan.baseline.name]
+    head = refs.head(repo).branch
+    usual = ["main", "master", *([] if head is None else [head])]
+    prefix = plans.branch_prefix(repo)
+    for name in (*named, *(name for name in usual if not is_experiments(name, prefix))):
+        found = [(tip.name, tip.commit) for tip in every if name in {tip.branch, tip.name}]
+        yield from found
+        if found and name in named:
+            return
+
+
+def _has_records(repo: Repo, base: CommitHash, tip: CommitHash, plan: Plan | None) -> bool:
+    if plan is not None:
+        for path in (layout.plan_path(plan.name), layout.conclusion_path(plan.name)):
+            mine = objects.blob_id(repo, tip, path)
+            if mine is not ABSENT and mine != objects.blob_id(repo, base, path):
+                return False
+    mine_runs = objects.tree_id(repo, tip, layout.RUNS)
+    if mine_runs is ABSENT:
+        return True
+    if not listing(repo, mine_runs).items() <= _runs(repo, base).items():
+        return False
+    return _names(repo, tip) <= _names(repo, base)
+
+
+def _names(repo: Repo, commit: CommitHash) -> set[bytes]:
+    return {entry.path for entry in objects.list_dir(repo, commit, layout.ENVIRONMENTS)}
+
+
+def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRun, bool]]:
+    """Yield runs of a branch, in all work trees, that no commit holds yet."""
+    for place in checkouts.listing(workspace):
+        if place.missing:
+            continue
+        there = replace(workspace, git_dir=place.git_dir, top=place.top, start=place.top)
+        found = live_runs(there)
+        for run in found.running:
+            if run.branch == branch:
+                yield str(place.top), run, True
+        for run in found.unpublished:
+            if run.branch == branch:
+                yield str(place.top), run, False
+
+
+def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
+    for ref, _ in refs.branches(repo, branch):
+        if refnames.followed(ref) == branch:
+            remote = ref.removeprefix("refs/remotes/")
+            return UnknownExperimentError(
+                "only a remote has this experiment",
+                found=remote,
+                expected="a local branch or an archive tag",
+                next_step=f"git branch {shlex.quote(branch)} {shlex.quote(remote)}",
+            )
+    return UnknownExperimentError(
+        "no local branch and no archive tag has this name",
+        found=ascii(bare[:100])[1:-1],
+        expected=f"{branch}, or exp-archive/{bare}"[:200],
+        next_step="gitexp list",
+    )

@@ -1,0 +1,388 @@
+"""Begins an experiment: one commit with its plan, on a branch of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import difflib
+import posixpath
+import shlex
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import power
+from gitexp.comparison.known_metrics import (
+    direction_of,
+    is_share,
+    known_metrics,
+    last_duration,
+    logged_metrics,
+    metric_named,
+)
+from gitexp.comparison.measure import is_resource
+from gitexp.comparison.randomness import seeding
+from gitexp.errors import (
+    BadFormatError,
+    BareRepositoryError,
+    DetachedHeadError,
+    ExistsError,
+    GitexpError,
+    UnbornBranchError,
+    UnknownMetricError,
+    UsageError,
+)
+from gitexp.execution.assign import assigned
+from gitexp.experiments.naming import check_branch, check_name
+from gitexp.git import command, identity, objects, refs, repository
+from gitexp.git.refs import ABSENT
+from gitexp.git.transaction import layout, transaction
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.worktree import status
+from gitexp.model.metricname import by_file, plain, recorded
+from gitexp.model.plan import REPEATS, BaselineRef, Claim
+from gitexp.model.power import Price
+from gitexp.model.proposal import NewReport, NewRequest
+from gitexp.provenance import private
+from gitexp.records import plan as plan_format
+from gitexp.records.hypothesis import check_hypothesis
+from gitexp.store import plans
+from gitexp.system import curves
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitexp.comparison.known_metrics import Known
+    from gitexp.git.refs import Absent
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.transaction import TipView
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan, Stopping
+    from gitexp.model.power import PowerReport
+    from gitexp.model.workspace import Workspace
+
+_TWO_SIDES = 2
+
+
+def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = None) -> NewReport:
+    """Record a plan before there is a result.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    request : NewRequest
+    now : datetime, optional
+        Time of the plan, UTC.
+
+    Returns
+    -------
+    NewReport
+
+    Raises
+    ------
+    BadNameError, BadHypothesisError, BadEffectError, UnknownMetricError, UnknownParamError
+        The request makes no sense; nothing was written.
+    ExistsError
+        The branch, its twin in other letters, or the plan exists.
+    MovedRefError
+        The branch appeared meanwhile.
+    NotInitialisedError
+        The start has no settings.
+    UnbornBranchError, BareRepositoryError
+        There is nothing to start from, or no work tree for ``--here``.
+    """
+    check_name(request.name)
+    check_hypothesis(request.hypothesis)
+    if workspace.top is None and request.here:
+        raise BareRepositoryError("--here needs a work tree", where=str(workspace.git_dir))
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    if head.commit is ABSENT and request.start is None:
+        raise UnbornBranchError("this branch has no commit yet", where=head.branch or "HEAD")
+    start = objects.resolve(repo, request.start or "HEAD")
+    config, _ = plans.config_of(repo, start)
+    branch = _branch(repo, request, head.branch, config)
+    plan, unseen = _plan(repo, request, branch, start, config, now or datetime.now(UTC))
+    found = _power(repo, plan, start)
+    warnings = [] if found is not None else unseen
+    warnings += _warnings(repo, plan, start)
+    report = NewReport(
+        plan=plan,
+        commit=None,
+        price=_price(repo, plan, start, config),
+        checked_out=False,
+        dry_run=request.dry_run,
+        promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
+        warnings=tuple(warnings),
+        next_step=f"the same without --dry-run makes {branch}",
+        power=found,
+    )
+    files = _param_files(repo, request, start, config)
+    if request.dry_run:
+        return report
+    published = transaction.publish(
+        workspace,
+        branch,
+        _edit(plan, files),
+        message=f"gitexp new: {plan.name}\n\n{plan.hypothesis}\n",
+        author=identity.author(repo),
+        now=plan.created_at,
+        expected=start if request.here else ABSENT,
+        parent_if_absent=ABSENT if request.here else start,
+        retry=False,
+    )
+    switched = not request.here and _switch(workspace, branch, checkout=request.checkout)
+    on_it = switched or request.here
+    return NewReport(
+        plan=plan,
+        commit=published.commit,
+        price=report.price,
+        checked_out=on_it,
+        dry_run=False,
+        promise=report.promise,
+        warnings=(
+            *warnings,
+            *(f"{path} was left as it is in the work tree" for path in published.not_updated),
+        ),
+        next_step=_next_step(request, branch, on_it=on_it, bare=workspace.top is None),
+        power=report.power,
+    )
+
+
+def _next_step(request: NewRequest, branch: str, *, on_it: bool, bare: bool) -> str:
+    if bare:
+        return f"git fetch in a clone, then git switch {shlex.quote(branch)} there"
+    if not on_it:
+        return f"git switch {shlex.quote(branch)}"
+    if request.params:
+        return "gitexp run --with-baseline, or change more and commit it first"
+    return "change code or parameters, commit, then gitexp run --with-baseline"
+
+
+def _branch(repo: Repo, request: NewRequest, current: str | None, config: ProjectConfig) -> str:
+    if request.here:
+        if current is None:
+            raise DetachedHeadError(
+                "--here needs a branch, and HEAD is on none", next_step="git switch BRANCH"
+            )
+        if request.start is not None:
+            raise UsageError("--here and --start contradict each other")
+        return current
+    branch = config.branch_prefix + request.name
+    check_branch(repo, branch)
+    for name, commit in refs.branches(repo):
+        if name == layout.archive_tag(request.name):
+            raise ExistsError(
+                "an experiment of this name was archived, or removed",
+                found=f"exp-archive/{request.name} at {commit[:9]}",
+                next_step=f"gitexp show {request.name}; then choose another name",
+            )
+    return branch
+
+
+def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
+    repo: Repo,
+    request: NewRequest,
+    branch: str,
+    start: CommitHash,
+    config: ProjectConfig,
+    now: datetime,
+) -> tuple[Plan, list[str]]:
+    """Return the plan, and what could not be checked in it."""
+    logged, others = logged_metrics(repo, start)
+    known = known_metrics(repo, start, config)
+    known = replace(known, names=known.names | logged)
+    metric, direction = metric_named(request.metric, request.direction, known.names)
+    for name in (metric, *(guard.metric for guard in request.guards)):
+        _check_metric(name, known, config, logged, others=others)
+    direction = direction or direction_of(metric, config)
+    if direction is None:
+        raise UsageError(
+            f"it is not known which way {metric} is better",
+            next_step=f"--metric {metric}:max, or :min",
+        )
+    claim = request.claim or Claim.METHOD
+    repeats = request.repeats or (1 if claim is Claim.MODEL else REPEATS)
+    declared = request.evaluation or config.evaluation
+    if not declared and config.predictions is not None:
+        declared = (config.predictions.path,)
+    if plans.plan_named(repo, request.name, start) is not ABSENT:
+        raise ExistsError(
+            f"{branch if request.here else 'the start'} has a plan named {request.name} already",
+            where=layout.plan_path(request.name),
+            next_step="choose another name",
+        )
+    if request.here and plans.plan_of_branch(repo, branch, start) is not ABSENT:
+        raise ExistsError(
+            f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
+        )
+    plan = plan_format.make(
+        name=request.name,
+        branch=branch,
+        objective=" ".join(request.objective.split()),
+        hypothesis=" ".join(request.hypothesis.split()),
+        claim=claim,
+        metric=metric,
+        direction=direction,
+        effect=plan_format.parse_effect(request.effect, direction),
+        alpha=request.alpha,
+        repeats=repeats,
+        baseline=_baseline(repo, request.baseline),
+        author=private.person(identity.author(repo), config.identity),
+        created_at=now.replace(microsecond=0),
+        guards=request.guards,
+        evaluation=declared,
+        stopping=_stopping(request, claim, repeats),
+        on_failed=request.on_failed,
+    )
+    return plan, _unseen(metric, known, start)
+
+
+def _stopping(request: NewRequest, claim: Claim, repeats: int) -> Stopping | None:
+    if request.stopping is None:
+        return None
+    if claim is Claim.MODEL:
+        raise UsageError(
+            "a stopping rule is for repeats, and a claim about two models has none",
+            next_step="the same with --claim method, or without --stopping",
+        )
+    try:
+        plan_format.check_looks(request.stopping, repeats)
+    except BadFormatError as error:
+        raise UsageError(error.summary, found=error.found, expected=error.expected) from error
+    return request.stopping
+
+
+def _baseline(repo: Repo, text: str) -> BaselineRef:
+    """Resolve the baseline; HEAD is recorded by the name of its branch."""
+    commit = objects.resolve(repo, text)
+    name = refs.head(repo).branch if text == "HEAD" else text
+    return BaselineRef(name or commit[:9], commit)
+
+
+def _check_metric(
+    name: str, known: Known, config: ProjectConfig, logged: frozenset[str], *, others: bool
+) -> None:
+    known.refuse_unclear(name)
+    names = known.names
+    if curves.is_curve(name) and name not in names:
+        curves.check_name(name)
+        if not config.curves and not logged and not others:
+            raise UnknownMetricError(
+                "no learning curve is declared or logged",
+                found=name,
+                where=".gitexp/config.yaml",
+                expected="curves: with the CSV files that have them, or log_metric with step=",
+            )
+        return
+    if not names or others or is_resource(name):
+        return
+    if name in known.given or plain(name, known.unread) != name:
+        return
+    bare = plain(name, known.files)
+    if recorded(name, names, known.files) is not None:
+        return
+    if name.partition(":")[2] in logged:  # STAGE:NAME where several log it; log_metric:NAME
+        return
+    nested = [each for each in sorted(names) if name in each.replace(":", ".").split(".")]
+    near = [bare] if bare in names else nested or difflib.get_close_matches(name, names, n=1)
+    near = near or [by_file(name, file) for file in known.unread]
+    raise UnknownMetricError(
+        f"no metric is called {name}",
+        found=name,
+        expected=", ".join(sorted(names)[:20]),
+        next_step=f"the same with --metric {near[0]}" if near else "the same with one of these",
+    )
+
+
+def _param_files(
+    repo: Repo, request: NewRequest, start: CommitHash, config: ProjectConfig
+) -> Mapping[str, bytes]:
+    def read(file: str) -> bytes | Absent:
+        return objects.read_blob(repo, start, posixpath.join(config.project, file))
+
+    files = assigned(request.params, config.params, read, start[:9])
+    return {posixpath.join(config.project, file): data for file, data in files.items()}
+
+
+def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping[str, bytes]]:
+    def edit(view: TipView) -> Mapping[str, bytes]:
+        del view
+        return {layout.plan_path(plan.name): plan_format.dump(plan), **files}
+
+    return edit
+
+
+def _price(repo: Repo, plan: Plan, start: CommitHash, config: ProjectConfig) -> Price:
+    repeats = _TWO_SIDES * plan.repeats
+    duration = last_duration(repo, config, start, plan.baseline.commit)
+    if duration is None:
+        return Price(repeats, None, "no run of the baseline is recorded yet")
+    return Price(repeats, repeats * duration.seconds, f"run {duration.run[:8]}")
+
+
+def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
+    """Return what the planned repeats find, where the baseline was run before."""
+    try:
+        with open_index(repo.workspace) as index:
+            return power.of_plan(repo, index, plan, start)
+    except GitexpError:
+        return None  # a baseline without settings, a share of nothing: the plan is none the worse
+
+
+def _unseen(metric: str, known: Known, start: CommitHash) -> list[str]:
+    """Say that a metric's name could not be checked, where that is so."""
+    if is_resource(metric):
+        return []
+    several = plain(metric, known.files) == metric and len(known.files) > 1
+    if not known.names:
+        said = (
+            f"no metrics file and no run of {start[:9]} tells which metrics there are, so "
+            f"{metric} is taken at its word: the first repeat shows whether it is reported"
+        )
+    elif plain(metric, known.unread) != metric:
+        said = f"{metric} is taken at its word: {start[:9]} does not have that file yet"
+    elif known.unread and several and not curves.is_curve(metric):
+        said = f"{start[:9]} does not have {', '.join(known.unread)} yet"
+    else:
+        return []
+    if several:
+        one = by_file(metric, known.files[-1])
+        said += f"; where several of the metrics files give {metric}, name one of them: {one}"
+    return [said]
+
+
+def _warnings(repo: Repo, plan: Plan, start: CommitHash) -> list[str]:
+    said = []
+    if not plan.evaluation and plan.claim is Claim.MODEL:
+        said.append(
+            "claim model needs per-example predictions; name their file in .gitexp/config.yaml"
+        )
+    size = abs(plan.effect.margin)
+    if size >= 1 and not plan.effect.relative and is_share(plan.metric):
+        said.append(
+            f"the promise is {size:g} in the unit of {plan.metric}, which no share between 0 and "
+            f"1 can keep; {size:g} per cent of the baseline are {size:g}%, {size:g} points "
+            f"{size / 100:g}"
+        )
+    if not objects.is_ancestor(repo, plan.baseline.commit, start):
+        said.append("the baseline is no ancestor of the start; compare will list what else differs")
+    if plan.claim is Claim.METHOD and plan.repeats > 1:
+        with contextlib.suppress(GitexpError):  # a baseline without settings: `run` says it
+            config, _ = plans.config_of(repo, plan.baseline.commit, start)
+            held = seeding.read(repo, plan.baseline.commit, config).fast()
+            if held is not None:
+                shared = seeding.read(repo, start, config).fast() is not None
+                step = seeding.step({seeding.BASELINE: replace(held, shared=shared)}, plan)
+                said.append(f"the baseline's repeats will all be the same: {held.why}; {step}")
+    return said
+
+
+def _switch(workspace: Workspace, branch: str, *, checkout: bool | None) -> bool:
+    """Switch to the branch where asked to, or where nothing can be lost by it."""
+    if workspace.top is None or checkout is False:
+        return False
+    if checkout is None and status.dirty_tracked(workspace):
+        return False
+    command.run(workspace, ["switch", "--quiet", "--no-guess", branch])
+    return True

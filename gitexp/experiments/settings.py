@@ -1,0 +1,90 @@
+"""Changes the settings that are there by the options of another `gitexp init`."""
+
+from __future__ import annotations
+
+import posixpath
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import gitignore, pipeline
+from gitexp.execution.preflight.seedparams import seed_rule
+from gitexp.experiments import detect
+from gitexp.records import config as config_format
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.setup import InitRequest
+    from gitexp.model.workspace import Workspace
+
+_ACTING = (
+    "these settings act on results: repeats of the settings before count for the states that had "
+    "them, and no more for this one"
+)
+
+
+def revise(
+    workspace: Workspace, top: Path, request: InitRequest, config: ProjectConfig
+) -> detect.Proposal:
+    """Return the settings with what was asked for; nothing else is looked for again.
+
+    Raises
+    ------
+    NoPipelineError
+        If the pipeline is not in the folder that was named.
+    UsageError
+        If a file, a folder or a parameter that was named is not there.
+    PreflightError
+        If Git holds what a run makes.
+    """
+    new = _asked(request, config)
+    seeds = bool(request.seed_params) or request.seed_arg is not None
+    if new == config and not seeds and not request.predictions:
+        return detect.Proposal(config, tuple(detect.describe(config)), ())
+    folder = top / new.project
+    notes: list[str] = []
+    detect.check_folder(folder)
+    detect.check_params(folder, request.params)
+    predictions = config.predictions
+    if request.predictions and (predictions is None or predictions.path != request.predictions):
+        new = replace(new, predictions=detect.find_predictions(request, folder, (), notes))
+        if new.pipeline is None and request.predictions not in {*new.outputs, *new.metrics}:
+            new = replace(new, outputs=(*new.outputs, request.predictions))
+    made = [path for path in new.outputs if path not in config.outputs]
+    gitignore.refuse_tracked(workspace, new.project, made)
+    if new.pipeline is None:
+        gitignore.refuse_ignored_pointers(workspace, new.project, made)
+    if seeds or new.project != config.project:
+        there = new.pipeline is not None and not request.write_pipeline
+        stages = pipeline.look([(top, new)])[0].executed if there else ()
+        if seeds:
+            rule = seed_rule(request, folder, new.params, stages, notes, before=config.seed)
+            new = replace(new, seed=rule)
+    changes = dict(detect.describe(new)).items() - dict(detect.describe(config)).items()
+    before = dict(detect.describe(config))
+    said = [f"{label} was {before.get(label, 'not set')}" for label, _ in sorted(changes)]
+    if config_format.results_part(new) != config_format.results_part(config):
+        said.append(_ACTING)
+    ignored = [posixpath.normpath(posixpath.join(new.project, path)) for path in made]
+    return detect.Proposal(new, tuple(detect.describe(new)), (*said, *notes), tuple(ignored))
+
+
+def _asked(request: InitRequest, config: ProjectConfig) -> ProjectConfig:
+    """Return the settings with what needs no look at the project."""
+    project = config.project
+    if request.project is not None:
+        project = posixpath.normpath(request.project.strip("/") or ".").removeprefix(".")
+    new = replace(
+        config,
+        project=project,
+        params=request.params or config.params,
+        metrics=request.metrics or config.metrics,
+        outputs=request.outputs or config.outputs,
+        python=request.python or config.python,
+    )
+    if request.command is None:
+        return new
+    if request.write_pipeline:
+        return replace(new, pipeline=config.pipeline or detect.PIPELINE, command=None)
+    return replace(new, pipeline=None, targets=(), command=request.command)

@@ -1,1 +1,0 @@
-"""Bytes to model and back: formats, their versions and schemas."""

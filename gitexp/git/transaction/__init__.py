@@ -1,0 +1,1 @@
+"""Publish on branches: everything becomes visible at once, or nothing does."""

@@ -1,0 +1,283 @@
+"""A cache beside the repository that may be deleted at any time and never decides an answer.
+
+It maps a Git object's id (which names its content for ever) to something that was worked out from
+it. SQLite keeps it in the common Git directory, so linked worktrees share it. Whatever goes wrong
+with the file - it is damaged, locked, of another version, or cannot be written - costs time only:
+the caller gets fewer rows and works them out again. Each row carries a seal by a key that lies
+outside the repository: a flipped byte is nothing that SQLite would notice, and the file may have
+come with somebody else's folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import enum
+import os
+import sqlite3
+import time
+from hashlib import blake2b
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+from gitexp.git.transaction.layout import index_file
+from gitexp.git.userkey import user_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from gitexp.model.workspace import Workspace
+
+SCHEMA = 11  # raise it when the meaning of any stored value, or what can be read, changes
+SIZE_LIMIT_BYTES = 256 << 20  # above this the cache starts afresh
+BUSY_TIMEOUT_S = 0.5  # for another writer; then we do without
+_WRITE_EVERY_S = 2.0
+_BATCH = 900  # SQLite's oldest limit on parameters is 999
+_SEAL_BYTES = 12
+
+
+class Kind(enum.Enum):
+    """What a row holds, and by which id."""
+
+    GRAPH = 1  # commit -> parents, runs and conclusions that it adds
+    EXPERIMENT = 2  # commit and branch name -> the branch's line in `gitexp list`
+    LISTING = 3  # tree of .gitexp/runs -> (run id, tree id) of each run
+    RUN = 4  # tree of one run's folder -> its line in `gitexp list --runs`
+    INPUTS = 5  # tree and settings -> inputs digest
+    MERGED = 6  # trees of plans, conclusions and runs -> lines of experiments without a branch
+    POINTERS = 7  # tree and pipeline -> data pointers that cannot be read, one a line
+    USE = 8  # a conclusion's file -> what it decided, on which evaluation data
+    TALLY = 9  # tips of all refs, and a plan -> what of its records counts
+    UNREADABLE = 10  # tree of one run's folder -> why it cannot be read, whatever is fetched
+
+
+class Index:
+    """Rows of bytes by kind and id; use it as a context manager, or `close` it.
+
+    New rows are kept in memory and written in one transaction at the end, and every few seconds,
+    so that a long reading that is ended from outside need not begin anew.
+
+    Parameters
+    ----------
+    path : Path or None
+        The database file; None keeps everything in memory, as it is where this user can have no
+        key.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._fresh: dict[Kind, dict[str, bytes]] = {}
+        self._key = None if path is None else user_key(path.parents[1])
+        self._connection: sqlite3.Connection | None = (
+            None if path is None or self._key is None else _open(path)
+        )
+        self._written_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Write the new rows."""
+        self.close()
+
+    def get(self, kind: Kind, keys: Iterable[str]) -> dict[str, bytes]:
+        """Return the rows that are there; a missing key is simply not in the answer."""
+        fresh = self._fresh.get(kind, {})
+        found: dict[str, bytes] = {}
+        asked: list[str] = []
+        for key in keys:
+            if key in fresh:
+                found[key] = fresh[key]
+            else:
+                asked.append(key)
+        rest = iter(asked)
+        while batch := tuple(islice(rest, _BATCH)):
+            marks = ",".join("?" * len(batch))
+            query = f"SELECT key, value FROM entry WHERE kind = ? AND key IN ({marks})"  # noqa: S608  question marks only
+            found.update(self._rows(query, kind, *map(_stored, batch)))
+        return found
+
+    def all(self, kind: Kind) -> dict[str, bytes]:
+        """Return every row of one kind."""
+        found = dict(self._rows("SELECT key, value FROM entry WHERE kind = ?", kind))
+        found.update(self._fresh.get(kind, {}))
+        return found
+
+    def put(self, kind: Kind, rows: Mapping[str, bytes]) -> None:
+        """Remember rows; they reach the file when the index is closed, or after a while."""
+        self._fresh.setdefault(kind, {}).update(rows)
+        if self._connection is not None and time.monotonic() - self._written_s > _WRITE_EVERY_S:
+            self._write(self._connection)
+            self._written_s = time.monotonic()
+
+    def fresh(self) -> Iterable[tuple[Kind, Mapping[str, bytes]]]:
+        """Return the rows that are not in the file yet."""
+        return self._fresh.items()
+
+    def close(self) -> None:
+        """Write the new rows and let go of the file. Failing to write loses nothing but time."""
+        if self._connection is not None and any(self._fresh.values()):
+            self._write(self._connection)
+        self._fresh = {}
+        if self._connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.close()
+            self._connection = None
+
+    def _write(self, connection: sqlite3.Connection) -> None:
+        """Write the new rows in one transaction; on failure they are kept, and the file is not."""
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            for kind, rows in self._fresh.items():
+                stored = sorted((_stored(key), value) for key, value in rows.items())
+                connection.executemany(  # in the table's own order that is twice as fast
+                    "INSERT OR REPLACE INTO entry VALUES (?, ?, ?)",
+                    [(kind.value, key, self._sealed(kind, key, value)) for key, value in stored],
+                )
+            connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._give_up(error)
+        else:
+            self._fresh = {}
+
+    def _rows(self, query: str, kind: Kind, *keys: str) -> Iterator[tuple[str, bytes]]:
+        if self._connection is None:
+            return
+        try:
+            for key, sealed in self._connection.execute(query, (kind.value, *keys)).fetchall():
+                if isinstance(key, str) and isinstance(sealed, bytes):
+                    value = sealed[_SEAL_BYTES:]
+                    if self._sealed(kind, key, value) == sealed:
+                        yield _asked(key), value
+        except sqlite3.Error as error:
+            self._give_up(error)
+
+    def _sealed(self, kind: Kind, key: str, value: bytes) -> bytes:
+        """Return a row with its seal, which is good for this place and this version alone."""
+        place = b"%d %d" % (SCHEMA, kind.value)
+        data = b"%b\0%b" % (key.encode(), value)  # there is no NUL in a key
+        secret = self._key or b""
+        return blake2b(data, digest_size=_SEAL_BYTES, key=secret, person=place).digest() + value
+
+    def _give_up(self, error: sqlite3.Error) -> None:
+        """Do without the file from now on; remove it if it is damaged."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with contextlib.suppress(sqlite3.Error):
+                connection.close()
+        if _is_damage(error) and self._path is not None:
+            _remove(self._path)
+
+
+def open_index(workspace: Workspace) -> Index:
+    """Open the repository's cache, or one in memory where that cannot be done."""
+    return Index(index_file(workspace))
+
+
+def forget(workspace: Workspace) -> None:
+    """Remove the repository's cache; the next question fills a new one."""
+    _remove(index_file(workspace))
+
+
+def _open(path: Path) -> sqlite3.Connection | None:
+    """Open for writing, else for reading, else not at all; start afresh where that is needed."""
+    for attempt in range(2):
+        try:
+            return _connect(path)
+        except sqlite3.Error as error:
+            if attempt or not _is_damage(error):
+                break
+            _remove(path)
+        except OSError:
+            break
+    try:
+        return _connect_for_reading(path)
+    except (sqlite3.Error, OSError):
+        return None
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        if path.stat().st_size > SIZE_LIMIT_BYTES:
+            _remove(path)
+    if path.exists() and not os.access(path, os.W_OK):
+        message = "the cache cannot be written to"
+        raise PermissionError(message)
+    connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        _harden(connection)
+        connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is no loss
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        if version != SCHEMA:
+            _create(connection)
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _connect_for_reading(path: Path) -> sqlite3.Connection | None:
+    if not path.exists():
+        return None
+    # `immutable`: where the folder is read-only, SQLite could not even make its lock file.
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    connection = sqlite3.connect(address, uri=True, timeout=BUSY_TIMEOUT_S, isolation_level=None)
+    try:
+        _harden(connection)
+        if connection.execute("PRAGMA user_version").fetchone()[0] == SCHEMA:
+            return connection
+    except sqlite3.Error:
+        connection.close()
+        raise
+    connection.close()
+    return None
+
+
+def _harden(connection: sqlite3.Connection) -> None:
+    """Trust nothing in a file that may have come with somebody else's folder."""
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] != SCHEMA:
+        connection.execute("DROP TABLE IF EXISTS entry")
+        connection.execute(
+            "CREATE TABLE entry (kind INTEGER, key TEXT, value BLOB, PRIMARY KEY (kind, key))"
+            " WITHOUT ROWID"
+        )
+        connection.execute(f"PRAGMA user_version = {SCHEMA}")
+    connection.execute("COMMIT")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Tell a broken file from one that is merely busy, full or not writable."""
+    return not isinstance(error, sqlite3.OperationalError) or any(
+        sign in str(error) for sign in ("no such", "decode", "malformed")
+    )
+
+
+def _remove(path: Path) -> None:
+    for name in (path.name, f"{path.name}-journal", f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(OSError):
+            path.with_name(name).unlink()
+
+
+def _stored(key: str) -> str:
+    """Return a key as SQLite takes it: a branch's name may hold bytes that are no UTF-8."""
+    return key if key.isascii() else key.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _asked(key: str) -> str:
+    if key.isascii():
+        return key
+    return key.encode("latin-1", "replace").decode("utf-8", "surrogateescape")

@@ -1,0 +1,268 @@
+"""Move a branch to a new commit, and the worktrees on it along: the steps of a transaction.
+
+1. The commit's objects are written; nobody can see them. The owner file is written.
+2. A temporary ref keeps them from ``git gc``; it is seen that all are still there.
+3. ``index.lock`` of every worktree on the branch is taken, until 6 is done: otherwise a
+   ``git commit -a`` between 5 and 6 would take the new files back.
+4. The branch is locked and compared; what the worktrees will get is prepared.
+5. The branch moves. From here on the commit is published, and nothing is an error any more.
+6. Index and files of the worktrees follow by renames; the locks go.
+
+`failpoints.Point` names each step. Killed at any of them, `owners.clear_stale` does the rest.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
+from gitexp.git import objects, refs, writing
+from gitexp.git.faults import translated
+from gitexp.git.transaction import owners
+from gitexp.git.transaction.failpoints import Point, reach
+from gitexp.git.worktree import checkouts, indexlock, restore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import datetime
+    from types import FrameType
+
+    from gitexp.git.absent import Absent
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.locks import FileLock
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Person
+    from gitexp.model.workspace import Workspace
+
+PATIENCE_S: Final = 30.0  # how long lost races and foreign locks are tried again
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A commit to be made on a branch.
+
+    Attributes
+    ----------
+    ref : str
+        Full name of the branch.
+    draft : callable
+        Writes the commit for a tip and returns it (the tip itself: nothing to do); appends the
+        ids of all other objects that it wrote to the list.
+    message : str
+        Its first line goes into the reflog.
+    committer, now
+        Who and when, for the reflog.
+    """
+
+    ref: str
+    draft: Callable[[CommitHash | Absent, list[str]], CommitHash]
+    message: str
+    committer: Person
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """Where the branch is, where it was, and which paths stay as a person has them."""
+
+    commit: CommitHash
+    tip_before: CommitHash | Absent
+    left: tuple[str, ...] = ()
+
+
+class _LostRaceError(Exception):
+    """The tip is no longer the one that the commit was built on."""
+
+
+class _VanishedError(Exception):
+    """A ``git gc`` beside us removed objects before a ref held them."""
+
+
+def carry_out(repo: Repo, task: Task) -> Moved:
+    """Make the commit and move the branch to it, trying again while others are faster.
+
+    Raises
+    ------
+    LockedError
+        If a lock was not free, or the race not won, within 30 s.
+    NoSpaceError, ReadOnlyError, GitFailedError
+        Nothing was published and no lock is left.
+    GitexpError
+        Whatever `Task.draft` raises.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    with contextlib.ExitStack() as stack:
+        lock = owners.critical(repo.workspace)
+        stack.callback(lock.release)
+        return _until_done(repo, task, lock, deadline)
+
+
+def _until_done(repo: Repo, task: Task, lock: FileLock, deadline: float) -> Moved:
+    pause = 0.002
+    while True:
+        try:
+            return _attempt(repo, task, lock)
+        except (_LostRaceError, _VanishedError) as error:
+            # The next attempt reads the tip again and says what is wrong with it, if anything.
+            if time.monotonic() > deadline:
+                raise LockedError(
+                    "the branch moves faster than we can follow", where=task.ref
+                ) from error
+            # Another gitexp that lost to us does the same: from now on one after the other.
+            lock.acquire()
+        except LockedError:
+            lock.release()
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(random.uniform(0, pause))  # noqa: S311 - jitter, no secret
+            pause = min(2 * pause, 0.2)
+            owners.clear_stale(repo)
+        except OSError as error:
+            raise translated(error, "cannot publish", str(repo.workspace.common_dir)) from error
+
+
+def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
+    tip = refs.read_ref(repo, task.ref)
+    written: list[str] = []
+    commit = task.draft(tip, written)
+    if commit == tip:
+        return Moved(commit, tip)
+    objects.compared(repo, tip, commit)  # what Git itself refuses comes onto no branch
+    reach(Point.BLOBS)
+    with owners.registered(repo.workspace, task.ref, tip, commit) as owned:
+        try:
+            _keep(repo, commit, written, owned.temporary_ref)
+            reach(Point.TEMPREF)
+            left = _move(repo, task, _Step(tip, commit, owned.id), lock)
+            with contextlib.suppress(OSError):
+                reach(Point.CLEANUP)
+        finally:
+            refs.drop(repo, owned.temporary_ref)
+    return Moved(commit, tip, left)
+
+
+def _keep(repo: Repo, commit: CommitHash, written: list[str], ref: str) -> None:
+    """Hold the new commit by a temporary ref, and see that a ``git gc`` took nothing before.
+
+    Until the ref is there, any of the new objects may vanish; then the attempt starts afresh (the
+    same bytes give the same objects).
+    """
+    ids = [commit, *written]
+    try:
+        refs.keep(repo, ref, commit)
+    except GitFailedError as error:
+        if writing.exist(repo, ids):
+            raise
+        raise _VanishedError from error
+    if not writing.exist(repo, ids):
+        raise _VanishedError
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    tip: CommitHash | Absent
+    commit: CommitHash
+    owner: str
+
+
+def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...]:
+    """Lock, compare, prepare, set, restore, unlock; return the paths left in work trees."""
+    workspace = repo.workspace
+    branch = task.ref.removeprefix("refs/heads/")
+    with contextlib.ExitStack() as stack:
+        lock.acquire()
+        stack.callback(lock.release)
+        stack.enter_context(_uninterrupted())
+        places = _lock_indexes(repo, branch, step.owner, stack)
+        changes = restore.steps(repo, step.tip, step.commit) if places else ()
+        prepared: list[restore.Prepared] = []
+        subject = task.message.split("\n", 1)[0]
+        line = subject if subject.startswith("gitexp") else f"gitexp: {subject}"
+        moves = {task.ref: (step.tip, step.commit)}
+        try:
+            with refs.held(repo, moves, message=line, who=task.committer, when=task.now) as held:
+                reach(Point.LOCKED)
+                for place in places:
+                    prepared.append(restore.prepare(repo, place, changes, step.owner))
+                    stack.callback(restore.discard, prepared[-1])
+                reach(Point.COMPARED)
+                _set(repo, held, task.ref, step.commit)
+        except MovedRefError as error:
+            raise _LostRaceError from error
+        left = _restore(workspace, prepared)
+    # index.lock is free again; git itself may note the times of the new files.
+    for done in prepared:
+        restore.refresh(done)
+    return left
+
+
+def _set(repo: Repo, held: refs.HeldRefs, ref: str, commit: CommitHash) -> None:
+    try:
+        held.move()
+    except GitexpError:
+        if refs.read_ref(repo, ref) != commit:  # git may have died after it had moved the ref
+            raise
+
+
+def _restore(workspace: Workspace, prepared: list[restore.Prepared]) -> tuple[str, ...]:
+    """Let worktrees follow. The commit is published: from here on nothing is an error."""
+    left: list[str] = []
+    with contextlib.suppress(OSError):
+        reach(Point.SET)
+    for place in prepared:
+        top = place.checkout.top
+        try:
+            stayed = restore.apply(place)
+        except OSError:
+            stayed = tuple(item.path for item in place.files) + tuple(place.left)
+        left += stayed if top == workspace.top else [str(top / path) for path in stayed]
+    with contextlib.suppress(OSError):
+        reach(Point.RESTORED)
+    return tuple(sorted(set(left)))
+
+
+def _lock_indexes(
+    repo: Repo, branch: str, owner: str, stack: contextlib.ExitStack
+) -> tuple[checkouts.Checkout, ...]:
+    """Take ``index.lock`` in every worktree on the branch."""
+    busy = checkouts.rebasing(repo.workspace, branch)
+    if busy is not None:
+        raise BusyBranchError(
+            "the branch is being rebased",
+            found=f"a rebase of {branch} that has not ended",
+            where=str(busy),
+            next_step="git rebase --continue, or --abort",
+        )
+    before = checkouts.heads(repo.workspace)
+    places = checkouts.on_branch(repo.workspace, branch)
+    for place in places:
+        stack.callback(indexlock.take(place, owner).unlink, missing_ok=True)
+    if checkouts.heads(repo.workspace) != before:  # somebody switched meanwhile
+        raise LockedError("a worktree changes its branch", where=branch)
+    return places
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C waiting while locks are held: half of a restored work tree helps nobody."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    waiting: list[int] = []
+
+    def note(number: int, _: FrameType | None) -> None:
+        waiting.append(number)
+
+    before = signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.default_int_handler)
+        if waiting:
+            signal.raise_signal(signal.SIGINT)

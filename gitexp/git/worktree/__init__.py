@@ -1,0 +1,1 @@
+"""Worktrees and the index: checked out, restored, compared."""

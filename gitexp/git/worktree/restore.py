@@ -1,0 +1,350 @@
+"""Bring a worktree's index and files from one commit to the next, and spare what a person changed.
+
+Nothing foreign is executed: file contents go through libgit2's own conversions (line endings)
+only, and a path with a filter of the user's (LFS) is left to the user. Everything that may fail
+for lack of space is prepared before the branch moves; afterwards there are only renames.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+import pygit2
+
+from gitexp.git import command
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.faults import translated
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
+from gitexp.git.repository import Repo
+from gitexp.git.worktree import conversion
+from gitexp.git.worktree.conversion import Conversion
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.git.worktree.checkouts import Checkout
+    from gitexp.model.ids import CommitHash, TreeId
+
+_REGULAR: Final = frozenset({MODE_BLOB, MODE_EXECUTABLE})
+_CHUNK: Final = 200  # paths on one command line
+
+Version = tuple[int, str] | Absent  # mode and blob id
+_Signature = tuple[int, int, int, int] | Absent  # of a file, to see whether it was touched
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One path that the new commit changes."""
+
+    path: str
+    old: Version
+    new: Version
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """One file to be put into its place, or (no source) to be removed."""
+
+    path: str
+    source: Path | None
+    seen: _Signature
+
+
+@dataclass(slots=True)
+class Prepared:
+    """What a worktree will get once the branch has moved."""
+
+    checkout: Checkout
+    index: Path | None = None  # takes the place of the worktree's index
+    folder: Path | None = None  # holds the new files
+    files: list[_File] = field(default_factory=list)
+    refresh: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)  # paths that stay as the person has them
+
+
+def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
+    """Return the paths that differ between two commits; equal folders are not entered.
+
+    Raises
+    ------
+    UnsafeInputError
+        If the second holds what Git itself would not check out: ``.git/hooks``, a name twice.
+    """
+    before, after = compared(repo, old, new)
+    diff = before.diff_to_tree(after, context_lines=0)
+    return tuple(
+        Step(
+            delta.new_file.raw_path.decode("utf-8", "surrogateescape"),
+            _version(delta.old_file),
+            _version(delta.new_file),
+        )
+        for delta in diff.deltas
+    )
+
+
+def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str) -> Prepared:
+    """Work out and write down what a worktree gets, touching neither its index nor its files.
+
+    A path whose index entry and file are those of the old tip gets both of the new one. Where the
+    person edited the file only, the index entry goes to the new tip and the edit stays: with the
+    old entry, the next ``git commit`` would silently take the new commit's change back. Where
+    the index entry is not the old tip's, nothing of the path is touched.
+
+    Parameters
+    ----------
+    repo : Repo
+    checkout : Checkout
+        Its ``index.lock`` is held by the caller.
+    changes : sequence of Step
+    owner : str
+        Part of the names of temporary files.
+
+    Raises
+    ------
+    NoSpaceError, ReadOnlyError, GitFailedError
+        Nothing is left behind.
+    """
+    prepared = Prepared(checkout)
+    here = Repo(replace(repo.workspace, git_dir=checkout.git_dir, top=checkout.top))
+    here.settings = repo.settings
+    try:
+        paths = [step.path for step in changes]
+        entries = _index_entries(checkout.top, paths)
+        kinds = conversion.conversions(repo, checkout.top, paths)
+        lines: list[bytes] = []
+        hidden: list[str] = []
+        for step in changes:
+            entry = entries.get(step.path)
+            if entry is not None and entry.version == step.new:
+                continue  # the person was faster
+            if (ABSENT if entry is None else entry.version) != step.old:
+                prepared.left.append(step.path)
+                continue
+            lines.append(_index_line(step))
+            if entry is not None and entry.skipped and step.new is not ABSENT:
+                hidden.append(step.path)
+            else:
+                _prepare_file(here, prepared, step, kinds[step.path], owner)
+        if lines:
+            prepared.index = _new_index(checkout, lines, hidden, owner)
+    except BaseException as error:
+        discard(prepared)
+        if isinstance(error, OSError | pygit2.GitError):
+            raise translated(error, "cannot prepare the work tree", str(checkout.top)) from error
+        raise
+    return prepared
+
+
+def apply(prepared: Prepared) -> tuple[str, ...]:
+    """Put everything prepared into its place; return the paths that stay as the person has them.
+
+    Files first, then the index: a crash in between is mended by doing all of it again.
+    """
+    top = prepared.checkout.top
+    for item in prepared.files:
+        target = top / item.path
+        try:
+            # Looked at again in the last moment: an editor may have saved meanwhile.
+            if _signature(target) != item.seen or not _is_plain(top, item.path):
+                prepared.left.append(item.path)
+            elif item.source is None:
+                target.unlink(missing_ok=True)
+                _remove_empty(top, target.parent)
+            else:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                item.source.replace(target)
+        except OSError:
+            prepared.left.append(item.path)
+    if prepared.index is not None:
+        prepared.index.replace(prepared.checkout.index)
+        prepared.index = None
+    return tuple(sorted(set(prepared.left)))
+
+
+def refresh(prepared: Prepared) -> None:
+    """Let git note size and times of the new files, so that ``git diff-files`` is quiet.
+
+    Called when ``index.lock`` is free again; failing does no harm.
+    """
+    paths = [item.path for item in prepared.files if item.source is not None]
+    for start in range(0, len(paths), _CHUNK):
+        command.attempt(
+            prepared.checkout.top, ["add", "--refresh", "--", *paths[start : start + _CHUNK]]
+        )
+
+
+def discard(prepared: Prepared) -> None:
+    """Remove the temporary files of a preparation."""
+    if prepared.index is not None:
+        prepared.index.unlink(missing_ok=True)
+    if prepared.folder is not None:
+        shutil.rmtree(prepared.folder, ignore_errors=True)
+
+
+def sweep(checkout: Checkout, owner: str) -> None:
+    """Remove what `prepare` left when its process was killed."""
+    _temporary_index(checkout, owner).unlink(missing_ok=True)
+    folder = _temporary_folder(checkout, owner)
+    if _is_plain(checkout.top, str(folder.relative_to(checkout.top))):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Indexed:
+    version: Version  # (0, "") for a conflict: equal to nothing
+    skipped: bool
+
+
+def _version(side: pygit2.DiffFile) -> Version:
+    return (int(side.mode), str(side.id)) if int(side.mode) else ABSENT
+
+
+def _index_entries(top: Path, paths: Sequence[str]) -> dict[str, _Indexed]:
+    found: dict[str, _Indexed] = {}
+    for start in range(0, len(paths), _CHUNK):
+        out = command.run(
+            top, ["ls-files", "--stage", "-t", "-z", "--", *paths[start : start + _CHUNK]]
+        )
+        for record in out.decode("utf-8", "surrogateescape").split("\0"):
+            if record:
+                head, _, path = record.partition("\t")
+                tag, mode, id_, number = head.split(" ")
+                version = (int(mode, 8), id_) if number == "0" else (0, "")
+                found[path] = _Indexed(version, skipped=tag == "S")
+    return found
+
+
+def _index_line(step: Step) -> bytes:
+    path = step.path.encode("utf-8", "surrogateescape")
+    if step.new is ABSENT:
+        return b"0 " + b"0" * 40 + b"\t" + path + b"\0"
+    mode, id_ = step.new
+    return f"{mode:06o} {id_}\t".encode() + path + b"\0"
+
+
+def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner: str) -> Path:
+    path = _temporary_index(checkout, owner)
+    if checkout.index.exists():
+        shutil.copyfile(checkout.index, path)
+    env = {"GIT_INDEX_FILE": str(path)}
+    try:
+        command.run(
+            checkout.top, ["update-index", "-z", "--index-info"], data=b"".join(lines), env=env
+        )
+        if hidden:
+            data = b"".join(name.encode("utf-8", "surrogateescape") + b"\0" for name in hidden)
+            command.run(
+                checkout.top,
+                ["update-index", "--skip-worktree", "-z", "--stdin"],
+                data=data,
+                env=env,
+            )
+    except BaseException:
+        path.unlink(missing_ok=True)
+        path.with_name(path.name + ".lock").unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _prepare_file(repo: Repo, prepared: Prepared, step: Step, kind: Conversion, owner: str) -> None:
+    """Write the new content beside, where the file is still the old tip's."""
+    top = prepared.checkout.top
+    path = step.path
+    seen = _signature(top / path)
+    if kind is Conversion.FOREIGN or not _may_write(prepared.checkout, step, owner):
+        prepared.left.append(path)
+        return
+    if (
+        seen is not ABSENT
+        and step.new is not ABSENT
+        and conversion.holds(repo, path, step.new, kind)
+    ):
+        return  # the file has the new content already
+    if seen is ABSENT and step.new is ABSENT:
+        return
+    same = seen is ABSENT if step.old is ABSENT else seen is not ABSENT
+    if not same or (step.old is not ABSENT and not conversion.holds(repo, path, step.old, kind)):
+        prepared.left.append(path)
+        return
+    source = None
+    if step.new is not ABSENT:
+        if prepared.folder is None:
+            prepared.folder = _make_folder(prepared.checkout, owner)
+        source = prepared.folder / str(len(prepared.files))
+        mode, id_ = step.new
+        with _create(source, executable=mode == MODE_EXECUTABLE) as file:
+            conversion.write(repo, file, id_, path, kind)
+    prepared.files.append(_File(path, source, seen))
+
+
+def _may_write(checkout: Checkout, step: Step, owner: str) -> bool:
+    modes = {version[0] for version in (step.old, step.new) if version is not ABSENT}
+    folder = _temporary_folder(checkout, owner).relative_to(checkout.top)
+    return (
+        modes <= _REGULAR
+        and _is_plain(checkout.top, step.path)
+        and _is_plain(checkout.top, str(folder))
+    )
+
+
+def _create(path: Path, *, executable: bool) -> BinaryIO:
+    mode = 0o777 if executable else 0o666  # less the umask, as git does
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb")
+
+
+def _temporary_index(checkout: Checkout, owner: str) -> Path:
+    return checkout.git_dir / f"index.gitexp-{owner}"
+
+
+def _temporary_folder(checkout: Checkout, owner: str) -> Path:
+    # In the work tree, so that a rename puts a file into its place.
+    return checkout.top / ".gitexp" / "tmp" / f"publish-{owner}"
+
+
+def _make_folder(checkout: Checkout, owner: str) -> Path:
+    folder = _temporary_folder(checkout, owner)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        contextlib.suppress(FileExistsError),
+        (folder.parent / ".gitignore").open("x") as ignore,
+    ):
+        ignore.write("*\n")
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _signature(path: Path) -> _Signature:
+    try:
+        status = path.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ABSENT
+    return (status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+
+
+def _is_plain(top: Path, path: str) -> bool:
+    """Return whether no folder on the way to `path` is a link or a file."""
+    here = top
+    for part in Path(path).parts[:-1]:
+        here = here / part
+        try:
+            if not stat.S_ISDIR(here.lstat().st_mode):
+                return False
+        except FileNotFoundError:
+            return True
+    return True
+
+
+def _remove_empty(top: Path, folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        while folder != top:
+            folder.rmdir()
+            folder = folder.parent

@@ -1,1 +1,0 @@
-"""One verb per file; the Python API is this room."""

@@ -1,1 +1,0 @@
-"""What `push`, `pull` and `sync` have in common: places, lines of history, bytes."""

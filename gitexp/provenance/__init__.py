@@ -1,0 +1,1 @@
+"""What is known of the origin of a record: order, witnesses, trust, contradictions."""

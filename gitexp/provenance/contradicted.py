@@ -1,0 +1,118 @@
+"""A record held against itself: what it says of its source, its plan and its repeats has to agree.
+
+Numbers can be made up; these contradictions are free to find. What cannot be looked at - a source
+that a rebase or a squash has lost, the far side of a shallow clone - contradicts nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.dvc import inputs
+from gitexp.dvc.input_parts import params_values
+from gitexp.dvc.state import State
+from gitexp.errors import GitexpError
+from gitexp.git import objects
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.layout import CONFIG, plan_path
+from gitexp.model.run import Origin, RepeatState
+from gitexp.rules.itself import by_itself
+from gitexp.store import plans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from gitexp.dvc.inputs import SwapKind
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, TreeId
+    from gitexp.model.plan import Plan
+    from gitexp.model.run import Run, Sample
+
+
+_KINDS: Final[tuple[SwapKind, ...]] = ("params", "data", "code")
+
+
+class Sources:
+    """What the sources of runs really are, each worked out once.
+
+    Parameters
+    ----------
+    repo : Repo
+    index : Index
+    """
+
+    def __init__(self, repo: Repo, index: Index) -> None:
+        self._repo, self._index = repo, index
+        self._params: dict[InputsDigest, Mapping[str, ParamValue]] = {}
+
+    def contradiction(
+        self, run: Run, samples: Iterable[Sample], added: CommitHash, plan: Plan | None
+    ) -> str:
+        """Return what in a record cannot be; "" where nothing is seen.
+
+        Parameters
+        ----------
+        run : Run
+        samples : iterable of Sample
+        added : CommitHash
+            The commit that added it.
+        plan : Plan or None
+            The one that it was run under, where that is known.
+        """
+        if run.origin is Origin.REPORTED:
+            return ""
+        finished = {item.seed for item in run.repeats if item.state is RepeatState.FINISHED}
+        if not {item.seed for item in samples} <= finished:
+            return "it has samples of repeats that did not finish"
+        return by_itself(run, plan, self._holds) or self._by_source(run, added)
+
+    def _holds(self, commit: CommitHash, name: str) -> bool:
+        path = plan_path(name)
+        there = objects.exists(self._repo, commit)
+        return there and objects.blob_id(self._repo, commit, path) is not ABSENT
+
+    def _by_source(self, run: Run, added: CommitHash) -> str:
+        repo, source = self._repo, run.source
+        if not objects.exists(repo, source.commit):
+            return ""
+        short = source.commit[:9]
+        if objects.commit_info(repo, source.commit).tree != source.tree:
+            return f"its source {short} has another tree"
+        try:
+            config = self._config(run, added)
+            swaps: dict[SwapKind, TreeId] = {
+                kind: objects.commit_info(repo, source.swaps[kind]).tree
+                for kind in _KINDS
+                if kind in source.swaps
+            }
+            digest = inputs.compute(
+                repo,
+                source.tree,
+                config,
+                overrides=source.overrides,
+                swaps=swaps,
+                index=self._index,
+            )
+            if digest != run.inputs:
+                return f"its source {short} has other inputs"
+            if digest not in self._params:  # which are part of it
+                state = State(repo, swaps.get("params", source.tree), config)
+                self._params[digest] = params_values(state, source.overrides)
+        except GitexpError:  # settings that are gone, or that this version cannot read
+            return ""
+        params = self._params[digest]
+        wrong = [name for name in sorted(params) if run.params.get(name) != params[name]]
+        wrong += [name for name in sorted(run.params) if name not in params]
+        if wrong and run.params:  # of one that says none R4 speaks
+            return f"its source {short} has another {wrong[0][:80]}"
+        return ""
+
+    def _config(self, run: Run, added: CommitHash) -> ProjectConfig:
+        """Return the settings by which it ran: its own tree's, or those that served it."""
+        commit = run.source.commit
+        own = run.source.config or objects.blob_id(self._repo, commit, CONFIG)
+        if own is ABSENT:
+            return plans.config_of(self._repo, commit, added)[0]
+        return plans.settings(objects.blob(self._repo, own), own)

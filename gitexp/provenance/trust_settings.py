@@ -1,0 +1,116 @@
+"""Whom the reader believes: by settings of user and system, never by what came with a branch.
+
+``gitexp.witnessCa``: certificates of time-stamping authorities, PEM. ``gitexp.witnessLog``: what a
+server took and when, lines of ``TIME REF COMMIT`` as its hook pre-receive writes them.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.git import command, signatures
+from gitexp.model.rules import Outside
+from gitexp.model.witness import Trust, Way, statement_of
+from gitexp.system import timestamps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gitexp.model.witness import Receipt
+    from gitexp.model.workspace import Workspace
+
+LOG_LIMIT: Final = 64 << 20  # bytes
+_LINE = re.compile(
+    r"(?P<time>[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z) \S+ (?P<commit>[0-9a-f]{40})"
+)
+
+
+def trust(workspace: Workspace) -> Trust:
+    """Return what the settings of user and system say; a file that is not there counts as none."""
+    found = signatures.settings(workspace, "gitexp.")
+    authorities = Path(found.get("gitexp.witnessca", "")).expanduser()
+    log = Path(found.get("gitexp.witnesslog", "")).expanduser()
+    return Trust(
+        authorities=authorities.absolute() if authorities.is_file() else None,
+        log=_log(log) if log.is_file() else (),
+    )
+
+
+class Believing(Outside):
+    """Answers whether somebody who is believed here stands behind a receipt.
+
+    Parameters
+    ----------
+    where : callable
+        Returns the repository, once it is asked about.
+    here : bool
+        Whether it is enough that this clone saw the remote take what a receipt of a push names:
+        for the author, who runs or commits now, and may have no log. It proves no time to others.
+    """
+
+    __slots__ = ("_here", "_trust", "_where")
+
+    def __init__(self, where: Callable[[], Workspace], *, here: bool = False) -> None:
+        self._where = where
+        self._here = here
+        self._trust: Trust | None = None
+
+    def witnessed(self, receipt: Receipt, token: bytes) -> bool:
+        """Return whether a receipt verifies; that its commit has the plan is another question."""
+        if self._trust is None:
+            self._trust = trust(self._where())
+        if vouched(receipt, token, self._trust)[0] is not None:
+            return True
+        return self._here and receipt.way is Way.PUSH and _took(self._where(), receipt)
+
+
+def vouched(receipt: Receipt, token: bytes, trust: Trust) -> tuple[datetime | None, str]:
+    """Return the time that a receipt proves, and in words what it is worth.
+
+    Whether the commit that it names holds the plan is the caller's to ask.
+    """
+    if receipt.way is Way.PUSH:
+        when = dict(trust.log).get(receipt.commit)
+        if when is None:
+            return None, f"a receipt says that {receipt.remote} took it; only its log can tell"
+        return when, f"the log of a server has the push to {receipt.remote}"
+    if trust.authorities is None:
+        return None, "there is a time stamp, and gitexp.witnessCa names nobody to believe"
+    try:
+        statement = statement_of(receipt.plan, receipt.commit)
+        why = timestamps.refused(token, statement, trust.authorities)
+        when = None if why else timestamps.stamped_at(token)
+    except GitexpError as error:
+        why, when = error.summary, None
+    if when is None:
+        return None, f"the time stamp is not to be believed: {why}"
+    return when, f"a time stamp of {receipt.url or 'an authority'}"
+
+
+def _took(workspace: Workspace, receipt: Receipt) -> bool:
+    """Return whether a branch of the remote, as it was last seen here, has a commit."""
+    remote = f"refs/remotes/{receipt.remote}/"
+    asked = ["for-each-ref", "--count=1", f"--contains={receipt.commit}", "--", remote]
+    code, out, _ = command.attempt(workspace, asked)
+    return bool(receipt.remote) and not code and bool(out)
+
+
+def _log(path: Path) -> tuple[tuple[str, datetime], ...]:
+    """Return when each commit was first taken."""
+    with path.open("rb") as file:
+        text = file.read(LOG_LIMIT).decode("utf-8", "replace")
+    first: dict[str, datetime] = {}
+    for line in text.splitlines():
+        said = _LINE.search(line)
+        if said is None:
+            continue
+        try:
+            when = datetime.fromisoformat(said["time"])
+        except ValueError:
+            continue
+        first[said["commit"]] = min(when, first.get(said["commit"], when))
+    return tuple(first.items())

@@ -1,0 +1,1 @@
+"""Records and settings: one codec, their versions and schemas."""

@@ -1,0 +1,364 @@
+"""``.gitexp/config.yaml``: the project's settings, written for people and checked to the key."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from gitexp.model.config import (
+    DEFAULT_INPUTS_IGNORE,
+    ParamKey,
+    Predictions,
+    ProjectConfig,
+    SeedRule,
+)
+from gitexp.model.plan import Direction
+from gitexp.records import codec, enforcement
+from gitexp.records.versions import schema_of
+from gitexp.text.fields import Fields
+from gitexp.text.keys import param_key
+from gitexp.text.safepath import relative_path
+from gitexp.text.yamltext import yaml_loads
+from gitexp.text.yamlwrite import inline
+
+if TYPE_CHECKING:
+    from gitexp.text.jsontext import Json
+
+_UNITS = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+_SIZE = re.compile(r"([0-9]{1,15})\s*([KMG]iB|B|)", re.IGNORECASE)
+
+
+def load(data: bytes, where: str) -> ProjectConfig:
+    """Read the settings.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    where : str
+        Its name, for messages.
+
+    Raises
+    ------
+    BadFormatError, NewerFormatError, UnsafeInputError
+        If it is not such a file, holds an unknown key (near names are given), a value of the wrong
+        kind, or a path that leaves its place.
+    """
+    value = yaml_loads(data, where=where)
+    schema_of(value, "config", where)
+    top = Fields(value, where)
+    defaults = ProjectConfig()
+    pipeline, targets, command = _pipeline(top)
+    metrics, directions = _metrics(top)
+    once, link, timeout_s = _run(top)
+    config = ProjectConfig(
+        project=_folder(top),
+        pipeline=pipeline,
+        targets=targets,
+        command=command,
+        params=_paths(top, "params", defaults.params),
+        metrics=metrics,
+        directions=directions,
+        outputs=_paths(top, "outputs"),
+        predictions=_predictions(top),
+        curves=_paths(top, "curves"),
+        evaluation=_paths(top, "evaluation"),
+        seed=_seed(top),
+        python=top.maybe_text("python"),
+        link=link,
+        once=once,
+        timeout_s=timeout_s,
+        inputs_ignore=_ignore(top),
+        branch_prefix=_prefix(top),
+        min_slice=_privacy(top),
+        evaluation_budget=_budget(top),
+        git_file_limit_bytes=_limits(top),
+        **enforcement.read(top),
+    )
+    top.only_known()
+    return config
+
+
+def results_part(config: ProjectConfig) -> Json:
+    """Return the settings that act on results, as the inputs digest covers them.
+
+    These are the command or pipeline with its targets, the seed rule, metrics, predictions,
+    curves, evaluation and the stages run once; not paths of the work place (``python``,
+    ``run.link``), not what only tells gitexp where to look on or how to talk.
+    """
+    return {
+        "command": config.command,
+        "curves": sorted(config.curves),
+        "evaluation": sorted(config.evaluation),
+        "metrics": sorted(config.metrics),
+        "once": sorted(config.once),
+        "pipeline": config.pipeline,
+        "predictions": codec.maybe_json(config.predictions),
+        "seed": {"param": None, "arg": None, **seed_json(config.seed)},
+        "targets": sorted(config.targets),
+    }
+
+
+def dump_template(config: ProjectConfig) -> bytes:
+    """Write the settings with a comment that explains every key."""
+    text = _TEMPLATE.format(
+        project=inline(config.project),
+        pipeline=_pipeline_text(config),
+        params=inline(list(config.params)),
+        files=inline(list(config.metrics)),
+        directions=inline({name: config.directions[name].value for name in config.directions}),
+        outputs=inline(list(config.outputs)),
+        predictions=inline(codec.maybe_json(config.predictions)),
+        curves=inline(list(config.curves)),
+        evaluation=inline(list(config.evaluation)),
+        seed=inline(seed_json(config.seed) or None),
+        python=inline(config.python),
+        link=inline(list(config.link)),
+        once=inline(list(config.once)),
+        timeout_s=inline(config.timeout_s),
+        ignore=inline(list(config.inputs_ignore)),
+        prefix=inline(config.branch_prefix),
+        git_file=inline(_size_text(config.git_file_limit_bytes)),
+        min_slice=config.min_slice,
+        budget=inline(config.evaluation_budget),
+    )
+    return (text + enforcement.template(config)).encode()
+
+
+def _folder(top: Fields) -> str:
+    text = top.text("project", "").rstrip("/")
+    return relative_path(text, where="project") if text not in ("", ".") else ""
+
+
+def _pipeline(top: Fields) -> tuple[str | None, tuple[str, ...], str | None]:
+    command = top.maybe_text("command")
+    raw = top.raw("pipeline")
+    if raw is not None and command is not None:
+        raise top.bad("command", "either pipeline or command, not both")
+    if raw is None:
+        return None, (), command
+    if isinstance(raw, str):
+        return _path(top, "pipeline"), (), None
+    fields = top.child("pipeline")
+    file = _path(fields, "file") if fields.has("file") else "dvc.yaml"
+    targets = fields.texts("targets", ())
+    fields.only_known()
+    return file, targets, None
+
+
+def _metrics(top: Fields) -> tuple[tuple[str, ...], dict[str, Direction]]:
+    if isinstance(top.raw("metrics"), list):
+        return _paths(top, "metrics"), {}
+    fields = top.maybe_child("metrics")
+    if fields is None:
+        return (), {}
+    files = _paths(fields, "files")
+    named = fields.maybe_child("directions")
+    words = {name: named.word(name, Direction) for name in named.names()} if named else {}
+    fields.only_known()
+    return files, words
+
+
+def _predictions(top: Fields) -> Predictions | None:
+    fields = top.maybe_child("predictions")
+    return codec.read(Predictions, fields) if fields else None
+
+
+def _seed(top: Fields) -> SeedRule:
+    fields = top.maybe_child("seed")
+    if fields is None:
+        return SeedRule()
+    varied, fixed = _seed_params(fields, "param"), _seed_params(fields, "fixed")
+    arg = fields.maybe_text("arg")
+    fields.only_known()
+    if varied and arg is not None:
+        raise fields.bad("arg", "either param or arg, not both")
+    if arg is not None and "{seed}" not in arg:
+        raise fields.bad("arg", "a text with {seed} in it")
+    if len({*varied, *fixed}) != len(varied) + len(fixed):
+        raise fields.bad("fixed", "each seed parameter once, under param or under fixed")
+    return SeedRule(varied, arg, fixed)
+
+
+def _seed_params(fields: Fields, name: str) -> tuple[ParamKey, ...]:
+    """Read one parameter or a list of them."""
+    raw = fields.raw(name)
+    texts = (fields.text(name),) if isinstance(raw, str) else fields.texts(name, ())
+    keys = [param_key(text) for text in texts]
+    if not all(key.key for key in keys):
+        raise fields.bad(name, "a parameter, like train.seed or conf/model.yaml:seed")
+    return tuple(ParamKey(relative_path(key.file, where=f"seed.{name}"), key.key) for key in keys)
+
+
+def _run(top: Fields) -> tuple[tuple[str, ...], tuple[str, ...], float | None]:
+    fields = top.maybe_child("run")
+    if fields is None:
+        return (), (), None
+    timeout_s = fields.maybe_number("timeout_s")
+    if timeout_s is not None and timeout_s <= 0:
+        raise fields.bad("timeout_s", "a number of seconds above 0")
+    once, link = fields.texts("once", ()), _paths(fields, "link")
+    fields.only_known()
+    return once, link, timeout_s
+
+
+def _ignore(top: Fields) -> tuple[str, ...]:
+    fields = top.maybe_child("inputs")
+    if fields is None:
+        return DEFAULT_INPUTS_IGNORE
+    patterns = fields.texts("ignore", DEFAULT_INPUTS_IGNORE)
+    fields.only_known()
+    return patterns
+
+
+def _prefix(top: Fields) -> str:
+    default = ProjectConfig().branch_prefix
+    fields = top.maybe_child("branches")
+    if fields is None:
+        return default
+    prefix = fields.text("prefix", default)
+    fields.only_known()
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}/", prefix):
+        raise fields.bad("prefix", "a word with a slash at its end, like exp/")
+    return prefix
+
+
+def _limits(top: Fields) -> int:
+    default = ProjectConfig().git_file_limit_bytes
+    fields = top.maybe_child("limits")
+    if fields is None:
+        return default
+    raw = fields.raw("git_file")
+    fields.only_known()
+    if raw is None:
+        return default
+    match = _SIZE.fullmatch(str(raw)) if isinstance(raw, (str, int)) else None
+    if match is None:
+        raise fields.bad("git_file", "a size, like 5 MiB")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _privacy(top: Fields) -> int:
+    default = ProjectConfig().min_slice
+    fields = top.maybe_child("privacy")
+    if fields is None:
+        return default
+    least = fields.integer("min_slice", default, least=1)
+    fields.only_known()
+    return least
+
+
+def _budget(top: Fields) -> int | None:
+    budget = top.maybe_integer("evaluation_budget")
+    if budget is not None and budget < 1:
+        raise top.bad("evaluation_budget", "a whole number above 0, or null")
+    return budget
+
+
+def _path(fields: Fields, key: str) -> str:
+    return relative_path(fields.text(key), where=key)
+
+
+def _paths(fields: Fields, key: str, default: tuple[str, ...] = ()) -> tuple[str, ...]:
+    return tuple(relative_path(path, where=key) for path in fields.texts(key, default))
+
+
+def _size_text(size: int) -> str:
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if size and size % unit == 0:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def _pipeline_text(config: ProjectConfig) -> str:
+    if config.command is not None:
+        return f"command: {inline(config.command)}"
+    if config.pipeline is None:
+        return "pipeline: null"
+    where: Json = {"file": config.pipeline, "targets": list(config.targets)}
+    return f"pipeline: {inline(where)}"
+
+
+def seed_json(seed: SeedRule) -> dict[str, Json]:
+    """Return a seed rule as the settings hold it; a lone parameter is no list, as it never was."""
+    varied, fixed = [str(key) for key in seed.params], [str(key) for key in seed.fixed]
+    value: dict[str, Json] = {}
+    if varied:
+        value["param"] = varied[0] if len(varied) == 1 else list(varied)
+    if fixed:
+        value["fixed"] = list(fixed)
+    if seed.arg is not None:
+        value["arg"] = seed.arg
+    return value
+
+
+_TEMPLATE = """\
+# Settings of gitexp for this project. Paths are relative to the project folder.
+# Whatever acts on results (pipeline, seed, metrics, predictions, curves, evaluation, run.once)
+# is part of a run's inputs: changing it means that old samples no longer count.
+$schema: gitexp/config@1
+
+# Folder of the project below the repository's top; "" for the top itself.
+project: {project}
+
+# What a run executes: a DVC pipeline (targets: [] means all stages), or instead of it
+# command: "python train.py"
+{pipeline}
+
+# Files that hold parameters (YAML, JSON, TOML, Python).
+params: {params}
+
+# Files that hold metrics, and which way each metric is better (max or min).
+metrics:
+  files: {files}
+  directions: {directions}
+
+# Declared outputs that Git does not hold: data, features, models. They go into the DVC cache.
+outputs: {outputs}
+
+# Predictions for each example, e.g. {{path: predictions.csv, id: id, y_true: y, y_pred: p,
+# positive: "1"}}; with them two single models can be compared. cluster: user_id names a column
+# whose examples depend on each other: they are resampled together.
+predictions: {predictions}
+
+# CSV files of learning curves (name,step,value).
+curves: {curves}
+
+# Files whose content is the evaluation data, where there are no predictions to tell.
+evaluation: {evaluation}
+
+# How many experiments may be decided on the same evaluation data before compare warns; null: any.
+evaluation_budget: {budget}
+
+# How a repeat learns its seed: {{param: train.seed}} writes it into the params file,
+# {{arg: "--seed {{seed}}"}} appends it to the command; GITEXP_SEED is set in every case.
+# Of several, {{param: [prepare.seed, train.seed]}} all take it; {{param: train.seed,
+# fixed: [prepare.seed]}}: that one keeps its committed value.
+seed: {seed}
+
+# Interpreter of the project; null: that of the active virtual environment.
+python: {python}
+
+run:
+  # Ignored files and folders that repeats see through a link, e.g. [.venv, .env, data/].
+  link: {link}
+  # Stages that run once, whatever the seed.
+  once: {once}
+  # Longest duration of one repeat, in seconds; null: no limit.
+  timeout_s: {timeout_s}
+
+inputs:
+  # Files that cannot act on results (.gitignore syntax).
+  ignore: {ignore}
+
+branches:
+  prefix: {prefix}
+
+limits:
+  # Largest file that gitexp puts into Git.
+  git_file: {git_file}
+
+privacy:
+  # Smallest group for which a report shows numbers.
+  min_slice: {min_slice}
+"""

@@ -1,0 +1,48 @@
+"""The digest of an environment, and the requirements.txt beside its environment.json."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from gitexp.model.ids import EnvironmentDigest
+from gitexp.records import codec
+
+if TYPE_CHECKING:
+    from gitexp.model.run import Environment
+
+
+def digest(environment: Environment) -> EnvironmentDigest:
+    """Compute the environment digest."""
+    return EnvironmentDigest(hashlib.sha256(codec.dump(environment)).hexdigest())
+
+
+def requirements(environment: Environment) -> bytes:
+    """Write ``name==version`` for each distribution; one inside the repository as a comment.
+
+    Examples
+    --------
+    >>> from gitexp.model.run import Distribution, Environment
+    >>> env = Environment("cpython", "3.12.1", "cp312", "linux_x86_64", "glibc 2.36", (
+    ...     Distribution("churn", "0.1", "", "src"), Distribution("numpy", "2.1.0", "ab")))
+    >>> print(requirements(env).decode(), end="")
+    # cpython 3.12.1 on linux_x86_64, written by gitexp
+    # churn 0.1 lies in this repository: src
+    numpy==2.1.0
+    """
+    lines = [
+        (
+            f"# {environment.implementation} {environment.python} on {environment.platform},"
+            " written by gitexp"
+        )
+    ]
+    for item in environment.distributions:
+        if item.path:
+            lines.append(f"# {item.name} {item.version} lies in this repository: {item.path}")
+        else:
+            lines.append(f"{item.name}=={item.version}")
+    return ("\n".join(_one_line(line) for line in lines) + "\n").encode()
+
+
+def _one_line(line: str) -> str:
+    return " ".join(line.split())

@@ -1,0 +1,1 @@
+"""What each verb answers, as text and as JSON."""

@@ -1,0 +1,139 @@
+"""`gitexp diff` and `gitexp inputs`: what differs between two states, and whether it matters."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.report import numbers
+from gitexp.report.answers import lists
+from gitexp.report.facts import SHORT, Fact, shortened
+from gitexp.report.sheet import Grid, Sheet
+from gitexp.report.style import PLAIN
+
+if TYPE_CHECKING:
+    from gitexp.model.views import (
+        DataState,
+        DiffView,
+        InputsView,
+        MetricChange,
+        StateName,
+        ValueChange,
+    )
+    from gitexp.report.records import Cell
+    from gitexp.report.style import Style
+
+_FEW = 20  # rows of one kind; verbose shows all
+
+
+def diff(view: DiffView, style: Style = PLAIN) -> Sheet:
+    """Return one table for each kind of difference."""
+    a, b = view.a.name, view.b.name
+    grids = (
+        Grid("parameters", ("parameter", a, b), tuple(_value(item) for item in view.params)),
+        Grid(
+            "code",
+            ("path", "change", "added", "removed"),
+            tuple((item.path, item.kind, item.added, item.removed) for item in view.code),
+        ),
+        Grid(
+            "data",
+            ("path", a, b),
+            tuple((item.path, _data(item.a), _data(item.b)) for item in view.data),
+        ),
+        Grid(
+            "environment", ("distribution", a, b), tuple(_value(item) for item in view.environment)
+        ),
+        Grid(
+            "metrics",
+            ("metric", f"{a}", f"{b}", "difference"),
+            tuple(_metric(item) for item in view.metrics),
+            right=frozenset({1, 2, 3}),
+        ),
+    )
+    return Sheet(
+        word="SAME" if view.same else "DIFFERENT",
+        headline=_counted(view),
+        grids=tuple(_short(grid, style) for grid in grids if grid.rows),
+        facts=(*_states(view.a, view.b), *(Fact("note", text) for text in view.notes)),
+        next_step="" if view.same else f"gitexp compare {shlex.quote(a)} {shlex.quote(b)}",
+    )
+
+
+def inputs(view: InputsView, style: Style = PLAIN) -> Sheet:
+    """Return why two states do or do not share samples."""
+    rows = tuple((item.kind, item.what, item.a, item.b) for item in view.reasons)
+    facts = [*_states(view.a, view.b)]
+    facts += [Fact("does not count", path) for path in view.ignored]
+    for name, runs in ((view.a.name, view.runs_a), (view.b.name, view.runs_b)):
+        shown = " ".join(run[:SHORT] for run in runs) or "none"
+        facts.append(Fact("runs", f"{name}: {shown}"))
+    facts += [Fact("note", text) for text in view.notes]
+    return Sheet(
+        word="SAME INPUTS" if view.shared else "DIFFERENT INPUTS",
+        headline="samples are shared" if view.shared else "no sample is shared",
+        grids=(_short(Grid("reasons", ("kind", "what", view.a.name, view.b.name), rows), style),)
+        if rows
+        else (),
+        facts=tuple(facts if style.verbose else shortened(facts)),
+        next_step=f"gitexp diff {shlex.quote(view.a.name)} {shlex.quote(view.b.name)}",
+    )
+
+
+def _states(a: StateName, b: StateName) -> tuple[Fact, ...]:
+    return tuple(
+        Fact(
+            label,
+            f"{state.commit[:SHORT]} {state.name}, inputs "
+            f"{'unknown' if state.inputs is None else state.inputs[:SHORT]}",
+        )
+        for label, state in (("a", a), ("b", b))
+    )
+
+
+def _value(item: ValueChange) -> tuple[Cell, ...]:
+    return (
+        item.name,
+        lists.shown_param(item.a) if item.in_a else "(none)",
+        lists.shown_param(item.b) if item.in_b else "(none)",
+    )
+
+
+def _data(state: DataState | None) -> str:
+    if state is None:
+        return "(none)"
+    parts = [state.md5[:SHORT] if state.md5 else "?"]
+    parts += [] if state.size is None else [numbers.size(state.size)]
+    parts += [] if state.nfiles is None else [f"{state.nfiles:,} files"]
+    return ", ".join(parts)
+
+
+def _metric(item: MetricChange) -> tuple[Cell, ...]:
+    sides = [
+        "(none)" if side is None else f"{lists.summary_text(side)} (n {side.n})"
+        for side in (item.a, item.b)
+    ]
+    return (item.metric, *sides, "" if item.difference is None else f"{item.difference:+.4g}")
+
+
+def _counted(view: DiffView) -> str:
+    """Say how many things of each kind differ."""
+    if view.same:
+        return "code, params, data and environment"
+    kinds = (
+        (view.code, "file", "files"),
+        (view.params, "parameter", "parameters"),
+        (view.data, "data file", "data files"),
+        (view.environment, "part of the environment", "parts of the environment"),
+    )
+    return ", ".join(
+        f"{len(items)} {one if len(items) == 1 else many}" for items, one, many in kinds if items
+    )
+
+
+def _short(grid: Grid, style: Style) -> Grid:
+    """Leave out the rows that only a verbose reader wants, and say how many."""
+    if style.verbose or len(grid.rows) <= _FEW:
+        return grid
+    return replace(grid, rows=grid.rows[:_FEW], left_out=len(grid.rows) - _FEW)

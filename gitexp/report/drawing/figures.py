@@ -1,0 +1,177 @@
+"""Which pictures a page gets, and how many: a page stays small enough to be mailed.
+
+Verdict, tables and facts are always there; pictures and samples only while there is room.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.model.plan import Direction
+from gitexp.report import numbers, words
+from gitexp.report.drawing import svg
+from gitexp.report.drawing.forest import Row, forest
+from gitexp.report.drawing.slopes import slopes
+from gitexp.report.escape import html
+from gitexp.report.units import title, units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.comparison import Comparison, MetricComparison
+
+_MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
+
+
+@dataclass(slots=True)
+class Room:
+    """What is left of a page; the one value of this room of code that changes."""
+
+    left: int
+
+    def take(self, text: str) -> str:
+        """Return `text` if there is room for it, else nothing."""
+        size = len(text.encode())
+        if size > self.left:
+            return ""
+        self.left -= size
+        return text
+
+
+def strip(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
+    """Return all samples of a metric and its difference, as a figure."""
+    gap = svg.gap_of(comparison, metric)
+    confidence = "" if gap.interval is None else f" with its {gap.interval.confidence * 100:g} %"
+    below = f"Below: the difference{confidence} interval" if confidence else "Below: the difference"
+    unit = " in per cent of the baseline" if gap.share else ""
+    promised = "; shaded: what was promised" if gap.promised else ""
+    caption = (
+        f"{html(metric.metric)}. Above: every sample that counts, bars at the means. "
+        f"{below}{unit}{promised}."
+    )
+    return room.take(_figure(svg.figure(comparison, metric, key=key), caption))
+
+
+def pairs(comparison: Comparison, metric: MetricComparison, room: Room, key: str) -> str:
+    """Return the paired slopes of a metric, as a figure; nothing where repeats are not paired."""
+    if metric.result is None or not metric.result.plan.paired:
+        return ""
+    left, right = units(metric)
+    joined = [(value, right[name]) for name, value in left.items() if name in right]
+    picture = slopes(
+        joined,
+        names=(comparison.baseline.name, comparison.candidate.name),
+        key=key,
+        title=f"{metric.metric}: pair by pair",
+    )
+    n_up = sum(1 for left, value in joined if value > left)
+    caption = (
+        f"{html(metric.metric)}, pair by pair: it rises in {n_up} of {len(joined)}. "
+        "Dashed: it falls; bold: the means."
+    )
+    return room.take(_figure(picture, caption))
+
+
+def metrics(comparison: Comparison, room: Room, key: str) -> str:
+    """Return the forest plot of all metrics, as a figure; nothing for fewer than two.
+
+    Where every direction is known, what lies to the right is better.
+    """
+    shown = [item for item in comparison.metrics if item.relative is not None]
+    if len(shown) < 2:  # noqa: PLR2004  one is in the figure above already
+        return ""
+    oriented = all(item.direction is not None for item in shown)
+    main = words.primary(comparison)
+    rows = [
+        _row(item, note=words.role_note(comparison, item), oriented=oriented, strong=item is main)
+        for item in shown
+    ]
+    picture = forest(
+        rows,
+        key=key,
+        title="all metrics: the change in per cent of the baseline",
+        share=True,
+        sides=("worse", "better") if oriented else ("less", "more"),
+    )
+    caption = f"All metrics: the change in per cent of the baseline, {_confidence(comparison)}."
+    if oriented:
+        caption += " Metrics of which less is better are mirrored."
+    return room.take(_figure(picture, caption))
+
+
+def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str:
+    """Return the table of the samples of a metric, folded away."""
+    left, right = units(metric)
+    names = list(left | right) if metric.parts else sorted(left | right, key=int)
+    if not names:
+        return ""
+    which = "All samples" if len(names) <= _MOST_SAMPLES else f"The first {_MOST_SAMPLES} samples"
+    digits = min(9, numbers.decimals_for(metric) + 1)
+    titles = (
+        title(metric),
+        html(comparison.baseline.name),
+        html(comparison.candidate.name),
+        "difference",
+    )
+    lines = [
+        f"<details><summary>{which} of {html(metric.metric)}</summary>",
+        '<div class="scroll" role="region" aria-label="All samples" tabindex="0"><table>',
+        "<thead><tr>",
+        *(f'<th scope="col">{word}</th>' for word in titles),
+        "</tr></thead>",
+        "<tbody>",
+    ]
+    for name in names[:_MOST_SAMPLES]:
+        both = name in left and name in right
+        cells = (
+            numbers.number(left[name], digits) if name in left else "",
+            numbers.number(right[name], digits) if name in right else "",
+            numbers.number(right[name] - left[name], digits, signed=True) if both else "",
+        )
+        row = "".join(f"<td>{cell}</td>" for cell in cells)
+        lines.append(f'<tr><th scope="row">{html(name)}</th>{row}</tr>')
+    lines.append("</tbody></table></div></details>")
+    return room.take("\n".join(lines))
+
+
+def others(comparison: Comparison, shown: MetricComparison, room: Room, key: str) -> Iterator[str]:
+    """Yield the figures of the other metrics, folded away, as many as there is room for."""
+    rest = [item for item in comparison.metrics if item is not shown]
+    drawn = [
+        figure
+        for index, item in enumerate(rest, 1)
+        if (figure := strip(comparison, item, room, f"{key}-m{index}"))
+    ]
+    if not drawn:
+        return
+    which = "other metric" if len(rest) == 1 else f"other {len(rest)} metrics"
+    if len(drawn) < len(rest):
+        which = f"first {len(drawn)} of {which}"
+    yield f"<details><summary>Plots of the {which}</summary>"
+    yield from drawn
+    yield "</details>"
+
+
+def _row(item: MetricComparison, *, note: str, oriented: bool, strong: bool) -> Row:
+    mirrored = oriented and item.direction is Direction.MIN
+    estimate = item.relative or 0.0
+    interval = item.relative_interval
+    low, high = (None, None) if interval is None else (interval.low, interval.high)
+    if mirrored:
+        estimate = -estimate
+        low, high = (None if end is None else -end for end in (high, low))
+    return Row(item.metric, estimate, low, high, note=note, strong=strong)
+
+
+def _confidence(comparison: Comparison) -> str:
+    for item in comparison.metrics:
+        if item.relative_interval is not None:
+            return f"with {item.relative_interval.confidence * 100:g} % intervals where there are"
+    return "without intervals"
+
+
+def _figure(picture: str, caption: str) -> str:
+    if not picture:
+        return ""
+    return f"<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>"

@@ -1,0 +1,74 @@
+"""The rules of the house, one file each; hooks, the server's gate, `check` and `review` share them.
+
+A rule is a pure function of `Facts`. Nothing here opens a repository, and nothing imports what a
+hook has no time to load.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from gitexp.model.rules import Policy, Violation
+from gitexp.rules import (
+    identities,
+    large,
+    merging,
+    order,
+    plan,
+    pointers,
+    remote,
+    secrets,
+    unchanged,
+)
+from gitexp.rules.facts import place
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.model.config import ProjectConfig
+    from gitexp.rules.facts import Facts, Finding, Rule
+
+__all__ = ["RULES", "check", "found", "policies"]
+
+RULES: Final[dict[str, Rule]] = {
+    rule.id: rule
+    for rule in (
+        plan.RULE,
+        order.RULE,
+        unchanged.RULE,
+        identities.RULE,
+        large.RULE,
+        pointers.RULE,
+        merging.RULE,
+        secrets.RULE,
+        remote.RULE,
+    )
+}
+
+
+def policies(config: ProjectConfig) -> dict[str, Policy]:
+    """Return what each rule weighs: the project's word, else the rule's own."""
+    return {name: config.rules.get(name, rule.default) for name, rule in RULES.items()}
+
+
+def check(facts: Facts, weights: Mapping[str, Policy]) -> tuple[Violation, ...]:
+    """Return what is broken, in the order of the rules.
+
+    Parameters
+    ----------
+    facts : Facts
+    weights : mapping of str to Policy
+        From `policies`; a rule that is not named has its default.
+    """
+    return tuple(violation for violation, _ in found(facts, weights))
+
+
+def found(facts: Facts, weights: Mapping[str, Policy]) -> Iterator[tuple[Violation, Finding]]:
+    """Yield the same, each with what its rule said."""
+    for name, rule in RULES.items():
+        policy = weights.get(name, rule.default)
+        if policy is Policy.OFF:
+            continue
+        for said in rule.find(facts):
+            where = place(facts, said.path)
+            yield Violation(name, policy, said.message, where, said.next_step), said

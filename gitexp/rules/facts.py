@@ -1,0 +1,353 @@
+"""What a rule sees: one commit, or one to be, with its trees; no handle of a repository.
+
+Three providers make it - the staged content in a hook, what was pushed in a server's quarantine,
+the objects of a repository - and differ only in their `Objects`: trees, differences and what a
+merge merely took over are found here, once, so that all three agree.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.git import fsck
+from gitexp.git.transaction.layout import CONFIG, PLANS
+from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.rules import NOBODY, TreeEntry, Where
+from gitexp.records import config as config_format
+from gitexp.rules.trees import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Objects, Outside, Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One path that a commit makes otherwise than every parent of it has it."""
+
+    path: str  # undecodable bytes as surrogates
+    old: TreeEntry | None  # in the first parent
+    new: TreeEntry | None
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a regular file is there afterwards."""
+        return self.new is not None and self.new.mode in FILE_MODES
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a rule may know of one commit.
+
+    Attributes
+    ----------
+    objects : Objects
+    branch : str
+        Short name of the branch on which the commit is, or is to be; "" for none.
+    tip : bool
+        Whether it is what the branch holds: the commit to be, or the last of a range.
+    commit : str
+        Full hash; "" for a commit that is not made yet.
+    tree : Tree
+    parents : tuple of Tree
+        In Git's order; empty for a first commit.
+    before : tuple of CommitHash
+        The parents' names.
+    changes : tuple of Change
+        By path. What a merge merely takes from a parent is not among them.
+    taken : tuple of Change
+        What a merge takes over from another parent than the first.
+    config : ProjectConfig
+        The settings that the rules go by.
+    base : Tree or None
+        What the branch held before; None where it is new, or all of its history is looked at.
+    outside : Outside
+    arrived : frozenset of str
+        Plan files that a merge brought, whatever branch they name as theirs.
+    brought : frozenset of str
+        Paths that the range of commits added before, whatever they are.
+    settled : bool
+        Whether another branch brought the commit, which was judged there.
+    """
+
+    objects: Objects
+    branch: str
+    tip: bool
+    commit: str
+    tree: Tree
+    parents: tuple[Tree, ...]
+    before: tuple[CommitHash, ...]
+    changes: tuple[Change, ...]
+    taken: tuple[Change, ...] = ()
+    config: ProjectConfig = field(default_factory=ProjectConfig)
+    base: Tree | None = None
+    outside: Outside = NOBODY
+    arrived: frozenset[str] = frozenset()
+    brought: frozenset[str] = frozenset()
+    settled: bool = False
+
+    def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
+        """Return a blob; `UnsafeInputError` above `limit` bytes."""
+        return self.objects.read(BlobId(entry.id), limit)
+
+    def below(self, folder: str) -> Iterator[Change]:
+        """Yield the changes in a folder."""
+        return (change for change in self.changes if change.path.startswith(f"{folder}/"))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says; `check` adds the rule's id, its policy, and the commit and branch.
+
+    Attributes
+    ----------
+    message, next_step : str
+    path : str
+    back : tuple of str
+        Files and folders that have to be again as a parent has them. A later commit that brings
+        them back mends the finding: see `gitexp.rules.ranges`.
+    parent : int
+        Which one.
+    """
+
+    message: str
+    next_step: str
+    path: str = ""
+    back: tuple[str, ...] = ()
+    parent: int = 0
+
+
+def put_back(
+    facts: Facts, message: str, path: str, *back: str, parent: int = 0, then: str = ""
+) -> Finding:
+    """Return the finding that what was recorded is otherwise; a parent has it as it was."""
+    paths = back or (path,)
+    step = restoring(facts.before[parent], *paths, commit=bool(facts.commit))
+    return Finding(message, step + then, path, paths, parent)
+
+
+def restoring(source: CommitHash, *paths: str, commit: bool = True) -> str:
+    """Return what to type to have files and folders again as a commit has them."""
+    named = " ".join(map(shlex.quote, paths))
+    step = f"git restore --source={source[:12]} --staged --worktree -- {named}"
+    return f"{step}, and commit it" if commit else step
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule: a pure function of what is there."""
+
+    id: str
+    title: str
+    default: Policy
+    find: Callable[[Facts], Iterator[Finding]]
+
+
+# --- making facts -------------------------------------------------------------------------------
+
+
+def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
+    objects: Objects,
+    commit: CommitHash,
+    *,
+    branch: str,
+    tip: bool = False,
+    config: ProjectConfig | None = None,
+    outside: Outside = NOBODY,
+) -> Facts:
+    """Return the facts of a commit.
+
+    Parameters
+    ----------
+    objects : Objects
+    commit : CommitHash
+    branch : str
+        Short name of the branch that it is on.
+    tip : bool
+        Whether the branch holds it, or a range ends with it.
+    config : ProjectConfig, optional
+        Says what is enforced: weights, branches, limits. Without it the commit's own tree says it,
+        which a stranger may have written; all other settings are the tree's in any case.
+    outside : Outside, optional
+
+    Raises
+    ------
+    DamagedDataError
+        If an object is missing: a parent of it in a shallow clone, for one.
+    """
+    found = objects.commit(commit)
+    roots = [objects.commit(parent).tree for parent in found.parents]
+    parents = tuple(Tree(objects, root) for root in roots)
+    tree = Tree(objects, found.tree)
+    differing = differences(objects, roots[0] if roots else None, found.tree)
+    made, taken = _made_and_taken(differing, parents[1:])
+    return Facts(
+        objects=objects,
+        branch=branch,
+        tip=tip,
+        commit=commit,
+        tree=tree,
+        parents=parents,
+        before=found.parents,
+        changes=made,
+        taken=taken,
+        config=with_rules_of(settings(tree), config),
+        base=parents[0] if parents else None,
+        outside=outside,
+        arrived=_arrived((*made, *taken)) if len(parents) > 1 else frozenset(),
+    )
+
+
+def of_staged(
+    objects: Objects,
+    parents: Sequence[CommitHash],
+    staged: Sequence[Change],
+    *,
+    branch: str,
+    config: ProjectConfig | None = None,
+) -> Facts:
+    """Return the facts of a commit that is about to be made; a hook has no time to ask further.
+
+    Parameters
+    ----------
+    objects : Objects
+    parents : sequence of CommitHash
+        HEAD first, then those of MERGE_HEAD; empty for a first commit. For ``--amend`` the parents
+        of HEAD.
+    staged : sequence of Change
+        What the index has otherwise than the first parent, as ``git diff --cached --raw`` says.
+    branch : str
+        Short name of the branch on which it will be; during a rebase that of the rebased one.
+    config : ProjectConfig, optional
+        As for `of_commit`.
+    """
+    roots = [objects.commit(parent).tree for parent in parents]
+    trees = tuple(Tree(objects, root) for root in roots)
+    over = {change.path: change.new for change in staged}
+    tree = Tree(objects, roots[0] if roots else None, over)
+    made, taken = _made_and_taken(staged, trees[1:])
+    return Facts(
+        objects=objects,
+        branch=branch,
+        tip=True,
+        commit="",
+        tree=tree,
+        parents=trees,
+        before=tuple(parents),
+        changes=made,
+        taken=taken,
+        config=with_rules_of(settings(tree), config),
+        base=trees[0] if trees else None,
+        arrived=_arrived((*made, *taken)) if len(trees) > 1 else frozenset(),
+    )
+
+
+def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> tuple[Change, ...]:
+    """Return the files that differ between two trees, by path; equal folders are not entered.
+
+    Raises
+    ------
+    UnsafeInputError
+        If that is more than any project has, or deeper.
+    """
+    found: list[Change] = []
+    count = 0
+    pending: list[tuple[str, TreeId | None, TreeId | None]] = [("", one, other)]
+    while pending:
+        folder, left, right = pending.pop()
+        before = objects.entries(left) if left else {}
+        after = objects.entries(right) if right else {}
+        count += len(before) + len(after)
+        fsck.bound(count, right or left or "", len(folder))
+        for name in before.keys() | after.keys():
+            old, new = before.get(name), after.get(name)
+            if old == new:
+                continue
+            path = join(folder, name)
+            left_below, right_below = _tree_id(old), _tree_id(new)
+            if left_below != right_below:
+                pending.append((path, left_below, right_below))
+            old, new = _leaf(old), _leaf(new)
+            if old != new:
+                found.append(Change(path, old, new))
+    return tuple(sorted(found, key=lambda change: change.path))
+
+
+def settings(tree: Tree) -> ProjectConfig:
+    """Return the settings in a tree; the defaults where there are none that can be read."""
+    return _settings(tree)[0]
+
+
+def settings_in(tree: Tree) -> ProjectConfig | None:
+    """Return the same; None where the tree says nothing, so that another may."""
+    return None if tree.entry(CONFIG) is None else settings(tree)
+
+
+def unread_settings(tree: Tree) -> str:
+    """Return why the settings in a tree cannot be read; "" where they can, or are not there."""
+    return _settings(tree)[1]
+
+
+_loaded = lru_cache(maxsize=16)(config_format.load)  # commits after commits have the same
+
+
+def _settings(tree: Tree) -> tuple[ProjectConfig, str]:
+    try:
+        data = tree.read(CONFIG)
+        return ProjectConfig() if data is None else _loaded(data, CONFIG), ""
+    except GitexpError as error:
+        return ProjectConfig(), str(error)
+
+
+def with_rules_of(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:
+    """Return a tree's settings with what another's say of rules: nobody weakens his own gate."""
+    if other is None:
+        return own
+    return replace(
+        own,
+        rules=other.rules,
+        rule_branches=other.rule_branches,
+        branch_prefix=other.branch_prefix,
+        protected=other.protected,
+        git_file_limit_bytes=other.git_file_limit_bytes,
+        witness_required=other.witness_required,
+    )
+
+
+def place(facts: Facts, path: str = "") -> Where:
+    """Return where in these facts something is."""
+    return Where(commit=facts.commit, path=path, branch=facts.branch)
+
+
+def _tree_id(entry: TreeEntry | None) -> TreeId | None:
+    return TreeId(entry.id) if entry is not None and entry.mode == MODE_TREE else None
+
+
+def _leaf(entry: TreeEntry | None) -> TreeEntry | None:
+    return None if entry is None or entry.mode == MODE_TREE else entry
+
+
+def _arrived(merge: Sequence[Change]) -> frozenset[str]:
+    """Return the plan files that the first parent of a merge has not."""
+    return frozenset(
+        change.path for change in merge if change.path.startswith(f"{PLANS}/") and not change.old
+    )
+
+
+def _made_and_taken(
+    differing: Sequence[Change], others: Sequence[Tree]
+) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    """Part what a commit makes itself from what a merge takes as another parent has it."""
+    made: list[Change] = []
+    taken: list[Change] = []
+    for change in differing:
+        theirs = [_leaf(other.entry(change.path)) for other in others]
+        (taken if change.new in theirs else made).append(change)
+    return tuple(made), tuple(taken)

@@ -1,0 +1,62 @@
+"""R7: what is merged into a protected branch was concluded, and its history is kept by a tag.
+
+It is asked once, of what the branch holds in the end against what it held before: a fast-forward
+makes no commit that could be asked. An experiment that lives on the branch itself is not merged
+into it; one that only says so, and came by a merge, is.
+"""
+
+from __future__ import annotations
+
+import importlib
+import posixpath
+from typing import TYPE_CHECKING, Final, Protocol
+
+from gitexp.git.transaction.layout import conclusion_path
+from gitexp.model.rules import Policy
+from gitexp.rules.branches import is_protected
+from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.recorded import Unread, plan_at, plan_paths
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.plan import Plan
+    from gitexp.rules.facts import Facts
+    from gitexp.rules.trees import Tree
+
+
+class Concluded(Protocol):
+    """What `gitexp.rules.concluded` offers."""
+
+    def merged(self, facts: Facts, plan: Plan) -> Iterator[Finding]:
+        """Hold the conclusion of a merged experiment against it."""
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at the experiments that a protected branch gained, and at conclusions that changed."""
+    if not (facts.tip and is_protected(facts.config, facts.branch)):
+        return
+    for path in plan_paths(facts.tree):
+        if facts.base is not None and not _is_news(path, facts.base, facts.tree):
+            continue
+        plan = plan_at(facts.tree, path)
+        if isinstance(plan, Unread):
+            yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
+        elif plan is not None and (plan.branch != facts.branch or path in facts.arrived):
+            # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.
+            module: Concluded = importlib.import_module("gitexp.rules.concluded")
+            yield from module.merged(facts, plan)
+
+
+def _is_news(path: str, before: Tree, after: Tree) -> bool:
+    """Return whether a plan, or the conclusion that goes with it, was not there before."""
+    end = conclusion_path(posixpath.basename(path).removesuffix(".yaml"))
+    return before.entry(path) is None or before.entry(end) != after.entry(end)
+
+
+RULE: Final = Rule(
+    "R7",
+    "an experiment is merged with a conclusion that its records give, and a pushed archive tag",
+    Policy.WARN,
+    find,
+)

@@ -1,0 +1,83 @@
+"""R1: what is on an experiment's branch stands on a plan with a real hypothesis."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.git.transaction.layout import PLANS, plan_path
+from gitexp.model.rules import Policy
+from gitexp.records.hypothesis import check_hypothesis
+from gitexp.rules.branches import is_experiment
+from gitexp.rules.facts import Finding, Rule, put_back
+from gitexp.rules.recorded import Unread, plan_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.plan import Plan
+    from gitexp.rules.facts import Facts
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look for the branch's plan, in what it holds and in what it held.
+
+    A commit that has none breaks the rule where the branch ends with it, or where a parent had
+    one: commits before the plan are what it was made on, and those of a line that was merged in
+    belong to that line.
+    """
+    branch = facts.branch
+    if not is_experiment(facts.config, branch):
+        return
+    name = branch.partition("/")[2] or branch
+    plan = plan_of(facts.tree, branch)
+    touched = facts.tip or any(facts.below(PLANS))
+    if isinstance(plan, Unread) and touched:
+        what = f"the plan of {branch} cannot be read: {plan.why}"
+        had = [n for n, tree in enumerate(facts.parents) if tree.entry(plan.path) is not None]
+        if had:
+            yield put_back(facts, what, plan.path, parent=had[0])
+        else:
+            yield Finding(what, f"mend {plan.path}", plan.path)
+    elif plan is not None:
+        yield from _real(plan) if touched and not isinstance(plan, Unread) else ()
+    elif lost := [
+        (n, was) for n, tree in enumerate(facts.parents) if (was := plan_of(tree, branch))
+    ]:
+        number, was = lost[0]
+        yield put_back(
+            facts,
+            f"the plan of {branch} is taken away",
+            was.path if isinstance(was, Unread) else plan_path(was.name),
+            parent=number,
+            then="; an experiment ends by gitexp conclude",
+        )
+    elif facts.tip:
+        yield Finding(
+            f"{branch} has no plan: no hypothesis, no run",
+            f"gitexp new {shlex.quote(name)} --here --metric NAME:max --effect '>=5%' "
+            "--hypothesis '...'",
+        )
+
+
+def _real(plan: Plan) -> Iterator[Finding]:
+    path = plan_path(plan.name)
+    try:
+        check_hypothesis(plan.hypothesis)
+    except GitexpError as error:
+        yield Finding(
+            f"{error.summary}: {error.found}",
+            f"write into {path} a sentence that a result can contradict",
+            path,
+        )
+    if not plan.metric.strip():
+        yield Finding("the plan names no primary metric", f"name it in {path}", path)
+
+
+RULE: Final = Rule(
+    "R1",
+    "an experiment's branch stands on a plan with a real hypothesis",
+    Policy.ERROR,
+    find,
+)

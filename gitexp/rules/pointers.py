@@ -1,0 +1,191 @@
+"""R6: what DVC's files say is whole, and what they say of Git's files is true of this commit.
+
+Only what a commit changes in ``dvc.lock`` is held against its tree: code that is committed before
+it is run makes a lock older, which is the usual way to work and no fault.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import posixpath
+import re
+import shlex
+from typing import TYPE_CHECKING, Final
+
+from gitexp.dvc import dvcfiles
+from gitexp.dvc.dvcpaths import bound, declares
+from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.errors import GitexpError
+from gitexp.model.ids import BlobId
+from gitexp.model.rules import Policy
+from gitexp.rules.facts import Finding, Rule
+from gitexp.rules.tracked import LOCK, PIPELINE
+from gitexp.rules.trees import FILE_MODES
+from gitexp.text.paramfiles import parse
+from gitexp.text.paramkeys import lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from gitexp.dvc.dvcfiles import HashedPath, LockedStage
+    from gitexp.model.ids import ParamTree
+    from gitexp.rules.facts import Change, Facts
+    from gitexp.rules.trees import Tree
+    from gitexp.text.jsontext import Json
+
+DEPENDENCY_LIMIT: Final = 16 << 20  # bytes; a larger dependency in Git is not hashed here
+_MARKERS = re.compile(rb"^(?:<{7}|={7}|>{7}|\|{7})(?: |\r?$)", re.MULTILINE)
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at every file of DVC's that a commit changes."""
+    held = [each for each in facts.changes if each.is_file and declares(each.path)]
+    try:
+        bound(sum(facts.objects.size(BlobId(each.new.id)) for each in held if each.new), "")
+    except GitexpError as error:
+        yield Finding(str(error), "keep data in folders, each with one pointer", held[0].path)
+        return
+    for change in facts.changes:
+        name = posixpath.basename(change.path)
+        pointer = name.endswith(".dvc") and name != ".dvc"
+        if change.is_file and (pointer or name in {LOCK, PIPELINE}):
+            yield from _file(facts, change, name, pointer=pointer)
+
+
+def _file(facts: Facts, change: Change, name: str, *, pointer: bool) -> Iterator[Finding]:
+    path = change.path
+    named = shlex.quote(path)
+    again = f"dvc add, or dvc commit; then git add {named}" if pointer else f"dvc commit {named}"
+    folder = posixpath.dirname(path)
+    try:
+        data = facts.read(change.new, dvcfiles.LIMIT) if change.new is not None else b""
+        if _MARKERS.search(data):
+            yield Finding(
+                f"{path} has two sides of a merge in it", f"git checkout --ours -- {named}", path
+            )
+            return
+        if pointer:
+            outs = dvcfiles.load_pointer(data, path, folder).outs
+            if not outs:
+                yield Finding(f"{path} names no output: its end may be missing", again, path)
+            yield from _whole(path, outs, again)
+        elif name == LOCK:
+            yield from _lock(facts, change, data)
+        else:
+            dvcfiles.load_pipeline(data, path, folder)
+    except GitexpError as error:
+        yield Finding(f"{path} cannot be read: {error}", again, path)
+
+
+def _whole(path: str, items: tuple[HashedPath, ...], again: str) -> Iterator[Finding]:
+    """Find entries that were cut short; what DVC alone understands is left to it."""
+    for item in items:
+        if item.md5 is None and not item.needs_dvc:
+            yield Finding(f"{path} says no hash of {item.written}", again, path)
+        elif item.md5 is None and item.hash in {"md5", "md5-dos2unix"} and item.size is not None:
+            yield Finding(f"{path} has a hash of {item.written} that is none", again, path)
+
+
+def _lock(facts: Facts, change: Change, data: bytes) -> Iterator[Finding]:
+    path = change.path
+    folder = posixpath.dirname(path)
+    pipeline = facts.tree.read(posixpath.join(folder, PIPELINE), dvcfiles.LIMIT)
+    wdirs = {} if pipeline is None else stage_wdirs(pipeline, PIPELINE, folder)
+    lock = dvcfiles.load_lock(data, path, folder, wdirs)
+    known = [_stages(parent, path) for parent in facts.parents]
+    again = f"dvc repro, or dvc commit; then git add {shlex.quote(path)}"
+    for name, stage in lock.stages.items():
+        if any(stage == before.get(name) for before in known):
+            continue
+        yield from _whole(path, (*stage.deps, *stage.outs), again)
+        for what in _untrue(facts, stage):
+            yield Finding(f"{path} says of stage {name} {what}", again, path)
+    if pipeline is not None:
+        yield from _commands(pipeline, folder, lock.stages, known, path)
+
+
+def _stages(tree: Tree, path: str) -> Mapping[str, LockedStage]:
+    """Return the stages of a parent's lock; none of one that cannot be read."""
+    folder = posixpath.dirname(path)
+    try:
+        data = tree.read(path, dvcfiles.LIMIT)
+        if data is None:
+            return {}
+        pipeline = tree.read(posixpath.join(folder, PIPELINE), dvcfiles.LIMIT)
+        wdirs = {} if pipeline is None else stage_wdirs(pipeline, PIPELINE, folder)
+        return dvcfiles.load_lock(data, path, folder, wdirs).stages
+    except GitexpError:
+        return {}
+
+
+def _untrue(facts: Facts, stage: LockedStage) -> Iterator[str]:
+    """Say which dependencies in Git, and which parameters, are otherwise in this tree."""
+    for item in stage.deps:
+        entry = None if item.needs_dvc or item.hash != "md5" else facts.tree.entry(item.path)
+        if entry is None or entry.mode not in FILE_MODES:
+            continue
+        if facts.objects.size(BlobId(entry.id)) > DEPENDENCY_LIMIT:
+            continue
+        content = facts.read(entry, DEPENDENCY_LIMIT)
+        if item.md5 not in {_md5(content), _md5(_crlf(content))}:
+            yield f"that {item.path} was otherwise than it is in this commit"
+    for file, values in stage.params.items():
+        written = facts.tree.read(file)
+        if written is None:
+            continue
+        tree = parse(written, file)
+        for key, value in values.items():
+            if not _has(tree, key, value):
+                yield f"that {key} of {file} was otherwise than it is in this commit"
+
+
+def _has(content: Json, key: str, value: ParamTree) -> bool:
+    """Return whether a parameter has a value; one that only DVC knows how to find counts as so."""
+    try:
+        return lookup(content, key) == value
+    except GitexpError:
+        return "[" in key
+
+
+def _commands(
+    pipeline: bytes,
+    folder: str,
+    stages: Mapping[str, LockedStage],
+    known: list[Mapping[str, LockedStage]],
+    path: str,
+) -> Iterator[Finding]:
+    plain = dvcfiles.load_pipeline(pipeline, posixpath.join(folder, PIPELINE), folder)
+    if plain.needs_dvc:
+        return
+    for stage in plain.stages:
+        locked = stages.get(stage.name)
+        if locked is None or any(locked == before.get(stage.name) for before in known):
+            continue
+        if locked.commands != stage.commands:
+            yield Finding(
+                f"{path} has another command of stage {stage.name} than dvc.yaml", "dvc repro", path
+            )
+        lacking = sorted({out.path for out in stage.outs} - {out.path for out in locked.outs})
+        if lacking:
+            yield Finding(
+                f"{path} lacks {lacking[0]} of stage {stage.name}: its end may be missing",
+                "dvc repro",
+                path,
+            )
+
+
+def _md5(data: bytes) -> str:
+    return hashlib.md5(data, usedforsecurity=False).hexdigest()
+
+
+def _crlf(data: bytes) -> bytes:
+    """Return the bytes as a checkout with eol=crlf has them."""
+    return data.replace(b"\n", b"\r\n")
+
+
+RULE: Final = Rule(
+    "R6",
+    "dvc.lock and .dvc files are whole, and agree with the commit that changes them",
+    Policy.WARN,
+    find,
+)

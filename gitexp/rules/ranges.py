@@ -1,0 +1,202 @@
+"""The rules over all commits that a branch gained: for `check`, `review`, pre-push, the server."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
+from gitexp.model.rules import NOBODY, Policy, Violation, Where
+from gitexp.rules import found, others, policies
+from gitexp.rules.branches import is_protected
+from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
+from gitexp.rules.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gitexp.model.config import ProjectConfig
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Objects, Outside, TreeEntry
+    from gitexp.rules.facts import Facts
+
+UNSEEN: Final = "R0"  # stands where no rule could be asked; nobody switches it off
+
+
+def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be asked
+    objects: Objects,
+    commits: Sequence[CommitHash],
+    *,
+    branch: str,
+    base: CommitHash | None = None,
+    others: Collection[CommitHash] = (),
+    config: ProjectConfig | None = None,
+    outside: Outside = NOBODY,
+) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
+    """Return what is broken in the commits that a branch gained, and what could not be told.
+
+    A commit that cannot be looked at is broken, and so are settings at the tip that cannot be read:
+    nobody knows what goes by with them.
+
+    Parameters
+    ----------
+    objects : Objects
+    commits : sequence of CommitHash
+        Parents before children; the last is what the branch holds now.
+    branch : str
+        Its short name; "" for none.
+    base : CommitHash, optional
+        What it held before.
+    others : collection of CommitHash
+        Those of `commits` that another branch brought: no rule about branches speaks of them.
+    config : ProjectConfig, optional
+        The settings to go by; else those of `base`, else those of the last commit.
+    outside : Outside, optional
+
+    Returns
+    -------
+    violations : tuple of Violation
+    notes : tuple of str
+        That no remote answered, for one.
+    """
+    if not commits:
+        return (), ()
+    tip = commits[-1]
+    before = None if base is None else Tree(objects, objects.commit(base).tree)
+    governing = config or _governing(objects, before, tip)
+    weights = policies(governing)
+    own = _first_parents(objects, commits) if is_protected(governing, branch) else None
+    said: list[tuple[Violation, Finding, Facts | None]] = []
+    seen: list[Facts] = []  # the commits since the first that was broken
+    arrived: frozenset[str] = frozenset()
+    brought: set[str] = set()
+    for commit in commits:
+        stranger = commit in others if own is None else commit not in own
+        try:
+            facts = of_commit(
+                objects,
+                commit,
+                branch="" if stranger else branch,
+                tip=commit == tip,
+                config=governing,
+                outside=outside,
+            )
+            arrived |= frozenset() if stranger else facts.arrived
+            if facts.tip:
+                facts = replace(facts, base=before, arrived=arrived)
+            facts = replace(facts, brought=frozenset(brought), settled=stranger)
+            brought.update(change.path for change in facts.below(FOLDER) if change.old is None)
+            said.extend((*each, facts) for each in found(facts, weights))
+            if seen or any(finding.back for _, finding, _ in said):
+                seen.append(facts)
+        except GitexpError as error:
+            unseen = _unseen(error, Where(commit, branch=branch))
+            said.append((unseen, Finding(unseen.message, unseen.next_step), None))
+    healed = [_healed(finding, facts, seen) for _, finding, facts in said]
+    cures = {
+        (cure, path)
+        for (_, finding, _), cures in zip(said, healed, strict=True)
+        for cure in cures
+        for path in finding.back
+    }
+    open_ = [
+        violation
+        for (violation, _, _), cured in zip(said, healed, strict=True)
+        if not cured and not _is_cure(violation.where, cures)
+    ]
+    open_ += unread(Tree(objects, objects.commit(tip).tree), Where(tip, CONFIG, branch))
+    return _once(open_), outside.unanswered()
+
+
+def unread(tree: Tree, where: Where) -> tuple[Violation, ...]:
+    """Return that the settings in a tree cannot be read, where they cannot."""
+    why = unread_settings(tree)
+    if not why:
+        return ()
+    said = f"{CONFIG} cannot be read, so the defaults count: {why}"
+    return (Violation(UNSEEN, Policy.ERROR, said, where, f"mend {CONFIG}, and commit it"),)
+
+
+def _is_cure(where: Where, cures: Collection[tuple[str, str]]) -> bool:
+    """Return whether a commit only brings back what is found in it: it was judged when it came."""
+    above = where.path
+    while above and (where.commit, above) not in cures:
+        above = above.rpartition("/")[0]
+    return bool(above)
+
+
+def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> set[str]:
+    """Return the commits that brought back what one took away, or wrote over; none if it is open.
+
+    Runs, and in what order they came, count from all of the history, whatever was taken away since;
+    so it is enough that nobody built on what was there meanwhile: a plan or conclusion that was
+    written while a record was missing, or any record while a plan was otherwise.
+    """
+    if broken is None or not finding.back:
+        return set()
+    before = broken.parents[finding.parent]
+    immutable = all(path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")) for path in finding.back)
+    watched = others.RECORDS if immutable else (*others.RECORDS, RUNS)
+
+    def state(tree: Tree) -> list[TreeEntry | None]:
+        return [tree.entry(path) for path in finding.back]
+
+    whole = state(before)
+    ill, cures = {broken.commit}, set[str]()
+    well: dict[str, list[TreeEntry | None]] = {}
+    for facts in seen:
+        now = state(facts.tree)
+        parents = [well[each] for each in facts.before if each in well]
+        if ill.isdisjoint(facts.before):
+            if parents:
+                well[facts.commit] = now
+            continue
+        if any(
+            change.new is not None and change.new != before.entry(change.path)
+            for folder in watched
+            for change in facts.below(folder)
+        ):
+            return set()
+        if now == whole or now in parents:
+            well[facts.commit] = now
+            cures.add(facts.commit)
+        else:
+            ill.add(facts.commit)
+    # Where no later commit could be looked at, nothing shows that it is back.
+    return set() if not seen or seen[-1].commit in ill else cures
+
+
+def _governing(objects: Objects, before: Tree | None, tip: CommitHash) -> ProjectConfig:
+    """Return the settings that the commits themselves cannot change, where there are any."""
+    found = None if before is None else settings_in(before)
+    return found or settings(Tree(objects, objects.commit(tip).tree))
+
+
+def _first_parents(objects: Objects, commits: Sequence[CommitHash]) -> set[CommitHash]:
+    """Return the commits of a range that were made on the branch itself, not merged into it."""
+    inside = set(commits)
+    found: set[CommitHash] = set()
+    commit: CommitHash | None = commits[-1]
+    while commit is not None and commit in inside and commit not in found:
+        found.add(commit)
+        parents = objects.commit(commit).parents
+        commit = parents[0] if parents else None
+    return found
+
+
+def _unseen(error: GitexpError, where: Where) -> Violation:
+    said = f"this commit cannot be looked at: {error.brief}"
+    if error.where:
+        said = f"{said} ({error.where})"
+    return Violation(UNSEEN, Policy.ERROR, said, where, error.next_step or "git fsck")
+
+
+def _once(said: Sequence[Violation]) -> tuple[Violation, ...]:
+    """Drop what a later commit repeats of the same path; the first is the one to mend."""
+    kept: dict[tuple[str, str, str], Violation] = {}
+    for violation in said:
+        key = (violation.rule, violation.message, violation.where.path)
+        if key not in kept:
+            kept[key] = violation
+    return tuple(kept.values())

@@ -1,0 +1,101 @@
+"""Which paths DVC tracks, as a tree's own files say; only folders above a path are looked at."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvcfiles
+from gitexp.dvc.dvcpaths import bound
+from gitexp.errors import GitexpError
+from gitexp.rules.trees import FILE_MODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from gitexp.rules.facts import Facts
+
+CONFIG = "outputs: in .gitexp/config.yaml"
+LOCK = "dvc.lock"
+PIPELINE = "dvc.yaml"
+
+
+class Tracked:
+    """Answers for the paths of one commit; each of DVC's files is read once."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._outputs: dict[str, str] = {
+            posixpath.join(facts.config.project, output): CONFIG for output in facts.config.outputs
+        }
+        self._read_folders: set[str] = set()
+        self._held = 0  # bytes
+
+    def by(self, path: str) -> str | None:
+        """Return which file says that DVC tracks a path, or a folder above it; None if none."""
+        above = [path]
+        while above[-1]:
+            above.append(above[-1].rpartition("/")[0])
+        for folder in above[1:]:
+            self._declare(folder)
+        return next((self._outputs[part] for part in above if part in self._outputs), None)
+
+    def declared(self, folders: Iterable[str]) -> frozenset[str]:
+        """Return every path that the settings, or the files in these folders, declare."""
+        for folder in folders:
+            self._declare(folder)
+        return frozenset(self._outputs)
+
+    def _declare(self, folder: str) -> None:
+        """Take over the outputs that a folder's files declare."""
+        if folder in self._read_folders:
+            return
+        self._read_folders.add(folder)
+        names = self._facts.tree.folder(folder)
+        for name, entry in names.items():
+            if name.endswith(".dvc") and name != ".dvc" and entry.mode in FILE_MODES:
+                file = posixpath.join(folder, name)
+                self._outputs.update(dict.fromkeys(_pointer(self._read(file), file), file))
+        if PIPELINE in names or LOCK in names:
+            self._outputs.update(self._pipeline(folder))
+
+    def _pipeline(self, folder: str) -> dict[str, str]:
+        """Return what a pipeline declares; of a templated one what its lock recorded."""
+        file = posixpath.join(folder, PIPELINE)
+        not_cached = {
+            posixpath.join(self._facts.config.project, name)
+            for name in (*self._facts.config.metrics, *self._facts.config.curves)
+        }
+        try:
+            pipeline = dvcfiles.load_pipeline(self._read(file), file, folder)
+            top = {*pipeline.metrics, *pipeline.plots, *pipeline.artifacts}
+            for path in top & self._outputs.keys():
+                if self._outputs[path] == CONFIG:  # made by a run, and Git's unless a stage says so
+                    del self._outputs[path]
+            not_cached.update(top)
+            if not pipeline.needs_dvc:
+                outs = [out for stage in pipeline.stages for out in stage.outs if out.cache]
+                return dict.fromkeys((out.path for out in outs), file)
+            lock = posixpath.join(folder, LOCK)
+            stages = dvcfiles.load_lock(self._read(lock), lock, folder).stages.values()
+        except GitexpError:
+            return {}  # R6 says what cannot be read
+        paths = {out.path for stage in stages for out in stage.outs}
+        return dict.fromkeys(paths - not_cached, lock)
+
+    def _read(self, path: str) -> bytes:
+        try:
+            data = self._facts.tree.read(path, dvcfiles.LIMIT) or b""
+            self._held += len(data)
+            bound(self._held, path)
+        except GitexpError:
+            return b""
+        return data
+
+
+def _pointer(data: bytes, file: str) -> tuple[str, ...]:
+    try:
+        pointer = dvcfiles.load_pointer(data, file, posixpath.dirname(file))
+    except GitexpError:
+        return ()
+    return tuple(out.path for out in pointer.outs)

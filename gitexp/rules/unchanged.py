@@ -1,0 +1,155 @@
+"""R3: what was recorded stays as it was recorded, and is what its own digests say."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import GitexpError
+from gitexp.git.transaction.layout import ENVIRONMENTS, plan_path, run_dir, samples_csv
+from gitexp.model.ids import CommitHash
+from gitexp.model.rules import Policy
+from gitexp.rules import others
+from gitexp.rules.facts import Finding, Rule, put_back
+from gitexp.rules.itself import by_itself
+from gitexp.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
+from gitexp.rules.trees import Tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import RunId
+    from gitexp.model.run import Run
+    from gitexp.rules.facts import Change, Facts
+
+SAMPLES_LIMIT: Final = 64 << 20
+ENVIRONMENT_LIMIT: Final = 4 << 20
+_AGAIN: Final = "drop this commit; gitexp run --resume records it again"
+
+
+def find(facts: Facts) -> Iterator[Finding]:
+    """Look at every record that a commit touches, and at those that a merge leaves out."""
+    said: set[RunId] = set()
+    for file in run_files(facts.changes):
+        had = [parent.entry(file.change.path) for parent in facts.parents]
+        known = any(parent.entry(run_dir(file.run)) is not None for parent in facts.parents)
+        if known and file.run not in said:
+            said.add(file.run)
+            if file.change.new is None:
+                what = "is taken away"
+            else:
+                what = "was changed" if any(had) else "got a file that was not recorded"
+            parent = next(
+                n for n, tree in enumerate(facts.parents) if tree.entry(run_dir(file.run))
+            )
+            yield _finding(
+                facts, file.run, file.change.path, f"the record of run %s {what}", parent
+            )
+    yield from _left_out(facts, said)
+    for file, run in new_runs(facts):
+        if file.run not in said:
+            yield from _digests(facts, file.run, file.change.path, run)
+    yield from _environments(facts)
+    yield from others.find(facts)
+
+
+def _left_out(facts: Facts, said: set[RunId]) -> Iterator[Finding]:
+    """Find the runs that a merge does not hold as each of its parents does."""
+    if len(facts.parents) < 2:  # noqa: PLR2004  a merge
+        return
+    first, *others = facts.parents
+    theirs = {file.run for file in run_files(facts.taken)}
+    asked = [(first, {run for run in theirs if first.entry(run_dir(run)) is not None})]
+    asked += [(parent, runs_in(parent, unlike=facts.tree)) for parent in others]
+    for number, (parent, runs) in enumerate(asked):
+        for run in sorted(runs - said):
+            folder = run_dir(run)
+            kept = dict(facts.tree.files(folder))
+            if kept == dict(parent.files(folder)):
+                continue
+            said.add(run)
+            what = "has another record of run %s" if kept else "leaves out the record of run %s"
+            yield _finding(facts, run, f"{folder}/run.json", f"the merge {what}", number)
+
+
+def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Finding:
+    return put_back(facts, what % run[:8], path, run_dir(run), parent=parent)
+
+
+def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Iterator[Finding]:
+    if isinstance(record, Unread):
+        yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", _AGAIN, path)
+        return
+    if record.id != run:
+        yield Finding(f"the folder of run {run[:8]} holds run {record.id[:8]}", _AGAIN, path)
+    table = samples_csv(run)
+    try:
+        data = facts.tree.read(table, SAMPLES_LIMIT)
+    except GitexpError as error:
+        yield Finding(f"the samples of run {run[:8]} cannot be read: {error}", _AGAIN, table)
+        return
+    if data is None:
+        yield Finding(f"run {run[:8]} has no samples.csv", _AGAIN, table)
+    elif hashlib.sha256(data).hexdigest() != record.samples_sha256:
+        yield Finding(f"the samples of run {run[:8]} are not what it vouches for", _AGAIN, table)
+    why = _contradiction(facts, record)
+    if why:
+        yield Finding(f"run {run[:8]} is not what it says: {why}", _AGAIN, path)
+
+
+def _contradiction(facts: Facts, record: Run) -> str:
+    """Return what a record says that cannot be; "" where nothing is seen, or nobody can look."""
+    plan = None if record.plan is None else plan_at(facts.tree, plan_path(record.plan.name))
+
+    def holds(commit: CommitHash, name: str) -> bool:
+        try:
+            root = facts.objects.commit(commit).tree
+            return Tree(facts.objects, root).entry(plan_path(name)) is not None
+        except GitexpError:
+            return False
+
+    why = by_itself(record, None if isinstance(plan, Unread) else plan, holds)
+    if why or not facts.commit:
+        return why
+    return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""
+
+
+def _environments(facts: Facts) -> Iterator[Finding]:
+    """Judge recorded environments, each once: the folder's name is the digest of what is in it."""
+    said: set[str] = set()
+    for change in facts.below(ENVIRONMENTS):
+        name, _, file = change.path.removeprefix(f"{ENVIRONMENTS}/").partition("/")
+        what = "" if name in said else _environment(facts, change, name, file)
+        if what:
+            said.add(name)
+            folder = f"{ENVIRONMENTS}/{name}"
+            had = [n for n, tree in enumerate(facts.parents) if tree.entry(folder) is not None]
+            if had:
+                yield put_back(facts, what, change.path, folder, parent=had[0])
+            else:
+                yield Finding(what, _AGAIN, change.path)
+
+
+def _environment(facts: Facts, change: Change, name: str, file: str) -> str:
+    """Return what is wrong with a file of an environment; "" where nothing is."""
+    named = f"the environment {name[:8]}"
+    if change.new is None:
+        return f"{named} is taken away"
+    if file != "environment.json":
+        had = any(parent.entry(change.path) is not None for parent in facts.parents)
+        return f"what is beside {named} was changed" if had else ""
+    if not change.is_file:
+        return f"{named} is no regular file"
+    try:
+        found = hashlib.sha256(facts.read(change.new, ENVIRONMENT_LIMIT)).hexdigest()
+    except GitexpError as error:
+        return f"an environment cannot be read: {error}"
+    return "" if found == name else f"{named} is not the one that its folder names"
+
+
+RULE: Final = Rule(
+    "R3",
+    "a run's files are as they were recorded, and match their own digests",
+    Policy.ERROR,
+    find,
+)

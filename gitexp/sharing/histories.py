@@ -1,0 +1,248 @@
+"""Bring the two lines of a branch together: forward, by replaying our records, or by a merge."""
+
+from __future__ import annotations
+
+import posixpath
+import shlex
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BusyBranchError, LockedError, MovedRefError, UnsafeInputError
+from gitexp.git import merging, objects, refs, writing
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout, move
+from gitexp.model.sharing import BranchMove, Way
+from gitexp.sharing import competing_snapshots
+from gitexp.store import replay
+from gitexp.store.replay import Relation
+
+if TYPE_CHECKING:
+    from gitexp.git.absent import Absent
+    from gitexp.git.merging import Conflict, Side
+    from gitexp.git.writing import Content
+    from gitexp.model.ids import CommitHash
+    from gitexp.sharing.places import Shared
+    from gitexp.store.replay import Route
+
+_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """What was done to a branch, and the paths of work trees that stay as they are."""
+
+    move: BranchMove
+    left: tuple[str, ...] = ()
+
+
+def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
+    """Bring a local branch to where it contains what the remote was last seen to have.
+
+    Parameters
+    ----------
+    shared : Shared
+    branch : str
+        Short name.
+    join : bool
+        Whether lines that have parted are brought together; otherwise only forward.
+
+    Returns
+    -------
+    Moved
+        A branch that cannot be moved says why; nothing of it was changed.
+
+    Raises
+    ------
+    NoSpaceError, ReadOnlyError, GitFailedError
+        Nothing was published.
+    """
+    noted = BranchMove(branch, Way.SAME)
+
+    def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
+        nonlocal noted
+        theirs = shared.theirs(branch)
+        if tip is ABSENT:
+            if theirs is ABSENT:
+                raise MovedRefError(f"{branch} was deleted meanwhile", found="no such branch")
+            noted = BranchMove(branch, Way.NEW, None, theirs)
+            return theirs
+        commit, noted = _joined(shared, branch, tip, theirs, written, join=join)
+        return commit
+
+    task = move.Task(
+        refs.local(branch), draft, f"gitexp: {branch} and {shared.remote}'s come together",
+        shared.committer, shared.now,
+    )  # fmt: skip
+    try:
+        made = move.carry_out(shared.repo, task)
+    except (MovedRefError, BusyBranchError, LockedError, UnsafeInputError) as error:
+        tip = shared.ours(branch)
+        at = None if tip is ABSENT else tip
+        return Moved(BranchMove(branch, Way.FAILED, at, at, why=str(error)))
+    return Moved(replace(noted, after=made.commit), made.left)
+
+
+def settle_data(shared: Shared) -> CommitHash | Absent:
+    """Bring the branch gitexp/data up to what the remote was last seen to have; return its tip.
+
+    Its commits are trees of their own, so ours always go on top of theirs. Where only the
+    remote has it, it is not made here.
+    """
+    if shared.ours(layout.DATA_BRANCH) is ABSENT:
+        return ABSENT
+
+    def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
+        theirs = shared.theirs(layout.DATA_BRANCH)
+        if tip is ABSENT or theirs is ABSENT:
+            found = theirs if tip is ABSENT else tip
+            if found is ABSENT:
+                raise MovedRefError(f"{layout.DATA_BRANCH} was deleted meanwhile")
+            return found
+        if objects.is_ancestor(shared.repo, theirs, tip):
+            return tip
+        if objects.is_ancestor(shared.repo, tip, theirs):
+            return theirs
+        return replay.data_replayed(shared.repo, tip, theirs, shared.committer, written)
+
+    task = move.Task(
+        refs.local(layout.DATA_BRANCH), draft, "gitexp: by-products come together",
+        shared.committer, shared.now,
+    )  # fmt: skip
+    return move.carry_out(shared.repo, task).commit
+
+
+def _joined(  # noqa: PLR0913 - both sides of a branch, and how far to go
+    shared: Shared,
+    branch: str,
+    tip: CommitHash,
+    theirs: CommitHash | Absent,
+    written: list[str],
+    *,
+    join: bool,
+) -> tuple[CommitHash, BranchMove]:
+    """Return the commit that the branch goes to, with what is to be said about it."""
+    before = BranchMove(branch, Way.SAME, tip, tip)
+    if theirs is ABSENT:
+        return tip, replace(before, way=Way.NEW)
+    plan = replay.route(shared.repo, tip, theirs)
+    if plan.relation is Relation.BEHIND:
+        return theirs, replace(before, way=Way.FORWARD)
+    if plan.relation in {Relation.SAME, Relation.AHEAD}:
+        way = Way.SAME if plan.relation is Relation.SAME else Way.AHEAD
+        return tip, replace(before, way=way)
+    if not join:
+        why = f"both sides have new commits; gitexp sync {shlex.quote(branch)} brings them together"
+        return tip, replace(before, way=Way.DIVERGED, why=why)
+    if plan.relation is Relation.REPLAY:
+        return _replayed(shared, before, theirs, plan, written)
+    return _merged(shared, before, theirs, written)
+
+
+def _replayed(
+    shared: Shared, before: BranchMove, theirs: CommitHash, plan: Route, written: list[str]
+) -> tuple[CommitHash, BranchMove]:
+    """Put our records on top of theirs."""
+    made = replay.replayed(
+        shared.repo, plan, theirs, shared.committer, written,
+        takes=lambda at, own: competing_snapshots.takes(shared.repo, at, own),
+    )  # fmt: skip
+    kept = ""
+    if made.passed_over:
+        kept = f"{shared.remote}'s snapshot was first; dvc.lock and metrics are its"
+    move = replace(before, way=Way.REPLAYED, records=len(plan.own), kept=kept)
+    return made.commit, move
+
+
+def _merged(
+    shared: Shared, before: BranchMove, theirs: CommitHash, written: list[str]
+) -> tuple[CommitHash, BranchMove]:
+    """Merge, where a person's commits are among ours; both lines stay in the history."""
+    repo, branch, ours = shared.repo, before.branch, before.after
+    assert ours is not None  # noqa: S101 - set by the caller
+    base = objects.merge_base(repo, ours, theirs)
+    if base is ABSENT and repo.git.is_shallow:
+        raise MovedRefError(
+            f"where {branch} and {shared.remote}'s parted is not in this shallow clone",
+            next_step="git fetch --unshallow, then gitexp sync",
+        )
+    paths = replay.snapshot_paths(repo, ours) | replay.snapshot_paths(repo, theirs)
+
+    def answer(conflict: Conflict) -> Side | bytes | None:
+        if posixpath.basename(conflict.path) == ".gitignore":
+            mine, other = (merging.small(repo, side) for side in (conflict.ours, conflict.theirs))
+            return None if mine is None or other is None else replay.joined_lines(other, mine)
+        if conflict.path in paths or _is_record(conflict.path):
+            return conflict.ours if conflict.theirs is ABSENT else conflict.theirs
+        return None
+
+    joined = merging.join(repo, ours, theirs, answer, written)
+    if joined.tree is None:
+        raise MovedRefError(
+            f"{branch} and {shared.remote}'s changed the same lines",
+            found=", ".join(joined.conflicts[:10]),
+            expected="changes that Git can merge by itself",
+            next_step=f"git switch {shlex.quote(branch)} && git merge "
+            f"{shlex.quote(f'{shared.remote}/{branch}')}, "
+            "settle them, then gitexp sync",
+        )
+    tree, kept = joined.tree, ""
+    if any(_both_changed(shared, path, base, ours, theirs) for path in paths):
+        # A lock that is half theirs and half ours would describe no execution at all.
+        message = f"gitexp sync: {branch} and {shared.remote}'s"
+        probe = writing.write_commit(
+            repo, tree, [theirs, ours], message,
+            author=shared.author, committer=shared.committer, time=shared.now,
+        )  # fmt: skip
+        now = competing_snapshots.inputs_of(repo, probe)
+        own = (
+            now
+            == competing_snapshots.inputs_of(repo, ours)
+            != competing_snapshots.inputs_of(repo, theirs)
+        )
+        side, whose = (ours, "ours") if own else (theirs, f"{shared.remote}'s")
+        kept = f"dvc.lock and metrics are {whose}"
+        tree = writing.build_tree(repo, tree, _entries(shared, side, paths), written=written)
+    commit = writing.write_commit(
+        repo,
+        tree,
+        [theirs, ours],
+        f"gitexp sync: merge {branch} with {shared.remote}'s",
+        author=shared.author,
+        committer=shared.committer,
+        time=shared.now,
+    )
+    count = len(list(objects.history(repo, [ours], hide=[theirs])))
+    return commit, replace(before, way=Way.MERGED, records=count, kept=kept)
+
+
+def _is_record(path: str) -> bool:
+    return path.startswith((f"{layout.RUNS}/", f"{layout.ENVIRONMENTS}/", f"{layout.CONCLUSIONS}/"))
+
+
+def _both_changed(
+    shared: Shared,
+    path: str,
+    base: CommitHash | Absent,
+    ours: CommitHash,
+    theirs: CommitHash,
+) -> bool:
+    def id_at(commit: CommitHash) -> str:
+        found = objects.entry_at(shared.repo, commit, path)
+        return "" if found is ABSENT else found.id
+
+    old = "" if base is ABSENT else id_at(base)
+    mine, other = id_at(ours), id_at(theirs)
+    return mine not in {old, other} and other != old
+
+
+def _entries(shared: Shared, side: CommitHash, paths: frozenset[str]) -> dict[str, Content]:
+    """Return the snapshot's files as one side has them."""
+    changes: dict[str, Content] = {}
+    for path in paths:
+        data = objects.read_blob(shared.repo, side, path, _LIMIT)
+        entry = objects.entry_at(shared.repo, side, path)
+        if data is not ABSENT and entry is not ABSENT:
+            changes[path] = (data, entry.mode == objects.MODE_EXECUTABLE)
+        elif entry is ABSENT:
+            changes[path] = writing.DELETE
+    return changes

@@ -1,0 +1,375 @@
+"""The bytes that Git does not hold: to the DVC remote before a branch speaks of them, and back."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import posixpath
+import shlex
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import dvc_config, dvclock, exchange
+from gitexp.dvc.cache import open_cache
+from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.workspace import refresh
+from gitexp.errors import GitexpError, PreconditionError
+from gitexp.git import objects, refs
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.git.worktree import checkouts
+from gitexp.model.job import FileHash
+from gitexp.model.sharing import DataMoved, Way
+from gitexp.sharing.places import new_commits
+from gitexp.store import lookup, plans
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.dvc.exchange import DataRemote
+    from gitexp.dvc.needed_objects import Needed, Needs
+    from gitexp.git.absent import Absent
+    from gitexp.model.ids import CommitHash, Md5
+    from gitexp.model.sharing import BranchMove
+    from gitexp.sharing.places import Shared
+
+SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Depot:
+    """Where DVC works, and the remote it shares through.
+
+    Attributes
+    ----------
+    project : Path
+        A folder in which DVC finds its repository.
+    remote : DataRemote or None
+    """
+
+    project: Path
+    remote: DataRemote | None
+    trust: bool = False
+
+
+def depot_of(
+    shared: Shared, tips: Iterable[CommitHash], environ: Mapping[str, str], *, trust: bool
+) -> Depot | None:
+    """Return where data come from and go to; None where the project has no DVC at all.
+
+    Raises
+    ------
+    ForeignRemoteError
+        If only a branch names the place, and there is no `trust` in it.
+    """
+    top = shared.workspace.top
+    folders = [""]
+    for tip in tips:
+        try:
+            folders.insert(0, plans.config_of(shared.repo, tip)[0].project)
+            break
+        except GitexpError:
+            continue
+    for folder in folders:
+        if top is not None and dvc_config.has_dvc(top / folder):
+            remote = exchange.remote_of(top / folder, environ, trust=trust)
+            return Depot(top / folder, remote, trust)
+    return None
+
+
+def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> None:
+    """Refuse to share branches whose data have nowhere to go.
+
+    Raises
+    ------
+    PreconditionError
+        If there are data and no DVC remote, or no DVC in this work tree.
+    """
+    if depot is None:
+        _check_no_dvc(shared, tips)
+    if depot is None or depot.remote is not None:
+        return
+    found = _needs(shared, tips, shared.ours(layout.DATA_BRANCH))
+    outs = [out for out in found.outs if out.push]
+    if outs or found.delegated:
+        raise PreconditionError(
+            "there is no DVC remote that data could go to",
+            found=f"{len(outs)} outputs in DVC's cache, {outs[0].path} for one" if outs else "",
+            where=str(dvc_config.find_dvc_dir(depot.project) / "config"),
+            next_step="dvc remote add --default NAME URL, or give --no-data to share only what "
+            "Git holds",
+        )
+
+
+def unknown_remote(shared: Shared, depot: Depot | None, tips: Iterable[CommitHash]) -> str:
+    """Return a warning where nobody who pulls would learn of the DVC remote; "" else.
+
+    A remote that only ``.dvc/config.local`` or the user's own settings name is meant to be known
+    here alone.
+    """
+    top = shared.workspace.top
+    if depot is None or depot.remote is None or top is None:
+        return ""
+    file = dvc_config.find_dvc_dir(depot.project) / "config"
+    name = depot.remote.name
+    try:
+        here = _names(dvc_config.parse(file.read_text("utf-8", "replace")), name)
+    except OSError:
+        return ""
+    if not any(here):
+        return ""
+    path = file.relative_to(top).as_posix()
+    head = refs.head(shared.repo).commit
+    for tip in (*(() if head is ABSENT else (head,)), *tips):
+        held = objects.read_blob(shared.repo, tip, path)
+        if held is not ABSENT:
+            there = _names(dvc_config.parse(held.decode("utf-8", "replace")), name)
+            if all(theirs == ours for ours, theirs in zip(here, there, strict=True) if ours):
+                return ""
+    return (
+        f"the DVC remote {name} stands in {path} of this work tree and in no commit: who pulls "
+        f"does not learn where the data are; git commit -m 'DVC remote' -- {shlex.quote(path)}, "
+        "and push"
+    )
+
+
+def _names(sections: dvc_config.Sections, name: str) -> tuple[str, str]:
+    """Return what one file says of a remote: that it is the default one, and its address."""
+    default = sections.get("core", {}).get("remote", "").lower() == name
+    return name if default else "", sections.get(f'remote "{name}"', {}).get("url", "")
+
+
+def send(
+    shared: Shared,
+    depot: Depot | None,
+    tips: Collection[CommitHash],
+    data: CommitHash | Absent,
+) -> DataMoved:
+    """Bring everything that these branches and gitexp/data speak of to the DVC remote.
+
+    Parameters
+    ----------
+    shared : Shared
+    depot : Depot or None
+    tips : collection of CommitHash
+        Of the branches that are shared; of their history, what the Git remote has not.
+    data : CommitHash or ABSENT
+        The tip of gitexp/data that will be shared.
+
+    Raises
+    ------
+    PreconditionError
+        If there are data and no remote for them.
+    DvcFailedError, DamagedDataError, NoSpaceError, ReadOnlyError
+        If they cannot be sent; no branch was pushed.
+    """
+    check_depot(shared, depot, tips)
+    if depot is None or depot.remote is None:
+        return DataMoved(said="there are no data outside Git")
+    found = _needs(shared, tips, data)
+    name, folder = depot.remote.name, depot.remote.folder
+    if folder is None or found.delegated:
+        revs = _revs(shared, tips, data)
+        count = _by_dvc("push", depot, revs) if revs and found.outs else 0
+        return DataMoved(by="dvc", remote=name, objects=count)
+    cache = open_cache(depot.project)
+    wanted = [out for out in found.outs if out.push]
+    moved = exchange.send(cache, exchange.folder_cache(folder), [out.md5 for out in wanted])
+    return DataMoved(
+        by="gitexp", remote=name, objects=moved.objects, size=moved.size,
+        lacking=_named(wanted, moved.lacking),
+    )  # fmt: skip
+
+
+def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
+    """Bring what these commits need, and the by-products of their runs, to the cache.
+
+    Raises
+    ------
+    PreconditionError
+        If there is no DVC remote.
+    DvcFailedError, DamagedDataError, NoSpaceError, ReadOnlyError
+        If the data cannot be brought.
+    """
+    if depot is None:
+        _check_no_dvc(shared, tips)
+        return DataMoved(said="there are no data outside Git")
+    if depot.remote is None:
+        raise PreconditionError(
+            "there is no DVC remote that data could come from",
+            where=str(dvc_config.find_dvc_dir(depot.project) / "config"),
+            next_step="dvc remote add --default NAME URL",
+        )
+    found = Reader(shared.repo).needs(tips)
+    products = dict(_products(shared, tips))
+    cache = open_cache(depot.project)
+    name, folder = depot.remote.name, depot.remote.folder
+    if folder is None:
+        revs = [*tips, *_data_commits(shared, set(products.values()))]
+        count = _by_dvc("fetch", depot, revs)
+        return DataMoved(by="dvc", remote=name, objects=count)
+    wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
+    moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
+    return DataMoved(
+        by="gitexp", remote=name, objects=moved.objects, size=moved.size,
+        lacking=_named(found.outs, moved.lacking),
+        imported=_named((out for out in found.outs if out.imported), moved.lacking),
+    )  # fmt: skip
+
+
+def import_step(
+    shared: Shared, depot: Depot | None, moves: Sequence[BranchMove], data: DataMoved
+) -> str:
+    """Return the command that brings an import, which DVC's remote never has; "" where none lacks.
+
+    It is not fetched by itself: the branch names the place that it comes from.
+    """
+    top, start = shared.workspace.top, shared.workspace.start
+    if depot is None or top is None or not data.imported:
+        return ""
+    path = data.imported[0]
+    reader = Reader(shared.repo)
+    names = [each.branch for each in moves if each.after and path in _by_path(reader, each.after)]
+    first = "" if refs.head(shared.repo).branch in names else f"git switch {names[0]}, then "
+    root = dvc_config.find_dvc_dir(depot.project).parent
+    folder = "" if start == root else f"--cd {shlex.quote(os.path.relpath(root, start))} "
+    return f"{first}dvc {folder}pull {shlex.quote(os.path.relpath(top / path, root))}"
+
+
+def follow(
+    shared: Shared,
+    depot: Depot | None,
+    moves: Sequence[BranchMove],
+    *,
+    fetch: bool,
+    everything: bool = False,
+) -> tuple[str, ...]:
+    """Bring outputs in work trees to what their branch says now; return what was left, and why.
+
+    Only outputs whose hash changed, with `everything` all of them. What a person changed stays.
+    Nothing is an error here: the branches have moved.
+
+    Parameters
+    ----------
+    fetch : bool
+        Whether bytes that are not in the cache may be fetched, and outputs appear that were not
+        there.
+    """
+    left: list[str] = []
+    for move in moves if depot is not None else ():
+        if move.after is None or (move.way is Way.SAME and not everything):
+            continue
+        for place in checkouts.on_branch(shared.workspace, move.branch):
+            left += _follow(shared, depot, move, place.top, fetch=fetch, everything=everything)
+    return tuple(left)
+
+
+# --- inside -------------------------------------------------------------------------------------
+
+
+def _by_dvc(verb: str, depot: Depot, revs: Sequence[CommitHash]) -> int:
+    return exchange.by_dvc(verb, depot.project, revs, trust=depot.trust)
+
+
+def _check_no_dvc(shared: Shared, tips: Iterable[CommitHash]) -> None:
+    """Refuse to call data absent that only this work tree has no DVC for."""
+    for tip in tips:
+        folder = ""
+        with contextlib.suppress(GitexpError):
+            folder = plans.config_of(shared.repo, tip)[0].project
+        for place in {posixpath.join(folder, ".dvc"), ".dvc"}:
+            if objects.tree_id(shared.repo, tip, place) is not ABSENT:
+                raise PreconditionError(
+                    "DVC's folder is not in this work tree",
+                    found=f"{place} in {tip[:9]}",
+                    where=str(shared.workspace.top),
+                    expected="a work tree that has it, or --no-data to share only what Git holds",
+                    next_step=f"git sparse-checkout add {shlex.quote(place)}, or switch to a "
+                    "branch that has it",
+                )
+
+
+def _follow(  # noqa: PLR0913 - as above, for one work tree
+    shared: Shared,
+    depot: Depot | None,
+    move: BranchMove,
+    top: Path,
+    *,
+    fetch: bool,
+    everything: bool,
+) -> Iterator[str]:
+    assert depot is not None  # noqa: S101 - see `follow`
+    assert move.after is not None  # noqa: S101 - see `follow`
+    assert shared.workspace.top is not None  # noqa: S101 - see `places.opened`
+    reader = Reader(shared.repo)
+    old = {} if move.before is None else _by_path(reader, move.before)
+    wanted = [
+        out
+        for path, out in _by_path(reader, move.after).items()
+        if everything
+        or ((path not in old or old[path].md5 != out.md5) and (fetch or (top / path).exists()))
+    ]
+    if not wanted:
+        return
+    shown = "" if top == shared.workspace.top else f"{top}/"
+    project = top / depot.project.relative_to(shared.workspace.top)
+    try:
+        cache = open_cache(project)
+        remote = depot.remote
+        if fetch and remote is not None:
+            if remote.folder is not None:
+                source = exchange.folder_cache(remote.folder)
+                exchange.send(source, cache, [out.md5 for out in wanted])
+            else:
+                exchange.by_dvc("fetch", project, [move.after], trust=depot.trust)
+        with dvclock.main_lock(project):
+            files = [FileHash(o.path, o.md5, o.size, o.nfiles, o.isexec) for o in wanted]
+            result = refresh(top, files, cache)
+    except GitexpError as error:  # DVC is at work there, or the remote cannot be reached
+        yield from (f"{shown}{out.path} ({error.summary})" for out in wanted)
+    else:
+        yield from (f"{shown}{each.path} ({each.why})" for each in result.left)
+
+
+def _by_path(reader: Reader, commit: CommitHash) -> dict[str, Needed]:
+    return {out.path: out for out in reader.of(commit).outs}
+
+
+def _needs(shared: Shared, tips: Collection[CommitHash], data: CommitHash | Absent) -> Needs:
+    return Reader(shared.repo).needs(_revs(shared, tips, data))
+
+
+def _revs(
+    shared: Shared, tips: Collection[CommitHash], data: CommitHash | Absent
+) -> list[CommitHash]:
+    """Return the tips and what in their history, and on gitexp/data, the remote has not."""
+    ends = [*tips] if data is ABSENT else [*tips, data]
+    return list(dict.fromkeys([*ends, *new_commits(shared, ends)]))
+
+
+def _products(shared: Shared, tips: Collection[CommitHash]) -> Iterator[tuple[Md5, str]]:
+    """Yield (hash, run) of what the repeats of all reachable runs left."""
+    for tip in tips:
+        for found in lookup.runs_at(shared.repo, tip):
+            for repeat in found.run.repeats:
+                for output in repeat.outputs:
+                    yield output.md5, found.run.id
+
+
+def _data_commits(shared: Shared, runs: Collection[str]) -> Iterator[CommitHash]:
+    """Yield the commits of gitexp/data that name the by-products of these runs."""
+    ends = (shared.ours(layout.DATA_BRANCH), shared.theirs(layout.DATA_BRANCH))
+    tips = [tip for tip in ends if tip is not ABSENT]
+    for info in objects.history(shared.repo, tips) if runs else ():
+        for name, _ in Reader(shared.repo).files(info.tree):
+            if PurePosixPath(name).stem in runs:
+                yield info.hash
+
+
+def _named(outs: Iterable[Needed], lacking: Collection[Md5]) -> tuple[str, ...]:
+    """Return the outputs that are incomplete, a few of them by name."""
+    found = list(dict.fromkeys(out.path for out in outs if out.md5 in lacking))
+    more = len(found) - SHOWN
+    return (*found[:SHOWN], *((f"and {more} more",) if more > 0 else ()))

@@ -1,0 +1,191 @@
+"""Which repository, which remote, which branches."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from gitexp.errors import BareRepositoryError, GitexpError
+from gitexp.git import identity, objects, refs, remote, repository
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction import layout, owners
+from gitexp.model.config import ProjectConfig
+from gitexp.rules.branches import is_protected
+from gitexp.store import plans
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Sequence
+
+    from gitexp.git.absent import Absent
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Person
+    from gitexp.model.workspace import Workspace
+
+TAGS: Final = "refs/tags/"
+HEADS: Final = "refs/heads/"
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """A repository and the remote that it is shared through."""
+
+    repo: Repo
+    remote: str
+    author: Person
+    committer: Person
+    now: datetime
+    cleared: tuple[str, ...]  # what a dead process had left, in words
+
+    @property
+    def workspace(self) -> Workspace:
+        """Where the command works."""
+        return self.repo.workspace
+
+    @property
+    def prefix(self) -> str:
+        """Return what the names of experiments' branches begin with."""
+        return plans.branch_prefix(self.repo)
+
+    def protected(self) -> tuple[str, ...]:
+        """Return the branches here that experiments are merged into, by the settings at HEAD."""
+        head = refs.head(self.repo)
+        config = ProjectConfig()
+        with contextlib.suppress(GitexpError):
+            if head.commit is not ABSENT:
+                config = plans.config_of(self.repo, head.commit)[0]
+        found = refs.branches(self.repo)
+        names = [ref.removeprefix(HEADS) for ref, _ in found if ref.startswith(HEADS)]
+        return tuple(name for name in names if is_protected(config, name))
+
+    def ours(self, branch: str) -> CommitHash | Absent:
+        """Return where a branch is here."""
+        return refs.read_ref(self.repo, refs.local(branch))
+
+    def theirs(self, branch: str) -> CommitHash | Absent:
+        """Return where the remote had a branch when it was last asked."""
+        return refs.read_ref(self.repo, remote.tracking(self.remote, branch))
+
+    def known(self) -> frozenset[CommitHash]:
+        """Return the tips of all branches that the remote is known to have."""
+        prefix = remote.tracking(self.remote, "")
+        found = refs.branches(self.repo)
+        return frozenset(commit for ref, commit in found if ref.startswith(prefix))
+
+    def archived(self) -> frozenset[str]:
+        """Return the names of the archive tags here."""
+        return frozenset(
+            ref.removeprefix(TAGS) for ref, _ in refs.branches(self.repo) if ref.startswith(TAGS)
+        )
+
+
+def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Shared:
+    """Open the repository and choose the remote; what dead processes left is cleared first.
+
+    Without a time it is now.
+
+    Raises
+    ------
+    BareRepositoryError
+        If there is no work tree.
+    UsageError, PreconditionError
+        If there is no remote, or not the wanted one, or Git does not know who is at work.
+    """
+    if workspace.top is None:
+        raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
+    repo = repository.open_repository(workspace)
+    name = remote.choose(repo, refs.head(repo).branch, wanted)
+    cleared = owners.clear_stale(repo)
+    when = (now or datetime.now(UTC)).replace(microsecond=0)
+    return Shared(repo, name, identity.author(repo), identity.committer(repo), when, cleared)
+
+
+def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the local branches that are meant: the named ones, or every experiment's.
+
+    Without a name it is each branch named as an experiment's, and the current one where it has a
+    plan; not one that was archived and taken off the remote, which nobody wants to come back by
+    accident.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name is no branch here.
+    """
+    if names:
+        return tuple(dict.fromkeys(_local(shared, name) for name in names))
+    prefix = shared.prefix
+    every = refs.branches(shared.repo, prefix)
+    tags = {ref.removeprefix(layout.ARCHIVE_TAGS): tip for ref, tip in every}
+    found = []
+    for ref, tip in every:
+        branch = ref.removeprefix("refs/heads/")
+        if branch == ref:
+            continue
+        tag = tags.get(branch.removeprefix(prefix))
+        ended = tag is not None and objects.is_ancestor(shared.repo, tip, tag)
+        once = shared.repo.settings.get(f"branch.{branch}.merge") == ref  # it was there before
+        if not (ended and once) or shared.theirs(branch) is not ABSENT:
+            found.append(branch)
+    head = refs.head(shared.repo)
+    if head.branch is None or head.commit is ABSENT or head.branch.startswith(prefix):
+        return tuple(found)
+    with contextlib.suppress(GitexpError):  # a plan that cannot be read makes no experiment
+        if plans.plan_of_branch(shared.repo, head.branch, head.commit) is not ABSENT:
+            found.append(head.branch)
+    return tuple(found)
+
+
+def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
+    """Return the branches that are meant, where a name may also be one that the remote has.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name is no branch, neither here nor there.
+    """
+    if not names:
+        return mine(shared, names)
+    prefix = shared.prefix
+    found = []
+    for asked in names:
+        name = asked.removeprefix(f"{shared.remote}/")
+        places = [
+            branch
+            for branch in (f"{prefix}{name}", name)
+            if shared.ours(branch) is not ABSENT or shared.theirs(branch) is not ABSENT
+        ]
+        found.append(_one(shared, places, name, f"here or on {shared.remote}"))
+    return tuple(dict.fromkeys(found))
+
+
+def archived(shared: Shared, names: Sequence[str]) -> dict[str, CommitHash]:
+    """Return those names that are an archive's, and no branch's here or there, with its commit."""
+    tags = dict(refs.branches(shared.repo))
+    found = {}
+    for name in names:
+        bare = name.removeprefix("exp-archive/").removeprefix(shared.prefix)
+        commit = tags.get(layout.archive_tag(bare))
+        branches = (f"{shared.prefix}{bare}", name)
+        if commit and all(shared.ours(b) is shared.theirs(b) is ABSENT for b in branches):
+            found[name] = commit
+    return found
+
+
+def new_commits(shared: Shared, tips: Collection[CommitHash]) -> tuple[CommitHash, ...]:
+    """Return the commits of these tips that the remote has not."""
+    return tuple(info.hash for info in objects.history(shared.repo, tips, hide=shared.known()))
+
+
+def _local(shared: Shared, name: str) -> str:
+    prefix = shared.prefix
+    places = [branch for branch in (f"{prefix}{name}", name) if shared.ours(branch) is not ABSENT]
+    return _one(shared, places, name, "here")
+
+
+def _one(shared: Shared, places: Sequence[str], name: str, where: str) -> str:
+    if places:
+        return places[0]
+    raise plans.no_branch(shared.repo, name, f"a branch {where}")

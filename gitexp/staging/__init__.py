@@ -1,1 +1,0 @@
-"""Looks at the world and returns values: params, environment, system, metrics files."""

@@ -1,0 +1,1 @@
+"""The planned test of each design, and what stands beside it."""

@@ -1,0 +1,345 @@
+"""What a design of more than two commits gets: an omnibus test first, then families of pairs.
+
+The design alone decides which; where a test cannot be computed from the values (a group that does
+not vary), it is left out and a note says so.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from gitexp.errors import DesignError
+from gitexp.model.comparison import EffectSize, Interval
+from gitexp.model.omnibus import Family, Omnibus, Pairwise
+from gitexp.stats import blocks, contingency, examples, groups, omnibus, permutation, posthoc, tests
+from gitexp.stats.adjust import holm
+from gitexp.stats.intervals import difference_interval
+from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from gitexp.stats.tests import SignificanceTest
+    from gitexp.stats.values import Values
+
+    Groups = Mapping[str, Sequence[float]]
+
+BASELINE, ALL = "each against the baseline", "all pairs"
+
+
+@dataclass(slots=True)
+class Found:
+    """What is found so far; `AcrossMetric` says what the fields mean."""
+
+    omnibus: list[Omnibus] = field(default_factory=list)
+    families: list[Family] = field(default_factory=list)
+    sizes: list[EffectSize] = field(default_factory=list)
+    ranks: tuple[float, ...] = ()
+    critical_difference: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def attempt(self, *steps: Callable[[Found], None]) -> None:
+        """Take each step; what its test refuses becomes a note."""
+        for step in steps:
+            try:
+                step(self)
+            except DesignError as error:
+                self.say(error.brief)
+
+    def say(self, words: str) -> None:
+        """Add a note, unless it is there already or says nothing."""
+        if words and words not in self.notes:
+            self.notes.append(words)
+
+
+def independent_groups(values: Groups, *, alpha: float) -> Found:
+    """Compare repeats that no seed joins; the first group is the baseline.
+
+    Parameters
+    ----------
+    values : mapping of name to values
+        In the unit of the metric.
+    alpha : float
+        All intervals of a family together have confidence 1 - alpha.
+
+    Notes
+    -----
+    Welch's analysis of variance and Games-Howell need no equal variances; Dunnett's, the
+    permutation of labels and the rank tests take the groups for alike but for their place.
+    """
+    names = list(values)
+
+    def welch(found: Found) -> None:
+        test = groups.welch_anova(values)
+        found.omnibus.append(_whole(tests.WELCH_ANOVA, test, test.df1, test.df2, planned=True))
+
+    def shuffled(found: Found) -> None:
+        test = omnibus.permutation_f_test(values)
+        whole = tests.PERMUTATION_F
+        title = whole.titled(exact=test.exact, draws=test.relabellings - 1)
+        found.omnibus.append(Omnibus(whole.name, title, test.statistic, test.p_value))
+
+    def kruskal(found: Found) -> None:
+        test = groups.kruskal_wallis(values)
+        found.omnibus.append(_whole(tests.KRUSKAL_WALLIS, test, test.df))
+
+    def dunnett(found: Found) -> None:
+        control, *others = names
+        test = posthoc.dunnett_test(values[control], {name: values[name] for name in others})
+        pairs = [
+            Pairwise(name, control, one.difference, None, one.p_value)
+            for name, one in test.comparisons.items()
+        ]
+        found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
+
+    def howell(found: Found) -> None:
+        test = posthoc.games_howell(values, alpha=alpha)
+        pairs = [
+            Pairwise(
+                second, first, -one.difference,
+                Interval(-one.ci_high, -one.ci_low, 1 - alpha, "Games-Howell, simultaneous"),
+                one.p_value,
+            )
+            for (first, second), one in zip(
+                itertools.combinations(names, 2), test.comparisons.values(), strict=True
+            )
+        ]  # fmt: skip
+        found.families.append(_family(tests.GAMES_HOWELL, ALL, pairs))
+
+    def dunn(found: Found) -> None:
+        test = omnibus.dunn_test(values)
+        pairs = [
+            Pairwise(second, first, -difference, None, p)
+            for (first, second), difference, p in zip(
+                itertools.combinations(names, 2),
+                test.differences.values(),
+                test.adjusted_p_values.values(),
+                strict=True,
+            )
+        ]
+        found.families.append(_family(tests.DUNN, ALL, pairs))
+
+    def size(found: Found) -> None:
+        eta = groups.eta_squared(values, alpha=alpha)
+        interval = Interval(eta.ci_low, eta.ci_high, 1 - alpha, "noncentral F")
+        found.sizes.append(EffectSize("eta squared", eta.estimate, interval))
+        found.sizes.append(EffectSize("omega squared", groups.omega_squared(values).estimate, None))
+
+    made = Found()
+    made.attempt(welch, shuffled, kruskal, dunnett, howell, dunn, size)
+    return made
+
+
+def blocked_by_seed(
+    table: Values, names: Sequence[str], *, alpha: float, higher_is_better: bool
+) -> Found:
+    """Compare repeats that all commits made with the same seeds.
+
+    Parameters
+    ----------
+    table : ndarray of float, shape (n_seeds, n_commits)
+        The baseline's column first.
+    names : sequence of str
+    alpha : float
+    higher_is_better : bool
+        For ranks.
+
+    Notes
+    -----
+    Pairs are compared by sign flips of their own differences, which need no sphericity, and held
+    together by Holm's procedure; each interval is a paired t at 1 - alpha / (number of pairs).
+    """
+
+    def anova(found: Found) -> None:
+        test = blocks.repeated_measures_anova(table.tolist(), names)
+        found.omnibus.append(
+            Omnibus(
+                tests.REPEATED_ANOVA.name,
+                tests.REPEATED_ANOVA.title,
+                test.statistic,
+                test.p_value_gg,
+                test.df1 * test.epsilon_gg,
+                test.df2 * test.epsilon_gg,
+                planned=True,
+            )
+        )
+
+    def ranked(found: Found) -> None:
+        _friedman(found, table, names, higher_is_better=higher_is_better, planned=False)
+
+    def pairs(found: Found) -> None:
+        for among, indices in _families(len(names)):
+            confidence = 1 - alpha / len(indices)
+            raw = [_sign_flips(table[:, i], table[:, j]) for i, j in indices]
+            found.families.append(
+                Family(
+                    tests.PAIRED_PERMUTATION.name,
+                    "sign flips of the pairs, Holm",
+                    among,
+                    tuple(
+                        Pairwise(
+                            names[i],
+                            names[j],
+                            float((table[:, i] - table[:, j]).mean()),
+                            difference_interval(
+                                table[:, j], table[:, i], paired=True, confidence=confidence
+                            ),
+                            p,
+                        )
+                        for (i, j), p in zip(indices, holm(raw), strict=True)
+                    ),
+                )
+            )
+
+    made = Found()
+    made.attempt(anova, ranked, pairs)
+    return made
+
+
+def over_datasets(
+    table: Values, names: Sequence[str], *, alpha: float, higher_is_better: bool
+) -> Found:
+    """Compare commits by one value each on many data sets.
+
+    Parameters
+    ----------
+    table : ndarray of float, shape (n_datasets, n_commits)
+        The baseline's column first.
+    names : sequence of str
+    alpha : float
+        Of the critical difference.
+    higher_is_better : bool
+
+    References
+    ----------
+    .. [1] Demsar, J. (2006). Statistical comparisons of classifiers over multiple data sets. J.
+       Mach. Learn. Res. 7, 1-30.
+    """
+    rows = table.tolist()
+
+    def ranked(found: Found) -> None:
+        _friedman(found, table, names, higher_is_better=higher_is_better, planned=True)
+
+    def nemenyi(found: Found) -> None:
+        test = blocks.nemenyi_test(rows, names, higher_is_better=higher_is_better)
+        ranks = test.mean_ranks
+        pairs = [
+            Pairwise(names[j], names[i], ranks[j] - ranks[i], None, p)
+            for (i, j), p in zip(
+                itertools.combinations(range(len(names)), 2), test.p_values.values(), strict=True
+            )
+        ]
+        found.families.append(_family(tests.NEMENYI, ALL, pairs))
+        found.critical_difference = blocks.nemenyi_critical_difference(
+            len(names), len(rows), alpha=alpha
+        ).critical_difference
+
+    def control(found: Found) -> None:
+        test = blocks.friedman_vs_control(
+            rows, names, control=names[0], higher_is_better=higher_is_better
+        )
+        ranks = dict(zip(names, found.ranks, strict=True))
+        pairs = [
+            Pairwise(name, names[0], ranks[name] - ranks[names[0]], None, p)
+            for name, p in test.holm_adjusted_p_values.items()
+        ]
+        found.families.append(_family(tests.FRIEDMAN_CONTROL, BASELINE, pairs))
+
+    made = Found()
+    made.attempt(ranked, control, nemenyi)
+    return made
+
+
+def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]) -> Found:
+    """Compare several models by which examples of one evaluation set they have right.
+
+    Parameters
+    ----------
+    truth : sequence of str, length n_examples
+    predictions : mapping of name to labels
+        The baseline's first.
+    """
+    names = list(predictions)
+    right = np.array([[a == b for a, b in zip(truth, predictions[n], strict=True)] for n in names])
+
+    def cochran(found: Found) -> None:
+        test = contingency.cochran_q(truth, predictions)
+        found.omnibus.append(_whole(tests.COCHRAN_Q, test, test.df, planned=True))
+
+    def pairs(found: Found) -> None:
+        for among, indices in _families(len(names)):
+            lone = [
+                (int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum()))
+                for i, j in indices
+            ]
+            raw = [examples.mcnemar_tails(*counts).two_sided for counts in lone]
+            found.families.append(
+                Family(
+                    tests.MCNEMAR.name,
+                    "McNemar, exact, Holm",
+                    among,
+                    tuple(
+                        Pairwise(names[i], names[j], (won - lost) / len(truth), None, p)
+                        for (i, j), (won, lost), p in zip(indices, lone, holm(raw), strict=True)
+                    ),
+                )
+            )
+
+    made = Found()
+    made.attempt(cochran, pairs)
+    return made
+
+
+def _friedman(
+    found: Found, table: Values, names: Sequence[str], *, higher_is_better: bool, planned: bool
+) -> None:
+    """Add Friedman's test by Iman and Davenport's F, by its chi-squared where F is infinite."""
+    rows = table.tolist()
+    test = blocks.friedman_test(rows, names, higher_is_better=higher_is_better)
+    found.ranks = test.mean_ranks
+    try:
+        f = blocks.iman_davenport_test(rows, names, higher_is_better=higher_is_better)
+    except DesignError:
+        found.omnibus.append(_whole(tests.FRIEDMAN, test, test.df, planned=planned))
+        return
+    found.omnibus.append(_whole(tests.IMAN_DAVENPORT, f, f.df1, f.df2, planned=planned))
+
+
+class _Tested(Protocol):
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def _whole(
+    test: SignificanceTest,
+    found: _Tested,
+    df1: float | None = None,
+    df2: float | None = None,
+    *,
+    planned: bool = False,
+) -> Omnibus:
+    return Omnibus(test.name, test.title, found.statistic, found.p_value, df1, df2, planned=planned)
+
+
+def _family(test: SignificanceTest, among: str, pairs: Sequence[Pairwise]) -> Family:
+    return Family(test.name, test.title, among, tuple(pairs))
+
+
+def _families(k: int) -> list[tuple[str, list[tuple[int, int]]]]:
+    """Return the two families of pairs of k commits: which one, against which earlier one."""
+    return [
+        (BASELINE, [(index, 0) for index in range(1, k)]),
+        (ALL, [(later, earlier) for earlier, later in itertools.combinations(range(k), 2)]),
+    ]
+
+
+def _sign_flips(first: Values, second: Values) -> float:
+    exact = len(first) <= math.log2(MAX_SIGN_FLIPS)
+    return permutation.sign_flip_tails(second, first, draws=None if exact else FLIP_DRAWS).two_sided

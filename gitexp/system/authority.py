@@ -1,0 +1,71 @@
+"""Asks a time-stamping authority over the network; what it answered is read by `timestamps`."""
+
+from __future__ import annotations
+
+import hashlib
+import urllib.error
+import urllib.request
+from typing import TYPE_CHECKING
+
+from gitexp.errors import WitnessError
+from gitexp.system.timestamps import TIMEOUT_S, TOKEN_LIMIT, openssl, scratch, stamped_at
+
+if TYPE_CHECKING:
+    from http.client import HTTPMessage
+    from typing import IO
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """Follows nobody to another place than the one that the user named."""
+
+    def redirect_request(  # noqa: PLR0913, PLR0917  as the base class has it
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> None:
+        """Refuse."""
+
+
+def request(statement: bytes, url: str) -> bytes:
+    """Ask an authority for a time stamp of a text; return its answer, DER.
+
+    Parameters
+    ----------
+    statement : bytes
+        Only its sha256 is sent.
+    url : str
+        ``https`` or ``http``, from the user's own settings; the answer is signed in either case.
+
+    Raises
+    ------
+    WitnessError
+        If the authority cannot be reached, or its answer is no time stamp of this text.
+    PreconditionError
+        If there is no openssl.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise WitnessError(
+            "this is no address of a time-stamping authority", found=url, expected="https://..."
+        )
+    with scratch() as folder:
+        query = folder / "query.tsq"
+        digest = hashlib.sha256(statement).hexdigest()
+        openssl(folder, ["-query", "-digest", digest, "-sha256", "-cert", "-out", str(query)])
+        asked = urllib.request.Request(  # noqa: S310  the scheme is checked above
+            url, data=query.read_bytes(), headers={"Content-Type": "application/timestamp-query"}
+        )
+        opener = urllib.request.build_opener(_NoRedirect)
+        try:
+            with opener.open(asked, timeout=TIMEOUT_S) as answer:
+                token: bytes = answer.read(TOKEN_LIMIT + 1)
+        except (OSError, urllib.error.URLError, ValueError) as error:
+            raise WitnessError(
+                "the time-stamping authority did not answer", found=str(error), where=url
+            ) from error
+        if len(token) > TOKEN_LIMIT or stamped_at(token) is None:
+            raise WitnessError("the authority's answer is no time stamp", where=url)
+    return token

@@ -1,0 +1,200 @@
+"""Captures the environment in which a job runs: asked of its own interpreter, kept by stat key.
+
+The first repeat in a worktree pays for starting the interpreter and reading RECORD files (60 ms);
+the others of the same run stat some twenty paths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.model.run import Environment
+from gitexp.records import codec
+from gitexp.system import distributions, imports, interpreter, patched_files
+from gitexp.text.jsontext import Json, json_dumps_compact, json_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.system.interpreter import Facts
+
+_FORMAT = 1  # of a cache file; another one is read anew
+_CACHE_LIMIT = 16 << 20
+_KEPT = 64  # cache files
+_HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOME", "VIRTUAL_ENV")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Whose environment is looked at, and on whose behalf.
+
+    Attributes
+    ----------
+    python : str
+        The project's interpreter.
+    repository : Path
+        Top of the user's work tree.
+    worktree : Path
+        Top of the job's worktree.
+    import_paths : tuple of str
+        Folders of the worktree that are first on PYTHONPATH.
+    token : str
+        Run and commit: installed files are compared with their RECORD once for each.
+    cache : Path or None
+        Folder for what was found; None looks afresh each time.
+    """
+
+    python: str
+    repository: Path
+    worktree: Path
+    import_paths: tuple[str, ...]
+    token: str
+    cache: Path | None
+
+
+def capture(place: Place, env: Mapping[str, str]) -> tuple[Environment, tuple[str, ...]]:
+    """Return the environment and the installed files that were changed since.
+
+    Also verifies that the project's code is imported from the job's worktree.
+
+    Parameters
+    ----------
+    place : Place
+    env : mapping
+        Variables of the job.
+
+    Raises
+    ------
+    ImportPathError
+        If the user's work tree would be imported.
+    PreflightError
+        If the interpreter cannot be asked.
+    """
+    path = imports.python_path(
+        place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")
+    )
+    env = {**env, "PYTHONPATH": path}  # a job's has it already, a coordinator's has not
+    names = imports.modules_of(place.import_paths, place.worktree)
+    file = _cache_file(place, env, names)
+    kept = _load(file)
+    if kept is not None:
+        return kept
+    facts = interpreter.ask(place.python, env, names)
+    found = distributions.scan(facts.path)
+    plan = imports.from_facts(facts, found, str(place.repository))
+    imports.verify(facts, plan, place.import_paths, place.worktree)
+    top = os.path.realpath(place.repository)
+    inside = os.path.realpath(place.worktree)
+    environment = Environment(
+        facts.implementation,
+        facts.python,
+        facts.abi,
+        facts.platform,
+        facts.libc,
+        tuple(
+            distributions.describe(each, inside if _is_below(each.folder, inside) else top)
+            for each in found
+        ),
+    )
+    index = None if place.cache is None else place.cache / f"files-{_short(facts.path)}.json"
+    changed = patched_files.find(found, index)
+    _save(file, place, facts, environment, changed)
+    return environment, changed
+
+
+def _cache_file(place: Place, env: Mapping[str, str], names: Sequence[str]) -> Path | None:
+    if place.cache is None:
+        return None
+    heard = [env.get(name, "") for name in _HEARD]
+    key = [place.python, str(place.repository), str(place.worktree), place.token, *heard, *names]
+    return place.cache / f"environment-{_short(key)}.json"
+
+
+def _short(parts: Sequence[str]) -> str:
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogateescape")).hexdigest()[:24]
+
+
+def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
+    if file is None:
+        return None
+    try:
+        value = json_loads(file.read_bytes(), where=str(file), limit=_CACHE_LIMIT)
+        match value:
+            case {
+                "format": 1,
+                "states": {**states},
+                "environment": str(environment),
+                "patched": [*changed],
+            } if all(_state(f"{path}") == seen for path, seen in states.items()):
+                found = codec.load(Environment, environment.encode(), str(file))
+                return found, tuple(map(str, changed))
+    except (OSError, GitexpError):  # a cache that cannot be read is an empty one
+        return None
+    return None
+
+
+def _save(
+    file: Path | None,
+    place: Place,
+    facts: Facts,
+    environment: Environment,
+    changed: tuple[str, ...],
+) -> None:
+    if file is None:
+        return
+    value: Json = {
+        "format": _FORMAT,
+        "states": {path: _state(path) for path in _watched(place, facts)},
+        "environment": codec.dump(environment).decode(),
+        "patched": list(changed),
+    }
+    temporary = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(json_dumps_compact(value))
+        temporary.replace(file)
+        _prune(file.parent)
+    except OSError:  # no room for a cache: the next repeat is slower
+        temporary.unlink(missing_ok=True)
+
+
+def _watched(place: Place, facts: Facts) -> list[str]:
+    """Return the paths whose state changes when something is installed or removed."""
+    found = [place.python, os.path.realpath(place.python), f"{facts.prefix}/pyvenv.cfg"]
+    top = os.path.realpath(place.repository)
+    for folder in facts.path:
+        if distributions.relative(folder, top) is not None and not _is_below(folder, facts.prefix):
+            continue  # the user's own code changes all the time, and is not the environment
+        found.append(folder)
+        try:
+            with os.scandir(folder) as entries:
+                found += [
+                    entry.path
+                    for entry in entries
+                    if entry.name.endswith(".pth") or entry.name.startswith("__editable__")
+                ]
+        except OSError:
+            continue
+    return found
+
+
+def _state(path: str) -> list[Json]:
+    try:
+        seen = os.stat(path)  # noqa: PTH116  twenty of them a repeat
+    except OSError:
+        return []
+    return [seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino]
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return distributions.relative(path, folder) is not None
+
+
+def _prune(folder: Path) -> None:
+    files = sorted(folder.glob("environment-*.json"), key=lambda file: file.stat().st_mtime)
+    for file in files[:-_KEPT]:
+        file.unlink(missing_ok=True)

@@ -1,0 +1,317 @@
+"""Reads what a repeat measured, as DVC reads metrics files, into samples.
+
+A number is a sample; its name is the path of keys, dotted. A list of numbers is one sample a fold,
+a list of objects (or CSV) one row a measurement, with `fold`, `rep`, `dataset`, `n_train` and
+`n_test` as columns. Text, booleans and nulls are no measurements and are passed over, but a NaN is
+never dropped: it is an error, and so is an expected metric that is not a number.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, UnsafeInputError
+from gitexp.model.metricname import by_file, plain
+from gitexp.model.run import Sample
+from gitexp.text.jsontext import json_loads
+from gitexp.text.yamltext import yaml_loads
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from gitexp.text.jsontext import Json
+
+LOGGED = "log_metric"  # stands for a file where a name has to say which it means
+MAX_SAMPLES = 100_000  # of one repeat
+_TEXT_LIMIT = 1 << 20  # bytes of JSON, YAML, TOML
+_CSV_LIMIT = 64 << 20
+_NAME_LIMIT = 200  # characters
+_COUNTS = ("rep", "fold", "n_train", "n_test")
+_CONTEXT = frozenset((*_COUNTS, "dataset"))
+_NOT_FINITE = frozenset(("nan", "inf", "infinity", "1e999"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """To which fold, data set and so on a value belongs."""
+
+    rep: int | None = None
+    fold: int | None = None
+    dataset: str = ""
+    n_train: int | None = None
+    n_test: int | None = None
+
+
+@dataclass(slots=True)
+class _Found:
+    """What has been read so far, of all files."""
+
+    seed: int
+    samples: dict[tuple[str, _Where, str], Sample] = field(default_factory=dict)
+    givers: dict[tuple[str, _Where], str] = field(default_factory=dict)  # the first file
+    shared: set[str] = field(default_factory=set)  # names that several files give
+    others: dict[str, str] = field(default_factory=dict)  # name -> what it is instead of a number
+
+    def add(self, name: str, value: float, where: _Where, file: str) -> None:
+        """Take one number.
+
+        Raises
+        ------
+        BadMetricError
+            If it is not finite, is given twice, or has a name that cannot be recorded.
+        """
+        if not name or len(name) > _NAME_LIMIT or not name.isprintable():
+            raise _unnamed(name, file)
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise _bad(name, f"{value}"[:40], file)
+        if (name, where, file) in self.samples:
+            raise BadMetricError(
+                f"metric {name} is given twice for the same measurement",
+                found=", ".join(f"{part}" for part in (where.dataset, where.fold) if part),
+                where=file,
+                expected="a fold, rep or dataset that tells them apart",
+            )
+        if self.givers.setdefault((name, where), file) != file:
+            self.shared.add(name)
+        if len(self.samples) >= MAX_SAMPLES:
+            raise UnsafeInputError(
+                "a repeat reports more numbers than can be recorded",
+                found=f"more than {MAX_SAMPLES}",
+                where=file,
+                next_step="declare what belongs to steps as a curve",
+            )
+        sample = Sample(
+            name, self.seed, number, where.rep, where.fold, where.dataset, where.n_train,
+            where.n_test,
+        )  # fmt: skip
+        self.samples[name, where, file] = sample
+
+    def named(self) -> Iterator[Sample]:
+        """Yield the samples; those of names that several files give with their file."""
+        for (name, _, file), sample in self.samples.items():
+            called = by_file(name, file) if name in self.shared else name
+            if len(called) > _NAME_LIMIT:
+                raise _unnamed(called, file)
+            yield replace(sample, metric=called)
+
+
+def read(
+    project: Path,
+    files: Sequence[str],
+    *,
+    seed: int,
+    expect: Sequence[str] = (),
+    logged: Mapping[str, float] | None = None,
+) -> tuple[Sample, ...]:
+    """Read the metrics files of one repeat, and what it logged.
+
+    Parameters
+    ----------
+    project : Path
+        The project folder in the job's worktree.
+    files : sequence of str
+        Paths below it. A name that two files give becomes ``file:name`` in both, and one that is
+        expected so in its own.
+    seed : int
+        Of the repeat.
+    expect : sequence of str
+        Names that have to be among the samples.
+    logged : mapping of str to float, optional
+        Values that stand in no file. Where a file has the very same one it is one sample.
+
+    Returns
+    -------
+    tuple of Sample
+        In the order of the files.
+
+    Raises
+    ------
+    AmbiguousMetricError
+        If several files give an expected metric.
+    BadMetricError
+        If a file or an expected metric is missing, or a value is not a finite number.
+    BadFormatError, UnsafeInputError
+        If a file cannot be read, is too large or nested too deeply.
+    """
+    found = _Found(seed)
+    for file in files:
+        _read_file(project, file, found)
+    for name, number in (logged or {}).items():
+        first_file = found.givers.get((name, _Where()))
+        if first_file is None or found.samples[name, _Where(), first_file].value != number:
+            found.add(name, number, _Where(), LOGGED)
+    given = {by_file(name, file): name for name, _, file in found.samples}
+    found.shared |= {given[name] for name in expect if name in given}
+    samples = tuple(found.named())
+    names = {sample.metric for sample in samples}
+    for name in expect:
+        called = [each for each in sorted(logged or ()) if each.endswith(f":{name}")]  # by stages
+        if name in found.shared:
+            called = [each for each in names if plain(each, (*files, LOGGED)) == name != each]
+        if name not in names and len(called) > 1:
+            raise AmbiguousMetricError.of(name, called)
+        if name not in names:
+            listed = ", ".join(sorted(names)[:20]) or "no numbers at all"
+            raise BadMetricError(
+                f"metric {name} was not reported",
+                found=f"{name} is {found.others[name]}" if name in found.others else listed,
+                where=", ".join(files),
+                expected=f"a finite number named {name}",
+            )
+    return samples
+
+
+def _read_file(project: Path, file: str, found: _Found) -> None:
+    path = project / file
+    suffix = path.suffix.lower()
+    limit = _CSV_LIMIT if suffix in {".csv", ".tsv"} else _TEXT_LIMIT
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
+        raise BadMetricError(
+            "a metrics file is missing",
+            found="the stages did not write it",
+            where=file,
+            expected="a file that the pipeline writes in every repeat",
+        ) from error
+    if len(data) > limit:
+        raise UnsafeInputError(
+            "this file is too large to be read", where=file, expected=f"at most {limit} bytes"
+        )
+    match suffix:
+        case ".csv" | ".tsv":
+            _rows(_csv(data, file, "\t" if suffix == ".tsv" else ","), "", file, found)
+        case ".json":
+            _walk(json_loads(data, where=file, limit=limit), "", _Where(), file, found)
+        case ".toml":
+            _walk(_toml(data, file), "", _Where(), file, found)
+        case _:
+            value = yaml_loads(data, where=file, limit=limit, allow_aliases=True)
+            _walk(value, "", _Where(), file, found)
+
+
+def _walk(value: Json, name: str, where: _Where, file: str, found: _Found) -> None:
+    if isinstance(value, bool) or value is None:
+        found.others[name] = "null" if value is None else f"{value}".lower()
+    elif isinstance(value, (int, float)):
+        found.add(name or "value", value, where, file)
+    elif isinstance(value, str):
+        if value.strip().lower().lstrip("+-.") in _NOT_FINITE:
+            raise _bad(name, value[:40], file)
+        found.others[name] = f"text, {value[:40]!r}"
+    elif isinstance(value, dict):
+        for key, child in value.items():
+            _walk(child, f"{name}.{key}" if name else key, where, file, found)
+    elif isinstance(value, list):
+        _list(value, name, file, found)
+
+
+def _list(values: list[Json], name: str, file: str, found: _Found) -> None:
+    if values and all(isinstance(value, dict) for value in values):
+        _rows([value for value in values if isinstance(value, dict)], name, file, found)
+        return
+    numbers = [isinstance(v, (int, float)) and not isinstance(v, bool) for v in values]
+    if not any(numbers):
+        found.others[name] = "a list without numbers"
+        return
+    for fold, (value, is_number) in enumerate(zip(values, numbers, strict=True)):
+        if not is_number:
+            raise _bad(f"{name}[{fold}]", f"{value}"[:40], file)
+        _walk(value, name, _Where(fold=fold), file, found)
+
+
+def _rows(rows: Sequence[Mapping[str, Json]], prefix: str, file: str, found: _Found) -> None:
+    """Read rows: ``metric, value`` pairs, or one column a metric.
+
+    Several rows that nothing tells apart are folds, in their order.
+    """
+    pairs = all({"metric", "value"} == row.keys() - _CONTEXT for row in rows)
+    bare = not pairs and len(rows) > 1 and not any(_CONTEXT & row.keys() for row in rows)
+    for number, row in enumerate(rows):
+        counts = {name: _count(row, name, file) for name in _COUNTS}
+        if bare:
+            counts["fold"] = number
+        where = _Where(dataset=str(row.get("dataset") or ""), **counts)
+        values = {key: value for key, value in row.items() if key not in _CONTEXT}
+        if pairs:
+            values = {str(values["metric"]): values["value"]}
+        for key, value in values.items():
+            _walk(value, f"{prefix}.{key}" if prefix else key, where, file, found)
+
+
+def _count(row: Mapping[str, Json], name: str, file: str) -> int | None:
+    value = row.get(name)
+    if value is None or value == "":
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise BadMetricError(
+            f"column {name} holds something else than a count",
+            found=f"{value}"[:40],
+            where=file,
+            expected="a whole number, 0 or more",
+        )
+    return value
+
+
+def _csv(data: bytes, file: str, delimiter: str) -> list[dict[str, Json]]:
+    try:
+        text = data.decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter, strict=True))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadFormatError("this is not CSV", found=str(error), where=file) from error
+    if any(None in row or None in row.values() for row in rows):
+        raise BadFormatError("a row has another number of fields than the header", where=file)
+    return [{key: _cell(text) for key, text in row.items()} for row in rows]
+
+
+def _cell(text: str) -> Json:
+    stripped = text.strip()
+    try:
+        return int(stripped)
+    except ValueError:
+        pass
+    try:
+        number = float(stripped)
+    except ValueError:
+        return stripped
+    return number if math.isfinite(number) else stripped
+
+
+def _toml(data: bytes, file: str) -> Json:
+    import tomllib  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
+
+    try:
+        value: dict[str, Json] = tomllib.loads(data.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadFormatError("this is not TOML", found=str(error), where=file) from error
+    return value
+
+
+def _unnamed(name: str, file: str) -> BadMetricError:
+    return BadMetricError(
+        "a metric has a name that cannot be recorded",
+        found=ascii(name[:_NAME_LIMIT]),
+        where=file,
+        expected=f"1 to {_NAME_LIMIT} printable characters",
+    )
+
+
+def _bad(name: str, found: str, file: str) -> BadMetricError:
+    return BadMetricError(
+        f"metric {name} is not a finite number",
+        found=found,
+        where=file,
+        expected="a finite number",
+    )

@@ -1,0 +1,1 @@
+"""Texts and files of foreign formats, read with care: YAML, JSON, CSV, patterns."""

@@ -1,0 +1,366 @@
+"""Reading a mapping field by field, with messages that say file, key path, found and expected.
+
+`codec` says what it expects with these few readers, and so do the formats that people write.
+"""
+
+from __future__ import annotations
+
+import enum
+import json
+import math
+import re
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from gitexp.errors import BadFormatError
+from gitexp.model.ids import BlobId, CommitHash, Md5, ParamTree, ParamValue, RunId, TreeId
+from gitexp.text.near import near
+
+if TYPE_CHECKING:
+    from gitexp.text.jsontext import Json
+
+WordT = TypeVar("WordT", bound=enum.Enum)
+
+_GIT_ID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}(?:\.dir)?")
+_RUN_ID = re.compile(r"[a-z2-7]{16}")
+_SHOWN = 80  # characters of a foreign value in a message
+
+
+class Fields:
+    """A mapping that is being read.
+
+    Parameters
+    ----------
+    value : Json
+        What was read; anything but a mapping is refused.
+    where : str
+        The file, for messages.
+    path : sequence of str
+        What leads to `value` in the file, for messages; put together only where one is needed,
+        since a stranger's key may be long and have much below it.
+    """
+
+    __slots__ = ("_path", "_seen", "_where", "value")
+
+    def __init__(self, value: Json, where: str, path: tuple[str, ...] = ()) -> None:
+        self._where = where
+        self._path = path
+        self._seen: set[str] = {"$schema"}
+        if type(value) is not dict and not isinstance(value, Mapping):
+            raise self._error(self._at(""), value, "a mapping")
+        self.value = value
+
+    def has(self, key: str) -> bool:
+        """Tell whether the key is there with a value other than null."""
+        return self.value.get(key) is not None
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Read a text; without a default it has to be there."""
+        value = self._take(key, default, "a text")
+        if not isinstance(value, str):
+            raise self.bad(key, "a text")
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        """Read a text that may be null or absent."""
+        return self.text(key) if self._optional(key) else None
+
+    def integer(
+        self,
+        key: str,
+        default: int | None = None,
+        *,
+        least: int | None = None,
+        most: int | None = None,
+    ) -> int:
+        """Read an integer, not below `least` and not above `most`."""
+        value = self._take(key, default, "an integer")
+        if type(value) is not int:
+            raise self.bad(key, "an integer")
+        if least is not None and value < least:
+            raise self.bad(key, f"an integer of at least {least}")
+        if most is not None and value > most:
+            raise self.bad(key, f"an integer of at most {most}")
+        return value
+
+    def maybe_integer(self, key: str) -> int | None:
+        """Read an integer that may be null or absent."""
+        return self.integer(key) if self._optional(key) else None
+
+    def number(self, key: str, default: float | None = None) -> float:
+        """Read a finite number."""
+        value = self._take(key, default, "a number")
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise self.bad(key, "a number")
+        try:
+            result = float(value)
+        except OverflowError:
+            raise self.bad(key, "a finite number") from None
+        if not math.isfinite(result):
+            raise self.bad(key, "a finite number")
+        return result
+
+    def maybe_number(self, key: str) -> float | None:
+        """Read a finite number that may be null or absent."""
+        return self.number(key) if self._optional(key) else None
+
+    def flag(self, key: str, *, default: bool | None = None) -> bool:
+        """Read true or false."""
+        value = self._take(key, default, "true or false")
+        if not isinstance(value, bool):
+            raise self.bad(key, "true or false")
+        return value
+
+    def word(self, key: str, kind: type[WordT], default: WordT | None = None) -> WordT:
+        """Read a word of an enum."""
+        text = self.raw(key)
+        if text is None and default is not None:
+            return default
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+        expected = "one of " + ", ".join(str(word.value) for word in kind)
+        self._take(key, None, expected)
+        raise self.bad(key, expected)
+
+    def maybe_word(self, key: str, kind: type[WordT]) -> WordT | None:
+        """Read a word of an enum that may be null or absent."""
+        return self.word(key, kind) if self._optional(key) else None
+
+    def time(self, key: str) -> datetime:
+        """Read a moment in UTC."""
+        text = self.text(key)
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise self.bad(key, "a time like 2025-01-31T12:00:00Z") from None
+        if moment.tzinfo is None:
+            raise self.bad(key, "a time with its zone, like 2025-01-31T12:00:00Z")
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError:
+            raise self.bad(key, "a time like 2025-01-31T12:00:00Z") from None
+
+    def maybe_time(self, key: str) -> datetime | None:
+        """Read a moment that may be null or absent."""
+        return self.time(key) if self._optional(key) else None
+
+    def texts(self, key: str, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+        """Read a list of texts."""
+        if default is not None and not self._optional(key):
+            return default
+        value = self._list(key, "a list of texts")
+        texts = tuple(item for item in value if isinstance(item, str))
+        if len(texts) != len(value):
+            raise self.bad(key, "a list of texts")
+        return texts
+
+    def integers(self, key: str) -> tuple[int, ...]:
+        """Read a list of integers."""
+        value = self._list(key, "a list of integers")
+        if any(type(item) is not int for item in value):
+            raise self.bad(key, "a list of integers")
+        return tuple(item for item in value if isinstance(item, int))
+
+    def child(self, key: str) -> Fields:
+        """Read a mapping."""
+        return Fields(self._take(key, None, "a mapping"), self._where, (*self._path, key))
+
+    def maybe_child(self, key: str) -> Fields | None:
+        """Read a mapping that may be null or absent."""
+        return self.child(key) if self._optional(key) else None
+
+    def children(self, key: str, *, required: bool = True) -> tuple[Fields, ...]:
+        """Read a list of mappings."""
+        if not required and not self._optional(key):
+            return ()
+        value = self._list(key, "a list of mappings")
+        return tuple(
+            Fields(item, self._where, (*self._path, key, f"[{i}]")) for i, item in enumerate(value)
+        )
+
+    def named(self, key: str) -> dict[str, Fields]:
+        """Read a mapping of mappings; empty where the key is absent."""
+        child = self.maybe_child(key)
+        return {name: child.child(name) for name in child.names()} if child else {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return all keys."""
+        return tuple(self.value)
+
+    def raw(self, key: str) -> Json:
+        """Return what is there, unread."""
+        self._seen.add(key)
+        return self.value.get(key)
+
+    def params(self, key: str) -> dict[str, ParamValue]:
+        """Read a flat mapping of parameters; empty where the key is absent."""
+        child = self.maybe_child(key)
+        if child is None:
+            return {}
+        return {name: child.param(name) for name in child.names()}
+
+    def param(self, key: str) -> ParamValue:
+        """Read the value of a parameter, which may be null."""
+        return as_param(self._take(key, None, "a value", nullable=True), self, key)
+
+    def commit(self, key: str) -> CommitHash:
+        """Read the hash of a commit."""
+        return CommitHash(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+
+    def tree(self, key: str) -> TreeId:
+        """Read the id of a tree."""
+        return TreeId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+
+    def blob(self, key: str) -> BlobId:
+        """Read the id of a blob."""
+        return BlobId(self._matching(key, _GIT_ID, "40 (or 64) lower-case hex digits"))
+
+    def sha256(self, key: str) -> str:
+        """Read a sha256 in hex."""
+        return self._matching(key, _SHA256, "64 lower-case hex digits")
+
+    def md5(self, key: str) -> Md5:
+        """Read an md5 as DVC writes it."""
+        return Md5(self._matching(key, _MD5, "32 lower-case hex digits, .dir after a folder's"))
+
+    def run_id(self, key: str) -> RunId:
+        """Read the id of a run."""
+        return RunId(self._matching(key, _RUN_ID, "16 characters of a-z and 2-7"))
+
+    def only_known(self, known: Collection[str] = ()) -> None:
+        """Refuse keys that were not read, and name the ones they may stand for.
+
+        Parameters
+        ----------
+        known : collection of str, optional
+            Others that were read, from `value`.
+
+        Raises
+        ------
+        BadFormatError
+        """
+        for key in self.value:
+            if key not in self._seen and key not in known:
+                self._seen.update(known)
+                close = near(key, self._seen - {"$schema"})
+                raise BadFormatError(
+                    "unknown key",
+                    found=self._at(key),
+                    where=self._where,
+                    expected=" or ".join(close) if close else "one of " + self._known(),
+                )
+
+    def bad(self, key: str, expected: str) -> BadFormatError:
+        """Return the error for a value that is not what was expected."""
+        return self._error(self._at(key), self.value.get(key), expected)
+
+    def _known(self) -> str:
+        return ", ".join(sorted(self._seen - {"$schema"}))
+
+    def _matching(self, key: str, pattern: re.Pattern[str], expected: str) -> str:
+        text = self.raw(key)
+        if type(text) is not str or not pattern.fullmatch(text):
+            self.text(key)
+            raise self.bad(key, expected)
+        return text
+
+    def _list(self, key: str, expected: str) -> tuple[Json, ...]:
+        value = self._take(key, None, expected)
+        if not isinstance(value, (list, tuple)):
+            raise self.bad(key, expected)
+        return tuple(value)
+
+    def _optional(self, key: str) -> bool:
+        self._seen.add(key)
+        return self.has(key)
+
+    def _take(self, key: str, default: Json, expected: str, *, nullable: bool = False) -> Json:
+        self._seen.add(key)
+        value = self.value.get(key)
+        if value is None:
+            if default is None and not (nullable and key in self.value):
+                raise self._error(self._at(key), ABSENT_TEXT, expected, quote=False)
+            return default
+        return value
+
+    def _at(self, key: str) -> str:
+        return ".".join(part for part in (*self._path, key) if part).replace(".[", "[")
+
+    def _error(
+        self, path: str, found: Json, expected: str, *, quote: bool = True
+    ) -> BadFormatError:
+        shown = shorten(found) if quote else str(found)
+        return BadFormatError(
+            f"{path or 'the file'} cannot be read",
+            found=shown,
+            where=f"{self._where}: {path}" if path else self._where,
+            expected=expected,
+        )
+
+
+ABSENT_TEXT = "nothing"
+
+
+def as_param(value: Json, fields: Fields, key: str) -> ParamValue:
+    """Turn JSON into the value of a parameter.
+
+    Raises
+    ------
+    BadFormatError
+        If a mapping is in it.
+    """
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        raise fields.bad(key, "a value without mappings")
+    return tuple(as_param(item, fields, key) for item in value)
+
+
+def param_json(value: ParamTree) -> Json:
+    """Turn the value of a parameter into JSON."""
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {key: param_json(item) for key, item in value.items()}
+    return [param_json(item) for item in value]
+
+
+def param_tree(value: Json) -> ParamTree:
+    """Turn JSON into the value of a parameter or of a whole section."""
+    if isinstance(value, (str, int, float)) or value is None:
+        return value
+    if isinstance(value, Mapping):
+        return {key: param_tree(item) for key, item in value.items()}
+    return tuple(param_tree(item) for item in value)
+
+
+def params_json(values: Mapping[str, ParamValue]) -> Json:
+    """Turn flat parameters into JSON."""
+    return {key: param_json(value) for key, value in values.items()}
+
+
+def time_text(moment: datetime) -> str:
+    """Write a moment: ISO 8601, UTC, Z.
+
+    Examples
+    --------
+    >>> time_text(datetime(2025, 1, 31, 12, tzinfo=UTC))
+    '2025-01-31T12:00:00Z'
+    """
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def maybe_time_text(moment: datetime | None) -> str | None:
+    """Write a moment that may be None."""
+    return None if moment is None else time_text(moment)
+
+
+def shorten(value: Json) -> str:
+    """Show a foreign value in a message, cut to a length that can be read."""
+    shown = json.dumps(value, ensure_ascii=True, default=str)
+    return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 3]}..."

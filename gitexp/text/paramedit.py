@@ -1,0 +1,191 @@
+"""Parameters changed in place: comments, order and layout stay to the byte.
+
+Only the text of the changed values is exchanged, at the place where the parser met it. The result
+is parsed again, and unless it says exactly what was asked for, nothing is returned.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import BadFormatError, UnknownParamError
+from gitexp.text import placesjson, placespython, placestoml, yamlwrite
+from gitexp.text.fields import param_json, shorten
+from gitexp.text.jsontext import Json, decode, json_dumps_compact
+from gitexp.text.paramfiles import LIMIT, Syntax, parse, syntax_of
+from gitexp.text.paramkeys import Path, flatten, path_of
+from gitexp.text.yamltext import Place, scan
+
+if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
+
+_BOM = "\ufeff"
+
+
+def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
+    r"""Change parameters in the text of a params file.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    file : str
+        Its path: the ending tells the syntax; also for messages.
+    changes : mapping of str to ParamValue
+        Dotted key to new value. One that has this value already is left as it is written.
+
+    Raises
+    ------
+    UnknownParamError
+        If a parameter is not there, or is a whole section; near names are given.
+    BadFormatError
+        If the file cannot be read, or the value cannot be exchanged where it stands (it comes from
+        an anchor, say).
+
+    Examples
+    --------
+    >>> edit(b"lr: 1e-3  # tuned\nseed: 1\n", "params.yaml", {"lr": 0.01})
+    b'lr: 0.01  # tuned\nseed: 1\n'
+    """
+    value = parse(data, file)
+    wanted: dict[Path, ParamValue] = {}
+    for key, new in changes.items():
+        path = path_of(value, key)
+        old = _at(value, path)
+        if isinstance(old, Mapping):
+            raise UnknownParamError(
+                f"{key} is a section, not a parameter",
+                where=file,
+                expected=", ".join(f"{key}.{name}" for name in list(flatten(old))[:8]),
+            )
+        if not _same(old, param_json(new)):
+            wanted[path] = new
+    if not wanted:
+        return data
+    syntax = syntax_of(file)
+    text = decode(data, where=file, limit=LIMIT)
+    places = _places(text, file, syntax)
+    regions = {path: _region(places, path, text, file) for path in wanted}
+    for path, place in sorted(regions.items(), key=lambda item: item[1].start, reverse=True):
+        shown = _shown(wanted[path], place, text[place.start : place.end], syntax)
+        text = text[: place.start] + shown + text[place.end :]
+    result = ((_BOM if data.startswith(_BOM.encode()) else "") + text).encode()
+    expected = value
+    for path, new in wanted.items():
+        expected = _with(expected, path, param_json(new))
+    if not _same(_reread(result, file), expected):
+        raise _cannot(file, next(iter(wanted)))
+    return result
+
+
+def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
+    match syntax:
+        case Syntax.YAML:
+            return scan(text.encode(), where=file, limit=LIMIT).places
+        case Syntax.JSON:
+            return placesjson.places(text)
+        case Syntax.TOML:
+            return placestoml.places(text)
+        case Syntax.PYTHON:
+            return placespython.places(text, file)
+
+
+def _region(places: Mapping[Path, Place], path: Path, text: str, file: str) -> Place:
+    """Return the text to be exchanged for one value."""
+    place = places.get(path)
+    if place is None or place.marked:
+        raise _cannot(file, path)
+    if place.style != "-":
+        return place
+    # A list in block style begins on the line below its key, and its mark ends after comments.
+    items = (p.end for below, p in places.items() if below[: len(path)] == path and below != path)
+    return replace(place, start=len(text[: place.start].rstrip()), end=max(items))
+
+
+def _shown(new: ParamValue, place: Place, old: str, syntax: Syntax) -> str:
+    match syntax:
+        case Syntax.YAML:
+            shown = _yaml(new, place.style)
+            if place.style in ("|", ">"):  # the region of a block ends with its line breaks
+                return shown + old[len(old.rstrip()) :]
+            return f" {shown}" if not old or place.style == "-" else shown  # right after "key:"
+        case Syntax.JSON:
+            return json.dumps(param_json(new), ensure_ascii=False, allow_nan=False)
+        case Syntax.TOML:
+            return _toml(new)
+        case Syntax.PYTHON:
+            return _python(new, brackets="()" if old.startswith("(") else "[]")
+
+
+def _yaml(new: ParamValue, style: str | None) -> str:
+    if not isinstance(new, str):
+        return yamlwrite.inline(param_json(new))
+    if style == "'" and new.isprintable():
+        return "'" + new.replace("'", "''") + "'"
+    # Whether this is inside [] or {} is not looked at: what could end a text there is quoted.
+    if style != '"' and yamlwrite.is_plain(new) and not any(char in new for char in ",[]{}"):
+        return new
+    return yamlwrite.quoted(new)
+
+
+def _toml(new: ParamValue) -> str:
+    if new is None:
+        raise BadFormatError("TOML has no null", found="null", expected="a text or a number")
+    if isinstance(new, tuple):
+        return "[" + ", ".join(_toml(item) for item in new) + "]"
+    return json.dumps(new, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+
+
+def _python(new: ParamValue, brackets: str) -> str:
+    if not isinstance(new, tuple):
+        return repr(new)
+    inner = ", ".join(_python(item, "[]") for item in new)
+    comma = "," if brackets == "()" and len(new) == 1 else ""
+    return f"{brackets[0]}{inner}{comma}{brackets[1]}"
+
+
+def _cannot(file: str, path: Path) -> BadFormatError:
+    key = ".".join(str(part) for part in path)
+    return BadFormatError(
+        f"{key} cannot be changed in place",
+        found="an anchor, an alias, a tag or a layout that gitexp does not edit",
+        where=file,
+        next_step=f"change {key} in {file} by hand and commit",
+    )
+
+
+def _reread(data: bytes, file: str) -> Json:
+    try:
+        return parse(data, file)
+    except BadFormatError:
+        return None
+
+
+def _at(value: Json, path: Path) -> Json:
+    for part in path:
+        if isinstance(value, Mapping):
+            value = value[str(part)]
+        elif isinstance(value, list):
+            value = value[int(part)]
+        else:
+            raise BadFormatError("a path leads nowhere", found=shorten(list(path)))
+    return value
+
+
+def _with(value: Json, path: Path, new: Json) -> Json:
+    if not path:
+        return new
+    here, below = path[0], path[1:]
+    if isinstance(value, Mapping):
+        return {**value, str(here): _with(value[str(here)], below, new)}
+    if isinstance(value, list):
+        return [_with(item, below, new) if i == here else item for i, item in enumerate(value)]
+    return value
+
+
+def _same(a: Json, b: Json) -> bool:
+    """Compare as JSON, where 1, 1.0 and true differ."""
+    return json_dumps_compact(a) == json_dumps_compact(b)

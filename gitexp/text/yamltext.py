@@ -1,0 +1,320 @@
+"""YAML as gitexp dares to read it: YAML 1.2's scalars, as DVC reads them, and nothing unsafe.
+
+The C scanner gives events; values are built from them here, without recursion. So nesting, the
+number of nodes and duplicate keys are checked before anything is built, tags cannot make objects,
+and every value's place is known (`scan`), which is what editing a file in place needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import yaml
+
+from gitexp.errors import BadFormatError
+from gitexp.text.jsontext import MAX_DEPTH, MIB, Json, decode, too_deep, too_large
+from gitexp.text.scalars import scalar
+
+MAX_NODES = 100_000
+
+_TAG = "tag:yaml.org,2002:"
+
+
+class _Mark(Protocol):
+    """A place in the text; the C scanner and the Python one have a class each."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def line(self) -> int: ...
+    @property
+    def column(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node's text lies, as offsets in the decoded text.
+
+    `style` is None for a plain scalar, its quote or block sign for another, ``-`` for a block list.
+    """
+
+    start: int
+    end: int
+    style: str | None = None
+    marked: bool = False  # has an anchor or a tag, or is an alias: not to be edited in place
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """A document's value and the place of each node, by its path of keys and list positions."""
+
+    text: str
+    value: Json
+    places: dict[tuple[str | int, ...], Place]
+
+
+@dataclass(slots=True)
+class _Open:
+    """A mapping or a list that is being read."""
+
+    value: dict[str, Json] | list[Json]
+    path: tuple[str | int, ...]
+    mark: _Mark
+    anchor: str | None
+    nodes: int = 1  # with all below, aliases counted as if written out
+    height: int = 1  # levels, likewise
+    key: str | None = None
+    merges: list[Json] = field(default_factory=list)
+    merging: bool = False
+
+
+def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = False) -> Json:
+    r"""Read one YAML document from an untrusted place.
+
+    Parameters
+    ----------
+    data : bytes
+        UTF-8; a byte order mark is skipped. An empty document is None.
+    where : str
+        The file, for messages.
+    limit : int
+        Largest size accepted, in bytes.
+    allow_aliases : bool
+        For the user's own files; gitexp's have none. Aliases are counted as if written out.
+
+    Raises
+    ------
+    UnsafeInputError, BadFormatError
+        If it is too large, too deep or has too many nodes; if it is not YAML, repeats a key, holds
+        a bare date, a number that is not finite, an unknown tag or, where not allowed, an alias.
+        The message names line and column.
+
+    Examples
+    --------
+    >>> yaml_loads(b"lr: 1e-3\non: yes\nmode: 0777\n", where="params.yaml")
+    {'lr': 0.001, 'on': 'yes', 'mode': 777}
+    """
+    return scan(data, where=where, limit=limit, allow_aliases=allow_aliases, places=False).value
+
+
+def scan(
+    data: bytes,
+    *,
+    where: str,
+    limit: int = MIB,
+    allow_aliases: bool = True,
+    places: bool = True,
+) -> Scanned:
+    """Read a document and note where each node lies; otherwise as `yaml_loads`."""
+    text = decode(data, where=where, limit=limit)
+    builder = _Builder(where, allow_aliases=allow_aliases, places={} if places else None)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        for event in yaml.parse(text, Loader=loader):
+            builder.take(event)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        if error.problem is not None and "nesting depth" in error.problem:
+            # libyaml's own limit, met ahead of ours: its scanner runs before its events
+            raise too_deep(_at(where, mark) if mark else where) from error
+        raise BadFormatError(
+            "this is not YAML",
+            found=" ".join(filter(None, (error.context, error.problem))),
+            where=_at(where, mark) if mark else where,
+        ) from error
+    except yaml.reader.ReaderError as error:
+        found = error.character if isinstance(error.character, int) else ord(error.character[:1])
+        line = text.count("\n", 0, error.position) + 1
+        raise BadFormatError(
+            "this is not YAML",
+            found=f"character U+{found:04X}",
+            where=f"{where}, line {line}",
+            expected="printable text",
+        ) from error
+    except yaml.YAMLError as error:
+        raise BadFormatError("this is not YAML", found=str(error), where=where) from error
+    return Scanned(text=text, value=builder.root, places=builder.places or {})
+
+
+class _Builder:
+    """Builds the value of one document from events."""
+
+    def __init__(
+        self,
+        where: str,
+        *,
+        allow_aliases: bool,
+        places: dict[tuple[str | int, ...], Place] | None,
+    ) -> None:
+        self.root: Json = None
+        self.places = places
+        self._where = where
+        self._allow_aliases = allow_aliases
+        self._open: list[_Open] = []
+        self._anchors: dict[str, tuple[Json, int, int]] = {}  # value, nodes, height
+        self._nodes = 0
+        self._documents = 0
+
+    def take(self, event: yaml.Event) -> None:
+        """Take the next event."""
+        if isinstance(event, yaml.ScalarEvent):
+            self._scalar(event)
+        elif isinstance(event, (yaml.MappingStartEvent, yaml.SequenceStartEvent)):
+            self._start(event)
+        elif isinstance(event, (yaml.MappingEndEvent, yaml.SequenceEndEvent)):
+            self._end(event)
+        elif isinstance(event, yaml.AliasEvent):
+            self._alias(event)
+        elif isinstance(event, yaml.DocumentStartEvent):
+            self._documents += 1
+            if self._documents > 1:
+                raise self._bad("a second document begins", _begin(event))
+
+    def _scalar(self, event: yaml.ScalarEvent) -> None:
+        self._count(1, _begin(event))
+        parent = self._open[-1] if self._open else None
+        as_key = parent is not None and isinstance(parent.value, dict) and parent.key is None
+        if as_key and event.implicit[0] and event.value == "<<" and self._allow_aliases:
+            self._open[-1].merging = True
+            self._open[-1].key = "<<"
+            return
+        if as_key:
+            self._key(event)
+            return
+        value = self._value(event)
+        if event.anchor:
+            self._anchors[event.anchor] = (value, 1, 0)
+        marked = bool(event.anchor) or event.tag is not None
+        place = Place(_begin(event).index, _finish(event).index, event.style or None, marked)
+        self._add(value, (1, 0), event, place)
+
+    def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
+        where = _at(self._where, _begin(event))
+        if event.tag is None or event.tag == "!":
+            if event.implicit[0] and event.tag is None:
+                return scalar(event.value, where=where)
+            return str(event.value)
+        kind = event.tag.removeprefix(_TAG)
+        value = str(event.value) if kind == "str" else scalar(event.value, where=where)
+        if kind == "float" and type(value) is int:
+            value = float(value)
+        expected = {"str": str, "int": int, "float": float, "bool": bool, "null": type(None)}
+        if type(value) is not expected.get(kind):
+            raise self._bad(f"tag {event.tag[:80]}", _begin(event))
+        return value
+
+    def _key(self, event: yaml.ScalarEvent) -> None:
+        parent = self._open[-1]
+        key = str(event.value)  # 1: and yes: are texts here, as they are in JSON
+        if isinstance(parent.value, dict) and key in parent.value:
+            raise BadFormatError(
+                "a key occurs twice", found=key[:80], where=_at(self._where, _begin(event))
+            )
+        parent.key = key
+
+    def _start(self, event: yaml.MappingStartEvent | yaml.SequenceStartEvent) -> None:
+        self._count(1, _begin(event))
+        mapping = isinstance(event, yaml.MappingStartEvent)
+        if event.tag not in (None, "!", f"{_TAG}{'map' if mapping else 'seq'}"):
+            raise self._bad(f"tag {str(event.tag)[:80]}", _begin(event))
+        if len(self._open) >= MAX_DEPTH:
+            raise too_deep(_at(self._where, _begin(event)))
+        self._open.append(
+            _Open({} if mapping else [], self._path(event), _begin(event), event.anchor)
+        )
+
+    def _end(self, event: yaml.MappingEndEvent | yaml.SequenceEndEvent) -> None:
+        done = self._open.pop()
+        if isinstance(done.value, dict):
+            for merged in done.merges:
+                self._merge(done.value, merged, done.mark)
+        if done.anchor:
+            self._anchors[done.anchor] = (done.value, done.nodes, done.height)
+        # A flow collection ends with its bracket, a block has no text of its own at the end.
+        block = _begin(event).index == _finish(event).index
+        style = "-" if block and isinstance(done.value, list) else None
+        place = Place(done.mark.index, _finish(event).index, style, bool(done.anchor))
+        self._add(done.value, (done.nodes, done.height), event, place)
+
+    def _alias(self, event: yaml.AliasEvent) -> None:
+        name = event.anchor or ""
+        if not self._allow_aliases:
+            raise self._bad(f"alias *{name[:80]}", _begin(event))
+        if name not in self._anchors:
+            raise self._bad(f"alias *{name[:80]} without its anchor", _begin(event))
+        value, nodes, height = self._anchors[name]
+        if len(self._open) + height > MAX_DEPTH:
+            raise too_deep(_at(self._where, _begin(event)))
+        self._count(nodes, _begin(event))
+        place = Place(_begin(event).index, _finish(event).index, marked=True)
+        self._add(value, (nodes, height), event, place)
+
+    def _merge(self, into: dict[str, Json], merged: Json, mark: _Mark) -> None:
+        for part in merged if isinstance(merged, list) else [merged]:
+            if not isinstance(part, dict):
+                raise self._bad("a merge key << without a mapping", mark)
+            for key, value in part.items():
+                into.setdefault(key, value)
+
+    def _add(self, value: Json, size: tuple[int, int], event: yaml.Event, place: Place) -> None:
+        if not self._open:
+            self.root = value
+            if self.places is not None:
+                self.places[()] = place
+            return
+        parent = self._open[-1]
+        if self.places is not None and not parent.merging:
+            self.places[self._path(event)] = place
+        parent.nodes += size[0]
+        parent.height = max(parent.height, size[1] + 1)
+        if isinstance(parent.value, list):
+            parent.value.append(value)
+        elif parent.merging:
+            parent.merges.append(value)
+            parent.merging = False
+            parent.key = None
+        elif parent.key is not None:
+            parent.value[parent.key] = value
+            parent.key = None
+        else:
+            raise self._bad("a key that is a list or a mapping", _begin(event))
+
+    def _path(self, event: yaml.Event) -> tuple[str | int, ...]:
+        if not self._open:
+            return ()
+        parent = self._open[-1]
+        if isinstance(parent.value, list):
+            return (*parent.path, len(parent.value))
+        if parent.key is None:
+            raise self._bad("a key that is a list or a mapping", _begin(event))
+        return (*parent.path, parent.key)
+
+    def _count(self, nodes: int, mark: _Mark) -> None:
+        self._nodes += nodes
+        if self._nodes > MAX_NODES:
+            raise too_large("more values", _at(self._where, mark), f"at most {MAX_NODES} values")
+
+    def _bad(self, found: str, mark: _Mark) -> BadFormatError:
+        return BadFormatError(
+            "this YAML says something that is not data",
+            found=found,
+            where=_at(self._where, mark),
+            expected="plain mappings, lists, texts, numbers, true, false, null",
+        )
+
+
+def _begin(event: yaml.Event) -> _Mark:
+    if event.start_mark is None:
+        raise yaml.YAMLError("an event without a place")
+    return event.start_mark
+
+
+def _finish(event: yaml.Event) -> _Mark:
+    if event.end_mark is None:
+        raise yaml.YAMLError("an event without a place")
+    return event.end_mark
+
+
+def _at(where: str, mark: _Mark) -> str:
+    return f"{where}, line {mark.line + 1}, column {mark.column + 1}"

@@ -1,0 +1,1 @@
+"""What crashes and time leave behind: found, explained, cleared."""

@@ -1,0 +1,91 @@
+"""Look for what crashes, clean-ups and accidents leave behind; clear what is proved redundant.
+
+A check is one file with a function ``look``, and one line in `CHECKS`. What it yields is either
+named with the command that mends it, or comes with a function that clears it. The latter only
+where nothing can be lost: an owner is known to be dead, or the same bytes are elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError
+from gitexp.model.upkeep import Diagnosis, Finding
+from gitexp.upkeep.doctor import (
+    branches,
+    byproducts,
+    cached,
+    datacache,
+    hooks,
+    leftovers,
+    locks,
+    records,
+    repeats,
+    worktrees,
+)
+from gitexp.upkeep.doctor.place import Found, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from gitexp.model.workspace import Workspace
+
+__all__ = ["CHECKS", "doctor"]
+
+# In this order: what stands in the way first, since clearing it makes the rest readable.
+CHECKS: dict[str, Callable[[Place], Iterator[Found]]] = {
+    locks.NAME: locks.look,
+    leftovers.NAME: leftovers.look,
+    worktrees.NAME: worktrees.look,
+    repeats.NAME: repeats.look,
+    records.NAME: records.look,
+    byproducts.NAME: byproducts.look,
+    branches.NAME: branches.look,
+    cached.NAME: cached.look,
+    datacache.NAME: datacache.look,
+    hooks.NAME: hooks.look,
+}
+
+
+def doctor(
+    workspace: Workspace,
+    *,
+    fix: bool = False,
+    environ: Mapping[str, str] = os.environ,
+    now_s: Callable[[], float] = time.time,
+) -> Diagnosis:
+    """Examine a repository with all its work trees.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    fix : bool
+        Record what had finished, and clear what is known to be redundant; everything else is only
+        named.
+    environ : mapping of str to str
+        Where DVC's settings outside the repository are named.
+    now_s : callable
+        The clock, in seconds since the epoch, for the ages of files.
+
+    Returns
+    -------
+    Diagnosis
+    """
+    place = Place(workspace, environ, now_s())
+    findings = []
+    for look in CHECKS.values():
+        findings += [_treat(found) if fix else found.finding for found in tuple(look(place))]
+    return Diagnosis(tuple(CHECKS), tuple(findings))
+
+
+def _treat(found: Found) -> Finding:
+    if found.clear is None:
+        return found.finding
+    try:
+        said = found.clear()
+    except (GitexpError, OSError) as error:
+        return replace(found.finding, said=f"could not be cleared: {error}")
+    return replace(found.finding, cleared=True, said=said)

@@ -1,0 +1,116 @@
+"""Locks that are in the way: our own of dead processes, and Git's, whose owner nobody knows."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitexp.git.transaction import owners
+from gitexp.git.worktree import indexlock
+from gitexp.model.upkeep import Finding
+from gitexp.upkeep.doctor.place import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gitexp.git.worktree.checkouts import Checkout
+    from gitexp.upkeep.doctor.place import Place
+
+NAME = "locks"
+OLD_S = 60.0  # a git command that is under way has usually ended by then
+_OURS = re.compile(r"[0-9a-f]{16}")
+_COMMON = ("packed-refs.lock", "config.lock", "shallow.lock")
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield locks whose owner is dead or unknown."""
+    seen = [(each, indexlock.owner_of(each)) for each in place.worktrees() if not each.missing]
+    known = place.owner_ids()  # asked after the locks were seen
+    for owned in owners.stale(place.workspace):
+        yield Found(
+            Finding(
+                NAME,
+                f"process {owned.pid} died while it published on {_short(owned.ref)}",
+                str(owners.path_of(place.workspace, owned.id)),
+                "finish what is visible, forget the rest, release its locks",
+                fixable=True,
+            ),
+            partial(_clear_stale, place),
+        )
+    for path in owners.unreadable(place.workspace):
+        if _age_s(place, path) > OLD_S:
+            yield Found(
+                Finding(
+                    NAME,
+                    "a note of who holds locks is half written, so nobody can be asked",
+                    str(path),
+                    f"rm {shlex.quote(str(path))}, if no gitexp process works on this repository",
+                )
+            )
+    for checkout, owner in seen:
+        if _OURS.fullmatch(owner) and owner not in known:
+            yield _orphan(place, checkout, owner)
+        elif not _OURS.fullmatch(owner):
+            yield from _foreign(place, indexlock.path_of(checkout), "the index")
+            yield from _foreign(place, checkout.git_dir / "HEAD.lock", "HEAD")
+    for name in _COMMON:
+        path = place.workspace.common_dir / name
+        yield from _foreign(place, path, name.removesuffix(".lock"))
+    dead = {f"{owned.ref}.lock" for owned in owners.stale(place.workspace)}
+    for path in sorted((place.workspace.common_dir / "refs").rglob("*.lock")):
+        name = path.relative_to(place.workspace.common_dir).as_posix()
+        if name not in dead and not name.startswith("refs/gitexp/tmp/"):
+            yield from _foreign(place, path, _short(name.removesuffix(".lock")))
+
+
+def _orphan(place: Place, checkout: Checkout, owner: str) -> Found:
+    path = indexlock.path_of(checkout)
+    return Found(
+        Finding(
+            NAME,
+            "the index is locked by a transaction that has ended",
+            str(path),
+            "remove the lock",
+            fixable=True,
+        ),
+        partial(_clear_orphan, place, checkout, owner),
+    )
+
+
+def _foreign(place: Place, path: Path, what: str) -> Iterator[Found]:
+    """Yield a lock of git's own that is there for long; it does not say whose it is."""
+    if _age_s(place, path) > OLD_S:
+        yield Found(
+            Finding(
+                NAME,
+                f"a git command has locked {what} for {_age_s(place, path) / 60:.0f} min, "
+                "or was killed and left the lock",
+                str(path),
+                f"rm {shlex.quote(str(path))}, if no git command is under way here",
+            )
+        )
+
+
+def _age_s(place: Place, path: Path) -> float:
+    try:
+        return place.now_s - path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _clear_stale(place: Place) -> str:
+    return "; ".join(owners.clear_stale(place.repo)) or "cleared already"
+
+
+def _clear_orphan(place: Place, checkout: Checkout, owner: str) -> str:
+    with owners.critical(place.workspace):
+        if indexlock.owner_of(checkout) == owner and owner not in place.owner_ids():
+            indexlock.path_of(checkout).unlink(missing_ok=True)
+    return "removed the lock"
+
+
+def _short(ref: str) -> str:
+    return ref.removeprefix("refs/heads/")

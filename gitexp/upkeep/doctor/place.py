@@ -1,0 +1,131 @@
+"""What all checks look at, worked out once, and what they give back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gitexp.execution import state as states
+from gitexp.execution.workdir import WorkDir
+from gitexp.git.absent import ABSENT, Absent
+from gitexp.git.repository import open_repository
+from gitexp.git.transaction import layout, owners
+from gitexp.git.transaction.cache import Index
+from gitexp.git.worktree import checkouts
+from gitexp.store.ancestry import Graph, listings
+from gitexp.store.tips import tips
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from gitexp.execution.state import State
+    from gitexp.git.repository import Repo
+    from gitexp.git.worktree.checkouts import Checkout
+    from gitexp.model.ids import CommitHash, RunId, TreeId
+    from gitexp.model.upkeep import Finding
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.ancestry import Addition
+    from gitexp.store.tips import Tip
+
+_SLOTS = f"/{layout.TMP}/worktrees/"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A finding, and how to clear it where nothing can be lost by that.
+
+    `clear` looks again under whatever lock there is, and returns what it did in words.
+    """
+
+    finding: Finding
+    clear: Callable[[], str] | None = None
+
+
+class Place:
+    """A repository as the checks see it. Facts come from Git, never from the index cache.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    environ : mapping of str to str
+        Where DVC's settings outside the repository are named.
+    now_s : float
+        Seconds since the epoch, for the ages of files.
+    """
+
+    def __init__(self, workspace: Workspace, environ: Mapping[str, str], now_s: float) -> None:
+        self.workspace = workspace
+        self.environ = environ
+        self.now_s = now_s
+        self.repo: Repo = open_repository(workspace)
+        self.memory = Index(None)
+
+    @cached_property
+    def tips(self) -> tuple[Tip, ...]:
+        """All branches, remote-tracking branches and archive tags."""
+        return tips(self.repo)
+
+    @cached_property
+    def graph(self) -> Graph:
+        """The commits that they reach."""
+        return Graph(self.repo, self.memory, [tip.commit for tip in self.tips])
+
+    @cached_property
+    def recorded(self) -> Mapping[RunId, Addition]:
+        """Every run that any of them reaches, where it was added."""
+        return {item.run: item for item in self.graph.additions()}
+
+    @cached_property
+    def listed(self) -> Mapping[CommitHash, Mapping[RunId, TreeId]]:
+        """The runs in the tree of each tip."""
+        return listings(self.repo, self.memory, [tip.commit for tip in self.tips])
+
+    def forget(self) -> None:
+        """Look again at what a check has changed: branches have moved."""
+        for fact in ("tips", "graph", "recorded", "listed"):
+            self.__dict__.pop(fact, None)
+
+    def worktrees(self) -> tuple[Checkout, ...]:
+        """Return all worktrees, the jobs' among them, as they are now."""
+        return checkouts.listing(self.workspace)
+
+    @cached_property
+    def work_places(self) -> tuple[Workspace, ...]:
+        """The work trees that people use, whether this one or others of the repository."""
+        return tuple(
+            replace(self.workspace, git_dir=each.git_dir, top=each.top, start=each.top)
+            for each in self.worktrees()
+            if not each.missing and not is_slot(each)
+        )
+
+    def workdirs(self) -> tuple[tuple[Workspace, WorkDir], ...]:
+        """Return the job folders of all work trees that have some."""
+        found = ((each, WorkDir.seen(each)) for each in self.work_places)
+        return tuple((each, workdir) for each, workdir in found if workdir is not None)
+
+    def waiting(self) -> tuple[tuple[Workspace, WorkDir, State], ...]:
+        """Return the runs whose coordinator died before it noted that they were recorded."""
+        return tuple(
+            (each, workdir, state)
+            for each, workdir in self.workdirs()
+            for state in states.unpublished(workdir)
+        )
+
+    def owner_ids(self) -> frozenset[str]:
+        """Return the ids of all transactions that have an owner file, dead or alive.
+
+        An owner file is there before anything else of a transaction and goes last. So whatever
+        was seen *before* this is asked, and has no owner here, belongs to nobody.
+        """
+        return owners.ids(self.workspace)
+
+
+def is_slot(checkout: Checkout) -> bool:
+    """Whether a worktree is a job's."""
+    return _SLOTS in checkout.top.as_posix()
+
+
+def tip_of(place: Place, ref: str) -> CommitHash | Absent:
+    """Return the commit of one of the tips."""
+    return next((tip.commit for tip in place.tips if tip.ref == ref), ABSENT)

@@ -1,0 +1,108 @@
+"""Records that cannot be read, were edited, or are not what their digest says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, NewerFormatError
+from gitexp.git.objects import list_dir, look_at
+from gitexp.git.transaction import layout
+from gitexp.model.ids import EnvironmentDigest
+from gitexp.model.upkeep import Finding, Level
+from gitexp.store import lookup
+from gitexp.store.records import read_run
+from gitexp.upkeep.doctor.place import Found
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.ids import RunId, TreeId
+    from gitexp.store.tips import Tip
+    from gitexp.upkeep.doctor.place import Place
+
+NAME = "records"
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield damaged commits, runs and environments of all branches and archive tags, each once."""
+    for commit, error in sorted(place.graph.broken.items()):
+        what = f"commit {commit[:9]} cannot be read, nor any record before it: {error.brief}"
+        above = [tip for tip in place.tips if commit in place.graph.led_to([tip.commit])]
+        where = ", ".join(tip.name for tip in above[:3])
+        level = Level.PROBLEM if any(tip.local for tip in above) else Level.NOTE
+        yield Found(Finding(NAME, what, where, error.next_step, level=level))
+    versions: dict[tuple[RunId, TreeId], str] = {}
+    for tip in place.tips:
+        for run, tree in place.listed[tip.commit].items():
+            versions.setdefault((run, tree), tip.name)
+    seen: set[str] = set()
+    for (run, tree), name in sorted(versions.items()):
+        yield from _run(place, run, tree, name)
+    for tip in place.tips:
+        try:
+            look_at(place.repo, tip.commit, (*layout.FOLDERS, layout.ENVIRONMENTS))
+        except GitexpError as error:
+            if tip.commit in place.graph.broken:  # said above
+                continue
+            what = f"its records cannot be looked at: {error.brief}"
+            level = Level.PROBLEM if tip.local else Level.NOTE
+            yield Found(Finding(NAME, what, tip.name, error.next_step, level=level))
+        else:
+            yield from _environments(place, tip, seen)
+
+
+def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
+    added = place.recorded.get(run)
+    if added is None:  # only a commit that cannot be read leads to it
+        return
+    where = f"{name}:{layout.run_dir(run)}"
+    try:
+        read_run(place.repo, tree, run)
+    except NewerFormatError as error:
+        yield Found(
+            Finding(NAME, f"run {run[:8]}: {error.brief}", where, error.next_step,
+                    level=Level.NOTE)
+        )  # fmt: skip
+        return
+    except GitexpError as error:
+        what = f"the record of run {run[:8]} is damaged: {error.brief}"
+    else:
+        if tree == added.tree:
+            return
+        what = f"the record of run {run[:8]} was edited after it was recorded"
+    yield Found(Finding(NAME, what, where, _restore(place, run, tree)))
+
+
+def _restore(place: Place, run: RunId, tree: TreeId) -> str:
+    """Return where the record is whole, if it is anywhere in the history."""
+    added = place.recorded[run]
+    if added.tree != tree:
+        try:
+            read_run(place.repo, added.tree, run)
+        except GitexpError:
+            pass
+        else:
+            return f"git checkout {added.commit[:12]} -- {layout.run_dir(run)}, and commit it"
+    return "it counts for nothing; run it again, or fetch it from a clone where it is whole"
+
+
+def _environments(place: Place, tip: Tip, seen: set[str]) -> Iterator[Found]:
+    for entry in list_dir(place.repo, tip.commit, layout.ENVIRONMENTS):
+        name = entry.path.decode("utf-8", "backslashreplace")
+        if (key := f"{name}:{entry.id}") in seen:
+            continue
+        seen.add(key)
+        try:
+            lookup.environment(place.repo, tip.commit, EnvironmentDigest(name))
+        except NewerFormatError:
+            continue
+        except GitexpError as error:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"a recorded environment is damaged: {error.brief}",
+                    f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
+                    f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
+                    "and check the first version out",
+                )
+            )

@@ -1,0 +1,202 @@
+"""Repeats that finished and were never recorded, and notes about runs that cannot be read."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.dvc.hashing import hash_file
+from gitexp.errors import GitexpError, LockedError
+from gitexp.execution import state as states
+from gitexp.execution.live import live_runs
+from gitexp.execution.resume import dead_call, finished, is_recorded, record
+from gitexp.execution.workdir import CACHE
+from gitexp.git import command
+from gitexp.git.absent import ABSENT
+from gitexp.git.refs import local
+from gitexp.git.repository import open_repository
+from gitexp.git.transaction.locks import FileLock
+from gitexp.model.ids import RunId
+from gitexp.model.job import Outcome
+from gitexp.model.upkeep import Finding
+from gitexp.records import codec
+from gitexp.store import calls
+from gitexp.upkeep.doctor.place import Found, tip_of
+from gitexp.views.status import resumptions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from gitexp.execution.state import State
+    from gitexp.execution.workdir import WorkDir
+    from gitexp.model.workspace import Workspace
+    from gitexp.upkeep.doctor.place import Place
+
+NAME = "repeats"
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
+    steps = _steps(place)
+    for workspace, workdir, state in place.waiting():
+        run = state.draft.id
+        if run in place.recorded:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
+                    str(workdir.state(run)),
+                    "note that it is recorded",
+                    fixable=True,
+                ),
+                partial(_note, workdir, state),
+            )
+        elif seeds := finished(workdir, state):
+            there = tip_of(place, local(state.branch)) is not ABSENT
+            step = steps.get(run) or state.resumption(there=there)
+            yield Found(
+                Finding(
+                    NAME,
+                    f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
+                    "were never recorded: their coordinator died",
+                    str(workdir.run(run)),
+                    f"record them; {step} finishes the call, too" if there else step,
+                    fixable=there,
+                    step=step,
+                ),
+                partial(_record, place, workspace, workdir, state) if there else None,
+            )
+        elif not any(workdir.is_at_work(run, seed) for seed in state.draft.seeds):
+            yield from _outputs(workdir, run, "a call that died before a repeat had finished")
+    for _, workdir in place.workdirs():
+        for name in sorted(states.published(workdir)):
+            yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
+        yield from _old(place, workdir)
+        for run in states.abandoned(workdir):
+            yield Found(
+                Finding(
+                    NAME,
+                    f"run {run[:8]} died before its first repeat",
+                    str(workdir.run(run)),
+                    "remove its empty folder",
+                    fixable=True,
+                ),
+                partial(_renounce, workdir, run),
+            )
+    for workspace in place.work_places:
+        for bad in live_runs(workspace).unreadable:
+            yield Found(
+                Finding(
+                    NAME,
+                    f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
+                    bad.where,
+                    f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
+                )
+            )
+
+
+def _steps(place: Place) -> dict[RunId, str]:
+    """Return what goes on with calls that died, in any work tree."""
+    found = {}
+    for workspace in place.work_places:
+        here = workspace.top == place.workspace.top
+        found.update(resumptions(workspace, "" if here else str(workspace.top)))
+    return found
+
+
+def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
+    """Yield the outputs that a run has left beside the cache."""
+    if caches := workdir.caches(run):
+        yield Found(
+            Finding(
+                NAME,
+                f"outputs of {whose}",
+                str(workdir.run(run)),
+                f"remove {len(caches)} of its folders",
+                fixable=True,
+            ),
+            partial(_drop, workdir, run),
+        )
+
+
+def _old(place: Place, workdir: WorkDir) -> Iterator[Found]:
+    """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
+    if old := _old_objects(place, workdir):
+        what, cache = "outputs of recorded runs, by an earlier version", workdir.root / CACHE
+        found = Finding(NAME, what, str(cache), f"remove {len(old)} of its files", fixable=True)
+        yield Found(found, partial(_unlink, old, cache))
+
+
+def _old_objects(place: Place, workdir: WorkDir) -> list[Path]:
+    """Return the objects of which it is proved that a recorded run has left them, and it alone.
+
+    They have the content that their names say, and no branch tracks them.
+    """
+    cache = workdir.root / CACHE
+    if not cache.is_dir() or cache.is_symlink():
+        return []
+    made: dict[bool, set[str]] = {True: set(), False: set()}
+    runs = calls.within(workdir.runs)
+    for path in (path for run in runs for path in run.glob("jobs/*/*/outcome.json")):
+        with suppress(GitexpError, OSError):
+            outcome = codec.load(Outcome, calls.plain_bytes(path), str(path))
+            recorded = path.parents[3].name in place.recorded
+            made[recorded].update(out.md5 for stage in outcome.stages for out in stage.outs)
+    held = command.run(workdir.root, ["ls-files", "-z", "--", CACHE]).decode("utf-8", "replace")
+    ours = {cache / "files/md5" / md5[:2] / md5[2:] for md5 in made[True] - made[False]}
+    ours -= {workdir.root / path for path in held.split("\0")}
+    return [
+        path
+        for path in sorted(ours)
+        if path.is_file()
+        and path.resolve() == cache.resolve() / path.relative_to(cache)
+        and hash_file(str(path)).md5 == path.parent.name + path.name
+    ]
+
+
+def _unlink(old: Sequence[Path], cache: Path) -> str:
+    for path in old:
+        path.unlink(missing_ok=True)
+    for folder, _, _ in os.walk(cache, topdown=False):
+        with suppress(OSError):  # what else lies there stays
+            Path(folder).rmdir()
+    return "removed them"
+
+
+def _drop(workdir: WorkDir, run: RunId) -> str:
+    workdir.drop_caches(run)
+    return "removed them"
+
+
+def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:
+    """Record what is finished; a repeat that is under way would be recorded as lost."""
+    run = state.draft.id
+    for slot in workdir.slots(run):
+        lock = FileLock(slot.with_name(f"{slot.name}.lock"))
+        if not lock.try_acquire():
+            raise LockedError("a worker is at work for it", where=str(slot))
+        lock.release()
+    repo = open_repository(workspace)
+    if is_recorded(repo, state):  # with the other side of its call
+        return _note(workdir, state)
+    now = datetime.fromtimestamp(place.now_s, UTC).replace(microsecond=0)
+    if sides := dead_call(repo, workdir, state.branch, state.draft.call):
+        made = record(workspace, repo, workdir, sides, now)
+        place.forget()
+        return f"recorded {made.commit[:9]} on {state.branch}"
+    return "somebody else has"
+
+
+def _renounce(workdir: WorkDir, run: RunId) -> str:
+    states.renounce(workdir, run)
+    return "removed the folder"
+
+
+def _note(workdir: WorkDir, state: State) -> str:
+    states.recorded(workdir, state.draft.id)
+    return "noted"

@@ -1,0 +1,67 @@
+"""Worktrees of jobs whose coordinator is dead."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from gitexp.errors import LockedError
+from gitexp.execution.resume import dead_slots
+from gitexp.execution.retention import remove_slots
+from gitexp.git.transaction.locks import FileLock
+from gitexp.model.upkeep import Finding
+from gitexp.upkeep.doctor.place import Found, is_slot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from gitexp.model.workspace import Workspace
+    from gitexp.upkeep.doctor.place import Place
+
+NAME = "worktrees"
+
+
+def look(place: Place) -> Iterator[Found]:
+    """Yield job worktrees that nobody uses; what a repeat made is elsewhere."""
+    seen: set[Path] = set()
+    for workspace, workdir in place.workdirs():
+        for path in dead_slots(workdir):
+            seen.add(path)
+            yield Found(
+                Finding(
+                    NAME,
+                    "a job's worktree whose run has ended",
+                    str(path),
+                    "remove the worktree",
+                    fixable=True,
+                ),
+                partial(_remove, workspace, path),
+            )
+    for checkout in place.worktrees():
+        if checkout.missing and is_slot(checkout) and checkout.top not in seen:
+            yield Found(
+                Finding(
+                    NAME,
+                    "Git knows a job's worktree that is gone",
+                    str(checkout.top),
+                    "let Git forget it",
+                    fixable=True,
+                ),
+                partial(_remove, place.workspace, checkout.top),
+            )
+
+
+def _remove(workspace: Workspace, path: Path) -> str:
+    """Remove it, unless a worker is in it all the same."""
+    if path.parent.is_dir():
+        lock = FileLock(path.with_name(f"{path.name}.lock"))
+        if not lock.try_acquire():
+            raise LockedError("a worker is at work in it", where=str(path))
+        try:
+            remove_slots(workspace, [path])
+        finally:
+            lock.release()
+    else:
+        remove_slots(workspace, [path])
+    return "removed the worktree"

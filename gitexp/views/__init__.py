@@ -1,0 +1,1 @@
+"""Read-only answers: lists, one experiment, where a branch stands, what differs."""

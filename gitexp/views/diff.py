@@ -1,0 +1,200 @@
+"""Say what differs between two states: code, parameters, data, environment, metrics."""
+
+from __future__ import annotations
+
+import posixpath
+from typing import TYPE_CHECKING
+
+from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.input_parts import params_values
+from gitexp.dvc.pointed_data import pointed
+from gitexp.dvc.state import State
+from gitexp.errors import GitexpError
+from gitexp.git import diff as git_diff
+from gitexp.git import repository
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.layout import FOLDER
+from gitexp.model.summary import summarise
+from gitexp.model.views import (
+    DataChange,
+    DataState,
+    DiffView,
+    MetricChange,
+    PathChange,
+    ValueChange,
+)
+from gitexp.store import lookup
+from gitexp.views.named_states import environments_of, first_samples, two_states
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.dvc.pointed_data import Pointed
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.lookup import FoundRun
+    from gitexp.views.named_states import NamedState
+
+_OF_DVC = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
+
+
+def diff(workspace: Workspace, a: str, b: str) -> DiffView:
+    """Compare two states, from Git objects alone; nothing is checked out, nothing is tested.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    a, b : str
+        Experiments, branches or revisions.
+
+    Returns
+    -------
+    DiffView
+        Environment and metrics are those of the runs recorded for the inputs of each side; a side
+        without any is noted.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name stands for nothing.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        left, right = two_states(repo, index, a, b)
+        wanted = {state.inputs for state in (left, right) if state.inputs is not None}
+        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
+    one = [item for item in found if item.run.inputs == left.inputs]
+    other = [item for item in found if item.run.inputs == right.inputs]
+    notes = [*left.notes, *right.notes]
+    bare = left.removed or right.removed
+    notes += [
+        f"no run is recorded for the inputs of {state.name}"
+        for state, runs in ((left, one), (right, other))
+        if not runs
+    ]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
+    return DiffView(
+        a=left.shown(one),
+        b=right.shown(other),
+        code=() if bare else _code(repo, left, right),
+        params=() if bare else _params(repo, left, right, notes),
+        data=() if bare else _data(repo, left, right, notes),
+        environment=_environment(repo, one, other, notes),
+        metrics=_metrics(one, other),
+        notes=tuple(notes),
+    )
+
+
+def _code(repo: Repo, left: NamedState, right: NamedState) -> tuple[PathChange, ...]:
+    """Return changed files that are neither parameters nor records, pointers or outputs."""
+    outputs: set[str] = set()
+    for state in (left, right):
+        try:
+            outputs |= inputs_rules.declared_outputs(repo, state.tree, state.config)
+        except GitexpError:  # a pipeline file that cannot be read: noted with the inputs
+            continue
+    project = left.config.project
+    params = {*left.config.params, *right.config.params}
+    hidden = {posixpath.join(project, path) for path in (*outputs, *params)}
+    below = tuple(f"{path}/" for path in hidden)
+    return tuple(
+        PathChange(change.path, change.kind, change.added, change.removed)
+        for change in git_diff.changed_paths(repo, left.tree, right.tree)
+        if change.path not in hidden
+        and not change.path.startswith((f"{FOLDER}/", *below))
+        and not _is_of_dvc(change.path)
+    )
+
+
+def _is_of_dvc(path: str) -> bool:
+    *folders, name = path.split("/")
+    return name in _OF_DVC or name.endswith(".dvc") or ".dvc" in folders
+
+
+def _params(
+    repo: Repo, left: NamedState, right: NamedState, notes: list[str]
+) -> tuple[ValueChange, ...]:
+    values: list[Mapping[str, ParamValue]] = []
+    for state in (left, right):
+        try:
+            values.append(params_values(State(repo, state.tree, state.config), {}))
+        except GitexpError as error:
+            notes.append(f"parameters of {state.name}: {error.summary} ({error.where})")
+            return ()
+    return _value_changes(*values)
+
+
+def _value_changes(
+    one: Mapping[str, ParamValue], other: Mapping[str, ParamValue]
+) -> tuple[ValueChange, ...]:
+    return tuple(
+        ValueChange(key, one.get(key), other.get(key), in_a=key in one, in_b=key in other)
+        for key in sorted(one.keys() | other.keys())
+        if (key in one, repr(one.get(key))) != (key in other, repr(other.get(key)))
+    )
+
+
+def _data(
+    repo: Repo, left: NamedState, right: NamedState, notes: list[str]
+) -> tuple[DataChange, ...]:
+    sides: list[Mapping[str, Pointed]] = []
+    for state in (left, right):
+        found = pointed(State(repo, state.tree, state.config))
+        notes.extend(f"{line} ({state.name})" for line in found.unreadable)
+        sides.append(found.data)
+    one, other = sides
+    changes = []
+    for path in sorted(one.keys() | other.keys()):
+        a, b = one.get(path), other.get(path)
+        if a is None or b is None or a.md5 != b.md5 or a.md5 is None:
+            if a is not None and b is not None and a == b:
+                continue
+            by = (b or a or one[path]).by
+            changes.append(DataChange(path, by, _data_state(a), _data_state(b)))
+    return tuple(changes)
+
+
+def _data_state(item: Pointed | None) -> DataState | None:
+    return None if item is None else DataState(item.md5, item.size, item.nfiles)
+
+
+def _environment(
+    repo: Repo, one: Sequence[FoundRun], other: Sequence[FoundRun], notes: list[str]
+) -> tuple[ValueChange, ...]:
+    """Compare the environments with the most repeats; one that both sides have is no change."""
+    left, right = environments_of(one), environments_of(other)
+    if not left or not right or left[0] == right[0]:
+        return ()
+    if set(left) & set(right):
+        notes.append("the sides also share an environment, in which fewer repeats were run")
+    described: list[Mapping[str, ParamValue]] = []
+    for runs, digest in ((one, left[0]), (other, right[0])):
+        holder = next(
+            item for item in runs if any(r.environment == digest for r in item.run.repeats)
+        )
+        try:
+            found = lookup.environment(repo, holder.commit, digest)
+        except GitexpError as error:
+            notes.append(f"environment {digest[:9]}: {error.summary}")
+            return (ValueChange("environment", left[0][:12], right[0][:12]),)
+        words: dict[str, ParamValue] = {
+            "(python)": f"{found.implementation} {found.python}",
+            "(platform)": f"{found.platform} {found.abi} {found.libc}",
+        }
+        for item in found.distributions:
+            mark = f" ({item.fingerprint[:9]})" if item.fingerprint else ""
+            words[item.name] = f"{item.version}{mark}"
+        described.append(words)
+    return _value_changes(*described)
+
+
+def _metrics(one: Sequence[FoundRun], other: Sequence[FoundRun]) -> tuple[MetricChange, ...]:
+    left = {item.metric: item for item in summarise(first_samples(one))}
+    right = {item.metric: item for item in summarise(first_samples(other))}
+    changes = []
+    for name in sorted(left.keys() | right.keys()):
+        a, b = left.get(name), right.get(name)
+        difference = None if a is None or b is None else b.mean - a.mean
+        changes.append(MetricChange(name, a, b, difference))
+    return tuple(changes)

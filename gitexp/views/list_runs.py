@@ -1,0 +1,394 @@
+"""List experiments and runs: from Git objects, through the deletable index, without a checkout."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gitexp.errors import GitexpError, UsageError
+from gitexp.git import objects, reach, repository
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.transaction.layout import DATA_BRANCH, tombstone_path
+from gitexp.model.ids import RunId
+from gitexp.model.listing import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
+from gitexp.model.summary import pooled, summarise
+from gitexp.model.verdict import Verdict
+from gitexp.store import calls
+from gitexp.store.ancestry import listings, shallow_commits
+from gitexp.store.merged_lines import merged_lines
+from gitexp.store.plans import branch_prefix
+from gitexp.store.records import read_run
+from gitexp.store.run_lines import shown
+from gitexp.store.summaries import newest_lines, run_lines
+from gitexp.store.tips import tips
+from gitexp.views.counted_experiments import Counted
+from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash, ParamValue, TreeId
+    from gitexp.model.summary import MetricSummary
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.merged_lines import MergedLine
+    from gitexp.store.run_lines import RunLine
+    from gitexp.store.tips import Tip
+
+_EVERYTHING = ListQuery()
+
+
+def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> ExperimentList:
+    """List the experiments of all branches, remote-tracking branches and archive tags.
+
+    A branch of this repository hides those of the same name elsewhere, and so does what was
+    archived or merged here. A branch that has the experiments' prefix and no plan is listed as
+    ``no plan``; any other branch only if a plan lives on it. What has neither branch nor tag is
+    listed as ``merged`` where HEAD, or a branch that is no experiment's, has its records.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    query : ListQuery
+
+    Returns
+    -------
+    ExperimentList
+        With what could not be read beside it.
+
+    Raises
+    ------
+    UsageError
+        If the query sorts by a column that does not exist.
+    """
+    repo = repository.open_repository(workspace)
+    prefix = branch_prefix(repo)
+    running = calls.busy_branches(workspace)
+    with open_index(workspace) as index:
+        there = tips(repo)
+        nearest = _nearest(there)
+        chosen = _chosen(repo, there, nearest, query)
+        counted = Counted(repo, index, there, nearest, chosen, {})
+        lines = counted.lines
+        merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
+        for tip in _merged_here(repo, {tip: line.name for tip, line in lines.items()}, merged):
+            del lines[tip]
+    bad = [
+        UnreadableRecord(line.name or tip.branch, tip.name, line.bad)
+        for tip, line in lines.items()
+        if line.bad
+    ]
+    bad += [
+        UnreadableRecord(item.line.name, item.where, item.line.bad)
+        for item in merged
+        if item.line.bad
+    ]
+    runs = {run: (tip.name, why) for tip, line in lines.items() for run, why in line.unread}
+    bad += [UnreadableRecord(run, where, why) for run, (where, why) in runs.items()]
+    summaries = [
+        _summary(
+            line,
+            line.name or tip.branch.removeprefix(prefix),
+            tip.name,
+            tip.commit,
+            "running"
+            if tip.local and tip.branch in running
+            else _gone(repo, tip, line.name)
+            if tip.archived
+            else _state(line),
+        )
+        for tip, line in lines.items()
+        if line.name or tip.archived or tip.branch.startswith(prefix)
+    ]
+    tagged = {tip.branch for tip in there if tip.archived and tip.own}
+    branches = {tip.name for tip in lines if not tip.archived and tip.branch in tagged}
+    summaries = [replace(item, archived=item.branch in branches) for item in summaries]
+    summaries += [_merged(item) for item in merged if not item.line.bad]
+    return ExperimentList(
+        select_experiments(summaries, query),
+        tuple(dict.fromkeys(bad)),  # main and what is merged into it may name the same
+        bool(shallow_commits(repo)),
+    )
+
+
+def _all_merged(
+    repo: Repo, index: Index, there: tuple[Tip, ...], prefix: str, counted: Counted
+) -> tuple[MergedLine, ...]:
+    lines = counted.lines
+    names: dict[str, bool] = {}
+    for tip, line in lines.items():
+        name = line.name or tip.branch.removeprefix(prefix)
+        names[name] = names.get(name, False) or tip.own or tip.archived
+    # The same plan under the name that it had when it was merged, not another one of it.
+    before = {
+        (name, line.created_at, own)
+        for tip, line in lines.items()
+        for name in line.formerly
+        for own in ({True, False} if tip.own else {False})
+    }
+    found = merged_lines(repo, index, there, names, prefix)
+    return counted.merged(
+        item for item in found if (item.line.name, item.line.created_at, item.own) not in before
+    )
+
+
+def _merged_here(
+    repo: Repo, names: Mapping[Tip, str], merged: Iterable[MergedLine]
+) -> tuple[Tip, ...]:
+    """Return what others still have of experiments whose own history is in that of an own place."""
+    where = {item.line.name: item.commit for item in merged if item.own}
+    theirs = [tip for tip, name in names.items() if not tip.own and name in where]
+    held = {where[names[tip]] for tip in theirs}
+    inside = {commit: reach.merged(repo, commit) for commit in held}
+    return tuple(tip for tip in theirs if tip.ref in inside[where[names[tip]]])
+
+
+def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
+    """List the runs that the tips of all branches and archive tags hold, each once.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    query : ListQuery
+
+    Returns
+    -------
+    RunList
+        With the records that could not be read beside it.
+
+    Raises
+    ------
+    UsageError
+        If no run has what the query sorts by.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        every = tuple(sorted(tips(repo), key=lambda tip: not tip.own))
+        held = listings(repo, index, dict.fromkeys(tip.commit for tip in every))
+        trees: dict[TreeId, RunId] = {}
+        holders: dict[TreeId, list[str]] = {}
+        by_run: dict[RunId, TreeId] = {}
+        for tip in every:
+            for run, tree in held[tip.commit].items():
+                first = by_run.setdefault(run, tree)  # an edited copy elsewhere is not another run
+                trees[first] = run
+                holders.setdefault(first, []).append(tip.name)
+        if query.limit is not None and replace(query, limit=None) == _EVERYTHING:
+            lines = newest_lines(repo, index, trees, query.limit)
+        else:
+            lines = run_lines(repo, index, trees)
+        nearest = _nearest(every)
+        counted = Counted(repo, index, every, nearest, nearest, lines)
+        merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
+        good = {line.id: line for line in lines.values() if not line.bad}
+        own = frozenset(run for tip in every if tip.own for run in held[tip.commit])
+        counts = counted.by_run(tuple(good.values()), held, own)
+    plans: defaultdict[bool, set[tuple[str, str]]] = defaultdict(set)
+    told: list[tuple[Tip | MergedLine, ExperimentLine]] = [*counted.lines.items()]
+    told += [(item, item.line) for item in merged]
+    for who, line in told:
+        marks = {(name, line.digest) for name in (line.name, *line.formerly) if line.name}
+        plans[False] |= marks  # by whether it is for an own run
+        plans[True] |= marks if who.own else set()
+    bad = tuple(
+        UnreadableRecord(line.id, holders[tree][0], line.bad)
+        for tree, line in lines.items()
+        if line.bad
+    )
+    summaries = [
+        replace(
+            _run(line, holders[tree]),
+            counts=counts.get(line.id, ()),
+            counted=_counted(repo, tree, line, counts.get(line.id, ())),
+            exploratory=line.reported
+            or (line.plan_name, line.plan_digest) not in plans[line.id in own],
+            fetched=line.id not in own,
+        )
+        for tree, line in lines.items()
+        if not line.bad
+    ]
+    return RunList(select_runs(summaries, query), bad, bool(shallow_commits(repo)))
+
+
+def group_runs(runs: Iterable[RunSummary], by: Sequence[str]) -> tuple[RunGroup, ...]:
+    """Put runs together that share a value, with n, mean and standard deviation over repeats.
+
+    Over those that count for an experiment, as `tally` has it; a group without any is described
+    whole, each repeat once: a run whose seeds were all or partly run before for the same inputs
+    in the same environment adds nothing. What was fetched is grouped apart, after one's own.
+
+    Parameters
+    ----------
+    runs : iterable of RunSummary
+    by : sequence of str
+        ``params`` for all parameters that differ between these runs, or columns and parameters.
+
+    Returns
+    -------
+    tuple of RunGroup
+        In the order of their first run.
+
+    Raises
+    ------
+    UsageError
+        If no run has one of the columns or parameters.
+    """
+    all_runs = sorted(runs, key=lambda run: run.fetched)
+    names = _names([run for run in all_runs if not run.fetched] or all_runs, by)
+    groups: defaultdict[tuple[object, ...], list[RunSummary]] = defaultdict(list)
+    for run in all_runs:
+        groups[run.fetched, *(run_value(run, name) for name in names)].append(run)
+    return tuple(
+        _group(tuple((name, run_value(members[0], name)) for name in names), members)
+        for members in groups.values()
+    )
+
+
+def _nearest(every: Iterable[Tip]) -> tuple[Tip, ...]:
+    """Keep one tip for each branch name: the local one, what was archived here, else others'.
+
+    What was archived, and still stands on a remote as it was, is archived.
+    """
+    found: dict[str, Tip] = {}
+    for tip in sorted(every, key=lambda tip: not tip.own):  # else in just this order
+        if tip.branch == DATA_BRANCH:
+            continue
+        first = found.setdefault(tip.branch, tip)
+        if tip.archived and not first.local and first.commit == tip.commit:
+            found[tip.branch] = tip
+    return tuple(found.values())
+
+
+def _chosen(
+    repo: Repo, there: tuple[Tip, ...], every: tuple[Tip, ...], query: ListQuery
+) -> tuple[Tip, ...]:
+    """Keep what a question about archives, or about stale branches, is about."""
+    if query.archived:  # also those whose branch is still there
+        return tuple(tip for tip in there if tip.archived)
+    if query.stale_before is None:
+        return every
+    seen = reach.touched(repo)
+    return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
+
+
+def _gone(repo: Repo, tip: Tip, name: str) -> str:
+    # Of one that cannot be looked at there is no name.
+    stone = objects.blob_id(repo, tip.commit, tombstone_path(name)) if name else ABSENT
+    return "archived" if stone is ABSENT else "removed"
+
+
+def _merged(item: MergedLine) -> ExperimentSummary:
+    return _summary(item.line, item.line.name, item.where, item.commit, "merged", lost=item.lost)
+
+
+def _summary(  # noqa: PLR0913  a line, and what it does not know of itself
+    line: ExperimentLine,
+    name: str,
+    branch: str,
+    commit: CommitHash,
+    state: str,
+    *,
+    lost: bool = False,
+) -> ExperimentSummary:
+    return ExperimentSummary(
+        name=name,
+        branch=branch,
+        commit=commit,
+        state=state,
+        verdict=Verdict(line.verdict) if line.verdict else None,
+        hypothesis=line.hypothesis,
+        metric=line.metric,
+        runs=line.runs,
+        finished=line.finished,
+        planned=line.planned,
+        primary=line.primary,
+        author=line.author,
+        created_at=line.created_at,
+        baseline=line.baseline,
+        source_lost=lost,
+    )
+
+
+def _state(line: ExperimentLine) -> str:
+    if not line.name:
+        return "no plan"
+    return line.concluded or ("run" if line.inputs[1] else "planned")
+
+
+def _counted(
+    repo: Repo, tree: TreeId, line: RunLine, seeds: Sequence[int]
+) -> tuple[MetricSummary, ...]:
+    """Return the metrics of a run of which some repeats count; a line has those of all."""
+    if not seeds or len(seeds) == len(line.seeds):
+        return ()
+    try:
+        _, samples = read_run(repo, tree, RunId(line.id))
+    except GitexpError:  # pragma: no cover  its line was read from just these files
+        return ()
+    return summarise([sample for sample in samples if sample.seed in seeds])
+
+
+def _run(line: RunLine, holders: Sequence[str]) -> RunSummary:
+    return shown(line, line.branch if line.branch in holders else holders[0])
+
+
+def _names(runs: Sequence[RunSummary], by: Sequence[str]) -> tuple[str, ...]:
+    names: list[str] = []
+    for name in by:
+        if name == "params":
+            names += _differing(runs)
+        elif runs and all(run_value(run, name) is None for run in runs):
+            raise UsageError(
+                f"no run has a column or parameter {name[:60]}",
+                expected="params, a parameter, branch, experiment, state, author or inputs",
+            )
+        else:
+            names.append(name)
+    return tuple(dict.fromkeys(names))
+
+
+def _differing(runs: Sequence[RunSummary]) -> list[str]:
+    """Return the parameters that are not the same in all runs; all where none differs."""
+    values: defaultdict[str, set[ParamValue]] = defaultdict(set)
+    count: defaultdict[str, int] = defaultdict(int)
+    for run in runs:
+        for key, value in run.params:
+            values[key].add(value)
+            count[key] += 1
+    different = [key for key in values if len(values[key]) > 1 or count[key] < len(runs)]
+    return sorted(different) or sorted(values)
+
+
+def _group(key: tuple[tuple[str, ParamValue], ...], members: Sequence[RunSummary]) -> RunGroup:
+    seen: set[tuple[str, str, int]] = set()
+    parts: defaultdict[str, list[MetricSummary]] = defaultdict(list)
+    repeats = 0
+    counts = any(run.counts for run in members)
+    for run in sorted(members, key=lambda run: (run.started_at, run.id)):
+        seeds = run.counts if counts else run.seeds
+        keys = {(run.inputs, run.environment, seed) for seed in seeds}
+        if keys & seen:
+            continue
+        seen |= keys
+        repeats += len(keys)
+        for metric in run.metrics if set(seeds) == set(run.seeds) else run.counted:
+            parts[metric.metric].append(metric)
+    return RunGroup(
+        key=key,
+        runs=len(members),
+        repeats=repeats,
+        metrics=tuple(pooled(parts[name]) for name in sorted(parts)),
+        counts=counts,
+        fetched=members[0].fetched,
+    )

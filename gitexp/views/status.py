@@ -1,0 +1,318 @@
+"""Say where the current branch stands and what to type next; reads only."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gitexp.comparison import exclusions as why
+from gitexp.comparison.counting import REPEATED, UNPAIRED
+from gitexp.comparison.eligible import finished_seeds
+from gitexp.comparison.gather import World, edited, gather
+from gitexp.comparison.randomness import seeding
+from gitexp.comparison.randomness.variation import Acts, acts, traces
+from gitexp.comparison.sides import Named, plan_back
+from gitexp.comparison.tally import settle, sources
+from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.pointed_data import unreadable as unreadable_pointers
+from gitexp.dvc.state import State
+from gitexp.errors import GitexpError, NotInitialisedError
+from gitexp.execution.live import live_runs, resumption
+from gitexp.git import objects, refs, repository
+from gitexp.git.absent import ABSENT
+from gitexp.git.transaction.cache import open_index
+from gitexp.git.worktree import status as git_status
+from gitexp.model.listing import UnreadableRecord
+from gitexp.model.plan import Claim
+from gitexp.model.views import StatusView
+from gitexp.store import lookup, plans
+from gitexp.store.conclusions import conclusion_named
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from gitexp.comparison.counting import Count
+    from gitexp.comparison.exclusions import Failure
+    from gitexp.comparison.sides import Source
+    from gitexp.execution.live import LiveRuns
+    from gitexp.git.refs import Head
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash, InputsDigest, RunId
+    from gitexp.model.plan import Plan
+    from gitexp.model.views import LiveRun
+    from gitexp.model.workspace import Workspace
+    from gitexp.store.lookup import Unreadable
+
+
+_SAME = frozenset((REPEATED, UNPAIRED))
+_BARE = "git clone it: work is done in a clone; gitexp list shows what is in here"
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What is known of the branch's tip; filled step by step, as far as it can be read."""
+
+    initialised: bool = True
+    settings_step: str = ""  # where another branch has the settings
+    plan: Plan | None = None
+    inputs: InputsDigest | None = None
+    counted: tuple[int, ...] = ()
+    baseline_counted: tuple[int, ...] = ()
+    exploratory: int = 0
+    not_counted: tuple[str, ...] = ()
+    failed: tuple[Failure, ...] = ()
+    idle: bool = False  # further repeats would be copies, and `run` refuses them
+    unchanged: bool = False  # the candidate has the inputs of its baseline
+    verdict: str | None = None
+    shallow: bool = False
+
+
+def status(workspace: Workspace) -> StatusView:
+    """Return the state of the current branch's experiment.
+
+    A record that cannot be read is named in the answer and stops nothing.
+
+    Parameters
+    ----------
+    workspace : Workspace
+        A bare repository has no uncommitted changes and no running runs.
+    """
+    repo = repository.open_repository(workspace)
+    head = refs.head(repo)
+    live = live_runs(workspace)
+    dirty = git_status.dirty_tracked(workspace, looking=True) if workspace.top is not None else ()
+    killed = (*live.unpublished, *(run for run in live.begun if run.branch == head.branch))
+    facts, notes = _Facts(), list[str]()
+    unreadable = list(live.unreadable)
+    if head.commit is not ABSENT:
+        with open_index(workspace) as index:
+            _look(repo, index, head.branch or "", head.commit, facts, notes, unreadable)
+    return StatusView(
+        branch=head.branch,
+        commit=None if head.commit is ABSENT else head.commit,
+        initialised=facts.initialised and head.commit is not ABSENT,
+        plan=facts.plan,
+        inputs=facts.inputs,
+        planned=0 if facts.plan is None else facts.plan.repeats,
+        counted=facts.counted,
+        baseline_counted=facts.baseline_counted,
+        exploratory=facts.exploratory,
+        verdict=facts.verdict,
+        dirty=dirty,
+        running=live.running,
+        unpublished=killed,
+        unreadable=tuple(unreadable),
+        shallow=facts.shallow,
+        notes=tuple(notes),
+        next_step=_next_step(repo, head, facts, live, dirty)
+        if workspace.top is not None
+        else _BARE,
+        not_counted=facts.not_counted,
+        failed=tuple(item.text for item in facts.failed),
+    )
+
+
+def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
+    """Return what failed on this branch and was not made up for, the candidate's first."""
+    repo = repository.open_repository(workspace)
+    return _facts(repo, refs.head(repo)).failed
+
+
+def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
+    """Return what goes on with each call that died in a work tree, as `status` says it.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    folder : str
+        The work tree, where the command is typed in another one.
+    """
+    waiting = live_runs(workspace).unpublished
+    if not waiting:
+        return {}
+    repo = repository.open_repository(workspace)
+    head, dirty = refs.head(repo), git_status.dirty_tracked(workspace, looking=True)
+    return _resumptions(repo, head, _facts(repo, head), waiting, dirty, folder)
+
+
+def _facts(repo: Repo, head: Head) -> _Facts:
+    facts = _Facts()
+    if head.commit is not ABSENT:
+        with open_index(repo.workspace) as index:
+            _look(repo, index, head.branch or "", head.commit, facts, [], [])
+    return facts
+
+
+def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists of one answer
+    repo: Repo,
+    index: Index,
+    branch: str,
+    commit: CommitHash,
+    facts: _Facts,
+    notes: list[str],
+    unreadable: list[UnreadableRecord],
+) -> None:
+    """Read plan, inputs, records and conclusion of the tip."""
+    added: CommitHash | None = None
+    try:
+        plan = plans.plan_of_branch(repo, branch, commit)
+        if plan is not ABSENT:
+            facts.plan = plan
+            added = plans.plan_commit(repo, plan, commit)
+            found = conclusion_named(repo, plan.name, commit)
+            if found is not ABSENT and found.stands(plan):
+                facts.verdict = "" if found.verdict is None else str(found.verdict.value)
+            elif found is not ABSENT:
+                notes.append(f"concluded {found.told(plan)}")
+    except GitexpError as error:
+        notes.append(error.located)
+    try:
+        config, _ = plans.config_of(repo, commit, added)
+        tree = objects.commit_info(repo, commit).tree
+        notes += unreadable_pointers(State(repo, tree, config), index)
+        facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
+    except NotInitialisedError as error:
+        facts.initialised = False
+        if error.found:
+            facts.settings_step = error.next_step
+            notes.append(f"{branch or 'HEAD'} has no settings: {error.found}")
+        return
+    except GitexpError as error:
+        notes.append(error.located)
+        return
+    here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
+    _count(repo, index, here, added, facts, notes, unreadable)
+
+
+def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second half
+    repo: Repo,
+    index: Index,
+    here: Named,
+    added: CommitHash | None,
+    facts: _Facts,
+    notes: list[str],
+    unreadable: list[UnreadableRecord],
+) -> None:
+    """Count as `compare` does: by the same rule, over the same records."""
+    plan = here.plan
+    if plan is None:
+        wanted = filter(None, [here.inputs])
+        anywhere = lookup.runs_by_inputs(repo, *wanted, index=index, also=[here.commit])
+        facts.exploratory = sum(
+            len(finished_seeds(item)) for item in anywhere if item.run.plan is None
+        )
+        facts.shallow = anywhere.shallow
+        unreadable += (_unreadable(item) for item in anywhere.unreadable)
+        return
+    baseline, candidate, unknown = sources(repo, index, plan, here, added)
+    notes += filter(None, [unknown])
+    gathered = gather(World(repo, index), baseline, candidate, plan)
+    settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
+    facts.shallow = gathered.shallow
+    unreadable += map(_unreadable, gathered.unreadable)
+    facts.unchanged = baseline.inputs == candidate.inputs
+    facts.counted, facts.baseline_counted = settled.candidate, settled.baseline
+    mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
+    aside = [item for item in settled.count.unused if item.run in mine]
+    facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
+    both = baseline, candidate
+    facts.not_counted = why.uncounted(repo, gathered.found, settled, plan, both)
+    facts.failed = why.failures(gathered.found, settled, plan, both)
+    if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
+        repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
+        notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
+    facts.idle = _still(repo, (baseline, candidate), settled.count, plan, notes)
+    notes += [*settled.count.warnings, *edited(gathered.found)]
+    if settled.count.confounded:
+        notes.append(f"confounded: {settled.count.confounded}")
+
+
+def _still(
+    repo: Repo, both: tuple[Source, Source], count: Count, plan: Plan, notes: list[str]
+) -> bool:
+    """Note sides that always report the same; return whether no verdict can come of them."""
+    sides = {"baseline": count.baseline, "candidate": count.candidate}
+    said = {name: acts(traces(side.repeats), able=False) for name, side in sides.items()}
+    if Acts.YES not in said.values() or Acts.NO not in said.values():
+        idle = all(each is Acts.NO for each in said.values())
+        notes += ["no variation: all repeats of either side report the same numbers"] * idle
+        return idle
+    alone = [name for name, each in said.items() if each is Acts.NO]
+    held = seeding.held(repo, *both, count, alone) if plan.claim is Claim.METHOD else {}
+    for name in alone:
+        why = f": {held[name].why}" if name in held else ""
+        notes.append(f"all repeats of the {name} report the same numbers{why}")
+    return bool(held)
+
+
+def _unreadable(item: Unreadable) -> UnreadableRecord:
+    return UnreadableRecord(item.id, item.commit[:9], item.why)
+
+
+def _next_step(
+    repo: Repo, head: Head, facts: _Facts, live: LiveRuns, dirty: tuple[str, ...]
+) -> str:
+    """Return what to type next: the first that fits, the most pressing first."""
+    plan = facts.plan
+    watched = "".join(f"gitexp logs {run.id[:7]} --follow" for run in live.running[:1])
+    waiting = [run for run in live.unpublished if not run.left]
+    waiting.sort(key=lambda run: run.branch != head.branch)
+    killed = next(iter(_resumptions(repo, head, facts, waiting, dirty).values()), "")
+    lost = ""
+    if plan is None and head.branch and head.commit is not ABSENT:
+        lost = plan_back(repo, head.branch, head.commit)
+    situations = (
+        (head.commit is ABSENT, "git add . && git commit"),
+        (bool(watched), watched),
+        (bool(killed), killed),
+        (not facts.initialised, facts.settings_step or "gitexp init"),
+        (head.branch is None, "git switch BRANCH"),
+        (plan is None, lost or "gitexp new NAME"),
+        (bool(dirty), 'gitexp run --commit -m "what changed"'),
+    )
+    for fits, step in situations:
+        if fits:
+            return step
+    return "gitexp new NAME" if plan is None else _next_of_plan(plan, facts)
+
+
+def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they are in
+    repo: Repo,
+    head: Head,
+    facts: _Facts,
+    waiting: Sequence[LiveRun],
+    dirty: Sequence[str],
+    folder: str = "",
+) -> dict[RunId, str]:
+    """Return what records and finishes killed calls: a plain `run`, where nothing has changed."""
+    mine = [run for run in waiting if run.branch == head.branch and not run.left]
+    plan = facts.plan and facts.plan.digest
+    same = all(run.plan == plan and run.asked.is_same((), facts.inputs) for run in mine)
+    where = f" -C {shlex.quote(folder)}" if folder else ""
+    # With changes in the work tree nothing is executed: it is recorded alone.
+    step = f"gitexp run{where}" if same else f"gitexp run --resume{where}"
+    step = "gitexp doctor --fix" if dirty else step
+    return {
+        run.id: step
+        if run in mine
+        else resumption(
+            run.branch,
+            run.side,
+            run.asked,
+            run.commit,
+            there=refs.read_ref(repo, refs.local(run.branch)) is not ABSENT,
+            folder=folder,
+        )
+        for run in waiting
+    }
+
+
+def _next_of_plan(plan: Plan, facts: _Facts) -> str:
+    if facts.verdict is not None:
+        return f"gitexp show {plan.name}"
+    counted, beside = len(facts.counted), len(facts.baseline_counted)
+    step = why.lacking(plan, counted, beside, unchanged=facts.unchanged)
+    # Of an idle seed `compare` says what to change.
+    return "gitexp compare" if facts.idle and not facts.unchanged else why.after(facts.failed, step)
