@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests import warm
-from tests.build import BuiltRepo, dvc_project, dvc_template, repository
+from tests.lab import warm
+from tests.lab.build import BuiltRepo, dvc_project, dvc_template, repository
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

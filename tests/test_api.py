@@ -15,10 +15,10 @@ import gitexp.errors
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from tests.cli.shell import HYPOTHESIS, environment
+from tests.lab.shell import HYPOTHESIS, environment
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 PAGE = Path(__file__).parents[1] / "docs" / "api.md"
 

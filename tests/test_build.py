@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import warm
-from tests.build import dvc
-from tests.cli.shell import environment
+from tests.lab import warm
+from tests.lab.build import dvc
+from tests.lab.shell import environment
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def test_a_built_commit_has_the_same_hash_everywhere(repo: BuiltRepo) -> None:

@@ -1,7 +1,7 @@
 """No test depends on how fast this machine is: a lint over tests and doctests.
 
 Refused are a clock, or what was worked out from one, held against a number (also as a limit that is
-a clock plus a number, outside of a loop that waits), a sleep outside of ``tests/waiting.py``, a
+a clock plus a number, outside of a loop that waits), a sleep outside of ``tests/lab/waiting.py``, a
 time-out that a busy machine reaches, deadlines of hypothesis, and durations in the text of scripts,
 where nobody follows the value. Two clocks' ratio is a number; bars for ratios are in `make bench`.
 """
@@ -25,7 +25,7 @@ SUSPECT = re.compile(rf"{CLOCK.pattern}|\btime\b|sleep|timeout|deadline|suppress
 READING = re.compile(rf"\b({CLOCK.pattern}|time\.time(_ns)?)\(")
 KEEPS = {"min", "max", "sum", "abs", "round", "float", "int", "sorted", "median", "mean", "fmean"}
 LEAST_TIMEOUT_S = 60
-SELF, WAITING = Path(__file__), ROOT / "tests/waiting.py"
+SELF, WAITING = Path(__file__), ROOT / "tests/lab/waiting.py"
 
 
 class Clocks:
@@ -162,7 +162,7 @@ def complaints(  # noqa: C901, PLR0912  a case a rule
                 elif timed and any(map(clocks.limit, sides)) and node not in waiting:
                     yield node.lineno, "a time is held against a limit outside of a loop"
             case ast.Call(ast.Attribute(ast.Name("time"), "sleep")) if not waits:
-                yield node.lineno, "a sleep: wait for the condition, by tests/waiting.py"
+                yield node.lineno, "a sleep: wait for the condition, by tests/lab/waiting.py"
             case ast.keyword("timeout", ast.Constant(float() | int() as limit)):
                 if 0 < limit < LEAST_TIMEOUT_S:
                     yield node.value.lineno, f"a time-out below {LEAST_TIMEOUT_S} s"

@@ -15,7 +15,7 @@ from gitexp.cli.commands import COMMANDS
 from gitexp.cli.hook import PLACES
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 ROOT = Path(__file__).parents[1]
 HEAVY = frozenset({"numpy", "scipy", "pandas", "sklearn", "dvc", "git"})

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests import warm
-from tests.build import dvc, git_environment
+from tests.lab import warm
+from tests.lab.build import dvc, git_environment
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def gitexp(repo: BuiltRepo, *argv: str) -> None:

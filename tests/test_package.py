@@ -14,7 +14,7 @@ import jsonschema
 import pytest
 
 ROOT = Path(__file__).parents[1]
-SCHEMAS = sorted((ROOT / "gitexp" / "formats" / "schemas").rglob("*.json"))
+SCHEMAS = sorted((ROOT / "gitexp" / "records" / "schemas").rglob("*.json"))
 KINDS = {
     "comparison",
     "conclusion",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 ROOT = Path(__file__).parents[1]
 PRETEND = """\

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.experiments.init import init
-from tests.build import BuiltRepo, clone, dvc, repository
-from tests.cli.shell import environment
+from tests.lab.build import BuiltRepo, clone, dvc, repository
+from tests.lab.shell import environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

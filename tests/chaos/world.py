@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.experiments.init import init
 from gitexp.model.setup import InitRequest
-from tests.build import BuiltRepo, repository
-from tests.cli.shell import environment
+from tests.lab.build import BuiltRepo, repository
+from tests.lab.shell import environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

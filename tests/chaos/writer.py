@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.git.discovery import discover
-from gitexp.git.transaction import layout, publish
-from tests.store.publisher import ADA, NOW
-from tests.store.recorded import a_run, run_files, run_id
+from gitexp.git.transaction import layout, transaction
+from tests.lab.publisher import ADA, NOW
+from tests.lab.recorded import a_run, run_files, run_id
 
 if TYPE_CHECKING:
     from gitexp.git.transaction.transaction import TipView
@@ -27,7 +27,7 @@ def main() -> None:
             return {path: number.encode()}
         return run_files(*a_run(int(number), commit=view.commit))
 
-    publish.publish(
+    transaction.publish(
         discover(Path(repository)), branch, edit, message=f"no. {number}", author=ADA, now=NOW
     )
 

@@ -11,11 +11,11 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
-from tests.build import EPOCH
-from tests.cli.shell import HYPOTHESIS
+from tests.lab.build import EPOCH
+from tests.lab.shell import HYPOTHESIS
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 NOW = datetime.fromtimestamp(EPOCH + 600, UTC)
 

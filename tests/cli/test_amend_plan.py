@@ -8,12 +8,12 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.records import plan as plan_format
-from tests.cli.shell import gitexp
-from tests.ops.records import Lab, experiment
+from tests.lab.records import Lab, experiment
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from gitexp.model.plan import Plan
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 WHY = "5 % of the old test set is 3 % of the new one"
 

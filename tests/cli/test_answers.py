@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import gitexp
 from gitexp.experiments.new import new
 from gitexp.model.proposal import NewRequest
-from tests.ops.test_run import plain
+from tests.execution.test_run import plain
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def said(repo: BuiltRepo, *args: str) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.transaction import layout
-from tests.build import repository
-from tests.cli.shell import PLAN, gitexp
+from tests.lab.build import repository
+from tests.lab.shell import PLAN, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def test_without_a_pipeline_or_a_command_there_is_nothing_to_run(tmp_path: Path) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.build import clone, repository
-from tests.cli.shell import PLAN, gitexp
+from tests.lab.build import clone, repository
+from tests.lab.shell import PLAN, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def test_outside_a_repository_every_command_says_so(tmp_path: Path) -> None:

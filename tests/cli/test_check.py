@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.cli.shell import gitexp
-from tests.ops.records import CONFIG, Lab
+from tests.lab.records import CONFIG, Lab
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 @pytest.fixture

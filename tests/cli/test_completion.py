@@ -11,10 +11,10 @@ import pytest
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.completion import SHELLS
 from gitexp.cli.main import main
-from tests.build import git_environment
+from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 # What bash does when the tab key is pressed after the words of a line, the last of them begun.
 PRESS = """

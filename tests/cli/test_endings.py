@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.cli.shell import gitexp
-from tests.store.recorded import a_run, run_files
+from tests.lab.recorded import a_run, run_files
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def tried(experiment: BuiltRepo) -> None:

@@ -15,14 +15,14 @@ from gitexp.execution.run import run
 from gitexp.git.transaction.layout import index_file
 from gitexp.model.request import RunRequest
 from gitexp.views.list_runs import list_experiments
-from tests.cli.shell import gitexp
-from tests.ops.test_run import plain
-from tests.store.recorded import a_plan, config_file, plan_file
+from tests.execution.test_run import plain
+from tests.lab.recorded import a_plan, config_file, plan_file
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def mounted(*options: str | Path) -> None:

@@ -13,9 +13,9 @@ import pytest
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import help_of
 from gitexp.cli.main import main
-from tests.build import BuiltRepo, git_environment, repository
-from tests.cli.shell import gitexp
-from tests.ops.records import Lab, scores
+from tests.lab.build import BuiltRepo, git_environment, repository
+from tests.lab.records import Lab, scores
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 TRAIN = 'import json; json.dump({"f1": 0.7}, open("metrics.json", "w")); print("trained")\n'
 # What an example asks of the world that no test here has, and who tests it instead.
 ELSEWHERE = {
-    "gitexp comment --from review.json": "GitHub: tests/ops/test_comment.py",
-    "gitexp compare --by contract": "a column of predictions: tests/ops/test_subgroups.py",
-    "gitexp witness --rfc3161": "an authority: tests/ops/test_witness.py",
-    "gitexp witness deeper --approve": "a signing key: tests/ops/test_witness.py",
+    "gitexp comment --from review.json": "GitHub: tests/sharing/test_comment.py",
+    "gitexp compare --by contract": "a column of predictions: tests/comparison/test_subgroups.py",
+    "gitexp witness --rfc3161": "an authority: tests/experiments/test_witness.py",
+    "gitexp witness deeper --approve": "a signing key: tests/experiments/test_witness.py",
 }
 WORDS = {"NAME": "deeper", "RUN": "cccc", "REV REV...": "main exp/deeper", "--seed 3": "--seed 30"}
 AWAY = ("git switch -q main",)

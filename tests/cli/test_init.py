@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.build import DVC_FILES, repository
-from tests.cli.shell import PLAN, environment, gitexp
+from tests.lab.build import DVC_FILES, repository
+from tests.lab.shell import PLAN, environment, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 CONFIG = ".gitexp/config.yaml"
 ATTRIBUTES = ".gitexp/.gitattributes"

@@ -17,10 +17,10 @@ from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
-from tests.build import BuiltRepo, dvc_project
 from tests.cli.conftest import NOW
-from tests.cli.shell import HYPOTHESIS, environment, gitexp
 from tests.cli.test_new import editor
+from tests.lab.build import BuiltRepo, dvc_project
+from tests.lab.shell import HYPOTHESIS, environment, gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path

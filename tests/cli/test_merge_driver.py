@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.sharing.threeway import join_lock
-from tests.cli.shell import environment, gitexp
+from tests.lab.shell import environment, gitexp
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 PLAN = ".gitexp/experiments/faster.yaml"
 ATTRIBUTES = ".git/info/attributes"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.transaction import layout
-from tests.cli.shell import HYPOTHESIS, PLAN, gitexp
-from tests.ops.records import Lab, experiment
+from tests.lab.records import Lab, experiment
+from tests.lab.shell import HYPOTHESIS, PLAN, gitexp
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def editor(folder: Path, script: str) -> dict[str, str]:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
-from tests.cli.shell import PLAN, environment, gitexp
+from tests.lab.shell import PLAN, environment, gitexp
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def test_an_unknown_command_is_answered_with_a_near_name(tmp_path: Path) -> None:

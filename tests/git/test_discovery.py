@@ -12,12 +12,12 @@ from gitexp.git import identity, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
-from tests.build import clone, repository
+from tests.lab.build import clone, repository
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 def test_a_subfolder_and_a_linked_worktree_know_their_repository(

@@ -18,7 +18,7 @@ from gitexp.git.worktree import checkouts, status
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def test_writing_objects_and_refs_starts_no_program_either(
     repo, canary = hostile
     opened = open_repository(discover(repo.path))
     writing.build_tree(opened, ABSENT, {"a.txt": b"x\n"})
-    from tests.store.publisher import ADA, NOW  # noqa: PLC0415 - only here
+    from tests.lab.publisher import ADA, NOW  # noqa: PLC0415 - only here
 
     tip = CommitHash(repo.path and objects.resolve(opened, "main"))
     moves = {"refs/heads/exp/a": (ABSENT, tip)}

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.fsck import problems, refused, refused_name
-from tests.build import git_environment
+from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
     from pathlib import Path

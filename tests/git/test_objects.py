@@ -12,13 +12,13 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import DELETE
 from gitexp.model.ids import BlobId, CommitHash, TreeId
-from tests.build import clone
+from tests.lab.build import clone
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.git.repository import Repo
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 FILES = {"params.yaml": "lr: 0.1\n", "src/a.py": "a\n", "src/deep/b.py": "b\n", "z": "z\n"}
 

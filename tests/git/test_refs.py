@@ -9,15 +9,15 @@ from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
-from tests.build import clone, repository
-from tests.store.publisher import ADA, NOW
+from tests.lab.build import clone, repository
+from tests.lab.publisher import ADA, NOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from gitexp.git.repository import Repo
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 
 @pytest.fixture(params=["files", "reftable"])

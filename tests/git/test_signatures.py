@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 needs_gpg = pytest.mark.skipif(shutil.which("gpg") is None, reason="needs GnuPG")
 

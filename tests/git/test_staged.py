@@ -16,10 +16,10 @@ from gitexp.git.repository import open_repository
 from gitexp.git.stored import StoredObjects
 from gitexp.git.worktree import staged
 from gitexp.model.ids import BlobId, CommitHash, TreeId
-from tests.build import repository
+from tests.lab.build import repository
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 ROOT = Path(__file__).parents[2]
 PROBE = f"""\

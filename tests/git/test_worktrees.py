@@ -8,7 +8,7 @@ from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
 from gitexp.git import command
 from gitexp.git.worktree import submodules, worktrees
 from gitexp.model.ids import CommitHash
-from tests.build import BuiltRepo, repository
+from tests.lab.build import BuiltRepo, repository
 
 if TYPE_CHECKING:
     from pathlib import Path

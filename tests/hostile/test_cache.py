@@ -18,13 +18,13 @@ from gitexp.git import repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index, Kind, open_index
 from gitexp.views.list_runs import list_experiments, list_runs
-from tests.store.recorded import a_plan, a_run, config_file, plan_file, run_files
+from tests.lab.recorded import a_plan, a_run, config_file, plan_file, run_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 STATEFUL: Final = (
     *(("list",), ("status",), ("status",), ("doctor", "--fix"), ("maintenance",)),

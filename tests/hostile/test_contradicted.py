@@ -19,8 +19,8 @@ from gitexp.model.run import Origin
 from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from gitexp.views.list_runs import list_experiments
-from tests.build import clone
-from tests.ops.records import ENVIRONMENT, EVALUATION, START, Lab, one, scores
+from tests.lab.build import clone
+from tests.lab.records import ENVIRONMENT, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.review import Review
     from gitexp.text.jsontext import Json
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
     Record = dict[str, Json]
 

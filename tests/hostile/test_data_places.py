@@ -16,8 +16,8 @@ from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import dvc_config, exchange, owned_settings
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
-from tests.build import BuiltRepo, repository
-from tests.ops.sharing import BRANCH, Team, gitexp, make
+from tests.lab.build import BuiltRepo, repository
+from tests.lab.sharing import BRANCH, Team, gitexp, make
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

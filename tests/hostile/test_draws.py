@@ -13,13 +13,13 @@ from gitexp.model.order import Grade
 from gitexp.model.run import Distribution
 from gitexp.model.verdict import Verdict
 from gitexp.report import github
-from tests.ops.records import ENVIRONMENT, START, Lab, experiment, one, scores
+from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.plan import Plan
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 PACKAGE = replace(ENVIRONMENT, distributions=(Distribution("x", "1", "a" * 64),))
 

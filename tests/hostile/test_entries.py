@@ -9,11 +9,11 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.git.transaction import layout
-from tests.build import git_environment
 from tests.hostile.test_reading import attacked, check_untouched, paths
+from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 __all__ = ["attacked"]  # a fixture
 

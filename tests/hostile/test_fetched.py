@@ -17,8 +17,8 @@ import pytest
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.git.transaction import layout
-from tests.build import BuiltRepo, clone, git_environment
-from tests.ops.records import Lab, scores
+from tests.lab.build import BuiltRepo, clone, git_environment
+from tests.lab.records import Lab, scores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -16,14 +16,14 @@ from gitexp.git import refs, repository
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
 from gitexp.rules import RULES
-from tests.ops.hooks.world import PLAN, call, copied, template
-from tests.ops.records import Lab
+from tests.enforcement.hooks.world import PLAN, call, copied, template
+from tests.lab.records import Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 LATE: Final = 30_000_000  # minutes: newer than whatever the victim has
 OFF: Final = "rules:\n" + "".join(f"  {rule}: off\n" for rule in RULES)

@@ -16,9 +16,9 @@ from gitexp.cli import answers
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.git.worktree import status
-from tests.build import BuiltRepo, clone, git_environment
-from tests.cli.shell import gitexp
 from tests.hostile.test_reading import attacked
+from tests.lab.build import BuiltRepo, clone, git_environment
+from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,12 +21,12 @@ from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.records import config as config_format
 from gitexp.store import plans
-from tests.ops.test_run import plain, states
+from tests.execution.test_run import plain, states
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 # Everything that lies in the job's folder and is no empty file.
 LISTS: Final = """\

@@ -32,15 +32,15 @@ from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.text import ignore, params
 from gitexp.text import samples as samples_format
-from tests.build import git_environment
 from tests.hostile.test_reading import attacked, paths
 from tests.hostile.test_trees import Odd, ordered
+from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 __all__ = ["attacked"]  # a fixture
 

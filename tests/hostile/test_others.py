@@ -22,17 +22,17 @@ from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.views.list_runs import list_experiments
-from tests.build import clone
-from tests.ops.hooks.world import call
-from tests.ops.records import ADA, CONFIG, START, Lab, experiment, one
-from tests.ops.test_witness import setting, settings
+from tests.enforcement.hooks.world import call
+from tests.experiments.test_witness import setting, settings
+from tests.lab.build import clone
+from tests.lab.records import ADA, CONFIG, START, Lab, experiment, one
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from gitexp.model.plan import Plan
-    from tests.build import BuiltRepo, Content
+    from tests.lab.build import BuiltRepo, Content
 
 __all__ = ["settings"]  # a fixture
 PLAN, CONCLUSION = layout.plan_path("deep"), layout.conclusion_path("deep")

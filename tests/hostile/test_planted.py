@@ -15,9 +15,9 @@ import pytest
 from gitexp.cli import main
 from gitexp.cli.dispatch import dispatch
 from gitexp.store.calls import FOLDERS
-from tests.build import BuiltRepo, clone
-from tests.ops.test_doctor import gitexp
-from tests.ops.test_run import plain
+from tests.execution.test_run import plain
+from tests.lab.build import BuiltRepo, clone
+from tests.upkeep.test_doctor import gitexp
 
 if TYPE_CHECKING:
     from pathlib import Path

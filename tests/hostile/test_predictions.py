@@ -19,12 +19,12 @@ from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim
 from gitexp.model.run import Output, Sample
-from tests.ops.records import CONFIG, Lab
+from tests.lab.records import CONFIG, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 N = 200
 EVIL = (

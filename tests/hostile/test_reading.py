@@ -18,13 +18,13 @@ from gitexp.model.plan import Direction
 from gitexp.model.proposal import NewRequest
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from tests.build import git_environment
-from tests.ops.test_run import plain, states
+from tests.execution.test_run import plain, states
+from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 ESCAPES = "\x1b]52;c;aGFjaw==\x07\x1b[31m|<img src=x>`id`\u202e"
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(

@@ -14,7 +14,7 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.system import machine, secrets
-from tests.ops.test_run import plain
+from tests.execution.test_run import plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable

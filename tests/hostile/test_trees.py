@@ -13,8 +13,8 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.git.transaction import layout
-from tests.build import BuiltRepo, clone, git_environment
 from tests.hostile.test_reading import attacked
+from tests.lab.build import BuiltRepo, clone, git_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

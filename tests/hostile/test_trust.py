@@ -13,8 +13,8 @@ from gitexp.execution.place import find_place
 from gitexp.execution.trust import check
 from gitexp.git import objects
 from gitexp.model.request import RunRequest
-from tests.build import BuiltRepo, clone
-from tests.ops.test_run import plain
+from tests.execution.test_run import plain
+from tests.lab.build import BuiltRepo, clone
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -23,10 +23,10 @@ from gitexp.cli.completion import SHELLS
 from gitexp.cli.dispatch import dispatch
 from gitexp.model.job import StageOut
 from gitexp.report import RENDERERS
-from tests.build import BuiltRepo, clone, git_environment
-from tests.jobs import bench, stage
-from tests.ops.fakegithub import REPOSITORY, FakeGitHub
-from tests.ops.records import CONFIG, Lab
+from tests.lab.build import BuiltRepo, clone, git_environment
+from tests.lab.fakegithub import REPOSITORY, FakeGitHub
+from tests.lab.jobs import bench, stage
+from tests.lab.records import CONFIG, Lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.report import RecordedRun, RunReport
 from gitexp.model.run import Sample
 from gitexp.report.answers.actions import run_json, run_text
-from tests.store.recorded import a_run
+from tests.lab.recorded import a_run
 
 
 def reported(*samples: Sample) -> RunReport:

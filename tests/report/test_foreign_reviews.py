@@ -14,7 +14,7 @@ from gitexp.errors import GitexpError
 from gitexp.model.review import Review
 from gitexp.records import codec
 from gitexp.report import brief
-from tests.report import samples
+from tests.lab import samples
 from tests.report.test_github import made
 
 if TYPE_CHECKING:

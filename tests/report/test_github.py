@@ -21,8 +21,8 @@ from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperim
 from gitexp.model.rules import Policy, Violation, Where
 from gitexp.records import codec
 from gitexp.report import brief, github
-from tests.formats import strategies
-from tests.formats.test_docs import example
+from tests.records import strategies
+from tests.records.test_docs import example
 from tests.report.test_renderers import HOSTILE
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from gitexp.model.result import Interval
 from gitexp.report import numbers
-from tests.report.samples import metric
+from tests.lab.samples import metric
 
 
 def test_digits_follow_the_interval() -> None:

@@ -21,7 +21,7 @@ from gitexp.records import codec
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.results import Comparisons
 from gitexp.report.style import Style
-from tests.report import samples
+from tests.lab import samples
 
 if TYPE_CHECKING:
     from gitexp.model.omnibus import Across

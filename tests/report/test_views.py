@@ -48,8 +48,8 @@ from gitexp.model.views import (
 )
 from gitexp.report.answers import listing, lists, logtext, viewjson, views
 from gitexp.report.style import Style
-from tests.formats import answers
-from tests.report import samples
+from tests.lab import samples
+from tests.records import answers
 from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
 
 if TYPE_CHECKING:

@@ -13,13 +13,13 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph
-from tests.build import clone
-from tests.store.recorded import a_plan, a_run, plan_file, run_files, run_id
+from tests.lab.build import clone
+from tests.lab.recorded import a_plan, a_run, plan_file, run_files, run_id
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 ONES, TWOS = InputsDigest("1" * 64), InputsDigest("2" * 64)
 

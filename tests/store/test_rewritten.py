@@ -9,10 +9,10 @@ import pytest
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import lookup
-from tests.store.recorded import a_run, run_files, run_id
+from tests.lab.recorded import a_run, run_files, run_id
 
 if TYPE_CHECKING:
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
 
 INPUTS = InputsDigest("1" * 64)
 

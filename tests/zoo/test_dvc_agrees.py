@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
-from tests.build import dvc
-from tests.cli.shell import environment, gitexp
+from tests.lab.build import dvc
+from tests.lab.shell import environment, gitexp
 from tests.zoo.worlds import GET_STARTED, WORLDS, ask
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.build import BuiltRepo
+    from tests.lab.build import BuiltRepo
     from tests.zoo.worlds import World
 
 GIT = "git"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.build import BuiltRepo, git_environment, repository
+from tests.lab.build import BuiltRepo, git_environment, repository
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -1,0 +1,179 @@
+"""`compare`: what names stand for, which records are found, and what became of them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import CompareOptions, compare
+from gitexp.errors import NoPlanError, NoSamplesError, UnknownExperimentError, UsageError
+from gitexp.git.transaction import layout
+from gitexp.model.comparison import Conclusion
+from gitexp.model.ids import RunId
+from gitexp.model.run import Origin
+from gitexp.model.verdict import Verdict
+from gitexp.records import codec
+from tests.lab.build import clone
+from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def test_every_name_of_an_experiment_leads_to_it(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.git("tag", "-a", "-m", "done", "exp-archive/deep")
+    commit = lab.repo.hash()
+    for name in ("exp/deep", "deep", commit, commit[:10], "HEAD"):
+        assert one(lab, name).verdict is Verdict.SUPPORTED, name
+    lab.repo.switch("main")
+    lab.repo.git("branch", "-D", "exp/deep")
+    assert one(lab, "deep").verdict is Verdict.SUPPORTED
+
+
+def test_one_name_without_a_plan_is_not_enough(lab: Lab) -> None:
+    lab.init()
+    with pytest.raises(NoPlanError):
+        compare(lab.repo.workspace)
+    with pytest.raises(UnknownExperimentError):
+        compare(lab.repo.workspace, ["main", "nothing"])
+    with pytest.raises(UnknownExperimentError):
+        compare(lab.repo.workspace, ["--output=x"])
+    with pytest.raises(UsageError):
+        compare(lab.repo.workspace, ["main", "main"])
+
+
+def test_a_record_that_was_edited_counts_as_it_was_added(lab: Lab) -> None:
+    plan = experiment(lab, gain=0.0)
+    _, files = lab.run_files(
+        "c",
+        {"f1": scores(0.9, range(10))},
+        of="HEAD",
+        plan=plan,
+        environment=ENVIRONMENT,
+        evaluation="e" * 64,
+        origin=Origin.OBSERVED,
+        failed=(),
+        links="",
+        call="",
+        outputs=None,
+        samples=(),
+    )
+    lab.repo.commit(files, at=90, message="polish")  # type: ignore[arg-type]
+    result = one(lab)
+    assert result.verdict is Verdict.REFUTED
+    assert any("was edited after it was recorded" in text for text in result.warnings)
+
+
+def test_a_deleted_record_counts_all_the_same(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.git("rm", "-rq", ".gitexp/runs/cc")
+    lab.repo.commit(at=91, message="tidy")
+    result = one(lab)
+    assert result.pairs == 10
+    assert any("was deleted" in text for text in result.warnings)
+
+
+def test_a_concluded_experiment_is_found_by_its_inputs_when_its_branch_is_gone(lab: Lab) -> None:
+    experiment(lab)
+    done = one(lab)
+    conclusion = Conclusion("deep", done.verdict, "It holds.", "Ada", "a@b", START, done)
+    lab.repo.commit({layout.conclusion_path("deep"): codec.dump(conclusion)}, at=70)
+    lab.repo.switch("main")
+    lab.repo.git("merge", "--squash", "-q", "exp/deep")
+    lab.repo.commit(at=80, message="squashed")
+    lab.repo.git("branch", "-D", "exp/deep")
+    lab.repo.git("reflog", "expire", "--expire=now", "--all")
+    lab.repo.git("gc", "-q", "--prune=now")
+    result = one(lab, "deep")
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.candidate.source_lost
+    assert result.candidate.commit == done.candidate.commit
+    assert any("lost (squashed)" in text for text in result.warnings)
+
+
+def test_a_remote_branch_is_an_experiment_too(lab: Lab, tmp_path: Path) -> None:
+    experiment(lab)
+    mine = clone(lab.repo, tmp_path / "clone")
+    mine.git("switch", "-q", "main")
+    for name in ("exp/deep", "deep", "origin/exp/deep"):
+        (result,) = compare(mine.workspace, [name])
+        assert result.verdict is Verdict.SUPPORTED, name
+
+
+def test_samples_of_a_branch_that_nobody_merged_are_used_only_when_pooled(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan()
+    lab.change()
+    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan)
+    lab.repo.switch("main")
+    lab.repo.switch("side", create=True)
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main")
+    lab.repo.switch("exp/deep")
+    with pytest.raises(NoSamplesError) as error:
+        compare(lab.repo.workspace)
+    assert "found elsewhere" in error.value.found
+    result = one(lab, options=CompareOptions(pool=("side",)))
+    assert result.verdict is Verdict.SUPPORTED
+    assert any("pooled" in text for text in result.warnings)
+
+
+def test_a_record_that_was_damaged_later_counts_as_it_was_added(lab: Lab) -> None:
+    experiment(lab)
+    path = layout.samples_csv(RunId("c" * 16))
+    lab.repo.commit({path: "metric\nbroken\n"}, at=85)
+    result = one(lab)
+    assert result.pairs == 10
+    assert any("was edited after it was recorded" in text for text in result.warnings)
+
+
+def test_a_record_that_never_could_be_read_is_said_and_the_others_count(lab: Lab) -> None:
+    experiment(lab)
+    lab.repo.commit({f"{layout.RUNS}/dd/{'d' * 16}/run.json": "{}"}, at=85)
+    result = one(lab)
+    assert result.pairs == 10
+    assert any(f"run {'d' * 16} cannot be read" in text for text in result.warnings)
+
+
+def test_a_hostile_branch_name_is_quoted_in_the_next_command(lab: Lab) -> None:
+    lab.init()
+    lab.record("b", {"f1": scores(0.6, range(3))})
+    lab.repo.git("branch", "exp/$(id)")
+    lab.repo.switch("exp/$(id)")
+    lab.change()
+    lab.record("c", {"f1": scores(0.7, range(3))})
+    result = one(lab, "exp/$(id)", "main")
+    assert "'exp/$(id)'" in result.next_step
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="peak memory is read from /proc")
+def test_the_whole_process_is_small_and_light(lab: Lab) -> None:
+    experiment(lab)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from gitexp.git.repository import discover\n"
+        "from gitexp.comparison.compare import compare\n"
+        "from gitexp.report import renderer; from gitexp.report.style import Style\n"
+        "renderer('html').render(compare(discover(Path(sys.argv[1]))), Style())\n"
+        "heavy = [m for m in ('pandas', 'scipy.stats', 'git', 'dvc') if m in sys.modules]\n"
+        # not ru_maxrss: that remembers the process that started this one
+        "peak = Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]\n"
+        "print(peak, *heavy)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(lab.repo.path)], capture_output=True, check=True, text=True
+    )
+    memory, *heavy = done.stdout.split()
+    assert heavy == []
+    assert int(memory) < 250 * 1024, "KiB"

@@ -1,0 +1,154 @@
+"""`status`, `compare` and `logs` say why repeats do not count, and what failed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.errors import NoSamplesError
+from gitexp.experiments.amend_plan import amend_plan
+from gitexp.model.amendment import Terms
+from gitexp.model.run import Distribution
+from gitexp.report.answers import amendment
+from gitexp.views.logs import logs
+from gitexp.views.status import status
+from tests.lab.records import ENVIRONMENT, START, Lab, experiment, scores
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
+    from tests.lab.build import BuiltRepo
+
+OTHER = replace(ENVIRONMENT, distributions=(Distribution("pexpect", "4.9.0", "a" * 64),))
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def planned(lab: Lab) -> Plan:
+    plan = status(lab.repo.workspace).plan
+    assert plan is not None
+    return plan
+
+
+def refused(lab: Lab) -> NoSamplesError:
+    with pytest.raises(NoSamplesError) as caught:
+        compare(lab.repo.workspace, now=START)
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"tests/test_a.py": "x = 1\n"}, "tests/test_a.py is new"),
+        ({"train.py": "print(2)\n"}, "train.py changed"),
+        ({"params.yaml": "depth: 5\n"}, "depth 3 -> 5"),
+        ({"train.py": None, "a.py": "", "b.py": "", "c.py": ""},
+         "a.py is new, b.py is new, c.py is new and 1 more"),
+    ],
+)  # fmt: skip
+def test_what_changed_since_the_repeats_were_run_is_named(
+    lab: Lab, files: dict[str, str | None], said: str
+) -> None:
+    experiment(lab)
+    source = lab.repo.hash("HEAD~1")  # of run c
+    lab.repo.commit(files, at=lab.tick())
+    text = f"10 repeats are of other inputs: {said}; gitexp inputs {source[:7]} "
+    view = status(lab.repo.workspace)
+    assert (view.counted, view.failed) == ((), ())
+    (why,) = view.not_counted
+    assert why == f"{text}{lab.repo.hash()[:7]}"
+    assert text in refused(lab).found
+    assert view.next_step == "gitexp run"
+
+
+def test_where_enough_counts_older_inputs_are_nobodys_question(lab: Lab) -> None:
+    plan = experiment(lab)
+    lab.change(7)
+    lab.record("d", {"f1": scores(0.7, range(10))}, plan=plan)
+    assert status(lab.repo.workspace).not_counted == ()
+
+
+def test_what_was_installed_meanwhile_is_named(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan, environment=OTHER)
+    view = status(lab.repo.workspace)
+    told = "the two sides ran in different environments: pexpect 4.9.0 added"
+    assert view.not_counted == (told,)
+    lab.record("d", {"f1": scores(0.6, range(10))}, of="main", plan=plan, environment=OTHER)
+    told = "10 repeats of the baseline ran in another environment: pexpect 4.9.0 added"
+    assert status(lab.repo.workspace).not_counted == (told,)
+
+
+def test_a_failure_is_named_with_its_log_and_the_next_step_is_not_the_same_call(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(8))}, plan=plan, failed=(8,))
+    view = status(lab.repo.workspace)
+    assert view.failed == ("1 failed in train: exit code 1; gitexp logs cccccccc",)
+    assert view.next_step == "gitexp logs cccccccc; mend it, then gitexp run"
+    (found,) = compare(lab.repo.workspace, now=START)
+    step = "gitexp logs cccccccc; mend it, then gitexp run --with-baseline"
+    assert found.next_step == step
+    shown = logs(lab.repo.workspace)
+    assert shown.run == "c" * 16
+    assert shown.notes[-1] == "run cccccccc of the candidate failed; gitexp logs RUN shows another"
+    lab.record("d", {"f1": scores(0.7, (8,))}, plan=plan)
+    view = status(lab.repo.workspace)
+    assert (view.failed, view.next_step) == ((), "gitexp run")
+
+
+def test_what_was_cancelled_is_run_again_and_not_mended(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": scores(0.7, range(8))}, plan=plan, failed=(8,), commit=False)
+    (path,) = lab.repo.path.glob(".gitexp/runs/cc/*/run.json")
+    text = path.read_text("utf-8").replace('"failed"', '"cancelled"')
+    path.write_text(text.replace('"exit code 1"', '"cancelled"'), "utf-8")
+    lab.repo.git("add", "--force", str(path))
+    lab.repo.commit(at=lab.tick())
+    view = status(lab.repo.workspace)
+    assert view.failed == ("1 cancelled in train: cancelled; gitexp logs cccccccc",)
+    assert view.next_step == "gitexp run"
+
+
+def test_a_failure_that_new_inputs_have_left_behind_is_none(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("c", {"f1": {}}, plan=plan, failed=(0, 1))
+    error = refused(lab)
+    assert "2 failed in train: exit code 1; gitexp logs cccccccc" in error.found
+    assert error.next_step == "gitexp logs cccccccc; mend it, then gitexp run --with-baseline"
+    lab.change(5)
+    view = status(lab.repo.workspace)
+    assert (view.failed, view.next_step) == ((), "gitexp run --with-baseline")
+
+
+def test_an_amendment_says_that_seeds_are_spent_only_where_they_are(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {"f1": {}}, plan=plan, failed=(0, 1))
+    terms, where = Terms(repeats=6), lab.repo.workspace
+    report = amend_plan(where, None, terms, why="fewer will do", now=START, dry_run=True)
+    assert report.spent == ()
+    assert "spent" not in amendment.text(report)
+    lab.record("d", {"f1": scores(0.7, (1, 2))}, plan=plan)
+    report = amend_plan(where, None, terms, why="fewer will do", now=START)
+    assert report.spent == (1, 2)
+    assert amendment.text(report).count("; seeds 1, 2 are spent") == 1
+    (why,) = status(where).not_counted
+    assert why == "2 repeats ran under the plan as it was before"

@@ -1,0 +1,167 @@
+"""Failed repeats: shown, never dropped in silence, with the most that they could do."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import exit_code
+from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
+from gitexp.model.run import RepeatState
+from gitexp.model.verdict import Verdict
+from gitexp.report import text
+from gitexp.report.style import PLAIN
+from tests.lab.records import Lab, one, scores
+
+if TYPE_CHECKING:
+    from tests.lab.build import BuiltRepo
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def failing(  # noqa: PLR0913  what may fail, and under which plan
+    lab: Lab,
+    policy: OnFailed = OnFailed.REFUSE,
+    *,
+    gain: float = 0.05,
+    failed: tuple[int, ...] = (10,),
+    baseline_failed: tuple[int, ...] = (),
+    n: int = 10,
+    direction: Direction = Direction.MAX,
+) -> None:
+    lab.init()
+    effect = ">0" if direction is Direction.MAX else "<0"
+    plan = lab.plan(effect=effect, repeats=10, on_failed=policy, direction=direction)
+    lab.change()
+    seeds = [seed for seed in range(n + len(baseline_failed)) if seed not in baseline_failed]
+    low = scores(0.6, range(n + 5))
+    have = {seed: low[seed] for seed in low if seed not in baseline_failed}
+    lab.record("b", {"f1": have}, of="main", plan=plan, failed=baseline_failed)
+    tried = sorted({*seeds, *baseline_failed})
+    high = {seed: low[seed] + gain + 0.001 * (seed % 3) for seed in tried}
+    lab.record("c", {"f1": high}, plan=plan, failed=failed)
+
+
+def test_by_default_a_failed_repeat_leaves_a_yes_open(lab: Lab) -> None:
+    failing(lab)
+    result = one(lab)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert exit_code([result]) == 6
+    assert "1 seed has a repeat that failed" in result.headline
+    assert result.missing is not None
+    assert (result.missing.policy, result.missing.candidate) == (OnFailed.REFUSE, (10,))
+    assert result.missing.worst == "supported", "one of eleven cannot turn it"
+    assert result.next_step.endswith("gitexp run --seeds 10"), "what finished later is not missing"
+    assert result.missing.worst_p is not None
+    assert result.missing.best_p is not None
+    assert result.missing.best_p < result.missing.worst_p
+    said = text.render((result,), PLAIN)
+    assert "seeds 10 of the candidate; the plan says no yes without them" in said
+    assert "were the missing as good for the candidate as the best value seen: supported (p" in said
+    assert "as bad as the worst seen: supported (p = " in said
+
+
+@pytest.mark.parametrize(
+    "ended", [(RepeatState.CANCELLED, "cancelled"), (RepeatState.LOST, "its process is gone")]
+)
+@pytest.mark.parametrize("n", [4, 10])
+def test_what_was_stopped_did_not_fail_and_is_run_again(
+    lab: Lab, ended: tuple[RepeatState, str], n: int
+) -> None:
+    lab = replace(lab, ended=ended)
+    failing(lab, failed=(n,), n=n)
+    result = one(lab)
+    assert result.verdict in {Verdict.INCONCLUSIVE, Verdict.UNDECIDABLE}
+    assert (result.candidate.failed, result.candidate.interrupted) == (1, 1)
+    assert "gitexp run" in result.next_step
+    said = text.render((result,), PLAIN)
+    assert not re.search("fail|mend", said), said
+    assert f"unfinished  seeds {n} of the candidate; gitexp run goes on with them" in said
+    assert "1 not finished" in said
+
+
+def test_what_failed_on_either_side_is_what_to_run_again(lab: Lab) -> None:
+    failing(lab, failed=(), baseline_failed=(3,))
+    assert "gitexp run --at" in one(lab).next_step
+    assert "--seeds 3" in one(lab).next_step
+
+
+def test_a_plan_can_go_on_without_and_shows_the_worst_case(lab: Lab) -> None:
+    failing(lab, OnFailed.DROP, gain=0.0005, failed=(10, 11, 12, 13))
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.missing is not None
+    assert (result.missing.best, result.missing.worst) == ("supported", "inconclusive")
+
+
+def test_a_candidate_that_fails_where_it_would_be_bad_has_the_baseline_s_worst(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=10, on_failed=OnFailed.DROP)
+    lab.change()
+    low = {seed: 0.6 + 0.01 * (-1) ** seed + 0.001 * seed for seed in range(20)}
+    high = {seed: value + 0.001 + 0.0001 * seed for seed, value in low.items() if value > 0.6}
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": high}, plan=plan, failed=tuple(set(low) - set(high)))
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.missing is not None
+    assert result.missing.worst != "supported", "its worst is not that of the seeds that finished"
+    assert any("only if the failures have nothing to do with f1" in w for w in result.warnings)
+
+
+def test_a_seed_that_failed_in_the_baseline_is_missing_too(lab: Lab) -> None:
+    failing(lab, OnFailed.DROP, failed=(), baseline_failed=(3,))
+    result = one(lab)
+    assert result.missing is not None
+    assert (result.missing.baseline, result.missing.candidate) == ((3,), ())
+    assert result.verdict is Verdict.SUPPORTED
+
+
+def test_a_seed_of_the_baseline_that_nobody_asked_for_is_not_missing(lab: Lab) -> None:
+    failing(lab, failed=(), baseline_failed=())
+    lab.record("d", {"f1": {40: 0.6}}, of="main", failed=(41,))
+    result = one(lab)
+    assert result.missing is None
+    assert result.verdict is Verdict.SUPPORTED
+
+
+def test_a_seed_that_finished_in_a_later_call_is_not_missing(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", repeats=10)
+    lab.change()
+    low = scores(0.6, range(10))
+    high = {seed: value + 0.05 for seed, value in low.items()}
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {s: high[s] for s in range(9)}}, plan=plan, failed=(9,))
+    lab.record("d", {"f1": {9: high[9]}}, plan=plan)
+    result = one(lab)
+    assert (result.missing, result.verdict) == (None, Verdict.SUPPORTED)
+
+
+def test_a_rule_of_several_looks_has_no_case_by_the_test_of_a_single_one(lab: Lab) -> None:
+    lab.init()
+    rule = Stopping(StoppingRule.POCOCK, 2)
+    plan = lab.plan(effect=">0", repeats=10, on_failed=OnFailed.DROP, stopping=rule)
+    lab.change()
+    low = scores(0.6, range(11))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {s: low[s] + 0.01 for s in range(10)}}, plan=plan, failed=(10,))
+    found = one(lab).missing
+    assert found is not None
+    assert (found.candidate, found.best, found.worst) == ((10,), "", "")
+
+
+def test_of_a_loss_the_worst_is_the_largest(lab: Lab) -> None:
+    failing(lab, OnFailed.DROP, gain=-0.05, direction=Direction.MIN)
+    result = one(lab)
+    assert result.verdict is Verdict.SUPPORTED
+    assert result.missing is not None
+    assert result.missing.best_p is not None
+    assert result.missing.worst_p is not None
+    assert result.missing.best_p < result.missing.worst_p

@@ -1,0 +1,72 @@
+"""A plan that was changed after its first run: said, with what was changed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.git.transaction import layout
+from gitexp.model.plan import Direction
+from gitexp.records import plan as plan_format
+from tests.lab.records import CONFIG, Lab, one, scores
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Plan
+    from tests.lab.build import BuiltRepo
+
+
+@pytest.fixture
+def lab(repo: BuiltRepo) -> Lab:
+    return Lab(repo)
+
+
+def rewritten(lab: Lab, plan: Plan, **terms: object) -> Plan:
+    """Commit the plan with other terms."""
+    other = replace(plan, **terms)  # type: ignore[arg-type]
+    data = plan_format.dump(other)
+    lab.repo.commit({layout.plan_path(plan.name): data}, at=lab.tick(), message="better terms")
+    return plan_format.load(data, "plan.yaml")
+
+
+def test_alpha_and_effect_that_were_changed_after_a_run_are_said(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">=5%", alpha=0.01)
+    lab.change()
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.02 for seed, value in low.items()}}, plan=plan)
+    easier = rewritten(lab, plan, alpha=0.05, repeats=5)
+    fresh = range(20, 30)
+    lab.record("d", {"f1": scores(0.6, fresh)}, of="main", plan=easier)
+    lab.record("e", {"f1": {s: v + 0.05 for s, v in scores(0.6, fresh).items()}}, plan=easier)
+    result = one(lab)
+    said = [text for text in result.warnings if text.startswith("the plan was changed after run")]
+    assert len(said) == 1
+    assert "alpha 0.01 -> 0.05" in said[0]
+    assert "repeats 10 -> 5" in said[0]
+
+
+def test_mended_prose_is_no_change(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.02 for seed, value in low.items()}}, plan=plan)
+    rewritten(lab, plan, hypothesis="A deeper model raises F1, as it should.")
+    assert not [text for text in one(lab).warnings if "plan was changed" in text]
+
+
+def test_settings_that_turn_a_metric_around_are_said(lab: Lab) -> None:
+    lab.init(replace(CONFIG, directions={"f1": Direction.MIN}))
+    plan = lab.plan(effect=">0")
+    lab.change()
+    low = scores(0.6, range(10))
+    lab.record("b", {"f1": low}, of="main", plan=plan)
+    lab.record("c", {"f1": {seed: value + 0.02 for seed, value in low.items()}}, plan=plan)
+    assert (
+        "the plan says that f1 is better when larger, and the settings now say smaller"
+        in one(lab).warnings
+    )

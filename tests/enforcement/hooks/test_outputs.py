@@ -1,0 +1,109 @@
+"""After a checkout or merge: which outputs are those of another commit, or they come along."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.enforcement.hooks.install import install
+from gitexp.git.transaction import layout
+from gitexp.model.config import ProjectConfig
+from gitexp.records import config as config_format
+from tests.enforcement.hooks.world import call
+from tests.lab.build import dvc
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+CONFIG = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",))
+
+
+@pytest.fixture
+def repo(dvc_repo: BuiltRepo) -> BuiltRepo:
+    """``main`` and ``other`` with different outputs, both in the cache; ``main`` is checked out."""
+    dvc_repo.commit({layout.CONFIG: config_format.dump_template(CONFIG)})
+    dvc_repo.switch("other", create=True)
+    dvc_repo.write({"raw.csv": "9\n8\n"})
+    dvc(dvc_repo.path, "repro", "--quiet")
+    dvc_repo.git("commit", "-qam", "other data")
+    dvc_repo.switch("main")
+    dvc(dvc_repo.path, "checkout", "--quiet")
+    install(dvc_repo.workspace)
+    return dvc_repo
+
+
+def auto(repo: BuiltRepo) -> None:
+    """Let hooks bring the outputs along, on both branches."""
+    for branch in ("other", "main"):
+        repo.git("-c", "core.hooksPath=/dev/null", "switch", "-q", branch)
+        path = repo.path / layout.CONFIG
+        text = path.read_text().replace("auto_checkout: false", "auto_checkout: true")
+        repo.commit({layout.CONFIG: text})
+
+
+def test_a_checkout_says_which_outputs_are_of_another_commit(repo: BuiltRepo) -> None:
+    said = call(repo, "switch", "-q", "other")
+    assert said.code == 0
+    assert "this commit has other outputs: prepared.csv, model.txt" in said.err
+    assert "dvc checkout" in said.err
+    assert (repo.path / "prepared.csv").read_text() == "1\n2\n3\n"
+
+
+def test_a_checkout_without_other_outputs_says_nothing(repo: BuiltRepo) -> None:
+    repo.branch("same")
+    for args in (("switch", "-q", "same"), ("checkout", "-q", "--", "params.yaml")):
+        assert call(repo, *args).err == ""
+
+
+def test_outputs_that_lie_here_already_are_not_those_of_another_commit(repo: BuiltRepo) -> None:
+    assert "other outputs" in call(repo, "switch", "-q", "other").err
+    assert call(repo, "switch", "-q", "main").err == ""  # nobody brought the other's meanwhile
+    (repo.path / "prepared.csv").write_text("1\n2\n4\n")  # of the same size
+    call(repo, "switch", "-q", "other")
+    assert "prepared.csv" in call(repo, "switch", "-q", "main").err
+
+
+def test_a_merge_and_a_new_worktree_say_it_too(repo: BuiltRepo, tmp_path: Path) -> None:
+    said = call(repo, "worktree", "add", "-q", str(tmp_path / "w"), "other")
+    assert said.code == 0
+    assert "model.txt" in said.err
+    said = call(repo, "merge", "-q", "--ff-only", "other")
+    assert said.code == 0
+    assert "this commit has other outputs: prepared.csv, model.txt" in said.err
+
+
+def test_outputs_come_along_where_the_settings_say_so(repo: BuiltRepo) -> None:
+    auto(repo)
+    said = call(repo, "switch", "-q", "other")
+    assert said.code == 0
+    assert "brought along: prepared.csv, model.txt" in said.err
+    assert (repo.path / "prepared.csv").read_text() == "8\n9\n"
+    call(repo, "switch", "-q", "main")
+    assert (repo.path / "prepared.csv").read_text() == "1\n2\n3\n"
+
+
+def test_what_is_nowhere_else_is_left_and_named(repo: BuiltRepo) -> None:
+    auto(repo)
+    (repo.path / "prepared.csv").unlink()
+    (repo.path / "prepared.csv").write_text("hours of work\n")
+    said = call(repo, "switch", "-q", "other")
+    assert said.code == 0
+    assert "left as it is: prepared.csv" in said.err
+    assert (repo.path / "prepared.csv").read_text() == "hours of work\n"
+
+
+def test_whatever_is_wrong_the_checkout_succeeds(repo: BuiltRepo) -> None:
+    auto(repo)
+    (repo.path / ".dvc" / "config").write_text("[core]\n    hardlink_lock = true\n")
+    said = call(repo, "switch", "-q", "--merge", "other")
+    assert said.code == 0
+    assert "error[locked]" in said.err
+
+
+def test_a_rebase_is_not_talked_into(repo: BuiltRepo) -> None:
+    repo.commit({"README.md": "# other\n"})
+    said = call(repo, "rebase", "-q", "other")
+    assert (said.code, said.err) == (0, "")

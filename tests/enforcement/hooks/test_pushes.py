@@ -1,0 +1,297 @@
+"""What went past the hooks of a commit is met by those of a push, and by the gate of the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.enforcement.hooks.install import install
+from gitexp.experiments.conclude import conclude
+from gitexp.git.transaction import layout
+from gitexp.model.config import ProjectConfig
+from gitexp.records import config as config_format
+from gitexp.records import plan as plan_format
+from tests.enforcement.hooks.world import PLAN, call, template
+from tests.lab.build import clone, dvc, repository
+from tests.lab.records import CONFIG, Lab, scores
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+OFF = ("-c", "core.hooksPath=/dev/null")
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> BuiltRepo:
+    """A clone with hooks, of a server that has ``main`` and ``exp/deep`` and no gate yet."""
+    made = template(tmp_path / "made")
+    server = repository(tmp_path / "server.git", bare=True)
+    made.git(*OFF, "push", "-q", str(server.path), "main", "exp/deep")
+    repo = clone(server, tmp_path / "clone")
+    repo.switch("exp/deep")
+    install(repo.workspace)
+    return repo
+
+
+@pytest.fixture
+def server(repo: BuiltRepo) -> BuiltRepo:
+    """The same server, with its gate."""
+    server = type(repo)(repo.path.parent / "server.git")
+    install(server.workspace)
+    return server
+
+
+def drop_the_plan(repo: BuiltRepo) -> None:
+    repo.git("rm", "-q", PLAN)
+    repo.git(*OFF, "commit", "-qm", "bad")
+
+
+# --- pre-push -------------------------------------------------------------------------------------
+
+
+def test_a_push_is_refused_for_any_of_its_commits(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git(*OFF, "commit", "-q", "--allow-empty", "-m", "more")
+    said = call(repo, "push", "-q")
+    assert said.code == 1
+    assert "error[R1]: the plan of exp/deep is taken away" in said.err
+    assert repo.hash("HEAD^")[:9] in said.err
+
+
+def test_what_is_put_back_before_a_push_passes_it_and_the_gate(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    drop_the_plan(repo)
+    assert call(repo, "push", "-q", "--no-verify").code == 1
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    assert call(repo, "push", "-q").code == 0
+    assert server.hash("exp/deep") == repo.hash()
+
+
+def test_what_the_remote_has_already_is_not_judged_again(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git(*OFF, "push", "-q")
+    repo.git(*OFF, "revert", "--no-edit", "HEAD")
+    assert call(repo, "push", "-q").code == 0
+
+
+def test_other_branches_tags_and_deletions_pass(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    repo.git("tag", "v1")
+    assert call(repo, "push", "-q", "origin", "HEAD:topic", "v1").code == 0
+    assert call(repo, "push", "-q", "origin", ":topic", ":exp/deep").code == 0
+
+
+def test_a_new_experiment_is_judged_whole_but_for_what_experiments_and_main_have(
+    repo: BuiltRepo,
+) -> None:
+    repo.switch("exp/other", create=True)
+    said = call(repo, "push", "-q", "origin", "exp/other")
+    assert said.code == 1
+    assert "exp/other has no plan" in said.err
+
+
+def test_a_push_to_an_address_and_of_everything_is_judged(repo: BuiltRepo) -> None:
+    url = repo.git("remote", "get-url", "origin")
+    drop_the_plan(repo)
+    assert "error[R1]" in call(repo, "push", "-q", url, "exp/deep").err
+    assert "error[R1]" in call(repo, "push", "-q", "--all").err
+
+
+def test_the_framework_tells_it_by_variables(repo: BuiltRepo) -> None:
+    drop_the_plan(repo)
+    told = {
+        "PRE_COMMIT_REMOTE_NAME": "origin",
+        "PRE_COMMIT_REMOTE_BRANCH": "refs/heads/exp/deep",
+        "PRE_COMMIT_FROM_REF": repo.hash("HEAD^"),
+        "PRE_COMMIT_TO_REF": repo.hash(),
+    }
+    done = gitexp(repo, "hook", "pre-push", env=told)
+    assert done.code == 1
+    assert done.says("error[R1]")
+
+
+def test_data_that_nobody_could_fetch_are_named(dvc_repo: BuiltRepo, tmp_path: Path) -> None:
+    config = ProjectConfig(pipeline="dvc.yaml", metrics=("metrics.json",))
+    dvc_repo.commit({layout.CONFIG: config_format.dump_template(config)})
+    (tmp_path / "data").mkdir()
+    dvc(dvc_repo.path, "remote", "add", "--quiet", "--default", "there", str(tmp_path / "data"))
+    Lab(dvc_repo).plan()
+    dvc_repo.write({"raw.csv": "7\n"})
+    dvc(dvc_repo.path, "repro", "--quiet")
+    dvc_repo.git("commit", "-qam", "other data")
+    install(dvc_repo.workspace)
+    server = repository(tmp_path / "server.git", bare=True)
+    dvc_repo.git("remote", "add", "origin", str(server.path))
+    said = call(dvc_repo, "push", "-q", "origin", "exp/deep")
+    assert said.code == 0
+    assert (
+        "warning[R10]: prepared.csv and 1 more of this commit is not on the DVC remote" in said.err
+    )
+    dvc(dvc_repo.path, "push", "--quiet")
+    assert "R10" not in call(dvc_repo, "push", "-q", str(server.path), "exp/deep:exp/deep").err
+
+
+# --- pre-receive ----------------------------------------------------------------------------------
+
+
+def test_the_gate_refuses_what_no_client_refused_and_all_refs_of_that_push(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    before = server.refs()
+    drop_the_plan(repo)
+    said = call(repo, "push", "-q", "--no-verify", "origin", "exp/deep", "HEAD:topic")
+    assert said.code == 1
+    assert "remote: error[R1]" in said.err
+    assert server.refs() == before
+
+
+def test_the_gate_takes_what_is_in_order(repo: BuiltRepo, server: BuiltRepo) -> None:
+    repo.commit({"train.py": "print(7)\n"})
+    said = call(repo, "push", "-q", "origin", "exp/deep", "HEAD:topic")
+    assert (said.code, said.err) == (0, "")
+    assert server.hash("exp/deep") == repo.hash()
+
+
+def test_a_push_cannot_switch_the_gate_off_by_its_own_settings(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    text = config_format.dump_template(CONFIG).decode()
+    repo.write({layout.CONFIG: text.replace("rules:\n", "rules:\n  R1: 'off'\n")})
+    repo.git("add", layout.CONFIG)
+    drop_the_plan(repo)
+    assert "error[R1]" in call(repo, "push", "-q", "--no-verify").err
+    assert "exp/deep" in server.git("branch", "--list")
+
+
+def test_what_came_on_another_branch_is_judged_when_it_becomes_an_experiments(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    drop_the_plan(repo)
+    assert call(repo, "push", "-q", "origin", "HEAD:topic").code == 0
+    assert "error[R1]" in call(repo, "push", "-q", "--no-verify", "origin", "HEAD:exp/deep").err
+    assert server.hash("topic") == repo.hash()
+
+
+def test_an_experiment_is_not_rewritten(repo: BuiltRepo, server: BuiltRepo) -> None:
+    before = server.hash("exp/deep")
+    repo.git("commit", "-q", "--amend", "-m", "other words")
+    said = call(repo, "push", "-qf", "--no-verify")
+    assert "error[refs]: exp/deep would lose commits" in said.err
+    assert server.hash("exp/deep") == before
+    assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0
+    repo.git("commit", "-q", "--amend", "-m", "third words")
+    assert call(repo, "push", "-qf", "origin", "HEAD:topic").code == 0  # no experiment
+
+
+def test_replacements_that_were_pushed_tell_no_other_history(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    """Both would look as if they went on from what is there, and the first without a bad commit."""
+    before, tree = server.hash("exp/deep"), repo.tree()
+    drop_the_plan(repo)
+    repo.git(*OFF, "commit", "-q", "--allow-empty", "-m", "more")
+    later = repo.hash()
+    repo.git("replace", later, repo.git("commit-tree", tree, "-p", before, "-m", "a"))
+    other = repo.git("commit-tree", tree, "-p", f"{before}^", "-m", "b")
+    repo.git("replace", other, repo.git("commit-tree", tree, "-p", before, "-m", "c"))
+    assert (
+        call(repo, "push", "-q", "--no-verify", "origin", "refs/replace/*:refs/replace/*").code == 0
+    )
+    assert "error[R1]" in call(repo, "push", "-q", "origin", f"{later}:exp/deep").err
+    for commit, rule in ((later, "R1"), (other, "refs")):
+        said = call(repo, "push", "-qf", "--no-verify", "origin", f"{commit}:exp/deep")
+        assert f"error[{rule}]" in said.err
+    assert server.hash("exp/deep") == before
+
+
+def test_an_experiment_is_deleted_only_when_an_archive_tag_contains_it(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
+    repo.git("tag", "-am", "kept", "exp-archive/deep", "HEAD^")
+    assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+    assert "no archive tag contains" in call(repo, "push", "-q", "origin", ":exp/deep").err
+    repo.git("tag", "-am", "kept", "exp-archive/deep2")
+    said = call(repo, "push", "-q", "origin", "exp-archive/deep2", ":exp/deep")  # in one push
+    assert (said.code, said.err) == (0, "")
+    assert "exp/deep" not in server.git("branch", "--list")
+
+
+def test_an_archive_tag_is_neither_moved_nor_deleted(repo: BuiltRepo, server: BuiltRepo) -> None:
+    repo.git("tag", "-am", "kept", "exp-archive/deep")
+    call(repo, "push", "-q", "origin", "exp-archive/deep")
+    before = server.refs()
+    repo.git("tag", "-fam", "again", "exp-archive/deep", "HEAD^")
+    for args in (("-qf", "origin", "exp-archive/deep"), ("-q", "origin", ":exp-archive/deep")):
+        assert "error[refs]" in call(repo, "push", *args).err
+    assert server.refs() == before
+
+
+def test_the_gate_says_which_merged_experiment_has_no_archive_tag(
+    repo: BuiltRepo, server: BuiltRepo
+) -> None:
+    lab, before = Lab(repo), repo.hash("main")
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter, of, value in (("b", "main", 0.6), ("c", "HEAD", 0.7)):
+        lab.record(letter, {"f1": scores(value, range(6))}, of=of, plan=plan)
+    conclude(repo.workspace, words="Deeper is better.")
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--ff-only", "exp/deep")
+    said = call(repo, *OFF, "push", "-q", "origin", "main")
+    assert (
+        "warning[R7]: deep is merged, and its archive tag exp-archive/deep is not here" in said.err
+    )
+    server.git("update-ref", "refs/heads/main", before)
+    repo.git("tag", "-a", "exp-archive/deep", "-m", "kept", "exp/deep")
+    assert "R7" not in call(repo, *OFF, "push", "-q", "origin", "main", "exp-archive/deep").err
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("shows", ["branch", "tag", "pushed together", "nothing", "another run"])
+def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
+    repo: BuiltRepo, shows: str
+) -> None:
+    lab = Lab(repo)
+    plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
+    for letter in "bc":
+        lab.record(letter, {"f1": {0: 0.6}}, of="HEAD", plan=plan)
+    if shows == "branch":
+        assert call(repo, "push", "-q", "origin", "exp/deep").code == 0
+    if shows == "tag":
+        repo.git("tag", "-a", "exp-archive/deep", "-m", "kept", "exp/deep")
+        assert call(repo, "push", "-q", "origin", "exp-archive/deep").code == 0
+    repo.git(*OFF, "switch", "-q", "main")
+    repo.git(*OFF, "merge", "-q", "--squash", "exp/deep")
+    repo.git(*OFF, "commit", "-qm", "all of it")
+    more = ["exp/deep"] if shows == "pushed together" else []
+    if shows == "another run":  # its branch is on the server, and does not have all of these
+        repo.git(*OFF, "push", "-q", "origin", "exp/deep~1:exp/deep")
+    if shows in {"nothing", "another run"}:
+        repo.git("branch", "-q", "-D", "exp/deep")
+    here = call(repo, "push", "-q", "origin", "main", *more)
+    there = call(repo, *OFF, "push", "-q", "origin", "main", *more)
+    words = "nothing here shows that the plan was first"
+    wrong = shows in {"nothing", "another run"}
+    assert (here.code, words in here.err) == (int(wrong), wrong)
+    assert (there.code, words in there.err) == (int(wrong), wrong)
+
+
+def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:
+    fresh = repository(tmp_path / "fresh.git", bare=True)
+    install(fresh.workspace)
+    assert call(repo, "push", "-q", str(fresh.path), "origin/main:refs/heads/main").code == 0
+    assert call(repo, "push", "-q", str(fresh.path), "exp/deep").code == 0
+
+
+def test_without_python_the_gate_is_shut(repo: BuiltRepo, server: BuiltRepo) -> None:
+    path = server.path / "hooks" / "pre-receive"
+    text = path.read_text().replace("command -v gitexp", "command -v no-gitexp")
+    path.write_text("\n".join("python=" if "python=" in x else x for x in text.split("\n")))
+    said = call(repo, "push", "-q", "origin", "HEAD:topic")
+    assert said.code == 1
+    assert "nothing is taken" in said.err

@@ -1,0 +1,187 @@
+"""Projects whose metrics lie where DVC puts them: in its outputs, or declared beside the stages."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.execution.run import run
+from gitexp.model.request import RunRequest
+from tests.lab.build import dvc, repository
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+TRAIN = """\
+import json, os, random
+params = dict(line.split(": ") for line in open("params.yaml"))
+random.seed(int(params["seed"]))
+os.makedirs("eval/plots", exist_ok=True)
+acc = float(params["lr"]) + random.random() / 100
+json.dump({"acc": {"test": acc}}, open("eval/metrics.json", "w"))
+open("eval/plots/roc.csv", "w").write(f"fpr,tpr\\n0,{acc}\\n")
+open("curve.tsv", "w").write(f"step\\tloss\\n0\\t{acc}\\n")
+"""
+PIPELINE = """\
+stages:
+  train: {cmd: python train.py, deps: [train.py, sizes.csv], params: [lr, seed], outs: [eval]}
+metrics: [eval/metrics.json]
+plots:
+- roc: {x: fpr, y: {eval/plots/roc.csv: tpr}}
+- curve.tsv: {x: step, y: loss}
+- sizes.csv
+"""
+FILES = {
+    "train.py": TRAIN,
+    "dvc.yaml": PIPELINE,
+    "params.yaml": "lr: 0.5\nseed: 1\n",
+    "sizes.csv": "n\n1\n",
+}
+PLAN = ("--effect", ">0", "--hypothesis", "a higher rate is better by far")
+
+
+@pytest.fixture
+def folder_outputs(tmp_path: Path) -> BuiltRepo:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    repo.write(FILES)
+    dvc(repo.path, "repro", "--quiet")
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    return repo
+
+
+def config(repo: BuiltRepo) -> dict[str, object]:
+    answer = gitexp(repo, "init", "--json")
+    assert answer.code == 0, answer.err
+    found = answer.json["found"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_metrics_in_an_output_are_found_named_read_and_never_committed(
+    folder_outputs: BuiltRepo,
+) -> None:
+    repo = folder_outputs
+    found = config(repo)
+    assert found["metrics"] == "eval/metrics.json"
+    assert found["outputs"] == "curve.tsv, eval"  # what a stage reads is none, drawn or not
+    # The names are in the cache, where dvc.lock points: no file has to lie in the work tree.
+    (repo.path / "eval" / "metrics.json").unlink()
+    wrong = gitexp(repo, "new", "x", "--metric", "acc:max", *PLAN)
+    assert wrong.code == 2
+    assert wrong.says("unknown-metric", "--metric acc.test")
+    dvc(repo.path, "checkout")
+    right = ("new", "x", "--metric", "acc.test:max", *PLAN, "--param", "lr=0.7")
+    assert gitexp(repo, *right).code == 0
+    report = run(repo.workspace, RunRequest(with_baseline=True, repeats=3))
+    assert report.not_updated == ()
+    assert [path for path in repo.files() if path.startswith("eval")] == []
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    assert "is already tracked" not in dvc(repo.path, "repro")
+    assert repo.status() == []
+
+
+def test_a_plot_that_git_holds_is_an_output_to_the_inputs_and_to_the_rules(
+    folder_outputs: BuiltRepo,
+) -> None:
+    repo = folder_outputs
+    config(repo)
+    repo.commit({"curve.tsv": "step\tloss\n0\t0.1\n"}, at=2)
+    assert "SAME INPUTS" in gitexp(repo, "inputs", "HEAD~1", "HEAD").out.upper()
+    assert "R5" not in gitexp(repo, "check", "HEAD~1..HEAD").out
+    repo.commit({"sizes.csv": "n\n2\n"}, at=3)
+    assert "sizes.csv" in gitexp(repo, "inputs", "HEAD~1", "HEAD").out
+
+
+def test_what_an_earlier_version_committed_is_said_and_then_stays_out(
+    folder_outputs: BuiltRepo,
+) -> None:
+    repo = folder_outputs
+    config(repo)
+    repo.git("add", "--force", "eval/metrics.json")
+    repo.git("commit", "--quiet", "-m", "as gitexp 0.1 did it")
+    report = run(repo.workspace, RunRequest(seeds=(1, 2)))
+    assert "git rm --cached eval/metrics.json" in " ".join(report.warnings)
+    repo.git("rm", "--cached", "--quiet", "eval/metrics.json")
+    repo.git("commit", "--quiet", "-m", "DVC holds it")
+    report = run(repo.workspace, RunRequest(seeds=(3,)))
+    assert "git rm" not in " ".join(report.warnings)
+    assert "eval/metrics.json" not in repo.files()
+    assert "SAME INPUTS" in gitexp(repo, "inputs", "HEAD~2", "HEAD").out.upper()
+
+
+def test_what_git_ignores_is_read_and_not_committed(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    train = 'import json, os\njson.dump({"a": int(os.environ["GITEXP_SEED"])}, open("m.json", "w"))'
+    repo.commit({"train.py": train, ".gitignore": "*.json\n"}, at=1)
+    done = gitexp(repo, "init", "--command", "python train.py", "--metrics", "m.json")
+    assert done.code == 0, done.err
+    report = run(repo.workspace, RunRequest(seeds=(0, 1)))
+    assert [sample.value for each in report.recorded for sample in each.samples] == [0, 1]
+    assert "m.json" not in repo.files()
+
+
+def test_what_an_uncached_folder_no_longer_holds_leaves_git_with_the_snapshot(
+    tmp_path: Path,
+) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    look = 'import os\nlr = open("params.yaml").readline().split()[1]\n'
+    look += 'os.makedirs("seen/a", exist_ok=True)\nopen(f"seen/a/{lr}.txt", "w").write("x")\n'
+    stages = "stages:\n  train:\n    cmd: python train.py && python look.py\n"
+    stages += "    params: [lr, seed]\n    outs: [eval, seen/: {cache: false}]\n"
+    repo.write({**FILES, "look.py": look, "dvc.yaml": stages + "metrics: [eval/metrics.json]\n"})
+    dvc(repo.path, "repro", "--quiet")
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    config(repo)
+    right = ("new", "x", "--metric", "acc.test:max", *PLAN, "--param", "lr=0.7", "--repeats", "2")
+    assert gitexp(repo, *right).code == 0
+    run(repo.workspace)
+    assert "seen/a/0.7.txt" in repo.files()
+    assert "seen/a/0.5.txt" not in repo.files()
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    assert not repo.git("status", "--short")
+
+
+def test_curves_that_are_no_output_get_no_pointer_and_stay_as_git_has_them(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    train = 'import json, os\nseed = int(os.environ["GITEXP_SEED"])\n'
+    train += 'json.dump({"acc": seed}, open("m.json", "w"))\nos.makedirs("logs", exist_ok=True)\n'
+    train += 'for name in ("old", "new"):\n    with open(f"logs/{name}.csv", "w") as file:\n'
+    train += '        file.write(f"name,step,value\\n{name},1,{seed}\\n")\n'
+    repo.commit({"train.py": train, "logs/old.csv": "name,step,value\nold,1,9\n"}, at=1)
+    asked = ("init", "--command", "python train.py", "--metrics", "m.json", "--dvc-init")
+    assert gitexp(repo, *asked).code == 0
+    settings = repo.show(".gitexp/config.yaml")
+    curves = "curves: [logs/old.csv, logs/new.csv]"
+    repo.commit({".gitexp/config.yaml": settings.replace("curves: []", curves)}, at=2)
+    report = run(repo.workspace, RunRequest(seeds=(0, 1)))
+    assert report.snapshot == "written, with seed 0"
+    assert len(report.recorded[0].run.repeats[0].outputs) == 2
+    assert repo.status() == []
+    assert [path for path in repo.files() if path.endswith(".csv.dvc")] == []
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+
+
+def test_an_uncached_output_that_git_ignores_is_named_since_no_commit_holds_it(
+    folder_outputs: BuiltRepo,
+) -> None:
+    repo = folder_outputs
+    stages = "stages:\n  train:\n    cmd: python train.py\n    params: [lr, seed]\n"
+    stages += "    outs: [eval]\n    plots: [curve.tsv: {cache: false}]\n"
+    repo.git("rm", "--quiet", "--cached", "curve.tsv")
+    ignored = repo.show(".gitignore") + "/curve.tsv\n"
+    repo.commit(
+        {"dvc.yaml": stages + "metrics: [eval/metrics.json]\n", ".gitignore": ignored}, at=2
+    )
+    config(repo)
+    report = run(repo.workspace, RunRequest(seeds=(1,)))
+    (said,) = report.not_updated
+    assert said.startswith("curve.tsv: Git ignores it and DVC does not cache it")

@@ -1,0 +1,214 @@
+"""`run` against jobs, branches and leftovers that mean no good: no bug, nothing outside or lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.cli.run import exit_code
+from gitexp.errors import ReadOnlyError, UnsafeInputError, UsageError
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.git.faults import translating
+from gitexp.git.repository import open_repository
+from gitexp.model.ids import CommitHash
+from gitexp.model.request import RunRequest
+from gitexp.model.run import MAX_SEED, RepeatState
+from gitexp.model.setup import InitRequest
+from gitexp.store import lookup
+from tests.execution.test_run import PLAIN_TRAIN, plain, states
+from tests.lab.build import BuiltRepo
+from tests.lab.build import repository as build_repository
+from tests.lab.shell import gitexp
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DEAD = f'{{"host": "{os.uname().nodename}", "pid": 4194305, "started": "0-0"}}'
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> BuiltRepo:
+    """A project that is one quick command."""
+    return plain(tmp_path / "p")
+
+
+@pytest.mark.parametrize("path", [".gitexp/tmp", ".gitexp/tmp/runs", ".gitexp/tmp/worktrees"])
+def test_a_link_that_a_branch_tracks_is_not_written_through(
+    script: BuiltRepo, path: str, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    place = script.path / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.symlink_to(outside)
+    script.git("add", "--force", path)
+    script.git("commit", "--quiet", "-m", "a link")
+    with pytest.raises(UnsafeInputError) as caught:
+        run(script.workspace)
+    assert path in caught.value.where
+    assert list(outside.iterdir()) == []
+
+
+def test_a_file_in_place_of_the_work_folder_is_named(script: BuiltRepo) -> None:
+    script.write({".gitexp/tmp": "x"})
+    with pytest.raises(UnsafeInputError):
+        run(script.workspace)
+
+
+@pytest.mark.parametrize("link", [".gitexp", ".gitexp/config.yaml", ".dvcignore"])
+def test_init_writes_through_no_link(tmp_path: Path, link: str) -> None:
+    outside = tmp_path / "outside"
+    repo = build_repository(tmp_path / "p")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 7\n"})
+    place = repo.path / link
+    place.parent.mkdir(exist_ok=True)
+    place.symlink_to(outside)
+    if link == ".gitexp":
+        outside.mkdir()
+    asked = InitRequest(
+        command="python train.py",
+        metrics=("metrics.json",),
+        outputs=("model.txt",),
+        dvc_init=True,
+    )
+    with pytest.raises(UnsafeInputError):
+        init(repo.workspace, asked)
+    assert not outside.is_file()
+    assert not outside.is_dir() or list(outside.iterdir()) == []
+
+
+def test_seeds_and_repeats_that_no_record_can_hold_are_refused(script: BuiltRepo) -> None:
+    for request in (
+        RunRequest(seeds=(MAX_SEED + 1,)),
+        RunRequest(seeds=(-1,)),
+        RunRequest(repeats=10**9),
+        RunRequest(repeats=10**23),
+        RunRequest(repeats=0),
+    ):
+        with pytest.raises(UsageError):
+            run(script.workspace, request)
+    report = run(script.workspace, RunRequest(seeds=(MAX_SEED,)))
+    found = lookup.runs_at(open_repository(script.workspace), CommitHash(script.hash()))
+    assert states(report) == [RepeatState.FINISHED]
+    assert found.unreadable == ()
+
+
+def test_nothing_is_recorded_on_the_branch_of_the_by_products(script: BuiltRepo) -> None:
+    run(script.workspace)
+    before = script.hash("gitexp/data")
+    with pytest.raises(UsageError):
+        run(script.workspace, RunRequest(on="gitexp/data"))
+    assert script.hash("gitexp/data") == before
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        'open(os.path.join(A, "stage"), "wb").write(b"\\xff\\x1b[31m")',
+        'os.unlink(os.path.join(A, "stage")); os.mkdir(os.path.join(A, "stage"))',
+        'open(os.path.join(A, "pid"), "wb").write(b"\\xff\\xff")',
+        'os.makedirs(os.path.join(A, "outcome.json", "x"))',
+    ],
+    ids=["stage", "stage-folder", "pid", "outcome-folder"],
+)
+def test_a_job_that_spoils_its_own_notes_is_no_bug(tmp_path: Path, damage: str) -> None:
+    code = (
+        f'{PLAIN_TRAIN}A = os.environ["GITEXP_ATTEMPT"]\n{damage}\nimport time; time.sleep(0.1)\n'
+    )
+    script = plain(tmp_path / "p", code)
+    report = run(script.workspace)
+    assert len(states(report)) == 1
+    assert states(report)[0] in {RepeatState.FINISHED, RepeatState.LOST}
+    script.fsck()
+    assert script.status() == []
+
+
+def test_a_job_that_removes_its_worktree_leaves_nothing_behind(tmp_path: Path) -> None:
+    code = f"{PLAIN_TRAIN}import shutil; shutil.rmtree(os.getcwd())\n"
+    script = plain(tmp_path / "p", code)
+    report = run(script.workspace)
+    assert states(report) == [RepeatState.FAILED]
+    assert len(script.git("worktree", "list").splitlines()) == 1
+    assert list((script.path / ".gitexp/tmp/worktrees").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        '{"$schema": "gitexp/state@1", "published": false}',
+        '{"$schema": "gitexp/state@1", "owner": {"host": "x", "pid": "y", "started": "z"}}',
+        f'{{"$schema": "gitexp/state@1", "published": false, "owner": {DEAD}}}',
+    ],
+)
+def test_notes_that_a_power_cut_left_stop_nobody(script: BuiltRepo, text: str) -> None:
+    script.write({".gitexp/tmp/runs/aaaaaaaaaaaaaaaa/state.json": text})
+    report = run(script.workspace, RunRequest(resume=True, repeats=1))
+    assert states(report) == [RepeatState.FINISHED]
+
+
+KILLS_ITS_COORDINATOR = """\
+import pathlib, signal
+mark = pathlib.Path("MARK")
+if seed == 9 and not mark.exists():
+    mark.touch()
+    pid, worker = os.getpid(), False
+    while not worker:  # whose parent is the coordinator
+        process = pathlib.Path(f"/proc/{pid}")
+        worker = b"\\0worker\\0" in (process / "cmdline").read_bytes()
+        pid = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(pid, signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds its coordinator in /proc")
+def test_what_never_began_is_not_recorded_as_lost(tmp_path: Path) -> None:
+    kills = KILLS_ITS_COORDINATOR.replace("MARK", str(tmp_path / "killed"))
+    script = plain(tmp_path / "p", PLAIN_TRAIN + kills)
+    done = gitexp(script, "run", "--seeds", "7-11", env={"FRESH": "1"})
+    assert done.code == -signal.SIGKILL
+    report = run(script.workspace, RunRequest(resume=True))
+    ended = [(r.seed, r.state) for each in report.recorded for r in each.run.repeats]
+    good = [(seed, RepeatState.FINISHED) for seed in range(7, 12)]
+    assert {seed for seed, _ in set(ended) - set(good)} <= {9}
+    assert sorted(seed for seed, state in ended if state is RepeatState.FINISHED) == [*range(7, 12)]
+    assert exit_code(report) == 0  # what was lost is made good
+
+
+def test_what_had_not_begun_when_the_user_stopped_is_not_recorded(tmp_path: Path) -> None:
+    script = plain(tmp_path / "p", f"{PLAIN_TRAIN}import time; time.sleep(60 if seed > 8 else 0)\n")
+    done: list[int] = []
+    report = run(
+        script.workspace,
+        RunRequest(seeds=(7, 8, 9, 10, 11)),
+        tell=lambda event: done.append(event.done),
+        interrupts=lambda: int(2 in done),
+    )
+    assert report.interrupted
+    ended = {repeat.seed: repeat.state for each in report.recorded for repeat in each.run.repeats}
+    assert {7, 8} <= ended.keys() <= {7, 8, 9}
+    assert ended[7] is ended[8] is RepeatState.FINISHED
+    assert ended.get(9) is not RepeatState.FINISHED
+    assert report.next_step == "gitexp run --seeds 9-11"
+
+
+def test_a_run_that_is_stopped_at_once_records_nothing(script: BuiltRepo) -> None:
+    slow = f"{PLAIN_TRAIN}import time; time.sleep(60)\n"
+    script.commit({"train.py": slow})
+    before = script.hash()
+    report = run(script.workspace, RunRequest(seeds=(7, 8)), interrupts=lambda: 2)
+    assert report.interrupted
+    assert {repeat.seed for each in report.recorded for repeat in each.run.repeats} <= {7}
+    assert report.recorded or script.hash() == before
+    assert len(script.git("worktree", "list").splitlines()) == 1
+
+
+def test_errors_of_the_system_leave_as_errors_of_ours() -> None:
+    with pytest.raises(ReadOnlyError), translating("cannot", "here"):
+        raise OSError(30, "Read-only file system")

@@ -1,0 +1,378 @@
+"""What somebody sees who has just begun: which Python ran, what was lost, what to type next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import GitexpError, PreflightError
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction
+from gitexp.model.proposal import NewRequest
+from gitexp.model.request import RunRequest
+from gitexp.model.setup import InitRequest
+from gitexp.report.answers.actions import run_text
+from tests.execution.test_run import PLAIN_TRAIN, plain
+from tests.lab.build import dvc
+from tests.lab.build import repository as build_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.progress import ProgressEvent
+    from gitexp.model.report import RunReport
+    from tests.lab.build import BuiltRepo
+
+LEAVES = f"""{PLAIN_TRAIN}
+os.makedirs("checkpoints", exist_ok=True)
+for n in range(3):
+    open(f"checkpoints/{{n}}.bin", "w").write("x")
+open("vocabulary.txt", "w").write("x")
+os.makedirs("__pycache__", exist_ok=True)
+open("__pycache__/a.pyc", "w").write("x")
+open("trace.log", "w").write("x")
+"""
+
+
+def src_layout(path: Path, train: str = "import pkg.missing\n") -> BuiltRepo:
+    repo = build_repository(path)
+    repo.commit({"src/pkg/__init__.py": "", "src/pkg/train.py": train, ".gitignore": "*.log\n"})
+    init(repo.workspace, InitRequest(command="python -m pkg.train"))
+    return repo
+
+
+def test_a_failed_repeat_shows_the_last_line_the_interpreter_and_the_log_to_look_at(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "r", "print('begun')\nimport a_module_of_nowhere\n")
+    events: list[ProgressEvent] = []
+    report = run(repo.workspace, RunRequest(repeats=3), tell=events.append)
+    last = "ModuleNotFoundError: No module named 'a_module_of_nowhere'"
+    assert any(event.message.endswith(last) for event in events)
+    text = run_text(report)
+    assert f"  {last}\n" in text
+    assert f"python      {report.python}\n" in text
+    assert report.python.startswith("/")
+    assert report.next_step == f"gitexp logs {report.recorded[0].run.id[:8]}"
+    assert f"a_module_of_nowhere is not installed for {report.python}" in text
+    assert "exploratory seeds 8-9 were not begun" in text
+    assert "--keep-going" in text
+
+
+def test_a_module_below_src_is_told_to_be_installed(tmp_path: Path) -> None:
+    report = run(src_layout(tmp_path / "r").workspace)
+    (said,) = (text for text in report.warnings if "pip install -e ." in text)
+    assert said.startswith("pkg is the project's own, below src/")
+
+
+def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failure(
+    tmp_path: Path,
+) -> None:
+    """A metric that is not there is no failure of the command: its last line says nothing."""
+    repo = plain(tmp_path / "r", "print('all is well')\n", outputs=(), dvc_init=False)
+    told = run_text(run(repo.workspace))
+    assert "all is well" not in told
+    assert "a metrics file was not written; metrics.json" in told
+
+
+def test_a_plan_with_a_metric_that_is_not_reported_is_told_and_a_finished_one_promises_nothing(
+    tmp_path: Path,
+) -> None:
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    wanted = NewRequest(
+        name="wrong", hypothesis="it does more", metric="nonsense", direction=Direction.MAX,
+        effect=">0", baseline="main", repeats=1, params=lr(0.5), checkout=True,
+    )  # fmt: skip
+    new(repo.workspace, wanted)
+    assert "gitexp amend-plan --metric" in run(repo.workspace).next_step
+    repo.switch("main")
+    new(repo.workspace, replace(wanted, name="right", metric="acc"))
+    asked = RunRequest(with_baseline=True)
+    assert run(repo.workspace, replace(asked, dry_run=True)).next_step.startswith(
+        "the same without"
+    )
+    run(repo.workspace, asked)
+    again = run(repo.workspace, replace(asked, dry_run=True))
+    assert again.next_step == "gitexp compare"
+
+
+def left(report: RunReport) -> list[str]:
+    return [text for text in report.warnings if "thrown away" in text]
+
+
+def test_what_a_command_leaves_undeclared_is_named_once_with_what_to_type(tmp_path: Path) -> None:
+    repo = plain(tmp_path / "r", LEAVES + "open('table.csv', 'w').write('new')\n")
+    repo.commit({".gitignore": "*.log\n", "table.csv": "old", "README.md": "what it is"}, at=3)
+    report = run(repo.workspace, RunRequest(repeats=2, jobs=2))
+    (said,) = left(report)
+    assert [w for w in report.warnings if "the command rewrote table.csv, which Git holds" in w]
+    assert "left checkpoints/, vocabulary.txt in its worktree" in said
+    assert "`outputs: [model.txt, checkpoints, vocabulary.txt]`" in said
+    typed = said.partition("`")[2].partition("`")[0]
+    config = repo.show(".gitexp/config.yaml")
+    lines = config.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("outputs:"))
+    end = next(i for i in range(start + 1, len(lines)) if not lines[i].startswith(("-", " ")))
+    repo.commit({".gitexp/config.yaml": "\n".join([*lines[:start], typed, *lines[end:], ""])}, at=4)
+    again = run(repo.workspace)
+    assert left(again) == []
+    assert {out.path for out in again.recorded[0].run.repeats[0].outputs} == {
+        "model.txt", "checkpoints", "vocabulary.txt"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("held", ["{}", '{"acc": "high"}', '{"acc": null}'])
+def test_a_metrics_file_without_a_number_is_said(tmp_path: Path, held: str) -> None:
+    train = f"open('metrics.json', 'w').write('{held}')\nopen('model.txt', 'w').write('x')\n"
+    repo = plain(tmp_path / "r", train)
+    assert "no number was found in metrics.json" in run(repo.workspace).warnings
+
+
+def test_what_lies_beside_a_metrics_file_is_named_alone(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = PLAIN_TRAIN.replace('"metrics.json"', '"out/m.json"').replace("model.txt", "out/m.bin")
+    repo.commit({"train.py": f"import os; os.makedirs('out')\n{train}",
+                 "params.yaml": "seed: 1\n"})  # fmt: skip
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("out/m.json",)))
+    (said,) = left(run(repo.workspace))
+    assert "left out/m.bin in" in said
+
+
+def test_what_git_is_told_to_ignore_beside_an_output_is_not_named(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    train = PLAIN_TRAIN.replace("model.txt", "out/model.txt")
+    train = f"import os; os.makedirs('out'); open('out/.gitignore', 'w').write('/x')\n{train}"
+    repo.commit({"train.py": train, "params.yaml": "seed: 1\n"})
+    asked = InitRequest(
+        command="python train.py", metrics=("metrics.json",), outputs=("out/model.txt",),
+        dvc_init=True,
+    )  # fmt: skip
+    init(repo.workspace, asked)
+    assert left(run(repo.workspace)) == []
+
+
+def test_init_says_that_undeclared_files_go_with_the_worktree(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})
+    asked = InitRequest(command="python train.py")
+    report = init(repo.workspace, asked)
+    assert any("a run keeps metrics.json alone" in note for note in report.notes)
+    again = init(repo.workspace, asked)
+    assert again.notes == ()  # they say what is there
+    assert init(repo.workspace).notes == ()
+    kept = build_repository(tmp_path / "k")
+    kept.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 1\nseed: 1\n"})
+    request = InitRequest(command="python train.py", outputs=("model.txt",), dvc_init=True)
+    assert not any("thrown away" in note for note in init(kept.workspace, request).notes)
+
+
+def lr(value: str | float, name: str = "lr") -> tuple[tuple[ParamKey, str | float], ...]:
+    return ((ParamKey("params.yaml", name), value),)
+
+
+@pytest.mark.parametrize(
+    ("request_", "typed"),
+    [
+        (RunRequest(engine="slurm"), "the same with --engine local"),
+        (RunRequest(repeats=3, seeds=(1,)), "the same with one of the two"),
+        (RunRequest(trust=True), "the same without it"),
+        (RunRequest(at="HEAD", commit_message="x"), "the same without --at"),
+        (RunRequest(commit_message=" "), "gitexp run --commit -m"),
+        (RunRequest(commit_message="new"), "git add -- src/new.py"),
+        (RunRequest(params=lr(0.2, "lrr")), "the same with --param lr=0.2"),
+        (RunRequest(params=lr("abc")), "the same with --param lr=0.1"),
+        (RunRequest(params=lr(0.2, "lrr"), commit_message="x"), "the same with --param lr=0.2"),
+        (RunRequest(with_baseline=True), "gitexp new NAME"),
+        (RunRequest(on="nowhere"), "git branch nowhere"),
+        (RunRequest(at="nowhere"), "git log"),
+        (RunRequest(resume=True), "gitexp run"),
+    ],
+)
+def test_each_wrong_call_of_run_says_what_to_type(
+    tmp_path: Path, request_: RunRequest, typed: str
+) -> None:
+    repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
+    repo.write({"src/new.py": "x = 1\n"})
+    before = repo.hash()
+    with pytest.raises(GitexpError) as refused:
+        run(repo.workspace, request_)
+    assert refused.value.next_step.startswith(typed)
+    assert repo.hash() == before
+
+
+def test_a_parameter_of_another_file_is_refused_with_its_whole_name(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "conf.toml": "[train]\nlr = 0.1\nseed = 1\n"})
+    init(repo.workspace, InitRequest(command="python train.py", params=("conf.toml",)))
+    before = repo.hash()
+    said = "the same with --param conf.toml:train.lr=0.2"
+    wanted = NewRequest(
+        name="faster", hypothesis="a larger step raises accuracy", metric="acc", effect=">0",
+        direction=Direction.MAX,
+    )  # fmt: skip
+    for params in (lr(0.2, "train.lr"), lr(0.2, "lr")):
+        with pytest.raises(GitexpError) as refused:
+            new(repo.workspace, replace(wanted, params=params))
+        assert refused.value.next_step == said
+        for message in (None, "larger"):
+            with pytest.raises(GitexpError) as refused:
+                run(repo.workspace, RunRequest(params=params, commit_message=message))
+            assert refused.value.next_step == said
+    good = (ParamKey("conf.toml", "train.lr"), 0.2)
+    with pytest.raises(GitexpError):
+        run(repo.workspace, RunRequest(params=(good, *lr(0.2)), commit_message="larger"))
+    assert repo.hash() == before
+    assert repo.git("status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize(
+    ("request_", "typed"),
+    [
+        (InitRequest(command=" "), "gitexp init --command"),
+        (InitRequest(command="x", project="nowhere"), "the same without --project"),
+        (InitRequest(command="x", metrics=("../m.json",)), "the same with paths below"),
+        (InitRequest(command="x", metrics=("/m.json",)), "the same with paths below"),
+        (InitRequest(command="x", params=("conf.yaml",)), "the same without --params"),
+        (InitRequest(command="x", python="/nowhere/python"), "the same with --python"),
+        (InitRequest(command="x", seed_arg="--seed"), 'the same with --seed-arg "--seed {seed}"'),
+        (
+            InitRequest(command="x", seed_params=(ParamKey("params.yaml", "sed"),)),
+            "the same with --seed-param seed",
+        ),
+        (InitRequest(command="x", outputs=("train.py",)), "git rm --cached train.py"),
+        (InitRequest(command="x", outputs=("m",)), "the same with --dvc-init"),
+        (InitRequest(write_pipeline=True), "gitexp init --write-pipeline --command"),
+        (InitRequest(), "gitexp init --command"),
+    ],
+)
+def test_each_wrong_call_of_init_says_what_to_type(
+    tmp_path: Path, request_: InitRequest, typed: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 1\n"})
+    with pytest.raises(GitexpError) as refused:
+        init(repo.workspace, request_)
+    assert refused.value.next_step.startswith(typed)
+    assert repo.status() == []
+
+
+def test_a_file_that_the_command_names_and_nobody_wrote_is_a_note(tmp_path: Path) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN})
+    report = init(repo.workspace, InitRequest(command="python trian.py", dry_run=True))
+    assert "the command names trian.py, which is not there" in report.notes
+
+
+@pytest.mark.parametrize("line", ["import pkg.new", "from pkg import new"])
+def test_a_module_that_was_never_committed_is_named(tmp_path: Path, line: str) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"pkg/__init__.py": "", "train.py": f"{line}\n"})
+    init(repo.workspace, InitRequest(command="python train.py"))
+    repo.write({"pkg/new.py": ""})
+    report = run(repo.workspace)
+    said = "pkg/new.py is in no commit, so the run did not see it: git add pkg/new.py"
+    assert said in report.warnings
+
+
+def test_data_that_git_ignores_are_named_with_the_ways_to_give_them_to_a_run(
+    tmp_path: Path,
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({".gitignore": "data/\n", "train.py": 'open("data/x.csv")\n'})
+    (repo.path / "data").mkdir()
+    (repo.path / "data" / "x.csv").write_text("1\n")
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    report = run(repo.workspace, RunRequest(repeats=1))
+    (text,) = (each for each in report.warnings if "in no commit" in each)
+    assert "link: [data/] below run:" in text
+    assert "dvc add data" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("settings.py", 'HERE = "{top}/params.yaml"\n'),
+        ("conf/paths.yaml", "data: {top}/data\n"),
+        ("nb.ipynb", '{{"cells": [{{"cell_type": "code", "source": ["open(\'{top}/a\')"]}}]}}'),
+        ("settings.py", 'HOME = "{top}"\n'),
+    ],
+)
+def test_code_that_leads_into_the_work_tree_by_its_absolute_path_is_not_run(
+    tmp_path: Path, file: str, text: str
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": PLAIN_TRAIN, "params.yaml": "lr: 0.1\nseed: 7\n"})
+    repo.commit({file: text.format(top=repo.path)})
+    made = init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    (note,) = (n for n in made.notes if "absolute path" in n)
+    assert note.startswith(f"{file}, ")
+    with pytest.raises(PreflightError) as caught:
+        run(repo.workspace, RunRequest())
+    assert caught.value.found.startswith(f"{file}, ")
+    assert str(repo.path) in caught.value.found
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("README.md", "cd {top}\n"),
+        ("settings.py", "# once {top}/params.yaml\n"),
+        ("settings.py", 'OTHER = "{top}2/params.yaml"\n'),
+        ("nb.ipynb", '{{"cells": [{{"cell_type": "code", "source": [], "outputs": "{top}/a"}}]}}'),
+        ("reports/notes.py", 'HERE = "{top}/params.yaml"\n'),
+        pytest.param("nb.ipynb", "[" * 100_000 + '"{top}/a"', id="no notebook, and very deep"),
+    ],
+)
+def test_a_mention_that_no_job_follows_stops_no_run(tmp_path: Path, file: str, text: str) -> None:
+    repo = plain(tmp_path / "r")
+    settings = repo.show(".gitexp/config.yaml")
+    ignored = settings.replace("ignore: [", "ignore: [/reports/, ")
+    assert ignored != settings
+    repo.commit({file: text.format(top=repo.path), ".gitexp/config.yaml": ignored})
+    assert run(repo.workspace, RunRequest()).recorded
+
+
+READS = f'open("data/raw/data.csv").read()\n{PLAIN_TRAIN}'
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("named", [False, True])
+def test_data_that_dvc_tracks_and_no_stage_depends_on_are_told_to_be_listed(
+    tmp_path: Path, *, named: bool
+) -> None:
+    repo = build_repository(tmp_path / "r")
+    dvc(repo.path, "init", "--quiet")
+    repo.write({"train.py": READS, "data/raw/data.csv": "1\n"})
+    repo.write({"params.yaml": "lr: 0.1\nseed: 7\n"})
+    dvc(repo.path, "add", "--quiet", "data/raw/data.csv")
+    argument = " data/raw/data.csv" if named else ""
+    pipeline = f"""stages:
+  train:
+    cmd: python train.py{argument}
+    deps: [train.py]
+    params: [lr, seed]
+    outs: [model.txt]
+    metrics: [metrics.json: {{cache: false}}]
+"""
+    repo.write({"dvc.yaml": pipeline})
+    repo.git("add", "--all")
+    repo.commit()
+    init(repo.workspace, InitRequest())
+    step = "list data/raw/data.csv under deps: of stage train in dvc.yaml"
+    if named:
+        with pytest.raises(PreflightError) as refused:
+            run(repo.workspace, RunRequest(repeats=1))
+        assert refused.value.next_step.startswith(step)
+    else:
+        said = " ".join(run(repo.workspace, RunRequest(repeats=1)).warnings)
+        assert step in said
+        assert "git add" not in said
+        assert "link:" not in said
+    repo.commit({"dvc.yaml": pipeline.replace("[train.py]", "[train.py, data/raw/data.csv]")})
+    (mended,) = run(repo.workspace, RunRequest(repeats=1)).recorded
+    assert [repeat.state.value for repeat in mended.run.repeats] == ["finished"]

@@ -1,0 +1,137 @@
+"""The snapshot that a branch lacks although all its seeds count already."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.execution.run import run
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.model.config import ParamKey
+from gitexp.model.proposal import NewRequest
+from gitexp.model.request import RunRequest
+from gitexp.model.setup import InitRequest
+from tests.lab.build import BuiltRepo, dvc
+from tests.lab.build import repository as build_repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TRAIN = """\
+import json, re
+params = dict(re.findall(r"^(\\w+): *(\\S+)", open("params.yaml").read(), re.M))
+score = float(params["lr"]) + int(params["seed"]) / 1000
+json.dump({"f1": score}, open("metrics.json", "w"))
+open("model.txt", "w").write(f"{score}\\n")
+"""
+
+
+def begin(repo: BuiltRepo, repeats: int = 2) -> None:
+    new(
+        repo.workspace,
+        NewRequest(
+            name="faster",
+            hypothesis="a higher learning rate raises f1 by at least 1%",
+            metric="f1",
+            effect=">=1%",
+            repeats=repeats,
+            baseline="main",
+            params=((ParamKey("params.yaml", "lr"), 0.7),),
+        ),
+    )
+
+
+@pytest.fixture
+def pipeline(dvc_repo: BuiltRepo) -> BuiltRepo:
+    init(dvc_repo.workspace)
+    begin(dvc_repo)
+    return dvc_repo
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> BuiltRepo:
+    repo = build_repository(tmp_path / "script")
+    repo.commit({"train.py": TRAIN, "params.yaml": "lr: 0.5\nseed: 1\n"})
+    init(
+        repo.workspace,
+        InitRequest(
+            command="python train.py",
+            metrics=("metrics.json",),
+            outputs=("model.txt",),
+            dvc_init=True,
+        ),
+    )
+    begin(repo)
+    return repo
+
+
+def drop_snapshot(repo: BuiltRepo, *paths: str) -> None:
+    """Bring the files of a snapshot back to what the baseline has, as a merge may."""
+    there = set(repo.files("main"))
+    repo.commit({path: repo.show(path, "main") if path in there else None for path in paths}, at=9)
+
+
+def test_a_lock_that_a_merge_lost_is_made_again_by_the_committed_seed_alone(
+    pipeline: BuiltRepo,
+) -> None:
+    run(pipeline.workspace)
+    assert run(pipeline.workspace).recorded == ()
+    drop_snapshot(pipeline, "dvc.lock", "metrics.json")
+    report = run(pipeline.workspace)
+    assert [each.run.seeds for each in report.recorded] == [(1,)]
+    assert report.planned[0].counting == (1, 2)
+    assert report.snapshot == "written, with the committed seed 1"
+    assert dvc(pipeline.path, "status", "--json").strip() == "{}"
+    assert run(pipeline.workspace).recorded == ()
+
+
+def test_pointers_that_a_merge_lost_are_made_again(script: BuiltRepo) -> None:
+    run(script.workspace)
+    assert run(script.workspace).recorded == ()
+    drop_snapshot(script, "model.txt.dvc", "metrics.json")
+    report = run(script.workspace)
+    assert [each.run.seeds for each in report.recorded] == [(1,)]
+    assert script.show("metrics.json").startswith('{"f1": 0.701')
+    assert run(script.workspace).recorded == ()
+
+
+def test_a_lock_that_dvc_wrote_is_a_snapshot_and_nothing_is_run_for_it(
+    pipeline: BuiltRepo,
+) -> None:
+    run(pipeline.workspace)
+    drop_snapshot(pipeline, "dvc.lock", "metrics.json")
+    dvc(pipeline.path, "repro", "--force")
+    pipeline.git("commit", "--quiet", "--all", "-m", "dvc repro")
+    report = run(pipeline.workspace)
+    assert report.recorded == ()
+    assert report.planned[0].seeds == ()
+    assert len(pipeline.git("worktree", "list").splitlines()) == 1
+
+
+def test_the_seed_for_the_snapshot_adds_no_sample_and_is_no_look(script: BuiltRepo) -> None:
+    override = ((ParamKey("params.yaml", "lr"), 0.9),)
+    run(script.workspace, RunRequest(params=override, with_baseline=True))
+    report = run(script.workspace, RunRequest(params=override, commit_message="lr 0.9"))
+    assert [each.run.seeds for each in report.recorded] == [(1,)]
+    assert script.show("metrics.json").startswith('{"f1": 0.901')
+    assert compare(script.workspace)[0].looks == 0
+
+
+def test_seeds_that_were_asked_for_are_run_and_no_others(script: BuiltRepo) -> None:
+    report = run(script.workspace, RunRequest(seeds=(5, 6)))
+    assert [each.run.seeds for each in report.recorded] == [(5, 6)]
+    # The committed seed is a fresh one: it would be a third sample.
+    assert run(script.workspace).recorded == ()
+
+
+def test_a_dry_run_says_that_a_seed_is_run_for_the_snapshot_only(script: BuiltRepo) -> None:
+    run(script.workspace)
+    drop_snapshot(script, "model.txt.dvc", "metrics.json")
+    report = run(script.workspace, RunRequest(dry_run=True))
+    assert report.planned[0].seeds == (1,)
+    assert report.planned[0].for_snapshot == 1
+    # Its environment is that of the last repeat: to ask would start what a branch may name.
+    assert any("was not started" in text for text in report.warnings)

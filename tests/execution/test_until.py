@@ -1,0 +1,113 @@
+"""`run --until-decided`: rounds of real repeats until the plan's rule has an answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import NoStoppingRuleError, UsageError
+from gitexp.execution.until import until_decided
+from gitexp.experiments.init import init
+from gitexp.experiments.new import new
+from gitexp.model.config import ParamKey
+from gitexp.model.plan import Direction, Stopping, StoppingRule
+from gitexp.model.proposal import NewRequest
+from gitexp.model.request import RunRequest
+from gitexp.model.run import RepeatState
+from gitexp.model.setup import InitRequest
+from gitexp.report.answers import actions
+from tests.lab.build import repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from gitexp.model.report import RunReport
+    from tests.lab.build import BuiltRepo
+
+TRAIN = """\
+import json, sys
+values = dict(line.split(": ") for line in open("params.yaml").read().splitlines())
+seed, lr = int(values["seed"]), float(values["lr"])
+noise = ((seed * 7919) % 11 - 5) / 100
+if lr == 0.9 and seed == 9:
+    sys.exit("diverged")
+json.dump({"acc": 0.5 + noise + (lr - 0.1) * 0.1 * (1 + noise)}, open("metrics.json", "w"))
+"""
+
+
+def project(path: Path, stopping: Stopping | None, *, lr: float = 0.7) -> BuiltRepo:
+    """Begin an experiment of twelve repeats on a project without DVC; HEAD is on it."""
+    repo = repository(path)
+    repo.commit({"train.py": TRAIN, "params.yaml": "lr: 0.1\nseed: 7\n"})
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    request = NewRequest(
+        name="faster",
+        hypothesis="a larger learning rate raises accuracy",
+        metric="acc",
+        direction=Direction.MAX,
+        effect=">0",
+        repeats=12,
+        baseline="main",
+        params=((ParamKey("params.yaml", "lr"), lr),),
+        stopping=stopping,
+    )
+    new(repo.workspace, request)
+    return repo
+
+
+def seeds(report: RunReport, side: str) -> list[int]:
+    return [
+        repeat.seed
+        for each in report.recorded
+        if each.side == side
+        for repeat in each.run.repeats
+        if repeat.state is RepeatState.FINISHED
+    ]
+
+
+@pytest.mark.slow
+def test_it_stops_when_the_bets_have_an_answer(tmp_path: Path) -> None:
+    repo = project(tmp_path / "r", Stopping(StoppingRule.ALWAYS_VALID))
+    report = until_decided(repo.workspace, RunRequest(jobs=2))
+    assert report.verdict.startswith("SUPPORTED  acc rises")
+    have = seeds(report, "candidate")
+    assert have == seeds(report, "baseline")
+    assert 5 <= len(have) < 12
+    assert "SUPPORTED" in actions.run_text(report)
+    assert report.next_step == 'gitexp conclude -m "what was learned"'
+    again = until_decided(repo.workspace, RunRequest(jobs=2))
+    assert again.recorded == ()
+    assert again.verdict == report.verdict
+
+
+@pytest.mark.slow
+def test_it_looks_when_the_plan_says_and_ends_with_its_last_look(tmp_path: Path) -> None:
+    repo = project(tmp_path / "r", Stopping(StoppingRule.POCOCK, 2), lr=0.1000001)
+    report = until_decided(repo.workspace, RunRequest(jobs=2), most=6)
+    assert len(seeds(report, "candidate")) == 6
+    assert report.verdict.startswith(("INCONCLUSIVE", "SUPPORTED"))
+
+
+@pytest.mark.slow
+def test_a_failed_repeat_ends_it(tmp_path: Path) -> None:
+    repo = project(tmp_path / "r", Stopping(StoppingRule.ALWAYS_VALID), lr=0.9)
+    report = until_decided(repo.workspace, RunRequest(jobs=1))
+    assert report.failed
+    assert 9 not in seeds(report, "candidate")
+
+
+def test_a_plan_that_does_not_allow_it_is_refused(tmp_path: Path) -> None:
+    repo = project(tmp_path / "r", None)
+    with pytest.raises(NoStoppingRuleError) as caught:
+        until_decided(repo.workspace, RunRequest())
+    assert "--stopping" in caught.value.next_step
+    with pytest.raises(UsageError):
+        until_decided(repo.workspace, RunRequest(seeds=(1, 2)))
+
+
+def test_a_dry_run_says_what_the_first_round_would_be(tmp_path: Path) -> None:
+    repo = project(tmp_path / "r", Stopping(StoppingRule.OBRIEN_FLEMING, 3))
+    report = until_decided(repo.workspace, RunRequest(dry_run=True))
+    assert report.verdict == ""
+    assert [len(side.seeds) for side in report.planned] == [4, 4]

@@ -1,0 +1,288 @@
+"""Real repositories in temporary folders: fixed identity, fixed dates, nothing of the user's."""
+
+from __future__ import annotations
+
+import atexit
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.git.transaction.locks import FileLock
+from gitexp.model.workspace import Workspace
+from tests.lab import warm
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+EPOCH = 1_704_067_200  # 2024-01-01T00:00:00Z; `at=1` is one minute later
+NAME = "Ada Lovelace"
+EMAIL = "ada@example.org"
+
+Content = str | bytes | None  # None deletes
+
+
+def git_environment(at: int = 0) -> dict[str, str]:
+    """Return the environment of a Git that knows nothing of the machine it runs on."""
+    env = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    when = f"{EPOCH + 60 * at} +0000"
+    return env | {
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_SYSTEM": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": NAME,
+        "GIT_AUTHOR_EMAIL": EMAIL,
+        "GIT_AUTHOR_DATE": when,
+        "GIT_COMMITTER_NAME": NAME,
+        "GIT_COMMITTER_EMAIL": EMAIL,
+        "GIT_COMMITTER_DATE": when,
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+@dataclass(frozen=True)
+class BuiltRepo:
+    """A repository on disk with the few verbs that tests need."""
+
+    path: Path
+
+    def git(self, *args: str, data: bytes | None = None, at: int = 0, check: bool = True) -> str:
+        """Run git here and return its standard output without the final newline."""
+        return (
+            self.git_bytes(*args, data=data, at=at, check=check)
+            .decode("utf-8", "surrogateescape")
+            .removesuffix("\n")
+        )
+
+    def git_bytes(
+        self, *args: str, data: bytes | None = None, at: int = 0, check: bool = True
+    ) -> bytes:
+        """Run git here and return the bytes of its standard output."""
+        done = subprocess.run(
+            ["git", *args],
+            cwd=self.path,
+            input=data,
+            stdin=subprocess.DEVNULL if data is None else None,
+            capture_output=True,
+            env=git_environment(at),
+            check=False,
+        )
+        if check and done.returncode:
+            message = f"git {' '.join(args)}: {done.returncode}\n{done.stderr.decode()}"
+            raise AssertionError(message)
+        return done.stdout
+
+    def write(self, files: Mapping[str, Content]) -> None:
+        """Write files into the work tree; None deletes."""
+        for name, content in files.items():
+            path = self.path / name
+            if content is None:
+                path.unlink()
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def commit(
+        self, files: Mapping[str, Content] | None = None, *, at: int = 1, message: str = ""
+    ) -> str:
+        """Write `files`, stage exactly them and commit; return the commit's hash."""
+        files = files or {}
+        self.write(files)
+        if files:
+            self.git("add", "--force", "--all", "--", *files)
+        self.git("commit", "--quiet", "--allow-empty", "-m", message or f"change {at}", at=at)
+        return self.hash()
+
+    def branch(self, name: str, start: str = "HEAD") -> None:
+        """Make a branch without switching to it."""
+        self.git("branch", name, start)
+
+    def switch(self, name: str, *, create: bool = False) -> None:
+        """Switch to a branch."""
+        self.git("switch", "--quiet", *(["--create"] if create else []), name)
+
+    def hash(self, revision: str = "HEAD") -> str:
+        """Return the hash that a revision names."""
+        return self.git("rev-parse", "--verify", revision)
+
+    def tree(self, revision: str = "HEAD") -> str:
+        """Return the hash of a revision's tree."""
+        return self.hash(f"{revision}^{{tree}}")
+
+    def show(self, path: str, revision: str = "HEAD") -> str:
+        """Return a file's text as a commit holds it."""
+        return self.git_bytes("show", f"{revision}:{path}").decode()
+
+    def files(self, revision: str = "HEAD") -> list[str]:
+        """Return the paths in a commit."""
+        return self.git(
+            "-c", "core.quotePath=false", "ls-tree", "-r", "--name-only", revision
+        ).splitlines()
+
+    def refs(self) -> dict[str, str]:
+        """Return every ref with its hash."""
+        lines = self.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
+        return dict(line.split(" ", 1) for line in lines)
+
+    def status(self) -> list[str]:
+        """Return `git status --porcelain` lines, untracked files included."""
+        return self.git("status", "--porcelain", "--untracked-files=all").splitlines()
+
+    def fsck(self) -> None:
+        """Fail unless the repository is sound."""
+        self.git("fsck", "--full", "--strict", "--no-dangling")
+
+    def locks(self) -> list[str]:
+        """Return every lock file below the Git directory."""
+        git_dir = Path(self.git("rev-parse", "--path-format=absolute", "--git-common-dir"))
+        return sorted(str(path.relative_to(git_dir)) for path in git_dir.rglob("*.lock"))
+
+    def worktree(self, path: Path, *args: str) -> BuiltRepo:
+        """Add a linked worktree: ``repo.worktree(tmp_path / "w", "exp/a")``."""
+        self.git("worktree", "add", "--quiet", str(path), *args)
+        return BuiltRepo(path)
+
+    @property
+    def workspace(self) -> Workspace:
+        """The value that the command line would pass along from the top of this work tree."""
+        git_dir, common = (
+            Path(line)
+            for line in self.git(
+                "rev-parse", "--path-format=absolute", "--git-dir", "--git-common-dir"
+            ).splitlines()
+        )
+        bare = self.git("rev-parse", "--is-bare-repository") == "true"
+        return Workspace(
+            git_dir=git_dir, common_dir=common, top=None if bare else self.path, start=self.path
+        )
+
+
+def repository(path: Path, *, bare: bool = False, options: tuple[str, ...] = ()) -> BuiltRepo:
+    """Make an empty repository with the branch main and our identity in its own config."""
+    path.mkdir(parents=True, exist_ok=True)
+    repo = BuiltRepo(path.resolve())
+    repo.git("init", "--quiet", "--initial-branch=main", *(["--bare"] if bare else []), *options)
+    for key, value in {
+        "user.name": NAME,
+        "user.email": EMAIL,
+        "gc.auto": "0",
+        "commit.gpgsign": "false",
+        "maintenance.auto": "false",
+    }.items():
+        repo.git("config", key, value)
+    return repo
+
+
+def clone(source: BuiltRepo, path: Path, *args: str) -> BuiltRepo:
+    """Clone over the file protocol, with our identity."""
+    repo = repository(path.parent / f"{path.name}.maker")
+    repo.git("clone", "--quiet", *args, source.path.as_uri(), str(path))
+    shutil.rmtree(repo.path)
+    cloned = BuiltRepo(path.resolve())
+    cloned.git("config", "user.name", NAME)
+    cloned.git("config", "user.email", EMAIL)
+    return cloned
+
+
+PIPELINE = """\
+stages:
+  prepare:
+    cmd: python prepare.py
+    deps:
+    - prepare.py
+    - raw.csv
+    outs:
+    - prepared.csv
+  train:
+    cmd: python train.py
+    deps:
+    - prepared.csv
+    - train.py
+    params:
+    - lr
+    - seed
+    outs:
+    - model.txt
+    metrics:
+    - metrics.json:
+        cache: false
+"""
+
+PREPARE = """\
+rows = open("raw.csv").read().split()
+open("prepared.csv", "w").write("\\n".join(sorted(rows)) + "\\n")
+"""
+
+# No third-party import: a stage costs one bare interpreter start.
+TRAIN = """\
+import json, random, re
+params = dict(re.findall(r"^(\\w+): *(\\S+)", open("params.yaml").read(), re.M))
+rng = random.Random(int(params["seed"]))
+rows = open("prepared.csv").read().split()
+score = float(params["lr"]) + rng.gauss(0, 0.01) + 0.001 * len(rows)
+open("model.txt", "w").write(f"{score!r}\\n")
+json.dump({"f1": score, "loss": 1 - score}, open("metrics.json", "w"))
+"""
+
+DVC_FILES: dict[str, str] = {
+    "dvc.yaml": PIPELINE,
+    "params.yaml": "# how we train\nlr: 0.5  # learning rate\nseed: 1\n",
+    "prepare.py": PREPARE,
+    "train.py": TRAIN,
+    "raw.csv": "3\n1\n2\n",
+    "README.md": "# demo\n",
+}
+
+
+def dvc(path: Path, *args: str, check: bool = True) -> str:
+    """Run the real dvc of this environment and return its standard output."""
+    done = warm.run("dvc", *args, cwd=path, env=git_environment())
+    if check and done.returncode:
+        message = f"dvc {' '.join(args)}: {done.returncode}\n{done.stderr.decode()}"
+        raise AssertionError(message)
+    return done.stdout.decode()
+
+
+@cache
+def _templates() -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="gitexp-built-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def copied(path: Path, make: Callable[[Path], None], *made_of: object) -> BuiltRepo:
+    """Copy a project that is built once for all that ask for one made of the same."""
+    template = _templates() / hashlib.sha256(repr(made_of).encode()).hexdigest()
+    if not template.exists():
+        make(template)
+    shutil.copytree(template, path, symlinks=True, dirs_exist_ok=True)
+    return BuiltRepo(path.resolve())
+
+
+def dvc_project(path: Path, template: Path) -> BuiltRepo:
+    """Copy the session's DVC project: main, pipeline run once, dvc.lock committed."""
+    shutil.copytree(template, path, symlinks=True)
+    return BuiltRepo(path.resolve())
+
+
+def dvc_template(folder: Path) -> Path:
+    """Build the DVC project once, also when several test processes ask at the same time."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / "done"
+    with FileLock(folder / "lock", timeout_s=300):
+        if not done.exists():
+            shutil.rmtree(folder / "project", ignore_errors=True)
+            repo = repository(folder / "project")
+            dvc(repo.path, "init", "--quiet")
+            dvc(repo.path, "config", "core.analytics", "false")
+            repo.write(DVC_FILES)
+            dvc(repo.path, "repro", "--quiet")
+            repo.git("add", "--all")
+            repo.git("commit", "--quiet", "-m", "a project with a pipeline", at=1)
+            done.touch()
+    return folder / "project"

@@ -1,0 +1,105 @@
+"""The process behind `tests.lab.warm`: imports one program once, and forks for each request.
+
+One for each program: DVC wraps the streams and sets up logging as it is imported.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import selectors
+import socket
+import sys
+import threading
+import warnings
+from typing import TYPE_CHECKING
+
+from tests.lab.warm import MESSAGE_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Packages with what a command could import later; module and function that are the command.
+PROGRAMS = {
+    "dvc": (("dvc.cli", "dvc.repo"), "dvc.cli", "main"),
+    "gitexp": (("gitexp",), "gitexp.cli.main", "entry"),
+}
+SCRIPTS = {"gitexp.__main__", "gitexp.dvc.dvctransfer", "gitexp.dvc.resolver"}
+
+
+def import_all(program: str) -> Callable[[], int]:
+    """Import what a command could import later; return the function that is the command."""
+    packages, module, function = PROGRAMS[program]
+    for name in packages:
+        package = importlib.import_module(name)
+        for each in pkgutil.walk_packages(package.__path__, f"{name}."):
+            if each.name not in SCRIPTS:
+                importlib.import_module(each.name)
+    assert program == "dvc" or "dvc" not in sys.modules
+    return getattr(importlib.import_module(module), function)
+
+
+def serve(control: socket.socket) -> dict[str, object] | None:
+    """Fork for each request; return it in the child, and None when the tests have ended."""
+    with selectors.DefaultSelector() as waiting:
+        waiting.register(control, selectors.EVENT_READ)
+        while True:
+            for key, _ in waiting.select():
+                if key.data is not None:
+                    pid, code = key.data
+                    _, status = os.waitpid(pid, 0)
+                    os.write(code, str(os.waitstatus_to_exitcode(status)).encode())
+                    waiting.unregister(key.fd)
+                    os.close(key.fd)
+                    os.close(code)
+                    continue
+                message, files, _, _ = socket.recv_fds(control, MESSAGE_BYTES, 3)
+                if not message:
+                    return None
+                out, err, code = files
+                with warnings.catch_warnings(action="ignore"):  # of threads that sleep in BLAS
+                    pid = os.fork()
+                if not pid:
+                    os.dup2(out, 1)
+                    os.dup2(err, 2)
+                    for file in (out, err, code):
+                        os.close(file)
+                    return json.loads(message)
+                os.close(out)
+                os.close(err)
+                os.set_inheritable(code, False)  # noqa: FBT003  takes no keyword
+                waiting.register(os.pidfd_open(pid), selectors.EVENT_READ, (pid, code))
+
+
+def become(command: Callable[[], int], request: dict) -> None:
+    """Run what was asked for and end as any process does, less taking the modules apart."""
+    os.environ.clear()
+    os.environ.update(request["env"])
+    os.chdir(request["cwd"])  # noqa: TID251  as whoever starts a process says
+    sys.orig_argv[:] = request["argv"]
+    sys.argv[:] = request["argv"][2:]
+    sys.path.pop(0)  # the folder that this process began in
+    try:
+        sys.exit(command())
+    except SystemExit as leaving:
+        if not isinstance(leaving.code, int):
+            raise
+        threading._shutdown()  # noqa: SLF001
+        atexit._run_exitfuncs()  # noqa: SLF001
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(leaving.code)
+
+
+if __name__ == "__main__":
+    command = import_all(sys.argv[1])
+    gc.freeze()  # or the first collection in each child copies all that was imported
+    with socket.socket(fileno=int(sys.argv[2])) as control:
+        control.set_inheritable(False)
+        request = serve(control)
+    if request:
+        become(command, request)

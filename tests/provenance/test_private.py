@@ -1,0 +1,126 @@
+"""`record.identity`: records that name nobody, or nobody in clear."""
+
+from __future__ import annotations
+
+import platform
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.git.transaction import layout
+from gitexp.model.plan import Person
+from gitexp.model.rules import Identity
+from gitexp.model.run import Repeat, RepeatState, Resources, Run
+from gitexp.provenance import private
+from gitexp.provenance.private import WITHHELD
+from gitexp.records import codec
+from tests.lab.records import CONFIG, Lab
+from tests.lab.shell import PLAN, gitexp
+
+if TYPE_CHECKING:
+    from tests.lab.build import BuiltRepo
+
+LOG = (
+    "File /home/ann/churn/train.py on node7.cluster\n"
+    "/srv/lab/churn/.gitexp/x C:\\Users\\ann\\y /Users/ann b.py"
+)
+
+
+@pytest.fixture
+def run(repo: BuiltRepo) -> Run:
+    lab = Lab(repo)
+    lab.init()
+    found = lab.record("c", {"f1": {0: 0.5}})
+    used = Resources(host="node7.cluster", variables={"OMP_PROC_BIND": "/home/ann/b"})
+    broken = Repeat(1, RepeatState.FAILED, reason="in /home/ann", log_tail=LOG, resources=used)
+    return replace(
+        found,
+        author=Person("Ann", "ann@example.org"),
+        command="gitexp run --link /srv/lab/churn",
+        repeats=(*found.repeats, broken),
+    )
+
+
+def test_by_default_a_record_says_all(run: Run) -> None:
+    assert private.run(run, Identity.FULL, ["/srv/lab/churn"]) is run
+
+
+@pytest.mark.parametrize("way", [Identity.HASH, Identity.DROP])
+def test_a_private_record_names_no_user_host_or_place(run: Run, way: Identity) -> None:
+    text = codec.dump(private.run(run, way, ["/srv/lab/churn"])).decode()
+    for name in ("Ann", "ann@", "/ann", "\\ann", "node7", "/srv/lab"):
+        assert name not in text
+    assert "train.py" in text
+
+
+def test_a_digest_is_the_same_for_the_same_and_a_dropped_name_is_the_same_for_all(run: Run) -> None:
+    other = replace(run, author=Person("Ann again", "ann@example.org"))
+    bob = replace(run, author=Person("Bob", "bob@example.org"))
+    assert private.run(run, Identity.HASH).author == private.run(other, Identity.HASH).author
+    assert private.run(run, Identity.HASH).author != private.run(bob, Identity.HASH).author
+    assert private.run(bob, Identity.DROP).author == Person(WITHHELD, "")
+
+
+def test_a_private_record_is_read_again(run: Run) -> None:
+    found = private.run(run, Identity.HASH, ["/srv/lab/churn"])
+    assert codec.load(Run, codec.dump(found), "run.json") == found
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("ann@node7:~$ ls", "<withheld>@<withheld>:~$ ls"),
+        ("on node7.cluster, node77", "on <withheld>, node77"),
+        ("a planner of annual reports", "a planner of annual reports"),
+        ("root mean square, user error", "root mean square, user error"),
+        ("Ann <ann@example.org>", "<withheld> <<withheld>>"),
+        ("in /mnt/nas/churn/x.csv:3", "in <withheld>/x.csv:3"),
+        ("PATH=/opt/a:/data/b/c", "PATH=<withheld>/a:<withheld>/c"),
+        ("file:///data/lab/x", "file://<withheld>/x"),
+        (r"D:\lab\churn\a.py and \\srv\share\b", r"<withheld>\a.py and <withheld>\b"),
+        ("/usr/lib/python3.11/json/__init__.py", "/usr/lib/python3.11/json/__init__.py"),
+        (
+            "https://example.org/a/b, 1/2/3, src/a/b.py",
+            "https://example.org/a/b, 1/2/3, src/a/b.py",
+        ),
+    ],
+)
+def test_what_is_no_name_and_no_folder_stays(run: Run, text: str, left: str) -> None:
+    (first, broken) = run.repeats[-2:]
+    told = replace(run, repeats=(first, replace(broken, log_tail=text)))
+    found = private.run(told, Identity.DROP, people=["ann", "root", "user", ""])
+    assert found.repeats[-1].log_tail == left
+
+
+TRAIN = """\
+import json, os, socket, sys
+print(os.environ["USER"], socket.gethostname(), os.getcwd(), os.path.expanduser("~"))
+if os.environ["GITEXP_SEED"] == "1":
+    raise SystemExit("not in " + os.getcwd())
+json.dump({"f1": 0.5}, open("metrics.json", "w"))
+"""
+
+
+@pytest.mark.parametrize("way", [Identity.HASH, Identity.DROP])
+def test_no_record_of_an_experiment_names_anybody(repo: BuiltRepo, way: Identity) -> None:
+    lab = Lab(repo)
+    config = replace(CONFIG, params=(), identity=way)
+    lab.init(config, {"train.py": TRAIN, ".gitignore": "__pycache__/\n"})
+    env = {"USER": "lovelace-a", "HOME": str(repo.path.parent / "ada")}
+    assert gitexp(repo, "new", "deep", *PLAN, env=env).code == 0
+    assert gitexp(repo, "run", "--seeds", "0,1", "--json", env=env).code == 5
+    assert gitexp(repo, "amend-plan", "--alpha", "0.01", "--why", "stricter", env=env).code == 0
+    assert gitexp(repo, "conclude", "-m", "Nothing.", env=env).code in {0, 6}
+    own = [path for path in repo.files() if path.startswith(".gitexp/")]
+    assert len(own) >= 5
+    text = "".join(repo.show(path) for path in own)
+    for name in ("Ada", "ada@", "lovelace-a", str(repo.path.parent)):
+        assert name not in text
+    assert re.search(rf"(?<!\w){re.escape(platform.node())}(?!\w)", text) is None
+    assert repo.git("log", "--format=%an").splitlines() == ["Ada Lovelace"] * 5  # Git's to name
+    assert gitexp(repo, "rm", "deep", "--yes", "-m", "gone").code == 3  # it is checked out
+    repo.switch("main")
+    assert gitexp(repo, "rm", "deep", "--yes", "-m", "gone").code == 0
+    assert "Ada" not in repo.show(layout.tombstone_path("deep"), "exp-archive/deep")

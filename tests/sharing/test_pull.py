@@ -1,0 +1,260 @@
+"""`pull`: branches go forward, work trees follow, data come when asked for."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.errors import PreconditionError, UnknownExperimentError
+from gitexp.experiments.init import init
+from gitexp.model.setup import InitRequest
+from gitexp.model.sharing import Way
+from gitexp.sharing.pull import pull
+from tests.lab.build import BuiltRepo, clone, dvc, repository
+from tests.lab.sharing import BRANCH, Team, clean, copy, gitexp, make, record
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment that one of two clones has run and pushed."""
+    folder = tmp_path_factory.mktemp("shared") / "team"
+    team = make(folder)
+    for command in (("run", "--repeats", "2", "--jobs", "2"), ("push",)):
+        done = gitexp(team.a, *command)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def team(shared: Path, tmp_path: Path) -> Team:
+    return copy(shared, tmp_path / "team")
+
+
+def test_the_branch_and_its_work_tree_go_forward(team: Team) -> None:
+    report = pull(team.b.workspace)
+    (move,) = report.branches
+    assert (move.way, move.after) == (Way.FORWARD, team.a.hash())
+    assert team.b.hash() == team.tip()
+    assert team.b.status() == []
+    assert json.loads((team.b.path / "metrics.json").read_text())["acc"] == 0.507
+    assert not (team.b.path / "model.txt").exists()
+    assert pull(team.b.workspace).branches[0].way is Way.SAME
+
+
+def test_data_come_when_asked_for(team: Team) -> None:
+    report = pull(team.b.workspace, data=True)
+    assert (report.data.by, report.data.objects) == ("gitexp", 1)
+    assert (team.b.path / "model.txt").read_bytes() == (team.a.path / "model.txt").read_bytes()
+    clean(team.b)
+
+
+def test_data_come_also_where_the_branch_is_up_to_date(team: Team) -> None:
+    pull(team.b.workspace)
+    pull(team.b.workspace, data=True)
+    assert (team.b.path / "model.txt").exists()
+
+
+def test_an_output_that_is_there_follows_its_branch(team: Team) -> None:
+    pull(team.b.workspace, data=True)
+    team.a.commit({"params.yaml": "lr: 0.9\nseed: 7\n"}, at=9)
+    assert gitexp(team.a, "run", "--seeds", "7").returncode == 0
+    assert gitexp(team.a, "push").returncode == 0
+    report = pull(team.b.workspace)
+    assert [path.split(" (")[0] for path in report.not_updated] == ["model.txt"]
+    assert pull(team.b.workspace, data=True).not_updated == ()
+    assert "0.9" in (team.b.path / "model.txt").read_text()
+
+
+def test_edits_stay_and_are_named(team: Team) -> None:
+    team.a.commit({"train.py": "# theirs\n"}, at=9)
+    team.a.git("push", "--quiet", "origin", BRANCH)
+    team.b.write({"train.py": "# mine\n"})
+    report = pull(team.b.workspace)
+    assert report.not_updated == ("train.py",)
+    assert (team.b.path / "train.py").read_text() == "# mine\n"
+    assert team.b.hash() == team.tip()
+
+
+def test_linked_work_trees_follow_too(team: Team, tmp_path: Path) -> None:
+    team.b.switch("main")
+    other = team.b.worktree(tmp_path / "other", BRANCH)
+    pull(team.b.workspace)
+    assert (other.hash(), other.status()) == (team.tip(), [])
+
+
+def test_a_branch_with_commits_of_its_own_is_left(team: Team) -> None:
+    record(team.b, 1)
+    tip = team.b.hash()
+    done = gitexp(team.b, "pull")
+    assert done.returncode == 4
+    assert "gitexp sync" in done.stdout
+    assert team.b.hash() == tip
+    assert pull(team.b.workspace).branches[0].way is Way.DIVERGED
+
+
+def test_a_name_that_only_the_remote_has_becomes_a_branch(team: Team) -> None:
+    team.a.branch("exp/other")
+    team.a.git("push", "--quiet", "origin", "exp/other")
+    assert [move.branch for move in pull(team.b.workspace).branches] == [BRANCH]
+    (move,) = pull(team.b.workspace, ["other"]).branches
+    assert (move.branch, move.way, move.before) == ("exp/other", Way.NEW, None)
+    assert team.b.hash("exp/other") == team.a.hash("exp/other")
+    with pytest.raises(UnknownExperimentError, match="no such branch"):
+        pull(team.b.workspace, ["nope"])
+
+
+def test_archive_tags_arrive_and_one_of_the_same_name_is_not_overwritten(team: Team) -> None:
+    team.a.git("tag", "-a", "-m", "done", "exp-archive/old", "main")
+    team.a.git("push", "--quiet", "origin", "exp-archive/old")
+    assert pull(team.b.workspace).archived == ("exp-archive/old",)
+    team.a.git("tag", "-f", "-a", "-m", "another", "exp-archive/old", BRANCH)
+    team.a.git("push", "--quiet", "--force", "origin", "exp-archive/old")
+    record(team.a, 1)
+    team.a.git("push", "--quiet", "origin", BRANCH)
+    before = team.b.hash("exp-archive/old")
+    report = pull(team.b.workspace)
+    assert any("exp-archive/old" in warning for warning in report.warnings)
+    assert team.b.hash("exp-archive/old") == before
+    assert report.branches[0].way is Way.FORWARD
+
+
+def test_a_remote_that_was_rewritten_takes_nothing_away(team: Team) -> None:
+    pull(team.b.workspace)
+    tip = team.b.hash()
+    team.a.git("push", "--quiet", "--force", "origin", f"{BRANCH}~1:{BRANCH}")
+    assert pull(team.b.workspace).branches[0].way is Way.AHEAD
+    assert team.b.hash() == tip
+
+
+def test_damaged_or_lacking_data_of_the_remote_are_told(team: Team) -> None:
+    (path,) = (team.store / "files" / "md5").glob("*/*")
+    path.chmod(0o644)
+    path.write_text("spoilt")
+    done = gitexp(team.b, "pull", "--data")
+    assert done.returncode == 3
+    assert "damaged-data" in done.stderr
+    shutil.rmtree(team.store)
+    report = pull(team.b.workspace, data=True)
+    assert report.data.lacking == ("model.txt",)
+    assert [path.split(" (")[0] for path in report.not_updated] == ["model.txt"]
+
+
+@pytest.mark.slow
+def test_an_import_is_brought_by_the_step_that_is_named(team: Team, tmp_path: Path) -> None:
+    """DVC's remote never has it: `dvc push` leaves it where it came from."""
+    source = repository(tmp_path / "registry")
+    dvc(source.path, "init", "--quiet")
+    source.write({"data/a b.csv": "1,2\n"})
+    dvc(source.path, "add", "--quiet", "data/a b.csv")
+    source.git("add", "--all")
+    source.commit(message="data")
+    dvc(team.a.path, "import", "--quiet", str(source.path), "data/a b.csv", "-o", "in put.csv")
+    team.a.git("add", "--all")
+    team.a.commit(at=9, message="an import")
+    done = gitexp(team.a, "push")
+    assert done.returncode == 0, done.stderr
+    report = pull(team.b.workspace, data=True)
+    assert report.data.lacking == report.data.imported == ("in put.csv",)
+    assert report.next_step == "dvc pull 'in put.csv'"
+    dvc(team.b.path, *shlex.split(report.next_step)[1:])
+    assert (team.b.path / "in put.csv").read_text() == "1,2\n"
+    clean(team.b)
+    again = pull(team.b.workspace, data=True)
+    assert (again.data.lacking, again.next_step) == ((), "gitexp list")
+    team.b.switch("main")
+    shutil.rmtree(team.b.path / ".dvc" / "cache")
+    (team.b.path / "deep").mkdir()
+    away = gitexp(BuiltRepo(team.b.path / "deep"), "pull", "--data")
+    assert f"next: git switch {BRANCH}, then dvc --cd .. pull 'in put.csv'" in away.stdout
+    assert "an import" in away.stdout
+
+
+def test_data_without_a_data_remote_are_told(team: Team) -> None:
+    for name in ("config", "config.local"):
+        (team.b.path / ".dvc" / name).write_text("")
+    with pytest.raises(PreconditionError, match="no DVC remote"):
+        pull(team.b.workspace, data=True)
+
+
+@pytest.mark.slow
+def test_any_other_data_remote_is_left_to_dvc(team: Team) -> None:
+    config = team.b.path / ".dvc" / "config.local"
+    config.write_text(f"['remote \"store\"']\n    url = {team.store}\n    verify = true\n")
+    report = pull(team.b.workspace, data=True)
+    assert (report.data.by, report.data.objects) == ("dvc", 1)
+    assert (team.b.path / "model.txt").exists()
+    clean(team.b)
+
+
+PREDICT = """\
+import json
+good = "lr: 0.9" in open("params.yaml").read()
+rows = [(i, i % 2, i % 2 if good or i % 4 else 1 - i % 2) for i in range(80)]
+lines = ["id,y_true,y_pred", *(f"{i},{y},{guess}" for i, y, guess in rows)]
+open("pred.csv", "w").write("\\n".join(lines) + "\\n")
+json.dump({"accuracy": sum(y == guess for _, y, guess in rows) / 80}, open("metrics.json", "w"))
+"""
+
+
+@pytest.fixture(scope="module")
+def judged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An experiment about two models that was run and pushed, each with its own way to end."""
+    folder = tmp_path_factory.mktemp("judged")
+    repo = repository(folder / "a")
+    repo.commit({"train.py": PREDICT, "params.yaml": "lr: 0.1\n"})
+    asked = InitRequest(
+        command="python train.py", metrics=("metrics.json",), predictions="pred.csv", dvc_init=True
+    )
+    init(repo.workspace, asked)
+    store = folder / "store"
+    with (repo.path / ".dvc" / "config").open("a") as config:
+        config.write(f"[core]\n    remote = store\n['remote \"store\"']\n    url = {store}\n")
+    repo.git("add", "--all")
+    repo.commit(at=2, message="a project")
+    repo.git("remote", "add", "origin", repository(folder / "o.git", bare=True).path.as_uri())
+    repo.git("push", "--quiet", "origin", "main")
+    plan = ("--metric", "accuracy:max", "--effect", ">0", "--repeats", "1", "--claim", "model")
+    done = gitexp(repo, "new", "idea", *plan, "--hypothesis", "the faster rate guesses better")
+    assert done.returncode == 0, done.stderr
+    repo.commit({"params.yaml": "lr: 0.9\n"}, at=3)
+    for command in (("run", "--with-baseline"), ("push",)):
+        done = gitexp(repo, *command)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("end", ["open", "archived", "abandoned", "merged"])
+def test_predictions_that_a_fresh_clone_lacks_come_by_the_step_that_is_named(
+    judged: Path, tmp_path: Path, end: str
+) -> None:
+    folder = tmp_path / "team"
+    shutil.copytree(judged, folder, symlinks=True)
+    repo, origin = BuiltRepo(folder / "a"), BuiltRepo(folder / "o.git")
+    repo.git("remote", "set-url", "origin", origin.path.as_uri())
+    repo.switch("main")
+    if end in {"archived", "merged"}:
+        repo.git("merge", "--quiet", "--no-ff", "-m", "merged", BRANCH)
+        repo.git("push", "--quiet", "origin", "main")
+    if end == "merged":
+        repo.git("push", "--quiet", "origin", f":{BRANCH}")
+    elif end != "open":
+        more = () if end == "archived" else ("--abandon",)
+        done = gitexp(repo, "archive", "idea", "--push", *more)
+        assert done.returncode == 0, done.stderr
+    fresh = clone(origin, folder / "fresh")
+    answer = gitexp(fresh, "compare", "idea")
+    assert answer.returncode == 3, answer.stdout
+    (step,) = re.findall("next +gitexp (pull .*)", answer.stderr)
+    done = gitexp(fresh, *shlex.split(step))
+    assert (done.returncode, "no experiment" in done.stdout) == (0, False), done.stderr
+    answer = gitexp(fresh, "compare", "idea")
+    assert answer.returncode == 0, (step, answer.stderr)

@@ -1,0 +1,152 @@
+"""The three merge buttons: the branch is deleted, and main still answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from gitexp.comparison.compare import compare
+from gitexp.experiments.conclude import conclude
+from gitexp.model.verdict import Verdict
+from gitexp.model.views import ShownExperiment
+from gitexp.report.answers import details, lists
+from gitexp.report.sheet import text
+from gitexp.views.diff import diff
+from gitexp.views.list_runs import list_experiments
+from gitexp.views.show import show
+from tests.lab.build import clone
+from tests.lab.finished import catch_up, copied, finished_experiment, hosted, press
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.lab.build import BuiltRepo
+
+BUTTONS = ("merge", "squash", "rebase")
+MARK = "source lost (squashed)"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory, dvc_project_template: Path) -> BuiltRepo:
+    return finished_experiment(tmp_path_factory.mktemp("finished") / "mine", dvc_project_template)
+
+
+@pytest.fixture
+def mine(template: BuiltRepo, tmp_path: Path) -> BuiltRepo:
+    return copied(template, tmp_path / "mine")
+
+
+def pressed(button: str, mine: BuiltRepo, tmp_path: Path, change: dict[str, str]) -> BuiltRepo:
+    """Push, let main move, merge on the host, catch up; return a fresh clone."""
+    mine.git("switch", "-q", "main")
+    mine.commit(change, at=800)
+    mine.git("switch", "-q", "exp/faster")
+    host = hosted(mine, tmp_path / "host.git")
+    press(button, host, "exp/faster", tmp_path / "web")
+    catch_up(mine, "exp/faster")
+    return clone(host, tmp_path / "fresh")
+
+
+@pytest.mark.parametrize("button", BUTTONS)
+@pytest.mark.parametrize("concluded", [True, False])
+def test_main_answers_after_each_button_here_and_in_a_fresh_clone(
+    button: str, mine: BuiltRepo, tmp_path: Path, *, concluded: bool
+) -> None:
+    (before,) = compare(mine.workspace)
+    runs = len(shown_(mine, "faster").runs)
+    if concluded:
+        conclude(mine.workspace, words="It is faster.")
+    fresh = pressed(button, mine, tmp_path, {"README.md": "# another\n"})
+    lost = button != "merge"
+    for repo in (mine, fresh):
+        for name in ("faster", "exp/faster"):
+            (after,) = compare(repo.workspace, [name])
+            assert after.verdict is before.verdict is Verdict.SUPPORTED
+            assert after.pairs == before.pairs
+            assert after.metrics == before.metrics
+            assert after.candidate.inputs == before.candidate.inputs
+            assert after.candidate.source_lost is lost
+            assert after.changes == before.changes
+        view = shown_(repo, "faster")
+        assert view.source_lost is lost
+        assert (MARK in text(details.experiment(view))) is lost
+        assert len(view.runs) == runs
+        assert view.inputs == before.candidate.inputs
+        assert (view.conclusion is not None) is concluded
+        (listed,) = list_experiments(repo.workspace).experiments
+        assert (listed.name, listed.state, listed.branch) == ("faster", "merged", "main")
+        assert (listed.finished, listed.source_lost) == (5, lost)
+        assert (listed.verdict is Verdict.SUPPORTED) is concluded
+        assert (MARK in text(lists.experiments(list_experiments(repo.workspace)))) is lost
+        seen = diff(repo.workspace, before.baseline.commit, "faster")
+        assert [(item.name, item.a, item.b) for item in seen.params] == [("lr", 0.5, 0.7)]
+        assert {item.metric for item in seen.metrics if item.difference} == {"f1", "loss"}
+        assert any(MARK in note for note in seen.notes) is lost
+
+
+@pytest.mark.parametrize("button", ["squash", "rebase"])
+def test_code_that_moved_on_main_meanwhile_is_not_taken_for_what_ran(
+    button: str, mine: BuiltRepo, tmp_path: Path
+) -> None:
+    (before,) = compare(mine.workspace)
+    moved = (mine.path / "prepare.py").read_text() + "# tidied\n"
+    fresh = pressed(button, mine, tmp_path, {"prepare.py": moved})
+    for repo in (mine, fresh):
+        (after,) = compare(repo.workspace, ["faster"])
+        assert after.verdict is Verdict.SUPPORTED
+        assert after.candidate.inputs == before.candidate.inputs
+        assert after.candidate.source_lost
+        assert any("code is not compared" in text for text in after.warnings)
+        assert shown_(repo, "faster").inputs == before.candidate.inputs
+        seen = diff(repo.workspace, before.baseline.commit, "faster")
+        assert any("what ran differed" in note for note in seen.notes)
+
+
+@pytest.mark.parametrize("button", BUTTONS)
+def test_the_archive_tag_answers_first(button: str, mine: BuiltRepo, tmp_path: Path) -> None:
+    mine.git("tag", "-a", "-m", "kept", "exp-archive/faster")
+    fresh = pressed(button, mine, tmp_path, {"README.md": "# another\n"})
+    fresh.git("fetch", "-q", str(mine.path), "refs/tags/*:refs/tags/*")
+    for repo in (mine, fresh):
+        (after,) = compare(repo.workspace, ["faster"])
+        assert (after.verdict, after.candidate.source_lost) == (Verdict.SUPPORTED, False)
+        view = shown_(repo, "faster")
+        assert (len(view.runs), view.source_lost, view.notes) == (2, False, ())
+        seen = diff(repo.workspace, after.baseline.commit, "faster")
+        assert not any(MARK in note for note in seen.notes)
+        (listed,) = list_experiments(repo.workspace).experiments
+        assert (listed.state, listed.source_lost) == ("archived", False)
+
+
+def test_what_a_shallow_clone_does_not_have_is_not_called_lost(
+    mine: BuiltRepo, tmp_path: Path
+) -> None:
+    mine.git("switch", "-q", "main")
+    mine.git("merge", "-q", "--no-ff", "-m", "merge", "exp/faster")
+    mine.git("branch", "-D", "exp/faster")
+    shallow = clone(mine, tmp_path / "shallow", "--depth", "1")
+    (listed,) = list_experiments(shallow.workspace).experiments
+    assert (listed.state, listed.source_lost) == ("merged", False)
+    assert not shown_(shallow, "faster").source_lost
+
+
+def test_a_list_remembers_merged_experiments_until_their_records_change(
+    mine: BuiltRepo, tmp_path: Path
+) -> None:
+    fresh = pressed("squash", mine, tmp_path, {"README.md": "# another\n"})
+    first = list_experiments(fresh.workspace)
+    assert list_experiments(fresh.workspace) == first
+    path = ".gitexp/experiments/faster.yaml"
+    fresh.commit({path: fresh.show(path).replace("raises f1", "lifts f1")}, at=950)
+    (again,) = list_experiments(fresh.workspace).experiments
+    assert again.hypothesis == "a larger learning rate lifts f1"
+    fresh.commit({path: "$schema: gitexp/plan@1\n"}, at=951)
+    view = list_experiments(fresh.workspace)
+    assert (view.experiments, [item.what for item in view.unreadable]) == ((), ["faster"])
+
+
+def shown_(repo: BuiltRepo, name: str) -> ShownExperiment:
+    view = show(repo.workspace, name)
+    assert isinstance(view, ShownExperiment)
+    return view
