@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     Schema = Mapping[str, Json]
 
 DOCS = Path(__file__).parent
-ANSWERS = DOCS.parent / "gitexp" / "formats" / "schemas" / "answers"
+ANSWERS = DOCS.parent / "gitexp" / "records" / "schemas" / "answers"
 
 CODES = (
     (0, "done; the answer is yes: supported, or equivalent where that was the hypothesis"),

@@ -236,7 +236,7 @@ COMBINED_F = SignificanceTest(
     title="combined 5 x 2 cv F (Alpaydin)",
     unit=Unit.FOLD,
     suits=lambda design: design.splits is not None and design.splits.five_by_two,
-    tails="folds.combined_f",
+    tails="planned.folds.combined_f",
     continuous=True,
     over="over splits of these data",
 )
@@ -245,7 +245,7 @@ CORRECTED_T = SignificanceTest(
     title="corrected resampled t (Nadeau-Bengio)",
     unit=Unit.FOLD,
     suits=lambda design: design.unit is Unit.FOLD,
-    tails="folds.corrected_t",
+    tails="planned.folds.corrected_t",
     continuous=True,
     over="over splits of these data",
 )
@@ -358,7 +358,7 @@ def function_of(plan: PlannedTest, unit: Unit) -> Callable[..., Tails]:
     DesignError
         If the test counts other units, or is not run by a function of values alone.
     """
-    module, dot, name = expect(plan, unit).tails.partition(".")
+    module, dot, name = expect(plan, unit).tails.rpartition(".")
     if not dot:
         raise DesignError(f"{plan.test} is not run on values alone")
     found: Callable[..., Tails] = getattr(importlib.import_module(f"gitexp.stats.{module}"), name)

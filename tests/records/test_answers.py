@@ -53,7 +53,7 @@ def test_an_object_of_an_answer_says_what_it_may_hold(kind: str) -> None:
 
 
 def test_every_answer_that_the_program_names_has_a_schema_and_every_schema_an_answer() -> None:
-    files = [path for room in ("report", "cli") for path in (PACKAGE / room).glob("*.py")]
+    files = [path for room in ("report", "cli") for path in (PACKAGE / room).rglob("*.py")]
     source = "\n".join(path.read_text("utf-8") for path in files)
     named = set(re.findall(r"gitexp/([a-z-]+)@1", source))
     assert {path.stem for path in ANSWERS.glob("*.json")} == {*schemas(), "common"}
