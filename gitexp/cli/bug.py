@@ -17,13 +17,7 @@ if TYPE_CHECKING:
 
 
 def written_down(argv: Sequence[str]) -> BugError:
-    """Write the exception that is being handled to a log file; return what to tell the user.
-
-    Parameters
-    ----------
-    argv : sequence of str
-        What was called.
-    """
+    """Write the exception that is being handled to a log file; return what to tell the user."""
     text = traceback.format_exc()
     where = "no log file could be written; the lines above are all there is"
     try:

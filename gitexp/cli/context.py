@@ -58,14 +58,8 @@ def make(  # noqa: PLR0913  the options that every command has
 ) -> Context:
     """Read the process's surroundings once.
 
-    Parameters
-    ----------
-    folder : str or None
-        Folder given by ``-C``, relative to the current one.
-    json, quiet, verbose : bool
-    color : {"auto", "always", "never"}
-    question : Question, optional
-        Keeps the answer for the next time.
+    `folder`: folder given by ``-C``, relative to the current one. `question`: keeps the answer for
+    the next time.
     """
     start = Path.cwd() if folder is None else Path.cwd() / folder  # noqa: TID251  the one place
     environ = dict(os.environ)

@@ -95,16 +95,8 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 def dispatch(argv: Sequence[str], question: Question | None = None) -> int:
     """Run one command line.
 
-    Parameters
-    ----------
-    argv : sequence of str
-    question : Question, optional
-        Keeps the answer for the next time.
-
-    Returns
-    -------
-    int
-        The exit code; `docs/exit-codes.md` has the table.
+    `question`: keeps the answer for the next time. The result: the exit code; `docs/exit-codes.md`
+    has the table.
     """
     try:
         return _run(argv, question)

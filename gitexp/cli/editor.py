@@ -39,18 +39,8 @@ _HEAD = """\
 def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
     """Give a place for a text that is edited; it is removed once all went well.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    name : str
-        File name, for the editor's sake.
-    again : str
-        Command that takes up the text after an error, with ``{path}``.
-
-    Yields
-    ------
-    Path
-        In the Git directory, as Git keeps a commit's message.
+    `again`: command that takes up the text after an error, with ``{path}``. The result: in the Git
+    directory, as Git keeps a commit's message.
     """
     path = layout.state(workspace.git_dir, name)
     try:
@@ -65,20 +55,10 @@ def kept(workspace: Workspace, name: str, again: str) -> Iterator[Path]:
 def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> str:
     """Let the user edit a text and return it.
 
-    Parameters
-    ----------
-    path : Path
-        Where it lies meanwhile; removed if it comes back unchanged.
-    text : str
-    context : Context
-    workspace : Workspace
+    `path`: where it lies meanwhile; removed if it comes back unchanged.
 
-    Raises
-    ------
-    ConfirmationError
-        If there is no terminal and no editor was chosen.
-    UsageError
-        If the editor fails, or leaves no UTF-8.
+    Raises `ConfirmationError` if there is no terminal and no editor was chosen; `UsageError` if
+    the editor fails, or leaves no UTF-8.
     """
     chosen = {"GIT_EDITOR", "VISUAL", "EDITOR"} & context.environ.keys()
     if not context.interactive and not chosen:
@@ -115,10 +95,7 @@ def edit_draft(
 ) -> Draft:
     """Let the user fill in a plan.
 
-    Raises
-    ------
-    BadHypothesisError
-        If the template's hypothesis was left.
+    Raises `BadHypothesisError` if the template's hypothesis was left.
     """
     metric = draft.metric or ""
     if draft.direction is not None:

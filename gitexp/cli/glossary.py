@@ -107,10 +107,7 @@ def _of_error(error: type[GitexpError]) -> Term:
 def help_of(word: str) -> str:
     """Return what ``gitexp help WORD`` prints.
 
-    Raises
-    ------
-    UsageError
-        If it is neither a command nor a word of the glossary.
+    Raises `UsageError` if it is neither a command nor a word of the glossary.
     """
     found = _found(word) or _found(word.removesuffix("s"))
     if not found:

@@ -24,15 +24,7 @@ class _Counter:
 def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
     """Count SIGINT and SIGTERM instead of being ended by them.
 
-    Parameters
-    ----------
-    said : callable
-        Takes a line for the user.
-
-    Yields
-    ------
-    callable
-        Returns how often it happened; a third time ends the process as usual.
+    The result: returns how often it happened; a third time ends the process as usual.
     """
     counter = _Counter()
     before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}

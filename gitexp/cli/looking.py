@@ -44,21 +44,10 @@ def print_view(  # noqa: PLR0913  what is shown, how, and whether it may be kept
 ) -> None:
     """Print a view as JSON, Markdown or text.
 
-    Parameters
-    ----------
-    render : callable
-    view : value of an operation
-    context : Context
-    style : Style
-    markdown : bool
-    complete : bool
-        Nothing was unreadable or doubtful. An answer with holes is not remembered: what fills
-        them - a fetch, a repaired disk - need not move a ref.
+    `complete`: nothing was unreadable or doubtful. An answer with holes is not remembered: what
+    fills them - a fetch, a repaired disk - need not move a ref.
 
-    Raises
-    ------
-    UsageError
-        If two formats are asked for.
+    Raises `UsageError` if two formats are asked for.
     """
     if context.json and markdown:
         raise UsageError("--json and --md contradict each other")

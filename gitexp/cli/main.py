@@ -50,10 +50,7 @@ def _speak_utf8() -> None:
 def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code.
 
-    Parameters
-    ----------
-    argv : sequence of str
-        Arguments without the program's name.
+    `argv`: arguments without the program's name.
     """
     if list(argv) in (["--version"], ["-V"]):
         sys.stdout.write(f"gitexp {__version__}\n")

@@ -38,12 +38,7 @@ class Printer:
     def make(cls, environ: Mapping[str, str], *, quiet: bool, verbose: bool, color: str) -> Printer:
         """Return the printer of this process.
 
-        Parameters
-        ----------
-        environ : Mapping
-            ``NO_COLOR`` and ``TERM`` are looked at where `color` is "auto".
-        quiet, verbose : bool
-        color : {"auto", "always", "never"}
+        `environ`: ``NO_COLOR`` and ``TERM`` are looked at where `color` is "auto".
         """
         for stream in (sys.stdout, sys.stderr):
             reconfigure = getattr(stream, "reconfigure", None)
@@ -63,10 +58,7 @@ class Printer:
 
         Each renderer writes out what cannot be seen; this is the last door, for what one forgot.
 
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
+        Raises `OutputError` if it cannot be written.
         """
         if not text.replace("\n", "").isprintable():
             ours = _OURS if self.color_out else _TAB
@@ -91,10 +83,7 @@ class Printer:
     def flush(self) -> None:
         """Bring the answer to its reader.
 
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
+        Raises `OutputError` if it cannot be written.
         """
         try:
             self.out.flush()

@@ -27,10 +27,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def show(comparisons: tuple[Comparison, ...], args: argparse.Namespace, context: Context) -> None:
     """Render as asked, and print or write.
 
-    Raises
-    ------
-    UsageError
-        If the file cannot be written.
+    Raises `UsageError` if the file cannot be written.
     """
     printer = context.printer
     colour = printer.color_out and args.output is None
@@ -53,10 +50,7 @@ def show(comparisons: tuple[Comparison, ...], args: argparse.Namespace, context:
 def format_of(args: argparse.Namespace, context: Context) -> str:
     """Return the name of the format, which may be asked for before anything is computed.
 
-    Raises
-    ------
-    UsageError
-        If two formats are asked for.
+    Raises `UsageError` if two formats are asked for.
     """
     if context.json:
         if args.format not in {None, "json"}:

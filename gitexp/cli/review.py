@@ -76,9 +76,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
 def read(path: Path) -> Review:
     """Read a review that was made elsewhere, with every field checked.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
+    Raises `BadFormatError, UnsafeInputError`.
     """
     try:
         with path.open("rb") as stream:

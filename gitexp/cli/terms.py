@@ -42,10 +42,7 @@ def configure(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> No
 def stopping(args: argparse.Namespace) -> Stopping | None:
     """Return the stopping rule that was asked for.
 
-    Raises
-    ------
-    UsageError
-        If looks are given without a rule.
+    Raises `UsageError` if looks are given without a rule.
     """
     if args.stopping is None:
         if args.looks is not None:

@@ -69,12 +69,8 @@ def _of_one_value(judged: Judged) -> str:
 def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     """Return what would make the comparison whole.
 
-    Returns
-    -------
-    baseline, candidate : tuple of int
-        Seeds that the one side has and the other lacks.
-    more : int
-        Further repeats that both sides need.
+    The result: seeds that the one side has and the other lacks. The result: further repeats that
+    both sides need.
     """
     left, right = set(judged.count.baseline.repeats), set(judged.count.candidate.repeats)
     target = _target(judged)

@@ -126,18 +126,7 @@ def judge(  # noqa: PLR0913  the pairs, and what a call knows
     now: datetime | None = None,
     program: str = PROGRAM,
 ) -> Comparisons:
-    """Test each candidate against its baseline, as `compare` does for names.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    pairs : sequence of (Named, Named)
-        Baseline and candidate.
-    options : CompareOptions
-    now : datetime, optional
-    program : str
-    """
+    """Test each candidate against its baseline, as `compare` does for names."""
     here = refs.head(repo).branch or ""
     drafts = [
         draft(repo, index, base, candidate, options, candidates=len(pairs))

@@ -151,19 +151,8 @@ def count(
 ) -> Count:
     """Sort all samples into those that count and those that are only shown.
 
-    Parameters
-    ----------
-    found : Found
-    plan : Plan or None
-        Without one every reachable run counts, and nothing is decided from it.
-    baseline, candidate : InputsDigest
-        What the two sides are.
-    earlier : callable
-        Whether the first run's recording commit is a proper ancestor of the second's.
-
-    Returns
-    -------
-    Count
+    `plan`: without one every reachable run counts, and nothing is decided from it. `earlier`:
+    whether the first run's recording commit is a proper ancestor of the second's.
     """
     unused: list[Unused] = []
     warnings: list[str] = []

@@ -28,13 +28,7 @@ POWER: Final = 0.8
 def detectable(metric: MetricComparison, plan: Plan, *, paired: bool) -> Detectable | None:
     """Return what the design of the primary metric finds; None where nothing varies, or too little.
 
-    Parameters
-    ----------
-    metric : MetricComparison
-        Its test has been run.
-    plan : Plan
-    paired : bool
-        Whether repeats are joined by seed.
+    `paired`: whether repeats are joined by seed.
 
     Notes
     -----

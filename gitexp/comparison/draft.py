@@ -344,9 +344,7 @@ def _check_samples(  # noqa: PLR0913, PLR0917  the two sides, and what was seen 
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
-    Raises
-    ------
-    NoSamplesError
+    Raises `NoSamplesError`.
     """
     sides_of = ((candidate, counted.candidate), (baseline, counted.baseline))
     for source, side in sides_of:

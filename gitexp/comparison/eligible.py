@@ -62,12 +62,7 @@ class Eligible:
     ) -> Mapping[int, frozenset[Key]]:
         """Return what counts in one environment, with one set of linked data, by seed.
 
-        Parameters
-        ----------
-        environment : EnvironmentDigest or None
-        links : str
-        fixed : tuple of str
-            As `seeding` says it: under other fixed seeds the same number is another sample.
+        `fixed`: as `seeding` says it: under other fixed seeds the same number is another sample.
         """
         found: dict[int, set[Key]] = {}
         for item, repeat in self.repeats():
@@ -120,19 +115,10 @@ def of_candidate(  # noqa: PLR0913, PLR0917  six plain values of one rule
 ) -> Eligible:
     """Return what may count for the candidate.
 
-    Parameters
-    ----------
-    reachable : iterable of FoundRun
-        Reached from the compared commit, or pooled.
-    everywhere : iterable of FoundRun
-        All runs that anybody could have looked at.
-    plan : Plan or None
-        None: every reachable run may count, and nothing is decided from it.
-    inputs : InputsDigest
-    earlier : callable
-        Whether the first run's recording commit is a proper ancestor of the second's.
-    unused : list of Unused
-        Takes what does not count, and why.
+    `reachable`: reached from the compared commit, or pooled. `everywhere`: all runs that anybody
+    could have looked at. `plan`: none: every reachable run may count, and nothing is decided from
+    it. `earlier`: whether the first run's recording commit is a proper ancestor of the second's.
+    `unused`: takes what does not count, and why.
     """
     mine = [item for item in unique(reachable) if item.run.inputs == inputs]
     planned = under_plan(mine, plan, unused)
@@ -166,15 +152,8 @@ def seen_outside(
 ) -> frozenset[int]:
     """Return the seeds that a run still to be made would find spent.
 
-    Parameters
-    ----------
-    runs : iterable of FoundRun
-        From every branch, archive tag and remote-tracking branch.
-    plan : Plan or None
-        None: there is no plan, so nothing can be spent.
-    inputs : InputsDigest
-    key : callable
-        What `Repeat.key` of a seed will be.
+    `runs`: from every branch, archive tag and remote-tracking branch. `plan`: none: there is no
+    plan, so nothing can be spent. `key`: what `Repeat.key` of a seed will be.
     """
     if plan is None:
         return frozenset()
@@ -240,11 +219,8 @@ def count_looks(
     the plan afterwards takes no look back.) `order` of all runs has to come from one listing, so
     that ancestors come first.
 
-    Returns
-    -------
-    looks, variants : int
-        `variants` is the number of different candidates run under the plan: of other inputs, or
-        with other fixed seeds.
+    The result: `variants` is the number of different candidates run under the plan: of other
+    inputs, or with other fixed seeds.
     """
     if plan is None:
         return 0, 0

@@ -75,17 +75,7 @@ def uncounted(
     plan: Plan,
     sides: tuple[Source, Source],
 ) -> tuple[str, ...]:
-    """Return why finished repeats of this experiment do not count; most telling first.
-
-    Parameters
-    ----------
-    repo : Repo
-    found : Found
-    settled : Settled
-    plan : Plan
-    sides : tuple of Source
-        Baseline and candidate.
-    """
+    """Return why finished repeats of this experiment do not count; most telling first."""
     baseline, candidate = sides
     lines: list[str] = []
     if len(settled.candidate) < plan.repeats:

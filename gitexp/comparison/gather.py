@@ -151,19 +151,10 @@ def gather(
 ) -> Gathered:
     """Look for the runs of two sides in what they reach, and in what is the user's own.
 
-    Parameters
-    ----------
-    world : World
-    baseline, candidate : Source
-    plan : Plan or None
-        Also its runs of other inputs: they are looks.
-    pool : tuple of str
-        Revisions whose runs are to be taken in.
+    `plan`: also its runs of other inputs: they are looks. `pool`: revisions whose runs are to be
+    taken in.
 
-    Raises
-    ------
-    UnknownRevisionError
-        If a revision of `pool` names no commit.
+    Raises `UnknownRevisionError` if a revision of `pool` names no commit.
     """
     pools = [objects.resolve(world.repo, name) for name in pool]
     asked_of = (candidate.records, baseline.records, *pools)

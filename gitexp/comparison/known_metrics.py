@@ -64,12 +64,8 @@ def metric_named(
 ) -> tuple[str, Direction | None]:
     """Return a metric's name and direction; one given as ``acc:max`` is read as on a command line.
 
-    Raises
-    ------
-    UnknownMetricError
-        If there is no name.
-    UsageError
-        If the name says one direction and the caller another.
+    Raises `UnknownMetricError` if there is no name; `UsageError` if the name says one direction
+    and the caller another.
     """
     if name in known:  # a second file's metric may be called file:max
         return name, direction
@@ -106,9 +102,7 @@ class Known:
     def refuse_unclear(self, *names: str) -> None:
         """Refuse a name that several files give, and one of a file that is none of them.
 
-        Raises
-        ------
-        AmbiguousMetricError, UnknownMetricError
+        Raises `AmbiguousMetricError, UnknownMetricError`.
         """
         for name in names:
             called = several(name, self.names, self.files)

@@ -22,17 +22,7 @@ if TYPE_CHECKING:
 def ledger(
     repo: Repo, index: Index, candidate: Source, count: Count, plan: Plan | None
 ) -> Ledger | None:
-    """Return the other decisions on these data; None without a plan, or where no data are known.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    candidate : Source
-        Its settings hold the budget.
-    count : Count
-    plan : Plan or None
-    """
+    """Return the other decisions on these data; None without a plan, or where no data are known."""
     if plan is None:
         return None
     mine = {

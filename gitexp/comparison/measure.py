@@ -114,10 +114,7 @@ def build(  # noqa: PLR0913  the parts of one value, each computed elsewhere
 ) -> MetricComparison:
     """Put a metric's numbers together; the test's result is added by the caller.
 
-    Parameters
-    ----------
-    n : int, optional
-        Units of either side, where these are not the values (examples of an evaluation set).
+    `n`: units of either side, where these are not the values (examples of an evaluation set).
     """
     left, right = means
     difference = right - left

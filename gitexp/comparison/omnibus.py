@@ -42,13 +42,7 @@ _SHOWN = 4  # commands of a message
 
 
 def across(drafts: Sequence[Draft]) -> Across | None:
-    """Compare the baseline and all candidates of one call together; None for a single candidate.
-
-    Parameters
-    ----------
-    drafts : sequence of Draft
-        All against the same baseline.
-    """
+    """Compare the baseline and all candidates of one call together; None for a single candidate."""
     if len(drafts) < _FEWEST:
         return None
     names = (drafts[0].baseline.name, *(item.candidate.name for item in drafts))

@@ -24,12 +24,7 @@ _SKEWED = f"tests of a mean reject 9 % to 16 % {_MOST}, under a stopping rule to
 def of_two(left: Sequence[float], right: Sequence[float], *, paired: bool) -> str:
     """Return a warning where the measured error of a test of two means is above alpha, or "".
 
-    Parameters
-    ----------
-    left, right : sequence of float
-        Values of the baseline and of the candidate.
-    paired : bool
-        Whether they are joined by seed.
+    `left`, `right`: values of the baseline and of the candidate.
     """
     old, new = spread(left), spread(right)
     if old is None or new is None:
@@ -50,17 +45,7 @@ def of_two(left: Sequence[float], right: Sequence[float], *, paired: bool) -> st
 
 
 def of_many(names: Sequence[str], values: Sequence[Sequence[float]], *, blocked: bool) -> str:
-    """Return a warning where the measured error of a test of several means is above alpha, or "".
-
-    Parameters
-    ----------
-    names : sequence of str
-        Of the commits.
-    values : sequence of sequence of float
-        Of each; two at least.
-    blocked : bool
-        Whether they are joined by seed.
-    """
+    """Return a warning where the error of a test of several means is above alpha, or ""."""
     spreads = [spread(side) or 0.0 for side in values]
     (least, less), (most, more) = (f(zip(spreads, names, strict=True)) for f in (min, max))
     if most <= UNEQUAL * least:

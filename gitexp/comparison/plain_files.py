@@ -104,32 +104,14 @@ def compare_files(
 ) -> Comparison:
     """Test two files of numbers.
 
-    Parameters
-    ----------
-    baseline, candidate : Path
-        CSV or JSON, as `formats.plainfile` reads them.
-    question : FileQuestion
-    now : datetime
-        When this comparison is made, in UTC.
-    program : str
-        Name and version, for the record.
+    `baseline`, `candidate`: CSV or JSON, as `formats.plainfile` reads them. `now`: when this
+    comparison is made, in UTC. The result: its sides are named after the files; `commit` is what
+    ``git hash-object`` gives, `inputs` what ``sha256sum`` does.
 
-    Returns
-    -------
-    Comparison
-        Its sides are named after the files; `commit` is what ``git hash-object`` gives, `inputs`
-        what ``sha256sum`` does.
-
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a file cannot be read.
-    UnknownMetricError
-        If the metric is not in both files, or which of several is meant is not said.
-    DesignError
-        If the rows do not fit the design.
-    UsageError
-        If alpha is no rate of false positives, or rows that are no examples have clusters.
+    Raises `BadFormatError, UnsafeInputError` if a file cannot be read; `UnknownMetricError` if the
+    metric is not in both files, or which of several is meant is not said; `DesignError` if the
+    rows do not fit the design; `UsageError` if alpha is no rate of false positives, or rows that
+    are no examples have clusters.
     """
     check_alpha(question.alpha)
     if question.columns.cluster and question.design is not FileDesign.EXAMPLES:

@@ -30,17 +30,7 @@ _LONG: Final = 300
 def warnings(
     repo: Repo, plan: Plan | None, runs: Iterable[FoundRun], config: ProjectConfig
 ) -> list[str]:
-    """Say which terms were changed after the first run, and where the settings contradict them.
-
-    Parameters
-    ----------
-    repo : Repo
-    plan : Plan or None
-    runs : iterable of FoundRun
-        Of both sides, wherever they are.
-    config : ProjectConfig
-        Of the candidate.
-    """
+    """Say which terms were changed after the first run, and where the settings contradict them."""
     if plan is None:
         return []
     said: list[str] = []

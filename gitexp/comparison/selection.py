@@ -122,16 +122,7 @@ def unjudged(
     was there to be seen: a second one is another draw. So are seeds on which the baseline's scores
     were known, where others of these were passed over for no reason on record.
 
-    Parameters
-    ----------
-    found : Found
-    count : Count
-        Without what came after a look.
-    plan : Plan or None
-    inputs : InputsDigest
-        Of the candidate.
-    earlier : callable
-        Whether the first run's recording commit is a proper ancestor of the second's.
+    `earlier`: whether the first run's recording commit is a proper ancestor of the second's.
     """
     if plan is None:
         return ""

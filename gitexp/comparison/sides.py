@@ -93,9 +93,7 @@ class Source:
 def current(repo: Repo) -> Named:
     """Return the experiment of the branch that is checked out.
 
-    Raises
-    ------
-    UnbornBranchError
+    Raises `UnbornBranchError`.
     """
     return _planned(repo, checked_out(repo))
 
@@ -103,9 +101,7 @@ def current(repo: Repo) -> Named:
 def checked_out(repo: Repo) -> Named:
     """Return what is checked out; as in `tip`, a branch's plan is not read.
 
-    Raises
-    ------
-    UnbornBranchError
+    Raises `UnbornBranchError`.
     """
     head = refs.head(repo)
     if head.commit is ABSENT:
@@ -147,12 +143,8 @@ def plan_back(repo: Repo, branch: str, tip: CommitHash) -> str:
 def find(repo: Repo, index: Index, name: str) -> Named:
     """Return what a name stands for: branch, archive tag, merged experiment, any revision.
 
-    Raises
-    ------
-    UnknownExperimentError
-        If it is none of these.
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If its plan cannot be read.
+    Raises `UnknownExperimentError` if it is none of these; `BadFormatError, NewerFormatError,
+    UnsafeInputError` if its plan cannot be read.
     """
     found = tip(repo, index, name)
     # Of an archive, and of merged records, the plan was looked for already.
@@ -163,9 +155,7 @@ def find(repo: Repo, index: Index, name: str) -> Named:
 def tip(repo: Repo, index: Index, name: str) -> Named:
     """Return the same without reading a branch's plan, which may be what is wrong with it.
 
-    Raises
-    ------
-    UnknownExperimentError
+    Raises `UnknownExperimentError`.
     """
     return _own(repo, index, name) or _theirs(repo, index, name) or _revision(repo, name)
 
@@ -180,17 +170,9 @@ def of_tip(repo: Repo, found: Tip) -> Named:
 def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:
     """Read the settings of a side and digest its inputs.
 
-    Parameters
-    ----------
-    repo : Repo
-    named : Named
-    fallback : CommitHash
-        Whose settings serve a commit that is older than ``gitexp init``.
-    index : Index
+    `fallback`: whose settings serve a commit that is older than ``gitexp init``.
 
-    Raises
-    ------
-    NotInitialisedError, BadFormatError, UnsafeInputError
+    Raises `NotInitialisedError, BadFormatError, UnsafeInputError`.
     """
     config, _ = plans.config_of(repo, named.commit, fallback)
     digest = named.inputs
@@ -229,10 +211,7 @@ def of_records(name: str, found: Merged) -> Named:
 def planned_baseline(repo: Repo, plan: Plan, candidate: CommitHash, index: Index) -> Named:
     """Return the baseline that a plan names, also when its commit is gone.
 
-    Raises
-    ------
-    UnknownRevisionError
-        If the commit is gone and no run of it is recorded.
+    Raises `UnknownRevisionError` if the commit is gone and no run of it is recorded.
     """
     ref = plan.baseline
     try:

@@ -31,15 +31,7 @@ class Subgroups:
 
 
 def cluster_of(spec: Predictions | None, asked: str) -> tuple[str, tuple[str, ...]]:
-    """Return the column of clusters, and what to say where it is not the recorded one.
-
-    Parameters
-    ----------
-    spec : Predictions or None
-        The candidate's settings.
-    asked : str
-        ``--cluster``.
-    """
+    """Return the column of clusters, and what to say where it is not the recorded one."""
     recorded = "" if spec is None else spec.cluster or ""
     if not asked or asked == recorded:
         return recorded, ()
@@ -53,12 +45,9 @@ def compare(chosen: Chosen, questions: Sequence[Question], *, by: str, column: s
     With a plan only its metric and guard-rails are looked at in subgroups: every further one
     would make the family larger, and each of its members harder to show.
 
-    Raises
-    ------
-    DesignError
-        If predictions were not recorded, the column is missing, or nothing can be computed.
-    DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
-        If predictions cannot be read.
+    Raises `DesignError` if predictions were not recorded, the column is missing, or nothing can be
+    computed; `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if predictions
+    cannot be read.
     """
     if not by and not column:
         return Subgroups()

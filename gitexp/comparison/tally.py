@@ -119,10 +119,7 @@ def sources(
 ) -> tuple[Source, Source, str]:
     """Return baseline and candidate of a plan, and why the baseline is not known.
 
-    Raises
-    ------
-    GitexpError
-        If the candidate cannot be read.
+    Raises `GitexpError` if the candidate cannot be read.
     """
     candidate = sides.source(repo, named, fallback or named.commit, index)
     try:
@@ -140,14 +137,7 @@ def tallies(
 
     Remembered until an own branch or archive moves: what was run there may spend a seed.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    there : sequence of Tip
-        All of them.
-    asked : mapping of str to callable
-        By a key that says which it is, given the own tips: how to look it up with its plan.
+    `asked`: by a key that says which it is, given the own tips: how to look it up with its plan.
     """
     own = "\n".join(sorted(f"{tip.ref} {tip.commit}" for tip in there if tip.own))
     where = hashlib.sha256(own.encode("utf-8", "surrogateescape"))

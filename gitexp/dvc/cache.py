@@ -68,12 +68,8 @@ class Damage:
 def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheConfig:
     """Return the cache that DVC uses in `folder`, from its four configuration files.
 
-    Raises
-    ------
-    PreconditionError
-        If `folder` belongs to no DVC repository.
-    ForeignRemoteError
-        If only the branch that is checked out says where it is.
+    Raises `PreconditionError` if `folder` belongs to no DVC repository; `ForeignRemoteError` if
+    only the branch that is checked out says where it is.
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
     owned_settings.refuse_foreign(dvc_dir, environ, cache_alone=True)
@@ -108,12 +104,9 @@ def put(
 def put_file(cache: CacheConfig, file: Path, path: str, *, memo: Memo | None = None) -> FileHash:
     """Store one file; `path` is how the record calls it.
 
-    Raises
-    ------
-    DataMissingError, UnsafeInputError, ChangingFileError
-        If it is not there, not a regular file, or written to meanwhile.
-    NoSpaceError, ReadOnlyError
-        If the cache takes nothing.
+    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a
+    regular file, or written to meanwhile; `NoSpaceError, ReadOnlyError` if the cache takes
+    nothing.
     """
     with links.explained(str(cache.dir)):
         digest = cache_objects.store(cache, str(file), memo)
@@ -129,10 +122,8 @@ def put_dir(
 ) -> FileHash:
     """Store a folder: its files first, then the object that lists them.
 
-    Raises
-    ------
-    UnsafeInputError
-        If the folder holds links, pipes or names that cannot be stored; nothing was written.
+    Raises `UnsafeInputError` if the folder holds links, pipes or names that cannot be stored;
+    nothing was written.
     """
     names = hashing.list_files(str(folder), dvcignore.load(folder))
     with links.explained(str(cache.dir)):
@@ -168,10 +159,8 @@ def missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:
 def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[manifest.Entry, ...]:
     """Return what a folder consists of, checked.
 
-    Raises
-    ------
-    DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
-        If the object is not there, has other bytes than its name says, or names unsafe paths.
+    Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if the object is
+    not there, has other bytes than its name says, or names unsafe paths.
     """
     file = cache_objects.object_file(cache, manifest.check_md5(md5, where="a folder's hash"))
     with (

@@ -75,10 +75,8 @@ def is_present(cache: CacheConfig, md5: Md5, size: int) -> bool:
 def store(cache: CacheConfig, source: str, memo: Memo | None) -> FileDigest:
     """Store one file: the bytes that are hashed are the bytes that are written.
 
-    Raises
-    ------
-    DataMissingError, UnsafeInputError, ChangingFileError
-        If it is not there, not a regular file, or written to meanwhile.
+    Raises `DataMissingError, UnsafeInputError, ChangingFileError` if it is not there, not a
+    regular file, or written to meanwhile.
     """
     for _ in range(hashing.TRIES):
         started = time.time_ns()

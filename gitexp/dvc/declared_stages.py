@@ -115,10 +115,7 @@ class Patterns:
     def touch(self, path: str) -> bool:
         """Whether one of them touches the path.
 
-        Raises
-        ------
-        UnsafeInputError
-            If templates and paths are so many that nobody would wait for it.
+        Raises `UnsafeInputError` if templates and paths are so many that nobody would wait for it.
         """
         parts = with_parents(path)
         if path in self.above or not self.exact.isdisjoint(parts):
@@ -149,19 +146,10 @@ class DeclaredStage:
 def stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage, ...]:
     """Read the stages of a dvc.yaml.
 
-    Parameters
-    ----------
-    data : bytes
-    where : str
-        The file, for messages.
-    folder : str
-        Its folder, relative to the project folder; "" for the project folder itself.
+    `folder`: its folder, relative to the project folder; "" for the project folder itself.
 
-    Raises
-    ------
-    BadFormatError
-        If it is not YAML. Entries of unexpected shape are passed over: DVC complains about them
-        when they are to be executed.
+    Raises `BadFormatError` if it is not YAML. Entries of unexpected shape are passed over: DVC
+    complains about them when they are to be executed.
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
     found = _mapping(_mapping(document).get("stages"))

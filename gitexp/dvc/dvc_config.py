@@ -30,10 +30,8 @@ def has_dvc(folder: Path) -> bool:
 def find_dvc_dir(folder: Path) -> Path:
     """Return the ``.dvc`` folder that DVC would use in `folder`.
 
-    Raises
-    ------
-    PreconditionError
-        If there is none up to the top of the Git work tree, or a sparse checkout has left it out.
+    Raises `PreconditionError` if there is none up to the top of the Git work tree, or a sparse
+    checkout has left it out.
     """
     found = _nearest(folder)
     if found is not None:

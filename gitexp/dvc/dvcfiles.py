@@ -110,19 +110,10 @@ class Lock:
 def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     """Read a ``.dvc`` file.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-    folder : str
-        Its folder, relative to the project folder.
+    `folder`: its folder, relative to the project folder.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it is no YAML mapping, or an out's path leaves the project folder.
+    Raises `BadFormatError, UnsafeInputError` if it is no YAML mapping, or an out's path leaves the
+    project folder.
     """
     top = Fields(load_mapping(data, where), where)
     wdir = folder_path(top.text("wdir", "."), where=where, folder=folder)
@@ -143,23 +134,13 @@ def load_lock(
 ) -> Lock:
     """Read ``dvc.lock``.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-    folder : str
-        Its folder, relative to the project folder.
-    wdirs : mapping of str to str, optional
-        Stage, or group of stages, to its ``wdir`` relative to the project folder: paths in
-        dvc.lock start there, and the lock does not say so. A stage that is not named here is one
-        that dvc.yaml has no more; where its paths make no sense it is passed over, as DVC does.
+    `folder`: its folder, relative to the project folder. `wdirs`: stage, or group of stages, to
+    its ``wdir`` relative to the project folder: paths in dvc.lock start there, and the lock does
+    not say so. A stage that is not named here is one that dvc.yaml has no more; where its paths
+    make no sense it is passed over, as DVC does.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it is no YAML mapping, or an out's path leaves the project folder.
+    Raises `BadFormatError, UnsafeInputError` if it is no YAML mapping, or an out's path leaves the
+    project folder.
     """
     value = load_mapping(data, where)
     top = Fields(value, where)

@@ -22,10 +22,7 @@ def load(folder: Path) -> Ignored | None:
     The files above `folder` count, up to the top of the DVC repository; DVC allows none inside
     data. Patterns of a nearer file come later, so that they win.
 
-    Raises
-    ------
-    BadFormatError
-        If such a file is not text, or too large.
+    Raises `BadFormatError` if such a file is not text, or too large.
     """
     above: list[Path] = []
     for place in folder.absolute().parents:

@@ -33,9 +33,7 @@ def declares(path: str) -> bool:
 def bound(size: int, where: str) -> None:
     """Refuse more bytes of pointers and locks in one tree than any project has.
 
-    Raises
-    ------
-    UnsafeInputError
+    Raises `UnsafeInputError`.
     """
     if size > MOST:
         raise UnsafeInputError(

@@ -48,21 +48,11 @@ class Pipeline:
 def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool = False) -> Pipeline:
     """Read ``dvc.yaml``, as far as it is plain.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-    folder : str
-        Its folder, relative to the project folder.
-    resolved : bool
-        Whether DVC filled in the templates: a ``${`` that is left was escaped, and is the shell's.
+    `folder`: its folder, relative to the project folder. `resolved`: whether DVC filled in the
+    templates: a ``${`` that is left was escaped, and is the shell's.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it is not what DVC accepts, or an out's path leaves the project folder.
+    Raises `BadFormatError, UnsafeInputError` if it is not what DVC accepts, or an out's path
+    leaves the project folder.
     """
     top = Fields(load_mapping(data, where), where)
     named = top.named("stages")
@@ -90,10 +80,7 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
     """Return where the paths of each stage, or group of stages, start; not of templated folders.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it is no mapping, or a folder lies outside.
+    Raises `BadFormatError, UnsafeInputError` if it is no mapping, or a folder lies outside.
     """
     found = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():

@@ -51,21 +51,11 @@ def update_lock(
 ) -> bytes:
     """Write stages into dvc.lock: others and their order stay, new ones come last.
 
-    Parameters
-    ----------
-    old : bytes or None
-        The present file; None where there is none.
-    records : sequence of StageRecord
-        What was executed, with paths relative to the project folder.
-    folder : str
-        Folder of dvc.lock, relative to the project folder.
-    stages : sequence of Stage
-        The same stages as dvc.yaml declares them: their wdir, and how they spell paths.
+    `old`: the present file; None where there is none. `records`: what was executed, with paths
+    relative to the project folder. `folder`: folder of dvc.lock, relative to the project folder.
+    `stages`: the same stages as dvc.yaml declares them: their wdir, and how they spell paths.
 
-    Raises
-    ------
-    BadFormatError
-        If the present file is not one of DVC 1.11 or newer.
+    Raises `BadFormatError` if the present file is not one of DVC 1.11 or newer.
 
     Notes
     -----
@@ -98,25 +88,12 @@ def dump_pointer(
 ) -> bytes:
     """Write a ``.dvc`` file; one that is there keeps its comments, order and other keys.
 
-    Parameters
-    ----------
-    old : bytes or None
-        The present file; None where there is none.
-    outs : sequence of Output
-        With paths relative to the project folder.
-    folder : str
-        Folder of the file, relative to the project folder.
-    isexec : collection of str
-        Paths among the outs that are single files with the executable bit.
-    where : str
-        The file, for messages.
+    `old`: the present file; None where there is none. `outs`: with paths relative to the project
+    folder. `folder`: folder of the file, relative to the project folder. `isexec`: paths among the
+    outs that are single files with the executable bit.
 
-    Raises
-    ------
-    DvcFailedError
-        If the present file is an import, or holds hashes in a way that DVC alone writes.
-    BadFormatError, UnsafeInputError
-        If the present file cannot be read.
+    Raises `DvcFailedError` if the present file is an import, or holds hashes in a way that DVC
+    alone writes; `BadFormatError, UnsafeInputError` if the present file cannot be read.
     """
     pointer = _round_trip(old, where) if old is not None and old.strip() else CommentedMap()
     if "deps" in pointer:
@@ -137,19 +114,10 @@ def dump_byproducts(
 ) -> bytes:
     """Write ``<run-id>.dvc``: what each repeat left in the cache, as one out per seed and path.
 
-    Parameters
-    ----------
-    run : RunId
-    outputs : sequence of (int, Output)
-        With their seeds.
-    declared : sequence of StageOut
-        What dvc.yaml says of them: an output that is not to be pushed, or to a remote of its own,
-        is not to be pushed elsewhere because it is a by-product, too.
+    `declared`: what dvc.yaml says of them: an output that is not to be pushed, or to a remote of
+    its own, is not to be pushed elsewhere because it is a by-product, too.
 
-    Raises
-    ------
-    BadFormatError
-        If there is nothing to write: DVC refuses a file without outs.
+    Raises `BadFormatError` if there is nothing to write: DVC refuses a file without outs.
     """
     if not outputs:
         raise BadFormatError("there are no by-products", where=f"{run}.dvc")

@@ -69,19 +69,10 @@ def remote_of(
 ) -> DataRemote | None:
     """Return DVC's default remote as seen from a folder; None where there is none.
 
-    Parameters
-    ----------
-    folder : Path
-    environ : Mapping
-    trust : bool
-        Whether the branch that is checked out may name it.
+    `trust`: whether the branch that is checked out may name it.
 
-    Raises
-    ------
-    PreconditionError
-        If the folder belongs to no DVC repository.
-    ForeignRemoteError
-        If only the branch names it.
+    Raises `PreconditionError` if the folder belongs to no DVC repository; `ForeignRemoteError` if
+    only the branch names it.
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
     if not trust:
@@ -101,12 +92,8 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
 
     Also used the other way round. A folder's presence is never taken for that of its members.
 
-    Raises
-    ------
-    DamagedDataError
-        If an object has other bytes than its name says; it is not given that name.
-    NoSpaceError, ReadOnlyError
-        If nothing can be written.
+    Raises `DamagedDataError` if an object has other bytes than its name says; it is not given that
+    name; `NoSpaceError, ReadOnlyError` if nothing can be written.
     """
     count = size = 0
     lacking: dict[Md5, None] = {}
@@ -139,15 +126,9 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
 
     Members come before what lists them. Nothing is flushed.
 
-    Returns
-    -------
-    bool
-        Whether everything is there now, with the bytes that it was named for.
+    The result: whether everything is there now, with the bytes that it was named for.
 
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError
-        If nothing can be written.
+    Raises `NoSpaceError, ReadOnlyError` if nothing can be written.
     """
     with links.explained(str(there.dir)):
         try:
@@ -168,20 +149,7 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
 def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False) -> int:
     """Let DVC push or fetch what these commits need, in one process; return how many objects.
 
-    Parameters
-    ----------
-    verb : {"push", "fetch"}
-    project : Path
-    revs : sequence of str
-        Full hashes.
-    trust : bool
-        As for `remote_of`.
-
-    Raises
-    ------
-    DvcFailedError
-        If DVC cannot; it says why.
-    ForeignRemoteError
+    Raises `DvcFailedError` if DVC cannot; it says why; `ForeignRemoteError`.
     """
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:

@@ -63,18 +63,9 @@ def ignore_lines(existing: bytes, names: Iterable[str]) -> bytes:
 def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[str, bytes]:
     """Return the ``.gitignore`` files that have to change so that no path is tracked.
 
-    Parameters
-    ----------
-    existing : mapping of str to bytes
-        The ``.gitignore`` files that there are, by path from the repository's top.
-    paths : iterable of str
-        Outputs, relative to the same top.
-
-    Returns
-    -------
-    dict
-        Path -> new content, of the files that change. A path that a pattern anywhere above it
-        ignores already needs no line, as with DVC.
+    `existing`: the ``.gitignore`` files that there are, by path from the repository's top. The
+    result: path -> new content, of the files that change. A path that a pattern anywhere above it
+    ignores already needs no line, as with DVC.
     """
     patterns = [
         moved(line, posixpath.dirname(file))
@@ -95,12 +86,8 @@ def ignore_files(existing: Mapping[str, bytes], paths: Iterable[str]) -> dict[st
 def protect(project: Path, paths: Iterable[str]) -> None:
     """Write the missing lines into the ``.gitignore`` files of a worktree.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in the worktree.
-    paths : iterable of str
-        Outputs that exist there, relative to it.
+    `project`: the project folder in the worktree. `paths`: outputs that exist there, relative to
+    it.
     """
     top = project
     while not (top / ".git").exists():
@@ -115,15 +102,7 @@ def protect(project: Path, paths: Iterable[str]) -> None:
 
 
 def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
-    """Return the ``.gitignore`` files of a work tree that lack a line, as they should be.
-
-    Parameters
-    ----------
-    top : Path
-        Of the work tree.
-    paths : iterable of str
-        Outputs, relative to it.
-    """
+    """Return the ``.gitignore`` files of a work tree that lack a line, as they should be."""
     full = list(paths)
     existing: dict[str, bytes] = {}
     for folder in {above for path in full for above in _folders(path)}:
@@ -138,10 +117,7 @@ def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
 def write(top: Path, file: str, content: bytes) -> None:
     """Replace a ``.gitignore`` of a work tree at one stroke.
 
-    Raises
-    ------
-    UnsafeInputError
-        If its folder lies behind a link.
+    Raises `UnsafeInputError` if its folder lies behind a link.
     """
     above, _, name = file.rpartition("/")
     folder = links.open_folder(str(top), above, create=False)
@@ -164,9 +140,7 @@ def _folders(path: str) -> list[str]:
 def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
     """Refuse outputs that Git holds.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     paths = [posixpath.join(project, path) for path in outputs]
     tracked = sorted(status.tracked(workspace, paths))
@@ -183,9 +157,7 @@ def refuse_tracked(workspace: Workspace, project: str, outputs: Iterable[str]) -
 def refuse_ignored_pointers(workspace: Workspace, project: str, outputs: Iterable[str]) -> None:
     """Refuse outputs whose ``.dvc`` file Git would ignore: DVC does not see such a file.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     pointers = {posixpath.join(project, f"{path}.dvc"): path for path in outputs}
     ignored = status.ignoring(workspace, pointers)

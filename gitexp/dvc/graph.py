@@ -21,10 +21,7 @@ def needs(stages: Sequence[Stage]) -> Needs:
 
     A params file counts as a dependency, too: a stage may write one.
 
-    Raises
-    ------
-    BadFormatError
-        If two stages write the same file, or one into the other's folder.
+    Raises `BadFormatError` if two stages write the same file, or one into the other's folder.
     """
     makers: dict[str, str] = {}
     for stage in stages:
@@ -51,10 +48,7 @@ def needs(stages: Sequence[Stage]) -> Needs:
 def ordered(stages: Sequence[Stage], edges: Needs) -> tuple[Stage, ...]:
     """Return `stages` so that each comes after those it needs; else in their own order.
 
-    Raises
-    ------
-    BadFormatError
-        If stages need each other in a circle.
+    Raises `BadFormatError` if stages need each other in a circle.
     """
     index = {stage.name: number for number, stage in enumerate(stages)}
     waiting = {name: len(edges[name] & index.keys()) for name in index}
@@ -91,10 +85,7 @@ def select(
     A target is a stage, a group of ``foreach`` or ``matrix`` stages, or an output's path. What
     lies behind a frozen stage is not needed.
 
-    Raises
-    ------
-    UsageError
-        If a target is none of these.
+    Raises `UsageError` if a target is none of these.
     """
     if not targets:
         return frozenset(stage.name for stage in stages)

@@ -60,18 +60,11 @@ class Part:
 def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ...]:
     """Return all parts of a state, in no particular order.
 
-    Parameters
-    ----------
-    state : State
-    overrides : mapping of str to ParamValue
-        Values that take the place of those in the params files, by the text of their `ParamKey`.
+    `overrides`: values that take the place of those in the params files, by the text of their
+    `ParamKey`.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a pipeline file, a params file or dvc.lock cannot be read.
-    UnknownParamError
-        If an override names a parameter that is not there.
+    Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
+    be read; `UnknownParamError` if an override names a parameter that is not there.
     """
     stages = state.stages()
     outputs = outputs_of(state, stages)

@@ -57,32 +57,13 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
 ) -> InputsDigest:
     r"""Digest the inputs of a state.
 
-    Parameters
-    ----------
-    repo : Repo
-    tree : TreeId
-        Of a commit.
-    config : ProjectConfig
-        The tree's own settings, or those that serve it (`plans.config_of`).
-    overrides : mapping of str to ParamValue, optional
-        Parameter values laid over the tree's, by the text of their `ParamKey`.
-    swaps : mapping, optional
-        Trees from which the parameters, the data or the code are taken instead.
-    index : Index, optional
-        Remembers digests.
-    walked : sequence of Entry, optional
-        All of `tree`, where it has been walked already.
+    `config`: the tree's own settings, or those that serve it (`plans.config_of`). `overrides`:
+    parameter values laid over the tree's, by the text of their `ParamKey`. `swaps`: trees from
+    which the parameters, the data or the code are taken instead. `walked`: all of `tree`, where it
+    has been walked already.
 
-    Returns
-    -------
-    InputsDigest
-
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a pipeline file, a params file or dvc.lock cannot be read.
-    UnknownParamError
-        If an override names a parameter that is not there.
+    Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
+    be read; `UnknownParamError` if an override names a parameter that is not there.
 
     Notes
     -----
@@ -117,10 +98,7 @@ def explain(
 ) -> tuple[InputsDifference, ...]:
     """Say why two states do not share samples; empty if, and only if, they do.
 
-    Returns
-    -------
-    tuple of InputsDifference
-        Settings first, then parameters key by key, data, code.
+    The result: settings first, then parameters key by key, data, code.
     """
     a, b = State(repo, tree_a, config_a), State(repo, tree_b, config_b)
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
@@ -166,14 +144,8 @@ def undeclared_tracked_outputs(
 ) -> tuple[str, ...]:
     """Return outputs that Git tracks and that the digest would count as inputs.
 
-    Parameters
-    ----------
-    repo : Repo
-    tree : TreeId
-    config : ProjectConfig
-    outputs : iterable of str, optional
-        What the resolved stages say they make, relative to the project folder; by default what
-        dvc.lock names and what fits a template in ``dvc.yaml``.
+    `outputs`: what the resolved stages say they make, relative to the project folder; by default
+    what dvc.lock names and what fits a template in ``dvc.yaml``.
     """
     state = State(repo, tree, config)
     stages = state.stages()

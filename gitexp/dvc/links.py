@@ -73,12 +73,8 @@ class Placer:
 
         A copy hashes what it copies.
 
-        Returns
-        -------
-        kind : str
-            The way that was taken, one of `KINDS`.
-        md5 : str
-            Hash of the bytes that were copied; empty where nothing was read.
+        The result: the way that was taken, one of `KINDS`. The result: hash of the bytes that were
+        copied; empty where nothing was read.
         """
         if os.stat(source).st_size == 0:  # DVC copies these too, whatever the type
             return "copy", _copy(source, name, folder, executable=executable)
@@ -138,9 +134,7 @@ def check_system() -> None:
 
     A job's files could be led out of its worktree there by a link that a commit holds.
 
-    Raises
-    ------
-    PreconditionError
+    Raises `PreconditionError`.
     """
     if os.open not in os.supports_dir_fd:
         raise PreconditionError(
@@ -153,14 +147,8 @@ def check_system() -> None:
 def open_folder(root: str, path: str, *, create: bool) -> int:
     """Open the folder `path` below `root`, part by part, following no link below `root`.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a part is a symbolic link or a file.
-    FileNotFoundError
-        If it is not there and `create` is false.
-    PreconditionError
-        As `check_system`.
+    Raises `UnsafeInputError` if a part is a symbolic link or a file; `FileNotFoundError` if it is
+    not there and `create` is false; `PreconditionError`: as `check_system`.
     """
     check_system()
     current = os.open(root, FOLDER)

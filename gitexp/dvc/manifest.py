@@ -38,10 +38,8 @@ class Entry:
 def check_md5(text: str, *, where: str) -> Md5:
     """Return `text` as the hash of a file or folder.
 
-    Raises
-    ------
-    UnsafeInputError
-        If it is not 32 lower-case hex digits, with or without ``.dir``: it becomes a path.
+    Raises `UnsafeInputError` if it is not 32 lower-case hex digits, with or without ``.dir``: it
+    becomes a path.
     """
     digits = text.removesuffix(".dir")
     if len(digits) == MD5_LENGTH and HEX.issuperset(digits):
@@ -57,11 +55,9 @@ def check_md5(text: str, *, where: str) -> Md5:
 def check_path(path: str, *, where: str) -> str:
     """Return `path` if it is a plain relative POSIX path that stays in its place.
 
-    Raises
-    ------
-    UnsafeInputError
-        If it is empty, absolute, has a drive, a backslash, a control character, an empty part,
-        ``.`` or ``..``, or passes through ``.git``, ``.dvc`` or ``.gitexp`` however spelt.
+    Raises `UnsafeInputError` if it is empty, absolute, has a drive, a backslash, a control
+    character, an empty part, ``.`` or ``..``, or passes through ``.git``, ``.dvc`` or ``.gitexp``
+    however spelt.
 
     Examples
     --------
@@ -82,12 +78,8 @@ def check_path(path: str, *, where: str) -> str:
 def parse(content: bytes, *, where: str) -> tuple[Entry, ...]:
     """Return the entries of a ``.dir`` object.
 
-    Raises
-    ------
-    BadFormatError
-        If the bytes are not the JSON of a manifest.
-    UnsafeInputError
-        If an entry's path or hash is not plain, or two entries cannot exist side by side.
+    Raises `BadFormatError` if the bytes are not the JSON of a manifest; `UnsafeInputError` if an
+    entry's path or hash is not plain, or two entries cannot exist side by side.
     """
     if len(content) > LIMIT_BYTES:
         raise UnsafeInputError(

@@ -42,20 +42,10 @@ def refuse_foreign(dvc_dir: Path, environ: Mapping[str, str], *, cache_alone: bo
     global or the system's settings say. The text that DVC will read has to say what those say, or
     the protected branch; so has a file of the work tree that they name, as keys and profiles.
 
-    Parameters
-    ----------
-    dvc_dir : Path
-        From `settings.find_dvc_dir`.
-    environ : Mapping
-    cache_alone : bool
-        Whether nobody but the cache is going to be used.
+    `cache_alone`: whether nobody but the cache is going to be used.
 
-    Raises
-    ------
-    ForeignRemoteError
-        Says what differs.
-    UnsafeInputError
-        If a link stands in place of the settings, or Git tracks what is for one's own.
+    Raises `ForeignRemoteError`: says what differs; `UnsafeInputError` if a link stands in place of
+    the settings, or Git tracks what is for one's own.
     """
     _check_files(dvc_dir)
     folder, sections = dvc_dir.parent, _CACHE if cache_alone else _PLACES

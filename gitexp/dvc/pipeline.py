@@ -54,20 +54,12 @@ class Resolved:
 def resolve(roots: Sequence[tuple[Path, ProjectConfig]]) -> list[tuple[Stage, ...]]:
     """Return the stages that a run executes, for each worktree, in the order of execution.
 
-    Parameters
-    ----------
-    roots : sequence of (Path, ProjectConfig)
-        Worktrees with the settings that hold there. A project without a pipeline has no stages.
+    `roots`: worktrees with the settings that hold there. A project without a pipeline has no
+    stages.
 
-    Raises
-    ------
-    NoPipelineError
-        If a pipeline's file is not there.
-    BadFormatError, UnsafeInputError, UsageError
-        If it cannot be read, names paths outside the project, has overlapping outputs, a circle,
-        or not the configured targets.
-    DvcFailedError
-        If DVC's resolver could not be started.
+    Raises `NoPipelineError` if a pipeline's file is not there; `BadFormatError, UnsafeInputError,
+    UsageError` if it cannot be read, names paths outside the project, has overlapping outputs, a
+    circle, or not the configured targets; `DvcFailedError` if DVC's resolver could not be started.
     """
     return [found.executed for found in look(roots)]
 
@@ -99,15 +91,9 @@ def seeded(
 ) -> frozenset[str]:
     """Return the names of the stages that are executed for every seed.
 
-    Parameters
-    ----------
-    stages : sequence of Stage
-    seeds : collection of ParamKey
-        The parameters that vary. Without one every stage is executed each time.
-    once : collection of str
-        Stages, or groups of them, that the settings want executed once.
-    named : collection of str
-        Stages that have the seed in another way, e.g. by a template in their command.
+    `seeds`: the parameters that vary. Without one every stage is executed each time. `once`:
+    stages, or groups of them, that the settings want executed once. `named`: stages that have the
+    seed in another way, e.g. by a template in their command.
     """
     edges = graph.needs(stages)
     if not seeds:

@@ -51,35 +51,18 @@ def materialise(  # noqa: PLR0913 - four say what goes where, the others how
 
     Every byte is hashed on its way; an object with other bytes is set aside.
 
-    Parameters
-    ----------
-    cache : CacheConfig
-    md5 : Md5
-        Hash of a file, or of a folder (``.dir``).
-    root : Path
-        A trusted folder, e.g. a worktree. `path` is not trusted.
-    path : str
-        POSIX, relative to `root`.
-    types : sequence of str, optional
-        Ways to try, in order; those of `cache` by default.
-    executable : bool
-        Whether a single file gets its executable bits.
-    replace : bool
-        Whether something at `path` may be swapped for the new; its bytes are then gone.
-    unchanged : callable, optional
-        Asked with the name to which the old thing was moved, beside `path`; if it answers no,
-        the old thing is moved back and nothing was changed.
+    `md5`: hash of a file, or of a folder (``.dir``). `root`: a trusted folder, e.g. a worktree.
+    `path` is not trusted. `types`: ways to try, in order; those of `cache` by default.
+    `executable`: whether a single file gets its executable bits. `replace`: whether something at
+    `path` may be swapped for the new; its bytes are then gone. `unchanged`: asked with the name to
+    which the old thing was moved, beside `path`; if it answers no, the old thing is moved back and
+    nothing was changed.
 
-    Raises
-    ------
-    UnsafeInputError
-        If the manifest or `path` would reach elsewhere; nothing was written.
-    DataMissingError
-        If objects are missing: all are named, nothing was written.
-    DamagedDataError
-        If an object has other bytes than its name says; nothing stays in the worktree.
-    ExistsError
-        If there is something at `path` and `replace` is false, or `unchanged` answered no.
+    Raises `UnsafeInputError` if the manifest or `path` would reach elsewhere; nothing was written;
+    `DataMissingError` if objects are missing: all are named, nothing was written;
+    `DamagedDataError` if an object has other bytes than its name says; nothing stays in the
+    worktree; `ExistsError` if there is something at `path` and `replace` is false, or `unchanged`
+    answered no.
     """
     manifest.check_path(path, where="an output's path")
     manifest.check_md5(md5, where=path)

@@ -96,12 +96,7 @@ def files_in_tree(
 ) -> dict[str, bytes]:
     """Return the ``.dvc`` files, locks and pipelines in a tree, by path from its top.
 
-    Parameters
-    ----------
-    repo : Repo
-    tree : TreeId or CommitHash
-    walked : iterable of Entry, optional
-        All of `tree`, where it has been walked already.
+    `walked`: all of `tree`, where it has been walked already.
     """
     found: dict[str, bytes] = {}
     for entry in walk_tree(repo, tree) if walked is None else walked:
@@ -134,25 +129,13 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
 ) -> DataState:
     """Return the data that stages need from elsewhere.
 
-    Parameters
-    ----------
-    files : mapping of str to bytes
-        ``.dvc`` files, locks and the pipelines beside them, by path from the repository's top;
-        see `files_in_tree`.
-    executed, apart : sequence of Stage
-        What the run executes, and the rest of the pipeline (see `pipeline.look`).
-    cache : CacheConfig
-    project : str
-        Project folder below the repository's top.
-    also : collection of str
-        Further paths that are needed, e.g. the evaluation data.
-    everything : bool
-        Whether all ``.dvc`` files are needed: a project without a pipeline names no dependencies.
-    outputs : collection of str
-        Declared outputs: what the run itself makes is never given.
-    lock : str
-        The dvc.lock of the executed pipeline, from the repository's top; another pipeline may
-        have stages of the same names.
+    `files`: ``.dvc`` files, locks and the pipelines beside them, by path from the repository's
+    top; see `files_in_tree`. `executed`, `apart`: what the run executes, and the rest of the
+    pipeline (see `pipeline.look`). `project`: project folder below the repository's top. `also`:
+    further paths that are needed, e.g. the evaluation data. `everything`: whether all ``.dvc``
+    files are needed: a project without a pipeline names no dependencies. `outputs`: declared
+    outputs: what the run itself makes is never given. `lock`: the dvc.lock of the executed
+    pipeline, from the repository's top; another pipeline may have stages of the same names.
     """
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
     wanted = _wanted(executed, made) | set(also)

@@ -38,30 +38,16 @@ def record(  # noqa: PLR0913  what was executed, and where its bytes go
 ) -> StageRecord:
     """Return what dvc.lock says of a stage that has just been executed.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in the worktree where it was executed.
-    stage : Stage
-    params : mapping of str to mapping
-        File -> key as the stage declares it -> value; see `declared_params`.
-    cache : CacheConfig
-        Takes the outputs. A small file that is declared ``cache: false`` is put there, too: a
-        later repeat that does not execute this stage again needs it from somewhere, and Git may
-        not have it yet.
-    memo : Memo, optional
-        Hashes already known in this process: one stage's output is the next one's dependency.
-    kept : collection of str, optional
-        The outputs that the cache takes, where it does not take all; others are hashed.
+    `project`: the project folder in the worktree where it was executed. `params`: file -> key as
+    the stage declares it -> value; see `declared_params`. `cache`: takes the outputs. A small file
+    that is declared ``cache: false`` is put there, too: a later repeat that does not execute this
+    stage again needs it from somewhere, and Git may not have it yet. `memo`: hashes already known
+    in this process: one stage's output is the next one's dependency. `kept`: the outputs that the
+    cache takes, where it does not take all; others are hashed.
 
-    Raises
-    ------
-    CommandFailedError
-        If the stage did not make one of its outputs.
-    DataMissingError
-        If one of its dependencies is not there.
-    UnsafeInputError, ChangingFileError
-        If something cannot be stored, or is still being written.
+    Raises `CommandFailedError` if the stage did not make one of its outputs; `DataMissingError` if
+    one of its dependencies is not there; `UnsafeInputError, ChangingFileError` if something cannot
+    be stored, or is still being written.
     """
     deps = tuple(hash_path(project, path, memo=memo) for path in stage.deps)
     outs = tuple(
@@ -90,22 +76,11 @@ def declared_params(
 ) -> dict[str, dict[str, ParamTree]]:
     """Pick what a stage declares out of whole params files.
 
-    Parameters
-    ----------
-    stage : Stage
-    parsed : mapping of str to mapping
-        File -> its content.
+    The result: file -> key as declared (a section's key gives the section) -> value; without keys
+    the first level of the whole file.
 
-    Returns
-    -------
-    dict
-        File -> key as declared (a section's key gives the section) -> value; without keys the
-        first level of the whole file.
-
-    Raises
-    ------
-    DataMissingError
-        If a file or a key is not there; DVC does not execute such a stage either.
+    Raises `DataMissingError` if a file or a key is not there; DVC does not execute such a stage
+    either.
     """
     found: dict[str, dict[str, ParamTree]] = {}
     for declared in stage.params:

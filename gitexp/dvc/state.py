@@ -70,10 +70,7 @@ class State:
     def read(self, path: str, limit: int = TEXT_LIMIT_BYTES) -> bytes | Absent:
         """Return a file of the project folder.
 
-        Raises
-        ------
-        UnsafeInputError
-            If it, or all of DVC's files together, are too large.
+        Raises `UnsafeInputError` if it, or all of DVC's files together, are too large.
         """
         full = posixpath.normpath(self.at(path))
         if full.startswith(("../", "/")):

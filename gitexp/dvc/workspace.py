@@ -52,13 +52,8 @@ class Refreshed:
 def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refreshed:
     """Bring outputs to their new hashes where nothing is lost by it, and name the others.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in the user's work tree.
-    new : sequence of FileHash
-        Cached outputs as the new dvc.lock has them.
-    cache : CacheConfig
+    `project`: the project folder in the user's work tree. `new`: cached outputs as the new
+    dvc.lock has them.
     """
     done: list[str] = []
     left: list[Left] = []

@@ -120,9 +120,7 @@ def find(
 ) -> Range:
     """Return the commits that a person means.
 
-    Raises
-    ------
-    UnknownRevisionError, UnknownExperimentError, UnbornBranchError, UsageError
+    Raises `UnknownRevisionError, UnknownExperimentError, UnbornBranchError, UsageError`.
     """
     text = revisions or ""
     left, dots, right = text.partition("..")

@@ -108,10 +108,7 @@ def experiments(
 ) -> Iterator[ReviewedExperiment]:
     """Yield the experiments of a range, by name.
 
-    Raises
-    ------
-    UsageError
-        If an asked one has no plan in the head.
+    Raises `UsageError` if an asked one has no plan in the head.
     """
     known = {plan.name: plan for plan in checked.plans}
     held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head).plans}

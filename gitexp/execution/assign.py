@@ -25,23 +25,11 @@ def assigned(
 ) -> Mapping[str, bytes]:
     """Return the new content of each params file that is named, with its comments and layout.
 
-    Parameters
-    ----------
-    params : iterable of (ParamKey, ParamValue)
-    declared : sequence of str
-        The project's params files: where a parameter is looked for that is not where it was said.
-    read : callable
-        Takes a file's path below the project folder.
-    where : str
-        What is read, in words.
+    `declared`: the project's params files: where a parameter is looked for that is not where it
+    was said. `read`: takes a file's path below the project folder.
 
-    Raises
-    ------
-    UnknownParamError
-        If there is no such file, or no such parameter in it; with what to type where another
-        declared file has it.
-    BadFormatError
-        If a file cannot be read.
+    Raises `UnknownParamError` if there is no such file, or no such parameter in it; with what to
+    type where another declared file has it; `BadFormatError` if a file cannot be read.
     """
     files: dict[str, bytes] = {}
     for key, value in params:

@@ -24,24 +24,12 @@ _TOOL_FOLDERS = (f"{os.sep}pipx{os.sep}", f"{os.sep}uv{os.sep}tools{os.sep}")
 def choose(configured: str | None, environ: Mapping[str, str], top: Path) -> str:
     """Return the interpreter of jobs.
 
-    Parameters
-    ----------
-    configured : str or None
-        ``python:`` of the settings, relative to the repository's top where it has a slash.
-    environ : Mapping
-        ``VIRTUAL_ENV`` and ``PATH`` are looked at.
-    top : Path
+    `configured`: ``python:`` of the settings, relative to the repository's top where it has a
+    slash. `environ`: ``VIRTUAL_ENV`` and ``PATH`` are looked at. The result: the configured one,
+    else that of the active virtual environment, else that of ``.venv`` in the repository, else
+    ours, unless we were installed as a tool of our own.
 
-    Returns
-    -------
-    str
-        The configured one, else that of the active virtual environment, else that of
-        ``.venv`` in the repository, else ours, unless we were installed as a tool of our own.
-
-    Raises
-    ------
-    PreflightError
-        If it does not exist.
+    Raises `PreflightError` if it does not exist.
     """
     if configured is not None:
         found = _existing(top / configured) if os.sep in configured else None
@@ -73,16 +61,7 @@ def choose(configured: str | None, environ: Mapping[str, str], top: Path) -> str
 
 
 def installed(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> Environment:
-    """Return the environment as it is now, seen from the user's work tree.
-
-    Parameters
-    ----------
-    python : str
-    top : Path
-    cache : Path
-        Folder for what was found.
-    environ : Mapping
-    """
+    """Return the environment as it is now, seen from the user's work tree."""
     plan = imports.plan_imports(python, top, environ)
     place = environment_staging.Place(
         python=python,

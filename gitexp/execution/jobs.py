@@ -60,13 +60,7 @@ class Setting:
 def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) -> Stage:
     """Return the one stage of a project that has a command and no pipeline.
 
-    Parameters
-    ----------
-    command : str
-    outputs : sequence of str
-        Declared outputs, kept in the DVC cache.
-    metrics : sequence of str
-        Metrics files, kept in Git.
+    `outputs`: declared outputs, kept in the DVC cache.
     """
     from_outputs = [stage_out(path, cache=True) for path in outputs]
     from_metrics = [stage_out(path, cache=False) for path in metrics if not lies_in(path, outputs)]
@@ -87,15 +81,8 @@ def later_jobs(
 ) -> tuple[Job, ...]:
     """Return the jobs of the other seeds, which find what ran once in the cache.
 
-    Parameters
-    ----------
-    setting : Setting
-    seeds, labels : sequence
-    first : Outcome or None
-        Of the first repeat; None where it failed, so that everything is executed again, and any
-        repeat may be the one of which all outputs are kept.
-    made : str
-        Cache of the first repeat.
+    `first`: of the first repeat; None where it failed, so that everything is executed again, and
+    any repeat may be the one of which all outputs are kept.
     """
     if first is None:
         return tuple(
@@ -176,13 +163,6 @@ def kept_paths(
     """Return the paths that Git may hold: metrics and other outputs without a cache.
 
     What lies in an output of DVC is DVC's: `dvc repro` refuses an output of which Git holds a part.
-
-    Parameters
-    ----------
-    stages : sequence of Stage
-    metrics : sequence of str
-    data : sequence of str
-        What ``.dvc`` files declare.
     """
     uncached = [out.path for stage in stages for out in stage.outs if not out.cache]
     cached = [out.path for stage in stages for out in stage.outs if out.cache]

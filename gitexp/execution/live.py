@@ -44,13 +44,7 @@ class LiveRuns:
 
 
 def live_runs(workspace: Workspace) -> LiveRuns:
-    """Look at what is going on, or was left, in a work tree.
-
-    Parameters
-    ----------
-    workspace : Workspace
-        A bare one has nothing.
-    """
+    """Look at what is going on, or was left, in a work tree."""
     found: list[LiveRun] = []
     bad: list[UnreadableRecord] = []
     for folder in calls.folders(workspace):

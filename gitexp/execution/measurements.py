@@ -51,12 +51,8 @@ class Measured:
 def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
     """Read everything that a job declares.
 
-    Raises
-    ------
-    BadMetricError, BadFormatError
-        If metrics or predictions are missing or cannot be read.
-    UnsafeInputError
-        If a file leads out of the project or is too large.
+    Raises `BadMetricError, BadFormatError` if metrics or predictions are missing or cannot be
+    read; `UnsafeInputError` if a file leads out of the project or is too large.
     """
     asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
     seen = logged.read(

@@ -50,9 +50,7 @@ class Place:
 def find_place(workspace: Workspace, request: RunRequest) -> Place:
     """Find out where the call records.
 
-    Raises
-    ------
-    BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError
+    Raises `BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError`.
     """
     if workspace.top is None:
         raise BareRepositoryError("a run needs a work tree", where=str(workspace.git_dir))
@@ -80,9 +78,7 @@ def check_clean(place: Place, *, dry: bool = False) -> None:
 
     A `dry` run starts no program for it that the folder names.
 
-    Raises
-    ------
-    DirtyTreeError
+    Raises `DirtyTreeError`.
     """
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:

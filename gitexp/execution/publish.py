@@ -106,21 +106,11 @@ def publish(
 ) -> PublishedCall:
     """Record all sides of a call in one commit on their branch.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    repo : Repo
-    workdir : WorkDir
-    sides : sequence of Ended
-        At least one; all name the same branch.
-    now : datetime
+    `sides`: at least one; all name the same branch.
 
-    Raises
-    ------
-    MovedRefError
-        If the branch was deleted, or rewritten so that it has another plan.
-    NoSpaceError, ReadOnlyError, LockedError
-        Nothing was written; the outcomes stay for ``--resume``.
+    Raises `MovedRefError` if the branch was deleted, or rewritten so that it has another plan;
+    `NoSpaceError, ReadOnlyError, LockedError`: nothing was written; the outcomes stay for
+    ``--resume``.
     """
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = machine.account(os.environ)

@@ -79,24 +79,10 @@ def build(  # noqa: PLR0913  what was decided of the repeats together
 ) -> Record:
     """Join what was known before with what came out.
 
-    Parameters
-    ----------
-    draft : Run
-        Without repeats.
-    outcomes : Mapping of int to Outcome or None
-        By seed, in the order of execution, as `that_fit` gives them; None where a started repeat
-        left nothing.
-    by_products : frozenset of str
-        Paths of which every repeat's bytes are kept: predictions and curves.
-    whole_seed : int or None
-        Seed of which all cached outputs are listed.
-    made : mapping of int to str
-        By seed, what `made` says of its outcome.
-    ended_at : datetime
-
-    Returns
-    -------
-    Record
+    `outcomes`: by seed, in the order of execution, as `that_fit` gives them; None where a started
+    repeat left nothing. `by_products`: paths of which every repeat's bytes are kept: predictions
+    and curves. `whole_seed`: seed of which all cached outputs are listed. `made`: by seed, what
+    `made` says of its outcome.
     """
     repeats: list[Repeat] = []
     samples: list[Sample] = []
@@ -128,15 +114,9 @@ def build(  # noqa: PLR0913  what was decided of the repeats together
 def made(outcome: Outcome, once: Collection[str], metrics: Collection[str]) -> str:
     """Return a digest over what a repeat made that its seed could change; "" where that is nothing.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        Of a finished repeat, before anything is joined to it.
-    once : collection of str
-        Names of the stages that were executed for one seed only.
-    metrics : collection of str
-        Paths of metrics files, whose numbers are compared, not their bytes: times are among them.
-        A folder that holds one is left out with it.
+    `outcome`: of a finished repeat, before anything is joined to it. `once`: names of the stages
+    that were executed for one seed only. `metrics`: paths of metrics files, whose numbers are
+    compared, not their bytes: times are among them. A folder that holds one is left out with it.
     """
     apart = {path[:end] for path in metrics for end in _ends(path)}
     ran_once = {out.path for stage in outcome.stages if stage.name in once for out in stage.outs}

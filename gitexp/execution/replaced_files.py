@@ -33,19 +33,8 @@ def put_aside(
 
     Everything is published: from here on nothing is an error.
 
-    Parameters
-    ----------
-    repo : Repo
-    branch : str
-    published : Published
-    made : sequence of str
-        What the run makes and Git holds, from the repository's top.
-    run : RunId
-
-    Returns
-    -------
-    dict of str to str
-        By path, as `Published.not_updated` has it, what to say.
+    `made`: what the run makes and Git holds, from the repository's top. The result: by path, as
+    `Published.not_updated` has it, what to say.
     """
     said: dict[str, str] = {}
     for place in checkouts.on_branch(repo.workspace, branch) if published.not_updated else ():

@@ -98,12 +98,8 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
 
     Those of a branch that was rewritten since wait until it is restored; they are told of.
 
-    Raises
-    ------
-    PreconditionError
-        If no call died, the request asks for nothing itself, and no plan lacks repeats.
-    LockedError
-        If a worker of a dead call has not ended.
+    Raises `PreconditionError` if no call died, the request asks for nothing itself, and no plan
+    lacks repeats; `LockedError` if a worker of a dead call has not ended.
     """
     workdir = WorkDir.of(place.workspace)
     dead, known = _dead(place, workdir)
@@ -120,13 +116,9 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
 def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
     """Record what dead calls of this very state, plan and choice have finished, and go on with it.
 
-    Raises
-    ------
-    KilledCallError
-        If a dead call has finished repeats of another state or plan, or of other seeds. With
-        ``again`` it is left alone, and is no longer asked about.
-    LockedError
-        As `resume`.
+    Raises `KilledCallError` if a dead call has finished repeats of another state or plan, or of
+    other seeds. With ``again`` it is left alone, and is no longer asked about; `LockedError`: as
+    `resume`.
     """
     workdir = WorkDir.of(place.workspace)
     dead, _ = _dead(place, workdir, note=not request.dry_run)
@@ -230,9 +222,7 @@ def _record_all(
 def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
     """Wait until no worker of dead calls works: it may be about to finish a repeat.
 
-    Raises
-    ------
-    LockedError
+    Raises `LockedError`.
     """
     deadline = time.monotonic() + QUIET_S
     for state in dead:
@@ -319,9 +309,7 @@ def record(
 ) -> PublishedCall:
     """Record what a dead call has finished, and note that it is recorded.
 
-    Raises
-    ------
-    As `publish` does.
+    Raises `As `publish` does.`.
     """
     done = publish(workspace, repo, workdir, sides, now)
     for ended in sides:
@@ -432,10 +420,7 @@ def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ende
     A repeat that was running when its coordinator died is `lost`; one that never started is left
     out, since nothing happened to it.
 
-    Raises
-    ------
-    DamagedDataError
-        If the commit that it ran is gone.
+    Raises `DamagedDataError` if the commit that it ran is gone.
     """
     members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
     return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]

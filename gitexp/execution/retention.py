@@ -32,10 +32,7 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
 
     A project that keeps no outputs works without DVC; its metrics lie in Git.
 
-    Raises
-    ------
-    PreconditionError
-        If outputs have to be kept and DVC is not set up.
+    Raises `PreconditionError` if outputs have to be kept and DVC is not set up.
     """
     keeps = config.outputs or config.predictions or config.curves
     if not keeps and not has_dvc(top / config.project):
@@ -46,23 +43,10 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
 def keep(cache: CacheConfig, workdir: WorkDir, made: Record, first: int) -> Record:
     """Bring what a record names into DVC's cache.
 
-    Parameters
-    ----------
-    cache : CacheConfig
-    workdir : WorkDir
-    made : Record
-    first : int
-        Seed of the repeat that executed what ran once.
+    `first`: seed of the repeat that executed what ran once. The result: without the outputs whose
+    bytes are gone, each with a warning: samples are worth more.
 
-    Returns
-    -------
-    Record
-        Without the outputs whose bytes are gone, each with a warning: samples are worth more.
-
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError
-        If the cache takes nothing.
+    Raises `NoSpaceError, ReadOnlyError` if the cache takes nothing.
     """
     run = made.run
     repeats = []

@@ -171,9 +171,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 def _refuse_double(seen: Situation, *, again: bool) -> None:
     """Refuse repeats that another call is about to record on this branch.
 
-    Raises
-    ------
-    LockedError
+    Raises `LockedError`.
     """
     every = () if again else WorkDir.everywhere(seen.workspace)
     for state in (each for workdir in every for each in states.going(workdir, seen.branch)):

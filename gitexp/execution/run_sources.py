@@ -112,23 +112,11 @@ def look(
 ) -> Cell:
     """Read everything about a source that its records will say.
 
-    Parameters
-    ----------
-    repo : Repo
-    side : str
-    commit : CommitHash
-    overrides : Mapping of ParamKey to ParamValue
-    fallback : CommitHash or None
-        The plan's commit, whose settings serve a tree that is older than `gitexp init`.
+    `fallback`: the plan's commit, whose settings serve a tree that is older than `gitexp init`.
 
-    Raises
-    ------
-    NotInitialisedError
-        If neither has settings.
-    UnknownParamError
-        If an override names a parameter that the commit does not have.
-    PreflightError
-        If the seed parameter is missing, or is not a whole number.
+    Raises `NotInitialisedError` if neither has settings; `UnknownParamError` if an override names
+    a parameter that the commit does not have; `PreflightError` if the seed parameter is missing,
+    or is not a whole number.
     """
     config, blob = plans.config_of(repo, commit, fallback)
     tree = objects.tree_id(repo, commit)

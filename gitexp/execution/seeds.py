@@ -58,26 +58,12 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
 ) -> SeedChoice:
     """Choose the seeds of the candidate, or of an exploratory run.
 
-    Parameters
-    ----------
-    committed : int
-        Seed in the committed params file; 0 where there is none.
-    wanted : int
-        Number of repeats that shall count in the end.
-    explicit : tuple of int
-        Exactly these, if not empty; spent ones among them are run and will not count.
-    counting, spent : collection of int
-    again : bool
-        Execute seeds that count already once more.
-    needs_snapshot : bool
-        The branch seems to have no valid snapshot of this state: the committed seed is executed
-        for it, also where it is spent or counts already.
-    shared : collection of int
-        Numbers that would repeat a seed of the first repeat: taken only where they are asked for.
-
-    Returns
-    -------
-    SeedChoice
+    `committed`: seed in the committed params file; 0 where there is none. `wanted`: number of
+    repeats that shall count in the end. `explicit`: exactly these, if not empty; spent ones among
+    them are run and will not count. `again`: execute seeds that count already once more.
+    `needs_snapshot`: the branch seems to have no valid snapshot of this state: the committed seed
+    is executed for it, also where it is spent or counts already. `shared`: numbers that would
+    repeat a seed of the first repeat: taken only where they are asked for.
     """
     counted = tuple(sorted(counting))
     if explicit:
@@ -103,13 +89,8 @@ def choose_baseline(
 ) -> SeedChoice:
     """Choose the seeds of the baseline: those of the candidate that it lacks.
 
-    Parameters
-    ----------
-    pair_with : collection of int
-        Seeds that count, or will, on the candidate's side.
-    counting : collection of int
-        Seeds that count for the baseline already.
-    again : bool
+    `pair_with`: seeds that count, or will, on the candidate's side. `counting`: seeds that count
+    for the baseline already.
     """
     run = tuple(seed for seed in sorted(pair_with) if again or seed not in counting)
     return SeedChoice(run, tuple(sorted(counting)), ())

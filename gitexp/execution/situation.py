@@ -117,27 +117,14 @@ def look(
 ) -> Situation:
     """Read plan, settings, parameters and records, and choose the seeds.
 
-    Parameters
-    ----------
-    place : Place
-    request : RunRequest
-    environ : Mapping
-        For the active virtual environment and the author.
-    recovered : collection of RunId
-        What a dead call had finished and was recorded just now.
-    pending : sequence of FoundRun
-        What would be recorded first, were this no dry run.
+    `environ`: for the active virtual environment and the author. `recovered`: what a dead call had
+    finished and was recorded just now. `pending`: what would be recorded first, were this no dry
+    run.
 
-    Raises
-    ------
-    NoPlanError
-        If the baseline is asked for and the branch has no plan.
-    NoPipelineError
-        If the settings name neither pipeline nor command.
-    WitnessError
-        If the settings ask for a witness of the plan, and there is none.
-    PreflightError
-        If the baseline is asked for and has the candidate's inputs.
+    Raises `NoPlanError` if the baseline is asked for and the branch has no plan; `NoPipelineError`
+    if the settings name neither pipeline nor command; `WitnessError` if the settings ask for a
+    witness of the plan, and there is none; `PreflightError` if the baseline is asked for and has
+    the candidate's inputs.
     """
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
@@ -199,9 +186,7 @@ def look(
 def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
     """Refuse to run before somebody else saw the plan, where the project asks for that.
 
-    Raises
-    ------
-    WitnessError
+    Raises `WitnessError`.
     """
     seen, known = Believing(lambda: repo.workspace, here=True), 0
     for item in witnesses.receipts(repo, tip, plan.digest):
@@ -243,9 +228,7 @@ def _baseline(
 def _refuse_equal(main: Cell, other: Cell) -> None:
     """Refuse to run two sides of which `compare` could say nothing.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     if main.inputs == other.inputs:
         raise PreflightError(
@@ -260,9 +243,7 @@ def _refuse_equal(main: Cell, other: Cell) -> None:
 def _refuse_unpaired(main: Cell, other: Cell) -> None:
     """Refuse to run a candidate whose repeats have no partner, whatever their number.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     mine, theirs = main.seeding, other.seeding
     apart = [text for text in theirs if text not in mine and "=" in text]

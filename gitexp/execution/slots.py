@@ -36,18 +36,7 @@ _PAUSE_S = 0.01
 def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
     """Hold a free worktree that is exactly as the commit has it.
 
-    Parameters
-    ----------
-    slots : sequence of str
-        Absolute worktrees of the commit.
-    commit : CommitHash
-
-    Raises
-    ------
-    LockedError
-        If all stay taken.
-    GitFailedError
-        If git cannot clean it.
+    Raises `LockedError` if all stay taken; `GitFailedError` if git cannot clean it.
     """
     lock, slot = _lock(slots)
     try:
@@ -74,20 +63,10 @@ def fill(
 
     Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree.
 
-    Parameters
-    ----------
-    slot : Path
-    project : str
-        Project folder below it.
-    given : sequence of Given
-    cache : CacheConfig
-    kept : collection of str
-        Paths among them that Git holds, so that no .gitignore names them.
+    `kept`: paths among them that Git holds, so that no .gitignore names them.
 
-    Raises
-    ------
-    DataMissingError, DamagedDataError, UnsafeInputError
-        If something is not there, is damaged, or would reach elsewhere.
+    Raises `DataMissingError, DamagedDataError, UnsafeInputError` if something is not there, is
+    damaged, or would reach elsewhere.
     """
     shared = tuple(
         each
@@ -109,10 +88,7 @@ def fill(
 def share_cache(slot: Path, project: str, cache: Path) -> None:
     """Let DVC find the user's cache, should a command call it: a new worktree's own one is empty.
 
-    Raises
-    ------
-    UnsafeInputError
-        If ``.dvc`` is a link.
+    Raises `UnsafeInputError` if ``.dvc`` is a link.
     """
     if not dvc_config.has_dvc(slot / project):
         return
@@ -132,10 +108,7 @@ def share_cache(slot: Path, project: str, cache: Path) -> None:
 def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
     """Let a worktree see ignored paths of the user's; return those that the commit itself holds.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a folder on the way is a link.
+    Raises `UnsafeInputError` if a folder on the way is a link.
     """
     own = []
     for link in links:
@@ -152,10 +125,7 @@ def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
 def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
     """Delete what a stage is about to make, as DVC does, but for what it says persists.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a folder on the way is a link.
+    Raises `UnsafeInputError` if a folder on the way is a link.
     """
     _remove(project, [out.path for out in outs if not out.persist])
 
@@ -163,10 +133,7 @@ def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
 def leave_out(slot: Path, paths: Collection[str]) -> None:
     """Delete what a job must not see; an empty file takes the place of a text that builds ask for.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a folder on the way is a link.
+    Raises `UnsafeInputError` if a folder on the way is a link.
     """
     _remove(slot, paths)
     for name in _BUILDS_ASK.intersection(paths):

@@ -46,17 +46,10 @@ def is_valid(
 ) -> bool:
     """Whether the tip's dvc.lock already describes an execution of this very state.
 
-    Parameters
-    ----------
-    read : callable
-        From a path of the repository to its bytes at the tip.
-    config : ProjectConfig
-    records : sequence of StageRecord
-        Of the repeat with the committed seed, which says what commands, parameters and raw
-        dependencies this state has. What one stage made for another is not compared: it may
-        honestly differ from one execution to the next.
-    stages : sequence of Stage
-        For their working folders.
+    `read`: from a path of the repository to its bytes at the tip. `records`: of the repeat with
+    the committed seed, which says what commands, parameters and raw dependencies this state has.
+    What one stage made for another is not compared: it may honestly differ from one execution to
+    the next.
     """
     data = read(lock_path(config))
     if data is ABSENT:
@@ -94,19 +87,10 @@ def is_written(  # noqa: PLR0913  a tip, a state, and what is known of both
     tip still points to the outputs of that repeat: a merge may have taken another line's. A lock
     that somebody else wrote, `dvc repro` say, is not known by this; see `is_valid`.
 
-    Parameters
-    ----------
-    read : callable
-        From a path of the repository to its bytes at the tip.
-    config : ProjectConfig
-    runs : iterable of Run
-        Those that the tip reaches, in their order.
-    inputs : InputsDigest
-    key : Key
-        Of the repeat with the committed seeds.
-    unchanged : bool
-        Whether the tip has the lock with which the last snapshot was recorded: the answer where
-        nothing is cached, since such a record does not say what the lock should hold.
+    `read`: from a path of the repository to its bytes at the tip. `runs`: those that the tip
+    reaches, in their order. `key`: of the repeat with the committed seeds. `unchanged`: whether
+    the tip has the lock with which the last snapshot was recorded: the answer where nothing is
+    cached, since such a record does not say what the lock should hold.
     """
     written = [(run.inputs, repeat) for run in runs for repeat in run.repeats if repeat.snapshot]
     if not written:
@@ -129,21 +113,10 @@ def expected(
 ) -> list[StageRecord] | None:
     """Return what dvc.lock would say of a state's commands, params and raw dependencies.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in a worktree of the state in which nothing has been executed.
-    stages : sequence of Stage
-        As they would be executed with the committed seed.
-    params : Mapping
-        File -> its content.
-    given : sequence of Given
-        Data that are not in the worktree yet.
-
-    Returns
-    -------
-    list of StageRecord or None
-        Without outputs; None where a dependency is not all there before an execution.
+    `project`: the project folder in a worktree of the state in which nothing has been executed.
+    `stages`: as they would be executed with the committed seed. `given`: data that are not in the
+    worktree yet. The result: without outputs; None where a dependency is not all there before an
+    execution.
     """
     made = {out.path for stage in stages for out in stage.outs}
     data = {each.path: each.md5 for each in given}
@@ -176,16 +149,8 @@ def pipeline_files(
 ) -> dict[str, bytes]:
     """Return the files of a snapshot in a project with a pipeline, by repository path.
 
-    Parameters
-    ----------
-    read : callable
-    config : ProjectConfig
-    records : sequence of StageRecord
-        One for each stage, of one execution.
-    stages : sequence of Stage
-        As executed.
-    kept : Mapping of str to bytes
-        Files that Git keeps, relative to the project folder.
+    `records`: one for each stage, of one execution. `kept`: files that Git keeps, relative to the
+    project folder.
     """
     path = lock_path(config)
     old = read(path)

@@ -20,16 +20,7 @@ if TYPE_CHECKING:
 def check(place: Place, source: CommitHash) -> None:
     """Refuse to execute a commit that no local branch holds.
 
-    Parameters
-    ----------
-    place : Place
-    source : CommitHash
-        What is to be executed.
-
-    Raises
-    ------
-    UntrustedSourceError
-        Says who wrote it, and how to look at it first.
+    Raises `UntrustedSourceError`: says who wrote it, and how to look at it first.
     """
     if objects.is_ancestor(place.repo, source, place.head):
         return

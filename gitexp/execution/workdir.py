@@ -48,11 +48,7 @@ class WorkDir:
     def of(cls, workspace: Workspace) -> WorkDir:
         """Return the folder of a work tree, made if need be.
 
-        Raises
-        ------
-        BareRepositoryError
-        UnsafeInputError
-            If a link stands where a folder should be.
+        Raises `BareRepositoryError`; `UnsafeInputError` if a link stands where a folder should be.
         """
         top = workspace.top
         if top is None:

@@ -93,23 +93,11 @@ class _Attempt:
 def worker(job_file: Path, out_dir: Path) -> int:
     """Execute one job in this process and leave its outcome.
 
-    Parameters
-    ----------
-    job_file : Path
-        JOB.json.
-    out_dir : Path
-        Folder of this attempt, made if need be; one that was used before is refused.
+    `out_dir`: folder of this attempt, made if need be; one that was used before is refused. The
+    result: 0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if it
+    was cancelled. Engines do not look at it: the outcome says more.
 
-    Returns
-    -------
-    int
-        0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if it was
-        cancelled. Engines do not look at it: the outcome says more.
-
-    Raises
-    ------
-    GitexpError
-        If the job cannot be read, or this attempt was begun before.
+    Raises `GitexpError` if the job cannot be read, or this attempt was begun before.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()
@@ -257,9 +245,7 @@ def _check_shared(
 ) -> None:
     """Refuse a repeat that changed bytes which are not its own.
 
-    Raises
-    ------
-    DamagedDataError
+    Raises `DamagedDataError`.
     """
     changed = linked_paths.changed(seen, linked_paths.states(attempt.job.links))
     if changed:

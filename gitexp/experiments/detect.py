@@ -59,22 +59,11 @@ class Proposal:
 def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     """Find pipeline, outputs, metrics, params files, seed parameter and predictions.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    top : Path
-        Top of the work tree.
-    request : InitRequest
-        What is given there is not searched for.
+    `request`: what is given there is not searched for.
 
-    Raises
-    ------
-    NoPipelineError
-        If there is neither a pipeline nor a command.
-    UsageError
-        If there are several pipelines, or a given file is not there.
-    PreflightError
-        If Git holds what the pipeline makes.
+    Raises `NoPipelineError` if there is neither a pipeline nor a command; `UsageError` if there
+    are several pipelines, or a given file is not there; `PreflightError` if Git holds what the
+    pipeline makes.
     """
     if request.command is not None:
         project = (request.project or "").strip("/")
@@ -212,9 +201,7 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
 def check_folder(folder: Path) -> None:
     """Refuse a project's folder that is not there.
 
-    Raises
-    ------
-    UsageError
+    Raises `UsageError`.
     """
     if not folder.is_dir():
         raise UsageError(
@@ -228,9 +215,7 @@ def check_folder(folder: Path) -> None:
 def check_params(folder: Path, params: Iterable[str]) -> None:
     """Refuse a params file that is not there.
 
-    Raises
-    ------
-    UsageError
+    Raises `UsageError`.
     """
     for file in params:
         if not (folder / file).exists():

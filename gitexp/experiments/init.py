@@ -262,9 +262,7 @@ def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]
 def _refuse_unreadable(data: bytes) -> None:
     """Refuse settings that the next command would refuse, for a path outside the project, say.
 
-    Raises
-    ------
-    UnsafeInputError
+    Raises `UnsafeInputError`.
     """
     try:
         config_format.load(data, layout.CONFIG)
@@ -276,9 +274,7 @@ def _refuse_unreadable(data: bytes) -> None:
 def _refuse_links(top: Path, paths: Iterable[str]) -> None:
     """Refuse links that a branch put where we write: the bytes would go wherever they point.
 
-    Raises
-    ------
-    UnsafeInputError
+    Raises `UnsafeInputError`.
     """
     for path in paths:
         parts = PurePosixPath(path).parts
@@ -322,9 +318,7 @@ def _inside(path: str) -> bool:
 def _refuse_other(top: Path, path: str, data: bytes) -> None:
     """Refuse to write a pipeline where somebody has another one.
 
-    Raises
-    ------
-    UsageError
+    Raises `UsageError`.
     """
     if (top / path).exists() and (top / path).read_bytes() != data:
         raise UsageError(

@@ -70,12 +70,8 @@ class Standing:
 def find(repo: Repo, name: str) -> Standing:
     """Return an experiment that has a local branch, an archive tag, or both.
 
-    Raises
-    ------
-    UsageError
-        If the plan lives on a branch that is not an experiment's own.
-    UnknownExperimentError
-        If there is neither.
+    Raises `UsageError` if the plan lives on a branch that is not an experiment's own;
+    `UnknownExperimentError` if there is neither.
     """
     prefix = plans.branch_prefix(repo)
     bare = name.removeprefix("exp-archive/").removeprefix(prefix)
@@ -141,9 +137,7 @@ def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
 def check_published(workspace: Workspace, branch: str) -> None:
     """Refuse to end an experiment while repeats of it run, or wait to be recorded.
 
-    Raises
-    ------
-    PreconditionError
+    Raises `PreconditionError`.
     """
     for where, run, alive in _unrecorded(workspace, branch):
         if alive:
@@ -164,9 +158,7 @@ def check_published(workspace: Workspace, branch: str) -> None:
 def check_free(workspace: Workspace, branch: str) -> None:
     """Refuse to remove a branch that a worktree has checked out, or that is being rebased.
 
-    Raises
-    ------
-    BusyBranchError
+    Raises `BusyBranchError`.
     """
     for place in checkouts.listing(workspace):
         if place.branch == branch:
@@ -186,9 +178,7 @@ def check_free(workspace: Workspace, branch: str) -> None:
 def check_no_rebase(workspace: Workspace, branch: str) -> None:
     """Refuse to touch a branch in the middle of a rebase.
 
-    Raises
-    ------
-    BusyBranchError
+    Raises `BusyBranchError`.
     """
     busy = checkouts.rebasing(workspace, branch)
     if busy is not None:

@@ -19,10 +19,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 def check_name(name: str) -> None:
     """Refuse a name that could not be a branch on every system.
 
-    Raises
-    ------
-    BadNameError
-        With the nearest name that would do.
+    Raises `BadNameError`: with the nearest name that would do.
     """
     good = _NAME.fullmatch(name) and ".." not in name and not name.endswith((".lock", "."))
     if not good:
@@ -52,17 +49,7 @@ def suggest_name(name: str) -> str:
 def check_branch(repo: Repo, branch: str, *, instead_of: str = "") -> None:
     """Refuse the name of a new branch that is another's, on whatever file system.
 
-    Parameters
-    ----------
-    repo : Repo
-    branch : str
-        Short name.
-    instead_of : str
-        The branch that goes, if one does.
-
-    Raises
-    ------
-    ExistsError
+    Raises `ExistsError`.
     """
     for name, _ in refs.branches(repo):
         short = name.removeprefix("refs/heads/")

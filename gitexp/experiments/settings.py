@@ -29,14 +29,9 @@ def revise(
 ) -> detect.Proposal:
     """Return the settings with what was asked for; nothing else is looked for again.
 
-    Raises
-    ------
-    NoPipelineError
-        If the pipeline is not in the folder that was named.
-    UsageError
-        If a file, a folder or a parameter that was named is not there.
-    PreflightError
-        If Git holds what a run makes.
+    Raises `NoPipelineError` if the pipeline is not in the folder that was named; `UsageError` if a
+    file, a folder or a parameter that was named is not there; `PreflightError` if Git holds what a
+    run makes.
     """
     new = _asked(request, config)
     seeds = bool(request.seed_params) or request.seed_arg is not None

@@ -146,10 +146,7 @@ class CatFile:
 def parsed_commit(data: bytes, id_: str) -> CommitObject:
     """Return what the bytes of a commit say, with the parents that a shallow clone lacks.
 
-    Raises
-    ------
-    DamagedDataError
-        If they name no tree.
+    Raises `DamagedDataError` if they name no tree.
     """
     head = data.partition(b"\n\n")[0]
     lines = [line.partition(b" ") for line in head.split(b"\n")]

@@ -111,23 +111,12 @@ def run(
 ) -> bytes:
     """Run ``git ARGS`` and return the bytes of its standard output.
 
-    Parameters
-    ----------
-    where : Workspace or Path
-        The work tree (a bare repository: its Git directory) in which git runs.
-    args : sequence of str
-        Arguments behind ``git``, fixed by the caller.
-    data : bytes, optional
-        Standard input; without it git reads from the null device.
-    env : mapping of str to str, optional
-        Variables set on top of the cleaned environment.
+    `where`: the work tree (a bare repository: its Git directory) in which git runs. `args`:
+    arguments behind ``git``, fixed by the caller. `data`: standard input; without it git reads
+    from the null device. `env`: variables set on top of the cleaned environment.
 
-    Raises
-    ------
-    GitFailedError
-        If git ends with another code than 0.
-    NoSpaceError, ReadOnlyError
-        If the reason is a full disk, a limit on file sizes, or missing write access.
+    Raises `GitFailedError` if git ends with another code than 0; `NoSpaceError, ReadOnlyError` if
+    the reason is a full disk, a limit on file sizes, or missing write access.
     """
     code, out, err = attempt(where, args, data=data, env=env)
     if code:
@@ -148,10 +137,7 @@ def attempt(
     Other `settings` are for what asks after the user's own. What a partial clone lacks is fetched
     only where that starts nothing but Git's own transports.
 
-    Raises
-    ------
-    ForeignProgramError
-        If more would be started.
+    Raises `ForeignProgramError` if more would be started.
     """
     found = _attempt(where, args, data, {**(env or {}), "GIT_ALLOW_PROTOCOL": "none"}, settings)
     if b"transport '" not in found[2] or b"' not allowed" not in found[2]:

@@ -15,10 +15,8 @@ def discover(start: Path | str) -> Workspace:
     Git itself decides whether the repository may be used (``safe.directory``). A bare repository
     is returned with ``top=None``; so is a folder inside a Git directory.
 
-    Raises
-    ------
-    NoRepositoryError
-        If there is none, or Git refuses it because it belongs to somebody else.
+    Raises `NoRepositoryError` if there is none, or Git refuses it because it belongs to somebody
+    else.
     """
     start = Path(start)
     if not start.is_dir():

@@ -25,14 +25,8 @@ _READ_ONLY_TEXT = ("Read-only file system", "Permission denied", "Operation not 
 def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
     """Return the error to raise ``from error``.
 
-    Parameters
-    ----------
-    error : Exception
-        From pygit2 or from the operating system.
-    doing : str
-        What could not be done, e.g. ``"cannot write objects"``.
-    where : str
-        The file or folder concerned.
+    `error`: from pygit2 or from the operating system. `doing`: what could not be done, e.g.
+    ``"cannot write objects"``.
     """
     text = str(error)
     number = error.errno if isinstance(error, OSError) else None
@@ -54,14 +48,7 @@ def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
 def translating(doing: str, where: str = "") -> Iterator[None]:
     """Let errors of the system leave a block, or a decorated function, as errors of ours.
 
-    Parameters
-    ----------
-    doing, where : str
-        As for `translated`.
-
-    Raises
-    ------
-    GitexpError
+    Raises `GitexpError`.
     """
     try:
         yield
@@ -74,14 +61,6 @@ def reason_for_failed_write(folder: Path, size: int, error: Exception) -> Except
 
     libgit2 forgets the system's error when an object cannot be written, and reports the message
     of whatever failed before. So the same is tried once more, by us.
-
-    Parameters
-    ----------
-    folder : Path
-    size : int
-        In bytes.
-    error : Exception
-        Returned where the trial succeeds.
     """
     try:
         with tempfile.TemporaryFile(dir=folder, prefix="gitexp-") as trial:

@@ -71,10 +71,7 @@ class Tree(NamedTuple):
 def read(tree: TreeId, data: bytes) -> Tree:
     """Return what the bytes of a tree say.
 
-    Raises
-    ------
-    RefusedTreeError
-        For one that is neither written nor judged.
+    Raises `RefusedTreeError`: for one that is neither written nor judged.
     """
     size = len(tree) // 2
     usual = _usual(data, size)
@@ -96,9 +93,7 @@ def read(tree: TreeId, data: bytes) -> Tree:
 def bound(count: int, tree: str, depth: int = 0) -> None:
     """Refuse a tree of more entries, or of a longer path in bytes, than any project has.
 
-    Raises
-    ------
-    UnsafeInputError
+    Raises `UnsafeInputError`.
     """
     if count > MOST_ENTRIES or depth > _LONGEST_NAME:
         raise UnsafeInputError(
@@ -118,12 +113,6 @@ def canonical_mode(mode: int) -> int:
 
 def problems(data: bytes, hash_bytes: int = 20) -> frozenset[str]:
     r"""Return what ``git fsck --strict`` finds in the bytes of a tree, by Git's own names for it.
-
-    Parameters
-    ----------
-    data : bytes
-    hash_bytes : int
-        Of an object's name.
 
     Examples
     --------

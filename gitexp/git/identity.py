@@ -16,10 +16,7 @@ if TYPE_CHECKING:
 def author(repo: Repo | Workspace) -> Person:
     """Return the author that ``git commit`` would record.
 
-    Raises
-    ------
-    PreconditionError
-        If Git knows no name or address.
+    Raises `PreconditionError` if Git knows no name or address.
     """
     return _identity(repo, "GIT_AUTHOR_IDENT")
 

@@ -34,17 +34,7 @@ class Lease:
 def seen(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mapping[str, str]:
     """Ask a remote what these refs lead to; a ref that it does not have is not in the answer.
 
-    Parameters
-    ----------
-    remote : str
-        From `remote.choose`.
-    refs : sequence of str
-        Full names.
-
-    Raises
-    ------
-    GitFailedError
-        If the remote cannot be reached.
+    Raises `GitFailedError` if the remote cannot be reached.
     """
     arguments = ["ls-remote", "--refs", "--", remote, *refs]
     code, out, said = remote_git.execute(workspace, arguments)
@@ -61,12 +51,8 @@ def seen(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mapping[str,
 def carry_out(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> None:
     """Set the refs of a remote, all or none.
 
-    Raises
-    ------
-    MovedRefError
-        If one of them is not as it was seen; nothing was changed there.
-    GitFailedError
-        If the remote cannot be reached, cannot do it at once, or does not want it.
+    Raises `MovedRefError` if one of them is not as it was seen; nothing was changed there;
+    `GitFailedError` if the remote cannot be reached, cannot do it at once, or does not want it.
     """
     wanted = [lease for lease in leases if lease.old != lease.new]
     if not wanted:

@@ -54,19 +54,10 @@ def join(
 ) -> Joined:
     """Merge two commits into a tree.
 
-    Parameters
-    ----------
-    repo : Repo
-    ours, theirs : CommitHash
-    settle : callable
-        Asked for each conflict: the side to take, bytes to write, or None (a person has to).
-    written : list of str
-        Receives the ids of objects that were written.
+    `settle`: asked for each conflict: the side to take, bytes to write, or None (a person has to).
+    `written`: receives the ids of objects that were written.
 
-    Raises
-    ------
-    GitFailedError, NoSpaceError, ReadOnlyError
-        If it cannot be written.
+    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if it cannot be written.
     """
     try:
         base = merge_base(repo, ours, theirs)

@@ -81,10 +81,8 @@ class Entry(NamedTuple):
 def resolve(repo: Repo, text: str) -> CommitHash:
     """Return the commit that a revision names, as a person may type it.
 
-    Raises
-    ------
-    UnknownRevisionError
-        If it names no commit, or could be read as anything but a revision.
+    Raises `UnknownRevisionError` if it names no commit, or could be read as anything but a
+    revision.
     """
     if _HASH.match(text) and _is_commit(repo, text):
         return CommitHash(text)
@@ -190,10 +188,7 @@ def read_blob(
 
     A symbolic link, a folder or a submodule at `path` is absent: links are never followed.
 
-    Raises
-    ------
-    UnsafeInputError
-        If the file is larger than `limit` bytes; it is not read.
+    Raises `UnsafeInputError` if the file is larger than `limit` bytes; it is not read.
     """
     found = blob_id(repo, commit, path)
     return ABSENT if found is ABSENT else blob(repo, found, limit, where=path)
@@ -234,10 +229,8 @@ def blob_size(repo: Repo, id_: BlobId, *, fetch: bool = True) -> int:
 def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
     """Yield every file, link and submodule below a tree, in Git's order; folders are entered.
 
-    Raises
-    ------
-    UnsafeInputError
-        If it is too large or too deep: ten folders that hold each other ten times make 10^10 files.
+    Raises `UnsafeInputError` if it is too large or too deep: ten folders that hold each other ten
+    times make 10^10 files.
     """
     pending: list[tuple[bytes, Tree]] = [(b"", load_tree(repo, tree))]
     count = 0
@@ -293,10 +286,8 @@ def compared(
 ) -> tuple[pygit2.Tree, pygit2.Tree]:
     """Return two trees for libgit2 to compare, an empty one for what is absent.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a folder that the second has otherwise than the first is one that Git refuses.
+    Raises `UnsafeInputError` if a folder that the second has otherwise than the first is one that
+    Git refuses.
     """
     before, after = (
         load_tree(repo, str(repo.git.TreeBuilder().write()) if id_ is ABSENT else id_)

@@ -156,25 +156,11 @@ def held(
 ) -> Iterator[HeldRefs]:
     """Lock refs, compare each with its old value, and hold them until the block ends.
 
-    Parameters
-    ----------
-    moves : mapping of str to (old, new)
-        Full ref names; ABSENT as old means "must not exist", as new "delete".
-    message : str
-        One line for the reflog.
-    who, when
-        Identity and time for the reflog.
+    `moves`: full ref names; ABSENT as old means "must not exist", as new "delete".
 
-    Raises
-    ------
-    UnknownRevisionError
-        If Git allows no ref of such a name.
-    MovedRefError
-        If a ref is not at its old value; nothing was moved.
-    LockedError
-        If another process holds a ref's lock; worth another try.
-    NoSpaceError, ReadOnlyError, GitFailedError
-        If git cannot take the locks.
+    Raises `UnknownRevisionError` if Git allows no ref of such a name; `MovedRefError` if a ref is
+    not at its old value; nothing was moved; `LockedError` if another process holds a ref's lock;
+    worth another try; `NoSpaceError, ReadOnlyError, GitFailedError` if git cannot take the locks.
     """
     process = _start(repo, message, who, when, logged=any("refs/tags/" in ref for ref in moves))
     try:
@@ -199,10 +185,8 @@ def keep(repo: Repo, ref: str, commit: str) -> None:
 
     It need not survive a power cut, so nothing waits for the disk here.
 
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError, GitFailedError
-        If it cannot be made; git refuses a commit that is gone already.
+    Raises `NoSpaceError, ReadOnlyError, GitFailedError` if it cannot be made; git refuses a commit
+    that is gone already.
     """
     if repo.reftable:
         command.run(repo.workspace, ["update-ref", "--no-deref", ref, commit])

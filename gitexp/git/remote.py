@@ -72,12 +72,8 @@ class Pushed:
 def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
     """Return the remote to work with: the wanted one, the branch's, origin, or the only one.
 
-    Raises
-    ------
-    UsageError
-        If the wanted one is not there, or one of several would have to be guessed.
-    PreconditionError
-        If there is none.
+    Raises `UsageError` if the wanted one is not there, or one of several would have to be guessed;
+    `PreconditionError` if there is none.
     """
     names = command.run(repo.workspace, ["remote"]).decode("utf-8", "surrogateescape").split("\n")
     known = [name for name in names if name and not name.startswith("-")]
@@ -110,10 +106,7 @@ def tracking(remote: str, branch: str) -> str:
 def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
     """Bring every branch of a remote, and its archive tags; return warnings.
 
-    Raises
-    ------
-    GitFailedError, NoSpaceError, ReadOnlyError
-        If git cannot.
+    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if git cannot.
     """
     heads = f"+refs/heads/*:refs/remotes/{remote}/*"
     arguments = ["fetch", "--no-auto-gc", "--no-recurse-submodules", "--", remote, heads, TAGS]
@@ -139,18 +132,10 @@ def push(workspace: Workspace, remote: str, moves: Sequence[tuple[str, CommitHas
     Nothing is ever forced. A remote that cannot do it at once gets them in the given order, each
     after the one before.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    remote : str
-        From `choose`.
-    moves : sequence of (str, CommitHash)
-        Full names of the refs with what they are to lead to.
+    `moves`: full names of the refs with what they are to lead to.
 
-    Raises
-    ------
-    GitFailedError
-        If the remote cannot be reached, or refuses for another reason than a lost race.
+    Raises `GitFailedError` if the remote cannot be reached, or refuses for another reason than a
+    lost race.
     """
     done = _push(workspace, remote, moves, atomic=True)
     if done is not None:

@@ -36,10 +36,7 @@ def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitH
 
     Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
 
-    Raises
-    ------
-    GitFailedError
-        If git cannot be asked.
+    Raises `GitFailedError` if git cannot be asked.
     """
     if not commits:
         return {}

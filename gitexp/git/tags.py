@@ -27,17 +27,7 @@ def write_tag(  # noqa: PLR0913 - a tag has this many parts
 ) -> str:
     """Write an annotated tag of a commit and return its id; it is never signed.
 
-    Parameters
-    ----------
-    name : str
-        Short: ``exp-archive/deep``.
-    time : datetime
-        With an offset.
-
-    Raises
-    ------
-    GitFailedError, NoSpaceError, ReadOnlyError
-        If it cannot be written.
+    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if it cannot be written.
     """
     offset = time.strftime("%z") or "+0000"
     who = f"{plain_name(tagger.name) or 'unknown'} <{plain_name(tagger.email) or 'unknown'}>"

@@ -15,10 +15,8 @@ _KEY_BYTES: Final = 32
 def user_key(git_dir: Path) -> bytes | None:
     """Return this user's key, which is made when it is first needed; None without a place for it.
 
-    Parameters
-    ----------
-    git_dir : Path
-        The common Git directory: the key may not lie in its work tree, where a branch may put one.
+    `git_dir`: the common Git directory: the key may not lie in its work tree, where a branch may
+    put one.
     """
     home = os.environ.get("HOME") or os.environ.get("USERPROFILE") or "."
     folder = Path(os.environ.get("XDG_STATE_HOME") or f"{home}/.local/state", "gitexp")

@@ -60,20 +60,12 @@ def build_tree(
 ) -> TreeId:
     """Write the tree that `changes` make of `base`; only the folders on their paths are read.
 
-    Parameters
-    ----------
-    base : TreeId, CommitHash or ABSENT
-        What to start from.
-    changes : mapping of str to bytes, (bytes, bool) or DELETE
-        POSIX paths below the tree's top. Plain bytes keep the mode of a file that is there; the
-        pair says whether the file is executable. Deleting what is not there is no error.
-    written : list of str, optional
-        Receives the id of every object that was written.
+    `changes`: POSIX paths below the tree's top. Plain bytes keep the mode of a file that is there;
+    the pair says whether the file is executable. Deleting what is not there is no error.
+    `written`: receives the id of every object that was written.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a path is not a plain relative one, or leads through a file or a link.
+    Raises `UnsafeInputError` if a path is not a plain relative one, or leads through a file or a
+    link.
     """
     nested: dict[str, _Change] = {}
     for path, content in changes.items():
@@ -103,17 +95,10 @@ def write_commit(  # noqa: PLR0913 - a commit has this many parts
 ) -> CommitHash:
     """Write a commit object, signed where ``commit.gpgsign`` asks for it; no hook runs.
 
-    Parameters
-    ----------
-    time : datetime
-        With an offset; becomes author and committer date, to the second.
+    `time`: with an offset; becomes author and committer date, to the second.
 
-    Raises
-    ------
-    GitFailedError
-        If the commit cannot be signed.
-    NoSpaceError, ReadOnlyError
-        If it cannot be written.
+    Raises `GitFailedError` if the commit cannot be signed; `NoSpaceError, ReadOnlyError` if it
+    cannot be written.
     """
     message = message.rstrip("\n") + "\n"
     if repo.setting_is_true("commit.gpgsign"):

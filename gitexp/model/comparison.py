@@ -137,15 +137,7 @@ class Conclusion:
         return self.comparison.plan is not None and self.comparison.plan.digest == plan.digest
 
     def told(self, plan: Plan, what: str = "") -> str:
-        """Return what an answer on a plan says of it: `what`, and first that the plan was another.
-
-        Parameters
-        ----------
-        plan : Plan
-            As it is now.
-        what : str, optional
-            By default the verdict.
-        """
+        """Return what an answer says of a plan: `what`, and first that the plan was another."""
         verdict = "no verdict" if self.verdict is None else self.verdict.value
         if self.stands(plan):
             return what or verdict

@@ -69,14 +69,7 @@ def several(name: str, names: Collection[str], files: Sequence[str]) -> tuple[st
 def recorded(asked: str, names: Collection[str], files: Sequence[str]) -> str | None:
     """Return the name under which a record has what is asked for; None where that is not sure.
 
-    Parameters
-    ----------
-    asked : str
-        As a plan has it.
-    names : collection of str
-        Of a record.
-    files : sequence of str
-        The metrics files of the state that was measured.
+    `files`: the metrics files of the state that was measured.
 
     Examples
     --------

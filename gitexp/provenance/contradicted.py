@@ -52,14 +52,7 @@ class Sources:
     ) -> str:
         """Return what in a record cannot be; "" where nothing is seen.
 
-        Parameters
-        ----------
-        run : Run
-        samples : iterable of Sample
-        added : CommitHash
-            The commit that added it.
-        plan : Plan or None
-            The one that it was run under, where that is known.
+        `plan`: the one that it was run under, where that is known.
         """
         if run.origin is Origin.REPORTED:
             return ""

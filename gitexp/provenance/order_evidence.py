@@ -69,14 +69,8 @@ class Order:
 def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderGrade, int]:
     """Return how sure the order of a plan and its runs is, and how many runs it has.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    plan : Plan
-    tip : CommitHash
-        A commit that holds plan and runs. Where it does not show their order, as after a squash,
-        the experiment's archive tag and branch are asked.
+    `tip`: a commit that holds plan and runs. Where it does not show their order, as after a
+    squash, the experiment's archive tag and branch are asked.
     """
     order = _best(repo, index, plan, tip)
     if order is None:

@@ -46,12 +46,8 @@ _FOLDERS: Final = re.compile(
 def author(repo: Repo, commit: CommitHash) -> Person:
     """Return who is at work, as records behind a commit name him by the settings in it.
 
-    Raises
-    ------
-    PreconditionError
-        If Git knows no name or address.
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If the settings cannot be read.
+    Raises `PreconditionError` if Git knows no name or address; `BadFormatError, NewerFormatError,
+    UnsafeInputError` if the settings cannot be read.
     """
     who = identity.author(repo)
     try:
@@ -70,14 +66,7 @@ def person(who: Person, way: Identity) -> Person:
 def run(record: Run, way: Identity, places: Iterable[str] = (), people: Iterable[str] = ()) -> Run:
     """Return a record as the project wants it to name people and machines.
 
-    Parameters
-    ----------
-    record : Run
-    way : Identity
-    places : iterable of str
-        Absolute paths on this machine, like the project's: they are replaced whole.
-    people : iterable of str
-        Names of the user's account.
+    `places`: absolute paths on this machine, like the project's: they are replaced whole.
     """
     if way is Identity.FULL:
         return record

@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 def read(fields: Fields) -> tuple[Amendment, ...]:
     """Read what a plan says of its earlier states.
 
-    Raises
-    ------
-    BadFormatError
+    Raises `BadFormatError`.
     """
     return tuple(_read(item) for item in fields.children("amended", required=False))
 

@@ -80,10 +80,7 @@ def load(kind: type[T], data: bytes, where: str) -> T:
     Keys that this version does not know are passed over, but where the shape says otherwise: a
     record is never rewritten, so nothing can be lost by it.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If it is none.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is none.
     """
     shape = shape_of(kind)
     if shape.yaml:
@@ -99,10 +96,7 @@ def load(kind: type[T], data: bytes, where: str) -> T:
 def dump(value: object) -> bytes:
     """Write a record as its file has it.
 
-    Raises
-    ------
-    BadFormatError
-        If a number is not finite.
+    Raises `BadFormatError` if a number is not finite.
     """
     if shape_of(type(value)).yaml:
         from gitexp.text.yamlwrite import yaml_dumps
@@ -114,10 +108,7 @@ def dump(value: object) -> bytes:
 def read(kind: type[T], fields: Fields) -> T:
     """Read a value from a mapping, of its own file or within another's.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a field is not what it should be.
+    Raises `BadFormatError, UnsafeInputError` if a field is not what it should be.
     """
     one: type = kind
     return cast("T", _reader(one)(fields))

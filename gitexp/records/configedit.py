@@ -27,19 +27,10 @@ _BOM = "\ufeff"
 def update(data: bytes, where: str, new: ProjectConfig) -> bytes:
     r"""Change what `gitexp init` has options for.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-    new : ProjectConfig
-        Differs from what the file says in such settings only.
+    `new`: differs from what the file says in such settings only.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If the file cannot be read, or a setting cannot be exchanged where it stands.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if the file cannot be read, or a
+    setting cannot be exchanged where it stands.
 
     Examples
     --------

@@ -28,19 +28,12 @@ _TWO_SIDED = frozenset(("!=", "!=0", "≠", "≠0"))
 def parse_effect(text: str, direction: Direction) -> Effect:
     """Read a promised effect.
 
-    Parameters
-    ----------
-    text : str
-        ``>=5%``, ``>0``, ``>=0.01``, ``>=-2%`` (not worse by more than 2 %), ``+-1%``
-        (equivalence), ``!=0`` (any difference). For a metric that is better when smaller also
-        ``<=-5%`` (falls by 5 %).
-    direction : Direction
-        Which way the metric is better.
+    `text`: ``>=5%``, ``>0``, ``>=0.01``, ``>=-2%`` (not worse by more than 2 %), ``+-1%``
+    (equivalence), ``!=0`` (any difference). For a metric that is better when smaller also
+    ``<=-5%`` (falls by 5 %).
 
-    Raises
-    ------
-    BadEffectError
-        If it cannot be read, or promises that a metric gets worse by naming the wrong side.
+    Raises `BadEffectError` if it cannot be read, or promises that a metric gets worse by naming
+    the wrong side.
 
     Examples
     --------
@@ -118,9 +111,7 @@ def told_apart(plan: Plan) -> str:
 def parse_guard(text: str) -> Guard:
     """Read a guard-rail: ``METRIC<=+5%`` or ``METRIC>=-0.01``, against the baseline.
 
-    Raises
-    ------
-    BadEffectError
+    Raises `BadEffectError`.
 
     Examples
     --------
@@ -148,10 +139,7 @@ def guard_text(guard: Guard) -> str:
 def parse_metric(text: str) -> tuple[str, Direction | None]:
     """Read ``NAME`` or ``NAME:max`` or ``NAME:min``.
 
-    Raises
-    ------
-    UnknownMetricError
-        If there is no name.
+    Raises `UnknownMetricError` if there is no name.
 
     Examples
     --------

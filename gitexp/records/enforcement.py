@@ -32,10 +32,7 @@ class Enforcement(TypedDict):
 def read(top: Fields) -> Enforcement:
     """Read them.
 
-    Raises
-    ------
-    BadFormatError
-        If there is an unknown key, or a value of the wrong kind.
+    Raises `BadFormatError` if there is an unknown key, or a value of the wrong kind.
     """
     defaults = ProjectConfig()
     rules, branches, protected, not_secret = _rules(top, defaults)

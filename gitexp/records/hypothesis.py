@@ -13,9 +13,7 @@ _SHORTEST = 3  # words
 def check_hypothesis(text: str) -> None:
     """Refuse a hypothesis that says nothing.
 
-    Raises
-    ------
-    BadHypothesisError
+    Raises `BadHypothesisError`.
     """
     said = " ".join(text.split())
     template = {TEMPLATE_HYPOTHESIS.lower(), "todo", "tbd", "hypothesis", "..."}

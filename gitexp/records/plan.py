@@ -88,17 +88,8 @@ class Draft:
 def load(data: bytes, where: str) -> Plan:
     """Read a plan.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If it is not a plan; Git's conflict markers are named as what they are.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not a plan; Git's conflict
+    markers are named as what they are.
     """
     _refuse_conflict(data, where)
     value = yaml_loads(data, where=where)
@@ -109,9 +100,7 @@ def load(data: bytes, where: str) -> Plan:
 def load_draft(data: bytes, where: str) -> Draft:
     """Read what a person wrote down of a plan; every key may be missing.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
+    Raises `BadFormatError, UnsafeInputError`.
     """
     _refuse_conflict(data, where)
     value = yaml_loads(data, where=where)
@@ -178,12 +167,8 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
 ) -> Plan:
     """Make a plan with its digest.
 
-    Raises
-    ------
-    UsageError
-        If alpha is no rate of false positives.
-    BadFormatError
-        If there is no repeat, or there are more looks than repeats.
+    Raises `UsageError` if alpha is no rate of false positives; `BadFormatError` if there is no
+    repeat, or there are more looks than repeats.
     """
     check_alpha(alpha)
     if not 1 <= repeats <= MAX_REPEATS:
@@ -220,10 +205,7 @@ def make(  # noqa: PLR0913 - the fields of a plan, by name
 def check_alpha(alpha: float) -> float:
     """Return alpha if it can be that of a test.
 
-    Raises
-    ------
-    UsageError
-        If it is no rate of false positives.
+    Raises `UsageError` if it is no rate of false positives.
     """
     if not 0 < alpha < ALPHA_BELOW:  # nor is nan
         raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)

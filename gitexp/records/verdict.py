@@ -14,10 +14,8 @@ LIMIT_BYTES = 16 << 20
 def load(data: bytes, where: str) -> tuple[Verdict | None, str]:
     """Read the verdict of a conclusion, None where it gives none, and the digest of its plan.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If it is not a conclusion, as far as its head says.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not a conclusion, as far
+    as its head says.
     """
     value = yaml_loads(data, where=where, limit=LIMIT_BYTES)
     schema_of(value, "conclusion", where)

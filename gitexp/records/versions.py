@@ -50,12 +50,8 @@ def schema(kind: str) -> str:
 def schema_of(value: Json, kind: str, where: str) -> int:
     """Return the version of a file that has to be of one kind.
 
-    Raises
-    ------
-    BadFormatError
-        If the file does not say what it is, or is something else.
-    NewerFormatError
-        If the version is above the newest that this program knows.
+    Raises `BadFormatError` if the file does not say what it is, or is something else;
+    `NewerFormatError` if the version is above the newest that this program knows.
     """
     found = value.get("$schema") if isinstance(value, Mapping) else None
     match = _SCHEMA.fullmatch(found) if isinstance(found, str) else None

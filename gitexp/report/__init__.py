@@ -45,10 +45,7 @@ RENDERERS: dict[str, str] = {
 def renderer(name: str) -> Renderer:
     """Import and return the renderer of that name.
 
-    Raises
-    ------
-    KeyError
-        If there is none; the command line offers only the keys of `RENDERERS`.
+    Raises `KeyError` if there is none; the command line offers only the keys of `RENDERERS`.
     """
     module: Renderer = importlib.import_module(f"gitexp.report.{RENDERERS[name]}")
     return module

@@ -71,12 +71,7 @@ def html(text: str, *, limit: int = LIMIT) -> str:
 def markdown(text: str, *, limit: int = LIMIT, cell: bool = False) -> str:
     r"""Return `text` as a Markdown code span that nothing in it can end.
 
-    Parameters
-    ----------
-    text : str
-    limit : int
-    cell : bool
-        The span stands in a table, where a pipe ends the cell even within a span.
+    `cell`: the span stands in a table, where a pipe ends the cell even within a span.
 
     Examples
     --------

@@ -64,15 +64,8 @@ def markdown(
 ) -> str:
     """Return the review as GitHub-flavoured Markdown of at most `limit` bytes.
 
-    Parameters
-    ----------
-    review : Review
-    limit : int
-        Bytes of UTF-8.
-    marker : str
-        Ours, in front of all: by it the comment is found again.
-    untrusted : bool
-        It was made by a job that a stranger could change; the text says so.
+    `marker`: ours, in front of all: by it the comment is found again. `untrusted`: it was made by
+    a job that a stranger could change; the text says so.
     """
     head = "\n".join([*([marker] if marker else []), *_head(review, limit // 2), ""])
     tail = "\n".join(["", "---", *([_FROM_FORK, ""] if untrusted else []), _LEGEND, ""])

@@ -23,11 +23,6 @@ def decimals_for(metric: MetricComparison) -> int:
 
     Two significant digits of half the interval's width; without an interval as many as show
     four significant digits of the means.
-
-    Returns
-    -------
-    int
-        Between 0 and 9.
     """
     interval = metric.interval
     low, high = (None, None) if interval is None else (interval.low, interval.high)
@@ -38,13 +33,8 @@ def decimals_for(metric: MetricComparison) -> int:
 def decimals(estimate: float, low: float | None, high: float | None, *, largest: float) -> int:
     """Return how many decimals an estimate and its interval deserve.
 
-    Parameters
-    ----------
-    estimate : float
-    low, high : float or None
-        Of the interval; its half is the distance to the one limit that exists.
-    largest : float
-        Magnitude that four significant digits are shown of, where there is no interval.
+    `low`, `high`: of the interval; its half is the distance to the one limit that exists.
+    `largest`: magnitude that four significant digits are shown of, where there is no interval.
 
     Examples
     --------
@@ -121,12 +111,7 @@ def percent_decimals(interval: Interval | None) -> int:
 def interval_text(interval: Interval | None, decimals: int, *, share: bool = False) -> str:
     """Return ``[+0.0094, +0.0143]``; a missing limit is infinite.
 
-    Parameters
-    ----------
-    interval : Interval or None
-    decimals : int
-    share : bool
-        The limits are shares, to be shown in per cent.
+    `share`: the limits are shares, to be shown in per cent.
 
     Examples
     --------

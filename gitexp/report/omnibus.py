@@ -48,11 +48,7 @@ def sheet(across: Across, style: Style = PLAIN) -> Sheet:
 def page(across: Across, key: str) -> Iterator[str]:
     """Return the section of an HTML page, with the critical-difference diagram where there is one.
 
-    Parameters
-    ----------
-    across : Across
-    key : str
-        Our own word that makes ids unique in the page.
+    `key`: our own word that makes ids unique in the page.
     """
     yield f'<section aria-labelledby="{key}-title">'
     yield f'<h2 id="{key}-title">All commits together</h2>'

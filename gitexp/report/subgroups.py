@@ -43,12 +43,7 @@ def sheet(comparison: Comparison, style: Style = PLAIN) -> Sheet | None:
 def page(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
     """Return the part of an HTML page, with a forest plot of the subgroups while there is room.
 
-    Parameters
-    ----------
-    comparison : Comparison
-    room : Room
-    key : str
-        Our own word that makes ids unique in the page.
+    `key`: our own word that makes ids unique in the page.
     """
     if comparison.slices is not None:
         for index, metric in enumerate(comparison.slices.metrics):

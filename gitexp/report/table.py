@@ -13,12 +13,7 @@ if TYPE_CHECKING:
 def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
     """Return aligned lines, two spaces between columns, no trailing space.
 
-    Parameters
-    ----------
-    rows : sequence of sequence of str
-        The first is the header. Texts are escaped already.
-    right : frozenset of int
-        Columns that are set flush right.
+    `rows`: the first is the header. Texts are escaped already.
 
     Examples
     --------

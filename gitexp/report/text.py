@@ -22,15 +22,7 @@ _NUMERIC = frozenset({1, 2, 3, 4, 5, 6, 7, 8})
 
 
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
-    """Return what ``gitexp compare`` prints.
-
-    Parameters
-    ----------
-    comparisons : tuple of Comparison
-        One for each candidate.
-    style : Style
-        `quiet` leaves the verdict lines.
-    """
+    """Return what ``gitexp compare`` prints."""
     if style.quiet:
         return "".join(f"{_verdict(item, style)}\n" for item in comparisons)
     parts = [

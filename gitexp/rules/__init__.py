@@ -54,11 +54,7 @@ def policies(config: ProjectConfig) -> dict[str, Policy]:
 def check(facts: Facts, weights: Mapping[str, Policy]) -> tuple[Violation, ...]:
     """Return what is broken, in the order of the rules.
 
-    Parameters
-    ----------
-    facts : Facts
-    weights : mapping of str to Policy
-        From `policies`; a rule that is not named has its default.
+    `weights`: from `policies`; a rule that is not named has its default.
     """
     return tuple(violation for violation, _ in found(facts, weights))
 

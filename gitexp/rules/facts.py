@@ -164,23 +164,12 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
 ) -> Facts:
     """Return the facts of a commit.
 
-    Parameters
-    ----------
-    objects : Objects
-    commit : CommitHash
-    branch : str
-        Short name of the branch that it is on.
-    tip : bool
-        Whether the branch holds it, or a range ends with it.
-    config : ProjectConfig, optional
-        Says what is enforced: weights, branches, limits. Without it the commit's own tree says it,
-        which a stranger may have written; all other settings are the tree's in any case.
-    outside : Outside, optional
+    `branch`: short name of the branch that it is on. `tip`: whether the branch holds it, or a
+    range ends with it. `config`: says what is enforced: weights, branches, limits. Without it the
+    commit's own tree says it, which a stranger may have written; all other settings are the tree's
+    in any case.
 
-    Raises
-    ------
-    DamagedDataError
-        If an object is missing: a parent of it in a shallow clone, for one.
+    Raises `DamagedDataError` if an object is missing: a parent of it in a shallow clone, for one.
     """
     found = objects.commit(commit)
     roots = [objects.commit(parent).tree for parent in found.parents]
@@ -215,18 +204,10 @@ def of_staged(
 ) -> Facts:
     """Return the facts of a commit that is about to be made; a hook has no time to ask further.
 
-    Parameters
-    ----------
-    objects : Objects
-    parents : sequence of CommitHash
-        HEAD first, then those of MERGE_HEAD; empty for a first commit. For ``--amend`` the parents
-        of HEAD.
-    staged : sequence of Change
-        What the index has otherwise than the first parent, as ``git diff --cached --raw`` says.
-    branch : str
-        Short name of the branch on which it will be; during a rebase that of the rebased one.
-    config : ProjectConfig, optional
-        As for `of_commit`.
+    `parents`: HEAD first, then those of MERGE_HEAD; empty for a first commit. For ``--amend`` the
+    parents of HEAD. `staged`: what the index has otherwise than the first parent, as ``git diff
+    --cached --raw`` says. `branch`: short name of the branch on which it will be; during a rebase
+    that of the rebased one.
     """
     roots = [objects.commit(parent).tree for parent in parents]
     trees = tuple(Tree(objects, root) for root in roots)
@@ -252,10 +233,7 @@ def of_staged(
 def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> tuple[Change, ...]:
     """Return the files that differ between two trees, by path; equal folders are not entered.
 
-    Raises
-    ------
-    UnsafeInputError
-        If that is more than any project has, or deeper.
+    Raises `UnsafeInputError` if that is more than any project has, or deeper.
     """
     found: list[Change] = []
     count = 0

@@ -52,15 +52,8 @@ def governing(objects: Objects, tips: Tips, branch: str, before: CommitHash | No
     On a protected branch those that it had before; elsewhere those of the protected branch, as its
     upstream, origin or this clone has it; where none has any, those that the branch had before.
 
-    Parameters
-    ----------
-    objects : Objects
-    tips : callable
-        Returns the branches that patterns may mean, those first that count first.
-    branch : str
-        Short name; "" for none.
-    before : CommitHash or None
-        What it held before: HEAD for a commit to be.
+    `tips`: returns the branches that patterns may mean, those first that count first. `before`:
+    what it held before: HEAD for a commit to be.
     """
     own = None if before is None else _of(objects, before)
     main = _first(objects, tips, _USUAL)

@@ -18,12 +18,7 @@ CLOCKS: Final = timedelta(hours=1)  # by which those of honest machines differ
 def by_itself(run: Run, plan: Plan | None, holds: Callable[[CommitHash, str], bool]) -> str:
     """Return what a record contradicts without a look at anything else.
 
-    Parameters
-    ----------
-    run : Run
-    plan : Plan or None
-    holds : callable
-        Whether a commit has the plan of that name: asked where the times alone would say no.
+    `holds`: whether a commit has the plan of that name: asked where the times alone would say no.
     """
     times = [(run.started_at, run.ended_at), *((r.started_at, r.ended_at) for r in run.repeats)]
     if any(begun and ended and ended < begun for begun, ended in times):

@@ -39,26 +39,10 @@ def check_range(  # noqa: PLR0913  what was gained, by whom, and who may be aske
     A commit that cannot be looked at is broken, and so are settings at the tip that cannot be read:
     nobody knows what goes by with them.
 
-    Parameters
-    ----------
-    objects : Objects
-    commits : sequence of CommitHash
-        Parents before children; the last is what the branch holds now.
-    branch : str
-        Its short name; "" for none.
-    base : CommitHash, optional
-        What it held before.
-    others : collection of CommitHash
-        Those of `commits` that another branch brought: no rule about branches speaks of them.
-    config : ProjectConfig, optional
-        The settings to go by; else those of `base`, else those of the last commit.
-    outside : Outside, optional
-
-    Returns
-    -------
-    violations : tuple of Violation
-    notes : tuple of str
-        That no remote answered, for one.
+    `commits`: parents before children; the last is what the branch holds now. `others`: those of
+    `commits` that another branch brought: no rule about branches speaks of them. `config`: the
+    settings to go by; else those of `base`, else those of the last commit. The result: that no
+    remote answered, for one.
     """
     if not commits:
         return (), ()

@@ -88,10 +88,7 @@ class Tree:
     def read(self, path: str, limit: int = READ_LIMIT) -> bytes | None:
         """Return the bytes of a regular file; None where there is none, or a link.
 
-        Raises
-        ------
-        UnsafeInputError
-            If it is larger than `limit` bytes.
+        Raises `UnsafeInputError` if it is larger than `limit` bytes.
         """
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:

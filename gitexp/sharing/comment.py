@@ -61,10 +61,7 @@ class Posted:
 def pull_request(event: Json, where: str) -> PullRequest | None:
     """Return the pull request that an event is about; None for a push or a merge queue.
 
-    Raises
-    ------
-    BadFormatError
-        If it is no event as GitHub describes them.
+    Raises `BadFormatError` if it is no event as GitHub describes them.
     """
     fields = Fields(event, where)
     here = fields.child("repository").text("full_name")
@@ -95,24 +92,11 @@ def comment(  # noqa: PLR0913  who writes what, and where
 ) -> Posted:
     """Write the comment, or bring it up to date.
 
-    Parameters
-    ----------
-    api : GitHub
-    repository : str
-        ``OWNER/NAME``, where the pull request is.
-    target : PullRequest
-    review : Review
-    key : str
-        Tells comments of several workflows apart.
-    author : str
-        Login of whose comment it is.
+    `repository`: ``OWNER/NAME``, where the pull request is. `key`: tells comments of several
+    workflows apart.
 
-    Raises
-    ------
-    UsageError
-        If key or repository have not the form of one.
-    CommentFailedError
-        If the pull request has gone on, or GitHub refuses.
+    Raises `UsageError` if key or repository have not the form of one; `CommentFailedError` if the
+    pull request has gone on, or GitHub refuses.
     """
     if not _KEY.fullmatch(key) or not _REPOSITORY.fullmatch(repository):
         raise UsageError("no such repository or key", found=f"{repository[:200]} {key[:100]}")

@@ -129,10 +129,7 @@ class GitHub:
     def pages(self, path: str) -> Iterator[Json]:
         """Yield the items of a list, page after page.
 
-        Raises
-        ------
-        CommentFailedError
-            If a page cannot be had.
+        Raises `CommentFailedError` if a page cannot be had.
         """
         url: str | None = f"{self._root}{path}"
         for _ in range(MOST_PAGES):

@@ -38,23 +38,10 @@ class Moved:
 def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
     """Bring a local branch to where it contains what the remote was last seen to have.
 
-    Parameters
-    ----------
-    shared : Shared
-    branch : str
-        Short name.
-    join : bool
-        Whether lines that have parted are brought together; otherwise only forward.
+    `join`: whether lines that have parted are brought together; otherwise only forward. The
+    result: a branch that cannot be moved says why; nothing of it was changed.
 
-    Returns
-    -------
-    Moved
-        A branch that cannot be moved says why; nothing of it was changed.
-
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError, GitFailedError
-        Nothing was published.
+    Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing was published.
     """
     noted = BranchMove(branch, Way.SAME)
 

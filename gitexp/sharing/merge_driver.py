@@ -34,14 +34,9 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
     The attributes go into ``info/attributes``: a tracked .gitattributes is code, and would change
     the inputs of every state. Setting it up twice changes nothing.
 
-    Returns
-    -------
-    tuple of str
-        What was changed, by where; empty if it was there.
+    The result: what was changed, by where; empty if it was there.
 
-    Raises
-    ------
-    ReadOnlyError, NoSpaceError, GitFailedError
+    Raises `ReadOnlyError, NoSpaceError, GitFailedError`.
     """
     path = workspace.common_dir / "info" / "attributes"
     lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS]
@@ -68,22 +63,10 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
 def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
     """Join two versions of a file as Git asks its drivers to: the result replaces `ours`.
 
-    Parameters
-    ----------
-    base, ours, theirs : Path
-        Files that Git made; `base` is empty where both sides added it.
-    path : str
-        Of the file in the tree.
+    `base`, `ours`, `theirs`: files that Git made; `base` is empty where both sides added it. The
+    result: "", or why it is a conflict; then `ours` stays as it is, whole.
 
-    Returns
-    -------
-    str
-        "", or why it is a conflict; then `ours` stays as it is, whole.
-
-    Raises
-    ------
-    UnsafeInputError
-        If a version is larger than 16 MiB.
+    Raises `UnsafeInputError` if a version is larger than 16 MiB.
     """
     old, left, right = (_read(file, path) for file in (base, ours, theirs))
     joined = _join(path, old, left, right)

@@ -59,10 +59,7 @@ def depot_of(
 ) -> Depot | None:
     """Return where data come from and go to; None where the project has no DVC at all.
 
-    Raises
-    ------
-    ForeignRemoteError
-        If only a branch names the place, and there is no `trust` in it.
+    Raises `ForeignRemoteError` if only a branch names the place, and there is no `trust` in it.
     """
     top = shared.workspace.top
     folders = [""]
@@ -82,10 +79,7 @@ def depot_of(
 def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> None:
     """Refuse to share branches whose data have nowhere to go.
 
-    Raises
-    ------
-    PreconditionError
-        If there are data and no DVC remote, or no DVC in this work tree.
+    Raises `PreconditionError` if there are data and no DVC remote, or no DVC in this work tree.
     """
     if depot is None:
         _check_no_dvc(shared, tips)
@@ -149,21 +143,11 @@ def send(
 ) -> DataMoved:
     """Bring everything that these branches and gitexp/data speak of to the DVC remote.
 
-    Parameters
-    ----------
-    shared : Shared
-    depot : Depot or None
-    tips : collection of CommitHash
-        Of the branches that are shared; of their history, what the Git remote has not.
-    data : CommitHash or ABSENT
-        The tip of gitexp/data that will be shared.
+    `tips`: of the branches that are shared; of their history, what the Git remote has not. `data`:
+    the tip of gitexp/data that will be shared.
 
-    Raises
-    ------
-    PreconditionError
-        If there are data and no remote for them.
-    DvcFailedError, DamagedDataError, NoSpaceError, ReadOnlyError
-        If they cannot be sent; no branch was pushed.
+    Raises `PreconditionError` if there are data and no remote for them; `DvcFailedError,
+    DamagedDataError, NoSpaceError, ReadOnlyError` if they cannot be sent; no branch was pushed.
     """
     check_depot(shared, depot, tips)
     if depot is None or depot.remote is None:
@@ -186,12 +170,8 @@ def send(
 def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
     """Bring what these commits need, and the by-products of their runs, to the cache.
 
-    Raises
-    ------
-    PreconditionError
-        If there is no DVC remote.
-    DvcFailedError, DamagedDataError, NoSpaceError, ReadOnlyError
-        If the data cannot be brought.
+    Raises `PreconditionError` if there is no DVC remote; `DvcFailedError, DamagedDataError,
+    NoSpaceError, ReadOnlyError` if the data cannot be brought.
     """
     if depot is None:
         _check_no_dvc(shared, tips)
@@ -251,11 +231,8 @@ def follow(
     Only outputs whose hash changed, with `everything` all of them. What a person changed stays.
     Nothing is an error here: the branches have moved.
 
-    Parameters
-    ----------
-    fetch : bool
-        Whether bytes that are not in the cache may be fetched, and outputs appear that were not
-        there.
+    `fetch`: whether bytes that are not in the cache may be fetched, and outputs appear that were
+    not there.
     """
     left: list[str] = []
     for move in moves if depot is not None else ():

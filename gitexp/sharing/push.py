@@ -177,10 +177,7 @@ def unshared(shared: Shared, sent: Sequence[str]) -> tuple[str, ...]:
 def pause(attempts: int, deadline: float, shared: Shared) -> None:
     """Wait a moment that is another one in each process, before the next attempt.
 
-    Raises
-    ------
-    MovedRefError
-        If it has taken too long.
+    Raises `MovedRefError` if it has taken too long.
     """
     if time.monotonic() > deadline:
         raise MovedRefError(

@@ -37,10 +37,7 @@ class Joined:
 def join_lock(base: bytes, ours: bytes, theirs: bytes) -> Joined:
     """Join two versions of dvc.lock: each stage as one side has it, in DVC's own bytes.
 
-    Parameters
-    ----------
-    base, ours, theirs : bytes
-        `base` is empty where both sides added the file.
+    `base`, `ours`, `theirs`: `base` is empty where both sides added the file.
     """
     parts = [_split(data) for data in (base or b"schema: '2.0'\n" + _STAGES, ours, theirs)]
     if any(part is None for part in parts):

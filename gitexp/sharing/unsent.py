@@ -42,16 +42,7 @@ class DataRemote:
     def unsent(self, commit: CommitHash, recorded: Sequence[Output] = ()) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote, as paths.
 
-        Parameters
-        ----------
-        commit : CommitHash
-        recorded : sequence of Output
-            What runs in it made.
-
-        Returns
-        -------
-        tuple of str or None
-            None where only DVC could tell; `unanswered` says why.
+        The result: none where only DVC could tell; `unanswered` says why.
         """
         try:
             repo, needs = self._needs(commit)

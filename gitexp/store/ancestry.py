@@ -76,10 +76,8 @@ class Graph:
         A run that was added on several lines is given once, where it comes first. What other tips
         have changes no order: that of a history is the same in every larger one.
 
-        Raises
-        ------
-        DamagedDataError
-            If it is about these tips, or about a single one, and their history cannot be read.
+        Raises `DamagedDataError` if it is about these tips, or about a single one, and their
+        history cannot be read.
         """
         nodes = self.nodes if not tips else self._reached(tips)
         if tips or len(self.tips) == 1:

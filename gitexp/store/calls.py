@@ -105,9 +105,7 @@ def begun(proofs_: Path, run: str) -> str:
     It lies beside a seal by this user's key: the folder may have come from somebody else. Without
     a place for a key a call that was killed proves nothing afterwards.
 
-    Raises
-    ------
-    OSError
+    Raises `OSError`.
     """
     known = secret(proofs_, run)
     if not known:
@@ -153,9 +151,7 @@ def is_own(proofs_: Path, run: str, told: Json) -> bool:
 def plain_bytes(path: Path, limit: int = -1) -> bytes:
     """Return the bytes of a regular file, or as many of its first, never through a link.
 
-    Raises
-    ------
-    OSError
+    Raises `OSError`.
     """
     with os.fdopen(os.open(path, _PLAIN), "rb") as file:
         return file.read(limit)
@@ -164,12 +160,8 @@ def plain_bytes(path: Path, limit: int = -1) -> bytes:
 def read(workspace: Workspace, run: Path) -> Call | None:
     """Return the call of one folder; None where it is all recorded.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If its state cannot be read, or is not of a call that this clone began.
-    OSError
-        If the file cannot be.
+    Raises `BadFormatError, UnsafeInputError` if its state cannot be read, or is not of a call that
+    this clone began; `OSError` if the file cannot be.
     """
     path = run / "state.json"
     where = str(path)
@@ -199,9 +191,7 @@ def read(workspace: Workspace, run: Path) -> Call | None:
 def asked(value: Json, draft: Run, side: str, where: str) -> Asked:
     """Return what a call was asked for, with what its own side executed as far as that is known.
 
-    Raises
-    ------
-    BadFormatError
+    Raises `BadFormatError`.
     """
     found = codec.read(Asked, Fields(value, where))
     if found.commit or (side == "baseline" and found.with_baseline):

@@ -20,10 +20,7 @@ if TYPE_CHECKING:
 def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
     """Return the conclusion of an experiment in a commit's tree.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If its file cannot be read.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if its file cannot be read.
     """
     path = conclusion_path(name)
     data = read_blob(repo, commit, path, codec.limit(Conclusion))

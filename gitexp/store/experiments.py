@@ -144,14 +144,8 @@ def experiment_lines(
 ) -> dict[Tip, ExperimentLine]:
     """Return the line of each branch.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    tips : sequence of Tip
-        Branches of this repository, of remotes, and archive tags.
-    known : mapping of TreeId to RunLine, optional
-        Lines of runs that were read before.
+    `tips`: branches of this repository, of remotes, and archive tags. `known`: lines of runs that
+    were read before.
     """
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())

@@ -46,10 +46,8 @@ _ITEM = re.compile(rf"- (?:{_QUOTED}|(?P<plain>[A-Za-z/][A-Za-z0-9_./-]*))")
 def lean_plan(data: bytes, where: str) -> Plan:
     """Return a plan, by the quick way where its layout is the usual one.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        As `formats.plan.load`, which is asked in every doubt.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError`: as `formats.plan.load`, which is
+    asked in every doubt.
     """
     try:
         plan = _from_template(data, where)

@@ -97,19 +97,9 @@ _Record = TypedDict(  # what `json.loads` is believed to give only as far as `_c
 def lean_line(repo: Repo, tree: TreeId, run: RunId, metric: str = "") -> RunLine | None:
     """Return the line of a run; None where the full reader has to look.
 
-    Parameters
-    ----------
-    repo : Repo
-    tree : TreeId
-        Of the run's folder.
-    run : RunId
-    metric : str, optional
-        The one that is asked for, which may leave out others; by default all are read.
+    `metric`: the one that is asked for, which may leave out others; by default all are read.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a file is too large.
+    Raises `UnsafeInputError` if a file is too large.
     """
     data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
     if data is ABSENT:

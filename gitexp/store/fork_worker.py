@@ -22,15 +22,8 @@ def can_fork() -> bool:
 def beside(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
     """Start a piece of work in a child.
 
-    Parameters
-    ----------
-    work : callable
-        Returns its result as bytes; must not write anything that the parent has open.
-
-    Returns
-    -------
-    callable
-        Waits for the result; None where the child failed.
+    `work`: returns its result as bytes; must not write anything that the parent has open. The
+    result: waits for the result; None where the child failed.
     """
     reading, writing = os.pipe()
     child = os.fork()

@@ -115,14 +115,8 @@ def runs_at(
 
     Runs that were deleted from the tree later are among them, and flagged.
 
-    Parameters
-    ----------
-    repo : Repo
-    commit : CommitHash
-    index : Index, optional
-        By default the repository's, opened for this question.
-    inputs : collection of InputsDigest, optional
-        Only runs of these inputs, and unreadable ones.
+    `index`: by default the repository's, opened for this question. `inputs`: only runs of these
+    inputs, and unreadable ones.
     """
     with _using(repo, index) as cache:
         graph = Graph(repo, cache, [commit])
@@ -170,13 +164,7 @@ def runs_by_inputs(
     Their whole history is searched. What a fetch brought is other people's word, and no part of
     the answer; see docs/decisions/0028.
 
-    Parameters
-    ----------
-    repo : Repo
-    *inputs : InputsDigest
-    index : Index, optional
-    also : collection of CommitHash, optional
-        What is asked about, whoever's it is.
+    `also`: what is asked about, whoever's it is.
     """
     return _among(repo, index, lambda line: line.inputs in inputs, {*filter(None, inputs)}, also)
 
@@ -201,14 +189,7 @@ def versions(
 ) -> dict[tuple[RunId, TreeId], FoundRun | Unreadable]:
     """Return the runs of these inputs, or under one of these plans, in every version of a history.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    graph : Graph
-    inputs : collection of InputsDigest
-    plans : collection of Plan, optional
-        Runs under them may be of whatever inputs.
+    `plans`: runs under them may be of whatever inputs.
     """
     by_digest: defaultdict[str, list[Plan]] = defaultdict(list)
     for plan in plans:
@@ -247,20 +228,8 @@ def find_run(
 ) -> FoundRun:
     """Return the run whose id begins with `prefix`, the user's own before those of others.
 
-    Parameters
-    ----------
-    repo : Repo
-    prefix : str
-    index : Index, optional
-    among : sequence of Tip, optional
-        Where to look, by default in all.
-
-    Raises
-    ------
-    UnknownRunError
-        If there is none, or several.
-    BadFormatError, NewerFormatError, DamagedDataError, UnsafeInputError
-        If its record cannot be read.
+    Raises `UnknownRunError` if there is none, or several; `BadFormatError, NewerFormatError,
+    DamagedDataError, UnsafeInputError` if its record cannot be read.
     """
     with _using(repo, index) as cache:
         for asked in (own_tips(repo), tips(repo)) if among is None else (among,):
@@ -293,12 +262,8 @@ def find_run(
 def environment(repo: Repo, commit: CommitHash, digest: EnvironmentDigest) -> Environment:
     """Return a recorded environment.
 
-    Raises
-    ------
-    DamagedDataError
-        If it is not there, or is not what its digest says.
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If it cannot be read.
+    Raises `DamagedDataError` if it is not there, or is not what its digest says; `BadFormatError,
+    NewerFormatError, UnsafeInputError` if it cannot be read.
     """
     path = f"{environment_dir(digest)}/environment.json"
     data = read_blob(repo, commit, path, ENVIRONMENT_LIMIT_BYTES)

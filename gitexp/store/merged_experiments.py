@@ -67,13 +67,8 @@ class Merged:
 def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged | None:
     """Look for the plan of an experiment where HEAD is, then on all branches; None: nowhere.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    name : str
-    own : str, optional
-        What the names of experiments' branches begin with, to look at own branches that are none.
+    `own`: what the names of experiments' branches begin with, to look at own branches that are
+    none.
     """
     for where, commit in places(repo, None if own is None else own_tips(repo)):
         if own is not None and is_experiments(where, own):
@@ -88,18 +83,7 @@ def find(repo: Repo, index: Index, name: str, own: str | None = None) -> Merged 
 
 
 def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -> Merged:
-    """Return what the records of a commit say of an experiment.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    plan : Plan
-        In the tree of `commit`.
-    where : str
-        Name of what holds it.
-    commit : CommitHash
-    """
+    """Return what the records of a commit say of an experiment."""
     concluded = _concluded(repo, plan, commit)
     graph = Graph(repo, index, [commit])
     runs = objects.tree_id(repo, commit, layout.RUNS)
@@ -125,13 +109,7 @@ def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -
 def candidate(
     plan: Plan, found: list[tuple[Addition, RunLine]], concluded: InputsDigest | None
 ) -> tuple[Addition, RunLine] | None:
-    """Return the run that stands for the candidate: the newest by ancestry, of what was concluded.
-
-    Parameters
-    ----------
-    found : list of (Addition, RunLine)
-        In the order of ancestry.
-    """
+    """Return the run of the candidate: the newest by ancestry, of what was concluded."""
     mine = [
         pair
         for pair in found

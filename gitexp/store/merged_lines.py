@@ -60,17 +60,8 @@ def merged_lines(
 ) -> tuple[MergedLine, ...]:
     """Return the experiments that HEAD or a branch without the prefix holds, and no tip is.
 
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    every : sequence of Tip
-        All branches and archive tags.
-    claimed : mapping of str to bool
-        Names of the experiments that have a branch or an archive tag, and whether that is the
-        user's own: a stranger's takes no name from what was merged here.
-    prefix : str
-        Of experiments' branches.
+    `claimed`: names of the experiments that have a branch or an archive tag, and whether that is
+    the user's own: a stranger's takes no name from what was merged here.
     """
     taken = {name for name, own in claimed.items() if own}
     local = {tip.name for tip in every if tip.local}

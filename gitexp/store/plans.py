@@ -48,25 +48,12 @@ def config_of(
 ) -> tuple[ProjectConfig, BlobId | None]:
     """Return the settings by which a commit is run and digested.
 
-    Parameters
-    ----------
-    repo : Repo
-    commit : CommitHash
-    fallback_plan_commit : CommitHash, optional
-        Where to look if the commit is older than `gitexp init`: a baseline takes the settings of
-        the commit that added the plan.
+    `fallback_plan_commit`: where to look if the commit is older than `gitexp init`: a baseline
+    takes the settings of the commit that added the plan. The result: with the blob's id if, and
+    only if, the settings are the fallback's.
 
-    Returns
-    -------
-    (ProjectConfig, BlobId or None)
-        With the blob's id if, and only if, the settings are the fallback's.
-
-    Raises
-    ------
-    NotInitialisedError
-        If neither has ``.gitexp/config.yaml``.
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If it cannot be read.
+    Raises `NotInitialisedError` if neither has ``.gitexp/config.yaml``; `BadFormatError,
+    NewerFormatError, UnsafeInputError` if it cannot be read.
     """
     data = read_blob(repo, commit, CONFIG)
     if data is not ABSENT:
@@ -160,23 +147,11 @@ def plans(repo: Repo, commit: CommitHash) -> Plans:
 def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
     """Return the plan that lives on a branch; after a merge the base does not acquire it.
 
-    Parameters
-    ----------
-    repo : Repo
-    branch : str
-        Short name: ``exp/focal-loss``, or ``main`` for a plan made with ``--here``.
-    commit : CommitHash
-        The branch's tip.
+    `branch`: short name: ``exp/focal-loss``, or ``main`` for a plan made with ``--here``. The
+    result: the newest, where several plans name the branch.
 
-    Returns
-    -------
-    Plan or ABSENT
-        The newest, where several plans name the branch.
-
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If no plan is found and the file that ought to be the branch's cannot be read.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if no plan is found and the file
+    that ought to be the branch's cannot be read.
     """
     name = branch.partition("/")[2]
     own = plan_path(name)
@@ -191,10 +166,7 @@ def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent
 def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
     """Return the plan of an experiment in a commit's tree.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, UnsafeInputError
-        If its file cannot be read.
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if its file cannot be read.
     """
     return _read(repo, commit, plan_path(name))
 
@@ -205,10 +177,7 @@ def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
     A plan whose binding part was changed later is another plan, added by the commit that changed
     it. One that was renamed is the same plan, under the names that it had.
 
-    Raises
-    ------
-    NoPlanError
-        If the tip does not hold the plan.
+    Raises `NoPlanError` if the tip does not hold the plan.
     """
     paths = [plan_path(name) for name in (plan.name, *plan.formerly)]
     verdicts: dict[str, bool] = {}  # blob id -> holds this plan

@@ -37,10 +37,8 @@ _T = TypeVar("_T")
 def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, ...]]:
     """Read one record from the tree of its folder.
 
-    Raises
-    ------
-    BadFormatError, NewerFormatError, DamagedDataError, UnsafeInputError
-        If it cannot be read, or is not the record of the run that its folder names.
+    Raises `BadFormatError, NewerFormatError, DamagedDataError, UnsafeInputError` if it cannot be
+    read, or is not the record of the run that its folder names.
     """
     where = run_dir(run)
     data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
@@ -79,21 +77,10 @@ def table(
 ) -> _T | Absent:
     """Return what `read` makes of a run's samples; a file that many runs share is read once.
 
-    Parameters
-    ----------
-    repo : Repo
-    tree : TreeId
-        Of the run's folder.
-    rows : int
-        How many run.json says that there are.
-    read : callable
-    *how : str
-        What else decides on the result.
+    `rows`: how many run.json says that there are.
 
-    Raises
-    ------
-    UnsafeInputError
-        If these are more rows than we read, or the file is larger than they can be.
+    Raises `UnsafeInputError` if these are more rows than we read, or the file is larger than they
+    can be.
     """
     found = blob_id(repo, tree, "samples.csv")
     if found is ABSENT:

@@ -127,18 +127,8 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
 ) -> Replayed:
     """Write our commits anew on top of `onto`; the caller moves the branch.
 
-    Parameters
-    ----------
-    repo : Repo
-    plan : Route
-        With `Relation.REPLAY`.
-    onto : CommitHash
-    committer : Person
-    written : list of str
-        Receives the ids of all objects that were written.
-    takes : callable
-        Whether a commit's snapshot goes onto that tip: its inputs are the tip's, and the tip
-        has no valid one.
+    `written`: receives the ids of all objects that were written. `takes`: whether a commit's
+    snapshot goes onto that tip: its inputs are the tip's, and the tip has no valid one.
 
     Notes
     -----

@@ -39,15 +39,7 @@ _COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def run_lines(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
-    """Return the line of each run.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    runs : mapping of TreeId to RunId
-        By the tree of the run's folder.
-    """
+    """Return the line of each run."""
     rows, read = _rows(repo, index, runs)
     return read | _decoded(repo, runs, rows)
 

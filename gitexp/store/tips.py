@@ -83,11 +83,7 @@ def own_tips(repo: Repo) -> tuple[Tip, ...]:
 def places(repo: Repo, every: Iterable[Tip] | None = None) -> Iterator[tuple[str, CommitHash]]:
     """Yield where records may have been merged to: HEAD first, each commit once.
 
-    Parameters
-    ----------
-    repo : Repo
-    every : iterable of Tip, optional
-        What `tips` gave, where the caller has asked already.
+    `every`: what `tips` gave, where the caller has asked already.
     """
     head = refs.head(repo)
     seen: set[CommitHash] = set()

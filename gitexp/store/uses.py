@@ -41,13 +41,6 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
 
     A conclusion that gives no verdict has decided nothing; one that was amended is one decision
     for each version. What cannot be read says nothing, and neither does what no ref leads to.
-
-    Parameters
-    ----------
-    repo : Repo
-    index : Index
-    *beside : CommitHash
-        Further commits to look at.
     """
     blobs = Graph(repo, index, [*(tip.commit for tip in tips(repo)), *beside]).conclusions()
     known = index.get(Kind.USE, blobs)

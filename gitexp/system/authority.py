@@ -33,19 +33,11 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 def request(statement: bytes, url: str) -> bytes:
     """Ask an authority for a time stamp of a text; return its answer, DER.
 
-    Parameters
-    ----------
-    statement : bytes
-        Only its sha256 is sent.
-    url : str
-        ``https`` or ``http``, from the user's own settings; the answer is signed in either case.
+    `url`: ``https`` or ``http``, from the user's own settings; the answer is signed in either
+    case.
 
-    Raises
-    ------
-    WitnessError
-        If the authority cannot be reached, or its answer is no time stamp of this text.
-    PreconditionError
-        If there is no openssl.
+    Raises `WitnessError` if the authority cannot be reached, or its answer is no time stamp of
+    this text; `PreconditionError` if there is no openssl.
     """
     if not url.startswith(("https://", "http://")):
         raise WitnessError(

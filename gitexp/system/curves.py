@@ -65,10 +65,8 @@ def named(metric: str) -> tuple[str, ...]:
 def check_name(metric: str) -> None:
     """Refuse a metric of a curve that would be no measurement.
 
-    Raises
-    ------
-    UnknownMetricError
-        If it is the best value of a curve, selected by itself, or no known summary.
+    Raises `UnknownMetricError` if it is the best value of a curve, selected by itself, or no known
+    summary.
     """
     found = _NAME.fullmatch(metric)
     selected = _SELECTED.fullmatch(metric)
@@ -100,25 +98,11 @@ def read(
 ) -> Summaries:
     """Read the curve files of one repeat, and measure them with what it logged.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in the job's worktree.
-    files : sequence of str
-        Paths below it.
-    seed : int
-        Of the repeat.
-    expect : sequence of str
-        Metrics of curves that have to be among the samples.
-    logged : mapping of str to curve, optional
-        Curves that lie in no declared file.
+    `project`: the project folder in the job's worktree. `expect`: metrics of curves that have to
+    be among the samples. `logged`: curves that lie in no declared file.
 
-    Raises
-    ------
-    BadMetricError
-        If a file is missing, or an expected metric cannot be measured.
-    BadFormatError, UnsafeInputError
-        If a file holds no curves.
+    Raises `BadMetricError` if a file is missing, or an expected metric cannot be measured;
+    `BadFormatError, UnsafeInputError` if a file holds no curves.
     """
     warnings: list[str] = []
     found = _declared(project, files, warnings)

@@ -81,12 +81,6 @@ def describe(installed: Installed, repository: str) -> Distribution:
 
     One that was installed from a folder of the repository is covered by the run's inputs: name
     and relative path are all that counts.
-
-    Parameters
-    ----------
-    installed : Installed
-    repository : str
-        Real path of the repository's top.
     """
     inside = relative(installed.source or _own_folder(installed), repository)
     if inside is not None:

@@ -62,18 +62,8 @@ def capture(place: Place, env: Mapping[str, str]) -> tuple[Environment, tuple[st
 
     Also verifies that the project's code is imported from the job's worktree.
 
-    Parameters
-    ----------
-    place : Place
-    env : mapping
-        Variables of the job.
-
-    Raises
-    ------
-    ImportPathError
-        If the user's work tree would be imported.
-    PreflightError
-        If the interpreter cannot be asked.
+    Raises `ImportPathError` if the user's work tree would be imported; `PreflightError` if the
+    interpreter cannot be asked.
     """
     path = imports.python_path(
         place.import_paths, place.worktree, str(place.repository), env.get("PYTHONPATH", "")

@@ -52,21 +52,10 @@ class ImportPlan:
 def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> ImportPlan:
     """Find out what would be imported from the repository.
 
-    Parameters
-    ----------
-    python : str
-        The project's interpreter.
-    repository : Path
-        Top of the user's work tree.
-    env : mapping
-        The user's variables: PYTHONPATH may name folders of the repository, too.
+    `env`: the user's variables: PYTHONPATH may name folders of the repository, too.
 
-    Raises
-    ------
-    ImportPathError
-        If a distribution is installed in a way that cannot be redirected.
-    PreflightError
-        If the interpreter cannot be asked.
+    Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected;
+    `PreflightError` if the interpreter cannot be asked.
     """
     facts = interpreter.ask(python, env)
     return from_facts(facts, distributions.scan(facts.path), str(repository))
@@ -75,10 +64,7 @@ def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> Impor
 def from_facts(facts: Facts, installed: Iterable[Installed], repository: str) -> ImportPlan:
     """Return the plan that follows from ``sys.path`` and what is installed.
 
-    Raises
-    ------
-    ImportPathError
-        If a distribution is installed in a way that cannot be redirected.
+    Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected.
     """
     top = os.path.realpath(repository)
     paths: dict[str, None] = {}
@@ -141,20 +127,10 @@ def modules_of(import_paths: Sequence[str], worktree: Path) -> tuple[str, ...]:
 def verify(facts: Facts, plan: ImportPlan, import_paths: Sequence[str], worktree: Path) -> None:
     """Check that the modules of a worktree are imported from there and from nowhere else.
 
-    Parameters
-    ----------
-    facts : Facts
-        Asked with the job's variables for `modules_of` the worktree.
-    plan : ImportPlan
-        From the same facts.
-    import_paths : sequence of str
-        What was put on PYTHONPATH.
-    worktree : Path
+    `facts`: asked with the job's variables for `modules_of` the worktree.
 
-    Raises
-    ------
-    ImportPathError
-        If the user's work tree, or an installed copy, would be imported instead.
+    Raises `ImportPathError` if the user's work tree, or an installed copy, would be imported
+    instead.
     """
     forgotten = [path for path in plan.paths if path not in import_paths]
     if forgotten:
@@ -200,10 +176,8 @@ def _inside(entry: str, top: str, prefix: str) -> str | None:
 def _editable(installed: Installed, top: str) -> list[str]:
     """Return the folders that an editable install imports from.
 
-    Raises
-    ------
-    ImportPathError
-        If it hooks into the import system in a way that PYTHONPATH does not precede.
+    Raises `ImportPathError` if it hooks into the import system in a way that PYTHONPATH does not
+    precede.
     """
     found: list[str] = []
     for name in _record_names(installed):
@@ -247,10 +221,7 @@ def _copied(installed: Installed, top: str, source: str) -> list[str]:
 
     The installed copy is of whatever state the work tree had; the worktree's goes first.
 
-    Raises
-    ------
-    ImportPathError
-        If its modules are not found in the repository.
+    Raises `ImportPathError` if its modules are not found in the repository.
     """
     modules = {
         first.partition(".")[0]

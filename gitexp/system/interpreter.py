@@ -40,19 +40,10 @@ class Facts:
 def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Facts:
     """Start an interpreter and return what it says.
 
-    Parameters
-    ----------
-    python : str
-        Path of the interpreter.
-    env : mapping
-        Variables it gets; those of the job.
-    names : sequence of str
-        Modules to be located; top-level modules are not imported by that.
+    `env`: variables it gets; those of the job. `names`: modules to be located; top-level modules
+    are not imported by that.
 
-    Raises
-    ------
-    PreflightError
-        If it cannot be started, or is no Python that we know how to ask.
+    Raises `PreflightError` if it cannot be started, or is no Python that we know how to ask.
     """
     try:
         done = subprocess.run(
@@ -77,10 +68,7 @@ def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Facts
 def from_json(value: Json, where: str) -> Facts:
     """Read the answer.
 
-    Raises
-    ------
-    PreflightError
-        If it is not the expected one.
+    Raises `PreflightError` if it is not the expected one.
     """
     if not isinstance(value, dict):
         raise _unusable(where, "an answer that is no JSON object")

@@ -29,10 +29,7 @@ State = tuple[int, int, int]  # size, mtime_ns, inode
 def states(links: Sequence[LinkedPath]) -> Mapping[str, State]:
     """Return the state of each linked file by its path in the project.
 
-    Raises
-    ------
-    PreflightError
-        If the target of a link is not there.
+    Raises `PreflightError` if the target of a link is not there.
     """
     found: dict[str, State] = {}
     for link in links:

@@ -123,24 +123,12 @@ def read(
     The value of a metric is the last one that was logged without a step, else that of the last
     step.
 
-    Parameters
-    ----------
-    file : Path
-        One that is not there has nothing.
-    wanted : collection of str
-        Curves to be kept, however many there are.
-    before : collection of Path
-        What other repeats logged, of which the stages that ran once belong to this one, too: they
-        are as constant in all of them as a metrics file that such a stage wrote.
-    own : collection of str
-        The stages that this repeat executed itself.
+    `wanted`: curves to be kept, however many there are. `before`: what other repeats logged, of
+    which the stages that ran once belong to this one, too: they are as constant in all of them as
+    a metrics file that such a stage wrote. `own`: the stages that this repeat executed itself.
 
-    Raises
-    ------
-    BadMetricError
-        If the value of a metric is not finite.
-    UnsafeInputError
-        If there is more than can be recorded.
+    Raises `BadMetricError` if the value of a metric is not finite; `UnsafeInputError` if there is
+    more than can be recorded.
     """
     found, torn = _Found(wanted), 0
     for each in (*before, file):

@@ -59,13 +59,7 @@ def account(env: Mapping[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def resources(env: Mapping[str, str]) -> Resources:
-    """Return host, processor, GPUs and the variables that change numbers; no times.
-
-    Parameters
-    ----------
-    env : mapping
-        The job's variables.
-    """
+    """Return host, processor, GPUs and the variables that change numbers; no times."""
     threads = env.get("OMP_NUM_THREADS", "")
     return Resources(
         host=env.get("COMPUTERNAME", "") if sys.platform == "win32" else os.uname().nodename,

@@ -60,10 +60,8 @@ class _Found:
     def add(self, name: str, value: float, where: _Where, file: str) -> None:
         """Take one number.
 
-        Raises
-        ------
-        BadMetricError
-            If it is not finite, is given twice, or has a name that cannot be recorded.
+        Raises `BadMetricError` if it is not finite, is given twice, or has a name that cannot be
+        recorded.
         """
         if not name or len(name) > _NAME_LIMIT or not name.isprintable():
             raise _unnamed(name, file)
@@ -114,33 +112,14 @@ def read(
 ) -> tuple[Sample, ...]:
     """Read the metrics files of one repeat, and what it logged.
 
-    Parameters
-    ----------
-    project : Path
-        The project folder in the job's worktree.
-    files : sequence of str
-        Paths below it. A name that two files give becomes ``file:name`` in both, and one that is
-        expected so in its own.
-    seed : int
-        Of the repeat.
-    expect : sequence of str
-        Names that have to be among the samples.
-    logged : mapping of str to float, optional
-        Values that stand in no file. Where a file has the very same one it is one sample.
+    `project`: the project folder in the job's worktree. `files`: paths below it. A name that two
+    files give becomes ``file:name`` in both, and one that is expected so in its own. `expect`:
+    names that have to be among the samples. `logged`: values that stand in no file. Where a file
+    has the very same one it is one sample. The result: in the order of the files.
 
-    Returns
-    -------
-    tuple of Sample
-        In the order of the files.
-
-    Raises
-    ------
-    AmbiguousMetricError
-        If several files give an expected metric.
-    BadMetricError
-        If a file or an expected metric is missing, or a value is not a finite number.
-    BadFormatError, UnsafeInputError
-        If a file cannot be read, is too large or nested too deeply.
+    Raises `AmbiguousMetricError` if several files give an expected metric; `BadMetricError` if a
+    file or an expected metric is missing, or a value is not a finite number; `BadFormatError,
+    UnsafeInputError` if a file cannot be read, is too large or nested too deeply.
     """
     found = _Found(seed)
     for file in files:

@@ -23,10 +23,7 @@ LIMIT = 1 << 20  # bytes of one params file
 def read(project: Path, files: Sequence[str]) -> Mapping[str, Json]:
     """Return the parsed params files by name; one that is not there is left out.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a file cannot be read.
+    Raises `BadFormatError, UnsafeInputError` if a file cannot be read.
     """
     found: dict[str, Json] = {}
     for file in files:
@@ -50,12 +47,8 @@ def sections(project: Path, files: Sequence[str]) -> Mapping[str, Mapping[str, P
 def write(project: Path, edits: Mapping[ParamKey, ParamValue]) -> None:
     """Change parameters in the files of a worktree, keeping their comments and layout.
 
-    Raises
-    ------
-    UnknownParamError
-        If a parameter is in none of the files.
-    BadFormatError, UnsafeInputError
-        If a file cannot be read.
+    Raises `UnknownParamError` if a parameter is in none of the files; `BadFormatError,
+    UnsafeInputError` if a file cannot be read.
     """
     by_file: dict[str, dict[str, ParamValue]] = {}
     for key, value in edits.items():

@@ -37,16 +37,8 @@ State = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
 def find(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, ...]:
     """Return the installed files that differ from their RECORD, as ``name: file``.
 
-    Parameters
-    ----------
-    installed : iterable of Installed
-    index_file : Path or None
-        Remembers the state of files that were hashed and found unchanged; may be deleted.
-
-    Returns
-    -------
-    tuple of str
-        Sorted; at most `_MOST`, then a count of the others.
+    `index_file`: remembers the state of files that were hashed and found unchanged; may be
+    deleted. The result: sorted; at most `_MOST`, then a count of the others.
     """
     known = _read(index_file)
     sound: dict[str, State] = {}

@@ -123,11 +123,7 @@ def is_secret_name(name: str) -> bool:
 def mask(text: str, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
     """Return a text without secrets, and the names of those that were found.
 
-    Parameters
-    ----------
-    text : str
-    env : mapping
-        Variables whose values are secrets if their names say so.
+    `env`: variables whose values are secrets if their names say so.
 
     Examples
     --------

@@ -64,12 +64,8 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 def refused(token: bytes, statement: bytes, authorities: Path) -> str:
     """Return why a time stamp of a text is not to be believed; "" where it is.
 
-    Parameters
-    ----------
-    token, statement : bytes
-    authorities : Path
-        Certificates that the reader trusts, PEM. They have to hold at the time of the stamp, not
-        today: a stamp outlives its certificate.
+    `authorities`: certificates that the reader trusts, PEM. They have to hold at the time of the
+    stamp, not today: a stamp outlives its certificate.
     """
     when = stamped_at(token)
     if when is None:
@@ -100,10 +96,7 @@ def scratch() -> Iterator[Path]:
 def openssl(folder: Path, arguments: Sequence[str]) -> None:
     """Start ``openssl ts`` in a folder.
 
-    Raises
-    ------
-    PreconditionError
-        If it fails, or is not there.
+    Raises `PreconditionError` if it fails, or is not there.
     """
     code, _, said = _run(folder, arguments)
     if code:

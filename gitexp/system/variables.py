@@ -28,15 +28,7 @@ def job_variables(
 ) -> dict[str, str]:
     """Return all variables of a job's commands.
 
-    Parameters
-    ----------
-    job : Job
-    worktree : Path
-        The slot it runs in.
-    own : mapping
-        What the worker adds, such as GITEXP_POINTS.
-    inherited : mapping
-        The worker's own variables.
+    `own`: what the worker adds, such as GITEXP_POINTS.
     """
     env = {name: value for name, value in inherited.items() if name not in LOCAL_VARIABLES}
     project = worktree / job.project

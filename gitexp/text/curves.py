@@ -30,10 +30,8 @@ class CurvePoint:
 def load(data: bytes, where: str) -> tuple[CurvePoint, ...]:
     """Read curves, in the file's order.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a column is missing, or a step or value is no number. An empty value, NaN or Inf is None.
+    Raises `BadFormatError, UnsafeInputError` if a column is missing, or a step or value is no
+    number. An empty value, NaN or Inf is None.
     """
     text = decode(data, where=where, limit=LIMIT)
     reader = csv.DictReader(io.StringIO(text, newline=""))

@@ -235,14 +235,9 @@ class Fields:
     def only_known(self, known: Collection[str] = ()) -> None:
         """Refuse keys that were not read, and name the ones they may stand for.
 
-        Parameters
-        ----------
-        known : collection of str, optional
-            Others that were read, from `value`.
+        `known`: others that were read, from `value`.
 
-        Raises
-        ------
-        BadFormatError
+        Raises `BadFormatError`.
         """
         for key in self.value:
             if key not in self._seen and key not in known:
@@ -309,10 +304,7 @@ ABSENT_TEXT = "nothing"
 def as_param(value: Json, fields: Fields, key: str) -> ParamValue:
     """Turn JSON into the value of a parameter.
 
-    Raises
-    ------
-    BadFormatError
-        If a mapping is in it.
+    Raises `BadFormatError` if a mapping is in it.
     """
     if isinstance(value, (str, int, float)) or value is None:
         return value

@@ -34,24 +34,14 @@ class _Pattern:
 def compile(patterns: Iterable[str]) -> Matcher:  # noqa: A001 - read as ignore.compile
     r"""Return a function that tells whether a path is matched.
 
-    Parameters
-    ----------
-    patterns : iterable of str
-        Lines as in .gitignore: blank lines and comments are skipped; ``/`` at the start or in the
-        middle ties a pattern to the top, ``/`` at the end to folders; ``*``, ``?``, ``[a-z]``,
-        ``**``, ``\`` as usual; ``!`` takes back, but not below a folder that is matched.
+    `patterns`: lines as in .gitignore: blank lines and comments are skipped; ``/`` at the start or
+    in the middle ties a pattern to the top, ``/`` at the end to folders; ``*``, ``?``, ``[a-z]``,
+    ``**``, ``\`` as usual; ``!`` takes back, but not below a folder that is matched. The result:
+    of a POSIX path relative to the top; a folder's path ends in ``/``.
 
-    Returns
-    -------
-    callable
-        Of a POSIX path relative to the top; a folder's path ends in ``/``.
-
-    Raises
-    ------
-    BadFormatError
-        If there are more than `MAX_PATTERNS`, or one has more than `MAX_PATTERN` characters.
-    UnsafeInputError
-        From the function: if all paths together take more than `MAX_STEPS`.
+    Raises `BadFormatError` if there are more than `MAX_PATTERNS`, or one has more than
+    `MAX_PATTERN` characters; `UnsafeInputError`: from the function: if all paths together take
+    more than `MAX_STEPS`.
 
     Examples
     --------

@@ -28,22 +28,12 @@ _BOM = "\ufeff"
 def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
     r"""Change parameters in the text of a params file.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    file : str
-        Its path: the ending tells the syntax; also for messages.
-    changes : mapping of str to ParamValue
-        Dotted key to new value. One that has this value already is left as it is written.
+    `file`: its path: the ending tells the syntax; also for messages. `changes`: dotted key to new
+    value. One that has this value already is left as it is written.
 
-    Raises
-    ------
-    UnknownParamError
-        If a parameter is not there, or is a whole section; near names are given.
-    BadFormatError
-        If the file cannot be read, or the value cannot be exchanged where it stands (it comes from
-        an anchor, say).
+    Raises `UnknownParamError` if a parameter is not there, or is a whole section; near names are
+    given; `BadFormatError` if the file cannot be read, or the value cannot be exchanged where it
+    stands (it comes from an anchor, say).
 
     Examples
     --------

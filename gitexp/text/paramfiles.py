@@ -51,17 +51,11 @@ def syntax_of(file: str) -> Syntax:
 def parse(data: bytes, file: str) -> Json:
     r"""Read a params file; an empty one is an empty mapping.
 
-    Parameters
-    ----------
-    data : bytes
-        The file, at most 1 MiB, of Python 128 KiB.
-    file : str
-        Its path: the ending tells the syntax; also for messages.
+    `data`: the file, at most 1 MiB, of Python 128 KiB. `file`: its path: the ending tells the
+    syntax; also for messages.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it cannot be read, is no mapping, or holds a date or a number that is not finite.
+    Raises `BadFormatError, UnsafeInputError` if it cannot be read, is no mapping, or holds a date
+    or a number that is not finite.
 
     Examples
     --------
@@ -124,9 +118,7 @@ def _assigned(
 def python_tree(text: str, file: str) -> ast.Module:
     """Parse Python source without running it.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
+    Raises `BadFormatError, UnsafeInputError`.
     """
     try:
         with warnings.catch_warnings(action="ignore"):  # they would quote it on the terminal

@@ -26,11 +26,8 @@ def flatten(value: Json) -> dict[str, ParamValue]:
     A list without mappings is one value; one with mappings is gone into by position
     (``layers.0.units``). An empty mapping is no parameter.
 
-    Raises
-    ------
-    BadFormatError
-        If two parameters would have one name (``a.b`` as a key beside ``a: {b: ...}``), or a name
-        is too long.
+    Raises `BadFormatError` if two parameters would have one name (``a.b`` as a key beside ``a: {b:
+    ...}``), or a name is too long.
 
     Examples
     --------
@@ -49,10 +46,7 @@ def flatten(value: Json) -> dict[str, ParamValue]:
 def lookup(value: Json, key: str) -> ParamTree:
     """Return what a dotted key names: a value or a whole section.
 
-    Raises
-    ------
-    UnknownParamError
-        If there is nothing of this name; near names are given.
+    Raises `UnknownParamError` if there is nothing of this name; near names are given.
 
     Examples
     --------
@@ -66,9 +60,7 @@ def lookup(value: Json, key: str) -> ParamTree:
 def path_of(value: Json, key: str) -> Path:
     """Return the path of keys and list positions that a dotted key stands for.
 
-    Raises
-    ------
-    UnknownParamError
+    Raises `UnknownParamError`.
     """
     return _descend(value, key)[1]
 

@@ -44,22 +44,11 @@ def load(
 ) -> PredictionTable:
     """Read predictions.
 
-    Parameters
-    ----------
-    data : bytes
-        The file, at most 64 MiB; JSON if `spec.path` ends in ``.json``, else CSV.
-    spec : Predictions
-        What the columns are called.
-    where : str
-        The file, for messages.
-    columns : sequence of str
-        Further columns that are read where the file has them.
+    `data`: the file, at most 64 MiB; JSON if `spec.path` ends in ``.json``, else CSV. `columns`:
+    further columns that are read where the file has them.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a column is missing, an id is empty or there twice, a score is no finite number, or
-        there is no row.
+    Raises `BadFormatError, UnsafeInputError` if a column is missing, an id is empty or there
+    twice, a score is no finite number, or there is no row.
     """
     if spec.path.lower().endswith(".json"):
         table = _from_json(data, spec, where, columns)

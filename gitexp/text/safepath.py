@@ -20,24 +20,12 @@ def relative_path(
 ) -> str:
     """Return a normal path, refusing one that leaves its place.
 
-    Parameters
-    ----------
-    path : str
-        As a file names it: relative to `folder`.
-    where : str
-        Who names it, for messages.
-    folder : str
-        Folder below the place that `path` starts from, "" for the place itself.
-    up : bool
-        Whether leaving by leading ``..`` is allowed (a dependency beside the project folder).
-    whole : bool
-        Whether the place itself (``.``) is allowed.
+    `path`: as a file names it: relative to `folder`. `folder`: folder below the place that `path`
+    starts from, "" for the place itself. `up`: whether leaving by leading ``..`` is allowed (a
+    dependency beside the project folder). `whole`: whether the place itself (``.``) is allowed.
 
-    Raises
-    ------
-    UnsafeInputError
-        If it is absolute, empty, has a drive, a backslash or a NUL, leaves the place, or names
-        something in ``.git``, ``.dvc`` or ``.gitexp``.
+    Raises `UnsafeInputError` if it is absolute, empty, has a drive, a backslash or a NUL, leaves
+    the place, or names something in ``.git``, ``.dvc`` or ``.gitexp``.
 
     Examples
     --------

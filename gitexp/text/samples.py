@@ -30,23 +30,11 @@ _INTEGER = re.compile(r"-?[0-9]{1,19}")
 def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ...]:
     """Read samples that run.json vouches for.
 
-    Parameters
-    ----------
-    data : bytes
-        The file.
-    where : str
-        Its name, for messages.
-    rows : int
-        Number of samples that run.json gives.
-    sha256 : str
-        Hex digest of the file that run.json gives.
+    `rows`: number of samples that run.json gives. `sha256`: hex digest of the file that run.json
+    gives.
 
-    Raises
-    ------
-    DamagedDataError
-        If the file is not the one that run.json describes (a write cut short, say).
-    BadFormatError, UnsafeInputError
-        If it cannot be read.
+    Raises `DamagedDataError` if the file is not the one that run.json describes (a write cut
+    short, say); `BadFormatError, UnsafeInputError` if it cannot be read.
     """
     found = hashlib.sha256(data).hexdigest()
     if found != sha256:
@@ -71,10 +59,8 @@ def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ..
 def parse(data: bytes, where: str) -> tuple[Sample, ...]:
     """Read samples without a record that vouches for them.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a column is missing, a value is no finite number, or a sample is there twice.
+    Raises `BadFormatError, UnsafeInputError` if a column is missing, a value is no finite number,
+    or a sample is there twice.
     """
     if data.count(b"\n") > MOST_ROWS + 1 and b'"' not in data:  # before anything is built
         raise too_many(f"more than {MOST_ROWS} rows", where)
@@ -118,10 +104,8 @@ def parse(data: bytes, where: str) -> tuple[Sample, ...]:
 def dump(samples: Iterable[Sample]) -> bytes:
     """Write samples, sorted by metric, dataset, seed, rep and fold.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If a value is not finite, a sample is there twice, or there are more than can be read.
+    Raises `BadFormatError, UnsafeInputError` if a value is not finite, a sample is there twice, or
+    there are more than can be read.
     """
     ordered = sorted(samples, key=_key)
     if len(ordered) > MOST_ROWS:

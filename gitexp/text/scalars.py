@@ -35,10 +35,7 @@ _MANY_DIGITS = 100  # a number that long is one that Python does not convert
 def scalar(text: str, *, where: str) -> str | int | float | bool | None:
     """Read a plain scalar by the rules of YAML 1.2, as DVC does.
 
-    Raises
-    ------
-    BadFormatError
-        If it is a date, which must be quoted, or not finite.
+    Raises `BadFormatError` if it is a date, which must be quoted, or not finite.
 
     Examples
     --------

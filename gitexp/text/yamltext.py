@@ -72,23 +72,12 @@ class _Open:
 def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool = False) -> Json:
     r"""Read one YAML document from an untrusted place.
 
-    Parameters
-    ----------
-    data : bytes
-        UTF-8; a byte order mark is skipped. An empty document is None.
-    where : str
-        The file, for messages.
-    limit : int
-        Largest size accepted, in bytes.
-    allow_aliases : bool
-        For the user's own files; gitexp's have none. Aliases are counted as if written out.
+    `data`: UTF-8; a byte order mark is skipped. An empty document is None. `allow_aliases`: for
+    the user's own files; gitexp's have none. Aliases are counted as if written out.
 
-    Raises
-    ------
-    UnsafeInputError, BadFormatError
-        If it is too large, too deep or has too many nodes; if it is not YAML, repeats a key, holds
-        a bare date, a number that is not finite, an unknown tag or, where not allowed, an alias.
-        The message names line and column.
+    Raises `UnsafeInputError, BadFormatError` if it is too large, too deep or has too many nodes;
+    if it is not YAML, repeats a key, holds a bare date, a number that is not finite, an unknown
+    tag or, where not allowed, an alias. The message names line and column.
 
     Examples
     --------

@@ -26,10 +26,8 @@ _WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 def yaml_dumps(value: Json) -> bytes:
     r"""Write a value as one YAML document, keys in the order given.
 
-    Raises
-    ------
-    BadFormatError
-        If a number is not finite, or a text cannot be written as YAML (a lone surrogate).
+    Raises `BadFormatError` if a number is not finite, or a text cannot be written as YAML (a lone
+    surrogate).
 
     Examples
     --------

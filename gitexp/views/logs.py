@@ -99,23 +99,10 @@ def follow(
 ) -> Iterator[LogPiece]:
     r"""Yield what the repeats of a run print, until its coordinator has ended.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    run : str, optional
-        As for `logs`.
-    wait : callable
-        Called with seconds between two looks.
+    `wait`: called with seconds between two looks. The result: bytes that are no UTF-8 are written
+    as in Python, ``\xff``.
 
-    Yields
-    ------
-    LogPiece
-        Bytes that are no UTF-8 are written as in Python, ``\xff``.
-
-    Raises
-    ------
-    UnknownRunError
-        If no run of this work tree left logs under this id.
+    Raises `UnknownRunError` if no run of this work tree left logs under this id.
     """
     folder = _folder(workspace, run)
     if folder is None:

@@ -48,10 +48,7 @@ def two_states(repo: Repo, index: Index, a: str, b: str) -> tuple[NamedState, Na
     A commit without settings of its own takes those of the other side, as a baseline takes the
     plan's.
 
-    Raises
-    ------
-    UnknownExperimentError
-        If a name stands for nothing.
+    Raises `UnknownExperimentError` if a name stands for nothing.
     """
     left, right = sides.find(repo, index, a), sides.find(repo, index, b)
     return (

@@ -120,18 +120,10 @@ def parse_condition(text: str) -> MetricCondition:
 def parse_since(text: str, now: datetime) -> datetime:
     """Read a time: a date, a date with a time, or a span back from now.
 
-    Parameters
-    ----------
-    text : str
-        ``2024-05-01``, ``2024-05-01T12:00:00Z``, ``36h``, ``7d`` or ``2w``; without an offset
-        UTC is meant.
-    now : datetime
-        With an offset.
+    `text`: ``2024-05-01``, ``2024-05-01T12:00:00Z``, ``36h``, ``7d`` or ``2w``; without an offset
+    UTC is meant.
 
-    Raises
-    ------
-    UsageError
-        If it is none of these.
+    Raises `UsageError` if it is none of these.
 
     Examples
     --------
@@ -153,12 +145,8 @@ def parse_since(text: str, now: datetime) -> datetime:
 def select_runs(runs: Iterable[RunSummary], query: ListQuery) -> tuple[RunSummary, ...]:
     """Filter and sort runs.
 
-    Raises
-    ------
-    UsageError
-        If no run has a column, metric or parameter of the name to sort by.
-    AmbiguousMetricError
-        If several metrics files give a metric that is named.
+    Raises `UsageError` if no run has a column, metric or parameter of the name to sort by;
+    `AmbiguousMetricError` if several metrics files give a metric that is named.
     """
     runs = tuple(runs)
     _refuse_ambiguous(query, {metric.metric for run in runs for metric in run.metrics})
@@ -179,12 +167,8 @@ def select_experiments(
 ) -> tuple[ExperimentSummary, ...]:
     """Filter and sort experiments; conditions on metrics speak of the primary metric.
 
-    Raises
-    ------
-    UsageError
-        If there is no such column to sort by.
-    AmbiguousMetricError
-        If several metrics files give a metric that is named.
+    Raises `UsageError` if there is no such column to sort by; `AmbiguousMetricError` if several
+    metrics files give a metric that is named.
     """
     experiments = tuple(experiments)
     _refuse_ambiguous(query, {item.metric for item in experiments})

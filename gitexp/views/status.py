@@ -123,11 +123,7 @@ def standing_failures(workspace: Workspace) -> tuple[Failure, ...]:
 def resumptions(workspace: Workspace, folder: str = "") -> dict[RunId, str]:
     """Return what goes on with each call that died in a work tree, as `status` says it.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    folder : str
-        The work tree, where the command is typed in another one.
+    `folder`: the work tree, where the command is typed in another one.
     """
     waiting = live_runs(workspace).unpublished
     if not waiting:

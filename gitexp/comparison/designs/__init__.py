@@ -75,10 +75,8 @@ class Chosen:
 def choose(situation: Situation) -> Chosen:
     """Choose designs, and read the predictions where one needs them.
 
-    Raises
-    ------
-    DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError
-        If a recorded claim needs predictions that cannot be read.
+    Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if a recorded
+    claim needs predictions that cannot be read.
     """
     stopping = situation.plan is not None and situation.plan.stopping is not None
     crossing = crossed.is_crossed(situation)

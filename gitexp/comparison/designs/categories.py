@@ -48,23 +48,12 @@ def compare(
 ) -> CategoryComparison:
     """Compare how often each category occurs.
 
-    Parameters
-    ----------
-    pair : Pair
-        Read with the column, where it is one of the project's own.
-    column : str
-        ``y_pred``, ``errors`` (the true class of what is wrong), or a column.
-    alpha : float
-        For the record: nothing is decided here.
-    least : int
-        Categories with fewer examples on either side are joined.
-    by : sequence of str, optional
-        Subgroup of each example, for the test over strata.
+    `pair`: read with the column, where it is one of the project's own. `column`: ``y_pred``,
+    ``errors`` (the true class of what is wrong), or a column. `alpha`: for the record: nothing is
+    decided here. `least`: categories with fewer examples on either side are joined. `by`: subgroup
+    of each example, for the test over strata.
 
-    Raises
-    ------
-    DesignError
-        If the column is missing or has too many categories.
+    Raises `DesignError` if the column is missing or has too many categories.
     """
     sides = (pair.baseline, pair.candidate)
     left, right = (_labels(pair.y_true, side, column) for side in sides)

@@ -35,17 +35,9 @@ def identify(
 ) -> Computed:
     """Find the definition that gives every reported number.
 
-    Parameters
-    ----------
-    metric : str
-    pairs : sequence of Pair
-    reported : sequence of (float, float)
-        Of baseline and candidate, for each pair.
+    `reported`: of baseline and candidate, for each pair.
 
-    Raises
-    ------
-    DesignError
-        If no definition of that name gives them.
+    Raises `DesignError` if no definition of that name gives them.
     """
     measured = [
         one
@@ -61,10 +53,7 @@ def identify(
 def named(metric: str, pair: Pair) -> Computed:
     """Return what a metric's name means where no number was reported: the likeliest that exists.
 
-    Raises
-    ------
-    DesignError
-        If the name is not known, or nothing of that name can be computed.
+    Raises `DesignError` if the name is not known, or nothing of that name can be computed.
     """
     sides = pair.measured(0.0, 0.0)
     labels = classes(pair.y_true, *(side.y_pred for side in sides))
@@ -84,10 +73,7 @@ def named(metric: str, pair: Pair) -> Computed:
 def both(computed: Computed, pair: Pair) -> tuple[float, float]:
     """Compute the metric of both sides.
 
-    Raises
-    ------
-    DesignError
-        If it is not defined on these examples (an area of one class).
+    Raises `DesignError` if it is not defined on these examples (an area of one class).
     """
     sides = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):
@@ -100,10 +86,7 @@ def both(computed: Computed, pair: Pair) -> tuple[float, float]:
 def added(computed: Computed, pair: Pair) -> tuple[Values, Values]:
     """Return what each example, or cluster, adds to the metric of both sides.
 
-    Returns
-    -------
-    baseline, candidate : ndarray of float, shape (n_units,)
-        Their means are the metric.
+    The result: their means are the metric.
     """
     sides = pair.measured(0.0, 0.0)
     if isinstance(computed, Scoring):

@@ -87,10 +87,7 @@ def load(situation: Situation, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
 def measure(situation: Situation, question: Question, pairs: Sequence[Pair]) -> Answer | None:
     """Compare one metric over repeats and examples.
 
-    Returns
-    -------
-    Answer or None
-        None for a metric that predictions do not give, by its name.
+    The result: none for a metric that predictions do not give, by its name.
     """
     if not computed.is_known(question.metric):
         return None

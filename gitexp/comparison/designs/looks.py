@@ -29,15 +29,7 @@ if TYPE_CHECKING:
 
 
 def measure(situation: Situation, question: Question, plan: Plan) -> Answer:
-    """Compare one metric by the plan's stopping rule; one without an effect as if there were none.
-
-    Parameters
-    ----------
-    situation : Situation
-    question : Question
-    plan : Plan
-        With a stopping rule.
-    """
+    """Compare one metric by the stopping rule; one without an effect as if there were none."""
     count, paired = situation.count, situation.paired
     values = values_of(count, question.metric, paired=paired)
     plain = repeats.compare(question, values, paired=paired)

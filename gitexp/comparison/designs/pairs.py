@@ -91,10 +91,7 @@ class Pair:
     def attribute(self, column: str) -> tuple[str, ...]:
         """Return what a column says about each example, on both sides alike.
 
-        Raises
-        ------
-        DesignError
-            If neither side has the column, or they contradict each other.
+        Raises `DesignError` if neither side has the column, or they contradict each other.
         """
         sides = [side.columns.get(column) for side in (self.baseline, self.candidate)]
         left, right = sides
@@ -135,25 +132,11 @@ def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
 ) -> Pair:
     """Read the predictions of a repeat of each side from the cache.
 
-    Parameters
-    ----------
-    top : Path or None
-        Work tree, below which DVC's cache is found.
-    left, right : Counted
-    baseline, candidate : Source
-    columns : sequence of str
-        Further columns that are wanted.
-    cluster : str
-        One of them, or "".
+    `top`: work tree, below which DVC's cache is found.
 
-    Raises
-    ------
-    DesignError
-        If predictions are not declared or not recorded, or not of the same examples.
-    DataMissingError
-        If their bytes are not in the local cache.
-    DamagedDataError, UnsafeInputError, BadFormatError
-        If the bytes are not what the record says, or no predictions.
+    Raises `DesignError` if predictions are not declared or not recorded, or not of the same
+    examples; `DataMissingError` if their bytes are not in the local cache; `DamagedDataError,
+    UnsafeInputError, BadFormatError` if the bytes are not what the record says, or no predictions.
     """
     wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
     one = _read(top, left, baseline, wanted)
@@ -172,10 +155,7 @@ def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
 def joined(one: PredictionTable, two: PredictionTable) -> Pair:
     """Put two tables into one order of examples.
 
-    Raises
-    ------
-    DesignError
-        If they are not of the same examples.
+    Raises `DesignError` if they are not of the same examples.
     """
     truth = dict(zip(one.ids, one.y_true, strict=True))
     if truth != dict(zip(two.ids, two.y_true, strict=True)):

@@ -56,10 +56,7 @@ def load(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
 ) -> Pair:
     """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`.
 
-    Raises
-    ------
-    DesignError
-        If a side has no repeat, besides the reasons of `pairs.read_pair`.
+    Raises `DesignError` if a side has no repeat, besides the reasons of `pairs.read_pair`.
     """
     pair = chosen(count)
     if pair is None:

@@ -26,12 +26,7 @@ if TYPE_CHECKING:
 def measure(count: Count, question: Question, *, paired: bool) -> Answer:
     """Compare one metric over the repeats that count.
 
-    Parameters
-    ----------
-    count : Count
-    question : Question
-    paired : bool
-        Whether repeats are joined by seed.
+    `paired`: whether repeats are joined by seed.
     """
     return compare(question, values_of(count, question.metric, paired=paired), paired=paired)
 

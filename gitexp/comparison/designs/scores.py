@@ -52,19 +52,7 @@ def compare(
     pair: Pair,
     computed: Computed,
 ) -> Answer:
-    """Compare one metric over examples.
-
-    Parameters
-    ----------
-    question : Question
-    values : Values
-        The one value of either side.
-    reported : pair of float
-        The metric of both sides.
-    pair : Pair
-    computed : Definition or Scoring
-        What the metric is.
-    """
+    """Compare one metric over examples."""
     n = len(pair.ids)
     try:
         result, beside, (between, relative), sizes = _found(question, pair, computed)

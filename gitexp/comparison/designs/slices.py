@@ -41,19 +41,11 @@ def compare(
 ) -> SliceComparison:
     """Compare metrics in every subgroup that is large enough.
 
-    Parameters
-    ----------
-    situation : Situation
-    questions : sequence of Question
-        What is asked; metrics that predictions do not give are left out.
-    pairs : sequence of Pair
-        Read with the column: the one that a claim about two models rests on, or all.
-    column : str
+    `questions`: what is asked; metrics that predictions do not give are left out. `pairs`: read
+    with the column: the one that a claim about two models rests on, or all.
 
-    Raises
-    ------
-    DesignError
-        If the column is missing or makes too many subgroups, or no metric can be computed.
+    Raises `DesignError` if the column is missing or makes too many subgroups, or no metric can be
+    computed.
     """
     asked = _computable(situation, questions, pairs)
     groups = [_groups(pair.attribute(column)) for pair in pairs]

@@ -494,12 +494,7 @@ class Scripts:
     def hands_on(self, file: str, key: Sequence[str]) -> bool:  # noqa: C901
         """Whether a script hands on a part of what it was given that holds the seed.
 
-        Parameters
-        ----------
-        file : str
-            Name of a params file; "" for the options of the command line.
-        key : sequence of str
-            The seed, from the top of that.
+        `file`: name of a params file; "" for the options of the command line.
         """
         held: set[str] = set()
         nodes = [node for found in self._nodes.values() for node in found]

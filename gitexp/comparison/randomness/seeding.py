@@ -215,10 +215,7 @@ class Code:
     def held(self, other: Code) -> Held | None:
         """Return why a side that always reports the same is one draw; None: it has no chance in it.
 
-        Parameters
-        ----------
-        other : Code
-            The other side: a seed that divides the data alike on both is a condition of both.
+        `other`: the other side: a seed that divides the data alike on both is a condition of both.
         """
         if self._skipped is not None and self._skipped.where:  # without chance, none has to list it
             return self._skipped
@@ -616,10 +613,7 @@ def step(held: Mapping[str, Held], plan: Plan) -> str:
 def code_cells(text: str, path: str) -> list[str]:
     """Return the source of each code cell of a notebook.
 
-    Raises
-    ------
-    BadFormatError, UnsafeInputError
-        If it is not JSON.
+    Raises `BadFormatError, UnsafeInputError` if it is not JSON.
     """
     data = text.encode()
     value = json_loads(data, where=path, limit=len(data))  # whoever read it has set a limit

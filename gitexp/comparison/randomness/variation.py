@@ -137,18 +137,9 @@ def equal(values: Sequence[float]) -> bool:
 def acts(traces: Sequence[Trace], *, able: bool) -> Acts:
     """Tell from repeats with different seeds whether the seed acts.
 
-    Parameters
-    ----------
-    traces : sequence of Trace
-        Of one side.
-    able : bool
-        Whether anything in the project could take up the seed, as far as its text shows.
-
-    Returns
-    -------
-    Acts
-        `NO` where the repeats agree in everything and there are enough of them: where the seed may
-        be taken up, one of the numbers has to be of so many digits that no two seeds share it.
+    `able`: whether anything in the project could take up the seed, as far as its text shows. The
+    result: `NO` where the repeats agree in everything and there are enough of them: where the seed
+    may be taken up, one of the numbers has to be of so many digits that no two seeds share it.
     """
     seeds = len({item.seed for item in traces})
     if seeds < 2:  # noqa: PLR2004  one says nothing

@@ -51,9 +51,7 @@ class Place:
 def find(workspace: Workspace) -> Place:
     """Return where the hooks of a repository are, and who is in charge of them.
 
-    Raises
-    ------
-    GitFailedError, ReadOnlyError
+    Raises `GitFailedError, ReadOnlyError`.
     """
     there = hooks_dir(workspace)
     mine = workspace.common_dir / "hooks"

@@ -32,20 +32,11 @@ def install(
     In a bare repository that is the server's gate, and Git is told to look at what is pushed as
     `git fsck` does, where nobody told it anything. Doing it twice changes nothing.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    python : str
-        The interpreter that the hooks start.
-    anywhere : bool
-        Whether a folder that core.hooksPath names outside the Git directory may be written to.
+    `python`: the interpreter that the hooks start. `anywhere`: whether a folder that
+    core.hooksPath names outside the Git directory may be written to.
 
-    Raises
-    ------
-    PreconditionError
-        If Git looks into such a folder, and nobody said that it may be.
-    ExistsError
-        If a hook that was set aside is still there, and another is in its place.
+    Raises `PreconditionError` if Git looks into such a folder, and nobody said that it may be;
+    `ExistsError` if a hook that was set aside is still there, and another is in its place.
     """
     place = hook_places.find(workspace)
     if place.manager is not None and place.top is not None:
@@ -77,10 +68,7 @@ def install(
 def uninstall(workspace: Workspace) -> HooksReport:
     """Remove what is ours and unchanged, and give back the place to what was there before.
 
-    Raises
-    ------
-    ReadOnlyError
-        If the folder cannot be written to.
+    Raises `ReadOnlyError` if the folder cannot be written to.
     """
     place = hook_places.find(workspace)
     done: list[str] = []

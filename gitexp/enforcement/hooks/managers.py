@@ -64,15 +64,7 @@ class Manager:
 
 
 def detect(top: Path, folder: Path) -> Manager | None:
-    """Return the manager in charge: the one whose hooks Git runs, else one that has settings.
-
-    Parameters
-    ----------
-    top : Path
-        Of the work tree.
-    folder : Path
-        In which Git looks for hooks.
-    """
+    """Return the manager in charge: the one whose hooks Git runs, else one that has settings."""
     if folder.parent.name == ".husky" or folder.name == ".husky":
         return HUSKY
     for manager in MANAGERS:

@@ -41,10 +41,7 @@ def answer(call: HookCall) -> HookAnswer:
 
     With ``hooks.auto_checkout`` from the cache alone, and only over what is safe in it.
 
-    Raises
-    ------
-    GitexpError
-        If Git cannot be asked, or DVC is at work here.
+    Raises `GitexpError` if Git cannot be asked, or DVC is at work here.
     """
     place = staged.place(call.folder, call.environ)
     if place.head is None or place.rebasing or not has_dvc(call.folder):

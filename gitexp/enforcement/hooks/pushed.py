@@ -99,22 +99,8 @@ def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
 ) -> tuple[tuple[Violation, ...], tuple[str, ...]]:
     """Hold what an update adds to an experiment or a protected branch against the rules.
 
-    Parameters
-    ----------
-    place : HookPlace
-    objects : CatFile
-    update : Update
-    known : callable
-        Returns, for the settings, the commits that were judged before.
-    config : ProjectConfig, optional
-        The settings to go by; else those of the tip.
-    outside : Outside, optional
-
-    Returns
-    -------
-    violations : tuple of Violation
-    notes : tuple of str
-        What could not be looked at.
+    `known`: returns, for the settings, the commits that were judged before. `config`: the settings
+    to go by; else those of the tip. The result: what could not be looked at.
     """
     tip = staged.commit_of(place, update.new)
     if tip is None or not update.branch:

@@ -39,10 +39,7 @@ RULE: Final = "refs"  # what may become of branches and tags, whatever their com
 def answer(call: HookCall) -> HookAnswer:
     """Judge a push; Git takes all of it or nothing.
 
-    Raises
-    ------
-    GitexpError
-        If Git cannot be asked.
+    Raises `GitexpError` if Git cannot be asked.
     """
     place = staged.place(call.folder, call.environ)
     pushed = updates(call.given)

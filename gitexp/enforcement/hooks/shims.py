@@ -28,10 +28,7 @@ _HERE = Path(__file__).parent
 def source(name: str) -> bytes:
     """Return the text of a hook as it is shipped.
 
-    Raises
-    ------
-    PreconditionError
-        If the installation lacks it.
+    Raises `PreconditionError` if the installation lacks it.
     """
     # In a wheel they lie beside this file, in a checkout of gitexp at its top.
     for folder in (_HERE / "shims", _HERE.parents[2] / "hooks"):
@@ -49,11 +46,7 @@ def source(name: str) -> bytes:
 def rendered(name: str, settings: Mapping[str, str]) -> bytes:
     """Return a hook to be installed: with settings, and a digest of itself in its second line.
 
-    Parameters
-    ----------
-    name : str
-    settings : mapping of str to str
-        Variables of the hook that are given another value: ``python``, ``flags``.
+    `settings`: variables of the hook that are given another value: ``python``, ``flags``.
     """
     lines = []
     for line in source(name).decode("utf-8").split("\n"):

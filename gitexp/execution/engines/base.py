@@ -32,10 +32,7 @@ class Engine(Protocol):
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
         """Take jobs on, in order; none of them if one cannot be taken.
 
-        Raises
-        ------
-        ResourceError
-            If a job asks for more than `limits`.
+        Raises `ResourceError` if a job asks for more than `limits`.
         """
         ...
 
@@ -63,9 +60,7 @@ class Engine(Protocol):
 def check_requests(jobs: Sequence[JobRequest], limits: Limits) -> None:
     """Refuse jobs that could never start; schedulers would let them wait for ever.
 
-    Raises
-    ------
-    ResourceError
+    Raises `ResourceError`.
     """
     for job in jobs:
         for what, asked, most in (

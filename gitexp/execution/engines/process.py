@@ -58,9 +58,7 @@ class Stop:
     def interrupting(self) -> Iterator[None]:
         """Let a signal end this block.
 
-        Raises
-        ------
-        StopAskedError
+        Raises `StopAskedError`.
         """
         self._raising = True
         try:
@@ -103,28 +101,11 @@ def run(  # noqa: PLR0913  what a process needs
 ) -> Ended:
     """Run one command in a process group of its own, to its end; leave nothing of it alive.
 
-    Parameters
-    ----------
-    argv : sequence of str
-    folder : Path
-        Its working directory.
-    env : mapping
-        All of its environment.
-    log : int
-        File descriptor that takes both of its output streams.
-    stop : Stop
-        What may interrupt it.
-    deadline : float or None
-        `time.monotonic` after which it is ended.
-    grace_s : float
-        Time between TERM and KILL, seconds.
+    `log`: file descriptor that takes both of its output streams. `deadline`: `time.monotonic`
+    after which it is ended. `grace_s`: time between TERM and KILL, seconds.
 
-    Raises
-    ------
-    StopAskedError
-        If it was interrupted; by then it has ended.
-    OSError
-        If it cannot be started.
+    Raises `StopAskedError` if it was interrupted; by then it has ended; `OSError` if it cannot be
+    started.
     """
     child = subprocess.Popen(
         argv,

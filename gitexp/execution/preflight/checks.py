@@ -48,9 +48,7 @@ def check_outputs(repo: Repo, cell: Cell, stages: Sequence[Stage]) -> None:
 
     Such a file would count as an input and be changed by every run.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     made = [out.path for stage in stages for out in stage.outs]
     missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config, made)
@@ -69,18 +67,7 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
 
     The run would be recorded as one of the whole state.
 
-    Parameters
-    ----------
-    repo : Repo
-    top : Path
-        Of the job's worktree.
-    cell : Cell
-    modules : sequence of str
-        Submodules that stayed empty.
-
-    Raises
-    ------
-    DataMissingError
+    Raises `DataMissingError`.
     """
     large = lfs.unfilled(top)
     if not (modules or large):
@@ -104,16 +91,7 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
 def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
     """Return the links that jobs get, after a look that their targets are there.
 
-    Parameters
-    ----------
-    top : Path
-        Top of the user's work tree.
-    cell : Cell
-
-    Raises
-    ------
-    PreflightError
-        If a path of `run.link` does not exist.
+    Raises `PreflightError` if a path of `run.link` does not exist.
     """
     found = []
     for path in cell.config.link:
@@ -131,21 +109,9 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
 def check_data(repo: Repo, top: Path, cell: Cell, data: DataState, *, bring: str = "") -> None:
     """Stop where bytes of tracked data are not in the cache.
 
-    Parameters
-    ----------
-    repo : Repo
-    top : Path
-        Top of the user's work tree.
-    cell : Cell
-        The side that needs them.
-    data : DataState
-    bring : str
-        What to type, where a cache nearby has them.
+    `bring`: what to type, where a cache nearby has them.
 
-    Raises
-    ------
-    DataMissingError
-        Names all of them.
+    Raises `DataMissingError`: names all of them.
     """
     where = f"{cell.side} at {cell.commit[:9]}"
     if data.delegated:
@@ -206,20 +172,11 @@ def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[Missing]) -> st
 def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, slots: int) -> None:
     """Stop where the disk will not hold the worktrees and their data.
 
-    Parameters
-    ----------
-    folder : Path
-        Where the worktrees will lie.
-    cache : Path
-        The DVC cache, which gets what the records will name; all other outputs lie in `folder`.
-    tree_bytes, data_bytes : int
-        Size of one worktree's files, and of the data put into it.
-    slots : int
-        Number of worktrees.
+    `cache`: the DVC cache, which gets what the records will name; all other outputs lie in
+    `folder`. `tree_bytes`, `data_bytes`: size of one worktree's files, and of the data put into
+    it.
 
-    Raises
-    ------
-    NoSpaceError
+    Raises `NoSpaceError`.
     """
     worktrees = slots * (tree_bytes + data_bytes)
     for place, used, whose in (
@@ -240,9 +197,7 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
 def check_cache(cache: Path, cell: Cell, stages: Sequence[Stage]) -> None:
     """Stop where DVC's cache would not take, in the end, what the records name.
 
-    Raises
-    ------
-    ReadOnlyError
+    Raises `ReadOnlyError`.
     """
     made = any(out.cache for stage in stages if not stage.frozen for out in stage.outs)
     place = existing(cache / "files" / "md5")
@@ -276,18 +231,7 @@ def existing(path: Path) -> Path:
 def check_first(outcome: Outcome, expected: Collection[str], files: Sequence[str]) -> None:
     """Look at a first repeat before the others start.
 
-    Parameters
-    ----------
-    outcome : Outcome
-        Of a finished repeat.
-    expected : collection of str
-        Metrics that the plan speaks of.
-    files : sequence of str
-        The metrics files.
-
-    Raises
-    ------
-    BadMetricError
+    Raises `BadMetricError`.
     """
     names = {sample.metric for sample in outcome.samples}
     lacking = sorted(name for name in expected if recorded(name, names, files) is None)

@@ -27,21 +27,11 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
 
     The commit is the user's: their hooks run, their identity signs.
 
-    Returns
-    -------
-    place : Place
-        With the new HEAD.
-    request : RunRequest
-        Without the overrides, which are in the commit now.
+    The result: without the overrides, which are in the commit now.
 
-    Raises
-    ------
-    UnknownParamError
-        If there is no such parameter; nothing is written then.
-    UsageError
-        If ``--at`` names another state, or only files that Git does not track could be committed.
-    GitFailedError
-        If a hook refuses, or Git cannot commit.
+    Raises `UnknownParamError` if there is no such parameter; nothing is written then; `UsageError`
+    if ``--at`` names another state, or only files that Git does not track could be committed;
+    `GitFailedError` if a hook refuses, or Git cannot commit.
     """
     if request.at is not None:
         raise UsageError(

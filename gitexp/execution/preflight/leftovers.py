@@ -27,10 +27,7 @@ _NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".
 def warnings(setting: Setting) -> tuple[str, ...]:
     """Return warnings that name up to five such files each and what to type; none where none is.
 
-    Parameters
-    ----------
-    setting : Setting
-        Its first repeat has ended, and no other has begun.
+    `setting`: its first repeat has ended, and no other has begun.
     """
     config = setting.cell.config
     known = {

@@ -66,23 +66,9 @@ def check(
     What the mention says to be written (``--log-dir logs``, ``> train.log``) is no such file. What
     lies in a folder named like an output (``results/features.csv``) may be either.
 
-    Parameters
-    ----------
-    repo : Repo
-    top : Path
-        Top of the user's work tree.
-    cell : Cell
-    stages : sequence of Stage
-    data : DataState
+    The result: files that a job would lack and that the run may read, or write.
 
-    Returns
-    -------
-    tuple of str
-        Files that a job would lack and that the run may read, or write.
-
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     project = top / cell.config.project
     outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
@@ -132,9 +118,7 @@ def check(
 def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
     """Refuse code and settings that lead out of a job's folder, into the user's work tree.
 
-    Raises
-    ------
-    PreflightError
+    Raises `PreflightError`.
     """
     found = own_paths(repo, top, cell.commit)
     if not found:
@@ -164,17 +148,8 @@ def missed(
 ) -> list[str]:
     """Say, once repeats have failed, how a run gets files that lie in the work tree alone.
 
-    Parameters
-    ----------
-    top : Path
-        Top of the user's work tree.
-    cell : Cell
-    lines : iterable of tuple
-        What commands printed last, and the stage that they are of.
-    doubtful : collection of str
-        Files that it mentions, as `check` has found them.
-    unasked : collection of str
-        What DVC tracks and no stage depends on.
+    `lines`: what commands printed last, and the stage that they are of. `doubtful`: files that it
+    mentions, as `check` has found them. `unasked`: what DVC tracks and no stage depends on.
     """
     home = top / cell.config.project
     held = {entry.path for entry in cell.entries}

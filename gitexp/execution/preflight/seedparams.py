@@ -35,26 +35,10 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
 ) -> SeedRule:
     """Return how a repeat learns its seed; what is not clear becomes a note.
 
-    Parameters
-    ----------
-    request : InitRequest
-    folder : Path
-        Of the project.
-    params : sequence of str
-        Files to look into.
-    stages : sequence of Stage
-        What they declare is preferred.
-    notes : list of str
-        Takes what was assumed.
-    before : SeedRule, optional
-        Its parameters are known to be seeds.
+    `before`: its parameters are known to be seeds.
 
-    Raises
-    ------
-    UsageError
-        If a named parameter is not there, or no whole number.
-    SeveralSeedsError
-        If several look like seeds and none was named.
+    Raises `UsageError` if a named parameter is not there, or no whole number; `SeveralSeedsError`
+    if several look like seeds and none was named.
     """
     before = before or SeedRule()
     if request.seed_arg is not None:

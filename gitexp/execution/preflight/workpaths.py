@@ -33,10 +33,7 @@ def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
     files that happen to be checked out, and write beside them. Comments are passed over, what a
     notebook shows of its last execution, and the interpreter of a virtual environment.
 
-    Returns
-    -------
-    dict
-        By file, from the repository's top, where it stands first and what is named.
+    The result: by file, from the repository's top, where it stands first and what is named.
     """
     tops = dict.fromkeys((str(top), os.path.realpath(top)))
     named = re.compile(f"(?:{'|'.join(map(re.escape, tops))})(?:/([^\"'\\s]*)|(?=[\"'\\s]|$))")

@@ -41,10 +41,7 @@ PUBLISH_POINTS = tuple(point for point in Point if point.value.startswith("publi
 def reach(point: Point) -> None:
     """Say that a step was reached; in a test the process may end here.
 
-    Raises
-    ------
-    OSError
-        If the test asked for one.
+    Raises `OSError` if the test asked for one.
     """
     if os.environ.get("GITEXP_TESTING") != "1":
         return

@@ -87,10 +87,7 @@ def witness_dir(plan: PlanDigest) -> str:
 def data_pointer(run: RunId, folder: str = "") -> str:
     """Return the path of a run's by-products on the branch gitexp/data.
 
-    Parameters
-    ----------
-    folder : str
-        Where ``.dvc/`` lies below the repository's top; "" for the top itself.
+    `folder`: where ``.dvc/`` lies below the repository's top; "" for the top itself.
     """
     return f"{folder}/{run}.dvc" if folder else f"{run}.dvc"
 
@@ -108,10 +105,8 @@ def index_file(workspace: Workspace) -> Path:
 def state(git_dir: Path, *parts: str) -> Path:
     """Return a place of ours in a Git directory, which somebody else may have made.
 
-    Raises
-    ------
-    UnsafeInputError
-        If a link stands there or on the way: what we write and delete would be elsewhere.
+    Raises `UnsafeInputError` if a link stands there or on the way: what we write and delete would
+    be elsewhere.
     """
     path = git_dir
     for part in ("gitexp", *parts):

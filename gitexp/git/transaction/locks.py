@@ -107,10 +107,7 @@ class FileLock:
     def try_acquire(self) -> bool:
         """Take the lock if it is free; return whether we have it.
 
-        Raises
-        ------
-        OSError
-            If the file cannot be made. A file system without locks counts as free.
+        Raises `OSError` if the file cannot be made. A file system without locks counts as free.
         """
         if self._file is not None:
             return True
@@ -134,10 +131,7 @@ class FileLock:
     def acquire(self) -> None:
         """Take the lock, waiting up to `timeout_s` seconds.
 
-        Raises
-        ------
-        LockedError
-            If another process holds it longer.
+        Raises `LockedError` if another process holds it longer.
         """
         deadline = time.monotonic() + self.timeout_s
         while not self.try_acquire():

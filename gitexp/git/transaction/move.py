@@ -87,14 +87,9 @@ class _VanishedError(Exception):
 def carry_out(repo: Repo, task: Task) -> Moved:
     """Make the commit and move the branch to it, trying again while others are faster.
 
-    Raises
-    ------
-    LockedError
-        If a lock was not free, or the race not won, within 30 s.
-    NoSpaceError, ReadOnlyError, GitFailedError
-        Nothing was published and no lock is left.
-    GitexpError
-        Whatever `Task.draft` raises.
+    Raises `LockedError` if a lock was not free, or the race not won, within 30 s; `NoSpaceError,
+    ReadOnlyError, GitFailedError`: nothing was published and no lock is left; `GitexpError`:
+    whatever `Task.draft` raises.
     """
     deadline = time.monotonic() + PATIENCE_S
     with contextlib.ExitStack() as stack:

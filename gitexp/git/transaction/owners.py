@@ -68,10 +68,7 @@ def registered(
 ) -> Iterator[OwnerFile]:
     """Write the owner file of this process for one transaction, and remove it afterwards.
 
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError
-        If it cannot be written.
+    Raises `NoSpaceError, ReadOnlyError` if it cannot be written.
     """
     who = this_process()
     owned = OwnerFile(
@@ -145,10 +142,7 @@ def unreadable(workspace: Workspace) -> tuple[Path, ...]:
 def clear_stale(repo: Repo) -> tuple[str, ...]:
     """Finish or forget every transaction whose process is dead; return a sentence for each.
 
-    Raises
-    ------
-    LockedError
-        If another process is at work for too long.
+    Raises `LockedError` if another process is at work for too long.
     """
     workspace = repo.workspace
     if not stale(workspace):

@@ -63,26 +63,12 @@ def carry_out(  # noqa: PLR0913 - what is written and moved, by whom, and who ma
 ) -> Moves:
     """Write what `build` writes, and move the refs.
 
-    Parameters
-    ----------
-    build : callable
-        Writes the objects; called again where a ``git gc`` removed them before a ref held them.
-    guard : callable
-        Called when the refs are locked; raises where they must not move after all.
-    message : str
-        For the reflog.
+    `build`: writes the objects; called again where a ``git gc`` removed them before a ref held
+    them. `guard`: called when the refs are locked; raises where they must not move after all. The
+    result: as they were carried out.
 
-    Returns
-    -------
-    Moves
-        As they were carried out.
-
-    Raises
-    ------
-    MovedRefError
-        If a ref is not where `build` saw it; nothing was moved.
-    LockedError, NoSpaceError, ReadOnlyError, GitFailedError
-        Nothing was moved, and no lock is left.
+    Raises `MovedRefError` if a ref is not where `build` saw it; nothing was moved; `LockedError,
+    NoSpaceError, ReadOnlyError, GitFailedError`: nothing was moved, and no lock is left.
     """
     owners.clear_stale(repo)
     with contextlib.ExitStack() as stack:

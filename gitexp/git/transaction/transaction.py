@@ -105,38 +105,15 @@ def publish(  # noqa: PLR0913 - a commit has this many parts
 ) -> Published:
     """Add one commit to a local branch.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    branch : str
-        Short name.
-    edit : callable
-        Gives the files to write or delete for a tip; called again on a lost race.
-    message : str
-        Of the commit; its first line also goes into the reflog.
-    author : Person
-        The committer comes from Git's settings.
-    now : datetime
-        With an offset.
-    expected : CommitHash, ABSENT or ANY
-        Where the caller saw the branch. ABSENT: it must not exist yet.
-    parent_if_absent : CommitHash or ABSENT
-        Start of a branch that does not exist.
-    retry : bool
-        Whether a tip that has moved on since `expected` is taken as the new base.
+    `edit`: gives the files to write or delete for a tip; called again on a lost race. `message`:
+    of the commit; its first line also goes into the reflog. `author`: the committer comes from
+    Git's settings. `expected`: where the caller saw the branch. ABSENT: it must not exist yet.
+    `parent_if_absent`: start of a branch that does not exist. `retry`: whether a tip that has
+    moved on since `expected` is taken as the new base.
 
-    Returns
-    -------
-    Published
-
-    Raises
-    ------
-    MovedRefError
-        If the branch was deleted, appeared, or moved where `retry` is off; nothing was written.
-    LockedError
-        If a lock was not free for 30 s.
-    NoSpaceError, ReadOnlyError, GitFailedError
-        Nothing was published and no lock is left.
+    Raises `MovedRefError` if the branch was deleted, appeared, or moved where `retry` is off;
+    nothing was written; `LockedError` if a lock was not free for 30 s; `NoSpaceError,
+    ReadOnlyError, GitFailedError`: nothing was published and no lock is left.
     """
     repo = open_repository(workspace)
     rules = _Rules(expected, parent_if_absent, retry)
@@ -176,18 +153,9 @@ def publish_data(  # noqa: PLR0913 - a commit has this many parts
     Each commit's tree holds only this run's pointer and the DVC settings of `source`: a growing
     tree would make ``dvc gc -A`` quadratic.
 
-    Parameters
-    ----------
-    pointer : bytes
-        Content of ``<run>.dvc``.
-    source : CommitHash
-        Whose ``.dvc/`` goes along.
-    folder : str
-        Where ``.dvc/`` lies below the repository's top; "" for the top.
+    `folder`: where ``.dvc/`` lies below the repository's top; "" for the top.
 
-    Raises
-    ------
-    As `publish` does.
+    Raises `As `publish` does.`.
     """
     repo = open_repository(workspace)
     settings = f"{folder}/.dvc" if folder else ".dvc"

@@ -20,15 +20,9 @@ def files(
 ) -> tuple[str, ...]:
     """Return the text files that have every one of some words, each in some line.
 
-    Parameters
-    ----------
-    where : Workspace or Path
-        The folder in and below which is looked; paths are relative to it.
-    words : str
-    names : tuple of str
-        Patterns of the files' names; without any all are looked at.
-    at : CommitHash, optional
-        By default the work tree with what is not tracked yet.
+    `where`: the folder in and below which is looked; paths are relative to it. `names`: patterns
+    of the files' names; without any all are looked at. `at`: by default the work tree with what is
+    not tracked yet.
     """
     asked = [part for word in words for part in ("-e", word)]
     scope = "--untracked" if at is None else at

@@ -35,9 +35,7 @@ class HooksDir:
 def hooks_dir(workspace: Workspace) -> HooksDir:
     """Return the folder, by core.hooksPath of whatever scope; linked worktrees share it.
 
-    Raises
-    ------
-    GitFailedError
+    Raises `GitFailedError`.
     """
     arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"]
     code, out, err = command.attempt(workspace, arguments, settings=_SETTINGS)

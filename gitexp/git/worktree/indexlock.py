@@ -18,12 +18,8 @@ if TYPE_CHECKING:
 def take(checkout: Checkout, owner: str) -> Path:
     """Take a worktree's ``index.lock``, with a line that says whose it is; return its path.
 
-    Raises
-    ------
-    LockedError
-        If another process has it; worth another try.
-    NoSpaceError, ReadOnlyError
-        If it cannot be made.
+    Raises `LockedError` if another process has it; worth another try; `NoSpaceError,
+    ReadOnlyError` if it cannot be made.
     """
     path = path_of(checkout)
     try:

@@ -28,15 +28,7 @@ def unfilled(top: Path) -> tuple[str, ...]:
 
     Without LFS on the machine, or without the bytes, git checks out the pointer and says nothing.
 
-    Parameters
-    ----------
-    top : Path
-        Of the work tree.
-
-    Returns
-    -------
-    tuple of str
-        From the top, sorted; undecodable bytes as surrogates.
+    The result: from the top, sorted; undecodable bytes as surrogates.
     """
     out = command.run(
         top,

@@ -71,10 +71,8 @@ class Prepared:
 def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tuple[Step, ...]:
     """Return the paths that differ between two commits; equal folders are not entered.
 
-    Raises
-    ------
-    UnsafeInputError
-        If the second holds what Git itself would not check out: ``.git/hooks``, a name twice.
+    Raises `UnsafeInputError` if the second holds what Git itself would not check out:
+    ``.git/hooks``, a name twice.
     """
     before, after = compared(repo, old, new)
     diff = before.diff_to_tree(after, context_lines=0)
@@ -96,19 +94,10 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
     old entry, the next ``git commit`` would silently take the new commit's change back. Where
     the index entry is not the old tip's, nothing of the path is touched.
 
-    Parameters
-    ----------
-    repo : Repo
-    checkout : Checkout
-        Its ``index.lock`` is held by the caller.
-    changes : sequence of Step
-    owner : str
-        Part of the names of temporary files.
+    `checkout`: its ``index.lock`` is held by the caller. `owner`: part of the names of temporary
+    files.
 
-    Raises
-    ------
-    NoSpaceError, ReadOnlyError, GitFailedError
-        Nothing is left behind.
+    Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing is left behind.
     """
     prepared = Prepared(checkout)
     here = Repo(replace(repo.workspace, git_dir=checkout.git_dir, top=checkout.top))

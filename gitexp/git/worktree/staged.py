@@ -66,19 +66,9 @@ class HookPlace:
 def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) -> HookPlace:
     """Return where a hook runs.
 
-    Parameters
-    ----------
-    folder : Path
-        The current folder of the hook.
-    environ : mapping of str to str
-        Its environment.
-    merging : bool
-        Whether it is pre-merge-commit: what is merged is then told by variables alone.
+    `merging`: whether it is pre-merge-commit: what is merged is then told by variables alone.
 
-    Raises
-    ------
-    NoRepositoryError
-        If it is no hook's.
+    Raises `NoRepositoryError` if it is no hook's.
     """
     env = {
         key: environ[key]
@@ -113,9 +103,7 @@ def staged(place: HookPlace) -> tuple[Staged, ...]:
 
     What is only intended to be added is not committed either, and so not there.
 
-    Raises
-    ------
-    GitFailedError
+    Raises `GitFailedError`.
     """
     # Without -r a folder of a sparse index that is gone is told as one.
     arguments = ["diff-index", "-r", "--cached", "--raw", "-z", "--no-abbrev", "--no-renames",
@@ -145,11 +133,7 @@ def files(place: HookPlace, patterns: Sequence[str]) -> list[str]:
 def refs(place: HookPlace, prefix: str) -> dict[str, CommitHash]:
     """Return the commits to which refs lead, by full name; a tag is followed.
 
-    Parameters
-    ----------
-    place : HookPlace
-    prefix : str
-        Of the full names, with a slash at its end.
+    `prefix`: of the full names, with a slash at its end.
     """
     pattern = "%(refname)%00%(objecttype)%00%(objectname)%00%(*objecttype)%00%(*objectname)"
     arguments = ["for-each-ref", f"--format={pattern}", "--", prefix]

@@ -29,12 +29,6 @@ def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, 
 
     A submodule counts when its commit or its tracked files differ. This runs the user's clean
     filters where Git needs them to tell (LFS), as ``git status`` does.
-
-    Parameters
-    ----------
-    workspace : Workspace
-    looking : bool
-        As for `porcelain`.
     """
     return _paths(porcelain(workspace, looking=looking))
 
@@ -42,17 +36,10 @@ def dirty_tracked(workspace: Workspace, *, looking: bool = False) -> tuple[str, 
 def porcelain(workspace: Workspace, *, looking: bool) -> bytes:
     """Return the same as git says it.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    looking : bool
-        Whether nothing is started that the folder's own settings, or those of its submodules, name.
-        Of a submodule only the commit counts then.
+    `looking`: whether nothing is started that the folder's own settings, or those of its
+    submodules, name. Of a submodule only the commit counts then.
 
-    Raises
-    ------
-    ForeignProgramError
-        If only a program that the folder names could tell of some path.
+    Raises `ForeignProgramError` if only a program that the folder names could tell of some path.
     """
     top = _top(workspace)
     inside = "dirty" if looking else "untracked"
@@ -120,13 +107,8 @@ def untracked(workspace: Workspace) -> tuple[str, ...]:
 def left_in(top: Path, folder: str = "") -> tuple[str, ...]:
     """Return what Git neither tracks nor ignores in a worktree, sorted.
 
-    Parameters
-    ----------
-    top : Path
-        Of a worktree of ours.
-    folder : str
-        Only below this, every file; by default a folder of nothing else stands for its files and
-        ends in a slash.
+    `folder`: only below this, every file; by default a folder of nothing else stands for its files
+    and ends in a slash.
     """
     options = ["--", folder] if folder else ["--directory", "--no-empty-directory"]
     out = command.run(top, ["ls-files", "--others", "--exclude-standard", "-z", *options])
@@ -147,16 +129,9 @@ def is_ignored(where: Workspace | Path, paths: Iterable[str]) -> frozenset[str]:
 def ignoring(where: Workspace | Path, paths: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Return what Git ignores of `paths`, each with the pattern and the file that has it.
 
-    Parameters
-    ----------
-    where : Workspace or Path
-        The user's work tree, or the top of another one.
-    paths : iterable of str
+    `where`: the user's work tree, or the top of another one.
 
-    Raises
-    ------
-    GitFailedError
-        If git refuses a path.
+    Raises `GitFailedError` if git refuses a path.
     """
     data = b"".join(path.encode("utf-8", "surrogateescape") + b"\0" for path in paths)
     if not data:

@@ -23,11 +23,7 @@ _DEPTH = 3
 def refill(slot: Path, commit: str) -> None:
     """Bring the submodules of a used worktree back to what `commit` says; nothing else is touched.
 
-    Parameters
-    ----------
-    slot : Path
-        A job's worktree that `command.clean_slot` has cleaned.
-    commit : str
+    `slot`: a job's worktree that `command.clean_slot` has cleaned.
     """
     if not (slot / ".gitmodules").is_file():
         return
@@ -55,22 +51,9 @@ def fill(
 ) -> tuple[str, ...]:
     """Write the files of each submodule below `top` from the clones in ``git_dir/modules``.
 
-    Parameters
-    ----------
-    top : Path
-    git_dir : Path
-        Of the repository that has the submodules.
-    modules : sequence of (bytes, bytes)
-        Path below `top`, and commit.
-    commit : str
-        Its .gitmodules says how the submodules are called.
-    depth : int, optional
-        How many submodules lie around these.
-
-    Returns
-    -------
-    tuple of str
-        Those that stay empty, because the user's clone has none of their files either.
+    `git_dir`: of the repository that has the submodules. `commit`: its .gitmodules says how the
+    submodules are called. `depth`: how many submodules lie around these. The result: those that
+    stay empty, because the user's clone has none of their files either.
     """
     if not modules:
         return ()

@@ -15,16 +15,7 @@ if TYPE_CHECKING:
 def commit_tracked(workspace: Workspace, message: str) -> None:
     """Commit all changes of tracked files, as ``git commit --all`` does.
 
-    Parameters
-    ----------
-    workspace : Workspace
-    message : str
-        Not empty.
-
-    Raises
-    ------
-    GitFailedError
-        If a hook refuses, or Git cannot commit.
+    Raises `GitFailedError` if a hook refuses, or Git cannot commit.
     """
     done = subprocess.run(
         ["git", "commit", "--all", "--quiet", "--file=-", "--cleanup=whitespace"],

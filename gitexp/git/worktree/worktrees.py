@@ -33,17 +33,11 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
     clean and the user's settings are not touched. LFS and other filters of the user run, hooks do
     not. Submodules are filled from the user's own clones of them.
 
-    Returns
-    -------
-    tuple of str
-        Submodules that stay empty, because the user's clone has none of their files either.
+    The result: submodules that stay empty, because the user's clone has none of their files
+    either.
 
-    Raises
-    ------
-    ExistsError
-        If there is something at `path`.
-    NoSpaceError, ReadOnlyError, GitFailedError
-        If git cannot make it; what was made of it is removed.
+    Raises `ExistsError` if there is something at `path`; `NoSpaceError, ReadOnlyError,
+    GitFailedError` if git cannot make it; what was made of it is removed.
     """
     if path.exists():
         raise ExistsError("the worktree's folder is there already", where=str(path))

@@ -22,13 +22,7 @@ _NAME_SHOWN = 40  # characters
 def lines(value: LogView, *, raw: bool, headings: bool) -> Iterator[str]:
     """Yield the lines of all logs.
 
-    Parameters
-    ----------
-    value : LogView
-    raw : bool
-        The text as it was printed: for a file or a pipe, never for a terminal.
-    headings : bool
-        Say before each log whose it is.
+    `raw`: the text as it was printed: for a file or a pipe, never for a terminal.
     """
     for item in value.repeats:
         if headings:

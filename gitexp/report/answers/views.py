@@ -25,10 +25,7 @@ VIEW_FORMATS = ("text", "json", "md")
 def render(view: View, name: str, style: Style = PLAIN) -> str:
     """Return a view in one of `VIEW_FORMATS`, with its final newline.
 
-    Raises
-    ------
-    KeyError
-        If there is no such format; the command line offers `VIEW_FORMATS` only.
+    Raises `KeyError` if there is no such format; the command line offers `VIEW_FORMATS` only.
     """
     if name == "json":
         return json(view)

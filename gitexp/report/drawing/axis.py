@@ -74,15 +74,8 @@ def scale_of(
 def drawing(key: str, height: float, *, title: str, words: str, parts: Sequence[str]) -> str:
     """Return an ``<svg>`` with its parts, its title and what a screen reader says of it.
 
-    Parameters
-    ----------
-    key : str
-        Our own word that makes the ids unique in the page.
-    height : float
-    title, words : str
-        As they are; both are escaped here.
-    parts : sequence of str
-        Finished elements.
+    `key`: our own word that makes the ids unique in the page. `title`, `words`: as they are; both
+    are escaped here.
     """
     return "\n".join(
         [
@@ -98,10 +91,7 @@ def drawing(key: str, height: float, *, title: str, words: str, parts: Sequence[
 def axis(scale: Scale, y: float, *, top: float, share: bool = False) -> Iterator[str]:
     """Yield a horizontal axis at `y` with its ticks, and grid lines that begin at `top`.
 
-    Parameters
-    ----------
-    share : bool
-        Values are shares, labelled in per cent.
+    `share`: values are shares, labelled in per cent.
     """
     for value, text in labelled_ticks(scale, share=share):
         x = scale.x(value)

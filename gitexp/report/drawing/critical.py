@@ -30,20 +30,9 @@ def critical_difference(
 ) -> str:
     """Return the ``<svg>`` of mean ranks; rank 1 is the best and stands on the left.
 
-    Parameters
-    ----------
-    ranks : sequence of (str, float)
-        Name and mean rank over all blocks, in any order.
-    difference : float
-        Mean ranks that differ by less are not told apart.
-    key : str
-        Our own word that makes the ids unique in the page.
-    title : str
-
-    Returns
-    -------
-    str
-        Empty for fewer than two or more than `MOST_RANKS` names.
+    `ranks`: name and mean rank over all blocks, in any order. `difference`: mean ranks that differ
+    by less are not told apart. `key`: our own word that makes the ids unique in the page. The
+    result: empty for fewer than two or more than `MOST_RANKS` names.
     """
     ordered = sorted(ranks, key=lambda item: item[1])
     if not 1 < len(ordered) <= MOST_RANKS or not all(math.isfinite(rank) for _, rank in ordered):

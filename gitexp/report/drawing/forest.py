@@ -56,22 +56,9 @@ def forest(
 ) -> str:
     """Return the ``<svg>`` of a forest plot; zero is always on it.
 
-    Parameters
-    ----------
-    rows : sequence of Row
-        At most `MOST_ROWS` are drawn.
-    key : str
-        Our own word that makes the ids unique in the page.
-    title : str
-    share : bool
-        Estimates are shares, labelled in per cent.
-    sides : pair of str
-        What lies left and right of zero: ("baseline is better", "candidate is better").
-
-    Returns
-    -------
-    str
-        Empty where there is nothing to draw, or no scale shows it.
+    `key`: our own word that makes the ids unique in the page. `share`: estimates are shares,
+    labelled in per cent. `sides`: what lies left and right of zero: ("baseline is better",
+    "candidate is better"). The result: empty where there is nothing to draw, or no scale shows it.
     """
     shown = rows[:MOST_ROWS]
     ends = [item for row in shown for item in (row.estimate, row.low, row.high) if item is not None]

@@ -33,20 +33,8 @@ def slopes(
 ) -> str:
     """Return the ``<svg>`` of paired values.
 
-    Parameters
-    ----------
-    pairs : sequence of (float, float)
-        Baseline's and candidate's value of each pair.
-    names : pair of str
-        Of the two sides.
-    key : str
-        Our own word that makes the ids unique in the page.
-    title : str
-
-    Returns
-    -------
-    str
-        Empty for fewer than two pairs, or where no scale shows them.
+    `pairs`: baseline's and candidate's value of each pair. `key`: our own word that makes the ids
+    unique in the page. The result: empty for fewer than two pairs, or where no scale shows them.
     """
     scale = scale_of([value for pair in pairs for value in pair], start=_BOTTOM, end=_TOP)
     if scale is None or len(pairs) < 2:  # noqa: PLR2004  one pair is a line, not a picture

@@ -50,17 +50,8 @@ class Gap:
 def figure(comparison: Comparison, metric: MetricComparison, *, key: str) -> str:
     """Return the ``<svg>`` of one metric.
 
-    Parameters
-    ----------
-    comparison : Comparison
-    metric : MetricComparison
-    key : str
-        Our own word that makes the ids unique in the page.
-
-    Returns
-    -------
-    str
-        Empty where nothing can be drawn.
+    `key`: our own word that makes the ids unique in the page. The result: empty where nothing can
+    be drawn.
     """
     one, two = units(metric)
     left, right = list(one.values()), list(two.values())
