@@ -34,7 +34,7 @@ from gitexp.provenance import private
 from gitexp.records import plan as plan_format
 from gitexp.report.escape import visible
 from gitexp.store import calls, lookup
-from gitexp.system import machine
+from gitexp.system import environment
 from gitexp.text import params as params_format
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def publish(
     ``--resume``.
     """
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
-    people, homes = machine.account(os.environ)
+    people, homes = environment.machine_account(os.environ)
     places = [str(workdir.root), "" if workspace.top is None else str(workspace.top), *homes]
     built = [
         (ended, _keep(ended, workdir, _private(record_of(ended, now), ended, places, people)))

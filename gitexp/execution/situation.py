@@ -34,7 +34,7 @@ from gitexp.records import environment as environment_format
 from gitexp.store import lookup, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.tips import own_tips
-from gitexp.system import linked_paths
+from gitexp.system import params
 from gitexp.text.keys import param_key
 
 if TYPE_CHECKING:
@@ -379,7 +379,7 @@ class Earlier:
 
 def _links(place: Place, cell: Cell) -> str:
     """Return the fingerprint of the linked data as they are now."""
-    return linked_paths.fingerprint(checks.links(place.top, cell))
+    return params.linked_fingerprint(checks.links(place.top, cell))
 
 
 def _is_whole(run: Run, cell: Cell) -> bool:

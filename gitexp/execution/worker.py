@@ -39,8 +39,8 @@ from gitexp.git.transaction.failpoints import Point, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
-from gitexp.system import environment, linked_paths, live, log_tails, machine, params, variables
-from gitexp.system.secrets import mask
+from gitexp.system import environment, live, params, variables
+from gitexp.system.secrets import log_tail, mask, printable
 
 if sys.platform != "win32":
     import resource
@@ -146,9 +146,9 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
         slots.share_cache(slot, job.project, users)
         held = slots.make_links(project, job.links)
         attempt.warnings += [f"{path} is in the commit: not linked" for path in held]
-        seen = linked_paths.states(job.links)
+        seen = params.linked_states(job.links)
         with stop.interrupting():
-            attempt.links = linked_paths.fingerprint(job.links)
+            attempt.links = params.linked_fingerprint(job.links)
             shared = slots.fill(slot, job.project, job.given, cache, kept=job.keep)
         reach(Point.RUN_CHECKOUT)
         place = environment.Place(
@@ -239,7 +239,7 @@ def _kept(job: Job) -> frozenset[str] | None:
 
 def _check_shared(
     attempt: _Attempt,
-    seen: Mapping[str, linked_paths.State],
+    seen: Mapping[str, params.LinkState],
     shared: tuple[Given, ...],
     cache: CacheConfig,
 ) -> None:
@@ -247,7 +247,7 @@ def _check_shared(
 
     Raises `DamagedDataError`.
     """
-    changed = linked_paths.changed(seen, linked_paths.states(attempt.job.links))
+    changed = params.changed_links(seen, params.linked_states(attempt.job.links))
     if changed:
         raise DamagedDataError(
             "the repeat changed linked data",
@@ -271,7 +271,7 @@ def _finish(
     """Write outcome.json; from here on nothing interrupts."""
     job = attempt.job
     failed = state is not RepeatState.FINISHED
-    tail, secrets = log_tails.tail(attempt.out_dir / LOG, attempt.env) if failed else ("", ())
+    tail, secrets = log_tail(attempt.out_dir / LOG, attempt.env) if failed else ("", ())
     attempt.warnings += [f"the log's end held a secret ({name}): masked" for name in secrets]
     reason, found = mask(reason, attempt.env)
     said = [mask(text, attempt.env) for text in attempt.warnings]
@@ -284,7 +284,7 @@ def _finish(
         attempt=job.attempt,
         seed=job.seed,
         state=state,
-        reason=log_tails.printable(reason),
+        reason=printable(reason),
         stage=attempt.stage if failed else "",
         exit_code=attempt.exit_code,
         log_tail=tail,
@@ -316,7 +316,7 @@ def _finish(
 
 def _resources(attempt: _Attempt) -> Resources:
     known = replace(
-        machine.resources(attempt.env), wall_s=round(time.monotonic() - attempt.started, 6)
+        environment.resources(attempt.env), wall_s=round(time.monotonic() - attempt.started, 6)
     )
     if sys.platform == "win32":  # tells neither of processes that have ended
         return known

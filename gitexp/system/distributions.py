@@ -1,10 +1,15 @@
-"""What is installed, read from the folders of ``sys.path`` alone.
+"""Installed distributions, read from the folders of ``sys.path`` alone, and files edited since.
 
 `importlib.metadata` would cost 100 ms and has to run in the project's interpreter; folder names
 and RECORD files say the same in a few milliseconds.
 
 A *fingerprint* is the sha256 over those rows of RECORD that every installer writes alike, so that
 pip and uv, with and without byte-compiling, in whatever folder, agree.
+
+An edit in site-packages leaves RECORD as it is. (With uv's hard links it even reaches uv's cache,
+and from there other environments.) So each pass compares sizes, and hashes a file whose state last
+changed after it was installed (no program can set ``ctime`` back); a small index remembers it, so
+that a copied environment is hashed once.
 
 References
 ----------
@@ -13,17 +18,21 @@ References
 
 from __future__ import annotations
 
+import base64
 import hashlib
+import json
 import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.model.run import Distribution
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
 _UNSTABLE = frozenset(
     ("INSTALLER", "REQUESTED", "RECORD", "direct_url.json", "uv_cache.json", "uv_build.json")
@@ -190,3 +199,100 @@ def _is_stable(line: str) -> bool:
         or name.rpartition("/")[2] in _UNSTABLE
         or _SCRIPTS.match(name)
     )
+
+
+INSTALLING_NS = 60_000_000_000  # an installer writes RECORD last, this long after the first file
+_INDEX_LIMIT = 256 << 20
+_SHA256 = "sha256="
+_BLOCK = 1 << 20
+_MOST = 50  # named in a record
+
+FileState = tuple[int, int, int, int]  # size, mtime_ns, ctime_ns, inode
+
+
+def patched_files(installed: Iterable[Installed], index_file: Path | None) -> tuple[str, ...]:
+    """Return the installed files that differ from their RECORD, as ``name: file``.
+
+    `index_file`: remembers the state of files that were hashed and found unchanged; may be
+    deleted. The result: sorted; at most `_MOST`, then a count of the others.
+    """
+    known = _read_index(index_file)
+    sound: dict[str, FileState] = {}
+    changed: list[str] = []
+    for each in installed:
+        if each.source:  # installed from a folder: the builder wrote it, RECORD may hash a path
+            continue
+        record = _file_state(f"{each.info}/RECORD")
+        settled = record[2] + INSTALLING_NS if record else 0
+        for line in each.rows():
+            row = parse_row(line, each.folder)
+            if row is None or not row.digest.startswith(_SHA256) or row.path.endswith(".pyc"):
+                continue
+            state = _file_state(row.path)
+            if state is None and os.path.relpath(row.path, each.folder).startswith(".."):
+                continue  # a script, which nothing imports; `pip install --target` may leave it out
+            if state is None:
+                changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)} is missing")
+            elif row.size == state[0] and state[2] <= settled:
+                continue
+            elif known.get(row.path) == state or _is_sound(row, state):
+                sound[row.path] = state
+            else:
+                changed.append(f"{each.name}: {os.path.relpath(row.path, each.folder)}")
+    if sound != known:
+        _write_index(index_file, sound)
+    changed.sort()
+    rest = len(changed) - _MOST
+    return tuple(changed[:_MOST]) + ((f"and {rest} more",) if rest > 0 else ())
+
+
+def _is_sound(row: Row, state: FileState) -> bool:
+    if row.size is not None and row.size != state[0]:
+        return False
+    digest = hashlib.sha256()
+    try:
+        with open(row.path, "rb") as file:  # noqa: PTH123  10,000 of them a pass
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError:
+        return False
+    text = base64.urlsafe_b64encode(digest.digest()).rstrip(b"=").decode()
+    return text == row.digest[len(_SHA256) :]
+
+
+def _file_state(path: str) -> FileState | None:
+    try:
+        seen = os.stat(path)  # noqa: PTH116  10,000 of them a pass
+    except OSError:
+        return None
+    return seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns, seen.st_ino
+
+
+def _read_index(index_file: Path | None) -> dict[str, FileState]:
+    if index_file is None:
+        return {}
+    try:
+        value = json_loads(index_file.read_bytes(), where=str(index_file), limit=_INDEX_LIMIT)
+    except (OSError, GitexpError):  # a cache that cannot be read is an empty one
+        return {}
+    if not isinstance(value, dict):
+        return {}
+    found: dict[str, FileState] = {}
+    for path, state in value.items():
+        match state:
+            case [int(size), int(mtime), int(ctime), int(inode)]:
+                found[path] = (size, mtime, ctime, inode)
+            case _:
+                return {}
+    return found
+
+
+def _write_index(index_file: Path | None, sound: dict[str, FileState]) -> None:
+    if index_file is None:
+        return
+    temporary = index_file.with_name(f"{index_file.name}.{os.getpid()}")
+    try:
+        temporary.write_text(json.dumps(sound, separators=(",", ":")), encoding="ascii")
+        temporary.replace(index_file)
+    except OSError:  # no room for a cache: the next pass is slower
+        temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""Masks secrets in what will be recorded: log tails, commands, addresses.
+"""Masks for secrets in what will be recorded: log tails, commands, addresses.
 
 A finished run is never thrown away for a secret: it is masked, and the *name* of what was found is
 warned about. No hash of it is kept either, since a short secret can be guessed from one.
@@ -16,6 +16,7 @@ from urllib.parse import quote, quote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 MASK = "***"
 _SHORTEST = 6  # characters of a value that is looked for in text, if its name says what it is
@@ -179,3 +180,45 @@ def _forms(value: str) -> Iterator[str]:
         coded = base64.b64encode(b"\0" * before + data).decode("ascii").rstrip("=")
         whole = coded[before + (before > 0) : len(coded) - ((before + len(data)) % 3 > 0)]
         yield from (whole, whole.replace("+", "-").replace("/", "_"))
+
+
+_BYTES = 16 << 10  # read, whatever the size of the log
+_LINES = 40
+_CHARACTERS = 4000
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def log_tail(log: Path, env: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:
+    r"""Return the last lines of a log and the names of the secrets that were masked in them.
+
+    Bytes that are not UTF-8 and control characters (an escape sequence would act on whoever
+    reads the record) are written as ``\x1b``; of a progress bar the last state is kept.
+    """
+    try:
+        with log.open("rb") as stream:
+            size = stream.seek(0, 2)
+            start = max(0, size - _BYTES)
+            stream.seek(start)
+            data = stream.read(_BYTES)
+    except OSError:
+        return "", ()
+    if start:
+        data = data.partition(b"\n")[2] or data
+    text = data.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+    masked, found = mask(_COLOUR.sub("", text), env)
+    lines = [printable(line.rpartition("\r")[2]) for line in masked.rstrip().split("\n")]
+    return "\n".join(lines[-_LINES:])[-_CHARACTERS:], found
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey as an escape.
+
+    Examples
+    --------
+    >>> print(printable("a\tb\x1b]52;c\x07\u202e"))
+    a   b\x1b]52;c\x07\u202e
+    """
+    expanded = text.expandtabs(4)
+    if expanded.isprintable():
+        return expanded
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in expanded)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.system import machine, secrets
+from gitexp.system import environment, secrets
 from tests.execution.test_run import plain
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def test_what_only_resembles_one_stays(said: str) -> None:
 def test_variables_are_recorded_by_a_list() -> None:
     env = {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "4", "MKL_CBWR": "AVX2,STRICT"}
     others = {"LC_PASSPORT": "x", "OMP_THING": VALUE, "LC_CTYPE": VALUE, "OMP_PLACES": "a\nb"}
-    assert machine.variables(env | others) == env
+    assert environment.machine_variables(env | others) == env
 
 
 def test_no_record_holds_what_a_failing_job_knew(

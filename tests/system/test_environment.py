@@ -11,16 +11,7 @@ import pytest
 
 from gitexp.errors import PreflightError
 from gitexp.model.job import LinkedPath
-from gitexp.system import (
-    distributions,
-    environment,
-    interpreter,
-    linked_paths,
-    log_tails,
-    machine,
-    patched_files,
-    secrets,
-)
+from gitexp.system import distributions, environment, interpreter, params, secrets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -76,13 +67,13 @@ def test_an_edit_in_an_installed_file_is_found_by_its_size(tmp_path: Path) -> No
     install(site, "lib", "x = 1\n")
     index = tmp_path / "index.json"
     found = distributions.scan([str(site)])
-    assert patched_files.find(found, index) == ()
+    assert distributions.patched_files(found, index) == ()
     file = site / "lib.py"
     file.write_text("x = 1000\n")
-    assert patched_files.find(found, index) == ("lib: lib.py",)
+    assert distributions.patched_files(found, index) == ("lib: lib.py",)
     file.write_text("x = 1\n")
     file.unlink()
-    assert patched_files.find(found, index) == ("lib: lib.py is missing",)
+    assert distributions.patched_files(found, index) == ("lib: lib.py is missing",)
 
 
 def test_what_pip_puts_elsewhere_with_target_was_not_patched(tmp_path: Path) -> None:
@@ -93,16 +84,16 @@ def test_what_pip_puts_elsewhere_with_target_was_not_patched(tmp_path: Path) -> 
     found = distributions.scan([str(site)])
     (site / "bin").mkdir()
     moved = written.rename(site / "bin/lib")
-    assert patched_files.find(found, None) == ()
+    assert distributions.patched_files(found, None) == ()
     written.write_text("of another environment\n")
-    assert patched_files.find(found, None) == ()
+    assert distributions.patched_files(found, None) == ()
     moved.write_text("patched\n")
-    assert patched_files.find(found, None) == ("lib: bin/lib",)
+    assert distributions.patched_files(found, None) == ("lib: bin/lib",)
     moved.unlink()
     written.unlink()
-    assert patched_files.find(found, None) == ()
+    assert distributions.patched_files(found, None) == ()
     (site / "lib.py").unlink()
-    assert patched_files.find(found, None) == ("lib: lib.py is missing",)
+    assert distributions.patched_files(found, None) == ("lib: lib.py is missing",)
 
 
 def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
@@ -110,15 +101,15 @@ def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
 ) -> None:
     site = tmp_path / "venv/lib/site"
     install(site, "lib", "x = 1\n")
-    monkeypatch.setattr(patched_files, "INSTALLING_NS", -1 << 62)  # everything changed later
+    monkeypatch.setattr(distributions, "INSTALLING_NS", -1 << 62)  # everything changed later
     index = tmp_path / "index.json"
     found = distributions.scan([str(site)])
-    assert patched_files.find(found, index) == ()
+    assert distributions.patched_files(found, index) == ()
     assert "lib.py" in index.read_text()
     (site / "lib.py").write_text("x = 2\n")
-    assert patched_files.find(found, index) == ("lib: lib.py",)
+    assert distributions.patched_files(found, index) == ("lib: lib.py",)
     index.write_text("broken")
-    assert patched_files.find(found, index) == ("lib: lib.py",)
+    assert distributions.patched_files(found, index) == ("lib: lib.py",)
 
 
 def place(tmp_path: Path) -> environment.Place:
@@ -152,7 +143,7 @@ def test_an_interpreter_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_allowed_variables_are_recorded() -> None:
-    found = machine.variables(
+    found = environment.machine_variables(
         {
             "OMP_NUM_THREADS": "2",
             "OMP_SECRET": "x",
@@ -204,8 +195,8 @@ def test_a_tail_reads_the_end_of_a_huge_log(tmp_path: Path) -> None:
         file.truncate(1 << 40)
         file.seek(0, 2)
         file.write(b"\nprogress 10%\rprogress 100%\n\x1b[31mred\x1b[0m \xff\n")
-    assert log_tails.tail(log, {})[0].splitlines()[-2:] == ["progress 100%", "red \\xff"]
-    assert log_tails.tail(tmp_path / "none", {}) == ("", ())
+    assert secrets.log_tail(log, {})[0].splitlines()[-2:] == ["progress 100%", "red \\xff"]
+    assert secrets.log_tail(tmp_path / "none", {}) == ("", ())
 
 
 def test_secrets_and_environments_have_no_fingerprint(tmp_path: Path) -> None:
@@ -216,7 +207,7 @@ def test_secrets_and_environments_have_no_fingerprint(tmp_path: Path) -> None:
         LinkedPath(".env", str(tmp_path / ".env")),
         LinkedPath(".venv", str(tmp_path / "venv")),
     )
-    assert linked_paths.fingerprint(links) == ""
-    assert list(linked_paths.states(links)) == [".env"]
+    assert params.linked_fingerprint(links) == ""
+    assert list(params.linked_states(links)) == [".env"]
     with pytest.raises(PreflightError):
-        linked_paths.states((LinkedPath("data", str(tmp_path / "none")),))
+        params.linked_states((LinkedPath("data", str(tmp_path / "none")),))
