@@ -20,19 +20,28 @@ if TYPE_CHECKING:
     from gitexp.cli.context import Context
 
 SHELLS: Final = ("bash", "zsh", "fish")
-# Git alone is asked: a Python process for each press of a key would be felt.
-_NAMES = """\
-git for-each-ref --format='%(refname)' 2>/dev/null \\
-  | sed -nE 's#^refs/(heads|remotes/[^/]+)/exp/##p; s#^refs/tags/exp-archive/##p' | sort -u"""
-_REVISIONS = "git for-each-ref --format='%(refname:short)' refs/heads refs/remotes 2>/dev/null"
+# Git alone is asked: a Python process for each press of a key would be felt. Whoever can push names
+# branches: only what every shell takes as one plain word, and no option, gets past sed.
+_WORD = "([A-Za-z0-9_][A-Za-z0-9_./+@=-]*)$"
+_SED = "2>/dev/null | env LC_ALL=C sed -nE"
+_NAMES = f"""\
+git for-each-ref --format='%(refname)' {_SED} \\
+  's#^refs/(heads|remotes/[^/]+)/exp/{_WORD}#\\2#p; s#^refs/tags/exp-archive/{_WORD}#\\1#p' \\
+  | sort -u"""
+_REVISIONS = f"""\
+git for-each-ref --format='%(refname:short)' refs/heads refs/remotes {_SED} 's#^{_WORD}#\\1#p'"""
 _PREAMBLE: Final = {
     "bash": f"""
+_gitexp_begun() {{  # not by compgen -W, which executes $(...) in its words
+  local word
+  while IFS= read -r word; do [[ $word == "$1"* ]] && printf '%s\\n' "$word"; done
+}}
 _gitexp_names() {{
-  compgen -W "$({_NAMES})" -- "$1"
+  {_NAMES} | _gitexp_begun "$1"
 }}
 _gitexp_revisions() {{
   _gitexp_names "$1"
-  compgen -W "$({_REVISIONS})" -- "$1"
+  {_REVISIONS} | _gitexp_begun "$1"
 }}
 """,
     "zsh": f"""
