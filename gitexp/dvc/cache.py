@@ -1,31 +1,27 @@
-"""DVC's cache of files by content: put, look up, verify; without DVC.
+"""DVC's cache of files by content, without DVC: put, look up, verify; manifests of folders.
 
 Objects are read-only before they get their name, so that DVC neither doubts nor deletes them, and
-a folder's own object comes after its members, so that its presence means completeness. Nothing is
-written before everything that a manifest names was checked. Safe for several processes at once:
-an object appears by rename, and two writers of one object write the same bytes.
+a folder's own object comes after its members, so that its presence means completeness. Safe for
+several processes at once: an object appears by rename, and two writers of one object write the same
+bytes. A ``.dir`` manifest is content-addressed, not trusted: whoever can push a branch chooses the
+names in it, so nothing is written before everything that it names was checked.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import (
-    cache_objects,
-    dvc_config,
-    dvcignore,
-    hashing,
-    links,
-    manifest,
-    owned_settings,
-)
+from gitexp.dvc import cache_objects, dvc_config, gitignore, hashing, links
 from gitexp.dvc.cache_objects import DEFAULT_TYPES, TEMPORARY, CacheConfig
-from gitexp.errors import DamagedDataError, DataMissingError
+from gitexp.dvc.hashing import twin
+from gitexp.errors import BadFormatError, DamagedDataError, DataMissingError, UnsafeInputError
 from gitexp.model.ids import Md5
 from gitexp.model.job import FileHash
 
@@ -52,6 +48,153 @@ __all__ = [
     "verify",
 ]
 
+MANIFEST_LIMIT = 256 << 20  # about two million files
+HEX = frozenset("0123456789abcdef")
+MD5_LENGTH = 32
+OURS = frozenset({".git", ".dvc", ".gitexp"})  # no output may lie in these, at any depth
+CONTROL = frozenset({"Cc", "Cs"})  # control characters, and halves of a surrogate pair
+INVISIBLE = dict.fromkeys(  # HFS+ ignores these: ".g<200c>it" would be .git there
+    (0x200C, 0x200D, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x206A, 0x2070), 0xFEFF)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One file that a manifest names; `path` is relative to the folder, POSIX."""
+
+    path: str
+    md5: Md5
+
+
+def check_md5(text: str, *, where: str) -> Md5:
+    """Return `text` as the hash of a file or folder.
+
+    Raises `UnsafeInputError` if it is not 32 lower-case hex digits, with or without ``.dir``: it
+    becomes a path.
+    """
+    digits = text.removesuffix(".dir")
+    if len(digits) == MD5_LENGTH and HEX.issuperset(digits):
+        return Md5(text)
+    raise UnsafeInputError(
+        "a hash does not have the form of an MD5",
+        found=repr(text[:80]),
+        where=where,
+        expected="32 lower-case hex digits",
+    )
+
+
+def check_path(path: str, *, where: str) -> str:
+    """Return `path` if it is a plain relative POSIX path that stays in its place.
+
+    Raises `UnsafeInputError` if it is empty, absolute, has a drive, a backslash, a control
+    character, an empty part, ``.`` or ``..``, or passes through ``.git``, ``.dvc`` or ``.gitexp``
+    however spelt.
+
+    Examples
+    --------
+    >>> check_path("data/train.csv", where="dvc.lock")
+    'data/train.csv'
+    """
+    problem = _problem(path)
+    if problem is None:
+        return path
+    raise UnsafeInputError(
+        "a path would reach outside its place",
+        found=f"{path[:200]!r}: {problem}",
+        where=where,
+        expected="a relative path below the project's folder",
+    )
+
+
+def parse_manifest(content: bytes, *, where: str) -> tuple[ManifestEntry, ...]:
+    """Return the entries of a ``.dir`` object.
+
+    Raises `BadFormatError` if the bytes are not the JSON of a manifest; `UnsafeInputError` if an
+    entry's path or hash is not plain, or two entries cannot exist side by side.
+    """
+    if len(content) > MANIFEST_LIMIT:
+        raise UnsafeInputError(
+            "a folder's manifest is too large",
+            found=f"{len(content)} bytes",
+            where=where,
+            expected=f"at most {MANIFEST_LIMIT} bytes",
+        )
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(where, str(error)) from error
+    if not isinstance(rows, list):
+        raise _malformed(where, "no list")
+    entries = tuple(_entry(row, where) for row in rows)
+    _check_together(entries, where)
+    return entries
+
+
+def _entry(row: object, where: str) -> ManifestEntry:
+    if not isinstance(row, dict):
+        raise _malformed(where, "an entry that is no mapping")
+    fields: Mapping[str, object] = row
+    path, md5 = fields.get("relpath"), fields.get("md5")
+    if not isinstance(path, str) or not isinstance(md5, str):
+        raise _malformed(where, "an entry without relpath and md5")
+    if md5.endswith(".dir"):
+        raise _malformed(where, f"a folder as member: {path[:80]!r}")
+    return ManifestEntry(check_path(path, where=where), check_md5(md5, where=where))
+
+
+def _check_together(entries: Sequence[ManifestEntry], where: str) -> None:
+    files = {entry.path for entry in entries}
+    folders: set[str] = set()
+    for path in files:
+        parent, _, _ = path.rpartition("/")
+        while parent and parent not in folders:
+            folders.add(parent)
+            parent, _, _ = parent.rpartition("/")
+    clash = next(iter(files & folders), None)
+    twins = twin(files, folders)
+    if len(files) != len(entries):
+        problem = "the same path twice"
+    elif clash is not None:
+        problem = f"{clash!r} as a file and as a folder"
+    elif twins is not None:
+        problem = f"{twins[0]!r} and {twins[1]!r}, which some file systems cannot tell apart"
+    else:
+        return
+    raise UnsafeInputError("a folder's manifest contradicts itself", found=problem, where=where)
+
+
+def _problem(path: str) -> str | None:
+    if not path or path.startswith("/"):
+        return "not relative"
+    if "\\" in path:
+        return "a backslash"
+    if not path.isprintable() and any(unicodedata.category(one) in CONTROL for one in path):
+        return "a control character"
+    if path[1:2] == ":" and path[0].isascii() and path[0].isalpha():
+        return "a drive"
+    for part in path.split("/"):
+        if part in {"", ".", ".."} or _plain(part) in OURS or part.lower().startswith("git~"):
+            return f"the part {part!r}"
+    return None
+
+
+def _plain(part: str) -> str:
+    """Return a name as Windows and macOS would look it up."""
+    if part.isascii():
+        return part.lower().rstrip(" .")
+    return part.translate(INVISIBLE).casefold().rstrip(" .")
+
+
+def _malformed(where: str, found: str) -> BadFormatError:
+    return BadFormatError(
+        "a folder's manifest cannot be read",
+        found=found,
+        where=where,
+        expected='[{"md5": ..., "relpath": ...}, ...]',
+        next_step="gitexp verify, then dvc fetch",
+    )
+
+
 EMPTY = Md5("d41d8cd98f00b204e9800998ecf8427e")
 SHOWN = 10
 
@@ -72,7 +215,7 @@ def open_cache(folder: Path, environ: Mapping[str, str] = os.environ) -> CacheCo
     only the branch that is checked out says where it is.
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
-    owned_settings.refuse_foreign(dvc_dir, environ, cache_alone=True)
+    dvc_config.refuse_foreign(dvc_dir, environ, cache_alone=True)
     cache = dvc_config.read_settings(dvc_dir, environ).get("cache", {})
     types = tuple(filter(None, (kind.strip() for kind in cache.get("type", "").split(","))))
     return CacheConfig(
@@ -125,7 +268,7 @@ def put_dir(
     Raises `UnsafeInputError` if the folder holds links, pipes or names that cannot be stored;
     nothing was written.
     """
-    names = hashing.list_files(str(folder), dvcignore.load(folder))
+    names = hashing.list_files(str(folder), gitignore.load_dvcignore(folder))
     with links.explained(str(cache.dir)):
         members = tuple(
             hashing.Member(name, cache_objects.store(cache, f"{folder}/{name}", memo))
@@ -156,23 +299,23 @@ def missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:
     return tuple(member for member in members if not has(cache, member))
 
 
-def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[manifest.Entry, ...]:
+def read_manifest(cache: CacheConfig, md5: Md5) -> tuple[ManifestEntry, ...]:
     """Return what a folder consists of, checked.
 
     Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if the object is
     not there, has other bytes than its name says, or names unsafe paths.
     """
-    file = cache_objects.object_file(cache, manifest.check_md5(md5, where="a folder's hash"))
+    file = cache_objects.object_file(cache, check_md5(md5, where="a folder's hash"))
     with (
         hashing.open_regular(file) as (descriptor, seen),
         open(descriptor, "rb", closefd=False) as stream,
     ):
-        content = stream.read(min(seen.st_size, manifest.LIMIT_BYTES) + 1)
+        content = stream.read(min(seen.st_size, MANIFEST_LIMIT) + 1)
     have = hashing.manifest_md5(content)
     if have != md5:
         cache_objects.quarantine(cache, md5)
         raise damaged((Damage(md5, have, ""),), file)
-    return manifest.parse(content, where=file)
+    return parse_manifest(content, where=file)
 
 
 def verify(cache: CacheConfig, md5: Md5) -> tuple[Damage, ...]:

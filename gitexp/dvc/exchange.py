@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitexp.dvc import cache, dvc_config, links
 from gitexp.dvc import cache as caches
 from gitexp.dvc import cache_objects as objects
-from gitexp.dvc import dvc_config, links, manifest, owned_settings
 from gitexp.errors import DamagedDataError, DataMissingError, DvcFailedError, GitexpError
 from gitexp.git import command
 
@@ -76,7 +76,7 @@ def remote_of(
     """
     dvc_dir = dvc_config.find_dvc_dir(folder)
     if not trust:
-        owned_settings.refuse_foreign(dvc_dir, environ)
+        dvc_config.refuse_foreign(dvc_dir, environ)
     found = dvc_config.read_settings(dvc_dir, environ)
     name = found.get("core", {}).get("remote", "").lower()
     values = found.get(f'remote "{name}"', {})
@@ -99,7 +99,7 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
     lacking: dict[Md5, None] = {}
     with links.explained(str(there.dir)):
         for md5 in dict.fromkeys(wanted):
-            manifest.check_md5(md5, where="an output's hash")
+            cache.check_md5(md5, where="an output's hash")
             members = _members(here, there, md5)
             if members is None:
                 lacking[md5] = None
@@ -153,7 +153,7 @@ def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False
     """
     dvc_dir = dvc_config.find_dvc_dir(project)
     if not trust:
-        owned_settings.refuse_foreign(dvc_dir, os.environ)
+        dvc_config.refuse_foreign(dvc_dir, os.environ)
     root = dvc_dir.parent
     question = {"verb": verb, "root": str(root), "revs": list(revs)}
     try:

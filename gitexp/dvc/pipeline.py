@@ -1,11 +1,13 @@
-"""What the stages of a pipeline are, in the order of their execution.
+"""The stages of a pipeline, in the order of their execution, and which stage needs which.
 
 A plain ``dvc.yaml`` is read by us; one with templates, ``foreach`` or ``matrix`` by DVC's own
 resolver, in one process for all worktrees that are asked about. Nothing is executed or written.
+Stages need each other by outputs and dependencies that are equal or contain each other.
 """
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
 import posixpath
@@ -15,11 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvc_config, dvcfiles, graph
-from gitexp.errors import BadFormatError, DvcFailedError, NoPipelineError, PreconditionError
+from gitexp.dvc import dvc_config, dvcfiles
+from gitexp.errors import (
+    BadFormatError,
+    DvcFailedError,
+    NoPipelineError,
+    PreconditionError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.model.config import ParamKey, ProjectConfig
     from gitexp.model.job import Stage
@@ -95,13 +103,13 @@ def seeded(
     stages, or groups of them, that the settings want executed once. `named`: stages that have the
     seed in another way, e.g. by a template in their command.
     """
-    edges = graph.needs(stages)
+    edges = stage_needs(stages)
     if not seeds:
         found = frozenset(edges)
     else:
-        start = {s.name for s in stages if any(graph.declares(s, seed) for seed in seeds)}
-        found = graph.downstream(edges, start | (set(named) & edges.keys()))
-    return frozenset(name for name in found if not any(graph.is_called(name, one) for one in once))
+        start = {s.name for s in stages if any(depends_on(s, seed) for seed in seeds)}
+        found = downstream(edges, start | (set(named) & edges.keys()))
+    return frozenset(name for name in found if not any(is_called(name, one) for one in once))
 
 
 def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
@@ -142,12 +150,12 @@ def _taken_apart(read: dvcfiles.Pipeline | None, config: ProjectConfig) -> Resol
             expected="dependencies and outputs that are files of the project",
             next_step="import the data with `dvc import-url`, and depend on the imported file",
         )
-    edges = graph.needs(read.stages)
-    wanted = graph.select(read.stages, edges, config.targets, pipeline=config.pipeline or "")
+    edges = stage_needs(read.stages)
+    wanted = selected(read.stages, edges, config.targets, pipeline=config.pipeline or "")
     run = [stage for stage in read.stages if stage.name in wanted and not stage.frozen]
     names = {stage.name for stage in run}
     apart = tuple(stage for stage in read.stages if stage.name not in names)
-    return replace(beside_stages(read), executed=graph.ordered(run, edges), apart=apart)
+    return replace(beside_stages(read), executed=in_order(run, edges), apart=apart)
 
 
 def _ask(files: Sequence[Path]) -> list[bytes]:
@@ -202,4 +210,174 @@ def _failed(found: str, files: Sequence[Path]) -> DvcFailedError:
         found=found,
         where=", ".join(str(file) for file in files[:3]),
         next_step="dvc stage list",
+    )
+
+
+StageNeeds = dict[str, set[str]]  # stage -> stages whose outputs it reads
+
+
+def stage_needs(stages: Sequence[Stage]) -> StageNeeds:
+    """Return for each stage the stages that it reads from.
+
+    A params file counts as a dependency, too: a stage may write one.
+
+    Raises `BadFormatError` if two stages write the same file, or one into the other's folder.
+    """
+    makers: dict[str, str] = {}
+    for stage in stages:
+        for out in stage.outs:
+            if out.path in makers:
+                raise _overlap(out.path, makers[out.path], stage.name)
+            makers[out.path] = stage.name
+    below: dict[str, set[str]] = {}
+    for path, name in makers.items():
+        for parent in parents(path):
+            if parent in makers:
+                raise _overlap(parent, makers[parent], name)
+            below.setdefault(parent, set()).add(name)
+    found: StageNeeds = {}
+    for stage in stages:
+        mine = found.setdefault(stage.name, set())
+        for path in (*stage.deps, *(params.file for params in stage.params)):
+            mine |= below.get(path, set())
+            mine |= {makers[one] for one in (path, *parents(path)) if one in makers}
+        mine.discard(stage.name)
+    return found
+
+
+def in_order(stages: Sequence[Stage], edges: StageNeeds) -> tuple[Stage, ...]:
+    """Return `stages` so that each comes after those it needs; else in their own order.
+
+    Raises `BadFormatError` if stages need each other in a circle.
+    """
+    index = {stage.name: number for number, stage in enumerate(stages)}
+    waiting = {name: len(edges[name] & index.keys()) for name in index}
+    readers: dict[str, list[str]] = {}
+    for name in index:
+        for needed in edges[name] & index.keys():
+            readers.setdefault(needed, []).append(name)
+    ready = [index[name] for name, count in waiting.items() if count == 0]
+    heapq.heapify(ready)
+    done: list[Stage] = []
+    while ready:
+        stage = stages[heapq.heappop(ready)]
+        done.append(stage)
+        for name in readers.get(stage.name, ()):
+            waiting[name] -= 1
+            if waiting[name] == 0:
+                heapq.heappush(ready, index[name])
+    if len(done) < len(stages):
+        left = sorted(index.keys() - {stage.name for stage in done})
+        raise BadFormatError(
+            "stages need each other in a circle",
+            found=", ".join(left[:10]),
+            where="dvc.yaml",
+            expected="outputs that come before what depends on them",
+        )
+    return tuple(done)
+
+
+def selected(
+    stages: Sequence[Stage], edges: StageNeeds, targets: Sequence[str], *, pipeline: str
+) -> frozenset[str]:
+    """Return the names of the targets and of all that they need; all where there is no target.
+
+    A target is a stage, a group of ``foreach`` or ``matrix`` stages, or an output's path. What
+    lies behind a frozen stage is not needed.
+
+    Raises `UsageError` if a target is none of these.
+    """
+    if not targets:
+        return frozenset(stage.name for stage in stages)
+    found: set[str] = set()
+    for target in targets:
+        name = target.removeprefix(f"{pipeline}:").removeprefix(":")
+        hits = {stage.name for stage in stages if is_called(stage.name, name)} or {
+            stage.name for stage in stages if any(out.path == name for out in stage.outs)
+        }
+        if not hits:
+            raise UsageError(
+                "a target is no stage of the pipeline",
+                found=target,
+                where=f"{pipeline}, .gitexp/config.yaml",
+                expected=", ".join(stage.name for stage in stages[:20]),
+            )
+        found |= hits
+    frozen = {stage.name for stage in stages if stage.frozen}
+    pending = list(found)
+    while pending:
+        name = pending.pop()
+        if name not in frozen:
+            new = edges[name] - found
+            found |= new
+            pending.extend(new)
+    return frozenset(found)
+
+
+def downstream(edges: Mapping[str, Collection[str]], start: Iterable[str]) -> frozenset[str]:
+    """Return `start` and everything that reads from it, however indirectly."""
+    readers: dict[str, list[str]] = {}
+    for name, needed in edges.items():
+        for one in needed:
+            readers.setdefault(one, []).append(name)
+    found = set(start)
+    pending = list(found)
+    while pending:
+        for name in readers.get(pending.pop(), ()):
+            if name not in found:
+                found.add(name)
+                pending.append(name)
+    return frozenset(found)
+
+
+def depends_on(stage: Stage, seed: ParamKey) -> bool:
+    """Tell whether a stage depends on a parameter: by key, parent key, or the whole file."""
+    if any(path == seed.file or seed.file.startswith(f"{path}/") for path in stage.deps):
+        return True
+    return any(
+        params.file == seed.file
+        and (not params.keys or any(_overlaps(key, seed.key) for key in params.keys))
+        for params in stage.params
+    )
+
+
+def is_called(name: str, pattern: str) -> bool:
+    """Tell whether a stage has this name or belongs to the group of this name.
+
+    Examples
+    --------
+    >>> is_called("each@a", "each"), is_called("each@a", "each@b")
+    (True, False)
+    """
+    return name == pattern or name.rpartition("@")[0] == pattern
+
+
+def parents(path: str) -> Iterator[str]:
+    """Yield the folders above a POSIX path, nearest first.
+
+    Examples
+    --------
+    >>> list(parents("a/b/c"))
+    ['a/b', 'a']
+    """
+    above = path.rpartition("/")[0]
+    while above:
+        yield above
+        above = above.rpartition("/")[0]
+
+
+def _overlaps(declared: str, key: str) -> bool:
+    return (
+        declared == key
+        or key.startswith((f"{declared}.", f"{declared}["))
+        or declared.startswith((f"{key}.", f"{key}["))
+    )
+
+
+def _overlap(path: str, one: str, other: str) -> BadFormatError:
+    return BadFormatError(
+        "two outputs of the pipeline overlap",
+        found=f"{path}, of {one} and {other}",
+        where="dvc.yaml",
+        expected="outputs that lie beside each other",
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import stat
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcignore, gitignore, hashing
+from gitexp.dvc import gitignore, hashing
 from gitexp.dvc.cache import put
 from gitexp.errors import CommandFailedError, DataMissingError
 from gitexp.model.job import FileHash, OutKind, StageRecord
@@ -64,7 +64,9 @@ def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash
     """Return hash and size of a file or folder in the project, as DVC would record them."""
     full = project / path
     if full.is_dir():
-        md5, members = hashing.hash_folder(str(full), ignored=dvcignore.load(full), memo=memo)
+        md5, members = hashing.hash_folder(
+            str(full), ignored=gitignore.load_dvcignore(full), memo=memo
+        )
         size = sum(member.digest.size for member in members)
         return FileHash(path, md5, size, nfiles=len(members))
     digest = hashing.hash_file(str(full), memo)

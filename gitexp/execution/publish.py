@@ -13,7 +13,7 @@ from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.cache import CacheConfig, open_cache
 from gitexp.dvc.cache_objects import flush
 from gitexp.dvc.dvc_config import find_dvc_dir, has_dvc
-from gitexp.dvc.workspace import refresh
+from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.execution import record as records
 from gitexp.execution import replaced_files, snapshot

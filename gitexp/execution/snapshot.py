@@ -14,8 +14,8 @@ from gitexp.dvc import dvcfiles, dvcwrite
 from gitexp.dvc.cache import EMPTY
 from gitexp.dvc.dvcpaths import touches
 from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc.gitignore import ignore_files
 from gitexp.dvc.snapshot import declared_params, hash_path
-from gitexp.dvc.workspace import ignore_files
 from gitexp.errors import DataMissingError
 from gitexp.git.refs import ABSENT
 from gitexp.model.job import LOGGED, FileHash, StageRecord

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvc_config, dvclock, exchange
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.needed_objects import Reader
-from gitexp.dvc.workspace import refresh
+from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT

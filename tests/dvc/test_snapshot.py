@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.dvc import cache as objects
-from gitexp.dvc import dvcfiles, dvclock, dvcwrite, pipeline, pointers, snapshot, workspace
+from gitexp.dvc import (
+    dvcfiles,
+    dvclock,
+    dvcwrite,
+    gitignore,
+    pipeline,
+    placement,
+    pointers,
+    snapshot,
+)
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import CommandFailedError, DataMissingError, LockedError
 from gitexp.git.repository import open_repository
@@ -122,11 +131,11 @@ def test_a_lock_from_our_records_is_dvcs_own_and_dvc_finds_nothing_to_do(tmp_pat
     lock = dvcwrite.update_lock(None, records, "", stages)
     (repo.path / "dvc.lock").write_bytes(lock)
     cached = [out.path for stage in stages for out in stage.outs if out.cache]
-    for file, content in workspace.ignore_files({}, cached).items():
+    for file, content in gitignore.ignore_files({}, cached).items():
         repo.write({file: content})
     for name in ("m.json", "names.txt"):
         shutil.copy(work.path / name, repo.path / name)
-    result = workspace.refresh(repo.path, outputs(records, stages), cache)
+    result = placement.refresh(repo.path, outputs(records, stages), cache)
 
     assert result.left == ()
     assert set(result.refreshed) == {out.path for out in outputs(records, stages)}
@@ -213,7 +222,7 @@ def test_without_a_pipeline_pointers_beside_the_outputs_are_a_dvc_project(
             None, [Output(one.path, one.md5, one.size, one.nfiles)], folder
         )
         (repo.path / f"{one.path}.dvc").write_bytes(pointer)
-    for file, content in workspace.ignore_files({}, names).items():
+    for file, content in gitignore.ignore_files({}, names).items():
         (repo.path / file).write_bytes(content)
 
     assert "up to date" in dvc(repo.path, "status")
@@ -221,10 +230,10 @@ def test_without_a_pipeline_pointers_beside_the_outputs_are_a_dvc_project(
     for name in names:
         ours = (repo.path / f"{name}.dvc").read_bytes()
         assert ours == (work / f"{name}.dvc").read_bytes()
-    for file in workspace.ignore_files({}, names):
+    for file in gitignore.ignore_files({}, names):
         assert (repo.path / file).read_bytes() == (work / file).read_bytes()
     assert repo.git("check-ignore", *names).count("\n") == 2
-    assert workspace.ignore_files({".gitignore": b"/out/\n*.bin"}, names) == {}
+    assert gitignore.ignore_files({".gitignore": b"/out/\n*.bin"}, names) == {}
 
 
 def test_unsaved_edits_in_a_work_tree_stay_and_are_named(
@@ -236,16 +245,16 @@ def test_unsaved_edits_in_a_work_tree_stay_and_are_named(
     old = model.read_bytes()
     dvc_repo.write({"model.txt": "edited by hand\n"})
 
-    first = workspace.refresh(dvc_repo.path, files, cache)
+    first = placement.refresh(dvc_repo.path, files, cache)
 
     assert first.refreshed == ()
     assert [one.path for one in first.left] == ["model.txt"]
     assert model.read_text() == "edited by hand\n"
     model.write_bytes(old)
-    second = workspace.refresh(dvc_repo.path, files, cache)
+    second = placement.refresh(dvc_repo.path, files, cache)
     assert (second.refreshed, second.left) == (("model.txt",), ())
     assert model.read_bytes() == (tmp_path / "work/model.txt").read_bytes()
-    assert workspace.refresh(dvc_repo.path, files, cache) == workspace.Refreshed((), ())
+    assert placement.refresh(dvc_repo.path, files, cache) == placement.Refreshed((), ())
     assert not list(dvc_repo.path.glob(".gitexp-*"))
 
 
@@ -258,18 +267,18 @@ def test_a_folder_with_hidden_files_or_damaged_backup_is_left_alone(tmp_path: Pa
     wanted = [replace(new, path="old")]
 
     repo.write({"old/notes.tmp": "mine"})
-    hidden = workspace.refresh(repo.path, wanted, cache)
+    hidden = placement.refresh(repo.path, wanted, cache)
     (repo.path / "old/notes.tmp").unlink()
     member = objects.object_path(cache.dir, objects.read_manifest(cache, old.md5)[0].md5)
     member.chmod(0o644)
     member.write_text("X")
-    damaged = workspace.refresh(repo.path, wanted, cache)
+    damaged = placement.refresh(repo.path, wanted, cache)
 
     assert "notes.tmp" in hidden.left[0].why
     assert damaged.refreshed == ()
     assert (repo.path / "old/a").read_text() == "1"
     objects.put(cache, repo.path, "old")
-    assert workspace.refresh(repo.path, wanted, cache).refreshed == ("old",)
+    assert placement.refresh(repo.path, wanted, cache).refreshed == ("old",)
     assert (repo.path / "old/a").read_text() == "2"
 
 

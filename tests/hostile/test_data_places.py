@@ -14,7 +14,7 @@ import pytest
 
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
-from gitexp.dvc import dvc_config, exchange, owned_settings
+from gitexp.dvc import dvc_config, exchange
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
 from tests.lab.build import BuiltRepo, repository
 from tests.lab.sharing import BRANCH, Team, gitexp, make
@@ -198,9 +198,7 @@ def placed(repo: BuiltRepo) -> BuiltRepo:
 
 
 def refuse(repo: BuiltRepo) -> None:
-    owned_settings.refuse_foreign(
-        dvc_config.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)}
-    )
+    dvc_config.refuse_foreign(dvc_config.find_dvc_dir(repo.path), {"HOME": str(repo.path.parent)})
 
 
 @pytest.mark.parametrize("kind", ADDED)

@@ -11,7 +11,7 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import cache, manifest
+from gitexp.dvc import cache
 from gitexp.errors import (
     DamagedDataError,
     DataMissingError,
@@ -204,7 +204,7 @@ def _read(
     output = next((out for out in item.repeat.outputs if out.path == spec.path), None)
     if output is None:
         raise DesignError("a repeat recorded no predictions", where=where)
-    md5 = manifest.check_md5(output.md5, where=where)
+    md5 = cache.check_md5(output.md5, where=where)
     # dvc fetch knows the committed seed's alone.
     bring = " ".join(("gitexp pull", *map(shlex.quote, item.found.refs[:1]), "--data"))
     data = _bytes(top, source.config.project, md5, where, bring)

@@ -24,7 +24,7 @@ from gitexp.comparison.randomness.draws import (
     is_of_data,
     spelled,
 )
-from gitexp.dvc import graph
+from gitexp.dvc import pipeline
 from gitexp.dvc.dvcpipeline import load_pipeline
 from gitexp.errors import GitexpError, IdleSeedError
 from gitexp.git import objects
@@ -279,7 +279,7 @@ class Code:
         except GitexpError:  # foreach, matrix
             return None
         named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
-        listed = any(graph.declares(stage, key) for stage in stages for key in rule.params)
+        listed = any(pipeline.depends_on(stage, key) for stage in stages for key in rule.params)
         if named or listed or any("${" in k for s in stages for e in s.params for k in e.keys):
             return None
         key = rule.params[0]

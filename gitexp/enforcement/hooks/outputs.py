@@ -11,8 +11,8 @@ from gitexp.dvc import dvclock
 from gitexp.dvc.cache import open_cache
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.placement import refresh
 from gitexp.dvc.snapshot import hash_path
-from gitexp.dvc.workspace import refresh
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover

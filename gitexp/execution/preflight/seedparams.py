@@ -6,7 +6,7 @@ import contextlib
 import re
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import graph
+from gitexp.dvc import pipeline
 from gitexp.errors import GitexpError, SeveralSeedsError, UsageError
 from gitexp.model.config import ParamKey, SeedRule
 from gitexp.text import params as params_format
@@ -68,7 +68,7 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
     named = [
         key for key, value in values.items() if _SEED_NAME.search(key.key) and _is_whole(value)
     ]
-    declared = [key for key in named if any(graph.declares(stage, key) for stage in stages)]
+    declared = [key for key in named if any(pipeline.depends_on(stage, key) for stage in stages)]
     choice = declared or named
     if request.seed_params:
         known = dict.fromkeys([key for key in before.every if key in values] + choice)
