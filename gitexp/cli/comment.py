@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.review import read
 from gitexp.errors import UsageError
-from gitexp.sharing.comment import BOT, comment, pull_request
-from gitexp.sharing.githubapi import GitHub
+from gitexp.sharing.comment import BOT, GitHub, comment, pull_request
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.subgroups import Subgroups
 from gitexp.comparison.tally import settle
 from gitexp.errors import NoSamplesError
-from gitexp.git.reach import unreachable
+from gitexp.git.refs import unreachable
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, Claim
 from gitexp.stats.adjust import family

@@ -22,7 +22,7 @@ from gitexp.errors import (
 )
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
-from gitexp.git.worktree import grep
+from gitexp.git.worktree import status
 from gitexp.model.metricname import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
@@ -198,7 +198,7 @@ def _place(workspace: Workspace, path: str, cached: Mapping[str, Needed]) -> Pat
 
 def logs_metrics(folder: Path) -> bool:
     """Tell whether scripts in or below a folder of a work tree call `gitexp.log_metric`."""
-    return bool(grep.files(folder, "gitexp", "log_metric", names=_SCRIPTS))
+    return bool(status.files(folder, "gitexp", "log_metric", names=_SCRIPTS))
 
 
 def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool]:
@@ -207,9 +207,9 @@ def logged_metrics(repo: Repo, commit: CommitHash) -> tuple[frozenset[str], bool
     A name that a call does not spell out may be any.
     """
     where = repo.workspace
-    scripts = grep.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
+    scripts = status.files(where, "gitexp", "log_metric", names=_SCRIPTS, at=commit)
     names, others = set[str](), False
-    for text in grep.matches(where, _CALL, scripts, commit) if scripts else ():
+    for text in status.matches(where, _CALL, scripts, commit) if scripts else ():
         owner, _, rest = text.partition("log_metric")
         if owner.startswith("mlflow."):
             continue

@@ -19,7 +19,7 @@ from gitexp.errors import (
     UnknownExperimentError,
     UnknownRevisionError,
 )
-from gitexp.git import command, objects, refnames, refs
+from gitexp.git import command, objects, refs, upstream
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
@@ -263,7 +263,7 @@ def _theirs(repo: Repo, index: Index, name: str) -> Named | None:
     wanted, bare = (name, f"{prefix}{name}"), name.removeprefix(prefix)
     every = refs.branches(repo)
     for ref, commit in every:
-        short = refnames.followed(ref)
+        short = upstream.followed(ref)
         if short and (short in wanted or ref == f"refs/remotes/{name}"):
             return Named(name, _looked(repo, ref.split("/", 2)[2], commit), short)
     for ref, commit in every:
@@ -295,7 +295,7 @@ def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
     every = refs.branches(repo)
     for plan in plans.plans(repo, commit).plans:
         names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
-        tips = [tip for ref, tip in every if ref in names or refnames.followed(ref) == plan.branch]
+        tips = [tip for ref, tip in every if ref in names or upstream.followed(ref) == plan.branch]
         if any(objects.is_ancestor(repo, commit, tip) for tip in tips):
             mine.append(plan)
     return max(mine, key=lambda plan: (plan.created_at, plan.name), default=None)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.compare import compare
 from gitexp.errors import GitexpError, NoSamplesError, UnknownExperimentError
-from gitexp.git import leases, repository
 from gitexp.git import remote as remote_git
+from gitexp.git import repository
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.provenance import order_evidence, trust_settings
@@ -89,7 +89,7 @@ class World(trust_settings.Believing):
         try:
             repo = repository.open_repository(self._workspace)
             remote = remote_git.choose(repo, None)
-            there = leases.seen(self._workspace, remote, [tag])
+            there = remote_git.remote_refs(self._workspace, remote, [tag])
         except GitexpError as error:
             self._unknown.append(
                 f"the archive tag of {experiment} was not looked for: {error.brief}"

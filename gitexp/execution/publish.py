@@ -19,7 +19,7 @@ from gitexp.execution import record as records
 from gitexp.execution import replaced_files, snapshot
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.retention import keep, share
-from gitexp.git import objects, reach
+from gitexp.git import objects, refs
 from gitexp.git.faults import translating
 from gitexp.git.refs import ABSENT, local, read_ref
 from gitexp.git.transaction import layout, transaction
@@ -278,7 +278,7 @@ def _with_source(repo: Repo, view: TipView, ended: Ended, made: Record) -> Recor
     Where both lines parted the inputs are the same, as only records were moved.
     """
     source = made.run.source
-    if objects.is_ancestor(repo, source.commit, view.commit) or not reach.unreachable(
+    if objects.is_ancestor(repo, source.commit, view.commit) or not refs.unreachable(
         repo, [source.commit]
     ):
         return made

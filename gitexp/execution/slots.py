@@ -18,7 +18,7 @@ from gitexp.dvc.placement import materialise
 from gitexp.errors import LockedError, UnsafeInputError
 from gitexp.git.command import clean_slot
 from gitexp.git.transaction.locks import FileLock
-from gitexp.git.worktree import submodules
+from gitexp.git.worktree import worktrees
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
         used = Path(f"{slot}.used")
         if used.exists():
             clean_slot(slot, commit)
-            submodules.refill(slot, commit)
+            worktrees.refill(slot, commit)
         else:
             used.touch()
         yield slot

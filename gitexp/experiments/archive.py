@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ExistsError, GitexpError, MovedRefError, PreconditionError
 from gitexp.experiments import lifecycle
-from gitexp.git import identity, leases, objects, refs, repository, tags
+from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
-from gitexp.git.leases import Lease
+from gitexp.git.remote import Lease
 from gitexp.git.transaction import refmoves
 from gitexp.model.ids import CommitHash
 from gitexp.model.lifecycle import EndReport
@@ -134,7 +134,7 @@ def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
     """
     name = remote_git.choose(repo, standing.branch, remote_name)
     branch, tag = refs.local(standing.branch), standing.tag
-    there = leases.seen(repo.workspace, name, [branch, tag])
+    there = remote_git.remote_refs(repo.workspace, name, [branch, tag])
     found = Remote(name, there.get(branch, ""), there.get(tag, ""))
     if found.branch and not objects.is_ancestor(repo, CommitHash(found.branch), standing.commit):
         raise MovedRefError(
@@ -144,7 +144,7 @@ def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
             expected=f"{standing.commit[:9]} or older",
             next_step="gitexp sync",
         )
-    mine = tags.object_of(repo, tag)
+    mine = writing.object_of(repo, tag)
     if found.tag and found.tag != mine and not _knows(repo, found.tag, standing.commit):
         raise MovedRefError(
             "the remote has another archive of this name",
@@ -160,12 +160,12 @@ def send(
 ) -> tuple[str, ...]:
     """Put the archive tag on a remote and, if wanted, remove the branch there: both or none."""
     branch, tag = refs.local(standing.branch), standing.tag
-    mine = tags.object_of(repo, tag)
+    mine = writing.object_of(repo, tag)
     wanted = [] if mine is ABSENT else [Lease(tag, remote.tag, mine)]
     if remove:
         wanted.append(Lease(branch, remote.branch, ""))
     try:
-        leases.carry_out(workspace, remote.name, wanted)
+        remote_git.push_leased(workspace, remote.name, wanted)
     except GitexpError as error:
         error.next_step = error.next_step or f"gitexp archive {standing.name} --push"
         raise
@@ -195,7 +195,7 @@ class _Build:
         moves: dict[str, tuple[refs.Target, refs.Target]] = {}
         written: list[str] = []
         if standing.archived != tip:
-            tag = tags.write_tag(
+            tag = writing.write_tag(
                 self._repo,
                 tip,
                 standing.tag.removeprefix("refs/tags/"),
@@ -203,7 +203,7 @@ class _Build:
                 tagger=identity.committer(self._repo),
                 time=self._when,
             )
-            moves[standing.tag] = tags.object_of(self._repo, standing.tag), tag
+            moves[standing.tag] = writing.object_of(self._repo, standing.tag), tag
             written.append(tag)
         if self._goes:
             moves[refs.local(standing.branch)] = tip, ABSENT
@@ -255,7 +255,7 @@ def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -
 
 def _knows(repo: Repo, tag: str, commit: CommitHash) -> bool:
     """Whether a tag of the remote is here, and leads to a commit in our history."""
-    peeled = tags.object_of(repo, f"{tag}^{{commit}}")
+    peeled = writing.object_of(repo, f"{tag}^{{commit}}")
     return peeled is not ABSENT and objects.is_ancestor(repo, CommitHash(peeled), commit)
 
 

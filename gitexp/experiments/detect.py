@@ -18,7 +18,7 @@ from gitexp.dvc.dvcpaths import touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import BadFormatError, NoPipelineError, UnsafeInputError, UsageError
 from gitexp.execution.preflight.seedparams import has_seed, seed_rule
-from gitexp.git.worktree import grep, status
+from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
 
@@ -165,7 +165,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
 
 def _supposed_metrics(folder: Path) -> tuple[str, ...]:
     """Return the usual metrics file, but for where metrics are logged and nothing speaks of it."""
-    usual = (folder / DEFAULT_METRICS).exists() or grep.files(folder, DEFAULT_METRICS)
+    usual = (folder / DEFAULT_METRICS).exists() or status.files(folder, DEFAULT_METRICS)
     return () if logs_metrics(folder) and not usual else (DEFAULT_METRICS,)
 
 

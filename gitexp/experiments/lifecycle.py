@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BusyBranchError, PreconditionError, UnknownExperimentError, UsageError
 from gitexp.execution.live import live_runs
-from gitexp.git import objects, refnames, refs
+from gitexp.git import objects, refs, upstream
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
@@ -250,7 +250,7 @@ def _unrecorded(workspace: Workspace, branch: str) -> Iterator[tuple[str, LiveRu
 
 def _unknown(repo: Repo, bare: str, branch: str) -> UnknownExperimentError:
     for ref, _ in refs.branches(repo, branch):
-        if refnames.followed(ref) == branch:
+        if upstream.followed(ref) == branch:
             remote = ref.removeprefix("refs/remotes/")
             return UnknownExperimentError(
                 "only a remote has this experiment",

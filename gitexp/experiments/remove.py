@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import ConfirmationError
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import check_tag, look, send
-from gitexp.git import identity, objects, refs, repository, tags, writing
+from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, refmoves
 from gitexp.git.transaction.cache import open_index
@@ -162,7 +162,7 @@ class _Build:
             committer=who,
             time=self.when,
         )
-        tag = tags.write_tag(
+        tag = writing.write_tag(
             repo,
             commit,
             standing.tag.removeprefix("refs/tags/"),
@@ -171,7 +171,7 @@ class _Build:
             time=self.when,
         )
         moves: dict[str, tuple[refs.Target, refs.Target]] = {
-            standing.tag: (tags.object_of(repo, standing.tag), tag)
+            standing.tag: (writing.object_of(repo, standing.tag), tag)
         }
         if standing.tip is not ABSENT:
             moves[refs.local(standing.branch)] = standing.tip, ABSENT

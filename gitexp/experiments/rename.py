@@ -19,7 +19,7 @@ from gitexp.errors import (
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import Remote
 from gitexp.experiments.naming import check_branch, check_name
-from gitexp.git import command, identity, leases, objects, refnames, refs, repository, tags, writing
+from gitexp.git import command, identity, objects, refs, repository, upstream, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, refmoves
@@ -90,7 +90,7 @@ def rename(workspace: Workspace, old: str, new: str, *, now: datetime | None = N
     lifecycle.check_no_rebase(workspace, standing.branch)
     branch = f"{plans.branch_prefix(repo)}{new}"
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    old_tag = tags.object_of(repo, standing.tag)
+    old_tag = writing.object_of(repo, standing.tag)
     task = _Task(repo, standing, standing.plan, new, branch, old_tag, when)
     on_it = _worktrees(workspace, standing)
     commit = _begun(task) if on_it else None
@@ -167,7 +167,7 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
             if together:
                 moves[refs.local(task.standing.branch)] = task.standing.tip, ABSENT
         if task.old_tag is not ABSENT:
-            tag = tags.write_tag(
+            tag = writing.write_tag(
                 task.repo,
                 commit,
                 task.tag.removeprefix("refs/tags/"),
@@ -276,7 +276,7 @@ def _switch_one(place: Checkout, branch: str) -> tuple[int, str]:
 def _undo(task: _Task, commit: CommitHash) -> None:
     moves: dict[str, tuple[Target, Target]] = {refs.local(task.branch): (commit, ABSENT)}
     if task.old_tag is not ABSENT:
-        moves[task.tag] = tags.object_of(task.repo, task.tag), ABSENT
+        moves[task.tag] = writing.object_of(task.repo, task.tag), ABSENT
         moves[task.standing.tag] = ABSENT, task.old_tag
     _moved(task, lambda: refmoves.Moves(moves, commit))
 
@@ -323,14 +323,14 @@ def _there(task: _Task) -> Remote:
     It is not asked where nothing says that it has anything.
     """
     repo, old, tag = task.repo, task.standing.branch, task.standing.tag
-    known = [ref for ref, _ in refs.branches(repo, old) if refnames.followed(ref) == old]
+    known = [ref for ref, _ in refs.branches(repo, old) if upstream.followed(ref) == old]
     archived = refs.read_ref(repo, task.tag) is not ABSENT
     name = known[0].split("/")[2] if known else ""
     if not known and not archived:
         return Remote("", "", "")
     try:
         name = name or remote_git.choose(repo, None)
-        there = leases.seen(repo.workspace, name, [refs.local(old), tag])
+        there = remote_git.remote_refs(repo.workspace, name, [refs.local(old), tag])
     except GitexpError:
         return Remote(name, "".join(known[:1]), "")
     return Remote(name, there.get(refs.local(old), ""), there.get(tag, "") if archived else "")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import PreconditionError, UsageError, WitnessError
 from gitexp.experiments.conclude import experiment_of
-from gitexp.git import command, identity, leases, objects, repository
+from gitexp.git import command, identity, objects, repository
 from gitexp.git import remote as remote_git
 from gitexp.git.refs import local
 from gitexp.git.transaction import transaction
@@ -111,7 +111,7 @@ def _pushed(
     code, _, said = remote_git.execute(repo.workspace, arguments)
     if code:
         raise remote_git.failed(arguments, code, said)
-    there = leases.seen(repo.workspace, remote, [ref]).get(ref, "")
+    there = remote_git.remote_refs(repo.workspace, remote, [ref]).get(ref, "")
     if there != tip and not objects.is_ancestor(repo, tip, CommitHash(there)):
         raise WitnessError(
             "the remote does not have what was pushed",

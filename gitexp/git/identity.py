@@ -1,16 +1,25 @@
-"""Who is at work, as Git would record it."""
+"""The author and committer that Git would record, and who signed commits.
+
+Which program verifies signatures, and whose keys count, comes from the settings of user and system:
+a repository's folder may be a stranger's, and could name a program of its own.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import PreconditionError
 from gitexp.git import command
+from gitexp.model.order import Signer
 from gitexp.model.plan import Person
 from gitexp.model.workspace import Workspace
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
 
 
 def author(repo: Repo | Workspace) -> Person:
@@ -42,3 +51,70 @@ def _identity(repo: Repo | Workspace, variable: str) -> Person:
             "git config --global user.email you@example.org",
         )
     return Person(name, email)
+
+
+_PARTS: Final = 5  # of a line that git is asked for
+_SCOPES: Final = frozenset(("system", "global", "command"))
+_OWN: Final = {
+    "gpg.program": "gpg",
+    "gpg.openpgp.program": "gpg",
+    "gpg.x509.program": "gpgsm",
+    "gpg.ssh.program": "ssh-keygen",
+    "gpg.ssh.allowedsignersfile": os.devnull,
+    "gpg.ssh.revocationfile": "",
+    "gpg.mintrustlevel": "",
+}
+
+
+def signers(workspace: Workspace, commits: Sequence[CommitHash]) -> dict[CommitHash, Signer]:
+    """Return who signed each of these commits; those without a good signature are left out.
+
+    Good is a signature by a key that the reader knows and trusts: Git's ``%G?`` is G.
+
+    Raises `GitFailedError` if git cannot be asked.
+    """
+    if not commits:
+        return {}
+    chosen = {**_OWN, **settings(workspace, "gpg.")}
+    options = [part for key, value in chosen.items() if value for part in ("-c", f"{key}={value}")]
+    arguments = [*options, "log", "--no-walk=unsorted", "--no-show-signature", "--stdin",
+                 "--format=%H%x00%G?%x00%GS%x00%GF%x00%GP%x01"]  # fmt: skip
+    found: dict[CommitHash, Signer] = {}
+    _verify(workspace, arguments, commits, found)
+    return found
+
+
+def _verify(
+    workspace: Workspace,
+    arguments: Sequence[str],
+    commits: Sequence[CommitHash],
+    found: dict[CommitHash, Signer],
+) -> None:
+    """Fill in who signed; git dies of a signature of no known kind, so that one is left out."""
+    data = "".join(f"{commit}\n" for commit in commits).encode("ascii")
+    code, out, _ = command.attempt(workspace, arguments, data=data)
+    if code:
+        middle = len(commits) // 2
+        for half in (commits[:middle], commits[middle:]) if middle else ():
+            _verify(workspace, arguments, half, found)
+        return
+    known = {str(commit): commit for commit in commits}
+    for record in out.decode("utf-8", "backslashreplace").split("\x01"):
+        parts = record.strip("\n").split("\0")
+        if len(parts) != _PARTS:
+            continue
+        commit, good, who, key, primary = parts
+        if good == "G" and commit in known:
+            found[known[commit]] = Signer(who, primary or key)
+
+
+def settings(workspace: Workspace, prefix: str) -> Mapping[str, str]:
+    """Return the settings below a prefix that user and system gave, not the repository's own.
+
+    Keys as git prints them, section and name in lower case; the last value wins.
+    """
+    return {
+        key: value
+        for scope, key, value in command.settings_of(workspace)
+        if scope in _SCOPES and key.startswith(prefix)
+    }

@@ -1,27 +1,85 @@
-"""Join two lines of history in memory: nothing is checked out, no foreign merge driver runs."""
+"""Two trees compared, or two lines of history joined, in memory.
+
+Nothing is checked out; neither a foreign filter nor a foreign merge driver runs.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
 import pygit2
-from pygit2.enums import FileMode
+from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
-from gitexp.git.objects import Entry, bring, compared, load, merge_base, tree_id
+from gitexp.git.objects import Entry, blob_size, bring, compared, load, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
-from gitexp.model.ids import TreeId
+from gitexp.model.ids import BlobId, TreeId
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
+
+
+LINES_LIMIT: Final = 4 << 20  # bytes of a file whose lines are counted
+Kind = Literal["added", "deleted", "modified", "type changed"]
+
+_KINDS: dict[DeltaStatus, Kind] = {
+    DeltaStatus.ADDED: "added",
+    DeltaStatus.DELETED: "deleted",
+    DeltaStatus.TYPECHANGE: "type changed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """One path that differs. `added` and `removed` count lines; None for binary or large files."""
+
+    path: str  # undecodable bytes as surrogates
+    kind: Kind
+    added: int | None
+    removed: int | None
+
+
+def changed_paths(
+    repo: Repo, one: TreeId | CommitHash | Absent, other: TreeId | CommitHash | Absent
+) -> tuple[FileChange, ...]:
+    """Return what differs from the tree (or commit) `one` to `other`, sorted by path."""
+    before, after = compared(repo, one, other)
+    diff = before.diff_to_tree(
+        after,
+        flags=DiffOption.INCLUDE_TYPECHANGE,
+        context_lines=0,
+        interhunk_lines=0,
+    )
+    found = []
+    for index, delta in enumerate(diff.deltas):
+        path = delta.new_file.raw_path.decode("utf-8", "surrogateescape")
+        kind = _KINDS.get(DeltaStatus(delta.status), "modified")
+        found.append(FileChange(path, kind, *_lines(repo, diff, index, delta)))
+    return tuple(sorted(found, key=lambda change: change.path))
+
+
+def _lines(
+    repo: Repo, diff: pygit2.Diff, index: int, delta: pygit2.DiffDelta
+) -> tuple[int | None, int | None]:
+    """Return how many lines came and went; a large file is not read for it."""
+    sides = [side for side in (delta.old_file, delta.new_file) if stat.S_ISREG(side.mode)]
+    if any(blob_size(repo, BlobId(str(side.id))) > LINES_LIMIT for side in sides):
+        return None, None
+    patch = diff[index]
+    if patch is None or patch.delta.is_binary:
+        return None, None
+    _, added, removed = patch.line_stats
+    return added, removed
+
 
 _LIMIT = 1 << 20
 Side = Entry | Absent

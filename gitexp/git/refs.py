@@ -1,4 +1,4 @@
-"""Read refs, and move them under lock: compare and set, or nothing.
+"""Refs: read; moved under lock, compare and set, or nothing; and what they lead to.
 
 Moving goes through one ``git update-ref --stdin`` transaction. It serves every ref storage, and it
 lets go of its locks when the process at the other end of the pipe dies, where libgit2 would leave
@@ -11,23 +11,24 @@ import contextlib
 import re
 import subprocess
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 import pygit2
 
 from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
-from gitexp.git import command
+from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
-from gitexp.git.refnames import followed
+from gitexp.git.upstream import followed
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-    from datetime import datetime
+    from collections.abc import Iterable, Iterator, Mapping
 
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person
+
 
 __all__ = ["ABSENT", "Absent", "Head", "HeldRefs", "branches", "head", "held", "read_ref"]
 
@@ -37,6 +38,7 @@ _REMOTES: Final = "refs/remotes/"
 _ORIGIN: Final = "refs/remotes/origin/"
 _MADE: Final = b"gitexp "  # begins what gitexp writes into a reflog
 _TAG: Final = 4  # libgit2's number of the kind
+_BATCH: Final = 1_000  # hashes on one command line
 _UNDECODABLE: Final = re.compile("[\udc80-\udcff]")
 
 Target = str | Absent  # a commit, or an annotated tag
@@ -225,6 +227,56 @@ def temporary(repo: Repo, prefix: str) -> frozenset[str]:
             for path in (repo.workspace.common_dir / prefix).iterdir()
         }
     return frozenset(found)
+
+
+def unreachable(repo: Repo, commits: Iterable[CommitHash]) -> frozenset[CommitHash]:
+    """Return those commits that no branch, tag or HEAD leads to.
+
+    Whether `git gc` has removed them yet makes no difference: two clones of one repository answer
+    alike. In a shallow clone a commit that is not there may well be reachable elsewhere; it is
+    unknown, not gone, and no part of the answer.
+    """
+    asked = list(dict.fromkeys(commits))
+    absent = {commit for commit in asked if not objects.exists(repo, commit)}
+    here = [commit for commit in asked if commit not in absent]
+    look = ["rev-parse", "--verify", "--quiet", "HEAD"]
+    head = bool(here) and command.attempt(repo.workspace, look)[0] == 0
+    lone: set[str] = set()
+    for start in range(0, len(here), _BATCH):
+        # No reflog and no stash: what only these hold is gone for everybody else.
+        out = command.run(
+            repo.workspace,
+            ["rev-list", "--ignore-missing", *here[start : start + _BATCH], "--not",
+             *(["HEAD"] if head else []), "--branches", "--tags", "--remotes", "--"],
+        )  # fmt: skip
+        lone.update(out.decode("ascii").split())
+    gone = frozenset(commit for commit in here if commit in lone)
+    return gone if repo.git.is_shallow else gone | absent
+
+
+def merged(repo: Repo, commit: CommitHash) -> frozenset[str]:
+    """Return the full names of all branches and tags whose whole history a commit has."""
+    out = command.run(
+        repo.workspace,
+        ["for-each-ref", f"--merged={commit}", "--format=%(refname)", "refs/heads",
+         "refs/remotes", "refs/tags"],
+    )  # fmt: skip
+    return frozenset(out.decode("utf-8", "surrogateescape").splitlines())
+
+
+def touched(repo: Repo) -> dict[str, datetime]:
+    """Return the committer's date of the tip of every branch here and on remotes, by full ref."""
+    out = command.run(
+        repo.workspace,
+        ["for-each-ref", "--format=%(refname)%00%(committerdate:unix)", "refs/heads",
+         "refs/remotes"],
+    )  # fmt: skip
+    found = {}
+    for line in command.lines(out):
+        ref, _, seconds = line.partition("\0")
+        if seconds.isdecimal():
+            found[ref] = datetime.fromtimestamp(min(int(seconds), 1 << 35), UTC)
+    return found
 
 
 # --- inside -------------------------------------------------------------------------------------

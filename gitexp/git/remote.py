@@ -12,7 +12,23 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import GitFailedError, PreconditionError, ReadOnlyError, UsageError
+from gitexp.errors import (
+    GitFailedError,
+    MovedRefError,
+    PreconditionError,
+    ReadOnlyError,
+    UsageError,
+)
+from gitexp.git import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from gitexp.errors import GitexpError
+    from gitexp.git.repository import Repo
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.workspace import Workspace
+
 
 try:  # GitPython starts git when it is imported
     import git
@@ -26,15 +42,6 @@ except ImportError as no_git:
         next_step="install Git 2.31 or newer and put it on PATH",
     ) from no_git
 
-from gitexp.git import command
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from gitexp.errors import GitexpError
-    from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash
-    from gitexp.model.workspace import Workspace
 
 TAGS: Final = "refs/tags/exp-archive/*:refs/tags/exp-archive/*"
 TRIES: Final = 5  # of a fetch that meets another one
@@ -47,6 +54,9 @@ _RACE: Final = (
 )  # fmt: skip
 _FOLLOWS: Final = ("atomic push failed", "atomic transaction failed", "transaction")
 _BUSY: Final = ("cannot lock ref", "unable to update local ref", "shallow.lock", ".lock': File")
+# What is said where a lease does not hold.
+_STALE: Final = ("stale info", "failed to update ref", "cannot lock ref", "failed to lock",
+                "incorrect old value", "already exists", "does not exist")  # fmt: skip
 _CLOBBER: Final = "would clobber existing tag"
 
 
@@ -164,6 +174,65 @@ def follow(repo: Repo, remote: str, branch: str) -> None:
     for name, value in (("remote", remote), ("merge", f"refs/heads/{branch}")):
         # A lock on the settings costs the convenience only.
         command.attempt(repo.workspace, ["config", f"{key}.{name}", value])
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One ref of a remote: the object it has now, and the one it shall have; "" for none."""
+
+    ref: str  # full name
+    old: str
+    new: str
+
+
+def remote_refs(workspace: Workspace, remote: str, refs: Sequence[str]) -> Mapping[str, str]:
+    """Ask a remote what these refs lead to; a ref that it does not have is not in the answer.
+
+    Raises `GitFailedError` if the remote cannot be reached.
+    """
+    arguments = ["ls-remote", "--refs", "--", remote, *refs]
+    code, out, said = execute(workspace, arguments)
+    if code:
+        raise failed(arguments, code, said)
+    found: dict[str, str] = {}
+    for line in out.split("\n"):
+        id_, _, ref = line.partition("\t")
+        if ref in refs:  # a pattern may match more
+            found[ref] = id_
+    return found
+
+
+def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> None:
+    """Set the refs of a remote, all or none.
+
+    Raises `MovedRefError` if one of them is not as it was seen; nothing was changed there;
+    `GitFailedError` if the remote cannot be reached, cannot do it at once, or does not want it.
+    """
+    wanted = [lease for lease in leases if lease.old != lease.new]
+    if not wanted:
+        return
+    arguments = ["push", "--porcelain", "--no-follow-tags", "--atomic"]
+    arguments += [f"--force-with-lease={lease.ref}:{lease.old}" for lease in wanted]
+    arguments += ["--", remote, *(f"{lease.new}:{lease.ref}" for lease in wanted)]
+    code, out, said = execute(workspace, arguments)
+    if code == 0:
+        return
+    refused = [line.split("\t")[-1] for line in out.split("\n") if line.startswith("!")]
+    if refused and any(sign in why for why in refused for sign in _STALE):
+        raise MovedRefError(
+            "the remote has changed meanwhile",
+            found="; ".join(refused)[:2000],
+            where=remote,
+            next_step="gitexp pull, then the same command again",
+        )
+    if refused:
+        raise GitFailedError(
+            "the remote does not take the push",
+            found="; ".join(refused)[:2000],
+            where=remote,
+            next_step="git push, which shows all that the server says",
+        )
+    raise failed(arguments, code, said)
 
 
 # --- inside -------------------------------------------------------------------------------------

@@ -1,7 +1,8 @@
-"""Branches that the user made his own: local ones, their upstreams, and those of origin.
+"""Names of refs, and the branches that the user made his own: local ones, upstreams, origin's.
 
 Whoever owns a remote writes what it has, dates included. A fork that was only fetched is nobody's
-upstream: its `main` neither gives rules nor says what was merged.
+upstream: its `main` neither gives rules nor says what was merged. No repository is opened here, so
+a hook has the time.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from gitexp.git import command
-from gitexp.git.refnames import followed
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
@@ -17,6 +17,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
+
+
+_REMOTES = "refs/remotes/"
+
+
+def short(ref: str) -> str:
+    """Return the name of a branch or tag; a remote's branch has the same as one of ours.
+
+    Examples
+    --------
+    >>> short("refs/heads/exp/a"), short("refs/remotes/origin/exp/a"), short("refs/tags/v1")
+    ('exp/a', 'exp/a', 'v1')
+    """
+    return followed(ref) or ref.split("/", 2)[-1]
+
+
+def followed(ref: str) -> str:
+    """Return the branch of a remote that a ref follows, "" for any other ref.
+
+    Examples
+    --------
+    >>> followed("refs/remotes/origin/exp/a"), followed("refs/heads/exp/a")
+    ('exp/a', '')
+    """
+    return ref.removeprefix(_REMOTES).partition("/")[2] if ref.startswith(_REMOTES) else ""
+
 
 _HEADS = "refs/heads/"
 

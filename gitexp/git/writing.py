@@ -1,4 +1,4 @@
-"""Write blobs, trees and commits that nobody sees until a ref leads to them.
+"""Blobs, trees, commits and tags, written so that nobody sees them until a ref leads to them.
 
 A tree is edited along the paths that change: in a repository of 10,000 files only the folders
 above them are read and written.
@@ -136,6 +136,37 @@ def signature(person: Person, time: datetime) -> pygit2.Signature:
         int(time.timestamp()),
         int(offset.total_seconds() // 60),
     )
+
+
+def write_tag(  # noqa: PLR0913 - a tag has this many parts
+    repo: Repo,
+    commit: CommitHash,
+    name: str,
+    message: str,
+    *,
+    tagger: Person,
+    time: datetime,
+) -> str:
+    """Write an annotated tag of a commit and return its id; it is never signed.
+
+    Raises `GitFailedError, NoSpaceError, ReadOnlyError` if it cannot be written.
+    """
+    offset = time.strftime("%z") or "+0000"
+    who = f"{plain_name(tagger.name) or 'unknown'} <{plain_name(tagger.email) or 'unknown'}>"
+    text = (
+        f"object {commit}\ntype commit\ntag {name}\n"
+        f"tagger {who} {int(time.timestamp())} {offset[:5]}\n\n{message.rstrip()}\n"
+    )
+    out = command.run(repo.workspace, ["mktag"], data=text.encode("utf-8", "surrogateescape"))
+    return out.decode("ascii").strip()
+
+
+def object_of(repo: Repo, ref: str) -> str | Absent:
+    """Return the object that a tag's ref names: the tag's own id, or the commit of a light one."""
+    code, out, _ = command.attempt(
+        repo.workspace, ["rev-parse", "--verify", "--quiet", "--end-of-options", ref]
+    )
+    return out.decode("ascii").strip() if code == 0 else ABSENT
 
 
 # --- inside ---

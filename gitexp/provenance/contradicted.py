@@ -16,7 +16,7 @@ from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.layout import CONFIG, plan_path
 from gitexp.model.run import Origin, RepeatState
-from gitexp.rules.itself import by_itself
+from gitexp.rules.recorded import by_itself
 from gitexp.store import plans
 
 if TYPE_CHECKING:

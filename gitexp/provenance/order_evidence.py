@@ -14,7 +14,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git import objects, refs, signatures
+from gitexp.git import identity, objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
@@ -248,7 +248,7 @@ def _signers(
     ]
     asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals)))
     carrying = [commit for commit in asked if objects.is_signed(repo, commit)]
-    found = signatures.signers(repo.workspace, carrying[:_MOST])
+    found = identity.signers(repo.workspace, carrying[:_MOST])
     authors = (plan.author, objects.commit_info(repo, order.plan).author)
     said += _approved(authors, found.get(order.plan), [found.get(each) for each in approvals])
     if not all(commit in found for commit in (order.plan, *order.runs)):

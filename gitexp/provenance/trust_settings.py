@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git import command, signatures
+from gitexp.git import command, identity
 from gitexp.model.rules import Outside
 from gitexp.model.witness import Trust, Way, statement_of
 from gitexp.system import timestamps
@@ -31,7 +31,7 @@ _LINE = re.compile(
 
 def trust(workspace: Workspace) -> Trust:
     """Return what the settings of user and system say; a file that is not there counts as none."""
-    found = signatures.settings(workspace, "gitexp.")
+    found = identity.settings(workspace, "gitexp.")
     authorities = Path(found.get("gitexp.witnessca", "")).expanduser()
     log = Path(found.get("gitexp.witnesslog", "")).expanduser()
     return Trust(

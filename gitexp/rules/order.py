@@ -2,6 +2,10 @@
 
 Ancestry decides, as far as one commit shows it: the plan that a run names has to be in a parent.
 How sure such an order is in the world's time is another question, for `provenance`.
+
+After the first run a plan changes only by an amendment that keeps what bound before. The values
+that it keeps are held against the plan as it was, and neither a renamed file nor a second plan for
+the same branch is a way around it.
 """
 
 from __future__ import annotations
@@ -10,14 +14,13 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import plan_path, witness_dir
+from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
-from gitexp.records import codec
-from gitexp.rules import amending
-from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.recorded import Unread, new_runs, plan_at, plan_paths
+from gitexp.records import amendments, codec
+from gitexp.rules.facts import Finding, Rule, put_back
+from gitexp.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_of, plan_paths, runs_in
 from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
@@ -28,6 +31,82 @@ if TYPE_CHECKING:
     from gitexp.rules.facts import Facts
     from gitexp.rules.recorded import RunFile
 
+
+def _changed_plans(facts: Facts) -> Iterator[Finding]:
+    """Look at the plans that a commit changes."""
+    for path in _plan_paths(facts):
+        after = plan_at(facts.tree, path)
+        if after is None or isinstance(after, Unread):
+            continue  # R1 says it of the branch's own
+        for number, parent in enumerate(facts.parents):
+            if parent.entry(path) == facts.tree.entry(path):
+                continue
+            before = _before(facts, parent, path, after)
+            if before is not None:
+                yield from _change(facts, number, before, after)
+
+
+def _plan_paths(facts: Facts) -> list[str]:
+    """Return the plans that a commit changes; a merge may drop what either of its sides says."""
+    if len(facts.parents) > 1:
+        return plan_paths(facts.tree)
+    return [change.path for change in facts.below(PLANS)]
+
+
+def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
+    """Return what a plan was in a parent, under whatever name; or whose place it takes."""
+    named = (path, *(plan_path(name) for name in reversed(after.formerly)))
+    found = next((plan for each in named if (plan := plan_at(parent, each)) is not None), None)
+    if found is None and after.branch == facts.branch:
+        found = plan_of(parent, after.branch)
+    return None if isinstance(found, Unread) else found
+
+
+def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Finding]:
+    what = _what(facts, facts.parents[number], before, after)
+    if what:
+        path = plan_path(after.name)
+        both = dict.fromkeys((plan_path(before.name), path))
+        then = ", then gitexp amend-plan --why TEXT"
+        yield put_back(facts, what, path, *both, parent=number, then=then)
+
+
+def _what(facts: Facts, parent: Tree, before: Plan, after: Plan) -> str:
+    """Return what a change hides of what bound; "" where nothing."""
+    if after.amended[: len(before.amended)] != before.amended:
+        return f"the history of the plan {after.name} was rewritten"
+    if before.digest == after.digest:
+        return ""
+    added = after.amended[len(before.amended) :]
+    steps = [item.digest for item in added]
+    if before.digest in steps:
+        was = dict(amendments.binding(after))
+        for item in reversed(added[steps.index(before.digest) :]):
+            was.update(item.old)
+        wrong = [key for key, value in amendments.binding(before).items() if was[key] != value]
+        if wrong:
+            return f"an amendment of the plan {after.name} does not say what {wrong[0]} was before"
+    elif _was_run(facts, parent, before):
+        what = "changed" if before.name in {after.name, *after.formerly} else "gave way to another"
+        return f"what binds in the plan {before.name} {what} after its first run"
+    return ""
+
+
+def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
+    """Return whether a run of this plan is in a tree; one that cannot be read might be one."""
+    digest = plan.digest.encode()
+    for run in runs_in(tree):
+        entry = tree.entry(run_json(run))
+        if entry is None:
+            continue
+        try:
+            if digest in facts.read(entry, RUN_LIMIT):
+                return True
+        except GitexpError:
+            return True
+    return False
+
+
 _MOST: Final = 100  # receipts of one plan that are read: each may cost a process
 _TOKEN_LIMIT: Final = 64 << 10
 
@@ -35,7 +114,7 @@ _TOKEN_LIMIT: Final = 64 << 10
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs that a commit adds, and at the plans that it changes."""
     yield from _runs(facts)
-    yield from amending.find(facts)
+    yield from _changed_plans(facts)
 
 
 def _runs(facts: Facts) -> Iterator[Finding]:

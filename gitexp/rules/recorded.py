@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
@@ -16,11 +17,13 @@ from gitexp.rules.trees import MODE_TREE
 from gitexp.store.fast_plan import lean_plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Change, Facts
     from gitexp.rules.trees import Tree
+
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
 _USUAL_BYTES: Final = 1 << 16  # of one; larger ones of a stranger would fill the memory
@@ -121,3 +124,30 @@ def _run(facts: Facts, change: Change) -> Run | Unread:
 _load = partial(codec.load, Run)
 # A record is parsed once for all rules: they look at the runs of a commit one after the other.
 _remembered = lru_cache(maxsize=128)(_load)
+
+
+CLOCKS: Final = timedelta(hours=1)  # by which those of honest machines differ
+
+
+def by_itself(run: Run, plan: Plan | None, holds: Callable[[CommitHash, str], bool]) -> str:
+    """Return what a record contradicts without a look at anything else.
+
+    `holds`: whether a commit has the plan of that name: asked where the times alone would say no.
+    """
+    times = [(run.started_at, run.ended_at), *((r.started_at, r.ended_at) for r in run.repeats)]
+    if any(begun and ended and ended < begun for begun, ended in times):
+        return "it ended before it began"
+    if not {item.seed for item in run.repeats} <= set(run.seeds):
+        return "it has repeats of seeds that nobody asked for"
+    if plan is None or run.plan is None or not plan.covers(run.plan.name, run.plan.digest):
+        return ""
+    made = plan.amended[-1].at if plan.amended else plan.created_at
+    if run.started_at < made:
+        # Two machines have two clocks, and the graph has none: what began from a commit with the
+        # plan began after it. So did the baseline's, as far as anybody can tell.
+        source = run.source.commit
+        late = made - run.started_at <= CLOCKS
+        if late and (source == plan.baseline.commit or holds(source, run.plan.name)):
+            return ""
+        return f"it began {run.started_at:%Y-%m-%d %H:%M:%S}, before its plan was there"
+    return ""

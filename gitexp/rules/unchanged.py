@@ -11,8 +11,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.rules import others
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.rules.itself import by_itself
-from gitexp.rules.recorded import Unread, new_runs, plan_at, run_files, runs_in
+from gitexp.rules.recorded import Unread, by_itself, new_runs, plan_at, run_files, runs_in
 from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import MovedRefError
-from gitexp.git import leases, objects, refs, remote
+from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model.sharing import BranchMove, DataMoved, TogetherReport, Way
@@ -161,7 +161,7 @@ def unshared(shared: Shared, sent: Sequence[str]) -> tuple[str, ...]:
             found.append(f"{branch} is {number} ahead of {shared.remote}: {step}")
     tags = sorted(name for name in shared.archived() if name.startswith(_ARCHIVE))
     there = (
-        leases.seen(shared.workspace, shared.remote, [places.TAGS + t for t in tags])
+        remote.remote_refs(shared.workspace, shared.remote, [places.TAGS + t for t in tags])
         if tags
         else {}
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.errors import GitexpError
-from gitexp.git import objects, reach
+from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash, InputsDigest
@@ -99,7 +99,7 @@ def held(repo: Repo, index: Index, plan: Plan, where: str, commit: CommitHash) -
     source, wanted = CommitHash(line.commit), InputsDigest(line.inputs)
     if concluded is not None and wanted == asked:
         source = concluded.commit
-    lost = bool(reach.unreachable(repo, [source]))
+    lost = bool(refs.unreachable(repo, [source]))
     for state in (addition.commit, *(() if lost else (source,))):
         if _inputs(repo, index, state, commit) == wanted:
             return Merged(plan, where, commit, wanted, source, lost, state, exact=True)

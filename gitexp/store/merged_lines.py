@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.git import objects, reach
+from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
@@ -80,7 +80,7 @@ def merged_lines(
             lines = _lines(repo, index, where, commit, blobs)
             found += (replace(line, own=own) for line in lines)
             taken |= blobs.keys()
-    gone = reach.unreachable(repo, [item.source for item in found if item.source is not None])
+    gone = refs.unreachable(repo, [item.source for item in found if item.source is not None])
     return tuple(replace(item, lost=item.source in gone) for item in found)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT
-from gitexp.git.refnames import short
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, DATA_BRANCH
+from gitexp.git.upstream import short
 from gitexp.store.plans import branch_prefix
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from gitexp.dvc.input_parts import params_values
 from gitexp.dvc.pointed_data import pointed
 from gitexp.dvc.state import State
 from gitexp.errors import GitexpError
-from gitexp.git import diff as git_diff
+from gitexp.git import merging as git_diff
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.git import diff as git_diff
+from gitexp.git import merging as git_diff
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UsageError
-from gitexp.git import objects, reach, repository
+from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import DATA_BRANCH, tombstone_path
@@ -150,7 +150,7 @@ def _merged_here(
     where = {item.line.name: item.commit for item in merged if item.own}
     theirs = [tip for tip, name in names.items() if not tip.own and name in where]
     held = {where[names[tip]] for tip in theirs}
-    inside = {commit: reach.merged(repo, commit) for commit in held}
+    inside = {commit: refs.merged(repo, commit) for commit in held}
     return tuple(tip for tip in theirs if tip.ref in inside[where[names[tip]]])
 
 
@@ -278,7 +278,7 @@ def _chosen(
         return tuple(tip for tip in there if tip.archived)
     if query.stale_before is None:
         return every
-    seen = reach.touched(repo)
+    seen = refs.touched(repo)
     return tuple(tip for tip in every if tip.ref in seen and seen[tip.ref] < query.stale_before)
 
 

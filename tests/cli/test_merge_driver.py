@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.sharing.threeway import join_lock
+from gitexp.sharing.merge_driver import join_lock
 from tests.lab.shell import environment, gitexp
 
 if TYPE_CHECKING:

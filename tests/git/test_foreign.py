@@ -10,7 +10,7 @@ import pytest
 
 import gitexp.git
 from gitexp.errors import GitFailedError
-from gitexp.git import command, diff, objects, refs, writing
+from gitexp.git import command, merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
@@ -53,7 +53,7 @@ def test_reading_starts_no_program_of_the_repository(hostile: tuple[BuiltRepo, P
     before = objects.resolve(opened, "main~1")
     refs.head(opened)
     refs.branches(opened, "exp/")
-    diff.changed_paths(opened, before, tip)
+    merging.changed_paths(opened, before, tip)
     list(objects.history(opened, [tip]))
     list(objects.walk_tree(opened, tip))
     checkouts.listing(workspace)

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gitexp.errors import DamagedDataError, UnknownRevisionError, UnsafeInputError
-from gitexp.git import diff, merging, objects, writing
+from gitexp.git import merging, objects, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.repository import open_repository
 from gitexp.git.writing import DELETE
@@ -175,24 +175,24 @@ def test_the_difference_of_two_trees_counts_lines(repo: BuiltRepo, opened: Repo)
     )
     assert [
         (change.path, change.kind, change.added, change.removed)
-        for change in diff.changed_paths(opened, first, second)
+        for change in merging.changed_paths(opened, first, second)
     ] == [
         ("bin", "added", None, None),
         ("new", "added", 2, 0),
         ("src/a.py", "deleted", 0, 1),
         ("z", "modified", 1, 0),
     ]
-    assert len(diff.changed_paths(opened, ABSENT, first)) == len(FILES)
+    assert len(merging.changed_paths(opened, ABSENT, first)) == len(FILES)
 
 
 def test_lines_of_a_large_file_are_not_counted(repo: BuiltRepo, opened: Repo) -> None:
     first = CommitHash(repo.hash())
-    large = "x\n" * (diff.LINES_LIMIT // 2 + 1)
+    large = "x\n" * (merging.LINES_LIMIT // 2 + 1)
     second = CommitHash(repo.commit({"large.csv": large}, at=2))
-    (change,) = diff.changed_paths(opened, first, second)
+    (change,) = merging.changed_paths(opened, first, second)
     assert (change.path, change.kind, change.added) == ("large.csv", "added", None)
     third = CommitHash(repo.commit({"large.csv": "x\n"}, at=3))
-    (change,) = diff.changed_paths(opened, second, third)
+    (change,) = merging.changed_paths(opened, second, third)
     assert (change.kind, change.removed) == ("modified", None)
 
 
@@ -224,7 +224,7 @@ def test_whole_trees_are_compared_and_merged_in_a_partial_clone(
     repo.git("config", "uploadpack.allowFilter", "true")
     partial = clone(repo, tmp_path / "partial", f"--filter={missing}", "--no-checkout")
     opened = open_repository(partial.workspace)
-    assert {change.path for change in diff.changed_paths(opened, ours, theirs)} == {
+    assert {change.path for change in merging.changed_paths(opened, ours, theirs)} == {
         "src/a.py", "src/b.py", "z",
     }  # fmt: skip
     joined = merging.join(opened, ours, theirs, lambda _: None, [])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.git.signatures import signers
+from gitexp.git.identity import signers
 from gitexp.model.ids import CommitHash
 from gitexp.model.order import Signer
 

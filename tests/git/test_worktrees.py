@@ -6,7 +6,7 @@ import pytest
 
 from gitexp.errors import ExistsError, GitFailedError, NoRepositoryError
 from gitexp.git import command
-from gitexp.git.worktree import submodules, worktrees
+from gitexp.git.worktree import worktrees
 from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
 
@@ -159,7 +159,7 @@ def test_submodules_are_filled_from_the_users_clone(project: BuiltRepo, tmp_path
     (slot(project) / "vendor/lib/lib.py").write_text("edited\n")
     (slot(project) / "vendor/lib/inner/new.o").touch()
     command.clean_slot(slot(project), commit)
-    submodules.refill(slot(project), commit)
+    worktrees.refill(slot(project), commit)
     assert (slot(project) / "vendor/lib/lib.py").read_text() == "lib\n"
     assert [each.name for each in (slot(project) / "vendor/lib/inner").iterdir()] == ["deep.py"]
     assert not list((project.path / ".git/modules").rglob("gitexp-index*"))

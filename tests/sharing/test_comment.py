@@ -12,8 +12,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import BadFormatError, CommentFailedError, UsageError
 from gitexp.records import codec
-from gitexp.sharing.comment import PullRequest, comment, pull_request
-from gitexp.sharing.githubapi import GitHub
+from gitexp.sharing.comment import GitHub, PullRequest, comment, pull_request
 from tests.lab.fakegithub import REPOSITORY, FakeGitHub, Fault
 from tests.report.test_github import HASH, made
 
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.sharing.comment import Posted
-    from gitexp.sharing.githubapi import Answer
+    from gitexp.sharing.comment import Answer, Posted
     from gitexp.text.jsontext import Json
 
 pytestmark = pytest.mark.network

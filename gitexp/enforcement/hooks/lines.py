@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.git.refnames import followed
 from gitexp.git.transaction.layout import archive_tag
+from gitexp.git.upstream import followed
 from gitexp.git.worktree import staged
 from gitexp.rules.facts import of_commit
 from gitexp.rules.order import holds

@@ -24,7 +24,7 @@ from gitexp.errors import (
 )
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
-from gitexp.git.worktree import lfs
+from gitexp.git.worktree import conversion
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
 from gitexp.model.metricname import recorded
@@ -69,7 +69,7 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
 
     Raises `DataMissingError`.
     """
-    large = lfs.unfilled(top)
+    large = conversion.unfilled(top)
     if not (modules or large):
         return
     counted = inputs_rules.counted_files(repo, cell.tree, cell.config)

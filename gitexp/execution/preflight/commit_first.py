@@ -10,7 +10,7 @@ from gitexp.errors import UsageError
 from gitexp.execution.assign import assigned
 from gitexp.execution.place import find_place
 from gitexp.git.absent import ABSENT
-from gitexp.git.worktree import status, usercommit
+from gitexp.git.worktree import status
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
         (project / file).write_bytes(data)
     new = status.untracked(place.workspace)
     if status.dirty_tracked(place.workspace):
-        usercommit.commit_tracked(place.workspace, message)
+        status.commit_tracked(place.workspace, message)
     elif new:
         raise UsageError(
             "there is nothing to commit but files that Git does not track",

@@ -10,7 +10,7 @@ from gitexp.comparison.randomness.seeding import code_cells
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
-from gitexp.git.worktree import grep
+from gitexp.git.worktree import status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,7 +38,9 @@ def own_paths(repo: Repo, top: Path, commit: CommitHash) -> dict[str, str]:
     tops = dict.fromkeys((str(top), os.path.realpath(top)))
     named = re.compile(f"(?:{'|'.join(map(re.escape, tops))})(?:/([^\"'\\s]*)|(?=[\"'\\s]|$))")
     found: dict[str, str] = {}
-    for file in sorted({f for text in tops for f in grep.files(top, text, names=_CODE, at=commit)}):
+    for file in sorted(
+        {f for text in tops for f in status.files(top, text, names=_CODE, at=commit)}
+    ):
         try:
             data = objects.read_blob(repo, commit, file)
         except UnsafeInputError:

@@ -26,7 +26,7 @@ from gitexp.git import objects, refs, writing
 from gitexp.git.faults import translated
 from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import Point, reach
-from gitexp.git.worktree import checkouts, indexlock, restore
+from gitexp.git.worktree import checkouts, restore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,7 +237,7 @@ def _lock_indexes(
     before = checkouts.heads(repo.workspace)
     places = checkouts.on_branch(repo.workspace, branch)
     for place in places:
-        stack.callback(indexlock.take(place, owner).unlink, missing_ok=True)
+        stack.callback(checkouts.take(place, owner).unlink, missing_ok=True)
     if checkouts.heads(repo.workspace) != before:  # somebody switched meanwhile
         raise LockedError("a worktree changes its branch", where=branch)
     return places

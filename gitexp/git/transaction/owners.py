@@ -20,7 +20,7 @@ from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
-from gitexp.git.worktree import checkouts, indexlock, restore
+from gitexp.git.worktree import checkouts, restore
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:
@@ -162,13 +162,13 @@ def _clear(repo: Repo, owned: OwnerFile) -> str:
     for checkout in checkouts.listing(repo.workspace):
         if checkout.missing:
             continue
-        mine = indexlock.owner_of(checkout) == owned.id
+        mine = checkouts.owner_of(checkout) == owned.id
         restore.sweep(checkout, owned.id)
         if published and checkout.branch == branch and mine:
             left += _finish(repo, checkout, owned)
         if mine:
             _clear_git_lock(common, checkout.git_dir / "HEAD.lock", owned)
-            indexlock.path_of(checkout).unlink(missing_ok=True)
+            checkouts.path_of(checkout).unlink(missing_ok=True)
     refs.drop(repo, owned.temporary_ref)
     path_of(repo.workspace, owned.id).unlink(missing_ok=True)
     said = "its commit is on the branch" if published else "nothing of it was published"

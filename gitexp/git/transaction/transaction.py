@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import MovedRefError
 from gitexp.git import identity, objects, refs, writing
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.refnames import followed
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, move, owners
+from gitexp.git.upstream import followed
 from gitexp.git.writing import DELETE, Content, Delete
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
-"""What the work tree holds beside the commit: changed, untracked and ignored paths."""
+"""The work tree beside the commit: changed, untracked and ignored paths, and words in its files."""
 
 from __future__ import annotations
 
 import re
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +13,7 @@ from gitexp.git import command
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
 
 
@@ -176,3 +178,56 @@ def listed(workspace: Workspace, name: str) -> tuple[str, ...]:
     out = command.run(_top(workspace), ["ls-files", "-z", "--cached", "--others",
                                         "--exclude-standard"])  # fmt: skip
     return tuple(sorted({path for path in _records(out) if path.rsplit("/", 1)[-1] == name}))
+
+
+_GLOBS = {"GIT_LITERAL_PATHSPECS": "0"}  # the patterns are ours
+
+
+def files(
+    where: Workspace | Path, *words: str, names: tuple[str, ...] = (), at: CommitHash | None = None
+) -> tuple[str, ...]:
+    """Return the text files that have every one of some words, each in some line.
+
+    `where`: the folder in and below which is looked; paths are relative to it. `names`: patterns
+    of the files' names; without any all are looked at. `at`: by default the work tree with what is
+    not tracked yet.
+    """
+    asked = [part for word in words for part in ("-e", word)]
+    scope = "--untracked" if at is None else at
+    options = ["grep", "-lzIF", "--all-match", *asked, scope, "--", *names]
+    out = command.attempt(where, options, env=_GLOBS)[1]
+    prefix = "" if at is None else f"{at}:"
+    text = out.decode("utf-8", "surrogateescape")
+    return tuple(item.removeprefix(prefix) for item in text.split("\0") if item)
+
+
+def matches(
+    where: Workspace | Path, pattern: str, paths: tuple[str, ...], at: CommitHash
+) -> tuple[str, ...]:
+    """Return what an extended regular expression matches in some files of a commit."""
+    options = ["grep", "-hIoE", "-e", pattern, at, "--", *paths]
+    out = command.attempt(where, options)[1]
+    return tuple(out.decode("utf-8", "replace").splitlines())
+
+
+def commit_tracked(workspace: Workspace, message: str) -> None:
+    """Commit all changes of tracked files, as ``git commit --all`` does.
+
+    Raises `GitFailedError` if a hook refuses, or Git cannot commit.
+    """
+    done = subprocess.run(
+        ["git", "commit", "--all", "--quiet", "--file=-", "--cleanup=whitespace"],
+        cwd=command.folder(workspace),
+        input=message.encode(),
+        capture_output=True,
+        env=command.environment(),
+        check=False,
+    )
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode("utf-8", "backslashreplace").strip()
+        raise GitFailedError(
+            "git commit failed",
+            found=said[-2000:],
+            where=str(workspace.top),
+            next_step="commit yourself, then gitexp run",
+        )

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.git.transaction import owners
-from gitexp.git.worktree import indexlock
+from gitexp.git.worktree import checkouts
 from gitexp.model.upkeep import Finding
 from gitexp.upkeep.doctor.place import Found
 
@@ -27,7 +27,7 @@ _COMMON = ("packed-refs.lock", "config.lock", "shallow.lock")
 
 def look(place: Place) -> Iterator[Found]:
     """Yield locks whose owner is dead or unknown."""
-    seen = [(each, indexlock.owner_of(each)) for each in place.worktrees() if not each.missing]
+    seen = [(each, checkouts.owner_of(each)) for each in place.worktrees() if not each.missing]
     known = place.owner_ids()  # asked after the locks were seen
     for owned in owners.stale(place.workspace):
         yield Found(
@@ -54,7 +54,7 @@ def look(place: Place) -> Iterator[Found]:
         if _OURS.fullmatch(owner) and owner not in known:
             yield _orphan(place, checkout, owner)
         elif not _OURS.fullmatch(owner):
-            yield from _foreign(place, indexlock.path_of(checkout), "the index")
+            yield from _foreign(place, checkouts.path_of(checkout), "the index")
             yield from _foreign(place, checkout.git_dir / "HEAD.lock", "HEAD")
     for name in _COMMON:
         path = place.workspace.common_dir / name
@@ -67,7 +67,7 @@ def look(place: Place) -> Iterator[Found]:
 
 
 def _orphan(place: Place, checkout: Checkout, owner: str) -> Found:
-    path = indexlock.path_of(checkout)
+    path = checkouts.path_of(checkout)
     return Found(
         Finding(
             NAME,
@@ -107,8 +107,8 @@ def _clear_stale(place: Place) -> str:
 
 def _clear_orphan(place: Place, checkout: Checkout, owner: str) -> str:
     with owners.critical(place.workspace):
-        if indexlock.owner_of(checkout) == owner and owner not in place.owner_ids():
-            indexlock.path_of(checkout).unlink(missing_ok=True)
+        if checkouts.owner_of(checkout) == owner and owner not in place.owner_ids():
+            checkouts.path_of(checkout).unlink(missing_ok=True)
     return "removed the lock"
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.hook import PLACES
+from gitexp.enforcement.hooks.commit import FILE
 from gitexp.enforcement.hooks.install import install
-from gitexp.enforcement.hooks.memory import FILE
 from gitexp.git.transaction import layout
 from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS
 from gitexp.records import config as config_format

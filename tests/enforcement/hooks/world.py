@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.enforcement.hooks.commit import FILE
 from gitexp.enforcement.hooks.install import install
-from gitexp.enforcement.hooks.memory import FILE
 from gitexp.git.transaction import layout
 from tests.lab.build import BuiltRepo, git_environment, repository
 from tests.lab.records import Lab
