@@ -12,7 +12,6 @@ from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.git.stored import StoredObjects
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE
 from gitexp.model.config import ProjectConfig
@@ -35,7 +34,7 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     if plan is None or not objects.exists(repo, plan.baseline.commit):
         return ""
     try:
-        found = governing(StoredObjects(repo), partial(own, repo.workspace), plan.branch, None)
+        found = governing(repo, partial(own, repo.workspace), plan.branch, None)
     except GitexpError:  # `check` and `review` stop at a main that cannot be looked at
         return ""
     config = found.config or ProjectConfig()

@@ -17,12 +17,11 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
     MODE_BLOB,
     MODE_EXECUTABLE,
-    MODE_TREE,
-    blob,
     commit_info,
     entry_at,
     list_dir,
 )
+from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.text.yamltext import yaml_loads
 
@@ -148,12 +147,12 @@ class Reader:
     # --- inside ---------------------------------------------------------------------------------
 
     def _file(self, path: str, id_: str, beside: str, folder: str) -> Needs:
-        data = blob(self._repo, BlobId(id_), dvcfiles.LIMIT, where=path)
+        data = self._repo.read(BlobId(id_), dvcfiles.LIMIT, where=path)
         if path.endswith(".dvc"):
             return _pointer(data, path, folder)
         if not beside:  # DVC does not look at a lock without its pipeline
             return Needs((), ())
-        pipeline = blob(self._repo, BlobId(beside), dvcfiles.LIMIT, where=path)
+        pipeline = self._repo.read(BlobId(beside), dvcfiles.LIMIT, where=path)
         return _lock(data, pipeline, path, folder)
 
 

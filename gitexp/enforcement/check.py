@@ -14,8 +14,8 @@ from gitexp.comparison import sides
 from gitexp.errors import UsageError
 from gitexp.git import objects, repository
 from gitexp.git.absent import ABSENT
-from gitexp.git.stored import StoredObjects
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
 from gitexp.model.check import CheckedPlan, CheckReport
 from gitexp.model.config import ProjectConfig
@@ -25,7 +25,6 @@ from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import settings_in
 from gitexp.rules.governing import governing
 from gitexp.rules.ranges import check_range
-from gitexp.rules.trees import Tree
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -96,7 +95,7 @@ def check(
     with open_index(workspace) as index:
         found = find(repo, index, revisions, branch)
         violations, notes = check_range(
-            StoredObjects(repo),
+            repo,
             found.commits,
             branch=found.branch,
             base=found.base,
@@ -149,7 +148,7 @@ def find(
 
 def _settings(repo: Repo, branch: str, base: CommitHash | None, tip: CommitHash) -> ProjectConfig:
     """Return the settings that count: those of the base, where it has any, else as for a hook."""
-    stored = StoredObjects(repo)
+    stored = repo
     if base is not None:
         there = settings_in(Tree(stored, objects.commit_info(repo, base).tree))
         if there is not None:

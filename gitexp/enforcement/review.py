@@ -18,8 +18,8 @@ from gitexp.enforcement.reviewed_experiments import experiments as reviewed_expe
 from gitexp.errors import DamagedDataError, UsageError
 from gitexp.git import objects, repository
 from gitexp.git.absent import ABSENT
-from gitexp.git.stored import StoredObjects
 from gitexp.git.transaction.cache import open_index
+from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
 from gitexp.model.review import End, FailOn, Review
 from gitexp.model.rules import Policy
@@ -28,7 +28,6 @@ from gitexp.rules import check as check_facts
 from gitexp.rules import policies
 from gitexp.rules.facts import of_commit, settings_in
 from gitexp.rules.recorded import plan_paths
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -157,7 +156,7 @@ def _is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
 
 def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
     """Return what a merge would break that no commit of the range does."""
-    stored = StoredObjects(asked.repo)
+    stored = asked.repo
     before = Tree(stored, objects.commit_info(asked.repo, asked.base).tree)
     config = settings_in(before)
     try:

@@ -14,7 +14,6 @@ from gitexp.enforcement import remote_facts
 from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
-from gitexp.git.stored import StoredObjects
 from gitexp.git.transaction import layout
 from gitexp.model.check import CheckedPlan
 from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
@@ -138,7 +137,7 @@ def _touched(asked: Asked, held: dict[str, Plan]) -> set[str]:
     common = objects.merge_base(asked.repo, asked.base, asked.head)
     before = asked.base if common is ABSENT else common
     trees = (objects.commit_info(asked.repo, commit).tree for commit in (before, asked.head))
-    changed = {change.path for change in differences(StoredObjects(asked.repo), *trees)}
+    changed = {change.path for change in differences(asked.repo, *trees)}
     found |= {name for name in held if layout.conclusion_path(name) in changed}
     runs = [path for path in changed if path.startswith(f"{layout.RUNS}/")]
     if not runs:

@@ -452,7 +452,7 @@ def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:
     ):
         return None
     source = state.draft.source
-    data = None if source.config is None else objects.blob(repo, source.config)
+    data = None if source.config is None else repo.read(source.config)
     if data is None:
         config, _ = plans.config_of(repo, source.commit)
     else:

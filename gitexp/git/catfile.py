@@ -79,24 +79,28 @@ class CatFile:
             }
         return self._folders[tree]
 
+    def entry(self, tree: TreeId, name: str) -> TreeEntry | None:
+        """Return one entry of a folder."""
+        return self.entries(tree).get(name)
+
     def size(self, blob: BlobId) -> int:
         """Return the size of a blob in bytes, without its content."""
         if blob not in self._sizes:
             self._sizes[blob] = self._header("--batch-check", blob, "blob")
         return self._sizes[blob]
 
-    def read(self, blob: BlobId, limit: int) -> bytes:
+    def read(self, blob: BlobId, limit: int, *, where: str = "") -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
-        return self._content(blob, "blob", limit)
+        return self._content(blob, "blob", limit, where)
 
-    def _content(self, id_: str, kind: str, limit: int) -> bytes:
+    def _content(self, id_: str, kind: str, limit: int, where: str = "") -> bytes:
         # The size first: what is refused is not even unpacked by git.
         size = self._header("--batch-check", id_, kind)
         if size > limit:
             raise UnsafeInputError(
                 "a file is too large to be read",
                 found=f"{size} bytes",
-                where=id_,
+                where=where or id_,
                 expected=f"at most {limit} bytes",
             )
         size = self._header("--batch", id_, kind)

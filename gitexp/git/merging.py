@@ -17,7 +17,7 @@ from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
-from gitexp.git.objects import Entry, blob_size, bring, compared, load, merge_base, tree_id
+from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
 from gitexp.model.ids import BlobId, TreeId
 
@@ -72,7 +72,7 @@ def _lines(
 ) -> tuple[int | None, int | None]:
     """Return how many lines came and went; a large file is not read for it."""
     sides = [side for side in (delta.old_file, delta.new_file) if stat.S_ISREG(side.mode)]
-    if any(blob_size(repo, BlobId(str(side.id))) > LINES_LIMIT for side in sides):
+    if any(repo.size(BlobId(str(side.id))) > LINES_LIMIT for side in sides):
         return None, None
     patch = diff[index]
     if patch is None or patch.delta.is_binary:
@@ -151,14 +151,14 @@ def join(
 
 def message_of(repo: Repo, commit: CommitHash) -> str:
     """Return the whole message of a commit; undecodable bytes as surrogates."""
-    return load(repo, commit, pygit2.Commit).raw_message.decode("utf-8", "surrogateescape")
+    return repo.load(commit, pygit2.Commit).raw_message.decode("utf-8", "surrogateescape")
 
 
 def small(repo: Repo, side: Side) -> bytes | None:
     """Return the bytes of one side of a conflict; b"" where it has none, None where too large."""
     if side is ABSENT:
         return b""
-    found = load(repo, side.id, pygit2.Blob)
+    found = repo.load(side.id, pygit2.Blob)
     return bytes(found.data) if int(found.size) <= _LIMIT else None
 
 

@@ -1,20 +1,37 @@
-"""Open a repository: the only place that opens pygit2."""
+"""An open repository and its objects; the only place that opens pygit2.
+
+What a branch holds is foreign: sizes are looked up before bytes are read, and every tree is asked
+whether Git would take it.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import pygit2
 
-from gitexp.errors import NoRepositoryError
-from gitexp.git import command
+from gitexp.errors import (
+    DamagedDataError,
+    GitexpError,
+    MissingObjectError,
+    NoRepositoryError,
+    RefusedTreeError,
+    UnsafeInputError,
+)
+from gitexp.git import command, fsck
+from gitexp.git.catfile import EMPTY_TREE, parsed_commit
 from gitexp.git.discovery import discover
+from gitexp.git.tree import READ_LIMIT, Tree
+from gitexp.model.ids import TreeId
+from gitexp.model.rules import TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from gitexp.git.fsck import Tree
+    from gitexp.model.ids import BlobId, CommitHash
+    from gitexp.model.rules import CommitObject
     from gitexp.model.workspace import Workspace
 
 __all__ = ["Repo", "discover", "open_repository"]
@@ -23,6 +40,13 @@ __all__ = ["Repo", "discover", "open_repository"]
 # With reftable, refs go through git itself (see refs.py).
 _EXTENSIONS = ["partialclone", "relativeworktrees", "refstorage"]
 
+_TREES_KEPT: Final = 1 << 15  # of an open repository; an id names its content for ever
+_ENTRIES_KEPT: Final = 1 << 18  # of all of them, as long as they are of a size
+COMMIT, _TREE, _BLOB = 1, 2, 3  # libgit2's numbers of the kinds
+KINDS: Final = ("", "commit", "tree", "blob", "tag")
+_T = TypeVar("_T")
+_Object = TypeVar("_Object", pygit2.Blob, pygit2.Commit, pygit2.Tree)
+
 
 class Repo:
     """An open repository: a workspace and its pygit2 handle. Cheap to make, not thread-safe."""
@@ -30,7 +54,8 @@ class Repo:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.git = _open(workspace)
-        self.trees: dict[str, Tree] = {}  # by id of tree or commit; see `objects`
+        self._trees: dict[str, fsck.Tree] = {}  # by id of tree or commit
+        self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
 
     @cached_property
@@ -65,6 +90,135 @@ class Repo:
         """Return a second handle without any cache, to see what is really on the disk."""
         return Repo(self.workspace)
 
+    # --- objects; as rules read them, see `gitexp.model.rules.Objects` ---------------------------
+
+    def tree(self, id_: CommitHash | TreeId) -> Tree:
+        """Return what a commit, or a tree, holds.
+
+        A folder that Git refuses leads nowhere: none of its readers would agree on what is there.
+        """
+        try:
+            root = self.load_tree(id_).id
+        except RefusedTreeError:
+            root = None
+        return Tree(self, root, name=id_[:9], lenient=True)
+
+    def load(self, id_: str, kind: type[_Object]) -> _Object:
+        """Return an object of pygit2; `DamagedDataError` where it is missing or of another kind.
+
+        Of a tree it is not asked whether Git would refuse it: `load_tree` does.
+        """
+        found = self.look_up(id_, self.git.__getitem__)
+        if not isinstance(found, kind):
+            names = type(found).__name__.lower(), kind.__name__.lower()
+            raise another(id_, *names, DamagedDataError)
+        return found
+
+    def load_tree(self, id_: str) -> fsck.Tree:
+        """Return the tree of a commit or a tree; `RefusedTreeError` if Git would refuse it."""
+        return self._remembered(id_, top=True)
+
+    def load_folder(self, id_: str) -> fsck.Tree:
+        """Return a tree, as `load_tree` does; what leads to it may not lead to a commit."""
+        tree = self._remembered(id_)
+        if tree.id != id_:  # remembered by the name of a commit
+            raise another(id_, "commit", "tree")
+        return tree
+
+    def commit(self, id_: CommitHash) -> CommitObject:
+        """Return a commit."""
+        # As it is stored: libgit2 hides the parents that a shallow clone lacks, and a commit whose
+        # parents are unknown is not one that has none.
+        return parsed_commit(self.load(id_, pygit2.Commit).read_raw(), id_)
+
+    def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
+        """Return the entries of one folder by name, undecodable bytes as surrogates."""
+        found = self._folders.get(tree)
+        if found is None:
+            found = self._folders[tree] = {
+                name.decode("utf-8", "surrogateescape"): TreeEntry(mode, id_)
+                for name, (mode, id_) in self.load_folder(tree).entries.items()
+            }
+        return found
+
+    def entry(self, tree: TreeId, name: str) -> TreeEntry | None:
+        """Return one entry of a folder."""
+        found = self.load_folder(tree).entries.get(name.encode("utf-8", "surrogateescape"))
+        return None if found is None else TreeEntry(*found)
+
+    def size(self, blob: BlobId, *, fetch: bool = True) -> int:
+        """Return a blob's size in bytes without reading its content.
+
+        Of what a partial clone does not hold it is 0, unless git may `fetch` it, one by one.
+        """
+        # A Blob object of libgit2 loads its content; the header of the object database does not.
+        try:
+            _, size = self.git.odb.read_header(blob)
+        except KeyError:
+            return int(self.load(blob, pygit2.Blob).size) if fetch or not self.partial else 0
+        return int(size)
+
+    def read(self, blob: BlobId, limit: int = READ_LIMIT, *, where: str = "") -> bytes:
+        """Return a blob's bytes; `UnsafeInputError` above `limit` bytes, from the header alone."""
+        # A Blob object of libgit2 loads its content; the header of the object database does not.
+        odb = self.git.odb
+        try:
+            kind, size = odb.read_header(blob)
+            data = odb.read(blob)[1] if kind == _BLOB and size <= limit else None
+        except KeyError:  # in a partial clone git brings it
+            size, data = int(self.load(blob, pygit2.Blob).size), None
+        if size > limit:
+            raise UnsafeInputError(
+                "a file is too large to be read",
+                found=f"{size} bytes",
+                where=where or blob,
+                expected=f"at most {limit} bytes",
+            )
+        return bytes(self.load(blob, pygit2.Blob).data) if data is None else bytes(data)
+
+    def _remembered(self, id_: str, *, top: bool = False) -> fsck.Tree:
+        tree = self._trees.get(id_)
+        if tree is None:
+            tree = self.read_tree(id_, top=top)
+            kept = len(self._trees)
+            if kept >= _TREES_KEPT or kept * len(tree.entries) > _ENTRIES_KEPT:
+                self._trees.clear()
+                self._folders.clear()
+            self._trees[id_] = tree
+        return tree
+
+    def read_tree(self, id_: str, *, top: bool = False) -> fsck.Tree:
+        """Return a tree without remembering it; that of a commit only where it is the `top`."""
+        # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
+        if id_ == EMPTY_TREE:  # known to Git, though no object may hold it
+            return fsck.read(TreeId(id_), b"")
+        kind, data = self.look_up(id_, self.git.odb.read)
+        if kind == COMMIT and top:
+            return self.load_folder(data[len("tree ") :][: len(id_)].decode("latin-1"))
+        if kind != _TREE:
+            raise another(id_, KINDS[kind], "tree")
+        return fsck.read(TreeId(id_), data)
+
+    def look_up(self, id_: str, get: Callable[[str], _T]) -> _T:
+        """Return what `get` finds of an object; raise in our words why it finds nothing."""
+        try:
+            return get(id_)
+        except KeyError as error:
+            # In a partial clone git fetches the object; libgit2 knows nothing of promises.
+            if self.partial and command.attempt(self.workspace, ["cat-file", "-e", id_])[0] == 0:
+                self.git.get(id_)  # a miss makes libgit2 look for new packs
+                with contextlib.suppress(KeyError):
+                    return get(id_)
+            shallow = self.git.is_shallow
+            raise MissingObjectError(
+                "an object of the repository is missing",
+                where=id_,
+                expected="a complete clone",
+                next_step="git fetch --unshallow" if shallow else "git fetch, then git fsck",
+            ) from error
+        except (pygit2.GitError, ValueError) as error:
+            raise unreadable(error, id_) from error
+
 
 def open_repository(workspace: Workspace) -> Repo:
     """Open the repository of a workspace that `discover` returned.
@@ -94,3 +248,35 @@ def _open(workspace: Workspace) -> pygit2.Repository:
         ) from error
     finally:
         pygit2.settings.owner_validation = checked
+
+
+def unreadable(error: Exception, where: str) -> GitexpError:
+    """Return the error for what libgit2 cannot read."""
+    # libgit2 looks at the hash first: what it cannot parse was made so, and is no damage here.
+    if isinstance(error, pygit2.InvalidError) or "failed to parse" in str(error):
+        return RefusedTreeError(
+            "a commit is not as Git writes them",
+            found=str(error).removeprefix(f"{where}: "),
+            where=where,
+            next_step=f"ask whoever made it; git cat-file -p {where} shows it",
+        )
+    return DamagedDataError(
+        "an object of the repository cannot be read",
+        found=str(error),
+        where=where,
+        next_step="git fsck",
+    )
+
+
+def another(
+    id_: str, found: str, expected: str, error: type[GitexpError] = RefusedTreeError
+) -> GitexpError:
+    """Return the error for an object of another kind than what leads to it says."""
+    # Its name is the hash of what it is: whatever leads to it was made so, and is no damage here.
+    return error(
+        "an object of the repository is not what it should be",
+        found=f"a {found}",
+        where=id_,
+        expected=f"a {expected}",
+        next_step="ask whoever made what leads to it, or delete the branch or tag",
+    )

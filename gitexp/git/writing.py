@@ -19,7 +19,8 @@ from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import reason_for_failed_write, translated
 from gitexp.git.fsck import refused_name
-from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, MODE_TREE, load_tree
+from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
+from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import CommitHash, TreeId
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def build_tree(
     nested: dict[str, _Change] = {}
     for path, content in changes.items():
         _put(nested, path, content)
-    tree = None if base is ABSENT else load_tree(repo, base)
+    tree = None if base is ABSENT else repo.load_tree(base)
     log = written if written is not None else []
     try:
         made = _edit(repo, tree, nested, "", log)
@@ -246,7 +247,7 @@ def _folder(
     if old is None:
         return _edit(repo, None, changes, f"{path}/", written)
     if old[0] == MODE_TREE:
-        return _edit(repo, load_tree(repo, old[1]), changes, f"{path}/", written)
+        return _edit(repo, repo.load_tree(old[1]), changes, f"{path}/", written)
     raise UnsafeInputError(
         "a folder is needed where there is a file or a link",
         where=path,

@@ -88,10 +88,13 @@ class Objects(Protocol):
     def entries(self, tree: TreeId) -> dict[str, TreeEntry]:
         """Return the entries of one folder by name, undecodable bytes as surrogates."""
 
+    def entry(self, tree: TreeId, name: str) -> TreeEntry | None:
+        """Return one entry of a folder."""
+
     def size(self, blob: BlobId) -> int:
         """Return the size of a blob in bytes, without its content."""
 
-    def read(self, blob: BlobId, limit: int) -> bytes:
+    def read(self, blob: BlobId, limit: int, *, where: str = "") -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes, without reading it."""
 
 

@@ -108,4 +108,4 @@ class Sources:
         own = run.source.config or objects.blob_id(self._repo, commit, CONFIG)
         if own is ABSENT:
             return plans.config_of(self._repo, commit, added)[0]
-        return plans.settings(objects.blob(self._repo, own), own)
+        return plans.settings(self._repo.read(own), own)

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from gitexp.errors import GitexpError
 from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS
+from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import NOBODY, TreeEntry, Where
 from gitexp.records import config as config_format
-from gitexp.rules.trees import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -10,10 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from gitexp.git.tree import Tree
 from gitexp.model.config import ProjectConfig
 from gitexp.rules.branches import is_protected, matches
 from gitexp.rules.facts import settings_in
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

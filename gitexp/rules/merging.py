@@ -20,9 +20,9 @@ from gitexp.rules.recorded import Unread, plan_at, plan_paths
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.git.tree import Tree
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Facts
-    from gitexp.rules.trees import Tree
 
 
 class Concluded(Protocol):

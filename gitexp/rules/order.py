@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path, run_json, witness_dir
+from gitexp.git.tree import Tree
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import amendments, codec
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_of, plan_paths, runs_in
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

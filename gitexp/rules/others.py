@@ -18,9 +18,9 @@ from gitexp.rules.recorded import Unread, plan_at, plan_paths
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from gitexp.git.tree import Tree
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Change, Facts, Finding
-    from gitexp.rules.trees import Tree
 
 RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES)
 

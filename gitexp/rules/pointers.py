@@ -16,11 +16,11 @@ from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcpaths import bound, declares
 from gitexp.dvc.dvcpipeline import stage_wdirs
 from gitexp.errors import GitexpError
+from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import BlobId
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.tracked import LOCK, PIPELINE
-from gitexp.rules.trees import FILE_MODES
 from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import lookup
 
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from gitexp.dvc.dvcfiles import HashedPath, LockedStage
+    from gitexp.git.tree import Tree
     from gitexp.model.ids import ParamTree
     from gitexp.rules.facts import Change, Facts
-    from gitexp.rules.trees import Tree
     from gitexp.text.jsontext import Json
 
 DEPENDENCY_LIMIT: Final = 16 << 20  # bytes; a larger dependency in Git is not hashed here

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
+from gitexp.git.tree import Tree
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
 from gitexp.rules import found, others, policies
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

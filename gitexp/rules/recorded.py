@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, RUNS, plan_path
+from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
-from gitexp.rules.trees import MODE_TREE
 from gitexp.store.fast_plan import lean_plan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from gitexp.git.tree import Tree
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
     from gitexp.rules.facts import Change, Facts
-    from gitexp.rules.trees import Tree
 
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json

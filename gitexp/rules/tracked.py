@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcpaths import bound
 from gitexp.errors import GitexpError
-from gitexp.rules.trees import FILE_MODES
+from gitexp.git.tree import FILE_MODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

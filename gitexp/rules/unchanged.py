@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import ENVIRONMENTS, plan_path, run_dir, samples_csv
+from gitexp.git.tree import Tree
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.rules import others
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.rules.recorded import Unread, by_itself, new_runs, plan_at, run_files, runs_in
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

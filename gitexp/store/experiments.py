@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
-    blob,
     blob_id,
     changed_names,
     commit_info,
@@ -125,9 +124,9 @@ class _Common:
         a frozen stage, and where it decides what the outputs are.
         """
         if (settings, pipeline) not in self._written:
-            config = plans.settings(blob(self.repo, settings), CONFIG)
+            config = plans.settings(self.repo.read(settings), CONFIG)
             made = {*config.outputs, *config.metrics}
-            text = b"${" if pipeline is ABSENT else blob(self.repo, pipeline)
+            text = b"${" if pipeline is ABSENT else self.repo.read(pipeline)
             if config.pipeline == _PIPELINE and b"frozen" not in text and b"${" not in text:
                 made.add("dvc.lock")
             alone = not config.project and not any("/" in path for path in made)

@@ -13,7 +13,7 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import blob, blob_id, read_blob
+from gitexp.git.objects import blob_id, read_blob
 from gitexp.git.transaction.layout import run_dir
 from gitexp.model.run import Run
 from gitexp.records import codec
@@ -92,7 +92,7 @@ def table(
         limit = min(samples_format.LIMIT, (rows + 1) * _ROW_BYTES)
         value: object
         try:
-            value = read(blob(repo, found, limit, where="samples.csv"))
+            value = read(repo.read(found, limit, where="samples.csv"))
         except (GitexpError, ValueError) as error:  # nor is what cannot be read tried again
             value = error
         while len(repo.tables) >= _TABLES_KEPT:

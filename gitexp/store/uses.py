@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.git.objects import blob
 from gitexp.git.transaction.cache import Kind
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import EvaluationDigest
@@ -63,7 +62,7 @@ def uses(repo: Repo, index: Index, *beside: CommitHash) -> tuple[Use, ...]:
 
 def _row(repo: Repo, id_: BlobId) -> bytes | None:
     try:
-        data = blob(repo, id_, codec.limit(Conclusion))
+        data = repo.read(id_, codec.limit(Conclusion))
         found = codec.load(Conclusion, data, id_[:9])
     except GitexpError:
         return None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 HOLD = """\
 import pathlib, sys
-from gitexp.store.locks import FileLock
+from gitexp.git.transaction.locks import FileLock
 lock = FileLock(pathlib.Path(sys.argv[1]))
 lock.acquire()
 print("held", flush=True)

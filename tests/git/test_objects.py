@@ -200,7 +200,7 @@ def test_a_missing_object_is_named(opened: Repo) -> None:
     with pytest.raises(DamagedDataError, match="missing"):
         objects.commit_info(opened, CommitHash("0" * 39 + "1"))
     with pytest.raises(DamagedDataError, match="not what it should be"):
-        objects.blob(opened, BlobId(str(opened.git.head.target)))
+        opened.read(BlobId(str(opened.git.head.target)))
 
 
 def test_a_partial_clone_fetches_what_was_promised(repo: BuiltRepo, tmp_path: Path) -> None:
@@ -253,4 +253,4 @@ def test_a_tree_is_read_where_a_commit_is(repo: BuiltRepo, opened: Repo) -> None
 def test_an_empty_tree_needs_no_object(repo: BuiltRepo) -> None:
     repo.git("commit", "--allow-empty", "--message", "nothing")
     opened = open_repository(repo.workspace)
-    assert objects.entries(opened, TreeId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")) == ()
+    assert opened.entries(TreeId("4b825dc642cb6eb9a060e54bf8d69288fbee4904")) == {}

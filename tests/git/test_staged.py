@@ -13,7 +13,6 @@ import pytest
 from gitexp.errors import DamagedDataError, NoRepositoryError, UnsafeInputError
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
-from gitexp.git.stored import StoredObjects
 from gitexp.git.worktree import staged
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from tests.lab.build import repository
@@ -26,7 +25,7 @@ PROBE = f"""\
 import json, os, sys
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from gitexp.git import staged
+from gitexp.git.worktree import staged
 from gitexp.git.catfile import CatFile
 place = staged.place(Path("."), os.environ, merging="pre-merge-commit" in sys.argv[1])
 found = {{"branch": place.branch, "parents": place.parents, "files": {{}}}}
@@ -175,7 +174,7 @@ def test_git_commands_and_libgit2_read_the_same(repo: BuiltRepo) -> None:
     repo.git("add", "--all")
     repo.git("commit", "-qm", "first\n\nwith a body")
     repo.commit({"a": "2"})
-    stored = StoredObjects(open_repository(repo.workspace))
+    stored = open_repository(repo.workspace)
     head, root = CommitHash(repo.hash()), TreeId(repo.tree())
     with CatFile(repo.path, {}) as objects:
         assert objects.commit(head) == stored.commit(head)

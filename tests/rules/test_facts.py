@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
-from gitexp.git.stored import StoredObjects
+from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
 from gitexp.rules.facts import Change, of_commit, of_staged
-from gitexp.rules.trees import Tree
 from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
@@ -67,7 +66,7 @@ def test_what_is_staged_is_the_tree_that_is_committed(
         changes = [Change(*each) for each in staged.staged(place)]
         one = of_staged(objects, place.parents, changes, branch="")
         repo.git("commit", "-q", "--allow-empty", "-m", "after", at=2)
-        stored = StoredObjects(open_repository(repo.workspace))
+        stored = open_repository(repo.workspace)
         head = CommitHash(repo.hash())
         other = of_commit(stored, head, branch="")
         assert of_commit(objects, head, branch="").changes == other.changes
@@ -88,7 +87,7 @@ def test_a_merge_makes_only_what_no_parent_has(repo: BuiltRepo) -> None:
     repo.write({"d": "evil"})
     repo.git("add", "d")
     repo.git("commit", "-q", "-m", "merge", at=4)
-    stored = StoredObjects(open_repository(repo.workspace))
+    stored = open_repository(repo.workspace)
     facts = of_commit(stored, CommitHash(repo.hash()), branch="main")
     assert [change.path for change in facts.changes] == ["d"]
     assert [change.path for change in facts.taken] == ["b", "c"]
@@ -97,6 +96,6 @@ def test_a_merge_makes_only_what_no_parent_has(repo: BuiltRepo) -> None:
 @pytest.mark.parametrize("path", ["a/b", "a", "", "nowhere/at/all"])
 def test_an_empty_tree_has_nothing(repo: BuiltRepo, path: str) -> None:
     repo.commit(at=1)
-    tree = Tree(StoredObjects(open_repository(repo.workspace)), None)
+    tree = Tree(open_repository(repo.workspace), None)
     assert tree.folder(path) == {}
     assert tree.read(path or "a") is None

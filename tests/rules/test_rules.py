@@ -11,7 +11,6 @@ import pytest
 
 from gitexp.experiments.conclude import conclude
 from gitexp.git.repository import open_repository
-from gitexp.git.stored import StoredObjects
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import RunId
@@ -518,7 +517,7 @@ class Known(Outside):
 
 
 def asked(world: World, known: Known, weights: dict[str, Policy]) -> list[str]:
-    objects = StoredObjects(open_repository(world.repo.workspace))
+    objects = open_repository(world.repo.workspace)
     facts = of_commit(objects, world.head, branch=world.branch, tip=True, outside=known)
     return [item.message for item in check(facts, weights)]
 

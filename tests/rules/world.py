@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.catfile import CatFile
 from gitexp.git.repository import open_repository
-from gitexp.git.stored import StoredObjects
 from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
 from gitexp.rules import check, policies
@@ -66,7 +65,7 @@ class World:
 
     def stored(self, weights: Mapping[str, Policy] | None = None) -> list[Said]:
         """Return what `check` says of HEAD."""
-        objects = StoredObjects(open_repository(self.repo.workspace))
+        objects = open_repository(self.repo.workspace)
         facts = of_commit(objects, self.head, branch=self.branch, tip=True)
         return said(check(facts, weights or policies(facts.config)))
 

@@ -529,7 +529,7 @@ def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
         if len(texts) >= _MOST or room < 0:
             return Code(tuple(texts), config, whole=False)
         try:
-            data = objects.blob(repo, BlobId(entry.id), _LARGEST, where=path)
+            data = repo.read(BlobId(entry.id), _LARGEST, where=path)
         except GitexpError:  # too large
             whole = whole and not path.endswith((".py", ".ipynb"))
             continue

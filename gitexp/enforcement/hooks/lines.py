@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.git.transaction.layout import archive_tag
+from gitexp.git.tree import Tree
 from gitexp.git.upstream import followed
 from gitexp.git.worktree import staged
 from gitexp.rules.facts import of_commit
 from gitexp.rules.order import holds
 from gitexp.rules.recorded import Unread, new_runs
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -17,11 +17,11 @@ from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
+from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.job import FileHash
 from gitexp.rules.facts import settings
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

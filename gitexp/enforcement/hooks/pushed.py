@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
 from gitexp.git.worktree import staged
 from gitexp.model.rules import NOBODY
@@ -13,7 +14,6 @@ from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import settings
 from gitexp.rules.governing import governing
 from gitexp.rules.ranges import check_range
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

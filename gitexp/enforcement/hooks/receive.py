@@ -15,6 +15,7 @@ from gitexp.enforcement.hooks.pushed import gated, judged, updates
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag
+from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
 from gitexp.model.hooks import HookAnswer
@@ -22,7 +23,6 @@ from gitexp.model.rules import Policy, Violation, Where
 from gitexp.provenance import trust_settings
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import settings
-from gitexp.rules.trees import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping

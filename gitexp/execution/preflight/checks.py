@@ -215,7 +215,7 @@ def tree_bytes(repo: Repo, entries: Iterable[Entry]) -> int:
     Submodules are not counted, nor what a partial clone has still to fetch.
     """
     return sum(
-        objects.blob_size(repo, BlobId(entry.id), fetch=False)
+        repo.size(BlobId(entry.id), fetch=False)
         for entry in entries
         if entry.mode != objects.MODE_COMMIT and not entry.path.startswith(b".gitexp/")
     )

@@ -16,6 +16,7 @@ from gitexp.git import identity, objects, refs, writing
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, move, owners
+from gitexp.git.tree import READ_LIMIT
 from gitexp.git.upstream import followed
 from gitexp.git.writing import DELETE, Content, Delete
 
@@ -63,7 +64,7 @@ class TipView:
     descends: bool
     repo: Repo
 
-    def read(self, path: str, limit: int = objects.DEFAULT_LIMIT) -> bytes | Absent:
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes | Absent:
         """Return a file's bytes; `UnsafeInputError` above `limit`."""
         return objects.read_blob(self.repo, self.tree, path, limit)
 

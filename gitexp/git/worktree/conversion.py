@@ -16,7 +16,7 @@ import pygit2
 from pygit2.enums import ObjectType
 
 from gitexp.git import command
-from gitexp.git.objects import MODE_EXECUTABLE, load
+from gitexp.git.objects import MODE_EXECUTABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,7 +80,7 @@ def write(repo: Repo, file: BinaryIO, id_: str, path: str, conversion: Conversio
 
     Not down to the disk: the commit holds the bytes, and git does not wait here either.
     """
-    blob = load(repo, id_, pygit2.Blob)
+    blob = repo.load(id_, pygit2.Blob)
     if conversion is Conversion.NONE:
         file.write(blob.data)
     else:

@@ -1,9 +1,13 @@
-"""A tree as rules read it: folder by folder, with what is staged lying over it."""
+"""The tree of a commit or of the index, read by path: for hooks, rules and every other verb.
+
+A hook's objects come from ``git cat-file``, all others' from an open repository (`Repo.tree`).
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from gitexp.errors import RefusedTreeError
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import TreeEntry
 
@@ -27,18 +31,27 @@ class Tree:
         None for an empty tree.
     over : mapping of str to TreeEntry or None, optional
         Paths that are otherwise than in `root`; None where the file is gone.
+    name : str, optional
+        What messages call it.
+    lenient : bool, optional
+        Whether a folder that Git refuses is none at all, instead of an error.
     """
 
-    __slots__ = ("_objects", "_over", "_root", "_thinned", "_trees")
+    __slots__ = ("_lenient", "_name", "_objects", "_over", "_root", "_thinned", "_trees")
 
     def __init__(
         self,
         objects: Objects,
         root: TreeId | None,
         over: Mapping[str, TreeEntry | None] | None = None,
+        *,
+        name: str = "",
+        lenient: bool = False,
     ) -> None:
         self._objects = objects
         self._root = root
+        self._name = name
+        self._lenient = lenient
         self._over = _nested(over or {})
         self._thinned = _thinned(over or {})
         self._trees: dict[str, TreeId | None] = {}
@@ -46,7 +59,19 @@ class Tree:
     def entry(self, path: str) -> TreeEntry | None:
         """Return mode and id of what lies at a path; a folder's id is "" where it is staged."""
         folder, _, name = path.rpartition("/")
-        return self.folder(folder).get(name)
+        if self._over:
+            return self.folder(folder).get(name)
+        try:  # one of a list of thousands: no folder is copied for it
+            tree = self._tree_of(folder)
+            return None if tree is None else self._objects.entry(tree, name)
+        except RefusedTreeError:
+            if self._lenient:
+                return None
+            raise
+
+    def where(self, path: str) -> str:
+        """Return what messages call a file in it."""
+        return f"{self._name}:{path}" if self._name else path
 
     def folder(self, path: str = "") -> dict[str, TreeEntry]:
         """Return the entries of one folder by name; empty where there is none."""
@@ -93,12 +118,17 @@ class Tree:
         entry = self.entry(path)
         if entry is None or entry.mode not in FILE_MODES:
             return None
-        return self._objects.read(BlobId(entry.id), limit)
+        return self._objects.read(BlobId(entry.id), limit, where=path)
 
-    def _stored(self, path: str) -> dict[str, TreeEntry]:
+    def _stored(self, path: str) -> Mapping[str, TreeEntry]:
         """Return a folder as `root` has it; a file that is staged hides a folder of its name."""
-        tree = self._tree_of(path)
-        return {} if tree is None else self._objects.entries(tree)
+        try:
+            tree = self._tree_of(path)
+            return {} if tree is None else self._objects.entries(tree)
+        except RefusedTreeError:
+            if self._lenient:
+                return {}
+            raise
 
     def _tree_of(self, path: str) -> TreeId | None:
         """Return the tree of a stored folder; what leads to it is remembered, for deep paths."""
@@ -116,7 +146,7 @@ class Tree:
 
     def _below(self, tree: TreeId | None, folder: str, name: str) -> TreeId | None:
         staged = self._over.get(folder, {}).get(name)
-        entry = None if tree is None else self._objects.entries(tree).get(name)
+        entry = None if tree is None else self._objects.entry(tree, name)
         if entry is None or entry.mode != MODE_TREE:
             return None
         return None if staged is not None and staged.mode != MODE_TREE else TreeId(entry.id)
