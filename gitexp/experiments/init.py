@@ -93,7 +93,7 @@ def init(
     report = _init(workspace, workspace.top, request, now)
     if _has_plan(workspace):
         report = replace(report, next_step="gitexp status")
-    if not request.merge_driver:
+    if not request.merge_driver and not merge_driver.is_outdated(workspace):
         return report
     if request.dry_run:
         return replace(report, found=(*report.found, ("driver", "would be set up in this clone")))
@@ -432,7 +432,7 @@ def _dvc_init(top: Path) -> dict[str, bytes]:
     """Let DVC make its repository and return the files to be committed."""
     environ = {**os.environ, "DVC_NO_ANALYTICS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "init", "--quiet"],
+        [sys.executable, "-I", "-m", "dvc", "init", "--quiet"],
         cwd=top,
         capture_output=True,
         env=environ,

@@ -177,13 +177,20 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
             changed.append(str(path))
     except OSError as error:
         raise translated(error, "the attributes cannot be written", str(path)) from error
-    driver = f"{shlex.quote(sys.executable)} -m gitexp merge-driver %O %A %B %P"
+    # -I: Python would import what the branch in the work tree calls gitexp, or argparse
+    driver = f"{shlex.quote(sys.executable)} -I -m gitexp merge-driver %O %A %B %P"
     for key, value in (("name", "gitexp: whole stages, whole plans"), ("driver", driver)):
         code, out, _ = command.attempt(workspace, ["config", "--get", f"merge.{NAME}.{key}"])
         if code or out.decode("utf-8", "surrogateescape").rstrip("\n") != value:
             command.run(workspace, ["config", "--local", f"merge.{NAME}.{key}", value])
             changed.append(f"git config merge.{NAME}.{key}")
     return tuple(changed)
+
+
+def is_outdated(workspace: Workspace) -> bool:
+    """Whether this clone has a driver of an earlier version, which imports what a branch holds."""
+    _, out, _ = command.attempt(workspace, ["config", "--local", "--get", f"merge.{NAME}.driver"])
+    return b" -m gitexp merge-driver " in out and b" -I -m gitexp " not in out
 
 
 def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:

@@ -1,4 +1,4 @@
-"""Git's hooks, where somebody wanted ours: those that Git no longer comes to."""
+"""Git's hooks, where somebody wanted ours: those that Git no longer comes to; the merge driver."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.enforcement.hooks.install import status
 from gitexp.model.hooks import HookState
 from gitexp.model.upkeep import Finding, Level
+from gitexp.sharing import merge_driver
 from gitexp.upkeep.doctor.place import Found
 
 if TYPE_CHECKING:
@@ -25,6 +26,12 @@ _SAID: Final = {
 
 def look(place: Place) -> Iterator[Found]:
     """Yield hooks that do not run; nothing where there was never one of ours."""
+    if merge_driver.is_outdated(place.workspace):
+        what = "the merge driver imports what the branch in the work tree holds"
+        yield Found(
+            Finding(NAME, what, "git config merge.gitexp.driver", "set it up anew", fixable=True),
+            lambda: "; ".join(merge_driver.set_up(place.workspace)),
+        )
     report = status(place.workspace)
     if all(hook.state in {HookState.ABSENT, HookState.FOREIGN} for hook in report.hooks):
         return
