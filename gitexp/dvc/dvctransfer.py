@@ -3,8 +3,12 @@
 Started as a file (``python -I dvctransfer.py``), so that it needs nothing of gitexp. DVC's talk
 goes to stderr.
 
+A commit names places, too: where an import came from, with settings that may be a program. None of
+them is asked: what DVC would bring from there is left out, and named.
+
 Stdin: ``{"verb": "push"|"fetch", "root": ABSOLUTE PATH, "revs": [HASH, ...]}``. Stdout, last line:
-``{"count": NUMBER}`` or ``{"error": TEXT}``.
+``{"count": NUMBER, "imports": [PATH, ...]}``, paths of ``.dvc`` files from the top of the Git
+repository, or ``{"error": TEXT}``.
 """
 
 from __future__ import annotations
@@ -12,11 +16,21 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from typing import TYPE_CHECKING
 
+from dvc import output
 from dvc.config import Config
 from dvc.exceptions import DvcException
 from dvc.fs import LocalFileSystem
 from dvc.repo import Repo
+from dvc.stage import loader
+
+if TYPE_CHECKING:
+    from dvc.dvcfile import SingleStageFile
+    from dvc.stage import Stage
+
+_ASKED = frozenset({"repo", "db", "files", "version_id"})  # of a dependency: DVC goes there itself
+_imports: dict[str, None] = {}
 
 
 def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
@@ -27,6 +41,9 @@ def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
     stand in for them.
     """
     Config._load_config = _of_work_tree  # noqa: SLF001  there is no other way in
+    output.get_cloud_fs = lambda _config, url, **_: (LocalFileSystem, {}, url)
+    loader.fill_stage_dependencies = lambda _stage, **_: None
+    loader.SingleStageLoader.load_stage = staticmethod(_pointer)
     try:
         with Repo(root) as here:
             today = {
@@ -36,7 +53,7 @@ def transfer(verb: str, root: str, revs: list[str]) -> dict[str, object]:
             }
         with Repo(root, config=today) as repo:
             move = repo.push if verb == "push" else repo.fetch
-            return {"count": int(move(revs=revs, workspace=False))}
+            return {"count": int(move(revs=revs, workspace=False)), "imports": [*_imports]}
     except (DvcException, OSError) as error:
         causes = [str(error)]
         cause = error.__cause__
@@ -55,6 +72,19 @@ def _of_work_tree(config: Config, level: str) -> dict[str, object]:
         return {}
     found: dict[str, object] = _load(config, level)
     return found
+
+
+_load_pointer = loader.SingleStageLoader.load_stage
+
+
+def _pointer(file: SingleStageFile, found: dict[str, list[dict[str, object]]], text: str) -> Stage:
+    """Load a ``.dvc`` file without its source; a hash is looked for as any is."""
+    deps = found.pop("deps", None) or []
+    outs = found.get("outs") or []
+    if deps and not (all("md5" in out for out in outs) and all(map(_ASKED.isdisjoint, deps))):
+        _imports[file.path.lstrip("/")] = None
+        found["outs"] = []
+    return _load_pointer(file, found, text)
 
 
 def main() -> int:

@@ -146,8 +146,13 @@ def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:
         )
 
 
-def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False) -> int:
-    """Let DVC push or fetch what these commits need, in one process; return how many objects.
+def by_dvc(
+    verb: str, project: Path, revs: Sequence[str], *, trust: bool = False
+) -> tuple[int, tuple[str, ...]]:
+    """Let DVC push or fetch what these commits need, in one process.
+
+    The result: how many objects, and the ``.dvc`` files of imports that were left out, from the top
+    of the Git repository: only the place that they name has their data.
 
     Raises `DvcFailedError` if DVC cannot; it says why; `ForeignRemoteError`.
     """
@@ -170,10 +175,10 @@ def by_dvc(verb: str, project: Path, revs: Sequence[str], *, trust: bool = False
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip()
         raise _refused(verb, said.rpartition("\n")[2][:1000], root)
-    answer: dict[str, object] = json.loads(done.stdout.rpartition(b"\n")[2] or done.stdout)
+    answer = json.loads(done.stdout.rpartition(b"\n")[2] or done.stdout)
     if "error" in answer:
         raise _refused(verb, str(answer["error"])[:2000], root)
-    return int(str(answer["count"]))
+    return int(str(answer["count"])), tuple(map(str, list(answer["imports"])))
 
 
 def _members(here: CacheConfig, there: CacheConfig, md5: Md5) -> tuple[Md5, ...] | None:

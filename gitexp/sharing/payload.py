@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, dvclock, exchange
-from gitexp.dvc.cache import open_cache
+from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.needed_objects import Reader
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
@@ -156,7 +156,7 @@ def send(
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None or found.delegated:
         revs = _revs(shared, tips, data)
-        count = _by_dvc("push", depot, revs) if revs and found.outs else 0
+        count = _by_dvc("push", depot, revs)[0] if revs and found.outs else 0
         return DataMoved(by="dvc", remote=name, objects=count)
     cache = open_cache(depot.project)
     wanted = [out for out in found.outs if out.push]
@@ -188,8 +188,10 @@ def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> 
     name, folder = depot.remote.name, depot.remote.folder
     if folder is None:
         revs = [*tips, *_data_commits(shared, set(products.values()))]
-        count = _by_dvc("fetch", depot, revs)
-        return DataMoved(by="dvc", remote=name, objects=count)
+        count, imports = _by_dvc("fetch", depot, revs)
+        here = {each.declared for each in found.outs if each.imported and has(cache, each.md5)}
+        left = tuple(path for path in imports if path not in here)
+        return DataMoved(by="dvc", remote=name, objects=count, lacking=left, imported=left)
     wanted: list[Md5] = [*(out.md5 for out in found.outs), *products]
     moved = exchange.send(exchange.folder_cache(folder), cache, wanted)
     return DataMoved(
@@ -211,7 +213,16 @@ def import_step(
         return ""
     path = data.imported[0]
     reader = Reader(shared.repo)
-    names = [each.branch for each in moves if each.after and path in _by_path(reader, each.after)]
+    names = [
+        move.branch
+        for move in moves
+        if (tip := move.after)
+        and (
+            path in _by_path(reader, tip) or objects.read_blob(shared.repo, tip, path) is not ABSENT
+        )
+    ]
+    if not names:
+        return ""
     first = "" if refs.head(shared.repo).branch in names else f"git switch {names[0]}, then "
     root = dvc_config.find_dvc_dir(depot.project).parent
     folder = "" if start == root else f"--cd {shlex.quote(os.path.relpath(root, start))} "
@@ -246,7 +257,7 @@ def follow(
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _by_dvc(verb: str, depot: Depot, revs: Sequence[CommitHash]) -> int:
+def _by_dvc(verb: str, depot: Depot, revs: Sequence[CommitHash]) -> tuple[int, tuple[str, ...]]:
     return exchange.by_dvc(verb, depot.project, revs, trust=depot.trust)
 
 

@@ -5,6 +5,7 @@ The control is the same branch with --trust, or with the same words in the user'
 
 from __future__ import annotations
 
+import hashlib
 import http.server
 import shutil
 import threading
@@ -16,6 +17,7 @@ from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
 from gitexp.dvc import dvc_config, exchange
 from gitexp.errors import ForeignRemoteError, UnsafeInputError
+from gitexp.model.ids import CommitHash
 from tests.lab.build import BuiltRepo, repository
 from tests.lab.sharing import BRANCH, Team, gitexp, make
 
@@ -490,20 +492,27 @@ def test_a_submodules_own_main_vouches_for_nothing(placed: BuiltRepo) -> None:
 
 
 class Store(http.server.BaseHTTPRequestHandler):
-    """Takes whatever comes, and notes with which password."""
+    """Takes whatever comes, and notes with which password; gives what it took."""
 
     seen: Final[list[tuple[str, str]]] = []
+    asked: Final[list[str]] = []
+    held: Final[dict[str, bytes]] = {}
 
     def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        self.held[self.path] = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         self.seen.append((self.path, self.headers.get("Authorization", "")))
         self.close_connection = True
         self.send_response(200)
         self.end_headers()
 
     def do_HEAD(self) -> None:
-        self.send_response(404)
+        self.asked.append(self.path)
+        content = self.held.get(self.path, b"")
+        self.send_response(200 if content else 404)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(content)
 
     do_GET = do_HEAD  # noqa: N815  as the library calls them
     do_POST = do_PUT  # noqa: N815
@@ -515,13 +524,61 @@ class Store(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[str]:
     made = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Store)
-    Store.seen.clear()
+    for noted in (Store.seen, Store.asked, Store.held):
+        noted.clear()
     thread = threading.Thread(target=made.serve_forever, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{made.server_address[1]}"
     made.shutdown()
     made.server_close()
     thread.join()
+
+
+IMPORTS: Final = {
+    "http": "deps: [{path: SERVER/evil, hash: md5}]",
+    "whole": f"deps: [{{path: SERVER/evil, version_id: x, hash: md5, md5: {'ab' * 16}}}]",
+    "settings": "deps: [{path: SERVER/evil, hash: md5, fs_config: {user: ada, password: x}}]",
+    "program": "deps: [{path: 'webdav://evil', hash: md5, fs_config: {bearer_token_command: x}}]",
+    "local": "deps: [{path: SECRET, hash: md5}]",
+    "registry": "deps: [{path: x, repo: {url: SERVER/evil.git, rev_lock: abcdef0}}]",
+    "database": "deps: [{db: {connection: SERVER/evil, query: x}}]",
+}
+ELSEWHERE: Final = {
+    "out.dvc": "outs: [{path: 'SERVER/evil', hash: md5}]\n",
+    "program.out.dvc": "outs: [{path: 'webdav:x', fs_config: {bearer_token_command: x}}]\n",
+    "dvc.yaml": """stages:
+  none: {cmd: '', deps: [SERVER/evil], outs: [a]}
+  copy: {cmd: '', deps: [SECRET], outs: [b]}
+  data: {cmd: x, deps: ['ds://x', 'webdav://evil'], outs: ['SERVER/evil/c']}
+datasets: [{name: x, type: url, url: SERVER/evil}]
+""",
+}
+
+
+@pytest.mark.network
+def test_dvc_asks_no_place_that_a_commit_names(repo: BuiltRepo, server: str) -> None:
+    secret = repo.path.parent / "secret"
+    secret.write_text("mine alone\n")
+    text = f"[core]\n    remote = store\n['remote \"store\"']\n    url = {server}/mine\n"
+    files = ELSEWHERE | {
+        f"{name}.dvc": f"{deps}\nouts: [{{path: {name}, hash: md5}}]\n"
+        for name, deps in IMPORTS.items()
+    }
+    files["whole.dvc"] = f"{IMPORTS['whole']}\nouts: [{{path: x, hash: md5, md5: {'cd' * 16}}}]\n"
+    plain = {"own": "", "had": "deps: [{path: SERVER/evil, etag: xyz}]\n"}
+    for name, deps in plain.items():  # the control: both are in main's remote
+        md5 = hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()
+        Store.held[f"/mine/files/md5/{md5[:2]}/{md5[2:]}"] = name.encode()
+        files[f"{name}.dvc"] = f"{deps}outs: [{{path: {name}, hash: md5, md5: {md5}, size: 3}}]\n"
+    for path, each in files.items():
+        files[path] = each.replace("SERVER", server).replace("SECRET", str(secret))
+    commit = CommitHash(repo.commit({".dvc/config": text, **files}, at=2))
+    count, imports = exchange.by_dvc("fetch", repo.path, [commit])
+    assert count == len(plain)
+    assert sorted(imports) == sorted(f"{name}.dvc" for name in IMPORTS)
+    assert [path for path in Store.asked if not path.startswith("/mine")] == []
+    assert [at for at in (repo.path / ".dvc").rglob("*")
+            if at.is_file() and b"mine alone" in at.read_bytes()] == []  # fmt: skip
 
 
 @pytest.mark.slow

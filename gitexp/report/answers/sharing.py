@@ -109,7 +109,7 @@ def _data(data: DataMoved, verb: str) -> Iterator[str]:
     yield f"data       {data.objects} objects{size} {way} {terminal(data.remote)}{by}"
     for path in data.lacking:
         where = (
-            "came by an import, and dvc pull brings them"
+            "came by an import, and dvc pull asks the place that it names"
             if path in data.imported
             else ("are neither here nor there")
         )
