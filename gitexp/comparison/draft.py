@@ -23,6 +23,7 @@ from gitexp.comparison import (
 )
 from gitexp.comparison.changes import changes
 from gitexp.comparison.designs import choose, predictions, still
+from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.situation import Situation
 from gitexp.comparison.gather import World, gather
 from gitexp.comparison.randomness import seeding
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from gitexp.model.caveats import Ledger, Selection
     from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
+    from gitexp.stats.values import Values
 
 MOST_METRICS = 100  # watched ones that are tested; a family of thousands tells nobody anything
 
@@ -105,6 +107,10 @@ class Draft:
         For baseline and candidate: a source commit is gone, inputs and plan digest decided.
     pair : Pair or None
         The predictions of both sides, where the claim is about two models.
+    crossed : bool
+        Whether all repeats predicted one evaluation set, which has a noise of its own.
+    added : Mapping of str to pair of ndarray of float, shape (n_repeats, n_examples)
+        By metric, what each example adds to it on both sides; of a call with several candidates.
     swapped : str
         The experiment whose plan has the two sides the other way round; "" for none.
     same : bool
@@ -129,6 +135,8 @@ class Draft:
     lost: tuple[bool, bool]
     subgroups: Subgroups = field(default_factory=Subgroups)
     pair: Pair | None = None
+    crossed: bool = False
+    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
     swapped: str = ""
     same: bool = False
     concluded: bool = False
@@ -154,6 +162,7 @@ class _Measured:
     warnings: tuple[str, ...] = ()
     subgroups: Subgroups = field(default_factory=Subgroups)
     pair: Pair | None = None
+    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
 
 
 def draft(  # noqa: PLR0913  the two sides, and what the call knows
@@ -266,6 +275,8 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         ),
         subgroups=measured.subgroups,
         pair=measured.pair,
+        crossed=is_crossed(situation),
+        added=measured.added,
         swapped=swapped,
         same=same,
         concluded=plan is not None and is_concluded(repo, plan, named.commit),
@@ -437,6 +448,11 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
         tuple(dict.fromkeys(warnings)),
         found,
         chosen.pair,
+        {
+            question.metric: answer.added
+            for question, answer in zip(asked, answers, strict=True)
+            if answer.added is not None and situation.candidates > 1
+        },
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import EffectSize, Interval
     from gitexp.model.plan import Guard, Plan
     from gitexp.model.run import Resources
+    from gitexp.stats.values import Values as Table
 
     Cell = tuple[int | None, int | None, str]  # rep, fold, dataset
 
@@ -57,12 +58,15 @@ class Answer:
         The test's own refusal.
     still : str
         Why there is no test: nothing varies.
+    added : pair of ndarray of float, shape (n_repeats, n_examples), or None
+        What each example adds to the metric of both sides, in a crossed design.
     """
 
     comparison: MetricComparison | None
     refused: str = ""
     warnings: tuple[str, ...] = ()  # about the design, said once for all metrics that have it
     still: str = ""
+    added: tuple[Table, Table] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,8 @@ from gitexp.stats.planned import several
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from gitexp.comparison.counting import Counted
     from gitexp.comparison.draft import Draft
     from gitexp.comparison.measure import Cell
@@ -33,10 +35,20 @@ if TYPE_CHECKING:
 
 MOST_METRICS = 20  # without a plan; a table of hundreds tells nobody anything
 MOST_LABELS = 1_000  # numbers that were predicted are right by accident only
+GROUPS, BLOCKED, CROSSED, DATASETS = (
+    "repeats as independent groups",
+    "repeats blocked by seed",
+    "repeats crossed with examples",
+    "data sets",
+)
 _FEWEST = 2
 _FOLDS = (
     "folds share their training data, however often they are drawn, and no test here of several "
     "commits allows for that; each is compared alone, and Holm holds alpha over them"
+)
+_SEEDS_ALONE = (
+    "over repeats alone, the noise of the one test set left out: another test set may give another "
+    "answer"
 )
 _SHOWN = 4  # commands of a message
 
@@ -116,34 +128,58 @@ def _metric(
         if separate := _separate(drafts, sides):
             few += f": {separate}"
         sides = _common(drafts, sides)
-    higher = direction is not Direction.MIN
     datasets = [frozenset(name for cells in s.values() for *_, name in cells) for s in sides]
     if any(len(found) > 1 for found in datasets):
         if len(set(datasets)) > 1:
-            return _untested(metric, direction, alpha, "data sets", "they are not the same")
+            return _untested(metric, direction, alpha, DATASETS, "they are not the same")
         if max(map(len, datasets)) > MOST:
-            return _untested(metric, direction, alpha, "data sets", f"more than {MOST} data sets")
+            return _untested(metric, direction, alpha, DATASETS, f"more than {MOST} data sets")
         values = [tuple(by_dataset(side).values()) for side in sides]
-        design, blocked = "data sets", True
+        design = DATASETS
     else:
         values = [_by_seed(side) for side in sides]
-        design = "repeats blocked by seed" if paired else "repeats as independent groups"
-        blocked = paired
-    if design != "data sets" and any(_is_split(side) for side in sides):
+        design = BLOCKED if paired else GROUPS
+    if design != DATASETS and any(_is_split(side) for side in sides):
         few, values = _FOLDS, []
     if problem := said if len(drafts) < _FEWEST else _problem(values, few):
         return _untested(metric, direction, alpha, design, problem)
-    if not blocked:
-        groups = dict(zip(names, values, strict=True))
-        found = several.independent_groups(groups, alpha=alpha)
-        found.say(outliers.of_many(names, values, blocked=False))
+    tables = _tables(drafts, sides, metric) if design == BLOCKED else None
+    if tables is not None:
+        design = CROSSED
+        values = [tuple(map(float, table.mean(axis=1))) for table in tables]
+        found = several.crossed_with_examples(dict(zip(names, tables, strict=True)), alpha=alpha)
     else:
-        table = np.array(values, dtype=np.float64).T
-        test = several.over_datasets if design == "data sets" else several.blocked_by_seed
-        found = test(table, names, alpha=alpha, higher_is_better=higher)
-        found.say("" if design == "data sets" else outliers.of_many(names, values, blocked=True))
+        found = _over_values(design, names, values, alpha, higher=direction is not Direction.MIN)
+        _say_alone(found, design, drafts)
     found.say(said)
     return _built(metric, direction, design, alpha, names, values, found)
+
+
+def _over_values(
+    design: str,
+    names: tuple[str, ...],
+    values: Sequence[tuple[float, ...]],
+    alpha: float,
+    *,
+    higher: bool,
+) -> Found:
+    """Test one value a unit and commit: seeds as blocks, groups without any, or data sets."""
+    if design == GROUPS:
+        found = several.independent_groups(dict(zip(names, values, strict=True)), alpha=alpha)
+    else:
+        table = np.array(values, dtype=np.float64).T
+        test = several.over_datasets if design == DATASETS else several.blocked_by_seed
+        found = test(table, names, alpha=alpha, higher_is_better=higher)
+    if design != DATASETS:
+        found.say(outliers.of_many(names, values, blocked=design == BLOCKED))
+    return found
+
+
+def _say_alone(found: Found, design: str, drafts: Sequence[Draft]) -> None:
+    """Say where one test set has a noise that these tests know nothing of."""
+    if design == BLOCKED and any(item.crossed for item in drafts):
+        found.limit("over repeats alone")
+        found.say(_SEEDS_ALONE)
 
 
 def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
@@ -184,6 +220,26 @@ def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
         and len({_which(item.count.baseline.repeats.get(seed)) for item in drafts}) == 1
     ]
     return [{seed: side[seed] for seed in seeds} for side in sides]
+
+
+def _tables(
+    drafts: Sequence[Draft], sides: Sequence[Side], metric: str
+) -> list[NDArray[np.float64]] | None:
+    """Return what each example adds to the metric of the sides' repeats, the baseline first.
+
+    None where not all of them have one evaluation set that gives this metric by one definition.
+    """
+    found: list[NDArray[np.float64]] = []
+    for item in drafts:
+        if metric not in item.added:
+            return None
+        rows = [row for row, seed in enumerate(item.count.pairs) if seed in sides[0]]
+        baseline, candidate = (part[rows] for part in item.added[metric])
+        found = found or [baseline]
+        if not np.array_equal(baseline, found[0]):
+            return None
+        found.append(candidate)
+    return found
 
 
 def _separate(drafts: Sequence[Draft], sides: Sequence[Side]) -> str:

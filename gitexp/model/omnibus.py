@@ -87,7 +87,8 @@ class AcrossMetric:
     Attributes
     ----------
     design : str
-        "repeats as independent groups", "repeats blocked by seed", "data sets", "examples"
+        "repeats as independent groups", "repeats blocked by seed", "repeats crossed with
+        examples", "data sets", "examples"
     groups : tuple of Group
         The baseline first.
     sizes : tuple of EffectSize

@@ -264,7 +264,7 @@ def test_a_commit_that_is_one_draw_is_left_out_and_it_is_said(lab: Lab, held: st
     assert not [pair for pair in pairs if held in pair]
 
 
-def model(lab: Lab, wrong: Sequence[int], total: int = 60) -> Output:
+def model(lab: Lab, wrong: Sequence[int] | np.ndarray, total: int = 60) -> Output:
     """Put predictions into the cache that are wrong about some examples."""
     lines = ["id,y_true,y_pred"]
     lines += [f"{i:02},{i % 2},{1 - i % 2 if i in wrong else i % 2}" for i in range(total)]
@@ -300,6 +300,41 @@ def test_several_models_are_compared_by_cochrans_q(lab: Lab) -> None:
     p = stats.binomtest(min(lone), sum(lone)).pvalue
     assert among.pairs[0].p_value == pytest.approx(3 * p)
     assert against.pairs[0].difference == pytest.approx(11 / 60)
+
+
+def test_one_test_set_has_a_noise_that_blocks_of_seeds_leave_out(lab: Lab) -> None:
+    """Each commit is right about 80 % of all examples, on its own ones; seeds add next to none."""
+    lab.init(replace(CONFIG, predictions=Predictions("pred.csv")), {".dvc/config": ""})
+    rng = np.random.default_rng(4)
+    wrong = {}
+    for letter, name in zip("bcd", ("main", "b", "c"), strict=True):
+        if name != "main":
+            lab.repo.switch("main")
+            lab.repo.switch(name, create=True)
+            lab.change(ord(letter))
+        often = rng.random(60) < 0.2
+        wrong[name] = [np.flatnonzero(often ^ (rng.random(60) < 0.02)) for _ in range(6)]
+        accuracy = {seed: 1 - len(one) / 60 for seed, one in enumerate(wrong[name])}
+        outputs = {seed: (model(lab, one),) for seed, one in enumerate(wrong[name])}
+        other = {seed: value / 2 for seed, value in accuracy.items()}
+        lab.record(letter, {"accuracy": accuracy, "f1": other}, outputs=outputs)
+    found = compare(lab.repo.workspace, list(wrong), now=START)
+    across = found[0].across
+    assert across is not None
+    metric, unknown = across.metrics
+    assert metric.design == "repeats crossed with examples"
+    against, among = metric.families
+    (whole,) = metric.omnibus
+    assert whole.p_value == min(pair.p_value for pair in among.pairs) > 0.2
+    alone = [item.metrics[0].result for item in found]
+    raw = [item.p_value for item in alone if item is not None]
+    assert [pair.p_value for pair in against.pairs] == pytest.approx(
+        [max(min(1, 2 * min(raw)), p) for p in raw]
+    )
+    # F1 is no number that these predictions give
+    assert {item.title.endswith("over repeats alone") for item in unknown.omnibus} == {True}
+    assert {item.title.endswith("over repeats alone") for item in unknown.families} == {True}
+    assert any("noise of the one test set left out" in note for note in unknown.notes)
 
 
 @pytest.mark.parametrize("blocked", [True, False])

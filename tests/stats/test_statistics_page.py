@@ -65,7 +65,11 @@ def test_the_page_names_every_test_of_several_commits_in_the_order_of_the_code()
     groups = {name: column.tolist() for name, column in zip(names, table.T, strict=True)}
     truth = ["0", "1"] * 10
     guesses = {name: rng.permutation(truth).tolist() for name in names}
+    tables = {name: rng.normal(size=(4, 20)) for name in names}
     rows = {
+        "the same, predictions of one evaluation set": several.crossed_with_examples(
+            tables, alpha=0.05
+        ),
         "repeats of common seeds": several.blocked_by_seed(
             table, names, alpha=0.05, higher_is_better=True
         ),

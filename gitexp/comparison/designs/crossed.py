@@ -150,7 +150,7 @@ def compare(
     )
     if question.guard is not None:
         full = replace(full, broken=is_broken(full))
-    return Answer(full)
+    return Answer(full, added=(left, right))
 
 
 def _seeds(pairs: Sequence[Pair]) -> tuple[int, ...]:

@@ -8,22 +8,35 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval
+from gitexp.model.design import Design, Unit
 from gitexp.model.omnibus import Family, Omnibus, Pairwise
-from gitexp.stats import blocks, contingency, examples, groups, omnibus, permutation, posthoc, tests
+from gitexp.stats import (
+    blocks,
+    contingency,
+    crossed,
+    examples,
+    groups,
+    omnibus,
+    permutation,
+    posthoc,
+    tests,
+)
 from gitexp.stats.adjust import holm
 from gitexp.stats.intervals import difference_interval
+from gitexp.stats.planned.exampleplans import lacking, plan_crossed
 from gitexp.stats.tests import FLIP_DRAWS, MAX_SIGN_FLIPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from gitexp.model.comparison import SignificanceResult
     from gitexp.stats.tests import SignificanceTest
     from gitexp.stats.values import Values
 
@@ -42,6 +55,11 @@ class Found:
     ranks: tuple[float, ...] = ()
     critical_difference: float | None = None
     notes: list[str] = field(default_factory=list)
+
+    def limit(self, words: str) -> None:
+        """Say of every test over what it was made alone."""
+        self.omnibus = [replace(one, title=f"{one.title}, {words}") for one in self.omnibus]
+        self.families = [replace(one, title=f"{one.title}, {words}") for one in self.families]
 
     def attempt(self, *steps: Callable[[Found], None]) -> None:
         """Take each step; what its test refuses becomes a note."""
@@ -201,6 +219,60 @@ def blocked_by_seed(
     return made
 
 
+def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Found:
+    """Compare repeats of common seeds that all predicted the same examples.
+
+    Parameters
+    ----------
+    tables : mapping of name to ndarray of float, shape (n_seeds, n_examples)
+        What each example adds to the metric of each repeat; the baseline's first.
+    alpha : float
+
+    Notes
+    -----
+    Seeds and examples are both random, as in `crossed.run_on_crossed`. Blocks by seed know nothing
+    of the examples, and reject nearly every true null where the noise is the test set's. So there
+    is no test of all beside the pairs: some commits differ if Holm's smallest p says so.
+    """
+
+    def pairs(found: Found) -> None:
+        names = list(tables)
+        for among, indices in _families(len(names)):
+            confidence = 1 - alpha / len(indices)
+            sides = [(tables[names[j]], tables[names[i]]) for i, j in indices]
+            tested = [_over_examples_too(*side, alpha) for side in sides]
+            adjusted = holm([one.p_value for one in tested])
+            found.families.append(
+                Family(
+                    tests.CROSSED_T.name,
+                    "t over repeats and examples, Holm",
+                    among,
+                    tuple(
+                        Pairwise(
+                            names[i],
+                            names[j],
+                            float(candidate.mean() - baseline.mean()),
+                            crossed.intervals(baseline, candidate, confidence=confidence)[0],
+                            p,
+                        )
+                        for (i, j), (baseline, candidate), p in zip(
+                            indices, sides, adjusted, strict=True
+                        )
+                    ),
+                )
+            )
+        squares = [crossed.squares(candidate - baseline) for baseline, candidate in sides]
+        largest = max(abs(one.mean) / one.error if one.error else 0.0 for one in squares)
+        title = "t over repeats and examples of every pair, Holm's smallest"
+        found.omnibus.append(
+            Omnibus(tests.CROSSED_T.name, title, largest, min(adjusted), planned=True)
+        )
+
+    made = Found()
+    made.attempt(pairs)
+    return made
+
+
 def over_datasets(
     table: Values, names: Sequence[str], *, alpha: float, higher_is_better: bool
 ) -> Found:
@@ -338,6 +410,15 @@ def _families(k: int) -> list[tuple[str, list[tuple[int, int]]]]:
         (BASELINE, [(index, 0) for index in range(1, k)]),
         (ALL, [(later, earlier) for earlier, later in itertools.combinations(range(k), 2)]),
     ]
+
+
+def _over_examples_too(baseline: Values, candidate: Values, alpha: float) -> SignificanceResult:
+    n = len(baseline)
+    design = Design(Unit.REPEAT, True, n, n, alpha=alpha)  # noqa: FBT003  as `paired`
+    plan = plan_crossed(design, baseline.shape[1])
+    if why := lacking(plan):
+        raise DesignError(why)
+    return crossed.run_on_crossed(plan, design, baseline, candidate)
 
 
 def _sign_flips(first: Values, second: Values) -> float:
