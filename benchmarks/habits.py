@@ -27,7 +27,7 @@ from gitexp.git import repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, RunId, TreeId
-from gitexp.model.plan import BaselineRef, Claim, Direction, Person
+from gitexp.model.plan import BaselineRef, Claim, Direction, Person, Plan
 from gitexp.model.run import (
     Distribution,
     Environment,
@@ -42,10 +42,9 @@ from gitexp.model.run import (
 )
 from gitexp.model.verdict import Verdict
 from gitexp.model.workspace import Workspace
-from gitexp.records import codec, effects
+from gitexp.records import codec, terms
 from gitexp.records import config as config_format
 from gitexp.records import environment as environment_format
-from gitexp.records import plan as plan_format
 from gitexp.stats.ttests import p_of_t, paired_difference
 from gitexp.text import samples as samples_format
 
@@ -53,7 +52,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.model.ids import InputsDigest
-    from gitexp.model.plan import Plan
 
 ALPHA = 0.05
 SIMULATIONS = 400
@@ -140,20 +138,24 @@ class Bench:
 
     def plan(self) -> Plan:
         """Return the plan of every experiment here."""
-        return plan_format.make(
-            name="idea",
-            branch=BRANCH,
-            objective="",
-            hypothesis="A deeper model raises F1.",
-            claim=Claim.METHOD,
-            metric="f1",
-            direction=Direction.MAX,
-            effect=effects.parse_effect(">0", Direction.MAX),
-            alpha=ALPHA,
-            repeats=REPEATS,
-            baseline=BaselineRef("main", CommitHash(self.main)),
-            author=ADA,
-            created_at=START,
+        return terms.sealed(
+            Plan(
+                name="idea",
+                branch=BRANCH,
+                objective="",
+                hypothesis="A deeper model raises F1.",
+                claim=Claim.METHOD,
+                metric="f1",
+                direction=Direction.MAX,
+                effect=terms.parse_effect(">0", Direction.MAX),
+                alpha=ALPHA,
+                repeats=REPEATS,
+                baseline=BaselineRef("main", CommitHash(self.main)),
+                author=ADA,
+                created_at=START,
+                guards=(),
+                evaluation=(),
+            )
         )
 
     def run(
@@ -246,7 +248,7 @@ def planned_after_variants(bench: Bench, world: World) -> tuple[bool, bool]:
     more = range(REPEATS, 2 * REPEATS)
     low = world.values([*seeds, *more])
     high = tried[best] | world.values(more)
-    files = variant(best) | {layout.plan_path(plan.name): plan_format.dump(plan)}
+    files = variant(best) | {layout.plan_path(plan.name): codec.dump(plan)}
     tip = bench.commit(tip, BRANCH, files)
     tip = bench.commit(tip, BRANCH, bench.run(2, low, plan, bench.main))
     bench.commit(tip, BRANCH, bench.run(best, high, plan, tip))
@@ -402,7 +404,7 @@ def main(simulations: int = SIMULATIONS) -> None:
 
 def _begin(bench: Bench, depth: int) -> tuple[Plan, str]:
     plan = bench.plan()
-    files = variant(depth) | {layout.plan_path(plan.name): plan_format.dump(plan)}
+    files = variant(depth) | {layout.plan_path(plan.name): codec.dump(plan)}
     return plan, bench.commit(bench.main, BRANCH, files)
 
 

@@ -32,9 +32,8 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.records import codec
+from gitexp.records import codec, terms
 from gitexp.records import config as config_format
-from gitexp.records import plan as plan_format
 from gitexp.store import plans
 from gitexp.text import samples as samples_format
 
@@ -160,7 +159,7 @@ def _plans(start: str, branches: int) -> Iterator[bytes]:
     for number in range(branches):
         plan = _plan(number, start)
         files = {
-            layout.plan_path(plan.name): plan_format.dump(plan),
+            layout.plan_path(plan.name): codec.dump(plan),
             "params.yaml": f"lr: 0.{200_000 + number}\nseed: 0\n".encode(),
         }
         yield _commit(plan.branch, start, files, number)
@@ -198,20 +197,24 @@ def _commit(branch: str, start: str, files: Mapping[str, bytes], minute: int) ->
 
 def _plan(number: int, baseline: str) -> Plan:
     name = f"e{number}"
-    return plan_format.make(
-        name=name,
-        branch=f"exp/{name}",
-        objective="see whether it can be done with less",
-        hypothesis=f"variant {number} raises F1 by at least 5 %",
-        claim=Claim.METHOD,
-        metric="f1",
-        direction=Direction.MAX,
-        effect=Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True),
-        alpha=0.05,
-        repeats=REPEATS,
-        baseline=BaselineRef("main", CommitHash(baseline)),
-        author=ADA,
-        created_at=BEGIN + timedelta(minutes=number),
+    return terms.sealed(
+        Plan(
+            name=name,
+            branch=f"exp/{name}",
+            objective="see whether it can be done with less",
+            hypothesis=f"variant {number} raises F1 by at least 5 %",
+            claim=Claim.METHOD,
+            metric="f1",
+            direction=Direction.MAX,
+            effect=Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True),
+            alpha=0.05,
+            repeats=REPEATS,
+            baseline=BaselineRef("main", CommitHash(baseline)),
+            author=ADA,
+            created_at=BEGIN + timedelta(minutes=number),
+            guards=(),
+            evaluation=(),
+        )
     )
 
 

@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from gitexp.experiments.restore import restore
     from gitexp.experiments.witness import witness
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
-    from gitexp.model.amendment import Terms
+    from gitexp.model.plan import Terms
     from gitexp.model.power import PowerRequest
-    from gitexp.model.proposal import NewRequest
-    from gitexp.model.request import RunRequest
+    from gitexp.model.request import NewRequest, RunRequest
     from gitexp.model.setup import InitRequest
     from gitexp.model.witness import Way
     from gitexp.report import frame
@@ -55,10 +54,10 @@ _PLACES = {
     "CompareOptions": "gitexp.comparison.compare",
     "InitRequest": "gitexp.model.setup",
     "ListQuery": "gitexp.views.query",
-    "NewRequest": "gitexp.model.proposal",
+    "NewRequest": "gitexp.model.request",
     "PowerRequest": "gitexp.model.power",
     "RunRequest": "gitexp.model.request",
-    "Terms": "gitexp.model.amendment",
+    "Terms": "gitexp.model.plan",
     "Way": "gitexp.model.witness",
     "amend_plan": "gitexp.experiments.amend_plan",
     "archive": "gitexp.experiments.archive",

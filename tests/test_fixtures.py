@@ -91,7 +91,7 @@ READERS: dict[str, Callable[[bytes, str], bytes | None]] = {
     "environment.json": again(Environment),
     "JOB.json": again(Job),
     "outcome.json": again(Outcome),
-    "experiments*.yaml": lambda data, where: plan.dump(plan.load(data, where)),
+    "experiments*.yaml": lambda data, where: codec.dump(plan.load(data, where)),
     "conclusions*.yaml": again(Conclusion),
     "tombstones*.yaml": again(Tombstone),
     "witness*": again(Receipt),

@@ -7,21 +7,18 @@ Runs made before are shown and do not count: they belong to the plan as it was.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.cli import terms as options
 from gitexp.errors import UsageError
 from gitexp.experiments.amend_plan import amend_plan
-from gitexp.model.amendment import Terms
-from gitexp.model.plan import Claim, OnFailed
-from gitexp.records.plan import parse_guard, parse_metric
 from gitexp.report.answers import amendment
 
 if TYPE_CHECKING:
     import argparse
 
     from gitexp.cli.context import Context
-    from gitexp.model.plan import Guard
 
 NO_GUARDS = "none"
 
@@ -38,19 +35,10 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     """Amend."""
     if not args.why:
         raise UsageError("an amendment needs its reason", next_step="the same with --why TEXT")
-    metric, direction = parse_metric(args.metric) if args.metric else (None, None)
-    terms = Terms(
-        claim=None if args.claim is None else Claim(args.claim),
-        metric=metric,
-        direction=direction,
-        effect=args.effect,
-        alpha=args.alpha,
-        repeats=args.repeats,
-        baseline=args.baseline,
-        guards=_guards(args.guard),
-        stopping=options.stopping(args),
-        on_failed=None if args.on_failed is None else OnFailed(args.on_failed),
-    )
+    bare = args.guard == [NO_GUARDS]
+    args.guard = [] if bare else args.guard
+    terms = options.given(args)
+    terms = replace(terms, guards=()) if bare else terms
     report = amend_plan(
         context.workspace(),
         args.name,
@@ -61,10 +49,3 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     )
     context.printer.answer(amendment.json(report) if context.json else amendment.text(report))
     return 0
-
-
-def _guards(texts: list[str]) -> tuple[Guard, ...] | None:
-    """Return all guard-rails that the plan shall have; None where none was named."""
-    if not texts:
-        return None
-    return () if texts == [NO_GUARDS] else tuple(parse_guard(text) for text in texts)

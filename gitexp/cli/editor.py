@@ -15,8 +15,8 @@ from gitexp.git.faults import translated
 from gitexp.git.transaction import layout
 from gitexp.model.plan import ALPHA, REPEATS
 from gitexp.records import plan as plan_format
-from gitexp.records.effects import guard_text
-from gitexp.records.hypothesis import TEMPLATE_HYPOTHESIS
+from gitexp.records.plan import TEMPLATE_HYPOTHESIS
+from gitexp.records.terms import guard_text, parse_metric
 from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.cli.context import Context
+    from gitexp.model.plan import PlanDraft
     from gitexp.model.workspace import Workspace
-    from gitexp.records.plan import Draft
 
 _HEAD = """\
 # The plan of {name}. Fill it in, save and leave; an unchanged hypothesis makes no experiment.
@@ -91,8 +91,8 @@ def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> 
 
 
 def edit_draft(
-    path: Path, name: str, draft: Draft, context: Context, workspace: Workspace
-) -> Draft:
+    path: Path, name: str, draft: PlanDraft, context: Context, workspace: Workspace
+) -> PlanDraft:
     """Let the user fill in a plan.
 
     Raises `BadHypothesisError` if the template's hypothesis was left.
@@ -108,7 +108,7 @@ def edit_draft(
         "claim": draft.claim.value if draft.claim else "method",
         "alpha": draft.alpha or ALPHA,
         "repeats": draft.repeats or REPEATS,
-        "guards": [guard_text(guard) for guard in draft.guards],
+        "guards": [guard_text(guard) for guard in draft.guards or ()],
         "baseline": draft.baseline or "HEAD",
     }
     text = _HEAD.format(name=name) + yaml_dumps(fields).decode()
@@ -121,6 +121,6 @@ def edit_draft(
             next_step=f"gitexp new {shlex.quote(name)} --edit",
         )
     if found.metric and found.direction is None:
-        parsed, direction = plan_format.parse_metric(found.metric)
+        parsed, direction = parse_metric(found.metric)
         found = replace(found, metric=parsed, direction=direction)
     return found

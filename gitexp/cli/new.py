@@ -17,11 +17,11 @@ from gitexp.cli.commands import find
 from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, UsageError
 from gitexp.experiments.naming import check_name
 from gitexp.experiments.new import new
-from gitexp.model.plan import ALPHA, MAX_REPEATS, Claim, OnFailed
-from gitexp.model.proposal import NewRequest
+from gitexp.model.plan import ALPHA, MAX_REPEATS, PlanDraft, with_terms
+from gitexp.model.request import NewRequest
 from gitexp.records import plan as plan_format
-from gitexp.records.hypothesis import TEMPLATE_HYPOTHESIS
-from gitexp.records.plan import Draft, check_alpha
+from gitexp.records.plan import TEMPLATE_HYPOTHESIS
+from gitexp.records.terms import check_alpha, parse_metric
 from gitexp.report.answers import actions
 from gitexp.text.params import parse_assignment
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.cli.context import Context
-    from gitexp.model.proposal import NewReport
+    from gitexp.model.report import NewReport
 
 DRAFT_LIMIT_BYTES = 1 << 20
 
@@ -91,39 +91,24 @@ def _witness(args: argparse.Namespace, context: Context) -> None:
         raise
 
 
-def _new(args: argparse.Namespace, draft: Draft, context: Context) -> NewReport:
+def _new(args: argparse.Namespace, draft: PlanDraft, context: Context) -> NewReport:
     return new(context.workspace(), _request(args, draft), now=context.now())
 
 
-def _draft(args: argparse.Namespace, context: Context) -> Draft:
+def _draft(args: argparse.Namespace, context: Context) -> PlanDraft:
     """Join a plan file with the options, which win."""
-    draft = Draft()
+    draft = PlanDraft()
     if args.file is not None:
         path = context.start / args.file
         draft = plan_format.load_draft(_read(path), str(args.file))
-    metric, direction = draft.metric, draft.direction
-    given = args.metric or (metric if direction is None else None)
-    if given:
-        metric, direction = plan_format.parse_metric(given)
-    guards = tuple(plan_format.parse_guard(text) for text in args.guard) or draft.guards
-    others = {
-        "objective": args.objective,
-        "hypothesis": args.hypothesis,
-        "claim": None if args.claim is None else Claim(args.claim),
-        "effect": args.effect,
-        "alpha": args.alpha,
-        "repeats": args.repeats,
-        "baseline": args.baseline,
-        "stopping": terms.stopping(args),
-        "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
-    }
-    return replace(
-        draft,
-        metric=metric,
-        direction=direction,
-        guards=guards,
-        **{key: value for key, value in others.items() if value is not None},
-    )
+    if args.metric:
+        draft = replace(draft, metric=None, direction=None)
+    elif draft.metric and draft.direction is None:
+        metric, direction = parse_metric(draft.metric)
+        draft = replace(draft, metric=metric, direction=direction)
+    prose = {"objective": args.objective, "hypothesis": args.hypothesis}
+    said = {name: text for name, text in prose.items() if text is not None}
+    return with_terms(draft, {**said, **terms.given(args).given()})
 
 
 def _read(path: Path) -> bytes:
@@ -139,7 +124,7 @@ def _read(path: Path) -> bytes:
     return data
 
 
-def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
+def _request(args: argparse.Namespace, draft: PlanDraft) -> NewRequest:
     if not draft.hypothesis:
         raise BadHypothesisError(
             "an experiment needs a hypothesis",
@@ -157,29 +142,23 @@ def _request(args: argparse.Namespace, draft: Draft) -> NewRequest:
             expected='the primary metric and the promised gain: --metric f1:max --effect ">=5%"',
             next_step=f"gitexp new {args.name} --edit",
         )
-    alpha = check_alpha(ALPHA if draft.alpha is None else draft.alpha)
+    check_alpha(ALPHA if draft.alpha is None else draft.alpha)
     if draft.repeats is not None and not 1 <= draft.repeats <= MAX_REPEATS:
         raise UsageError(
             f"a plan has at least one repeat, and at most {MAX_REPEATS}", found=str(draft.repeats)
         )
-    return NewRequest(
+    request = NewRequest(
         name=args.name,
         hypothesis=draft.hypothesis,
         metric=draft.metric,
         effect=draft.effect,
-        objective=draft.objective or "",
-        direction=draft.direction,
-        claim=draft.claim,
-        alpha=alpha,
-        repeats=draft.repeats,
-        guards=draft.guards,
-        baseline=draft.baseline or args.start or "HEAD",
-        start=args.start,
+        objective=draft.objective,
         evaluation=draft.evaluation,
-        stopping=draft.stopping,
-        on_failed=draft.on_failed or OnFailed.REFUSE,
+        start=args.start,
         params=tuple(parse_assignment(text) for text in args.param),
         here=args.here,
         checkout=args.checkout,
         dry_run=args.dry_run,
     )
+    baseline = draft.baseline or args.start or "HEAD"
+    return with_terms(request, {**draft.given(), "baseline": baseline})

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.model.plan import Claim, OnFailed, Stopping, StoppingRule
+from gitexp.model.plan import ASKED, Claim, OnFailed, Stopping, StoppingRule, Terms, with_terms
+from gitexp.records.terms import parse_guard, parse_metric
 
 if TYPE_CHECKING:
     import argparse
@@ -39,7 +40,24 @@ def configure(parser: argparse.ArgumentParser, title: str, *, prose: bool) -> No
     )
 
 
-def stopping(args: argparse.Namespace) -> Stopping | None:
+def given(args: argparse.Namespace) -> Terms:
+    """Return the terms that were asked for; an option of a term's name is one of them."""
+    metric, direction = parse_metric(args.metric) if args.metric else (None, None)
+    return with_terms(
+        Terms(),
+        {
+            **{name: value for name, value in vars(args).items() if name in ASKED},
+            "metric": metric,
+            "direction": direction,
+            "claim": None if args.claim is None else Claim(args.claim),
+            "guards": tuple(map(parse_guard, args.guard)) or None,
+            "stopping": _stopping(args),
+            "on_failed": None if args.on_failed is None else OnFailed(args.on_failed),
+        },
+    )
+
+
+def _stopping(args: argparse.Namespace) -> Stopping | None:
     """Return the stopping rule that was asked for.
 
     Raises `UsageError` if looks are given without a rule.

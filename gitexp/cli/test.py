@@ -23,7 +23,7 @@ from gitexp.comparison.plain_files import FileDesign, FileQuestion, compare_file
 from gitexp.errors import UsageError
 from gitexp.model.config import Predictions
 from gitexp.model.plan import ALPHA
-from gitexp.records.effects import parse_effect, parse_metric
+from gitexp.records.terms import parse_effect, parse_metric
 
 if TYPE_CHECKING:
     import argparse

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import format_effect, told_apart
+from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, pairs_needed
 from gitexp.stats.planned.exampleplans import lacking

@@ -25,7 +25,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.model.comparison import LATE
 from gitexp.model.run import RepeatState
-from gitexp.records.effects import guard_text
+from gitexp.records.terms import guard_text
 from gitexp.store import lookup, plans
 
 if TYPE_CHECKING:

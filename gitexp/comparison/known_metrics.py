@@ -26,7 +26,7 @@ from gitexp.git.worktree import status
 from gitexp.model.metricname import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
-from gitexp.records.effects import parse_metric
+from gitexp.records.terms import parse_metric
 from gitexp.store import lookup
 from gitexp.system import metrics as metrics_staging
 

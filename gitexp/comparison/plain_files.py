@@ -26,8 +26,7 @@ from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import format_effect
-from gitexp.records.plan import check_alpha
+from gitexp.records.terms import check_alpha, format_effect
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun
 from gitexp.text import plainfile, predictions

@@ -27,8 +27,7 @@ from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, Hypothes
 from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin
 from gitexp.model.summary import mean, spread
-from gitexp.records.effects import format_effect, parse_effect
-from gitexp.records.plan import check_alpha
+from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned import foreseen
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
-from gitexp.records import amendments
+from gitexp.records.terms import binding
 from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:
 
 
 def _terms(plan: Plan) -> dict[str, str]:
-    return {name: _text(name, value) for name, value in amendments.binding(plan).items()}
+    return {name: _text(name, value) for name, value in binding(plan).items()}
 
 
 def _text(name: str, value: ParamValue) -> str:

@@ -20,12 +20,12 @@ from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.amendment import AmendReport, Term
 from gitexp.model.metricname import recorded
-from gitexp.model.plan import Amendment, BaselineRef
+from gitexp.model.plan import Amendment, BaselineRef, with_terms
+from gitexp.model.report import AmendReport, Term
 from gitexp.provenance import order_evidence, private
-from gitexp.records import amendments
-from gitexp.records import plan as plan_format
+from gitexp.records import codec
+from gitexp.records.terms import binding, parse_effect, sealed
 from gitexp.report import numbers
 from gitexp.report.escape import visible
 from gitexp.store import lookup, plans
@@ -36,9 +36,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.git.transaction.transaction import TipView
-    from gitexp.model.amendment import Terms
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan
+    from gitexp.model.plan import Plan, Terms
     from gitexp.model.workspace import Workspace
 
 
@@ -86,7 +85,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
             next_step="gitexp amend-plan --help; prose is mended in the plan's file",
         )
     when = (now or datetime.now(UTC)).replace(microsecond=0)
-    before, after = amendments.binding(plan), amendments.binding(changed)
+    before, after = binding(plan), binding(changed)
     differing = [key for key in before if before[key] != after[key]]
     kept = Amendment(
         digest=plan.digest,
@@ -115,7 +114,7 @@ def amend_plan(  # noqa: PLR0913  what is changed, why and when
 
     def edit(view: TipView) -> Mapping[str, bytes]:
         del view
-        return {layout.plan_path(plan.name): plan_format.dump(amended)}
+        return {layout.plan_path(plan.name): codec.dump(amended)}
 
     published = transaction.publish(
         workspace,
@@ -171,6 +170,7 @@ def _unreported(repo: Repo, plan: Plan) -> tuple[str, ...]:
 
 def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
     """Return the plan with its new terms, checked as a new one is, and its new digest."""
+    given = terms.given()
     metric, direction = plan.metric, terms.direction
     if terms.metric is not None:
         metric, direction = metric_named(terms.metric, terms.direction)
@@ -178,30 +178,9 @@ def _changed(repo: Repo, tip: CommitHash, plan: Plan, terms: Terms) -> Plan:
         known = known_metrics(repo, tip, plans.config_of(repo, tip)[0])
         known.refuse_unclear(metric, *(guard.metric for guard in terms.guards or ()))
     direction = direction or plan.direction
-    effect = plan.effect
+    given |= {"metric": metric, "direction": direction}
     if terms.effect is not None:
-        effect = plan_format.parse_effect(terms.effect, direction)
-    baseline = plan.baseline
+        given["effect"] = parse_effect(terms.effect, direction)
     if terms.baseline is not None:
-        baseline = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
-    return plan_format.make(
-        name=plan.name,
-        branch=plan.branch,
-        objective=plan.objective,
-        hypothesis=plan.hypothesis,
-        claim=terms.claim or plan.claim,
-        metric=metric,
-        direction=direction,
-        effect=effect,
-        alpha=plan.alpha if terms.alpha is None else terms.alpha,
-        repeats=plan.repeats if terms.repeats is None else terms.repeats,
-        guards=plan.guards if terms.guards is None else terms.guards,
-        baseline=baseline,
-        evaluation=plan.evaluation,
-        author=plan.author,
-        created_at=plan.created_at,
-        formerly=plan.formerly,
-        stopping=terms.stopping or plan.stopping,
-        on_failed=terms.on_failed or plan.on_failed,
-        amended=plan.amended,
-    )
+        given["baseline"] = BaselineRef(terms.baseline, objects.resolve(repo, terms.baseline))
+    return sealed(with_terms(plan, given))

@@ -39,12 +39,13 @@ from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status
 from gitexp.model.metricname import by_file, plain, recorded
-from gitexp.model.plan import REPEATS, BaselineRef, Claim
+from gitexp.model.plan import ALPHA, LATER_TERMS, REPEATS, BaselineRef, Claim, Plan, with_terms
 from gitexp.model.power import Price
-from gitexp.model.proposal import NewReport, NewRequest
+from gitexp.model.report import NewReport
 from gitexp.provenance import private
-from gitexp.records import plan as plan_format
-from gitexp.records.hypothesis import check_hypothesis
+from gitexp.records import codec
+from gitexp.records.plan import check_hypothesis
+from gitexp.records.terms import check_looks, format_effect, parse_effect, sealed
 from gitexp.store import plans
 from gitexp.system import curves
 
@@ -57,8 +58,8 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.transaction import TipView
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
-    from gitexp.model.plan import Plan, Stopping
     from gitexp.model.power import PowerReport
+    from gitexp.model.request import NewRequest
     from gitexp.model.workspace import Workspace
 
 _TWO_SIDES = 2
@@ -112,7 +113,7 @@ def new(workspace: Workspace, request: NewRequest, *, now: datetime | None = Non
         price=_price(repo, plan, start, config),
         checked_out=False,
         dry_run=request.dry_run,
-        promise=plan_format.format_effect(plan.effect, plan.metric, plan.direction),
+        promise=format_effect(plan.effect, plan.metric, plan.direction),
         warnings=tuple(warnings),
         next_step=f"the same without --dry-run makes {branch}",
         power=found,
@@ -193,7 +194,7 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
     known = known_metrics(repo, start, config)
     known = replace(known, names=known.names | logged)
     metric, direction = metric_named(request.metric, request.direction, known.names)
-    for name in (metric, *(guard.metric for guard in request.guards)):
+    for name in (metric, *(guard.metric for guard in request.guards or ())):
         _check_metric(name, known, config, logged, others=others)
     direction = direction or direction_of(metric, config)
     if direction is None:
@@ -216,41 +217,40 @@ def _plan(  # noqa: PLR0913, PLR0917  what is asked, and what was found for it
         raise ExistsError(
             f"{branch} has a plan already", next_step="gitexp new NAME, without --here"
         )
-    plan = plan_format.make(
+    _check_stopping(request, claim, repeats)
+    plan = Plan(
         name=request.name,
         branch=branch,
-        objective=" ".join(request.objective.split()),
+        objective=" ".join((request.objective or "").split()),
         hypothesis=" ".join(request.hypothesis.split()),
         claim=claim,
         metric=metric,
         direction=direction,
-        effect=plan_format.parse_effect(request.effect, direction),
-        alpha=request.alpha,
+        effect=parse_effect(request.effect, direction),
+        alpha=ALPHA if request.alpha is None else request.alpha,
         repeats=repeats,
-        baseline=_baseline(repo, request.baseline),
+        baseline=_baseline(repo, request.baseline or "HEAD"),
         author=private.person(identity.author(repo), config.identity),
         created_at=now.replace(microsecond=0),
-        guards=request.guards,
+        guards=request.guards or (),
         evaluation=declared,
-        stopping=_stopping(request, claim, repeats),
-        on_failed=request.on_failed,
     )
-    return plan, _unseen(metric, known, start)
+    later = {name: term for name, term in request.given().items() if name in LATER_TERMS}
+    return sealed(with_terms(plan, later)), _unseen(metric, known, start)
 
 
-def _stopping(request: NewRequest, claim: Claim, repeats: int) -> Stopping | None:
+def _check_stopping(request: NewRequest, claim: Claim, repeats: int) -> None:
     if request.stopping is None:
-        return None
+        return
     if claim is Claim.MODEL:
         raise UsageError(
             "a stopping rule is for repeats, and a claim about two models has none",
             next_step="the same with --claim method, or without --stopping",
         )
     try:
-        plan_format.check_looks(request.stopping, repeats)
+        check_looks(request.stopping, repeats)
     except BadFormatError as error:
         raise UsageError(error.summary, found=error.found, expected=error.expected) from error
-    return request.stopping
 
 
 def _baseline(repo: Repo, text: str) -> BaselineRef:
@@ -308,7 +308,7 @@ def _param_files(
 def _edit(plan: Plan, files: Mapping[str, bytes]) -> Callable[[TipView], Mapping[str, bytes]]:
     def edit(view: TipView) -> Mapping[str, bytes]:
         del view
-        return {layout.plan_path(plan.name): plan_format.dump(plan), **files}
+        return {layout.plan_path(plan.name): codec.dump(plan), **files}
 
     return edit
 

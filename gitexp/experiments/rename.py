@@ -27,7 +27,6 @@ from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE
 from gitexp.model.lifecycle import EndReport
 from gitexp.records import codec
-from gitexp.records import plan as plan_format
 from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named
 
@@ -209,7 +208,7 @@ def _commit(task: _Task) -> tuple[CommitHash, list[str]]:
     )
     changes: dict[str, Content] = {
         layout.plan_path(plan.name): DELETE,
-        layout.plan_path(task.new): plan_format.dump(renamed),
+        layout.plan_path(task.new): codec.dump(renamed),
     }
     concluded = conclusion_named(repo, plan.name, standing.commit)
     if concluded is not ABSENT:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import enum
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from gitexp.model.ids import PlanDigest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from datetime import datetime
 
-    from gitexp.model.ids import CommitHash, ParamValue, PlanDigest
+    from gitexp.model.ids import CommitHash, ParamValue
 
+
+PlanT = TypeVar("PlanT", bound="PlanTerms | Terms")
 
 MAX_REPEATS: Final = 100_000  # of a plan: what comes from a branch must not ask for the impossible
 MAX_LOOKS: Final = 20
+_UNSEALED: Final = PlanDigest("")
 ALPHA: Final = 0.05  # where nobody names another
 REPEATS: Final = 10  # likewise, of the claim about a method
 ALPHA_BELOW: Final = 0.5  # a test that errs as often as a coin says nothing
@@ -152,13 +158,37 @@ class Amendment:
     old: Mapping[str, ParamValue]  # what bound otherwise, as the plan's file said it
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The recorded plan of one experiment.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanTerms:
+    """What binds in a plan: its digest covers just this.
 
-    `digest` covers what binds: claim, metric, direction, effect, alpha, repeats, baseline commit,
-    guard-rails and the declaration of evaluation, and where they are given the stopping rule and
-    what failed repeats do. Prose may be mended without changing it.
+    A term that has a default is written, and in the digest, only where it says something else: so
+    older plans keep their digests. `Terms` has the same ones as a person asks for them.
+    """
+
+    claim: Claim
+    metric: str
+    direction: Direction
+    effect: Effect
+    alpha: float
+    repeats: int
+    guards: tuple[Guard, ...]
+    baseline: BaselineRef  # of which the commit binds, and not its name
+    evaluation: tuple[str, ...]  # declared evaluation paths, or the predictions file
+    stopping: Stopping | None = None
+    on_failed: OnFailed = OnFailed.REFUSE
+
+
+TERMS: Final = tuple(item.name for item in fields(PlanTerms))
+LATER_TERMS: Final = tuple(
+    item.name for item in fields(PlanTerms) if item.default is not dataclasses.MISSING
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan(PlanTerms):
+    """The recorded plan of one experiment: its terms, and prose that may be mended.
+
     `formerly` are the names that the experiment had: what was run under them was run under this
     plan. What was run before an amendment was run under another one.
     """
@@ -167,21 +197,10 @@ class Plan:
     branch: str  # short branch name on which the experiment lives
     objective: str
     hypothesis: str
-    claim: Claim
-    metric: str
-    direction: Direction
-    effect: Effect
-    alpha: float
-    repeats: int
-    guards: tuple[Guard, ...]
-    baseline: BaselineRef
-    evaluation: tuple[str, ...]  # declared evaluation paths, or the predictions file
     author: Person
     created_at: datetime  # UTC
-    digest: PlanDigest
+    digest: PlanDigest = _UNSEALED  # of its terms, once `records.plan.sealed` has checked them
     formerly: tuple[str, ...] = ()
-    stopping: Stopping | None = None
-    on_failed: OnFailed = OnFailed.REFUSE
     amended: tuple[Amendment, ...] = ()  # the oldest first
 
     @property
@@ -200,3 +219,54 @@ class Plan:
         plan's, the best of ten variants tried under the one would count for the other unseen.
         """
         return digest == self.digest and (name == self.name or name in self.formerly)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What shall bind in a plan, as a person asks for it; None: as it is, or the default.
+
+    Attributes
+    ----------
+    direction : Direction or None
+        None: as it is, or as the settings or the metric's well-known name say.
+    effect : str or None
+        As typed, ``">=5%"``; its meaning needs the direction.
+    baseline : str or None
+        A revision.
+    guards : tuple of Guard or None
+        All of them; empty takes them away.
+    """
+
+    claim: Claim | None = None
+    metric: str | None = None
+    direction: Direction | None = None
+    effect: str | None = None
+    alpha: float | None = None
+    repeats: int | None = None
+    baseline: str | None = None
+    guards: tuple[Guard, ...] | None = None
+    stopping: Stopping | None = None
+    on_failed: OnFailed | None = None
+
+    def given(self) -> dict[str, object]:
+        """Return by name what was asked for."""
+        pairs = ((name, getattr(self, name)) for name in ASKED)
+        return {name: value for name, value in pairs if value is not None}
+
+
+ASKED: Final = tuple(item.name for item in fields(Terms))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanDraft(Terms):
+    """What a person says of a plan to be: in a file, an editor, by options."""
+
+    objective: str | None = None
+    hypothesis: str | None = None
+    evaluation: tuple[str, ...] = ()
+
+
+def with_terms(value: PlanT, terms: Mapping[str, object]) -> PlanT:
+    """Return a plan, or what is asked for one, with other terms, by their names."""
+    other: Callable[..., PlanT] = replace
+    return other(value, **terms)

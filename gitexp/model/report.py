@@ -1,4 +1,4 @@
-"""What `gitexp run` answers."""
+"""Reports: what `gitexp new`, `amend-plan` and `run` answer."""
 
 from __future__ import annotations
 
@@ -10,9 +10,50 @@ from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
     from gitexp.errors import GitexpError
-    from gitexp.model.ids import CommitHash, InputsDigest
+    from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, PlanDigest
+    from gitexp.model.plan import Plan
+    from gitexp.model.power import PowerReport, Price
     from gitexp.model.run import Run, Sample
     from gitexp.model.summary import MetricSummary
+
+
+@dataclass(frozen=True, slots=True)
+class NewReport:
+    """What `gitexp new` made, or would make."""
+
+    plan: Plan
+    commit: CommitHash | None  # None for a dry run
+    price: Price
+    checked_out: bool
+    dry_run: bool
+    promise: str  # the effect as a sentence
+    warnings: tuple[str, ...]
+    next_step: str
+    power: PowerReport | None = None  # None: no spread is known, or the claim is about two models
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One thing that bound otherwise before."""
+
+    name: str
+    old: ParamValue
+    new: ParamValue
+
+
+@dataclass(frozen=True, slots=True)
+class AmendReport:
+    """What `gitexp amend-plan` wrote, or would write."""
+
+    plan: Plan
+    before: PlanDigest
+    terms: tuple[Term, ...]
+    runs: int  # under the plan before
+    commit: CommitHash | None  # None for a dry run
+    dry_run: bool
+    not_updated: tuple[str, ...]
+    spent: tuple[int, ...] = ()  # seeds that the candidate as it is had finished before
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,44 @@
-"""What the user asks of `gitexp run`, as a value."""
+"""Requests: what the user asks of `gitexp new` and `gitexp run`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from gitexp.model.plan import PlanDraft
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.model.config import ParamKey
     from gitexp.model.ids import InputsDigest, ParamValue
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewRequest(PlanDraft):
+    """One call of `gitexp new`.
+
+    Attributes
+    ----------
+    start : str or None
+        The commit on which the first one stands; None: HEAD.
+    params : tuple of (ParamKey, ParamValue)
+        Written into the params files of the first commit.
+    here : bool
+        Put the plan on the current branch instead of a new one.
+    checkout : bool or None
+        Switch to the new branch; None: where the work tree is clean.
+    """
+
+    name: str
+    hypothesis: str
+    metric: str
+    effect: str
+    start: str | None = None
+    params: tuple[tuple[ParamKey, ParamValue], ...] = ()
+    here: bool = False
+    checkout: bool | None = None
+    dry_run: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,7 +138,10 @@ def shape_of(kind: type) -> Shape:
 @cache
 def hints(kind: type) -> Mapping[str, object]:
     """Return the types of a class's fields; those that only type checkers import are looked for."""
-    return inspect.get_annotations(kind, locals=_Names(kind), eval_str=True)
+    found: dict[str, object] = {}
+    for each in filter(dataclasses.is_dataclass, reversed(kind.__mro__)):
+        found |= inspect.get_annotations(each, locals=_Names(each), eval_str=True)
+    return found
 
 
 class _Names(dict[str, object]):
@@ -163,6 +166,7 @@ class _Names(dict[str, object]):
 def _reader(kind: type) -> Callable[[Fields], object]:
     shape = shape_of(kind)
     make: Callable[..., object] = kind
+    made = shape.made
     outers = tuple(_steps(kind, shape).items())
     flats = tuple([(name, _reads_flat(kind, name)) for name in shape.flat.split()])
     known = _known(kind) if shape.closed else set()
@@ -186,7 +190,8 @@ def _reader(kind: type) -> Callable[[Fields], object]:
             fields.only_known(known)
         if shape.check is not None:
             shape.check(fields)
-        return make(**found)
+        record = make(**found)
+        return record if made is None else made(record)
 
     return read_record
 
@@ -202,6 +207,7 @@ def _reads_flat(kind: type, name: str) -> Read:
 def _known(kind: type) -> set[str]:
     shape = shape_of(kind)
     own = {outer or key for outer, steps in _steps(kind, shape).items() for _, key, *_ in steps}
+    own |= set(shape.passed.split())
     for name in shape.flat.split():
         if name not in shape.reads:
             own |= _known(_class(hints(kind)[name]))
@@ -213,7 +219,7 @@ def _steps(kind: type, shape: Shape) -> dict[str, list[Step]]:
     within: dict[str, list[Step]] = {"": []}
     for item in dataclasses.fields(kind):
         hint, name = hints(kind)[item.name], item.name
-        if name in shape.flat.split():
+        if name in shape.flat.split() or name in shape.omitted.split():
             continue
         outer, _, key = shape.keys.get(name, name).rpartition(".")
         least = shape.least.get(name)
@@ -312,7 +318,7 @@ def _writer(kind: type) -> Callable[[object], dict[str, Json]]:
     head: dict[str, Json] = {"$schema": schema(shape.kind)} if shape.kind else {}
     names: list[str] = []
     steps: list[tuple[str, str, Write | None, object]] = []
-    for item in dataclasses.fields(kind):
+    for item in _in_order(kind, shape):
         hint, name = hints(kind)[item.name], item.name
         outer, _, key = shape.keys.get(name, name).rpartition(".")
         way = shape.writes.get(name) or (None if name in as_is else _writes(hint))
@@ -336,9 +342,18 @@ def _writer(kind: type) -> Callable[[object], dict[str, Json]]:
                 found[key] = written
             else:
                 found.update(cast("Mapping[str, Json]", written))
+        for key, of in shape.wholes.items():
+            found[key] = of(value)
         return found
 
     return write_record
+
+
+def _in_order(kind: type, shape: Shape) -> list[dataclasses.Field[object]]:
+    """Return the fields that are written, as the file has them."""
+    rank = {name: number for number, name in enumerate(shape.order.split())}
+    found = [item for item in dataclasses.fields(kind) if item.name not in shape.omitted.split()]
+    return sorted(found, key=lambda item: rank.get(item.name, len(rank)))
 
 
 def _writes(hint: object) -> Write | None:

@@ -8,11 +8,20 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
-from gitexp.errors import BadEffectError
+from gitexp.errors import BadEffectError, BadFormatError
 from gitexp.model.order import Grade, OrderGrade
-from gitexp.model.plan import Direction
+from gitexp.model.plan import (
+    ALPHA_BELOW,
+    ALPHAS,
+    LATER_TERMS,
+    MAX_LOOKS,
+    MAX_REPEATS,
+    Direction,
+    Person,
+)
 from gitexp.records.versions import schema
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.jsontext import MIB
@@ -21,7 +30,7 @@ from gitexp.text.safepath import relative_path
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.model.plan import Effect, Plan
+    from gitexp.model.plan import Effect, Guard, Plan
     from gitexp.text.jsontext import Json
 
     Read = Callable[[Fields, str], object]
@@ -42,6 +51,9 @@ class Shape:
     limit: int = MIB  # bytes of a file
     yaml: bool = False
     closed: bool = False  # unknown keys are refused
+    passed: str = ""  # keys of other records that are passed over all the same
+    omitted: str = ""  # fields that the file does not have
+    order: str = ""  # of fields in the file, where it is another one; the rest follows
     keys: Mapping[str, str] = field(default_factory=dict)  # field -> key; "a.b" lies within a
     fixed: Mapping[str, Mapping[str, Json]] = field(default_factory=dict)  # a -> besides a's b
     sparse: str = ""  # written only where they say something: by default they are empty or None
@@ -53,7 +65,9 @@ class Shape:
     least: Mapping[str, int] = field(default_factory=dict)
     reads: Mapping[str, Read] = field(default_factory=dict)
     writes: Mapping[str, Write] = field(default_factory=dict)
+    wholes: Mapping[str, Write] = field(default_factory=dict)  # key -> written from all fields
     check: Callable[[Fields], None] | None = None  # of what was read without complaint
+    made: Callable[[object], object] | None = None  # of the value: it may give another
 
 
 def _counts(names: str, least: int = 0) -> dict[str, int]:
@@ -64,20 +78,81 @@ def _path(fields: Fields, key: str) -> str:
     return relative_path(fields.text(key), where="predictions.path")
 
 
-def _plan(fields: Fields, key: str) -> Plan:
-    from gitexp.records import plan
+def _sealed(plan: object) -> Plan:
+    from gitexp.records.terms import sealed
 
-    return plan.read(fields.child(key))
+    return sealed(cast("Plan", plan))
 
 
-def _plan_json(value: object) -> Json:
-    from gitexp.records import plan
+def _promise_text(plan: object) -> str:
+    from gitexp.records.terms import effect_text
 
-    return plan.to_json(cast("Plan", value))
+    return effect_text(cast("Plan", plan).effect, cast("Plan", plan).direction)
+
+
+def _plan_name(fields: Fields, key: str) -> str:
+    name = fields.text(key)
+    if not name or not name.isprintable():  # it goes into messages of commits
+        raise fields.bad(key, "a name")
+    return name
+
+
+def _alpha(fields: Fields, key: str) -> float:
+    alpha = fields.number(key)
+    if not 0 < alpha < ALPHA_BELOW:
+        raise fields.bad(key, ALPHAS)
+    return alpha
+
+
+def _promise(fields: Fields, key: str) -> Effect:
+    """Read a plan's effect, whose meaning needs the direction."""
+    from gitexp.records.terms import parse_effect
+
+    direction = fields.word("direction", Direction)
+    try:
+        return parse_effect(fields.text(key), direction)
+    except (BadEffectError, BadFormatError) as error:
+        raise fields.bad(key, error.expected) from error
+
+
+def _guards(fields: Fields, key: str) -> tuple[Guard, ...]:
+    from gitexp.records.terms import parse_guard
+
+    try:
+        return tuple(parse_guard(text) for text in fields.texts(key, ()))
+    except BadEffectError as error:
+        raise fields.bad(key, error.expected) from error
+
+
+def _guards_json(value: object) -> Json:
+    from gitexp.records.terms import guard_text
+
+    return [guard_text(guard) for guard in cast("tuple[Guard, ...]", value)]
+
+
+def _revision(fields: Fields, key: str) -> str:
+    """Read a draft's baseline: a revision, or what a recorded plan says of its own."""
+    value = fields.raw(key)
+    if isinstance(value, str):
+        return value
+    child = fields.child(key)
+    return child.maybe_text("commit") or child.text("name")
+
+
+def _person(fields: Fields, key: str) -> Person:
+    child = fields.child(key)
+    found = Person(child.text("name"), child.text("email"))
+    child.only_known()
+    return found
+
+
+def _reason(fields: Fields) -> None:
+    if not fields.text("why").strip():
+        raise fields.bad("why", "the reason")
 
 
 def _effect(fields: Fields, key: str) -> Effect | None:
-    from gitexp.records.effects import parse_effect
+    from gitexp.records.terms import parse_effect
 
     text = fields.text(key)
     try:
@@ -88,7 +163,7 @@ def _effect(fields: Fields, key: str) -> Effect | None:
 
 
 def _effect_text(value: object) -> str:
-    from gitexp.records.effects import effect_text
+    from gitexp.records.terms import effect_text
 
     return effect_text(cast("Effect", value), Direction.MAX)
 
@@ -173,8 +248,8 @@ SHAPES: Final[Mapping[str, Shape]] = {
         sparse="words order across adjustment detectable missing selection ledger slices"
         " categories",
         least=_counts("looks pairs"),
-        reads={"plan": _plan, "effect": _effect},
-        writes={"plan": _plan_json, "effect": _effect_text},
+        reads={"effect": _effect},
+        writes={"effect": _effect_text},
     ),
     "Side": Shape(as_is="wall_s", least=_counts("failed interrupted"), sparse="interrupted"),
     "MetricComparison": Shape(
@@ -198,6 +273,38 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "AcrossMetric": Shape(needed="sizes notes"),
     "Group": Shape(least=_counts("n")),
     "Omnibus": Shape(needed="planned"),
+    # --- plans, and what a person writes of one
+    "Plan": Shape(
+        kind="plan",
+        yaml=True,
+        closed=True,
+        omitted="digest",
+        order="name branch objective hypothesis claim metric direction effect alpha repeats guards "
+        "baseline evaluation author created_at",
+        sparse=f"{' '.join(LATER_TERMS)} formerly amended",
+        lacking="objective guards evaluation",
+        reads={
+            "name": _plan_name,
+            "effect": _promise,
+            "alpha": _alpha,
+            "repeats": partial(Fields.integer, least=1, most=MAX_REPEATS),
+            "guards": _guards,
+            "author": _person,
+        },
+        writes={"guards": _guards_json},
+        wholes={"effect": _promise_text},
+        made=_sealed,
+    ),
+    "BaselineRef": Shape(closed=True),
+    "Stopping": Shape(
+        closed=True, reads={"looks": partial(Fields.integer, least=0, most=MAX_LOOKS)}
+    ),
+    "Amendment": Shape(closed=True, check=_reason, reads={"by": _person}),
+    "PlanDraft": Shape(
+        closed=True,
+        passed="name branch author created_at formerly amended",
+        reads={"guards": _guards, "baseline": _revision},
+    ),
     # --- conclusions, tombstones, witnesses
     "Conclusion": Shape(
         kind="conclusion",

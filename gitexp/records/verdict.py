@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gitexp.model.plan import Plan
 from gitexp.model.verdict import Verdict
-from gitexp.records import plan as plan_format
+from gitexp.records import codec
 from gitexp.records.versions import schema_of
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import yaml_loads
@@ -24,5 +25,5 @@ def load(data: bytes, where: str) -> tuple[Verdict | None, str]:
     fields.child("author").text("name")
     fields.time("concluded_at")
     plan = fields.child("comparison").maybe_child("plan")
-    digest = "" if plan is None else plan_format.read(plan).digest
+    digest = "" if plan is None else codec.read(Plan, plan).digest
     return fields.maybe_word("verdict", Verdict), digest

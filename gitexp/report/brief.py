@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.order import ALONE
 from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import effect_text
+from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal

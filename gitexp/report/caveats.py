@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import told_apart
+from gitexp.records.terms import told_apart
 from gitexp.report import numbers
 
 if TYPE_CHECKING:

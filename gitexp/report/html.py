@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Role
 from gitexp.model.verdict import Verdict
-from gitexp.records import effects
+from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers, omnibus, subgroups, words
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
@@ -182,8 +182,8 @@ def _hypothesis(comparison: Comparison) -> Iterator[str]:
     if comparison.order is not None:
         said = html(order_words(comparison.order), limit=_TEXT_LIMIT)
         yield f'<p class="none">That it came before the runs: {said}.</p>'
-    promise = effects.format_effect(plan.effect, plan.metric, plan.direction)
-    guards = "; ".join(effects.guard_text(guard) for guard in plan.guards)
+    promise = format_effect(plan.effect, plan.metric, plan.direction)
+    guards = "; ".join(guard_text(guard) for guard in plan.guards)
     yield "<dl>"
     yield from _terms(
         ("promised", promise),

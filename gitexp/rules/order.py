@@ -19,7 +19,8 @@ from gitexp.git.tree import Tree
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
-from gitexp.records import amendments, codec
+from gitexp.records import codec
+from gitexp.records.terms import binding
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_of, plan_paths, runs_in
 
@@ -80,10 +81,10 @@ def _what(facts: Facts, parent: Tree, before: Plan, after: Plan) -> str:
     added = after.amended[len(before.amended) :]
     steps = [item.digest for item in added]
     if before.digest in steps:
-        was = dict(amendments.binding(after))
+        was = dict(binding(after))
         for item in reversed(added[steps.index(before.digest) :]):
             was.update(item.old)
-        wrong = [key for key, value in amendments.binding(before).items() if was[key] != value]
+        wrong = [key for key, value in binding(before).items() if was[key] != value]
         if wrong:
             return f"an amendment of the plan {after.name} does not say what {wrong[0]} was before"
     elif _was_run(facts, parent, before):

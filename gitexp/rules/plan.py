@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import PLANS, plan_path
 from gitexp.model.rules import Policy
-from gitexp.records.hypothesis import check_hypothesis
+from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.rules.recorded import Unread, plan_of

@@ -19,6 +19,8 @@ from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.faults import translated
 from gitexp.git.transaction import layout
+from gitexp.model.plan import Plan
+from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import yaml_loads
@@ -85,13 +87,13 @@ def join_plan(base: bytes, ours: bytes, theirs: bytes) -> Joined:
                 return Joined(None, f"both sides changed {key}")
             if value is not None:
                 chosen[key] = value
-        joined = plan_format.read(Fields(chosen, "the joined plan"))
+        joined = codec.read(Plan, Fields(chosen, "the joined plan"))
         digests = {plan_format.load(data, "a side").digest for data in (ours, theirs)}
     except GitexpError as error:
         return Joined(None, f"{error.summary}, {error.where}".rstrip(", "))
     if joined.digest not in digests:
         return Joined(None, "each side changed a part that binds: that is a third hypothesis")
-    return Joined(plan_format.dump(joined))
+    return Joined(codec.dump(joined))
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,7 @@ def _mixture(data: bytes) -> str | None:
 
 def _mapping(data: bytes) -> dict[str, Json]:
     value = yaml_loads(data, where="a plan")
-    plan_format.read(Fields(value, "a plan"))
+    codec.read(Plan, Fields(value, "a plan"))
     return dict(value) if isinstance(value, dict) else {}
 
 

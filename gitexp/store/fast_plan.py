@@ -15,13 +15,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
+from gitexp.model.plan import Plan
+from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.versions import schema
 from gitexp.text.fields import Fields
 from gitexp.text.scalars import scalar
 
 if TYPE_CHECKING:
-    from gitexp.model.plan import Plan
     from gitexp.text.documents import Json
 
 LIMIT_BYTES = 1 << 20
@@ -93,7 +94,7 @@ def _template(text: str) -> Plan | None:
     value = usual(text.encode())
     if value is None or value.get("$schema") != _SCHEMA:
         return None
-    return plan_format.read(Fields(value, ""))
+    return codec.read(Plan, Fields(value, ""))
 
 
 def usual(data: bytes) -> dict[str, Json] | None:

@@ -10,7 +10,7 @@ import pytest
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.proposal import NewRequest
+from gitexp.model.request import NewRequest
 from tests.lab.build import EPOCH
 from tests.lab.shell import HYPOTHESIS
 

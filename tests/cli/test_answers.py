@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp.experiments.new import new
-from gitexp.model.proposal import NewRequest
+from gitexp.model.request import NewRequest
 from tests.execution.test_run import plain
 
 if TYPE_CHECKING:

@@ -15,8 +15,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
 from gitexp.model.config import ParamKey
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from tests.cli.conftest import NOW
 from tests.cli.test_new import editor
 from tests.lab.build import BuiltRepo, dvc_project

@@ -10,7 +10,7 @@ import pytest
 from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
-from gitexp.model.amendment import Terms
+from gitexp.model.plan import Terms
 from gitexp.model.run import Distribution
 from gitexp.report.answers import amendment
 from gitexp.views.logs import logs

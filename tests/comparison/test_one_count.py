@@ -18,9 +18,8 @@ from gitexp.enforcement.review import review
 from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
-from gitexp.model.amendment import Terms
 from gitexp.model.comparison import LATE
-from gitexp.model.plan import Stopping, StoppingRule
+from gitexp.model.plan import Stopping, StoppingRule, Terms
 from gitexp.model.power import PowerRequest
 from gitexp.model.run import Distribution
 from gitexp.model.views import ShownExperiment

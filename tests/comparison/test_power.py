@@ -11,7 +11,7 @@ from gitexp.errors import NoRepositoryError, UsageError
 from gitexp.experiments.new import new
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.power import PowerDesign, PowerRequest
-from gitexp.model.proposal import NewRequest
+from gitexp.model.request import NewRequest
 from gitexp.report.answers import actions
 from gitexp.report.answers import power as shown
 from tests.lab.records import START, Lab

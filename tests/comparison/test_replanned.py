@@ -9,6 +9,7 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
+from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from tests.lab.records import CONFIG, Lab, one, scores
 
@@ -25,7 +26,7 @@ def lab(repo: BuiltRepo) -> Lab:
 def rewritten(lab: Lab, plan: Plan, **terms: object) -> Plan:
     """Commit the plan with other terms."""
     other = replace(plan, **terms)  # type: ignore[arg-type]
-    data = plan_format.dump(other)
+    data = codec.dump(other)
     lab.repo.commit({layout.plan_path(plan.name): data}, at=lab.tick(), message="better terms")
     return plan_format.load(data, "plan.yaml")
 

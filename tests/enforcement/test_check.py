@@ -16,8 +16,8 @@ from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.order import Grade
 from gitexp.model.rules import Policy
+from gitexp.records import codec
 from gitexp.records import config as config_format
-from gitexp.records import plan as plan_format
 from gitexp.report.style import PLAIN
 from gitexp.report.text import render
 from tests.lab.build import clone
@@ -147,7 +147,7 @@ def test_a_fast_forward_of_main_is_held_against_what_main_had(lab: Lab) -> None:
 def test_a_merge_that_others_follow_is_asked_for_a_plan_that_says_it_is_of_main(lab: Lab) -> None:
     plan = experiment(lab, n=4, repeats=4)
     path = layout.plan_path("deep")
-    lab.repo.commit({path: plan_format.dump(replace(plan, branch="main"))}, at=70)
+    lab.repo.commit({path: codec.dump(replace(plan, branch="main"))}, at=70)
     before = lab.repo.hash("main")
     lab.repo.switch("main")
     lab.repo.git("merge", "-q", "--no-ff", "--no-edit", "exp/deep", at=71)

@@ -23,7 +23,6 @@ from gitexp.model.rules import Policy
 from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from gitexp.records import config as config_format
-from gitexp.records import plan as plan_format
 from tests.comparison.test_predicted import predictions
 from tests.lab.build import clone
 from tests.lab.records import CONFIG, START, Lab, experiment, scores
@@ -204,7 +203,7 @@ def test_a_baseline_that_is_not_in_the_clone_is_named(lab: Lab) -> None:
     plan = lab.plan(baseline="side")
     gone = lab.repo.hash("side")
     lab.repo.git("reset", "-q", "--hard", "main")
-    lab.repo.commit({layout.plan_path("deep"): plan_format.dump(plan)}, at=30, message="plan")
+    lab.repo.commit({layout.plan_path("deep"): codec.dump(plan)}, at=30, message="plan")
     lab.repo.git("branch", "-D", "side")
     lab.repo.git("reflog", "expire", "--expire=now", "--all")
     lab.repo.git("gc", "-q", "--prune=now")
@@ -312,7 +311,7 @@ def test_what_was_reviewed_there_is_shown_here(
 def test_a_plan_that_says_that_it_is_of_main_is_asked_for_its_conclusion(lab: Lab) -> None:
     plan = experiment(lab)
     path = layout.plan_path("deep")
-    lab.repo.commit({path: plan_format.dump(replace(plan, branch="main"))}, at=99)
+    lab.repo.commit({path: codec.dump(replace(plan, branch="main"))}, at=99)
     for revisions in ("main...exp/deep", f"main...{lab.repo.hash()}"):
         found = review(lab.repo.workspace, revisions, branch="topic", into="main")
         assert "deep is merged into main without a conclusion" in [

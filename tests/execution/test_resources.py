@@ -11,7 +11,7 @@ from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction
 from gitexp.model.run import Resources
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import parse_guard
+from gitexp.records.terms import parse_guard
 from tests.lab.records import Lab, one, scores
 
 if TYPE_CHECKING:

@@ -36,11 +36,10 @@ from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.progress import ProgressKind
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
-from gitexp.records.effects import parse_guard
+from gitexp.records.terms import parse_guard
 from gitexp.store import lookup, plans
 from gitexp.views.status import status
 from tests.lab import build

@@ -14,8 +14,7 @@ from gitexp.errors import DataMissingError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.views.inputs import inputs
 from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository

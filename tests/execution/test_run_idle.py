@@ -14,11 +14,9 @@ from gitexp.execution.run import run
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
-from gitexp.model.amendment import Terms
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.plan import Direction, Terms
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.model.verdict import Verdict
 from gitexp.report.answers.actions import run_json, run_text

@@ -13,8 +13,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.report.answers.actions import run_text
 from tests.execution.test_run import PLAIN_TRAIN, plain

@@ -16,8 +16,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from tests.execution.test_run import PLAIN_TRAIN, plain
 from tests.execution.test_run_hostile import KILLS_ITS_COORDINATOR
 from tests.lab import warm

@@ -18,8 +18,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.upkeep.doctor import doctor
 from tests.execution.test_run import plain
 from tests.lab import shell

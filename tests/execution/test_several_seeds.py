@@ -17,8 +17,7 @@ from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.store import plans
 from gitexp.text.keys import param_key

@@ -12,8 +12,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.git import repository
 from gitexp.model.config import ParamKey
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from gitexp.store import lookup

@@ -12,8 +12,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.setup import InitRequest
 from gitexp.report.answers import actions

@@ -20,8 +20,8 @@ from gitexp.errors import (
 )
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
-from gitexp.model.amendment import Terms
 from gitexp.model.comparison import Comparison
+from gitexp.model.plan import Terms
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec

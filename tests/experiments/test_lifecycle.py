@@ -32,7 +32,7 @@ from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
 from gitexp.model.lifecycle import Tombstone
-from gitexp.model.proposal import NewRequest
+from gitexp.model.request import NewRequest
 from gitexp.model.verdict import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec

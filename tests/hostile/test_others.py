@@ -73,10 +73,10 @@ CHANGES: dict[str, Callable[[Lab], dict[str, Content]]] = {
     "plan unreadable": lambda _: {PLAN: "{"},
     "hypothesis": lambda lab: text(lab, "A deeper model raises", "A wider model raises"),
     "author": lambda lab: {
-        PLAN: plan_format.dump(replace(mine(lab), author=Person("M", "m@example.org")))
+        PLAN: codec.dump(replace(mine(lab), author=Person("M", "m@example.org")))
     },
     "date": lambda lab: {
-        PLAN: plan_format.dump(replace(mine(lab), created_at=datetime(2001, 1, 1, tzinfo=UTC)))
+        PLAN: codec.dump(replace(mine(lab), created_at=datetime(2001, 1, 1, tzinfo=UTC)))
     },
     "conclusion gone": lambda _: {CONCLUSION: None},
     "words": lambda lab: text(lab, "It pays.", "It does not.", CONCLUSION),
@@ -129,7 +129,7 @@ def test_records_of_ones_own_may_be_brought_mended_and_merged(lab: Lab) -> None:
     lab.repo.commit(CHANGES["words"](lab), at=lab.tick())
     lab.repo.git("switch", "-q", "-c", "patch", "exp/wide")
     lab.repo.git("merge", "-q", "--no-edit", "main")
-    other = plan_format.dump(replace(plan, hypothesis="A wider model raises F1 by 5 %."))
+    other = codec.dump(replace(plan, hypothesis="A wider model raises F1 by 5 %."))
     lab.repo.commit({layout.plan_path("wide"): other}, at=lab.tick())
     lab.repo.commit({layout.plan_path("wide"): None}, at=lab.tick())
     assert said(lab, "patch-1") == []
@@ -142,7 +142,7 @@ def test_a_date_and_a_name_that_only_a_file_gives_are_said(repo: BuiltRepo) -> N
     old = replace(
         plan, created_at=datetime(2001, 1, 1, tzinfo=UTC), author=Person("Bob", "b@example.org")
     )
-    repo.write({PLAN: plan_format.dump(old)})
+    repo.write({PLAN: codec.dump(old)})
     repo.git("commit", "-q", "-a", "--amend", "--no-edit", at=lab.tick())
     found = review(repo.workspace, "main...exp/deep", now=START)
     (reviewed,) = found.experiments

@@ -15,8 +15,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from tests.execution.test_run import plain, states
 from tests.lab.build import git_environment

@@ -10,8 +10,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.proposal import NewRequest
-from gitexp.model.request import RunRequest
+from gitexp.model.request import NewRequest, RunRequest
 from tests.lab.build import BuiltRepo, clone, dvc_project, repository
 
 if TYPE_CHECKING:

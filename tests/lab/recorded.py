@@ -11,9 +11,8 @@ from gitexp.model.config import ParamKey, ProjectConfig, SeedRule
 from gitexp.model.ids import CommitHash, EnvironmentDigest, InputsDigest, RunId, TreeId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Effect, HypothesisKind, Person, Plan
 from gitexp.model.run import Origin, PlanRef, Repeat, RepeatState, Run, Sample, Source
-from gitexp.records import codec
+from gitexp.records import codec, terms
 from gitexp.records import config as config_format
-from gitexp.records import plan as plan_format
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
@@ -46,25 +45,29 @@ def config_file(config: ProjectConfig = CONFIG) -> dict[str, bytes]:
 
 
 def a_plan(name: str, baseline: str, *, branch: str = "", repeats: int = 3) -> Plan:
-    return plan_format.make(
-        name=name,
-        branch=branch or f"exp/{name}",
-        objective="find out",
-        hypothesis="it rises by 5 %",
-        claim=Claim.METHOD,
-        metric="f1",
-        direction=Direction.MAX,
-        effect=Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True),
-        alpha=0.05,
-        repeats=repeats,
-        baseline=BaselineRef("main", CommitHash(baseline)),
-        author=ADA,
-        created_at=NOON,
+    return terms.sealed(
+        Plan(
+            name=name,
+            branch=branch or f"exp/{name}",
+            objective="find out",
+            hypothesis="it rises by 5 %",
+            claim=Claim.METHOD,
+            metric="f1",
+            direction=Direction.MAX,
+            effect=Effect(HypothesisKind.SUPERIORITY, 0.05, relative=True),
+            alpha=0.05,
+            repeats=repeats,
+            baseline=BaselineRef("main", CommitHash(baseline)),
+            author=ADA,
+            created_at=NOON,
+            guards=(),
+            evaluation=(),
+        )
     )
 
 
 def plan_file(plan: Plan) -> dict[str, bytes]:
-    return {layout.plan_path(plan.name): plan_format.dump(plan)}
+    return {layout.plan_path(plan.name): codec.dump(plan)}
 
 
 def a_run(  # noqa: PLR0913

@@ -13,7 +13,7 @@ from gitexp.git import objects, repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, InputsDigest, RunId
-from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, OnFailed, Person
+from gitexp.model.plan import BaselineRef, Claim, Direction, Guard, OnFailed, Person, Plan
 from gitexp.model.run import (
     Environment,
     Origin,
@@ -26,10 +26,9 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.records import codec, effects
+from gitexp.records import codec, terms
 from gitexp.records import config as config_format
 from gitexp.records import environment as environment_format
-from gitexp.records import plan as plan_format
 from gitexp.store import plans
 from gitexp.text import samples as samples_format
 
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.draft import CompareOptions
     from gitexp.model.comparison import Comparison
-    from gitexp.model.plan import Plan, Stopping
+    from gitexp.model.plan import Stopping
     from tests.lab.build import BuiltRepo
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -94,27 +93,28 @@ class Lab:
         """Begin an experiment on a branch of its own, from the current commit."""
         branch = f"{prefix}{name}"
         self.repo.switch(branch, create=True)
-        plan = plan_format.make(
-            name=name,
-            branch=branch,
-            objective="Find more leavers.",
-            hypothesis=hypothesis,
-            claim=claim,
-            metric=metric,
-            direction=direction,
-            effect=effects.parse_effect(effect, direction),
-            alpha=alpha,
-            repeats=repeats,
-            baseline=BaselineRef(baseline, CommitHash(self.repo.hash(baseline))),
-            author=ADA,
-            created_at=START,
-            guards=guards,
-            stopping=stopping,
-            on_failed=on_failed,
+        plan = terms.sealed(
+            Plan(
+                name=name,
+                branch=branch,
+                objective="Find more leavers.",
+                hypothesis=hypothesis,
+                claim=claim,
+                metric=metric,
+                direction=direction,
+                effect=terms.parse_effect(effect, direction),
+                alpha=alpha,
+                repeats=repeats,
+                baseline=BaselineRef(baseline, CommitHash(self.repo.hash(baseline))),
+                author=ADA,
+                created_at=START,
+                guards=guards,
+                stopping=stopping,
+                on_failed=on_failed,
+                evaluation=(),
+            )
         )
-        self.repo.commit(
-            {layout.plan_path(name): plan_format.dump(plan)}, at=self.tick(), message="plan"
-        )
+        self.repo.commit({layout.plan_path(name): codec.dump(plan)}, at=self.tick(), message="plan")
         return plan
 
     def change(self, depth: int = 3) -> None:

@@ -214,7 +214,7 @@ def test_an_approver_whose_name_has_the_authors_in_it_is_another(
     lab.repo.git("config", "user.name", "Bo")
     plan = replace(lab.plan(), author=replace(ADA, name="Bo", email="bo@example.org"))
     path = layout.plan_path(plan.name)
-    lab.repo.commit({path: plan_format.dump(plan)}, at=lab.tick())
+    lab.repo.commit({path: codec.dump(plan)}, at=lab.tick())
     known_key(lab.repo, tmp_path, settings, "bonnie")
     witness(lab.repo.workspace, None, Way.APPROVAL)
     assert "approved by bonnie@example.org, signed" in order(lab).why

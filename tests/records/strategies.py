@@ -25,8 +25,7 @@ from gitexp.model.review import Review
 from gitexp.model.rules import Identity, Policy
 from gitexp.model.run import Environment, Run, Sample
 from gitexp.model.witness import Receipt
-from gitexp.records import codec
-from gitexp.records import plan as plan_format
+from gitexp.records import codec, terms
 from gitexp.records.enforcement import RULE_IDS
 
 if TYPE_CHECKING:
@@ -148,7 +147,7 @@ FIELDS: dict[str, Values] = {
     "Amendment.why": texts.filter(str.strip),
 }
 # How a class is made, where not by its own name; fields that are left out are None here.
-MAKERS: dict[type, Callable[..., object]] = {Plan: plan_format.make}
+MAKERS: dict[type, Callable[..., object]] = {Plan: lambda **fields: terms.sealed(Plan(**fields))}
 LEFT_OUT = {"Plan.digest"}
 
 

@@ -18,10 +18,12 @@ from gitexp.model.plan import (
     HypothesisKind,
     OnFailed,
     Person,
+    PlanDraft,
     Stopping,
     StoppingRule,
 )
-from gitexp.records import effects, plan
+from gitexp.records import plan, terms
+from gitexp.records.terms import digest as plan_digest
 from tests.records import strategies
 
 if TYPE_CHECKING:
@@ -62,8 +64,8 @@ SUP = HypothesisKind.SUPERIORITY
 def test_an_effect_is_read_as_a_gain(
     text: str, direction: Direction, effect: Effect, sentence: str
 ) -> None:
-    assert plan.parse_effect(text, direction) == effect
-    assert plan.format_effect(effect, "m", direction) == sentence
+    assert terms.parse_effect(text, direction) == effect
+    assert terms.format_effect(effect, "m", direction) == sentence
 
 
 @pytest.mark.parametrize(
@@ -71,31 +73,31 @@ def test_an_effect_is_read_as_a_gain(
 )
 def test_what_is_no_effect_of_a_metric_to_be_raised_is_refused(text: str) -> None:
     with pytest.raises(BadEffectError):
-        plan.parse_effect(text, MAX)
+        terms.parse_effect(text, MAX)
 
 
 @given(strategies.effects)
 def test_an_effect_comes_back_from_its_text(effect: Effect) -> None:
     for direction in Direction:
-        assert plan.parse_effect(effects.effect_text(effect, direction), direction) == effect
+        assert terms.parse_effect(terms.effect_text(effect, direction), direction) == effect
 
 
 @given(strategies.guards)
 def test_a_guard_comes_back_from_its_text(guard: Guard) -> None:
-    assert plan.parse_guard(effects.guard_text(guard)) == guard
+    assert terms.parse_guard(terms.guard_text(guard)) == guard
 
 
 def test_guards_and_metrics_are_read() -> None:
-    assert plan.parse_guard("latency_ms <= +5%") == Guard("latency_ms", "<=", 0.05, relative=True)
-    assert plan.parse_guard("recall>=-0.01") == Guard("recall", ">=", -0.01, relative=False)
-    assert plan.parse_metric("f1:max") == ("f1", MAX)
-    assert plan.parse_metric("val:loss") == ("val:loss", None)
+    assert terms.parse_guard("latency_ms <= +5%") == Guard("latency_ms", "<=", 0.05, relative=True)
+    assert terms.parse_guard("recall>=-0.01") == Guard("recall", ">=", -0.01, relative=False)
+    assert terms.parse_metric("f1:max") == ("f1", MAX)
+    assert terms.parse_metric("val:loss") == ("val:loss", None)
     for text in ("", ":max", "  "):
         with pytest.raises(UnknownMetricError):
-            plan.parse_metric(text)
+            terms.parse_metric(text)
     for text in ("recall", "recall<1", "<=5%", "a=b<=1"):
         with pytest.raises(BadEffectError):
-            plan.parse_guard(text)
+            terms.parse_guard(text)
 
 
 @given(strategies.plans)
@@ -109,7 +111,7 @@ def test_prose_is_no_part_of_the_digest_and_all_that_binds_is(value: Plan) -> No
         author=Person("x", "y"),
         baseline=BaselineRef("other", value.baseline.commit),
     )
-    assert plan.digest(prose) == value.digest
+    assert plan_digest(prose) == value.digest
     binding = (
         replace(value, metric=value.metric + "x"),
         replace(value, claim=next(claim for claim in Claim if claim is not value.claim)),
@@ -123,7 +125,7 @@ def test_prose_is_no_part_of_the_digest_and_all_that_binds_is(value: Plan) -> No
         replace(value, on_failed=next(way for way in OnFailed if way is not value.on_failed)),
     )
     for other in binding:
-        assert plan.digest(other) != value.digest
+        assert plan_digest(other) != value.digest
 
 
 PLAN = b"""\
@@ -160,7 +162,7 @@ def test_the_sides_of_a_merge_are_named() -> None:
 def test_a_draft_may_leave_out_anything_but_not_mistype_it() -> None:
     draft = plan.load_draft(b"metric: f1\neffect: '>=5%'\nbaseline: main\n", "plan.yaml")
     assert (draft.metric, draft.effect, draft.baseline) == ("f1", ">=5%", "main")
-    assert plan.load_draft(b"", "plan.yaml") == plan.Draft()
+    assert plan.load_draft(b"", "plan.yaml") == PlanDraft()
     with pytest.raises(BadFormatError) as caught:
         plan.load_draft(b"hypotesis: x\n", "plan.yaml")
     assert "hypothesis" in caught.value.expected

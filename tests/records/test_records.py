@@ -20,11 +20,12 @@ from gitexp.errors import BadFormatError, NewerFormatError
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.job import Job, Outcome
 from gitexp.model.lifecycle import Tombstone
+from gitexp.model.plan import Plan, PlanDraft, PlanTerms
 from gitexp.model.request import Asked
 from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
 from gitexp.model.witness import Receipt
-from gitexp.records import codec, config, plan
+from gitexp.records import codec, config
 from gitexp.records.shapes import SHAPES
 from gitexp.records.versions import NEWEST
 from gitexp.text import samples
@@ -55,7 +56,7 @@ RECORDS: dict[str, tuple[Format, st.SearchStrategy[object]]] = {
     "environment": (of(Environment), strategies.environments),
     "job": (of(Job), strategies.jobs),
     "outcome": (of(Outcome), strategies.outcomes),
-    "plan": (cast("Format", plan), strategies.plans),
+    "plan": (of(Plan), strategies.plans),
     "review": (of(Review), strategies.reviews),
     "run": (of(Run), strategies.runs),
     "tombstone": (of(Tombstone), strategies.tombstones),
@@ -222,6 +223,8 @@ def test_a_shape_names_classes_and_fields_that_there_are() -> None:
         Receipt,
         Review,
         Asked,
+        PlanTerms,
+        PlanDraft,
     ]
     while todo:
         kind = todo.pop()
@@ -230,7 +233,16 @@ def test_a_shape_names_classes_and_fields_that_there_are() -> None:
             kinds[kind.__name__] = {field.name for field in dataclass_fields(kind)}
             todo += codec.hints(kind).values()
     for name, shape in SHAPES.items():
-        lists = (shape.sparse, shape.lacking, shape.needed, shape.blank, shape.as_is, shape.flat)
+        lists = (
+            shape.sparse,
+            shape.lacking,
+            shape.needed,
+            shape.blank,
+            shape.as_is,
+            shape.flat,
+            shape.order,
+            shape.omitted,
+        )
         tables = (shape.keys, shape.least, shape.reads, shape.writes)
         named = {*" ".join(lists).split(), *(key for table in tables for key in table)}
         assert named <= kinds[name], name

@@ -9,7 +9,8 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Amendment, BaselineRef, Claim, Direction
-from gitexp.records import plan as plan_format
+from gitexp.records import codec
+from gitexp.records.terms import digest as plan_digest
 from tests.lab.records import ADA, CONFIG, START, Lab
 from tests.lab.shell import gitexp
 from tests.rules.world import World
@@ -32,12 +33,12 @@ def world(repo: BuiltRepo) -> World:
 def other(plan: Plan, **terms: object) -> Plan:
     """Return a plan of other terms, with its digest."""
     changed = replace(plan, **terms)  # type: ignore[arg-type]
-    return replace(changed, digest=plan_format.digest(changed))
+    return replace(changed, digest=plan_digest(changed))
 
 
 def judged(world: World, *plans: Plan, gone: str = "") -> list[str]:
     """Commit plans; return what R2 says."""
-    files: dict[str, bytes | None] = {layout.plan_path(p.name): plan_format.dump(p) for p in plans}
+    files: dict[str, bytes | None] = {layout.plan_path(p.name): codec.dump(p) for p in plans}
     found = world.judge(files | ({layout.plan_path(gone): None} if gone else {}))
     assert {rule for rule, _, _ in found} <= {"R2"}
     return [message for _, _, message in found]

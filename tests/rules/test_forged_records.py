@@ -10,7 +10,7 @@ import pytest
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
-from gitexp.records import plan as plan_format
+from gitexp.records import codec, terms
 from gitexp.store.lookup import runs_at
 from tests.lab.records import CONFIG, ENVIRONMENT, EVALUATION, Lab
 from tests.rules.world import World
@@ -72,8 +72,8 @@ def test_a_merge_that_takes_another_plan_than_that_of_its_runs_is_said(
     world.repo.branch("other")
     world.lab.record("c", LOW, plan=plan)
     world.repo.switch("other")
-    easier = plan_format.make(**{**_terms(plan), "alpha": 0.2})  # type: ignore[arg-type]
-    world.repo.commit({layout.plan_path("deep"): plan_format.dump(easier)}, at=world.lab.tick())
+    easier = terms.sealed(replace(plan, alpha=0.2))
+    world.repo.commit({layout.plan_path("deep"): codec.dump(easier)}, at=world.lab.tick())
     world.lab.record("d", HIGH, plan=easier)
     if theirs:
         world.repo.switch("exp/deep")
@@ -82,12 +82,6 @@ def test_a_merge_that_takes_another_plan_than_that_of_its_runs_is_said(
         world.repo.git("merge", "--quiet", "--no-commit", "-X", "ours", "exp/deep")
     found = world.judge_staged()
     assert broken(found, "R2", "changed after its first run")
-
-
-def _terms(plan: object) -> dict[str, object]:
-    names = ("name", "branch", "objective", "hypothesis", "claim", "metric", "direction", "effect",
-             "repeats", "baseline", "author", "created_at", "guards")  # fmt: skip
-    return {name: getattr(plan, name) for name in names}
 
 
 def test_a_record_in_the_folder_of_another_prefix_is_no_record(world: World) -> None:

@@ -18,6 +18,7 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.records.terms import digest as plan_digest
 from tests.lab.build import git_environment
 from tests.lab.records import ADA, CONFIG, START, Lab
 from tests.lab.shell import gitexp
@@ -66,11 +67,11 @@ def held(lab: Lab, path: str = PLAN, **terms: object) -> Plan:
     """Return the plan with other terms."""
     plan = plan_format.load(lab.repo.show(path).encode(), path)
     changed = replace(plan, **terms)  # type: ignore[arg-type]
-    return replace(changed, digest=plan_format.digest(changed))
+    return replace(changed, digest=plan_digest(changed))
 
 
 def easier(lab: Lab) -> dict[str, Content]:
-    return {PLAN: plan_format.dump(held(lab, alpha=0.2))}
+    return {PLAN: codec.dump(held(lab, alpha=0.2))}
 
 
 def gone(lab: Lab, start: str) -> dict[str, Content]:
@@ -80,8 +81,8 @@ def gone(lab: Lab, start: str) -> dict[str, Content]:
 def rewritten(lab: Lab) -> None:
     """Amend the plan, then drop what the amendment said."""
     said = Amendment(held(lab).digest, "too strict", ADA, START, {"alpha": 0.05})
-    commit(lab, {PLAN: plan_format.dump(held(lab, alpha=0.1, amended=(said,)))})
-    commit(lab, {PLAN: plan_format.dump(held(lab, amended=()))})
+    commit(lab, {PLAN: codec.dump(held(lab, alpha=0.1, amended=(said,)))})
+    commit(lab, {PLAN: codec.dump(held(lab, amended=()))})
 
 
 def merged(lab: Lab, *, own: bool) -> None:
@@ -109,11 +110,11 @@ BREAKS: dict[str, Callable[[Lab], object]] = {
     "the plan cannot be read": lambda lab: commit(lab, {PLAN: "{"}),
     "the plan gets easier": lambda lab: commit(lab, easier(lab)),
     "the plan gives way to another": lambda lab: commit(
-        lab, {PLAN: None, DEEP2: plan_format.dump(held(lab, alpha=0.2, name="deep2"))}
+        lab, {PLAN: None, DEEP2: codec.dump(held(lab, alpha=0.2, name="deep2"))}
     ),
     "amendments are dropped": rewritten,
     "another's author is another": lambda lab: commit(
-        lab, {OTHER: plan_format.dump(held(lab, OTHER, author=replace(ADA, name="Mallory")))}
+        lab, {OTHER: codec.dump(held(lab, OTHER, author=replace(ADA, name="Mallory")))}
     ),
     "another's plan goes": lambda lab: commit(lab, {OTHER: None}),
     "a receipt goes": lambda lab: commit(lab, gone(lab, layout.WITNESSES)),
@@ -187,7 +188,7 @@ def test_a_plan_that_was_rewritten_after_its_results_gains_no_age_by_being_put_b
 ) -> None:
     later = held(lab, alpha=0.1)
     lab.record("d", SCORES, plan=later)
-    commit(lab, {PLAN: plan_format.dump(later)})
+    commit(lab, {PLAN: codec.dump(later)})
     rewritten = lab.repo.hash()
     assert orders(lab) == {later.digest: Grade.NONE}
     commit(lab, {PLAN: None})

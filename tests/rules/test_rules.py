@@ -21,6 +21,7 @@ from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from gitexp.records.environment import requirements
+from gitexp.records.terms import digest as plan_digest
 from gitexp.rules import RULES, check
 from gitexp.rules.facts import of_commit
 from tests.lab.records import ADA, CONFIG, START, Lab, experiment
@@ -87,7 +88,7 @@ def test_a_plan_whose_hypothesis_says_nothing_is_none(world: World, hypothesis: 
     plan = plan_format.load(world.repo.show(layout.plan_path("deep2")).encode(), "plan")
     path = layout.plan_path("deep2")
     ((rule, where, message),) = world.judge(
-        {path: plan_format.dump(replace(plan, hypothesis=hypothesis))}
+        {path: codec.dump(replace(plan, hypothesis=hypothesis))}
     )
     assert (rule, where) == ("R1", path)
     assert "says nothing" in message
@@ -128,20 +129,20 @@ def test_a_plan_and_its_run_in_one_commit_are_not_in_order(world: World) -> None
 
 def test_a_run_that_names_a_plan_nobody_has_is_refused(world: World) -> None:
     plan = world.lab.plan()
-    run_of(world, replace(plan, digest=plan_format.digest(replace(plan, alpha=0.2))))
+    run_of(world, replace(plan, digest=plan_digest(replace(plan, alpha=0.2))))
     assert rules(world.judge_staged()) == ["R2"]
 
 
 def changed(plan: Plan, **changes: float) -> dict[str, bytes]:
     after = replace(plan, **changes)  # type: ignore[arg-type]
-    return {layout.plan_path(plan.name): plan_format.dump(after)}
+    return {layout.plan_path(plan.name): codec.dump(after)}
 
 
 def test_what_binds_may_change_before_the_first_run_and_not_after(world: World) -> None:
     plan = world.lab.plan()
     assert world.judge(changed(plan, alpha=0.1)) == []
     plan = replace(plan, alpha=0.1)
-    plan = replace(plan, digest=plan_format.digest(plan))
+    plan = replace(plan, digest=plan_digest(plan))
     run_of(world, plan)
     assert world.judge_staged() == []
     ((rule, _, message),) = world.judge(changed(plan, alpha=0.2))
@@ -155,13 +156,13 @@ def test_prose_may_be_mended_after_a_run(world: World) -> None:
     assert world.judge_staged() == []
     path = layout.plan_path(plan.name)
     mended = replace(plan, objective="Find more leavers, sooner.")
-    assert world.judge({path: plan_format.dump(mended)}) == []
+    assert world.judge({path: codec.dump(mended)}) == []
 
 
 def amended(plan: Plan, alpha: float, *before: Amendment) -> Plan:
     old = Amendment(plan.digest, "the first was too strict", ADA, START, {"alpha": plan.alpha})
     after = replace(plan, alpha=alpha, amended=(*before, old))
-    return replace(after, digest=plan_format.digest(after))
+    return replace(after, digest=plan_digest(after))
 
 
 def test_an_amendment_that_says_what_it_replaces_is_let_through(world: World) -> None:
@@ -170,9 +171,9 @@ def test_an_amendment_that_says_what_it_replaces_is_let_through(world: World) ->
     assert world.judge_staged() == []
     path = layout.plan_path(plan.name)
     after = amended(plan, 0.1)
-    assert world.judge({path: plan_format.dump(after)}) == []
+    assert world.judge({path: codec.dump(after)}) == []
     rewritten = replace(after, amended=())
-    ((rule, _, message),) = world.judge({path: plan_format.dump(rewritten)})
+    ((rule, _, message),) = world.judge({path: codec.dump(rewritten)})
     assert rule == "R2"
     assert "history" in message
 
@@ -456,11 +457,11 @@ def test_a_plan_that_says_that_it_is_of_main_is_merged_by_a_merge_all_the_same(
     plan = concluded(world)
     path = layout.plan_path("other")
     theirs = replace(plan, name="other", branch="main")
-    world.repo.commit({path: plan_format.dump(theirs)}, at=501, message="gitexp new --here")
+    world.repo.commit({path: codec.dump(theirs)}, at=501, message="gitexp new --here")
     assert world.agreed(world.stored(ONLY_R7), ONLY_R7) == []  # it lives here
     world.repo.git("reset", "-q", "--hard", "HEAD~1")
     world.repo.switch("topic", create=True)
-    world.repo.commit({path: plan_format.dump(theirs)}, at=502)
+    world.repo.commit({path: codec.dump(theirs)}, at=502)
     world.repo.switch("main")
     world.repo.commit({"more.py": "1\n"}, at=503)
     world.repo.git("merge", "--quiet", how, "topic")
@@ -475,7 +476,7 @@ def test_a_conclusion_is_about_the_plan_that_is_merged(world: World) -> None:
     world.repo.switch("exp/deep")
     path = layout.plan_path("deep")
     after = amended(plan, 0.1)
-    world.repo.commit({path: plan_format.dump(after)}, at=501)
+    world.repo.commit({path: codec.dump(after)}, at=501)
     world.repo.switch("main")
     world.repo.git("merge", "--quiet", "--no-commit", "exp/deep")
     ((_, _, message),) = world.judge_staged(ONLY_R7)

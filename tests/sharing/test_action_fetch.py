@@ -13,7 +13,7 @@ import pytest
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim
-from gitexp.records import plan as plan_format
+from gitexp.records import codec
 from tests.comparison.test_predicted import predictions
 from tests.lab import githttp
 from tests.lab.actionjob import TOKEN, job, pull_request, without_install
@@ -148,7 +148,7 @@ def test_a_baseline_on_a_branch_of_its_own_is_fetched(hub: Hub) -> None:
     plan = lab.plan(baseline="side", repeats=2)
     side = lab.repo.hash("side")
     lab.repo.git("reset", "-q", "--hard", "main")
-    lab.repo.commit({layout.plan_path("deep"): plan_format.dump(plan)}, at=30, message="plan")
+    lab.repo.commit({layout.plan_path("deep"): codec.dump(plan)}, at=30, message="plan")
     there = hub.checked_out()
     run, outputs = hub.reviewed(there)
     assert not run.failed, run.log

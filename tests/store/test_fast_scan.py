@@ -20,6 +20,7 @@ from gitexp.model.plan import Guard
 from gitexp.model.run import Run, Sample
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
+from gitexp.records.terms import digest as plan_digest
 from gitexp.store.fast_plan import lean_plan, usual
 from gitexp.store.fast_scan import lean_line
 from gitexp.store.run_lines import line_of
@@ -49,8 +50,8 @@ def test_a_plan_read_line_by_line_is_the_plan(
         objective=objective,
         guards=guards,
     )
-    plan = replace(plan, digest=plan_format.digest(plan))
-    data = plan_format.dump(plan)
+    plan = replace(plan, digest=plan_digest(plan))
+    data = codec.dump(plan)
     assert lean_plan(data, "x") == plan_format.load(data, "x") == plan
 
 
@@ -82,7 +83,7 @@ def outcome(read: Callable[[bytes, str], Plan], data: bytes) -> Plan | str:
         return str(error)
 
 
-PLAN_LINES = plan_format.dump(a_plan("x", "0" * 40)).decode().splitlines()
+PLAN_LINES = codec.dump(a_plan("x", "0" * 40)).decode().splitlines()
 
 
 @settings(max_examples=300, deadline=None)
@@ -109,7 +110,7 @@ def test_a_plan_with_changed_lines_is_what_the_full_reader_says(
 
 
 def test_the_usual_plan_takes_the_quick_way() -> None:
-    assert usual(plan_format.dump(a_plan("x", "0" * 40))) is not None
+    assert usual(codec.dump(a_plan("x", "0" * 40))) is not None
 
 
 def line(repo: BuiltRepo, files: dict[str, bytes], metric: str = "") -> RunLine | None:

@@ -11,7 +11,7 @@ from gitexp.git.catfile import CatFile
 from gitexp.git.worktree import staged
 from gitexp.model.hooks import HookAnswer
 from gitexp.model.plan import Plan
-from gitexp.records.effects import effect_text
+from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Change, of_staged

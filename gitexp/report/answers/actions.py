@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.records import codec
-from gitexp.records import plan as plan_format
 from gitexp.report import caveats, numbers
 from gitexp.report.answers import lifecycle, power
 from gitexp.report.escape import PROSE_LIMIT, terminal
@@ -20,8 +19,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Conclusion
     from gitexp.model.lifecycle import EndReport
-    from gitexp.model.proposal import NewReport
-    from gitexp.model.report import PlannedRun, RunReport
+    from gitexp.model.report import NewReport, PlannedRun, RunReport
     from gitexp.model.setup import InitReport
     from gitexp.text.documents import Json
 
@@ -137,7 +135,7 @@ def new_json(report: NewReport) -> str:
         "digest": report.plan.digest,
         "dry_run": report.dry_run,
         "next": report.next_step,
-        "plan": plan_format.to_json(report.plan),
+        "plan": codec.to_json(report.plan),
         "price": {
             "basis": report.price.basis,
             "repeats": report.price.repeats,

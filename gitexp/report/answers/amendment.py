@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.records import plan as plan_format
+from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.facts import value_text
@@ -12,7 +12,7 @@ from gitexp.text.documents import json_dumps
 from gitexp.text.fields import param_json
 
 if TYPE_CHECKING:
-    from gitexp.model.amendment import AmendReport
+    from gitexp.model.report import AmendReport
     from gitexp.text.documents import Json
 
 _LONG = 400
@@ -45,7 +45,7 @@ def json(report: AmendReport) -> str:
     """Return it as ``gitexp/amend-report@1``."""
     value: dict[str, Json] = {
         "$schema": "gitexp/amend-report@1",
-        "plan": plan_format.to_json(report.plan),
+        "plan": codec.to_json(report.plan),
         "digest": report.plan.digest,
         "before": report.before,
         "terms": [

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.plan import OnFailed
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.model.verdict import Verdict
-from gitexp.records.effects import format_effect, guard_text
+from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
 from gitexp.report.answers import lists, logtext
 from gitexp.report.caveats import stopping_text

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from gitexp.model.run import RepeatState
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
-from gitexp.records import plan as plan_format
 from gitexp.report.answers.listjson import metric, run_summary, text, unreadable
 from gitexp.text.fields import param_json, time_text
 
@@ -194,7 +193,7 @@ def _run(value: ShownRun) -> str:
 
 
 def _plan(plan: Plan | None) -> Json:
-    return None if plan is None else {**plan_format.to_json(plan), "digest": plan.digest}
+    return None if plan is None else {**codec.to_json(plan), "digest": plan.digest}
 
 
 def _live(item: LiveRun) -> Json:

@@ -12,6 +12,7 @@ from gitexp.enforcement.hooks.install import install
 from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
 from gitexp.model.rules import Policy
+from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from tests.enforcement.hooks.world import PLAN, call
@@ -121,7 +122,7 @@ def test_where_develop_is_protected_its_settings_count(repo: BuiltRepo) -> None:
 def test_a_pull_merges_no_experiment_into_main_that_lives_there(repo: BuiltRepo) -> None:
     plan = plan_format.load(repo.show(PLAN).encode(), PLAN)
     repo.git(*OFF, "switch", "-q", "main")
-    here = {PLAN: plan_format.dump(replace(plan, branch="main"))}
+    here = {PLAN: codec.dump(replace(plan, branch="main"))}
     repo.git(*OFF, "switch", "-q", "-c", "ada")
     repo.commit(here, at=50)
     repo.git(*OFF, "push", "-q", "origin", "ada:main")

@@ -1,4 +1,8 @@
-"""The short language of promises: ``>=5%`` for an effect, ``latency_ms<=+5%`` for a guard-rail.
+"""The terms of a plan: how promises are read and written, what can bind, and the digest of it.
+
+The digest covers claim, metric, direction, effect, alpha, repeats, the baseline's commit,
+guard-rails and the declaration of evaluation; later terms only where a plan says them, so that
+older plans keep their digest. Objective, hypothesis, names and layout may be mended.
 
 A margin is a gain, positive for better, whatever way the metric runs: ``<=-5%`` of a loss and
 ``>=5%`` of an accuracy both have margin 0.05. Percent are read as decimals, so that text and
@@ -7,16 +11,37 @@ number come back to each other exactly.
 
 from __future__ import annotations
 
+import enum
+import hashlib
 import math
 import re
+from dataclasses import fields, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from gitexp.errors import BadEffectError, UnknownMetricError
-from gitexp.model.plan import Direction, Effect, Guard, HypothesisKind
+from gitexp.errors import BadEffectError, BadFormatError, UnknownMetricError, UsageError
+from gitexp.model.ids import PlanDigest
+from gitexp.model.plan import (
+    ALPHA_BELOW,
+    ALPHAS,
+    MAX_LOOKS,
+    MAX_REPEATS,
+    TERMS,
+    BaselineRef,
+    Direction,
+    Effect,
+    Guard,
+    HypothesisKind,
+    PlanTerms,
+    Stopping,
+    StoppingRule,
+)
+from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
+    from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
+    from gitexp.text.jsontext import Json
 
 _NUMBER = r"([+-]?(?:[0-9]{1,30}\.?[0-9]{0,30}|\.[0-9]{1,30})(?:[eE][+-]?[0-9]{1,3})?)\s*(%?)"
 _EFFECT = re.compile(rf"\s*(>=|<=|>|<|\+-|±)\s*{_NUMBER}\s*")
@@ -157,6 +182,104 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
             "a metric needs a name", found=repr(text), expected="f1, f1:max or loss:min"
         )
     return text.strip(), None
+
+
+def sealed(plan: Plan) -> Plan:
+    """Return a plan with its digest, if its terms can be those of a plan.
+
+    Raises `UsageError` if alpha is no rate of false positives; `BadFormatError` if there is no
+    repeat, or there are more looks than repeats.
+    """
+    check_alpha(plan.alpha)
+    if not 1 <= plan.repeats <= MAX_REPEATS:
+        raise BadFormatError(
+            "a plan cannot have so many repeats",
+            found=str(plan.repeats),
+            expected=f"1 to {MAX_REPEATS}",
+        )
+    if plan.stopping is not None:
+        check_looks(plan.stopping, plan.repeats)
+    return replace(plan, digest=digest(plan))
+
+
+def check_alpha(alpha: float) -> float:
+    """Return alpha if it can be that of a test.
+
+    Raises `UsageError` if it is no rate of false positives.
+    """
+    if not 0 < alpha < ALPHA_BELOW:  # nor is nan
+        raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
+    return alpha
+
+
+def check_looks(stopping: Stopping, repeats: int) -> None:
+    """Raise `BadFormatError` if the looks of a rule do not fit its repeats."""
+    if stopping.rule is StoppingRule.ALWAYS_VALID:
+        if stopping.looks:
+            raise BadFormatError(
+                "always-valid p-values have no looks to plan", found=f"{stopping.looks} looks"
+            )
+        return
+    most = min(repeats, MAX_LOOKS)
+    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is no rule
+        raise BadFormatError(
+            "the looks of a stopping rule do not fit its repeats",
+            found=f"{stopping.looks} looks, {repeats} repeats",
+            expected=f"2 to {most} looks" if most > 1 else "at least 2 repeats",
+        )
+
+
+def digest(plan: PlanTerms) -> PlanDigest:
+    """Compute the digest of what binds; prose, names, author and time are no part of it."""
+    terms: dict[str, Json] = {"rules": "plan@1"}
+    for item in fields(PlanTerms):
+        value = getattr(plan, item.name)
+        if value != item.default:
+            terms[item.name] = _plain(value)
+    return PlanDigest(hashlib.sha256(json_dumps_compact(terms)).hexdigest())
+
+
+def _plain(value: object) -> Json:
+    """Return a term as its digest has it: in one order, whatever the file's."""
+    match value:
+        case tuple():
+            plain: object = sorted(guard_text(x) if isinstance(x, Guard) else x for x in value)
+        case Effect():
+            margin = float(value.margin)
+            plain = {"kind": value.kind.value, "margin": margin, "relative": value.relative}
+        case BaselineRef():
+            plain = value.commit
+        case Stopping():
+            plain = {"rule": value.rule.value, "looks": value.looks}
+        case enum.Enum():
+            plain = value.value
+        case _:
+            plain = value
+    return cast("Json", plain)
+
+
+def binding(plan: Plan) -> dict[str, ParamValue]:
+    """Return what binds in a plan, in a person's words: what an amendment can change."""
+    return {name: _words(getattr(plan, name), plan) for name in TERMS}
+
+
+def _words(value: object, plan: PlanTerms) -> ParamValue:
+    if isinstance(value, tuple):
+        return tuple(_words(item, plan) for item in value)
+    match value:
+        case Effect():
+            words: object = effect_text(value, plan.direction)
+        case Guard():
+            words = guard_text(value)
+        case BaselineRef():
+            words = value.commit
+        case Stopping():
+            words = f"{value.rule.value} {value.looks or ''}".strip()
+        case enum.Enum():
+            words = value.value
+        case _:
+            words = value
+    return cast("ParamValue", words)
 
 
 def _margin(digits: str, percent: str, text: str) -> float:
