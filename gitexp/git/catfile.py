@@ -114,6 +114,24 @@ class CatFile:
         """Ask for an object and return its size."""
         if not HASH.fullmatch(id_):  # what is written to git is one line
             raise _damaged(id_, "no name of an object")
+        words = self._asked(mode, id_)
+        if (
+            not words
+            and command.attempt(self._folder, ["cat-file", "-e", id_], env=self._env)[0] == 0
+        ):
+            self.close()  # it lacked here, in a partial clone: git has fetched it
+            words = self._asked(mode, id_)
+        if not words:
+            raise _damaged(id_, "missing")
+        size = int(words[2])
+        if words[1] != kind:
+            if mode == "--batch":
+                _stream(self._running[mode].stdout).read(size + 1)
+            raise _damaged(id_, f"a {words[1]} instead of a {kind}")
+        return size
+
+    def _asked(self, mode: str, id_: str) -> list[str]:
+        """Return name, kind and size of an object; nothing where it is not there."""
         process = self._process(mode)
         try:
             requests = _stream(process.stdin)
@@ -122,14 +140,7 @@ class CatFile:
         except OSError as error:
             raise _damaged(id_, str(error)) from error
         words = _stream(process.stdout).readline().decode("ascii", "replace").split()
-        if len(words) != 3:  # noqa: PLR2004  name, kind, size; or "missing"
-            raise _damaged(id_, "missing")
-        size = int(words[2])
-        if words[1] != kind:
-            if mode == "--batch":
-                _stream(process.stdout).read(size + 1)
-            raise _damaged(id_, f"a {words[1]} instead of a {kind}")
-        return size
+        return words if len(words) == 3 else []  # noqa: PLR2004  not "missing"
 
     def _process(self, mode: str) -> subprocess.Popen[bytes]:
         if mode not in self._running:
@@ -140,7 +151,7 @@ class CatFile:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
-                    env=command.environment(self._env),
+                    env=command.environment({**self._env, **command.NO_FETCH}),
                 )
             except FileNotFoundError as error:
                 raise GitFailedError("cannot start git", found=str(error)) from error

@@ -33,14 +33,25 @@ SAFE = (
     *("-c", "log.showSignature=false"),
 )
 
-# What git would start to bring an object that a partial clone lacks, by whoever wrote the folder's
-# own settings. Without these it is Git's own transports, to the address that the clone came from.
-_FETCHING: Final = re.compile(
-    r"core\.(sshcommand|gitproxy|askpass|alternaterefscommand)|credential\.(.*\.)?helper"
-    r"|remote\..*\.(uploadpack|vcs)",
-    re.DOTALL,
+# Settings of a folder, by whoever wrote it, with which git may bring what a partial clone lacks:
+# those of every clone, those that no fetch reads, a header (CI). Any other could start a program
+# (gc.recentObjectsHook) or write a file (http.cookieFile). What an include names is asked as well.
+_HARMLESS: Final = (
+    r"core\.(repositoryformatversion|filemode|bare|logallrefupdates|ignorecase|precomposeunicode"
+    r"|symlinks|autocrlf|eol|safecrlf|longpaths|protecthfs|protectntfs|quotepath|abbrev|commitgraph"
+    r"|sharedrepository|sparsecheckout|sparsecheckoutcone|untrackedcache|excludesfile|editor|pager"
+    r"|hookspath|fsmonitor|multipackindex)"  # the first two of these are overruled by SAFE
+    r"|extensions\.(partialclone|objectformat|refstorage|worktreeconfig|relativeworktrees)"
+    r"|remote\.(pushdefault|.*\.(url|pushurl|fetch|push|promisor|partialclonefilter|tagopt|prune"
+    r"|prunetags|gh-resolved))|submodule\..*\.(url|active)|index\.sparse|fetch\.prune|gc\.auto"
+    r"|maintenance\.(auto|strategy)|http\.(.*\.)?extraheader|include(if\..*)?\.path"
+    r"|(branch|user|color|commit|pull|push|rebase|merge|diff|filter|lfs|log|status|advice)\..*"
 )
+FETCHING: Final = re.compile(rf"(?!(?:{_HARMLESS})\Z).*", re.DOTALL)
+_FETCH_ALONE: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
 _TRANSPORTS: Final = "file:git:http:https:ssh"  # no ext::, no helper that an address names
+_PROTOCOLS: Final = "GIT_ALLOW_PROTOCOL"
+NO_FETCH: Final = {_PROTOCOLS: "none"}
 _OWN_FOLDER: Final = frozenset({"local", "worktree"})
 
 # A process that a limit on the size of files ended; systems without such limits have no signal.
@@ -135,27 +146,23 @@ def attempt(
     """Run ``git ARGS`` as `run` does; return exit code, output and error output.
 
     Other `settings` are for what asks after the user's own. What a partial clone lacks is fetched
-    only where that starts nothing but Git's own transports.
+    only by Git's own transports, as nothing of the folder's settings could change.
 
-    Raises `ForeignProgramError` if more would be started.
+    Raises `ForeignProgramError` if the folder has other settings for it.
     """
-    found = _attempt(where, args, data, {**(env or {}), "GIT_ALLOW_PROTOCOL": "none"}, settings)
+    found = _attempt(where, args, data, {**(env or {}), **NO_FETCH}, settings)
     if b"transport '" not in found[2] or b"' not allowed" not in found[2]:
         return found
-    refuse_programs(where, _FETCHING, "an object that this partial clone lacks is fetched by it")
-    allowed = os.environ.get("GIT_ALLOW_PROTOCOL", _TRANSPORTS)
-    return _attempt(where, args, data, {**(env or {}), "GIT_ALLOW_PROTOCOL": allowed}, settings)
-
-
-def refuse_programs(where: Workspace | Path, keys: re.Pattern[str], what: str) -> None:
-    """Raise `ForeignProgramError` if the folder's own settings have one of these keys."""
-    for key, value in named_by_folder(where, keys).items():
+    for key, value in named_by_folder(where, FETCHING).items():
         raise ForeignProgramError(
-            "this needs a program that the folder's own settings name",
+            "this needs a fetch, and the folder's own settings say how",
             found=ascii(f"{key} = {value}"[:200])[1:-1],
             where=str(folder(where)),
-            expected=f"settings of your own; {what}",
+            expected="that setting in none but your own (git config --global): it could start a "
+            "program or write a file",
         )
+    allowed = {**(env or {}), _PROTOCOLS: os.environ.get(_PROTOCOLS, _TRANSPORTS)}
+    return _attempt(where, args, data, allowed, [*settings, *_FETCH_ALONE])
 
 
 def named_by_folder(where: Workspace | Path, keys: re.Pattern[str]) -> dict[str, str]:

@@ -6,6 +6,7 @@ The control is git itself, which starts each of these programs, and so shows tha
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Final
@@ -15,7 +16,11 @@ import pytest
 from gitexp.cli import answers
 from gitexp.cli.commands import COMMANDS
 from gitexp.cli.dispatch import dispatch
+from gitexp.errors import ForeignProgramError
+from gitexp.git import command
+from gitexp.git.catfile import CatFile
 from gitexp.git.worktree import status
+from gitexp.model.ids import BlobId
 from tests.hostile.test_reading import attacked
 from tests.lab.build import BuiltRepo, clone, git_environment
 from tests.lab.shell import gitexp
@@ -236,6 +241,20 @@ def by_include(repo: BuiltRepo) -> None:
     repo.git("config", "include.path", "more")
 
 
+def by_auto_gc(repo: BuiltRepo) -> None:
+    for key, value in (("auto", "1"), ("autoPackLimit", "1"), ("autoDetach", "false")):
+        repo.git("config", f"gc.{key}", value)
+    repo.git("config", "gc.pruneExpire", "2.weeks.ago")
+    repo.git("config", "gc.recentObjectsHook", program(repo, "x", "true") + " #")
+    for number in range(300):  # old enough to be asked about, and enough for a gc
+        data = f"{number}".encode()
+        blob = subprocess.run(
+            ["git", "hash-object", "-w", "--stdin"],
+            cwd=repo.path, input=data, env=git_environment(), check=True, capture_output=True,
+        ).stdout.decode()  # fmt: skip
+        os.utime(repo.path / ".git" / "objects" / blob[:2] / blob[2:].strip(), (1, 1))
+
+
 WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
     "uploadpack": by_upload_pack,
     "ssh": by_ssh,
@@ -243,7 +262,48 @@ WAYS: Final[dict[str, Callable[[BuiltRepo], None]]] = {
     "insteadOf": by_instead_of,
     "worktree": by_worktree_settings,
     "include": by_include,
+    "gc": by_auto_gc,
 }
+# Of what `git help --config` names: by these a fetch in a folder of somebody else may go.
+READ_BY_NO_FETCH: Final = (
+    "branch user color commit pull push rebase merge diff filter lfs log status advice"
+)
+CARRIED: Final = """
+core.abbrev core.autocrlf core.bare core.commitgraph core.editor core.eol core.excludesfile
+core.filemode core.fsmonitor core.hookspath core.ignorecase core.logallrefupdates
+core.multipackindex core.pager core.precomposeunicode core.protecthfs core.protectntfs
+core.quotepath core.repositoryformatversion core.safecrlf core.sharedrepository
+core.sparsecheckout core.sparsecheckoutcone core.symlinks core.untrackedcache
+extensions.objectformat extensions.partialclone extensions.refstorage
+extensions.relativeworktrees extensions.worktreeconfig fetch.prune gc.auto http.extraheader
+include.path includeif.x.path index.sparse maintenance.auto maintenance.strategy remote.x.fetch
+remote.x.partialclonefilter remote.x.promisor remote.x.prune remote.x.prunetags remote.x.push
+remote.x.pushurl remote.x.tagopt remote.x.url remote.pushdefault submodule.x.active submodule.x.url
+"""
+
+
+def test_a_fetch_goes_by_no_other_setting_of_a_folder(repo: BuiltRepo) -> None:
+    """Every setting that this Git knows; one that is new to us is refused."""
+    known = [re.sub("<.*?>", "x", key) for key in repo.git("help", "--config").lower().split("\n")]
+    assert len(known) > 300
+    taken = {key for key in known if not command.FETCHING.fullmatch(key)}
+    sections = READ_BY_NO_FETCH.split()
+    assert {key for key in taken if key.partition(".")[0] not in sections} <= set(CARRIED.split())
+    assert {"remote.x.url", "core.bare", "branch.x.merge"} <= taken  # the control
+
+
+def by_cookie_file(repo: BuiltRepo) -> None:
+    repo.git("config", "http.cookieFile", str(repo.path.parent / "bashrc"))
+    repo.git("config", "http.saveCookies", "true")
+
+
+def test_a_fetch_of_what_lacks_writes_no_file_that_the_folder_names(
+    attacked: BuiltRepo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    repo = partial(attacked, tmp_path)
+    by_cookie_file(repo)
+    assert asked(repo, "show", "a") == 3
+    assert "http.cookiefile" in capsys.readouterr().err
 
 
 def partial(attacked: BuiltRepo, folder: Path) -> BuiltRepo:
@@ -267,7 +327,7 @@ def test_a_partial_clone_fetches_by_no_program_that_it_names(
         assert started(repo) == [], argv
         assert code in range(7)
     said = capsys.readouterr()
-    if way in {"uploadpack", "worktree", "include", "ssh"}:
+    if way in {"uploadpack", "worktree", "include", "ssh", "gc"}:
         assert "foreign-program" in said.err  # where an answer needs it, they say so
     blob = attacked.hash("exp/a:params.yaml")
     subprocess.run(
@@ -285,6 +345,19 @@ def test_a_partial_clone_that_names_no_program_answers(
     whole, here = capsys.readouterr().out, asked(repo, "show", "a")
     assert here == 0, capsys.readouterr().err
     assert '"a"' in whole
+
+
+def test_objects_of_a_hook_are_fetched_by_no_program_either(
+    attacked: BuiltRepo, tmp_path: Path
+) -> None:
+    repo = partial(attacked, tmp_path)
+    blobs = [BlobId(attacked.hash(f"exp/a:{name}")) for name in ("params.yaml", "train.py")]
+    with CatFile(repo.path, {}) as objects:  # the control
+        assert b"lr" in objects.read(blobs[0], 1000)
+    by_upload_pack(repo)
+    with CatFile(repo.path, {}) as objects, pytest.raises(ForeignProgramError):
+        objects.read(blobs[1], 1 << 20)
+    assert started(repo) == []
 
 
 def test_an_answer_that_was_kept_is_that_of_the_same_user(
