@@ -12,8 +12,8 @@ from gitexp.cli import context as context_module
 from gitexp.cli.commands import COMMANDS, Command, find
 from gitexp.cli.output import silence_stdout
 from gitexp.errors import GitexpError, OutputError, UsageError
+from gitexp.text.fields import near
 from gitexp.text.jsontext import Json, json_dumps
-from gitexp.text.near import near
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,7 @@ from gitexp import errors
 from gitexp.cli.commands import COMMANDS
 from gitexp.errors import GitexpError, UsageError
 from gitexp.rules import RULES
-from gitexp.text.near import near
+from gitexp.text.fields import near
 
 _FILE = "glossary.txt"
 _SHOWN = 60  # characters of an unknown word

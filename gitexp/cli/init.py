@@ -19,7 +19,7 @@ from gitexp.errors import ConfirmationError, SeveralSeedsError
 from gitexp.experiments.init import init
 from gitexp.model.setup import InitRequest
 from gitexp.report.answers import actions
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context

@@ -22,8 +22,7 @@ from gitexp.git.objects import MODE_COMMIT, MODE_LINK, walk_tree
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.documents import json_dumps_compact
-from gitexp.text.keys import param_key
-from gitexp.text.paramkeys import path_of
+from gitexp.text.paramkeys import param_key, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

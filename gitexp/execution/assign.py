@@ -8,7 +8,7 @@ from gitexp.errors import UnknownParamError
 from gitexp.git.absent import ABSENT
 from gitexp.model.config import ParamKey
 from gitexp.text import params as params_format
-from gitexp.text.near import near
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -39,7 +39,7 @@ from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.store import plans
 from gitexp.store.lookup import FoundRun
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -14,7 +14,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.run import MAX_SEED, lone
 from gitexp.store import plans
 from gitexp.text import params as params_format
-from gitexp.text.near import near
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -35,7 +35,7 @@ from gitexp.store import lookup, plans, witnesses
 from gitexp.store.ancestry import Graph
 from gitexp.store.tips import own_tips
 from gitexp.system import params
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -24,7 +24,7 @@ from gitexp.records.shapes import PLAIN, SHAPES, Shape
 from gitexp.records.versions import schema, schema_of
 from gitexp.text.fields import Fields, param_json, param_tree, time_text
 from gitexp.text.jsontext import json_dumps, json_loads
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from gitexp.records.shapes import Read, Write

@@ -16,7 +16,7 @@ from gitexp.model.plan import Direction
 from gitexp.records import codec, enforcement
 from gitexp.records.versions import schema_of
 from gitexp.text.fields import Fields
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from gitexp.text.safepath import relative_path
 from gitexp.text.yamltext import yaml_loads
 from gitexp.text.yamlwrite import inline

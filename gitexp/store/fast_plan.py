@@ -20,7 +20,7 @@ from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.versions import schema
 from gitexp.text.fields import Fields
-from gitexp.text.scalars import scalar
+from gitexp.text.yamltext import scalar
 
 if TYPE_CHECKING:
     from gitexp.text.documents import Json

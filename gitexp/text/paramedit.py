@@ -6,22 +6,26 @@ is parsed again, and unless it says exactly what was asked for, nothing is retur
 
 from __future__ import annotations
 
+import ast
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from gitexp.errors import BadFormatError, UnknownParamError
-from gitexp.text import placesjson, placespython, placestoml, yamlwrite
+from gitexp.text import yamlwrite
 from gitexp.text.fields import param_json, shorten
 from gitexp.text.jsontext import Json, decode, json_dumps_compact
-from gitexp.text.paramfiles import LIMIT, Syntax, parse, syntax_of
+from gitexp.text.paramfiles import LIMIT, Syntax, parse, python_assignments, python_tree, syntax_of
 from gitexp.text.paramkeys import Path, flatten, path_of
 from gitexp.text.yamltext import Place, scan
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
+    from gitexp.text.paramkeys import Path
 
+_Holder = dict[str | int, object]  # as a table or an array of tomlkit is used here
 _BOM = "\ufeff"
 
 
@@ -57,11 +61,14 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
         return data
     syntax = syntax_of(file)
     text = decode(data, where=file, limit=LIMIT)
-    places = _places(text, file, syntax)
-    regions = {path: _region(places, path, text, file) for path in wanted}
-    for path, place in sorted(regions.items(), key=lambda item: item[1].start, reverse=True):
-        shown = _shown(wanted[path], place, text[place.start : place.end], syntax)
-        text = text[: place.start] + shown + text[place.end :]
+    if syntax is Syntax.TOML:
+        text = _toml_edited(text, wanted)
+    else:
+        places = _places(text, file, syntax)
+        regions = {path: _region(places, path, text, file) for path in wanted}
+        for path, place in sorted(regions.items(), key=lambda item: item[1].start, reverse=True):
+            shown = _shown(wanted[path], place, text[place.start : place.end], syntax)
+            text = text[: place.start] + shown + text[place.end :]
     result = ((_BOM if data.startswith(_BOM.encode()) else "") + text).encode()
     expected = value
     for path, new in wanted.items():
@@ -71,16 +78,28 @@ def edit(data: bytes, file: str, changes: Mapping[str, ParamValue]) -> bytes:
     return result
 
 
+def _toml_edited(text: str, wanted: Mapping[Path, ParamValue]) -> str:
+    import tomlkit  # noqa: PLC0415  most projects have no TOML; every repeat would pay for it
+
+    document = tomlkit.parse(text)
+    for path, new in wanted.items():
+        if new is None:
+            raise BadFormatError("TOML has no null", found="null", expected="a text or a number")
+        holder = cast("_Holder", document)
+        for part in path[:-1]:
+            holder = cast("_Holder", holder[part])
+        holder[path[-1]] = list(new) if isinstance(new, tuple) else new
+    return document.as_string()
+
+
 def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
     match syntax:
         case Syntax.YAML:
             return scan(text.encode(), where=file, limit=LIMIT).places
         case Syntax.JSON:
-            return placesjson.places(text)
-        case Syntax.TOML:
-            return placestoml.places(text)
-        case Syntax.PYTHON:
-            return placespython.places(text, file)
+            return json_places(text)
+        case _:
+            return python_places(text, file)
 
 
 def _region(places: Mapping[Path, Place], path: Path, text: str, file: str) -> Place:
@@ -104,9 +123,7 @@ def _shown(new: ParamValue, place: Place, old: str, syntax: Syntax) -> str:
             return f" {shown}" if not old or place.style == "-" else shown  # right after "key:"
         case Syntax.JSON:
             return json.dumps(param_json(new), ensure_ascii=False, allow_nan=False)
-        case Syntax.TOML:
-            return _toml(new)
-        case Syntax.PYTHON:
+        case _:
             return _python(new, brackets="()" if old.startswith("(") else "[]")
 
 
@@ -119,14 +136,6 @@ def _yaml(new: ParamValue, style: str | None) -> str:
     if style != '"' and yamlwrite.is_plain(new) and not any(char in new for char in ",[]{}"):
         return new
     return yamlwrite.quoted(new)
-
-
-def _toml(new: ParamValue) -> str:
-    if new is None:
-        raise BadFormatError("TOML has no null", found="null", expected="a text or a number")
-    if isinstance(new, tuple):
-        return "[" + ", ".join(_toml(item) for item in new) + "]"
-    return json.dumps(new, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
 
 
 def _python(new: ParamValue, brackets: str) -> str:
@@ -179,3 +188,84 @@ def _with(value: Json, path: Path, new: Json) -> Json:
 def _same(a: Json, b: Json) -> bool:
     """Compare as JSON, where 1, 1.0 and true differ."""
     return json_dumps_compact(a) == json_dumps_compact(b)
+
+
+_DECODER = json.JSONDecoder()
+_SPACE = re.compile(r"[ \t\r\n]*")
+_BARE = re.compile(r"[^\s,\]}]+")
+
+
+def json_places(text: str) -> dict[Path, Place]:
+    """Return the place of each value by its path."""
+    found: dict[Path, Place] = {}
+    _value(text, _skip(text, 0), (), found)
+    return found
+
+
+def _value(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+    """Note a value and all in it; return where it ends. As deep as JSON we read, at most."""
+    char = text[start]
+    if char == "{":
+        end = _members(text, start, path, found)
+    elif char == "[":
+        end = _items(text, start, path, found)
+    elif char == '"':
+        end = _DECODER.raw_decode(text, start)[1]
+    else:
+        match = _BARE.match(text, start)
+        end = match.end() if match else start
+    found[path] = Place(start, end, '"' if char == '"' else None)
+    return end
+
+
+def _members(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+    at = _skip(text, start + 1)
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        at = _skip(text, at) + 1  # the colon
+        at = _skip(text, _value(text, _skip(text, at), (*path, key), found))
+        at = _skip(text, at + 1) if text[at] == "," else at
+    return at + 1
+
+
+def _items(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+    at, index = _skip(text, start + 1), 0
+    while text[at] != "]":
+        at = _skip(text, _value(text, at, (*path, index), found))
+        at, index = _skip(text, at + 1) if text[at] == "," else at, index + 1
+    return at + 1
+
+
+def _skip(text: str, at: int) -> int:
+    match = _SPACE.match(text, at)
+    return match.end() if match else at
+
+
+def python_places(text: str, file: str) -> dict[Path, Place]:
+    """Return the place of each literal by its path; a later assignment wins, as in Python."""
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    lines = text.split("\n")
+    found: dict[Path, Place] = {}
+
+    def offset(line: int, column: int) -> int:
+        # ast counts columns in bytes of UTF-8.
+        return starts[line - 1] + len(lines[line - 1].encode()[:column].decode())
+
+    stack: list[tuple[Path, ast.expr]] = list(python_assignments(python_tree(text, file)))
+    while stack:
+        path, node = stack.pop(0)
+        if node.end_lineno is None or node.end_col_offset is None:
+            continue
+        start = offset(node.lineno, node.col_offset)
+        found[path] = Place(start, offset(node.end_lineno, node.end_col_offset))
+        if isinstance(node, ast.Dict):
+            stack.extend(
+                ((*path, str(key.value)), value)
+                for key, value in zip(node.keys, node.values, strict=True)
+                if isinstance(key, ast.Constant)
+            )
+        elif isinstance(node, (ast.List, ast.Tuple)):
+            stack.extend(((*path, index), item) for index, item in enumerate(node.elts))
+    return found

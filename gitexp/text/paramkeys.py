@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from gitexp.errors import BadFormatError, UnknownParamError
-from gitexp.text.fields import param_tree
-from gitexp.text.near import near
+from gitexp.model.config import ParamKey
+from gitexp.text.fields import near, param_tree
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamTree, ParamValue
@@ -135,3 +135,15 @@ def _unknown(value: Json, key: str) -> UnknownParamError:
         found=f"{len(known)} parameters",
         expected=" or ".join(close) if close else ", ".join(known[:8]) or "a params file with some",
     )
+
+
+def param_key(text: str) -> ParamKey:
+    """Read ``key`` (of params.yaml) or ``file:key``, as DVC's ``-S`` has it.
+
+    Examples
+    --------
+    >>> param_key("train.seed"), str(param_key("conf/model.yaml:lr"))
+    (ParamKey(file='params.yaml', key='train.seed'), 'conf/model.yaml:lr')
+    """
+    file, colon, key = text.rpartition(":")
+    return ParamKey(file if colon else "params.yaml", key)

@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
-from gitexp.text.keys import param_key
 from gitexp.text.paramedit import edit
 from gitexp.text.paramfiles import parse
-from gitexp.text.paramkeys import flatten, lookup
-from gitexp.text.scalars import is_date, scalar
-from gitexp.text.yamltext import yaml_loads
+from gitexp.text.paramkeys import flatten, lookup, param_key
+from gitexp.text.yamltext import is_date, scalar, yaml_loads
 
 if TYPE_CHECKING:
     from gitexp.model.config import ParamKey

@@ -19,7 +19,7 @@ from gitexp.model.views import LogSource, LogView, RepeatLog
 from gitexp.records import codec
 from gitexp.store import calls, lookup
 from gitexp.system import logged_metrics
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from gitexp.views.status import standing_failures
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from gitexp.git.transaction.cache import Index
 from gitexp.model.config import DEFAULT_INPUTS_IGNORE, ParamKey, Predictions, SeedRule
 from gitexp.model.ids import CommitHash
 from gitexp.model.plan import Direction
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from tests.lab.build import DVC_FILES, repository
 from tests.lab.recorded import CONFIG, a_run, config_file, run_files
 

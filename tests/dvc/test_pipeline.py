@@ -19,7 +19,7 @@ from gitexp.errors import (
 )
 from gitexp.model.config import ParamKey, ProjectConfig
 from gitexp.model.job import OutKind, Stage, StageOut, StageParams
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from tests.lab.build import dvc, repository
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.setup import InitRequest
 from gitexp.store import plans
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from gitexp.views.logs import logs
 from gitexp.views.status import status
 from tests.lab.build import BuiltRepo, dvc

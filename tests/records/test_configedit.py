@@ -13,7 +13,7 @@ from gitexp.model.config import ProjectConfig, SeedRule
 from gitexp.records import config
 from gitexp.records.configedit import update
 from gitexp.text.documents import yaml_dumps, yaml_loads
-from gitexp.text.keys import param_key
+from gitexp.text.paramkeys import param_key
 from tests.records import strategies
 
 BLOCKS = b"""\

@@ -10,7 +10,7 @@ from gitexp.dvc import pipeline
 from gitexp.errors import GitexpError, SeveralSeedsError, UsageError
 from gitexp.model.config import ParamKey, SeedRule
 from gitexp.text import params as params_format
-from gitexp.text.near import near
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
