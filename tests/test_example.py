@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from gitexp.records import config as config_format
-from gitexp.text.documents import yaml_loads
+from gitexp.text.yamltext import yaml_loads
 
 ROOT = Path(__file__).parents[1]
 CONFIG = ".gitexp/config.yaml"

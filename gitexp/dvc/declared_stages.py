@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpaths import touches
 from gitexp.errors import UnsafeInputError
-from gitexp.text.documents import yaml_loads
+from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")

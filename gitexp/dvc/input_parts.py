@@ -21,7 +21,7 @@ from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, walk_tree
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
-from gitexp.text.documents import json_dumps_compact
+from gitexp.text.jsontext import json_dumps_compact
 from gitexp.text.paramkeys import param_key, path_of
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gitexp.git.objects import Entry
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import ParamValue
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 PartKind = Literal["code", "params", "data", "config"]
 

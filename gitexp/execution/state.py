@@ -13,8 +13,8 @@ from gitexp.model.ids import RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
 from gitexp.store import calls
-from gitexp.text.documents import Json, json_dumps, json_loads
 from gitexp.text.fields import Fields
+from gitexp.text.jsontext import Json, json_dumps, json_loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -37,7 +37,7 @@ from gitexp.records import config as config_format
 from gitexp.records import configedit
 from gitexp.sharing import merge_driver
 from gitexp.store import plans
-from gitexp.text.documents import yaml_dumps
+from gitexp.text.yamlwrite import yaml_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.workspace import Workspace
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _SHOWN = 10
 _CHANGED = "the settings have changes that are not committed"

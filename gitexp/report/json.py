@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.records import codec
 from gitexp.report.jsonescape import escaped
-from gitexp.text.documents import json_dumps, json_loads
+from gitexp.text.jsontext import json_dumps, json_loads
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison

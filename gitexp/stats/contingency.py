@@ -1,4 +1,4 @@
-"""Tests of tables of counts: classifiers right or wrong on the same examples, categories."""
+"""Tests of tables of counts: right or wrong on the same examples, categories."""
 
 from __future__ import annotations
 
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 
     Label = int | str
     Table = Sequence[Sequence[int]]
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from gitexp.stats.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,3 +125,168 @@ def _right(truth: Sequence[Label], predictions: Sequence[Label]) -> list[bool]:
             found=f"{len(truth)} labels, {len(predictions)} predictions",
         )
     return [label == guess for label, guess in zip(truth, predictions, strict=True)]
+
+
+SMALL = 5.0  # expected count below which chi-squared's own distribution is not trusted
+TIE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class MonteCarlo:
+    """A statistic of two sides' categories with its p-value by random relabelling."""
+
+    statistic: float
+    p_value: float
+
+
+def swapped_categories(
+    joint: Sequence[Sequence[int]] | Values, *, draws: int, seed: int
+) -> MonteCarlo:
+    """Test two sides' categories of the same examples by swapping them at random.
+
+    Parameters
+    ----------
+    joint : array of int, shape (k, k)
+        Examples by the baseline's category (row) and the candidate's (column).
+    draws, seed : int
+
+    Notes
+    -----
+    The statistic is that of `stuart_maxwell`; its distribution is that of swapping the two
+    categories of each example with probability 1/2, so that no count is too small [1]_. Swaps
+    leave the statistic's covariance as it is.
+
+    References
+    ----------
+    .. [1] Edgington, E. S. and Onghena, P. (2007). Randomization Tests, 4th edition. Chapman and
+       Hall, chapter 6.
+
+    Examples
+    --------
+    >>> swapped_categories([[5, 0], [0, 5]], draws=99, seed=0).p_value
+    1.0
+    """
+    table = _square(joint)
+    rows, columns = np.nonzero(table * (1 - np.eye(len(table))))
+    if not len(rows):
+        return MonteCarlo(0.0, 1.0)
+    difference, inverse, _ = _homogeneity(table)
+    observed = float(difference @ inverse @ difference)
+    number = table[rows, columns].astype(np.int64)
+    rng = np.random.default_rng(seed)
+    step = np.eye(len(table))[columns] - np.eye(len(table))[rows]
+    moved = rng.binomial(number, 0.5, size=(draws, len(number))).astype(np.float64) @ step
+    drawn = difference + 2 * moved
+    hits = int((((drawn @ inverse) * drawn).sum(axis=1) >= observed * (1 - TIE) - TIE).sum())
+    return MonteCarlo(observed, (hits + 1) / (draws + 1))
+
+
+def stuart_maxwell(joint: Sequence[Sequence[int]] | Values) -> ChiSquared:
+    """Test marginal homogeneity of categories of the same examples.
+
+    References
+    ----------
+    .. [1] Stuart, A. (1955). A test for homogeneity of the marginal distributions in a two-way
+       classification. Biometrika 42, 412-416. :doi:`10.1093/biomet/42.3-4.412`
+    .. [2] Maxwell, A. E. (1970). Comparing the classification of subjects by two independent
+       judges. Br. J. Psychiatry 116, 651-655. :doi:`10.1192/bjp.116.535.651`
+
+    Examples
+    --------
+    >>> round(stuart_maxwell([[10, 7], [1, 10]]).statistic, 3)  # (7 - 1)**2 / 8
+    4.5
+    """
+    difference, inverse, df = _homogeneity(_square(joint))
+    if df == 0:  # nobody changed
+        return ChiSquared(0.0, 0, 1.0)
+    statistic = float(difference @ inverse @ difference)
+    return ChiSquared(statistic, df, float(chdtrc(df, statistic)))
+
+
+def dealt_categories(
+    first: Sequence[int], second: Sequence[int], *, draws: int, seed: int
+) -> MonteCarlo:
+    """Test two sides' counts of different examples given both margins, by dealing them anew.
+
+    The Monte-Carlo form of the exact conditional test, with Pearson's statistic.
+
+    References
+    ----------
+    .. [1] Hope, A. C. A. (1968). A simplified Monte Carlo significance test procedure. J. R. Stat.
+       Soc. B 30, 582-598. :doi:`10.1111/j.2517-6161.1968.tb00759.x`
+    """
+    one, two = finite(np.asarray(first), "counts"), finite(np.asarray(second), "counts")
+    whole = (one + two).astype(np.int64)
+    rng = np.random.default_rng(seed)
+    dealt = rng.multivariate_hypergeometric(whole, int(one.sum()), size=draws, method="marginals")
+    observed = float(_chi_squared(one[None], two[None])[0])
+    drawn = _chi_squared(dealt.astype(np.float64), (whole - dealt).astype(np.float64))
+    return MonteCarlo(observed, (int((drawn >= observed - TIE).sum()) + 1) / (draws + 1))
+
+
+def smallest_expected(first: Sequence[int], second: Sequence[int]) -> float:
+    """Return the smallest expected count of a 2 x k table; it follows from the margins alone."""
+    one, two = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    total = one.sum() + two.sum()
+    return float(((one + two) * min(one.sum(), two.sum()) / total).min())
+
+
+def mantel_haenszel_categories(tables: Sequence[Sequence[Sequence[int]]]) -> ChiSquared:
+    """Test two sides' categories over strata: the generalised Cochran-Mantel-Haenszel statistic.
+
+    Parameters
+    ----------
+    tables : sequence of (2, k) tables
+        One a stratum; every stratum has the same categories.
+
+    References
+    ----------
+    .. [1] Landis, J. R., Heyman, E. R. and Koch, G. G. (1978). Average partial association in
+       three-way contingency tables. Int. Stat. Rev. 46, 237-254. :doi:`10.2307/1402373`
+    """
+    strata = np.asarray(tables, dtype=np.float64)
+    if strata.ndim != 3 or strata.shape[1] != 2:  # noqa: PLR2004 - strata x 2 x k
+        raise DesignError("not a list of 2 x k tables", found=str(strata.shape))
+    k = strata.shape[2]
+    difference, spread = np.zeros(k), np.zeros((k, k))
+    for table in strata:
+        n, columns, row = table.sum(), table.sum(axis=0), table[0].sum()
+        if n < 2:  # noqa: PLR2004 - a stratum of one says nothing
+            continue
+        difference += table[0] - row * columns / n
+        factor = row * (n - row) / (n * n * (n - 1))
+        spread += factor * (n * np.diag(columns) - np.outer(columns, columns))
+    df = int(np.linalg.matrix_rank(spread))
+    if df == 0:
+        return ChiSquared(0.0, 0, 1.0)
+    statistic = float(difference @ np.linalg.pinv(spread, hermitian=True) @ difference)
+    return ChiSquared(statistic, df, float(chdtrc(df, statistic)))
+
+
+def _homogeneity(table: Values) -> tuple[Values, Values, int]:
+    """Return the differences of the margins, their inverse covariance, and its rank."""
+    difference = table.sum(axis=1) - table.sum(axis=0)
+    spread = -(table + table.T)
+    np.fill_diagonal(spread, table.sum(axis=1) + table.sum(axis=0) - 2 * np.diag(table))
+    inverse = np.asarray(np.linalg.pinv(spread, hermitian=True), dtype=np.float64)
+    return difference, inverse, int(np.linalg.matrix_rank(spread, hermitian=True))
+
+
+def _square(joint: Sequence[Sequence[int]] | Values) -> Values:
+    table = finite(np.asarray(joint, dtype=np.float64), "table")
+    if table.ndim != 2 or table.shape[0] != table.shape[1]:  # noqa: PLR2004 - rows and columns
+        raise DesignError("not a square table", found=str(table.shape))
+    return table
+
+
+def _chi_squared(first: Values, second: Values) -> NDArray[np.float64]:
+    """Return Pearson's statistic of 2 x k tables, rows of them; empty categories add nothing."""
+    both = first + second
+    one, two = first.sum(axis=-1, keepdims=True), second.sum(axis=-1, keepdims=True)
+    expected = both * one / (one + two)
+    gap = (first - expected) ** 2
+    parts = np.divide(gap, expected, out=np.zeros_like(gap), where=expected > 0)
+    other = both - expected
+    parts += np.divide(gap, other, out=np.zeros_like(gap), where=other > 0)
+    statistics: NDArray[np.float64] = parts.sum(axis=-1)
+    return statistics

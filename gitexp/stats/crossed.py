@@ -16,8 +16,8 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.variance import VarianceShare
 from gitexp.stats import hypotheses, ttests
+from gitexp.stats.noncentral import bracket, crossing
 from gitexp.stats.permutation import Tails
-from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.values import finite, resolution
 
 if TYPE_CHECKING:

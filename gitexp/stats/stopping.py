@@ -20,11 +20,11 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import StoppingRule
 from gitexp.stats import hypotheses, tests
-from gitexp.stats.boundaries import crossing_probability
 from gitexp.stats.design import plan_as, smallest_p
 from gitexp.stats.intervals import difference_interval
+from gitexp.stats.noncentral import crossing
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
-from gitexp.stats.roots import crossing
+from gitexp.stats.sequential import crossing_probability
 from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS
 from gitexp.stats.values import finite
 

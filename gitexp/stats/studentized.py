@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import chdtr, chdtri, gammaln, ndtr
 
-from gitexp.stats.roots import crossing
+from gitexp.stats.noncentral import crossing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,7 +23,7 @@ from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 
 if TYPE_CHECKING:
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 LIMIT_BYTES = 1 << 20
 _USUAL_BYTES = 1 << 14  # larger ones are not worth keeping either

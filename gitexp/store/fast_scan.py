@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue, RunId, TreeId
     from gitexp.model.summary import MetricSummary
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _SCHEMA = schema("run")
 _ORIGINS = frozenset(item.value for item in Origin)

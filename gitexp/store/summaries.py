@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import ParamValue, RunId
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
     # A JSON array; its seal was right, so it is what `_encode` wrote.
     _Row = tuple[

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.text.documents import yaml_loads
+from gitexp.text.yamltext import yaml_loads
 from tests.lab.build import BuiltRepo, clone, repository
 from tests.lab.fakegithub import REPOSITORY, FakeGitHub
 from tests.lab.records import Lab, experiment

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.text.documents import yaml_loads
+from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from gitexp.cli.commands import COMMANDS
-from gitexp.text.documents import json_loads
+from gitexp.text.jsontext import json_loads
 from tests.records.answers import ANSWERS, check, schemas
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from gitexp.errors import BadFormatError
 from gitexp.model.config import ProjectConfig, SeedRule
 from gitexp.records import config
 from gitexp.records.configedit import update
-from gitexp.text.documents import yaml_dumps, yaml_loads
 from gitexp.text.paramkeys import param_key
+from gitexp.text.yamltext import yaml_loads
+from gitexp.text.yamlwrite import yaml_dumps
 from tests.records import strategies
 
 BLOCKS = b"""\

@@ -14,7 +14,8 @@ from gitexp.model.run import Environment, Run
 from gitexp.records import codec, config, environment
 from gitexp.records.versions import NEWEST
 from gitexp.text import curves, points, predictions, samples
-from gitexp.text.documents import json_loads, yaml_loads
+from gitexp.text.jsontext import json_loads
+from gitexp.text.yamltext import yaml_loads
 from tests.records.test_records import RECORDS, schemas, validator
 
 FOLDER = Path(__file__).parents[2] / "docs" / "formats"

@@ -16,7 +16,7 @@ REST = (
     "text.params",
     "records.plan",
     "text.predictions",
-    "text.documents",
+    "text.yamlwrite",
 )
 
 

@@ -29,7 +29,9 @@ from gitexp.records import codec, config
 from gitexp.records.shapes import SHAPES
 from gitexp.records.versions import NEWEST
 from gitexp.text import samples
-from gitexp.text.documents import json_dumps, json_loads, yaml_dumps, yaml_loads
+from gitexp.text.jsontext import json_dumps, json_loads
+from gitexp.text.yamltext import yaml_loads
+from gitexp.text.yamlwrite import yaml_dumps
 from tests.records import strategies
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats import categories
+from gitexp.stats import contingency
 from gitexp.stats.examples import mcnemar_tails
 from tests.stats import reference
 
@@ -16,33 +16,33 @@ VISION = [[1520, 266, 124, 66], [234, 1512, 432, 78], [117, 362, 1772, 205], [36
 
 
 def test_marginal_homogeneity_is_stuarts_published_number() -> None:
-    found = categories.stuart_maxwell(VISION)
+    found = contingency.stuart_maxwell(VISION)
     assert found.statistic == pytest.approx(11.96, abs=0.005)
     assert found.df == 3
-    drawn = categories.swapped_categories(VISION, draws=9_999, seed=0)
+    drawn = contingency.swapped_categories(VISION, draws=9_999, seed=0)
     assert drawn.p_value == pytest.approx(found.p_value, abs=0.004)
 
 
 def test_two_categories_swapped_are_mcnemars_exact_test() -> None:
-    drawn = categories.swapped_categories([[30, 12], [3, 20]], draws=50_000, seed=1)
+    drawn = contingency.swapped_categories([[30, 12], [3, 20]], draws=50_000, seed=1)
     want = mcnemar_tails(3, 12).two_sided
     assert drawn.p_value == pytest.approx(want, abs=0.004)
 
 
 def test_dealing_anew_is_fishers_exact_test_by_chi_squared() -> None:
     first, second = [8, 2, 1], [3, 5, 4]
-    drawn = categories.dealt_categories(first, second, draws=20_000, seed=0)
+    drawn = contingency.dealt_categories(first, second, draws=20_000, seed=0)
     want = stats.chi2_contingency([first, second])
     assert drawn.statistic == pytest.approx(want.statistic)
     assert drawn.p_value == pytest.approx(0.118, abs=0.03)
-    assert categories.smallest_expected(first, second) == pytest.approx(want.expected_freq.min())
+    assert contingency.smallest_expected(first, second) == pytest.approx(want.expected_freq.min())
 
 
 def test_strata_of_two_categories_give_the_two_by_two_statistic() -> None:
     tables = [[[10, 5], [4, 9]], [[7, 8], [3, 12]]]
     case = {"tables": tables, "continuity_correction": False}
     want = reference.run("cochran_mantel_haenszel", case)
-    found = categories.mantel_haenszel_categories(tables)
+    found = contingency.mantel_haenszel_categories(tables)
     assert found.statistic == pytest.approx(want["statistic"])
     assert found.df == 1
 
@@ -56,16 +56,16 @@ def test_a_stratum_an_example_is_stuart_maxwell() -> None:
         [list(np.eye(3, dtype=int)[a]), list(np.eye(3, dtype=int)[b])]
         for a, b in zip(left, right, strict=True)
     ]
-    found = categories.mantel_haenszel_categories(strata)
-    want = categories.stuart_maxwell(joint)
+    found = contingency.mantel_haenszel_categories(strata)
+    want = contingency.stuart_maxwell(joint)
     assert found.statistic == pytest.approx(want.statistic)
     assert found.df == want.df
 
 
 def test_equal_sides_are_no_evidence_and_bad_tables_are_refused() -> None:
-    assert categories.stuart_maxwell([[3, 0], [0, 4]]).p_value == 1.0
-    assert categories.swapped_categories([[3, 0], [0, 4]], draws=9, seed=0).p_value == 1.0
+    assert contingency.stuart_maxwell([[3, 0], [0, 4]]).p_value == 1.0
+    assert contingency.swapped_categories([[3, 0], [0, 4]], draws=9, seed=0).p_value == 1.0
     with pytest.raises(DesignError, match="square"):
-        categories.stuart_maxwell([[1, 2, 3], [1, 2, 3]])
+        contingency.stuart_maxwell([[1, 2, 3], [1, 2, 3]])
     with pytest.raises(DesignError, match="2 x k"):
-        categories.mantel_haenszel_categories([[[1, 2]]])
+        contingency.mantel_haenszel_categories([[[1, 2]]])

@@ -11,12 +11,10 @@ from scipy import stats
 from gitexp.errors import DesignError
 from gitexp.stats import (
     blocks,
-    boundaries,
     contingency,
-    cv,
     groups,
     intervals,
-    posthoc,
+    omnibus,
     power,
     ranks,
     roc,
@@ -24,7 +22,7 @@ from gitexp.stats import (
     studentized,
     ttests,
 )
-from gitexp.stats.roots import bracket, crossing
+from gitexp.stats.noncentral import bracket, crossing
 
 SEEDS = range(4)
 ALTERNATIVES = ["two-sided", "greater", "less"]
@@ -134,13 +132,13 @@ def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
     rng = np.random.default_rng(seed)
     samples = {"a": rng.normal(size=5), "b": rng.normal(1.0, 1.0, 7), "c": rng.normal(size=6)}
     theirs = stats.tukey_hsd(*samples.values(), equal_var=False)
-    ours = posthoc.games_howell(samples).comparisons
+    ours = omnibus.games_howell(samples).comparisons
     limits = theirs.confidence_interval(0.95)
     for (i, j), name in {(0, 1): "a - b", (0, 2): "a - c", (1, 2): "b - c"}.items():
         assert ours[name].p_value == pytest.approx(theirs.pvalue[i, j], abs=1e-6)
         assert ours[name].ci_low == pytest.approx(limits.low[i, j], abs=1e-5)
     control, *treatments = samples.values()
-    dunnett = posthoc.dunnett_test(control, {"b": treatments[0], "c": treatments[1]})
+    dunnett = omnibus.dunnett_test(control, {"b": treatments[0], "c": treatments[1]})
     theirs = stats.dunnett(*treatments, control=control, rng=np.random.default_rng(0))
     assert [c.p_value for c in dunnett.comparisons.values()] == pytest.approx(
         list(theirs.pvalue), abs=2e-3
@@ -151,7 +149,7 @@ def test_comparisons_of_pairs_are_scipys(seed: int) -> None:
 def test_one_sided_dunnett_is_scipys(alternative: str) -> None:
     rng = np.random.default_rng(9)
     control, b, c = rng.normal(size=6), rng.normal(0.8, 1.0, 5), rng.normal(-0.5, 1.0, 8)
-    ours = posthoc.dunnett_test(control, {"b": b, "c": c}, alternative=alternative)
+    ours = omnibus.dunnett_test(control, {"b": b, "c": c}, alternative=alternative)
     theirs = stats.dunnett(
         b, c, control=control, alternative=alternative, rng=np.random.default_rng(0)
     )
@@ -233,13 +231,13 @@ def test_power_is_the_share_of_rejections() -> None:
 
 def test_one_look_is_the_plain_test() -> None:
     for z, two_sided in ((stats.norm.ppf(0.975), True), (stats.norm.ppf(0.95), False)):
-        crossed = boundaries.crossing_probability([z], two_sided=two_sided)
+        crossed = sequential.crossing_probability([z], two_sided=two_sided)
         assert crossed == pytest.approx(0.05, abs=1e-9)
 
 
 def test_the_corrected_t_test_is_the_paired_one_with_a_larger_error() -> None:
     a, b = [0.9, 0.8, 0.7, 0.85], [0.8, 0.8, 0.5, 0.7]
-    naive, corrected = ttests.paired_difference(a, b), cv.corrected_difference(a, b, 1 / 3)
+    naive, corrected = ttests.paired_difference(a, b), ttests.corrected_difference(a, b, 1 / 3)
     assert (corrected.estimate, corrected.df) == (naive.estimate, naive.df)
     assert corrected.error / naive.error == pytest.approx(math.sqrt(1 + 4 / 3))
 
@@ -266,9 +264,9 @@ CONSTANT = [0.1 + 0.2, 0.3, 0.3]
         lambda: blocks.friedman_test([[1.0, float("nan")]], ["a", "b"]),
         lambda: contingency.chi_square_independence([[1, -1], [0, 2]]),
         lambda: contingency.chi_square_independence([[0, 0], [1, 2]]),
-        lambda: cv.five_by_two_cv_f_test([[1.0, 1.0]], [[0.0, 0.0]]),
-        lambda: cv.corrected_difference([1.0, 2.0], [0.0, 0.0], 0.0),
-        lambda: cv.correlated_posterior(ttests.Mean(0.0, 1.0, 9), math.nan),
+        lambda: ttests.five_by_two_cv_f_test([[1.0, 1.0]], [[0.0, 0.0]]),
+        lambda: ttests.corrected_difference([1.0, 2.0], [0.0, 0.0], 0.0),
+        lambda: ttests.correlated_posterior(ttests.Mean(0.0, 1.0, 9), math.nan),
         lambda: power.power_paired_t_test(1, 0.5),
         lambda: power.sample_size_mcnemar(0.0, 0.0, 0.8),
         lambda: power.sample_size_mcnemar(0.2, 0.2, 0.8),

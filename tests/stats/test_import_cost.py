@@ -7,7 +7,10 @@ import sys
 from pathlib import Path
 
 STATS = Path(__file__).parents[2] / "gitexp" / "stats"
-DEFAULT_PATH = ("adjust", "companions", "decide", "design", "effects", "intervals", "planned")
+DEFAULT_PATH = (
+    *("adjust", "planned.companions", "decide", "design", "effects", "intervals"),
+    "planned.planned",
+)
 
 
 def loaded(modules: tuple[str, ...]) -> set[str]:
@@ -23,10 +26,11 @@ def test_the_default_path_stays_light() -> None:
 
 
 def test_no_statistics_module_needs_scipy_stats() -> None:
-    every = tuple(file.stem for file in STATS.glob("[!_]*.py"))
+    files = (file.relative_to(STATS).with_suffix("") for file in STATS.rglob("[!_]*.py"))
+    every = tuple(".".join(file.parts) for file in files)
     assert len(every) > 30
     assert not {"scipy.stats", "scipy.optimize"} & loaded(every)
 
 
 def test_planning_and_deciding_need_no_numpy() -> None:
-    assert not {"numpy", "scipy"} & loaded(("design", "decide", "exampleplans"))
+    assert not {"numpy", "scipy"} & loaded(("design", "decide", "planned.exampleplans"))

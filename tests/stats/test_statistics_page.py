@@ -10,7 +10,7 @@ import pytest
 
 from gitexp.comparison import draft, plain_files
 from gitexp.comparison.designs import datasets, parts, scores
-from gitexp.stats import categories, design, omnibus, scored, tests
+from gitexp.stats import contingency, design, omnibus, scored, tests
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 from gitexp.stats.planned import exampleplans, several
 from gitexp.text import samples
@@ -49,7 +49,7 @@ def folds(splits: Splits) -> Design:
         f"swaps of a ranking to {exampleplans.SWAPPED_WORK:.0e} / n".replace("+0", ""),
         f"samples to {exampleplans.DRAWN_WORK:.0e} / n".replace("+0", ""),
         f"equal the reported number within {scored.SAME:.0e}".replace("e-0", "e-"),
-        f"an expected count below {categories.SMALL:g}: {tests.SWAP_DRAWS:,} random tables",
+        f"an expected count below {contingency.SMALL:g}: {tests.SWAP_DRAWS:,} random tables",
         f"below {design.pairs_needed(0.05)} pairs nothing is decided at\n0.05",
         f"the table of the {len(reference.TESTS)} named tests",
     ],

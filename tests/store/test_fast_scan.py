@@ -25,7 +25,7 @@ from gitexp.store.fast_plan import lean_plan, usual
 from gitexp.store.fast_scan import lean_line
 from gitexp.store.run_lines import line_of
 from gitexp.text import samples as samples_format
-from gitexp.text.documents import yaml_loads
+from gitexp.text.yamltext import yaml_loads
 from tests.lab.recorded import a_plan, a_run, run_files, run_id
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.slices import Category, CategoryComparison
-from gitexp.stats import categories, sums, tests
+from gitexp.stats import contingency, sums, tests
 from gitexp.stats.contingency import chi_square_independence
 from gitexp.stats.design import beside as beside_planned
 from gitexp.stats.tests import SWAP_DRAWS
@@ -70,7 +70,7 @@ def compare(
         return CategoryComparison(column, seeds, shown, None, (), None, note or "one category only")
     joint = np.zeros((k, k))
     np.add.at(joint, (first, second), 1)
-    drawn = categories.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
+    drawn = contingency.swapped_categories(joint, draws=SWAP_DRAWS, seed=0)
     plan = _plan(
         tests.CATEGORY_SWAPS,
         f"{n} examples put into {k} categories by both sides",
@@ -80,12 +80,12 @@ def compare(
     )
     plain = chi_square_independence([list(map(int, row)) for row in counts])
     beside = [
-        _beside(plan, tests.STUART_MAXWELL, categories.stuart_maxwell(joint)),
+        _beside(plan, tests.STUART_MAXWELL, contingency.stuart_maxwell(joint)),
         _beside(plan, tests.CHI_SQUARED, plain, _AS_IF),
     ]
     if by is not None:
         strata = _strata(first, second, by, k)
-        found = categories.mantel_haenszel_categories(strata)
+        found = contingency.mantel_haenszel_categories(strata)
         beside.append(_beside(plan, tests.MANTEL_HAENSZEL, found, _AS_IF))
     return CategoryComparison(
         column,
@@ -118,13 +118,13 @@ def compare_apart(
         return CategoryComparison(column, seeds, shown, None, (), None, note or "one category only")
     plain = chi_square_independence(counts)
     sizes = len(left), len(right)
-    if categories.smallest_expected(*counts) >= categories.SMALL:
+    if contingency.smallest_expected(*counts) >= contingency.SMALL:
         plan = _plan(tests.CHI_SQUARED, "different examples on both sides", sizes, alpha)
         result = SignificanceResult(plan, plain.p_value, None, None, plain.statistic)
     else:
-        why = f"different examples on both sides, an expected count below {categories.SMALL:g}"
+        why = f"different examples on both sides, an expected count below {contingency.SMALL:g}"
         plan = _plan(tests.CHI_SQUARED_DRAWN, why, sizes, alpha, resamples=SWAP_DRAWS)
-        drawn = categories.dealt_categories(*counts, draws=SWAP_DRAWS, seed=0)
+        drawn = contingency.dealt_categories(*counts, draws=SWAP_DRAWS, seed=0)
         result = SignificanceResult(plan, drawn.p_value, None, None, drawn.statistic)
     return CategoryComparison(column, seeds, shown, result, (), plain.cramers_v, note)
 

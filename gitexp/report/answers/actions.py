@@ -12,7 +12,7 @@ from gitexp.report.escape import PROSE_LIMIT, terminal
 from gitexp.report.facts import order_words
 from gitexp.report.table import table
 from gitexp.report.words import verdict_line
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitexp.model.lifecycle import EndReport
     from gitexp.model.report import NewReport, PlannedRun, RunReport
     from gitexp.model.setup import InitReport
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 SHORT = 9
 _LABEL = 11  # predictions, exploratory

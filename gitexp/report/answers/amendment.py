@@ -8,12 +8,12 @@ from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.facts import value_text
-from gitexp.text.documents import json_dumps
 from gitexp.text.fields import param_json
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from gitexp.model.report import AmendReport
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LONG = 400
 SHORT = 9

@@ -8,15 +8,15 @@ from gitexp.model.rules import Policy
 from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
-from gitexp.text.documents import json_dumps
 from gitexp.text.fields import maybe_time_text
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.check import CheckedPlan, CheckReport
     from gitexp.model.rules import Violation
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LONG = 400
 SHORT = 9

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 from gitexp.report.escape import terminal
 from gitexp.report.jsonescape import escaped
 from gitexp.report.table import table
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from gitexp.model.hooks import HooksReport
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LIMIT = 600
 

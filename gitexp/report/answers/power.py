@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.caveats import rounded
 from gitexp.report.escape import terminal
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.power import PowerReport, Price
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LABEL = 10
 

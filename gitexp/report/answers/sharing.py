@@ -8,13 +8,13 @@ from gitexp.model.sharing import Way
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.jsonescape import escaped
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.sharing import BranchMove, DataMoved, TogetherReport
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 SHORT = 9
 _LIMIT = 600

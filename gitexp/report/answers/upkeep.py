@@ -9,13 +9,13 @@ from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.jsonescape import escaped
 from gitexp.report.table import table
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.upkeep import Diagnosis, Finding, MaintenanceReport, RepositorySize
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LIMIT = 600
 

@@ -9,11 +9,11 @@ from gitexp.records import codec
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.facts import order_words
-from gitexp.text.documents import json_dumps
+from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
     from gitexp.model.witness import Witnessed
-    from gitexp.text.documents import Json
+    from gitexp.text.jsontext import Json
 
 _LONG = 400
 _WORDS = {

@@ -12,16 +12,16 @@ from scipy.special import ndtri
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.design import Unit
-from gitexp.stats import bayes, hypotheses, permutation, tests
+from gitexp.stats import hypotheses, permutation, ranks, tests
 from gitexp.stats.ranks import differences, midranks, signed_rank_tails, subset_sums
 from gitexp.stats.tests import FLIP_DRAWS, MAX_RANKED, MAX_SIGN_FLIPS
 from gitexp.stats.values import Floats, Values, finite_pairs
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import PlannedTest
-    from gitexp.stats.bayes import Regions
     from gitexp.stats.design import Design
     from gitexp.stats.permutation import Tails
+    from gitexp.stats.ranks import Regions
 
 POSTERIOR_DRAWS = 20_000
 SAME = 1e-12  # relative: tail probabilities are sums of powers of 2, alpha / 2 is not
@@ -178,7 +178,7 @@ def dataset_posterior(
 ) -> Regions:
     """Return the Bayesian signed-rank test of candidate minus baseline."""
     old, new = finite_pairs(baseline, candidate)
-    return bayes.bayesian_signed_rank_test(
+    return ranks.bayesian_signed_rank_test(
         new.tolist(), old.tolist(), rope=rope, n_samples=POSTERIOR_DRAWS, seed=seed
     )
 

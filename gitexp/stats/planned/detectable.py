@@ -16,13 +16,13 @@ from scipy.special import ndtri, stdtridf, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import pairs_needed, smallest_p
+from gitexp.stats.noncentral import bracket, crossing
 from gitexp.stats.power import (
     power_paired_t_test,
     power_tost_paired,
     power_two_sample_t_test,
     sample_size_mcnemar,
 )
-from gitexp.stats.roots import bracket, crossing
 from gitexp.stats.tests import MIN_REPEATS
 from gitexp.stats.values import rate
 

@@ -11,7 +11,7 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.design import Unit
-from gitexp.stats import cv, hypotheses, tests
+from gitexp.stats import hypotheses, tests, ttests
 from gitexp.stats.intervals import relative_interval
 from gitexp.stats.permutation import Tails
 from gitexp.stats.ttests import limits, p_of_t
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.comparison import PlannedTest
-    from gitexp.stats.cv import CorrelatedT
     from gitexp.stats.design import Design, Splits
+    from gitexp.stats.ttests import CorrelatedT
     from gitexp.stats.values import Floats, Values
 
     Test = Callable[[Values, Values], Tails]
@@ -89,7 +89,7 @@ def beside_folds(
         return ()
     try:
         found = hypotheses.p_values(design.effect, _at_margins(design, old, new, _first_t))
-        t = cv.five_by_two_cv_t_test(_grid(new), _grid(old)).statistic
+        t = ttests.five_by_two_cv_t_test(_grid(new), _grid(old)).statistic
     except DesignError:
         return ()
     first = tests.FIVE_BY_TWO_T
@@ -106,7 +106,7 @@ def fold_intervals(
     interval of its own.
     """
     try:
-        mean = cv.corrected_difference(candidate, baseline, splits.ratio)
+        mean = ttests.corrected_difference(candidate, baseline, splits.ratio)
     except DesignError:
         return None, None
     low, high = limits(mean, "two-sided", 1 - confidence)
@@ -127,10 +127,10 @@ def fold_posterior(
 ) -> CorrelatedT | None:
     """Return the correlated Bayesian t of candidate minus baseline; None if nothing varies."""
     try:
-        mean = cv.corrected_difference(candidate, baseline, splits.ratio)
+        mean = ttests.corrected_difference(candidate, baseline, splits.ratio)
     except DesignError:
         return None
-    return cv.correlated_posterior(mean, rope)
+    return ttests.correlated_posterior(mean, rope)
 
 
 def _checked(
@@ -160,14 +160,14 @@ def _at_margins(design: Design, old: Values, new: Values, test: Test) -> Callabl
 
 
 def corrected_t(below: Values, above: Values, *, ratio: float) -> Tails:
-    """Return the tails of the corrected resampled t, see `cv.corrected_difference`."""
-    mean = cv.corrected_difference(above, below, ratio)
+    """Return the tails of the corrected resampled t, see `ttests.corrected_difference`."""
+    mean = ttests.corrected_difference(above, below, ratio)
     return _t_tails(mean.estimate / mean.error, mean.df)
 
 
 def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa: ARG001 - as above
     """Return the tails of the combined F, which takes the side of the mean difference."""
-    found = cv.five_by_two_cv_f_test(_grid(above), _grid(below))
+    found = ttests.five_by_two_cv_f_test(_grid(above), _grid(below))
     p, mean = found.p_value, float((above - below).mean())
     if mean == 0:
         return Tails(0.5, 0.5, p, found.statistic)
@@ -176,7 +176,7 @@ def combined_f(below: Values, above: Values, *, ratio: float) -> Tails:  # noqa:
 
 
 def _first_t(below: Values, above: Values) -> Tails:
-    found = cv.five_by_two_cv_t_test(_grid(above), _grid(below))
+    found = ttests.five_by_two_cv_t_test(_grid(above), _grid(below))
     return _t_tails(found.statistic, found.df)
 
 

@@ -17,17 +17,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.model.design import Design, Unit
 from gitexp.model.omnibus import Family, Omnibus, Pairwise
-from gitexp.stats import (
-    blocks,
-    contingency,
-    crossed,
-    examples,
-    groups,
-    omnibus,
-    permutation,
-    posthoc,
-    tests,
-)
+from gitexp.stats import blocks, contingency, crossed, examples, groups, omnibus, permutation, tests
 from gitexp.stats.adjust import holm
 from gitexp.stats.intervals import difference_interval
 from gitexp.stats.planned.exampleplans import lacking, plan_crossed
@@ -108,7 +98,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
 
     def dunnett(found: Found) -> None:
         control, *others = names
-        test = posthoc.dunnett_test(values[control], {name: values[name] for name in others})
+        test = omnibus.dunnett_test(values[control], {name: values[name] for name in others})
         pairs = [
             Pairwise(name, control, one.difference, None, one.p_value)
             for name, one in test.comparisons.items()
@@ -116,7 +106,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
         found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
 
     def howell(found: Found) -> None:
-        test = posthoc.games_howell(values, alpha=alpha)
+        test = omnibus.games_howell(values, alpha=alpha)
         pairs = [
             Pairwise(
                 second, first, -one.difference,

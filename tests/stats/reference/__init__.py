@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.stats import (
-    bayes,
     blocks,
     contingency,
-    cv,
     effects,
     groups,
     intervals,
     noncentral,
-    posthoc,
+    omnibus,
     power,
     sequential,
+    ttests,
 )
+from gitexp.stats import ranks as bayes
 from gitexp.stats import ranks as product_ranks
 from tests.stats.reference import counts, means, planning, ranks
 
@@ -46,8 +46,8 @@ TESTS: dict[str, Callable[..., object]] = {
     "paired_permutation_test": ranks.paired_permutation_test,
     "independent_permutation_test": ranks.independent_permutation_test,
     "corrected_resampled_t_test": means.corrected_resampled_t_test,
-    "five_by_two_cv_t_test": cv.five_by_two_cv_t_test,
-    "five_by_two_cv_f_test": cv.five_by_two_cv_f_test,
+    "five_by_two_cv_t_test": ttests.five_by_two_cv_t_test,
+    "five_by_two_cv_f_test": ttests.five_by_two_cv_f_test,
     "bayesian_correlated_t_test": means.bayesian_correlated_t_test,
     "mcnemar_test": counts.mcnemar_test,
     "cochran_q": contingency.cochran_q,
@@ -73,8 +73,8 @@ TESTS: dict[str, Callable[..., object]] = {
     "nemenyi_test": blocks.nemenyi_test,
     "friedman_vs_control": blocks.friedman_vs_control,
     "tukey_hsd": planning.tukey_hsd,
-    "games_howell": posthoc.games_howell,
-    "dunnett_test": posthoc.dunnett_test,
+    "games_howell": omnibus.games_howell,
+    "dunnett_test": omnibus.dunnett_test,
     "bayesian_signed_rank_test": bayes.bayesian_signed_rank_test,
     "bayesian_sign_test": ranks.bayesian_sign_test,
     "bonferroni_correction": partial(planning.adjust, method="bonferroni"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.stats import ttests
-from gitexp.stats.cv import CorrelatedT, corrected_difference, correlated_posterior
+from gitexp.stats.ttests import CorrelatedT, corrected_difference, correlated_posterior
 from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:

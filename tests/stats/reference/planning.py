@@ -10,9 +10,9 @@ import numpy as np
 from scipy import special, stats
 
 from gitexp.stats.adjust import ADJUSTMENTS
-from gitexp.stats.boundaries import crossing_probability
+from gitexp.stats.noncentral import bracket, crossing
 from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
-from gitexp.stats.roots import bracket, crossing
+from gitexp.stats.sequential import crossing_probability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,14 +14,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
-from gitexp.text.documents import (
-    Json,
-    json_dumps,
-    json_dumps_compact,
-    json_loads,
-    yaml_dumps,
-    yaml_loads,
-)
+from gitexp.text.jsontext import Json, json_dumps, json_dumps_compact, json_loads
+from gitexp.text.yamltext import yaml_loads
+from gitexp.text.yamlwrite import yaml_dumps
 from tests.records.strategies import scalars, texts
 
 values = st.recursive(
