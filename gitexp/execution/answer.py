@@ -78,7 +78,7 @@ def with_stages(
             each,
             seeds=stages[each.side].seeds,
             once=stages[each.side].state.once,
-            repeated=tuple(sorted(stages[each.side].setting.seeded)),
+            repeated=tuple(sorted(stages[each.side].template.seeded)),
         )
         if each.side in stages
         else replace(each, seeds=())

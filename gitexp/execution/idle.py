@@ -57,14 +57,14 @@ class Watch:
 
     def _acts(self, side: str, finished: Sequence[Outcome]) -> Acts:
         each = next(each for each in self.prepared if each.state.side == side)
-        config = each.setting.cell.config
+        config = each.template.cell.config
         mine = [
             trace(o.seed, o.samples, record.made(o, each.state.once, config.metrics))
             for o in finished
         ]
         if len(mine) > 1 and not agree(mine):
             return Acts.YES
-        return self._told([*mine, *self._recorded(each.setting.cell)], each.setting.cell)
+        return self._told([*mine, *self._recorded(each.template.cell)], each.template.cell)
 
     def check(self) -> None:
         """Refuse repeats of sides that no test can compare.
@@ -84,7 +84,7 @@ class Watch:
             )
         dead = []
         for each in self.prepared:
-            cell = each.setting.cell
+            cell = each.template.cell
             if self._choice(cell).for_snapshot is None and (found := list(self._recorded(cell))):
                 dead += [cell.side] * (self._told(found, cell) is Acts.NO)
         draws = [side for side in dead if self.is_draw(side)]
@@ -94,7 +94,7 @@ class Watch:
 
     def _apart(self, plan: Plan) -> dict[str, Held]:
         """Return the sides that `compare` will find apart, by the text of both."""
-        there = {each.state.side: each.setting.cell for each in self.prepared}
+        there = {each.state.side: each.template.cell for each in self.prepared}
         repo, base = self.seen.repo, plan.baseline.commit
         if plan.claim is Claim.MODEL or plan.repeats < _FEWEST or CANDIDATE not in there:
             return {}
@@ -110,7 +110,7 @@ class Watch:
     def foretold(self) -> Iterator[str]:
         """Yield what the text alone says of sides that will always report the same."""
         for each in self.prepared:
-            if len(each.seeds) > 1 and (held := self._code(each.setting.cell).fast()) is not None:
+            if len(each.seeds) > 1 and (held := self._code(each.template.cell).fast()) is not None:
                 yield f"{each.state.side}: {held.why}; {self._step(each.state.side, held)}"
 
     def is_draw(self, side: str) -> bool:
@@ -121,8 +121,8 @@ class Watch:
         plan = self.seen.plan
         if plan is None or plan.claim is Claim.MODEL or side not in {CANDIDATE, BASELINE}:
             return None
-        mine, other = self._cell(side), self.prepared[-1].setting.cell
-        other = self.prepared[0].setting.cell if other is mine else other
+        mine, other = self._cell(side), self.prepared[-1].template.cell
+        other = self.prepared[0].template.cell if other is mine else other
         return self._code(mine).held(self._code(other))
 
     def _step(self, side: str, held: Held) -> str:
@@ -131,7 +131,7 @@ class Watch:
         return held.how if plan is None or alone else seeding.step({side: held}, plan)
 
     def _cell(self, side: str) -> Cell:
-        return next(each.setting.cell for each in self.prepared if each.state.side == side)
+        return next(each.template.cell for each in self.prepared if each.state.side == side)
 
     def _code(self, cell: Cell) -> Code:
         if cell.side not in self._codes:
@@ -144,7 +144,7 @@ class Watch:
             return False
         if self._elsewhere is None:
             groups: dict[tuple[str, str | None, str], list[Trace]] = {}
-            for run, item in self._other(self.prepared[0].setting.cell):
+            for run, item in self._other(self.prepared[0].template.cell):
                 groups.setdefault((run, item[0], item[1]), []).append(item[2])
             self._elsewhere = any(acts(g, able=True) is Acts.YES for g in groups.values())
         return self._elsewhere
@@ -166,7 +166,7 @@ class Watch:
             if name in started:
                 left = sorted(set(each.seeds) - set(started[name]))
                 rest = f"; seeds {seed_ranges(left)} were not begun" if left else ""
-                equal = {*started[name], *(t.seed for t in self._recorded(each.setting.cell))}
+                equal = {*started[name], *(t.seed for t in self._recorded(each.template.cell))}
                 said.append(f"{name}: seeds {seed_ranges(equal)} report the same{rest}")
         error.found = "; ".join([*said, *filter(None, (error.found,))])
         return error

@@ -6,16 +6,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.snapshot import UNCACHED_LIMIT_BYTES
-from gitexp.execution.workdir import ATTEMPT
-from gitexp.model.job import COMMAND_STAGE, Given, Job, OutKind, Stage, StageOut
+from gitexp.model.job import COMMAND_STAGE, Given, OutKind, Stage, StageOut
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.execution.run_sources import Cell
     from gitexp.model.config import ParamKey, SeedRule
-    from gitexp.model.ids import ParamValue, RunId
-    from gitexp.model.job import LinkedPath, Outcome
+    from gitexp.model.job import Job, Outcome
 
 # Stands for the seed while DVC fills in templates; replaced by the real one in each job. The
 # second of several seed parameters has the next number, and so on.
@@ -23,38 +21,29 @@ SEED_MARK = 748_291_365_017
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class JobTemplate:
     """What all jobs of one side share.
 
-    Attributes
-    ----------
-    stages : tuple of Stage
-        In the order of execution; commands may hold `marks` of seeds.
-    seeded : frozenset of str
-        Names of the stages that are executed for every seed.
-    keep : tuple of str
-        What Git will hold of the snapshot.
+    `job` is of no seed yet: its commands may hold `marks` of seeds, and `edits` are the overrides.
+    `seeded` names the stages that are executed for every seed.
     """
 
-    run: RunId
+    job: Job
     cell: Cell
-    stages: tuple[Stage, ...]
     seeded: frozenset[str]
-    slots: tuple[str, ...]
-    python: str
-    import_paths: tuple[str, ...]
-    given: tuple[Given, ...]
-    keep: tuple[str, ...]
-    links: tuple[LinkedPath, ...]
-    data_pointers: tuple[str, ...]
-    cache_dir: str
-    cache_types: tuple[str, ...]
-    repository: str
-    timeout_s: float | None
-    variables: Mapping[str, str]
-    expect_metrics: tuple[str, ...]
-    overrides: Mapping[ParamKey, ParamValue]
-    left_out: tuple[str, ...] = ()
+
+    def of_seed(self, seed: int, label: str) -> Job:
+        """Return the job of one seed, which executes every stage of the template."""
+        rule, seeds = self.cell.config.seed, self.cell.seeds(seed)
+        varied = {key: seeds[key] for key in rule.params}
+        return replace(
+            self.job,
+            seed=seed,
+            label=label,
+            stages=tuple(_with_seeds(stage, rule, varied) for stage in self.job.stages),
+            edits={**self.job.edits, **varied},
+            seeds={str(key): value for key, value in seeds.items()} if rule.is_vector else {},
+        )
 
 
 def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) -> Stage:
@@ -67,13 +56,8 @@ def command_stage(command: str, outputs: Sequence[str], metrics: Sequence[str]) 
     return Stage(COMMAND_STAGE, (command,), outs=(*from_outputs, *from_metrics))
 
 
-def first_job(setting: Setting, seed: int, label: str) -> Job:
-    """Return the job that executes every stage."""
-    return _job(setting, seed, label, setting.stages, setting.given)
-
-
 def later_jobs(
-    setting: Setting,
+    template: JobTemplate,
     seeds: Sequence[int],
     labels: Sequence[str],
     first: Outcome | None,
@@ -84,26 +68,27 @@ def later_jobs(
     `first`: of the first repeat; None where it failed, so that everything is executed again, and
     any repeat may be the one of which all outputs are kept.
     """
+    pairs = tuple(zip(seeds, labels, strict=True))
     if first is None:
-        return tuple(
-            first_job(setting, seed, label) for seed, label in zip(seeds, labels, strict=True)
-        )
-    again = setting.seeded | _too_large_to_give(setting.stages, first)
-    seeded = tuple(stage for stage in setting.stages if stage.name in again)
+        return tuple(template.of_seed(seed, label) for seed, label in pairs)
+    job = template.job
+    again = template.seeded | _too_large_to_give(job.stages, first)
     done = {
         out.path: Given(out.path, out.md5, record.name, out.isexec)
         for record in first.stages
         if record.name not in again
         for out in record.outs
     }
-    given = (*setting.given, *done.values())
+    shorter = replace(
+        job,
+        stages=tuple(stage for stage in job.stages if stage.name in again),
+        given=(*job.given, *done.values()),
+        made=(made,),
+    )
+    rest = replace(template, job=shorter)
     return tuple(
-        replace(
-            _job(setting, seed, label, seeded, given),
-            made=(made,),
-            whole=seed == setting.cell.committed_seed,
-        )
-        for seed, label in zip(seeds, labels, strict=True)
+        replace(rest.of_seed(seed, label), whole=seed == template.cell.committed_seed)
+        for seed, label in pairs
     )
 
 
@@ -115,45 +100,6 @@ def _too_large_to_give(stages: Sequence[Stage], first: Outcome) -> frozenset[str
         for record in first.stages
         for out in record.outs
         if out.path in uncached and (out.nfiles is not None or out.size > UNCACHED_LIMIT_BYTES)
-    )
-
-
-def _job(
-    setting: Setting, seed: int, label: str, stages: Sequence[Stage], given: tuple[Given, ...]
-) -> Job:
-    config = setting.cell.config
-    seeds = setting.cell.seeds(seed)
-    varied = {key: seeds[key] for key in config.seed.params}
-    return Job(
-        run=setting.run,
-        label=label,
-        attempt=ATTEMPT,
-        seed=seed,
-        commit=setting.cell.commit,
-        tree=setting.cell.tree,
-        project=config.project,
-        slots=setting.slots,
-        stages=tuple(_with_seeds(stage, config.seed, varied) for stage in stages),
-        python=setting.python,
-        import_paths=setting.import_paths,
-        edits={**setting.overrides, **varied},
-        seed_arg=config.seed.arg,
-        given=given,
-        links=setting.links,
-        metrics=config.metrics,
-        predictions=config.predictions,
-        curves=config.curves,
-        evaluation=config.evaluation,
-        data_pointers=setting.data_pointers,
-        keep=setting.keep,
-        cache_dir=setting.cache_dir,
-        cache_types=setting.cache_types,
-        repository=setting.repository,
-        timeout_s=setting.timeout_s,
-        variables=setting.variables,
-        expect_metrics=setting.expect_metrics,
-        seeds={str(key): seeds[key] for key in seeds} if config.seed.is_vector else {},
-        left_out=setting.left_out,
     )
 
 

@@ -14,9 +14,8 @@ from gitexp.dvc import pipeline, pointers
 from gitexp.dvc.input_parts import left_out
 from gitexp.execution import snapshot
 from gitexp.execution.jobs import (
-    Setting,
+    JobTemplate,
     command_stage,
-    first_job,
     kept_paths,
     marks,
     mentions_seed,
@@ -26,8 +25,10 @@ from gitexp.execution.preflight import checks, mentions
 from gitexp.execution.retention import cache_beside, cache_of, share
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
+from gitexp.execution.workdir import ATTEMPT
 from gitexp.git import command, objects
 from gitexp.git.worktree import worktrees
+from gitexp.model.job import Job
 from gitexp.model.request import Asked
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.system import imports
@@ -53,11 +54,22 @@ if TYPE_CHECKING:
 class Prepared:
     """One side, ready to be executed."""
 
-    setting: Setting
+    template: JobTemplate
     state: State
     seeds: tuple[int, ...]
     doubtful: tuple[str, ...] = ()  # files that it mentions and would not see
     unasked: tuple[str, ...] = ()  # see `pointers.DataState`
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """What is to be executed, where, and what of it DVC says."""
+
+    cell: Cell
+    choice: SeedChoice
+    run: RunId
+    slots: tuple[str, ...]
+    resolved: pipeline.Resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +110,8 @@ def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepa
         [(Path(paths[0]), cell) for (cell, _), (_, paths) in zip(sides, slots, strict=True)]
     )
     found = [
-        _side(situation, request, call, cell, choice, run, paths, stages, plan.paths)
-        for (cell, choice), (run, paths), stages in zip(sides, slots, resolved, strict=True)
+        _prepared(situation, request, call, _Side(*side, *slot, stages), plan.paths)
+        for side, slot, stages in zip(sides, slots, resolved, strict=True)
     ]
     return [each for each in found if each.seeds]
 
@@ -139,17 +151,14 @@ def _mark_seed(root: Path, cell: Cell) -> bool:
     return True
 
 
-def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
+def _prepared(
     situation: Situation,
     request: RunRequest,
     call: Call,
-    cell: Cell,
-    choice: SeedChoice,
-    run: RunId,
-    slots: tuple[str, ...],
-    resolved: pipeline.Resolved,
+    side: _Side,
     import_paths: tuple[str, ...],
 ) -> Prepared:
+    cell, resolved = side.cell, side.resolved
     config = cell.config
     stages = resolved.executed
     checks.check_outputs(situation.repo, cell, stages)
@@ -183,30 +192,39 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     plan = situation.plan
     metrics = () if plan is None else (plan.metric, *(guard.metric for guard in plan.guards))
     expected = tuple(name for name in metrics if not is_resource(name))
-    setting = Setting(
-        run=run,
-        cell=cell,
+    job = Job(
+        run=side.run,
+        label="",
+        attempt=ATTEMPT,
+        seed=cell.committed_seed,
+        commit=cell.commit,
+        tree=cell.tree,
+        project=config.project,
+        slots=side.slots,
         stages=stages,
-        seeded=seeded,
-        slots=slots,
         python=situation.python,
         import_paths=import_paths,
+        edits=cell.overrides,
+        seed_arg=config.seed.arg,
         given=data.given,
-        keep=kept_paths(stages, config.metrics, data.pointed),
         links=links,
+        metrics=config.metrics,
+        predictions=config.predictions,
+        curves=config.curves,
+        evaluation=config.evaluation,
         data_pointers=data.raw,
+        keep=kept_paths(stages, config.metrics, data.pointed),
         cache_dir=str(cache.dir),
         cache_types=cache.types,
         repository=str(situation.top),
         timeout_s=request.timeout_s or config.timeout_s,
-        variables={},
         expect_metrics=expected,
-        overrides=cell.overrides,
         left_out=left_out(cell.seen(situation.repo)),
     )
-    wanted = _without_snapshot(situation, setting, choice)
+    template = JobTemplate(job, cell, seeded)
+    wanted = _without_snapshot(situation, template, side.choice)
     draft = Run(
-        id=run,
+        id=side.run,
         origin=Origin.OBSERVED,
         source=Source(
             commit=cell.commit,
@@ -237,7 +255,7 @@ def _side(  # noqa: PLR0913, PLR0917  everything that is known of one side
     metric = "" if plan is None else plan.metric
     once = tuple(stage.name for stage in stages if stage.name not in seeded)
     return Prepared(
-        setting,
+        template,
         State(draft, cell.side, situation.branch, metric, once, _asked(situation, request)),
         wanted,
         doubtful,
@@ -255,24 +273,24 @@ def _group(situation: Situation, request: RunRequest, cell: Cell) -> str:
 
 
 def _without_snapshot(
-    situation: Situation, setting: Setting, choice: SeedChoice
+    situation: Situation, template: JobTemplate, choice: SeedChoice
 ) -> tuple[int, ...]:
     """Return the seeds without that for the snapshot, where dvc.lock describes this state.
 
     No record says so, but `dvc repro` may have written it.
     """
-    seed, config = choice.for_snapshot, setting.cell.config
+    seed, config = choice.for_snapshot, template.cell.config
     if seed is None or config.pipeline is None:
         return choice.run
 
     def read(path: str) -> bytes | Absent:
         return objects.read_blob(situation.repo, situation.tip, path)
 
-    project = Path(setting.slots[0]) / config.project
-    stages = first_job(setting, seed, "").stages
+    project = Path(template.job.slots[0]) / config.project
+    stages = template.of_seed(seed, "").stages
     files = sorted({each.file for stage in stages for each in stage.params})
     records = snapshot.expected(
-        project, stages, params_staging.sections(project, files), setting.given
+        project, stages, params_staging.sections(project, files), template.job.given
     )
     if records is None or not snapshot.is_valid(read, config, records, stages):
         return choice.run

@@ -23,7 +23,7 @@ from gitexp.execution import state as states
 from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import SideJobs, Surroundings, execute
 from gitexp.execution.idle import Watch
-from gitexp.execution.jobs import first_job, later_jobs
+from gitexp.execution.jobs import later_jobs
 from gitexp.execution.place import check_clean, find_place
 from gitexp.execution.preflight import checks, commit_first, leftovers, mentions
 from gitexp.execution.prepare import Call, prepare
@@ -270,14 +270,15 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     now: Callable[[], datetime],
 ) -> tuple[tuple[PublishedCall, ...], bool, tuple[str, ...], IdleSeedError | None]:
     """Execute what was prepared and publish what came out of it."""
-    by_run = {each.setting.run: each for each in prepared}
+    by_run = {each.template.job.run: each for each in prepared}
     warnings: list[str] = []
 
     def accept_first(side: SideJobs, outcome: Outcome) -> None:
-        setting = by_run[side.run].setting
-        checks.check_first(outcome, setting.expect_metrics, setting.cell.config.metrics)
+        template = by_run[side.run].template
+        metrics = template.cell.config.metrics
+        checks.check_first(outcome, template.job.expect_metrics, metrics)
         if not warnings:  # said once, of whatever side
-            warnings.extend(leftovers.warnings(setting))
+            warnings.extend(leftovers.warnings(template))
 
     around = Surroundings(
         engine=ENGINES[request.engine](request.jobs),
@@ -298,14 +299,14 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     sides = [
         Ended(
             each.state,
-            each.setting.cell.config,
+            each.template.cell.config,
             _first(each),
             {
-                seed: seen.workdir.outcome(each.setting.run, seed)
+                seed: seen.workdir.outcome(each.template.job.run, seed)
                 for seed in each.seeds
-                if seed in execution.started[each.setting.run]
+                if seed in execution.started[each.template.job.run]
                 # One that was stopped before its worker took it on: nothing happened to it.
-                and (not execution.interrupted or seen.workdir.began(each.setting.run, seed))
+                and (not execution.interrupted or seen.workdir.began(each.template.job.run, seed))
             },
         )
         for each in prepared
@@ -317,7 +318,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     warnings += watch.said({each.state.side: each.finished() for each in sides}, execution.idle)
     if any(len(each.finished()) < len(each.outcomes) for each in sides):
         ended = [outcome for each in sides for outcome in each.outcomes.values() if outcome]
-        stages = {stage.name: stage for each in prepared for stage in each.setting.stages}
+        stages = {stage.name: stage for each in prepared for stage in each.template.job.stages}
         lines = [(last_line(o.log_tail), stages.get(o.stage)) for o in ended if o.exit_code]
         doubtful = [path for each in prepared for path in each.doubtful]
         unasked = [path for each in prepared for path in each.unasked]
@@ -325,7 +326,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
     tell(ProgressEvent(ProgressKind.STEP, "recording"))
     published = publish(seen.workspace, seen.repo, seen.workdir, sides, now())
     for each in prepared:
-        states.recorded(seen.workdir, each.setting.run)
+        states.recorded(seen.workdir, each.template.job.run)
     stopped = None
     if execution.idle:
         begun = {each.state.side: tuple(each.outcomes) for each in sides}
@@ -339,16 +340,18 @@ def _side_jobs(prepared: Prepared, workdir: WorkDir) -> SideJobs:
     labels = [f"{prepared.state.side} {number}/{total}" for number in range(1, total + 1)]
 
     def rest(first: Outcome | None) -> Sequence[Job]:
-        made = str(workdir.cache(prepared.setting.run, seeds[0]))
-        return later_jobs(prepared.setting, seeds[1:], labels[1:], first, made)
+        made = str(workdir.cache(prepared.template.job.run, seeds[0]))
+        return later_jobs(prepared.template, seeds[1:], labels[1:], first, made)
 
-    fixed = tuple(map(str, prepared.setting.cell.config.seed.fixed))
-    return SideJobs(prepared.state.side, prepared.setting.run, seeds, _first(prepared), rest, fixed)
+    fixed = tuple(map(str, prepared.template.cell.config.seed.fixed))
+    return SideJobs(
+        prepared.state.side, prepared.template.job.run, seeds, _first(prepared), rest, fixed
+    )
 
 
 def _first(prepared: Prepared) -> Job:
     label = f"{prepared.state.side} 1/{len(prepared.seeds)}"
-    return first_job(prepared.setting, prepared.seeds[0], label)
+    return prepared.template.of_seed(prepared.seeds[0], label)
 
 
 def _write_job(seen: Situation, job: Job) -> None:

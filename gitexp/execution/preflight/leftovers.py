@@ -18,32 +18,32 @@ from gitexp.git.worktree import status
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from gitexp.execution.jobs import Setting
+    from gitexp.execution.jobs import JobTemplate
 
 _SHOWN = 5
 _NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".mypy_cache")
 
 
-def warnings(setting: Setting) -> tuple[str, ...]:
+def warnings(template: JobTemplate) -> tuple[str, ...]:
     """Return warnings that name up to five such files each and what to type; none where none is.
 
-    `setting`: its first repeat has ended, and no other has begun.
+    `template`: its first repeat has ended, and no other has begun.
     """
-    config = setting.cell.config
+    job, config = template.job, template.cell.config
     known = {
-        *(out.path for stage in setting.stages for out in stage.outs),
-        *(each.path for each in setting.given),
-        *(each.path for each in setting.links),
+        *(out.path for stage in job.stages for out in stage.outs),
+        *(each.path for each in job.given),
+        *(each.path for each in job.links),
         *config.outputs,
         *config.metrics,
         *config.curves,
     }
     if config.predictions is not None:
         known.add(config.predictions.path)
-    said = _held(setting)
-    slots = [slot for slot in map(Path, setting.slots) if Path(f"{slot}.used").exists()]
-    edited = {key.file for key in (*setting.overrides, *config.seed.every)}
-    edited |= {posixpath.relpath(path, config.project or ".") for path in setting.left_out}
+    said = _held(template)
+    slots = [slot for slot in map(Path, job.slots) if Path(f"{slot}.used").exists()]
+    edited = {key.file for key in (*job.edits, *config.seed.every)}
+    edited |= {posixpath.relpath(path, config.project or ".") for path in job.left_out}
     changed = [path for slot in slots for path in _rewritten(slot, config.project, known | edited)]
     if changed:
         lost = "the change is in no record, and goes with the worktree"
@@ -60,12 +60,12 @@ def warnings(setting: Setting) -> tuple[str, ...]:
     return (*said, lost)
 
 
-def _held(setting: Setting) -> tuple[str, ...]:
+def _held(template: JobTemplate) -> tuple[str, ...]:
     """Return a warning on what Git holds of DVC's outputs: earlier versions committed metrics."""
-    project = setting.cell.config.project
-    outs = [out.path for stage in setting.stages for out in stage.outs if out.cache]
+    project = template.cell.config.project
+    outs = [out.path for stage in template.job.stages for out in stage.outs if out.cache]
     full = [posixpath.normpath(posixpath.join(project, path)) for path in outs]
-    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in setting.cell.entries]
+    paths = [entry.path.decode("utf-8", "surrogateescape") for entry in template.cell.entries]
     held = [path for path in paths if lies_in(path, full)]
     if not held:
         return ()
