@@ -28,6 +28,7 @@ from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, RunId, TreeId
 from gitexp.model.plan import BaselineRef, Claim, Direction, Person, Plan
+from gitexp.model.result import Verdict
 from gitexp.model.run import (
     Distribution,
     Environment,
@@ -40,7 +41,6 @@ from gitexp.model.run import (
     Sample,
     Source,
 )
-from gitexp.model.verdict import Verdict
 from gitexp.model.workspace import Workspace
 from gitexp.records import codec, terms
 from gitexp.records import config as config_format

@@ -30,10 +30,9 @@ if TYPE_CHECKING:
     from gitexp.experiments.restore import restore
     from gitexp.experiments.witness import witness
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
+    from gitexp.model.design import PowerRequest
     from gitexp.model.plan import Terms
-    from gitexp.model.power import PowerRequest
-    from gitexp.model.request import NewRequest, RunRequest
-    from gitexp.model.setup import InitRequest
+    from gitexp.model.request import InitRequest, NewRequest, RunRequest
     from gitexp.model.witness import Way
     from gitexp.report import frame
     from gitexp.sharing.pull import pull
@@ -52,10 +51,10 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "CompareOptions": "gitexp.comparison.compare",
-    "InitRequest": "gitexp.model.setup",
+    "InitRequest": "gitexp.model.request",
     "ListQuery": "gitexp.views.query",
     "NewRequest": "gitexp.model.request",
-    "PowerRequest": "gitexp.model.power",
+    "PowerRequest": "gitexp.model.design",
     "RunRequest": "gitexp.model.request",
     "Terms": "gitexp.model.plan",
     "Way": "gitexp.model.witness",

@@ -22,8 +22,8 @@ import pytest
 from gitexp.cli import main
 from gitexp.model.comparison import Conclusion
 from gitexp.model.job import Job, Outcome
-from gitexp.model.lifecycle import Tombstone
 from gitexp.model.run import Environment, Run
+from gitexp.model.sharing import Tombstone
 from gitexp.model.witness import Receipt
 from gitexp.records import codec, config, plan
 from gitexp.text import points, samples

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from gitexp.cli.output import safe
 from gitexp.errors import GitexpError, UsageError
-from gitexp.model.hooks import HookAnswer, HookCall
-from gitexp.model.rules import Policy
+from gitexp.model.rules import HookAnswer, HookCall, Policy
 from gitexp.report.answers.violations import violations_text
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.enforcement.hooks.install import install, status, uninstall
-from gitexp.model.hooks import HookState
+from gitexp.model.rules import HookState
 from gitexp.report.answers.hooks import hooks_json, hooks_text
 
 if TYPE_CHECKING:

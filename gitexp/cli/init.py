@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import ConfirmationError, SeveralSeedsError
 from gitexp.experiments.init import init
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest
 from gitexp.report.answers import actions
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
     from gitexp.cli.context import Context
     from gitexp.errors import GitexpError
-    from gitexp.model.setup import InitReport
+    from gitexp.model.request import InitReport
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import print_view, style_of
 from gitexp.errors import UsageError
-from gitexp.model.listing import RunList
+from gitexp.model.views import RunList
 from gitexp.report.answers import listing
 from gitexp.views.list_runs import group_runs, list_experiments, list_runs
 from gitexp.views.query import ListQuery, parse_condition, parse_since

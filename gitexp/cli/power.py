@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.power import power
 from gitexp.errors import NoRepositoryError
-from gitexp.model.power import PowerDesign, PowerRequest
+from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.records.terms import parse_metric
 from gitexp.report.answers import power as report
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.cli.output import safe
-from gitexp.model.progress import ProgressKind
+from gitexp.model.report import ProgressKind
 
 if TYPE_CHECKING:
     from gitexp.cli.output import Printer
-    from gitexp.model.progress import ProgressEvent
+    from gitexp.model.report import ProgressEvent
 
 _GOING_ON = frozenset((ProgressKind.STARTED, ProgressKind.STAGE, ProgressKind.LOGGED))
 _MINUTE_S = 60

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, pairs_needed
@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.sides import Source
-    from gitexp.model.caveats import Detectable
-    from gitexp.model.comparison import MetricComparison, PlannedTest, SignificanceResult
+    from gitexp.model.comparison import (
+        Detectable,
+        MetricComparison,
+        PlannedTest,
+        SignificanceResult,
+    )
     from gitexp.model.plan import Effect, Plan
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")

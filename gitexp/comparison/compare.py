@@ -25,7 +25,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.results import Comparisons
 from gitexp.stats.adjust import SHORT_NAMES, family
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import SignificanceResult
-    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Plan
+    from gitexp.model.witness import OrderGrade
     from gitexp.model.workspace import Workspace
 
 __all__ = ["CompareOptions", "compare", "exit_code"]

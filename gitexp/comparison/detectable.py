@@ -8,11 +8,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model.caveats import Detectable
+from gitexp.model.comparison import Detectable
 from gitexp.model.design import Unit
+from gitexp.model.metrics import is_rounding
+from gitexp.model.metrics import spread as spread_of
 from gitexp.model.plan import Claim, Direction, HypothesisKind
-from gitexp.model.summary import is_rounding
-from gitexp.model.summary import spread as spread_of
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned import foreseen
 from gitexp.stats.tests import named
@@ -20,7 +20,7 @@ from gitexp.stats.tests import named
 if TYPE_CHECKING:
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.plan import Plan
-    from gitexp.model.variance import VarianceShare
+    from gitexp.model.result import VarianceShare
 
 POWER: Final = 0.8
 

@@ -48,8 +48,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named, Source
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.caveats import Ledger, Selection
-    from gitexp.model.comparison import Change, MetricComparison
+    from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
     from gitexp.model.plan import Plan
     from gitexp.stats.values import Values
 

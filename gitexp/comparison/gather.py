@@ -10,7 +10,7 @@ from gitexp.comparison.counting import Found
 from gitexp.comparison.eligible import is_under
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
-from gitexp.model.metricname import recorded, several
+from gitexp.model.metrics import recorded, several
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup

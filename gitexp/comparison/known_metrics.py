@@ -23,7 +23,7 @@ from gitexp.errors import (
 from gitexp.git import objects
 from gitexp.git.refs import ABSENT
 from gitexp.git.worktree import status
-from gitexp.model.metricname import bare, by_file, plain, several
+from gitexp.model.metrics import bare, by_file, plain, several
 from gitexp.model.plan import Direction
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import parse_metric

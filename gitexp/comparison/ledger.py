@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.caveats import Ledger
+from gitexp.model.comparison import Ledger
 from gitexp.store.uses import uses
 
 if TYPE_CHECKING:

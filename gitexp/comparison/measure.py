@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.comparison import MetricComparison, Role
-from gitexp.model.metricname import bare
+from gitexp.model.metrics import bare, mean, spread
 from gitexp.model.plan import Direction, Effect, HypothesisKind
 from gitexp.model.run import Sample
-from gitexp.model.summary import mean, spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.designs import repeats
 from gitexp.comparison.measure import Question, Values
-from gitexp.model.caveats import Missing
-from gitexp.model.comparison import Role
+from gitexp.model.comparison import Missing, Role
 from gitexp.model.plan import Claim, Direction, OnFailed
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.tests import named
 

@@ -15,9 +15,9 @@ from gitexp.comparison.advice import quoted
 from gitexp.comparison.designs.datasets import MOST, by_dataset
 from gitexp.comparison.measure import LARGEST, samples_of
 from gitexp.model.comparison import Role
-from gitexp.model.omnibus import Across, AcrossMetric, Group
+from gitexp.model.metrics import mean
 from gitexp.model.plan import ALPHA, Claim, Direction
-from gitexp.model.summary import mean
+from gitexp.model.result import Across, AcrossMetric, Group
 from gitexp.stats.planned import several
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-from gitexp.model.summary import is_rounding, mean, spread
+from gitexp.model.metrics import is_rounding, mean, spread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

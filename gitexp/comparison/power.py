@@ -22,11 +22,10 @@ from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.metricname import recorded
+from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
+from gitexp.model.metrics import mean, recorded, spread
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
-from gitexp.model.power import PowerDesign, PowerReport, PowerRequest, Price
 from gitexp.model.run import Origin
-from gitexp.model.summary import mean, spread
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned import foreseen

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import UNPAIRED
 from gitexp.comparison.eligible import Eligible, finished_seeds, is_under, left_aside
-from gitexp.model.caveats import Selection
-from gitexp.model.comparison import LATE
+from gitexp.model.comparison import LATE, Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.report import numbers
 from gitexp.store import lookup

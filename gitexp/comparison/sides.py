@@ -23,7 +23,7 @@ from gitexp.git import command, objects, refs, upstream
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.model.ids import CommitHash
-from gitexp.model.lifecycle import Tombstone
+from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans

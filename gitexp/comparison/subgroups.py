@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.designs.situation import Situation
     from gitexp.comparison.measure import Question
+    from gitexp.model.comparison import CategoryComparison, SliceComparison
     from gitexp.model.config import Predictions
-    from gitexp.model.slices import CategoryComparison, SliceComparison
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from gitexp.comparison.gather import World, gather
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import InputsDigest
-from gitexp.model.summary import MetricSummary, summarise
+from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.store.lookup import FoundRun
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
-from gitexp.model.check import CheckedPlan, CheckReport
 from gitexp.model.config import ProjectConfig
+from gitexp.model.review import CheckedPlan, CheckReport
 from gitexp.model.rules import NOBODY
 from gitexp.provenance import order_evidence
 from gitexp.rules.branches import is_protected

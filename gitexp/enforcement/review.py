@@ -21,9 +21,9 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import own
+from gitexp.model.result import Verdict
 from gitexp.model.review import End, FailOn, Review
 from gitexp.model.rules import Policy
-from gitexp.model.verdict import Verdict
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
 from gitexp.rules.facts import of_commit, settings_in

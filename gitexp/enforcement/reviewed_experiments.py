@@ -15,8 +15,7 @@ from gitexp.errors import DataMissingError, GitexpError, NoSamplesError, UsageEr
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
-from gitexp.model.check import CheckedPlan
-from gitexp.model.review import Behind, RecordedBy, ReviewedExperiment
+from gitexp.model.review import Behind, CheckedPlan, RecordedBy, ReviewedExperiment
 from gitexp.provenance import order_evidence, trust_settings
 from gitexp.provenance.contradicted import Sources
 from gitexp.rules.facts import differences
@@ -29,10 +28,10 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.check import CheckReport
     from gitexp.model.comparison import Comparison, Conclusion
     from gitexp.model.ids import CommitHash, PlanDigest
     from gitexp.model.plan import Plan
+    from gitexp.model.review import CheckReport
     from gitexp.model.run import Run
 
 Compared = tuple["Comparison | None", str, str]  # or why there is none, and what to do about it

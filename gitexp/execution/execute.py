@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.randomness.variation import ENOUGH, Acts
 from gitexp.errors import GitexpError
 from gitexp.model.job import POINTS, JobRequest, JobState
-from gitexp.model.progress import ProgressEvent, ProgressKind
+from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line, other_seeds
 from gitexp.report.answers.logtext import in_short
 from gitexp.system.logged_metrics import Tail

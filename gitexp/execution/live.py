@@ -14,9 +14,8 @@ from gitexp.errors import GitexpError
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import OUTCOME
 from gitexp.model.job import POINTS, Outcome
-from gitexp.model.listing import UnreadableRecord
 from gitexp.model.run import RepeatState, Run
-from gitexp.model.views import LiveRun
+from gitexp.model.views import LiveRun, UnreadableRecord
 from gitexp.records import codec
 from gitexp.store import calls
 from gitexp.system import logged_metrics

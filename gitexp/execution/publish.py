@@ -28,8 +28,8 @@ from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.transaction.transaction import DELETE
 from gitexp.git.worktree import checkouts
 from gitexp.model.job import FILES, FileHash
+from gitexp.model.metrics import summarise
 from gitexp.model.run import RepeatState
-from gitexp.model.summary import summarise
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
 from gitexp.report.escape import visible

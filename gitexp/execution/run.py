@@ -34,7 +34,7 @@ from gitexp.git.faults import translating
 from gitexp.git.transaction import layout, locks, owners
 from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS
-from gitexp.model.progress import ProgressEvent, ProgressKind
+from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.run import MAX_SEED, last_line
 from gitexp.records import codec

@@ -18,8 +18,8 @@ from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
 from gitexp.model.plan import StoppingRule
 from gitexp.model.request import RunRequest
+from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
-from gitexp.model.verdict import Verdict
 from gitexp.report.words import verdict_line
 from gitexp.stats.design import pairs_needed
 

@@ -20,7 +20,7 @@ from gitexp.experiments.conclude import experiment_of
 from gitexp.git import identity, objects, repository
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.metricname import recorded
+from gitexp.model.metrics import recorded
 from gitexp.model.plan import Amendment, BaselineRef, with_terms
 from gitexp.model.report import AmendReport, Term
 from gitexp.provenance import order_evidence, private

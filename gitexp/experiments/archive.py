@@ -15,7 +15,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
 from gitexp.git.transaction import refmoves
 from gitexp.model.ids import CommitHash
-from gitexp.model.lifecycle import EndReport
+from gitexp.model.sharing import EndReport
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:

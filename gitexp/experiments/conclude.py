@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.transaction import TipView
     from gitexp.model.ids import CommitHash
-    from gitexp.model.lifecycle import EndReport
     from gitexp.model.plan import Plan
+    from gitexp.model.sharing import EndReport
     from gitexp.model.workspace import Workspace
 
 

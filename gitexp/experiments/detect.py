@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from gitexp.dvc.pipeline import Resolved
     from gitexp.model.job import Stage
-    from gitexp.model.setup import InitRequest
+    from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
 
 PIPELINE = "dvc.yaml"

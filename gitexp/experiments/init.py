@@ -32,7 +32,7 @@ from gitexp.git.faults import translated
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.upstream import own
-from gitexp.model.setup import InitReport, InitRequest
+from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
 from gitexp.sharing import merge_driver

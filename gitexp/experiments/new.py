@@ -38,9 +38,9 @@ from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status
-from gitexp.model.metricname import by_file, plain, recorded
+from gitexp.model.design import Price
+from gitexp.model.metrics import by_file, plain, recorded
 from gitexp.model.plan import ALPHA, LATER_TERMS, REPEATS, BaselineRef, Claim, Plan, with_terms
-from gitexp.model.power import Price
 from gitexp.model.report import NewReport
 from gitexp.provenance import private
 from gitexp.records import codec
@@ -57,8 +57,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.transaction import TipView
     from gitexp.model.config import ProjectConfig
+    from gitexp.model.design import PowerReport
     from gitexp.model.ids import CommitHash
-    from gitexp.model.power import PowerReport
     from gitexp.model.request import NewRequest
     from gitexp.model.workspace import Workspace
 

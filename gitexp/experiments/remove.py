@@ -15,7 +15,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, refmoves
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import CommitHash, InputsDigest
-from gitexp.model.lifecycle import EndReport, Tombstone
+from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.store.ancestry import listing

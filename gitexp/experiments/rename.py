@@ -25,7 +25,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, refmoves
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE
-from gitexp.model.lifecycle import EndReport
+from gitexp.model.sharing import EndReport
 from gitexp.records import codec
 from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named

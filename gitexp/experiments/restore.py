@@ -11,7 +11,7 @@ from gitexp.experiments import lifecycle
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, refmoves
-from gitexp.model.lifecycle import EndReport, Tombstone
+from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec
 
 if TYPE_CHECKING:

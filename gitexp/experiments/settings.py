@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.setup import InitRequest
+    from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
 
 _ACTING = (

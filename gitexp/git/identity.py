@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import PreconditionError
 from gitexp.git import command
-from gitexp.model.order import Signer
 from gitexp.model.plan import Person
+from gitexp.model.witness import Signer
 from gitexp.model.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -1,11 +1,15 @@
-"""The design of a comparison: all that may choose its significance test, before a value is seen."""
+"""Designs: what chooses a significance test before a value is seen, and what its power is."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
+
+if TYPE_CHECKING:
+    from gitexp.model.plan import Direction
 
 
 class Unit(enum.Enum):
@@ -91,3 +95,125 @@ class Design:
     def one_sided(self) -> bool:
         """Whether the planned null has one side (superiority, or each of equivalence's two)."""
         return self.effect is not None and self.effect.kind is not HypothesisKind.TWO_SIDED
+
+
+class PowerDesign(enum.Enum):
+    """What the units are, and which test they get."""
+
+    PAIRED = "paired"  # repeats with common seeds
+    INDEPENDENT = "independent"  # repeats without
+    ACCURACY = "accuracy"  # examples, McNemar
+    AREA = "auc"  # examples, areas under two ROC curves
+
+
+@dataclass(frozen=True, slots=True)
+class PowerRequest:
+    """One call of `gitexp power`; None means: from the plan, else from the records.
+
+    Attributes
+    ----------
+    name : str or None
+        Experiment; None: that of the current branch, if there is one.
+    metric : str or None
+    direction : Direction or None
+    effect : str or None
+        The promise, ``">=5%"``.
+    gain : str or None
+        The true gain to be found, ``"8%"`` or ``"0.01"``. None: no gain at all, which a promise
+        other than zero has to be told from.
+    sd : float or None
+        Standard deviation of the metric from repeat to repeat, on one side.
+    n : int or None
+        Repeats (examples) to judge; None: those of the plan.
+    alpha : float or None
+    power : float
+    design : PowerDesign or None
+    discordant : float or None
+        Share of examples that one model alone has right.
+    area : float or None
+        The baseline's value: its accuracy, its area under the ROC curve, or the mean of its
+        metric, which a promise relative to it needs.
+    share : float or None
+        Of positive examples.
+    correlation : float
+        Of the two areas.
+    """
+
+    name: str | None = None
+    metric: str | None = None
+    direction: Direction | None = None
+    effect: str | None = None
+    gain: str | None = None
+    sd: float | None = None
+    n: int | None = None
+    alpha: float | None = None
+    power: float = 0.8
+    design: PowerDesign | None = None
+    discordant: float | None = None
+    area: float | None = None
+    share: float | None = None
+    correlation: float = 0.5
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it says promise and spread itself, so that nothing has to be looked up."""
+        by_examples = self.design in {PowerDesign.ACCURACY, PowerDesign.AREA}
+        noise = self.area if by_examples else self.sd
+        promise = self.effect or self.gain
+        return self.name is None and promise is not None and noise is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What repeats cost on both sides."""
+
+    repeats: int  # executions, both sides
+    seconds: float | None  # at one job; None while no duration is known
+    basis: str  # where the duration comes from
+
+
+@dataclass(frozen=True, slots=True)
+class PowerReport:
+    """How many units an effect needs, and what so many find.
+
+    Attributes
+    ----------
+    metric, promise : str
+    unit : str
+        "pairs", "repeats a side", "examples".
+    question : str
+        What is told from what, as a clause: "a true gain of 0 from the promised 5 %".
+    distance : float or None
+        Between the two, in the unit of the metric; None where nobody said a size.
+    spread : float or None
+        Of one unit; None for examples.
+    alpha, power : float
+    needed : int or None
+        Units that find `distance` with `power`.
+    units : int
+        Planned, or asked about.
+    reached : float or None
+        Power at `units`.
+    detectable : float or None
+        Distance that `units` find with `power`; None where no outcome of theirs reaches alpha.
+    price : Price or None
+        Of the repeats that are needed, both sides.
+    assumed : tuple of str
+        What the numbers rest on.
+    """
+
+    metric: str
+    promise: str
+    unit: str
+    question: str
+    distance: float | None
+    spread: float | None
+    alpha: float
+    power: float
+    needed: int | None
+    units: int
+    reached: float | None
+    detectable: float | None
+    price: Price | None
+    assumed: tuple[str, ...]
+    next_step: str

@@ -1,20 +1,21 @@
-"""Reports: what `gitexp new`, `amend-plan` and `run` answer."""
+"""Reports: what `new`, `amend-plan`, `run`, `doctor` and `maintenance` answer, and progress."""
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gitexp.model.metrics import summarise
 from gitexp.model.run import RepeatState
-from gitexp.model.summary import summarise
 
 if TYPE_CHECKING:
     from gitexp.errors import GitexpError
+    from gitexp.model.design import PowerReport, Price
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, PlanDigest
+    from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
-    from gitexp.model.power import PowerReport, Price
     from gitexp.model.run import Run, Sample
-    from gitexp.model.summary import MetricSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +136,121 @@ class RunReport:
             for each in self.recorded
             for repeat in each.run.repeats
         )
+
+
+class ProgressKind(enum.Enum):
+    """What just happened."""
+
+    STEP = "step"  # a step of ours began: `message`
+    STARTED = "started"  # a repeat was started
+    STAGE = "stage"  # a running repeat entered another stage
+    LOGGED = "logged"  # a running repeat logged metrics: `value`
+    FINISHED = "finished"  # a repeat finished
+    FAILED = "failed"  # a repeat failed, was cancelled or lost
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressEvent:
+    """One piece of news.
+
+    Attributes
+    ----------
+    label : str
+        Which repeat, for people: "candidate seed 42".
+    done, total : int
+        Repeats over all sides.
+    value : str
+        Value of the primary metric, "f1 0.6123", or ""; of `LOGGED` the latest values.
+    eta_s : float or None
+        Seconds that are probably left; None while that is not known.
+    """
+
+    kind: ProgressKind
+    message: str = ""
+    label: str = ""
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    value: str = ""
+    eta_s: float | None = None
+
+
+class Level(enum.Enum):
+    """How much a finding matters."""
+
+    PROBLEM = "problem"  # something stands in the way, is damaged, or waits to be recorded
+    NOTE = "note"  # harmless; good to know
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is not as it should be.
+
+    Attributes
+    ----------
+    check : str
+        Name of the check that found it.
+    what : str
+        One line: what it is, and how it came about where that is known.
+    where : str
+        File, ref or commit.
+    remedy : str
+        What to type, or what ``--fix`` does.
+    fixable : bool
+        Whether ``--fix`` may: it is proved that nothing is lost by it.
+    level : Level
+    cleared : bool
+        ``--fix`` has.
+    said : str
+        What clearing it came to, or why it failed.
+    step : str
+        What to type, where that does more than ``--fix``.
+    """
+
+    check: str
+    what: str
+    where: str
+    remedy: str
+    fixable: bool = False
+    level: Level = Level.PROBLEM
+    cleared: bool = False
+    said: str = ""
+    step: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """The answer of `gitexp doctor`."""
+
+    checks: tuple[str, ...]  # names, in the order in which they were made
+    findings: tuple[Finding, ...]
+
+    @property
+    def left(self) -> int:
+        """Number of problems that are still there."""
+        return sum(1 for f in self.findings if f.level is Level.PROBLEM and not f.cleared)
+
+
+@dataclass(frozen=True, slots=True)
+class RepositorySize:
+    """How much of what a repository holds; bytes on the disk."""
+
+    loose_objects: int
+    loose_bytes: int
+    packs: int
+    pack_bytes: int
+    loose_refs: int
+    job_folders: int
+    job_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class MaintenanceReport:
+    """The answer of `gitexp maintenance`."""
+
+    before: RepositorySize
+    after: RepositorySize
+    done: tuple[str, ...]  # one line a step, in its order
+    removed: tuple[str, ...]  # job folders, by run
+    dry_run: bool

@@ -1,4 +1,4 @@
-"""One metric of a comparison: its numbers, the planned test and what came of it."""
+"""Results: the numbers of one metric, the planned test, the verdict, all candidates together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.parts import Part
     from gitexp.model.plan import Direction
-    from gitexp.model.posterior import Posterior
-    from gitexp.model.variance import VarianceShare
 
 
 class Role(enum.Enum):
@@ -113,3 +110,191 @@ class MetricComparison:
             if len(pairs) > 1 and all(math.isclose(v, pairs[0][1], rel_tol=1e-10) for _, v in pairs)
         ]
         return still[0] if len(still) == 1 else ""
+
+
+@dataclass(frozen=True, slots=True)
+class VarianceShare:
+    """Where the noise of a difference comes from, if repeats and examples are both random.
+
+    Attributes
+    ----------
+    repeats, examples : int
+        Of either side; all repeats predicted the same examples.
+    standard_error : float
+        Of the difference, in the metric's unit.
+    seeds_share, examples_share, rest_share : float
+        Of its variance: another seed, another test set, and what neither explains alone. They
+        sum to 1.
+    """
+
+    repeats: int
+    examples: int
+    standard_error: float
+    seeds_share: float
+    examples_share: float
+    rest_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Posterior:
+    """Where the difference lies, candidate minus baseline, given the data.
+
+    Attributes
+    ----------
+    method : str
+        "correlated Bayesian t"
+    rope : float
+        Half-width of the region of practical equivalence around 0, in the metric's unit.
+    rope_why : str
+        Where the half-width comes from.
+    below, within, above : float
+        Probabilities of the three regions; they sum to 1.
+    """
+
+    method: str
+    rope: float
+    rope_why: str
+    below: float
+    within: float
+    above: float
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One fold or data set of a repeat, measured on both sides; None where a key does not apply."""
+
+    seed: int | None
+    rep: int | None
+    fold: int | None
+    n_train: int | None
+    n_test: int | None
+    dataset: str
+    baseline: float
+    candidate: float
+
+
+class Verdict(enum.Enum):
+    """What a comparison says about the recorded hypothesis."""
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"  # "the effect is at least the promised one" is rejected
+    INCONCLUSIVE = "inconclusive"
+    EQUIVALENT = "equivalent"
+    UNDECIDABLE = "undecidable"  # no outcome of this design could reach alpha
+    NOT_COMPARABLE = "not comparable"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One commit: its name as typed, how many values it has and their mean.
+
+    Attributes
+    ----------
+    rank : float or None
+        Mean rank over the blocks, 1 is best; None without blocks.
+    """
+
+    name: str
+    n: int
+    mean: float
+    rank: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Omnibus:
+    """One test of the null that all commits are alike.
+
+    Attributes
+    ----------
+    df1, df2 : float or None
+        Degrees of freedom, where the statistic has any.
+    planned : bool
+        Whether the design chose this one; others stand beside it.
+    """
+
+    test: str  # "welch-anova", "friedman", ...
+    title: str
+    statistic: float
+    p_value: float
+    df1: float | None = None
+    df2: float | None = None
+    planned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pairwise:
+    """One commit against another within a family of comparisons.
+
+    Attributes
+    ----------
+    first, second : str
+        Names of commits; the difference is that of `first` minus `second`.
+    difference : float
+        Of means, or of mean ranks (rank 1 is the best).
+    interval : Interval or None
+        Simultaneous over the family, where the procedure has one.
+    p_value : float
+        Two-sided, adjusted for the family.
+    """
+
+    first: str
+    second: str
+    difference: float
+    interval: Interval | None
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A set of comparisons whose error rate is held together."""
+
+    test: str  # "dunnett", "games-howell", "nemenyi", ...
+    title: str
+    among: str  # "each against the baseline", "all pairs"
+    pairs: tuple[Pairwise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AcrossMetric:
+    """One metric of all commits.
+
+    Attributes
+    ----------
+    design : str
+        "repeats as independent groups", "repeats blocked by seed", "repeats crossed with
+        examples", "data sets", "examples"
+    groups : tuple of Group
+        The baseline first.
+    sizes : tuple of EffectSize
+        Share of the variation that lies between commits.
+    critical_difference : float or None
+        By which mean ranks have to differ, among all pairs.
+    """
+
+    metric: str
+    direction: Direction | None
+    design: str
+    alpha: float
+    groups: tuple[Group, ...]
+    omnibus: tuple[Omnibus, ...]
+    families: tuple[Family, ...]
+    sizes: tuple[EffectSize, ...] = ()
+    critical_difference: float | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Across:
+    """What one call says about all its commits together; it decides no verdict.
+
+    Attributes
+    ----------
+    names : tuple of str
+        As typed, the baseline first.
+    reason : str
+        Why nothing could be tested together; "" if something was.
+    """
+
+    names: tuple[str, ...]
+    metrics: tuple[AcrossMetric, ...]
+    reason: str = ""

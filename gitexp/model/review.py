@@ -1,7 +1,4 @@
-"""What `review` answers: the rules over a range of commits, and each experiment against its base.
-
-It is made where the commits are and may be shown elsewhere: by a job that trusts neither.
-"""
+"""Reviews: the rules over a range of commits, and each experiment against its base."""
 
 from __future__ import annotations
 
@@ -10,15 +7,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.model.rules import Policy
+from gitexp.model.witness import Grade
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from gitexp.model.check import CheckedPlan
     from gitexp.model.comparison import Comparison
-    from gitexp.model.ids import CommitHash
+    from gitexp.model.ids import CommitHash, PlanDigest
+    from gitexp.model.result import Verdict
     from gitexp.model.rules import Violation
-    from gitexp.model.verdict import Verdict
+    from gitexp.model.witness import OrderGrade
 
 
 class FailOn(enum.Enum):
@@ -133,3 +131,46 @@ class Review:
         if not words:
             return "no experiment"
         return next(iter(words)) if len(words) == 1 else "several verdicts"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedPlan:
+    """A plan among the commits, and how sure it is that it came first."""
+
+    name: str
+    digest: PlanDigest
+    amended: int  # how often what binds was changed after a run
+    runs: int  # under this plan
+    order: OrderGrade
+
+    @property
+    def first(self) -> bool:
+        """Whether the plan came before its runs, by whatever evidence."""
+        return self.order.grade is not Grade.NONE
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What is broken in a range of commits.
+
+    Attributes
+    ----------
+    branch : str
+        "" where none is known: rules about branches were not asked.
+    base : CommitHash or None
+        What the range is held against; None for all of its history.
+    notes : tuple of str
+        What could not be looked at, and why.
+    """
+
+    branch: str
+    base: CommitHash | None
+    tip: CommitHash
+    commits: int
+    violations: tuple[Violation, ...]
+    plans: tuple[CheckedPlan, ...]
+    notes: tuple[str, ...]
+
+    def broken(self, policy: Policy) -> tuple[Violation, ...]:
+        """Return the violations of one weight."""
+        return tuple(item for item in self.violations if item.policy is policy)

@@ -1,17 +1,16 @@
-"""What somebody else says of a plan: that it was there at a time, or that he agrees with it."""
+"""Provenance: who else saw a plan and when, and how sure its order before the runs is."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
     from gitexp.model.ids import CommitHash, PlanDigest
-    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Person
 
 
@@ -116,3 +115,45 @@ class Witnessed:
     commit: CommitHash
     order: OrderGrade
     runs: int
+
+
+ALONE: Final = "by ancestry alone: the author's own clock"  # what `Grade.HISTORY` rests on
+
+
+class Grade(enum.Enum):
+    """How sure it is that a plan was there before its results; each is worth more than the last."""
+
+    NONE = "none"  # the plan is not before the runs, or there is none
+    HISTORY = "history"  # by ancestry alone: their author's own clock
+    SIGNED = "signed"  # the commits are signed: somebody stands in for them
+    WITNESSED = "witnessed"  # somebody else saw the plan, and says when
+
+
+@dataclass(frozen=True, slots=True)
+class OrderGrade:
+    """How sure it is that a plan came before its results.
+
+    Attributes
+    ----------
+    grade : Grade
+    why : str
+        What it rests on, in plain words.
+    time : datetime or None
+        When the plan was seen, by the witness's clock; never by that of a commit.
+    """
+
+    grade: Grade
+    why: str
+    time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """Who made a good signature."""
+
+    name: str  # as the reader's keyring, or list of allowed signers, has it
+    key: str  # the primary key's fingerprint: the same under whatever name
+
+    def __str__(self) -> str:
+        """Return the name."""
+        return self.name

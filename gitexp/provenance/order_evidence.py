@@ -18,8 +18,7 @@ from gitexp.git import identity, objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
-from gitexp.model.order import ALONE, Grade, OrderGrade
-from gitexp.model.witness import Way
+from gitexp.model.witness import ALONE, Grade, OrderGrade, Way
 from gitexp.provenance import trust_settings
 from gitexp.rules.branches import matches
 from gitexp.store import plans, witnesses
@@ -33,9 +32,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.model.order import Signer
     from gitexp.model.plan import Person, Plan
-    from gitexp.model.witness import Receipt, Stored, Trust
+    from gitexp.model.witness import Receipt, Signer, Stored, Trust
 
 _A_DAY: Final = timedelta(days=1)
 _MOST: Final = 500  # commits whose signatures are verified at once

@@ -38,10 +38,7 @@ _ALWAYS: Final = object()  # in place of the value with which a key is left out
 
 # Rooms of `model` that a hint may name, in the order in which they are looked through: what is
 # imported by a class for type checkers alone is not among its module's names.
-_HOMES: Final = (
-    *("ids", "run", "plan", "order", "verdict", "job", "config", "result", "parts", "posterior"),
-    *("variance", "caveats", "slices", "omnibus", "comparison", "check", "rules"),
-)
+_HOMES: Final = ("ids", "run", "plan", "witness", "result", "job", "config", "comparison", "rules")
 _NAMES: Final[Mapping[str, object]] = {"Mapping": Mapping, "datetime": datetime}
 _DIGESTS: Final = (
     ids.InputsDigest,

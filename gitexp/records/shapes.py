@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, cast
 
 from gitexp.errors import BadEffectError, BadFormatError
-from gitexp.model.order import Grade, OrderGrade
 from gitexp.model.plan import (
     ALPHA_BELOW,
     ALPHAS,
@@ -22,6 +21,7 @@ from gitexp.model.plan import (
     Direction,
     Person,
 )
+from gitexp.model.witness import Grade, OrderGrade
 from gitexp.records.versions import schema
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.jsontext import MIB

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitexp.model.plan import Plan
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.records import codec
 from gitexp.records.versions import schema_of
 from gitexp.text.fields import Fields

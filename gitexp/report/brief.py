@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.order import ALONE
+from gitexp.model.result import Verdict
 from gitexp.model.rules import Policy
-from gitexp.model.verdict import Verdict
+from gitexp.model.witness import ALONE
 from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg

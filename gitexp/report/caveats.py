@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.records.terms import told_apart
 from gitexp.report import numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.caveats import Detectable, Ledger, Missing, Selection
-    from gitexp.model.comparison import Comparison
+    from gitexp.model.comparison import Comparison, Detectable, Ledger, Missing, Selection
     from gitexp.model.plan import Plan
 
 _FEW = 4  # names of experiments

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.text.fields import maybe_time_text, param_json
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
-    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Amendment
+    from gitexp.model.witness import OrderGrade
 
 SHORT = 7  # characters of a hash that people read
 MANY = 6  # changed paths, parameters, ... of one kind that are named

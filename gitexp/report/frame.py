@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison, MetricComparison
-    from gitexp.model.listing import ExperimentList, RunGroup, RunList
+    from gitexp.model.views import ExperimentList, RunGroup, RunList
     from gitexp.report.answers.listrecords import Records
 
 _PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Role
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers, omnibus, subgroups, words
 from gitexp.report.drawing import figures

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gitexp.model.summary import is_rounding
+from gitexp.model.metrics import is_rounding
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.omnibus import Across, AcrossMetric, Family, Omnibus, Pairwise
+    from gitexp.model.result import Across, AcrossMetric, Family, Omnibus, Pairwise
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

@@ -16,8 +16,13 @@ from gitexp.report.style import PLAIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, SignificanceResult
-    from gitexp.model.slices import CategoryComparison, Slice, SliceComparison
+    from gitexp.model.comparison import (
+        CategoryComparison,
+        Comparison,
+        SignificanceResult,
+        Slice,
+        SliceComparison,
+    )
     from gitexp.report.drawing.figures import Room
     from gitexp.report.records import Cell
     from gitexp.report.style import Style

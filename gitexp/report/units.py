@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import MetricComparison
-    from gitexp.model.parts import Part
+    from gitexp.model.result import Part
 
 _KEYS = ("seed", "rep", "fold")
 
@@ -38,7 +38,7 @@ def part_name(part: Part) -> str:
 
     Examples
     --------
-    >>> from gitexp.model.parts import Part
+    >>> from gitexp.model.result import Part
     >>> part_name(Part(1, None, 3, 90, 10, "", 0.5, 0.6))
     'seed 1, fold 3'
     """

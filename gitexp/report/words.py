@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
     from gitexp.model.plan import Effect
-    from gitexp.model.variance import VarianceShare
+    from gitexp.model.result import VarianceShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ def noise_text(variance: VarianceShare) -> str:
 
     Examples
     --------
-    >>> from gitexp.model.variance import VarianceShare
+    >>> from gitexp.model.result import VarianceShare
     >>> noise_text(VarianceShare(10, 500, 0.0041, 0.2, 0.7, 0.1))
     'variance: 20 % seeds, 70 % test set, 10 % neither alone; more examples would help most'
     """

@@ -14,7 +14,7 @@ from scipy.special import stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
-from gitexp.model.variance import VarianceShare
+from gitexp.model.result import VarianceShare
 from gitexp.stats import hypotheses, ttests
 from gitexp.stats.noncentral import bracket, crossing
 from gitexp.stats.permutation import Tails

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.model.plan import HypothesisKind
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult

@@ -31,7 +31,7 @@ from gitexp.git.objects import (
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model.ids import CommitHash
-from gitexp.model.summary import MetricSummary, pooled
+from gitexp.model.metrics import MetricSummary, pooled
 from gitexp.records import verdict as verdict_format
 from gitexp.store import plans
 from gitexp.store.ancestry import listings

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Final, TypedDict
 
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import read_blob
+from gitexp.model.metrics import summarise_rows
 from gitexp.model.run import Origin, RepeatState
-from gitexp.model.summary import summarise_rows
 from gitexp.records.versions import schema
 from gitexp.store.records import RUN_LIMIT_BYTES, table
 from gitexp.store.run_lines import FINISHED, RunLine, is_plain, state_word
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue, RunId, TreeId
-    from gitexp.model.summary import MetricSummary
+    from gitexp.model.metrics import MetricSummary
     from gitexp.text.jsontext import Json
 
 _SCHEMA = schema("run")

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from gitexp.model.listing import RunSummary
+from gitexp.model.metrics import summarise
 from gitexp.model.run import Origin, RepeatState
-from gitexp.model.summary import summarise
+from gitexp.model.views import RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitexp.model.ids import ParamValue, RunId
+    from gitexp.model.metrics import MetricSummary
     from gitexp.model.run import Run, Sample
-    from gitexp.model.summary import MetricSummary
 
 FINISHED = str(RepeatState.FINISHED.value)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import TreeId
-from gitexp.model.summary import MetricSummary
+from gitexp.model.metrics import MetricSummary
 from gitexp.store.fast_scan import lean_line
 from gitexp.store.records import is_lasting, read_run
 from gitexp.store.run_lines import RunLine, line_of, unreadable

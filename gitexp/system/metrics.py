@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import AmbiguousMetricError, BadFormatError, BadMetricError, UnsafeInputError
-from gitexp.model.metricname import by_file, plain
+from gitexp.model.metrics import by_file, plain
 from gitexp.model.run import Sample
 from gitexp.text.jsontext import json_loads
 from gitexp.text.yamltext import yaml_loads

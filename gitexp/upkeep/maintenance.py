@@ -15,7 +15,7 @@ from gitexp.execution.workdir import WorkDir
 from gitexp.git import command
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.upkeep import MaintenanceReport, RepositorySize
+from gitexp.model.report import MaintenanceReport, RepositorySize
 from gitexp.store import calls
 from gitexp.store.ancestry import Graph
 from gitexp.store.tips import tips

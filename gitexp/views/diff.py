@@ -14,7 +14,7 @@ from gitexp.git import merging as git_diff
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import FOLDER
-from gitexp.model.summary import summarise
+from gitexp.model.metrics import summarise
 from gitexp.model.views import (
     DataChange,
     DataState,

@@ -12,7 +12,9 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import DATA_BRANCH, tombstone_path
 from gitexp.model.ids import RunId
-from gitexp.model.listing import (
+from gitexp.model.metrics import pooled, summarise
+from gitexp.model.result import Verdict
+from gitexp.model.views import (
     ExperimentList,
     ExperimentSummary,
     RunGroup,
@@ -20,8 +22,6 @@ from gitexp.model.listing import (
     RunSummary,
     UnreadableRecord,
 )
-from gitexp.model.summary import pooled, summarise
-from gitexp.model.verdict import Verdict
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.merged_lines import merged_lines
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, ParamValue, TreeId
-    from gitexp.model.summary import MetricSummary
+    from gitexp.model.metrics import MetricSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.experiments import ExperimentLine
     from gitexp.store.merged_lines import MergedLine

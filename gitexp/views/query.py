@@ -15,14 +15,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, TypeVar
 
 from gitexp.errors import AmbiguousMetricError, UsageError
-from gitexp.model.metricname import bare
+from gitexp.model.metrics import bare
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.listing import ExperimentSummary, RunSummary
-    from gitexp.model.summary import MetricSummary
+    from gitexp.model.metrics import MetricSummary
+    from gitexp.model.views import ExperimentSummary, RunSummary
 
 _Item = TypeVar("_Item")
 _CONDITION = re.compile(r"\s*(?P<metric>[^<>=!]+?)\s*(?P<op>>=|<=|==|!=|=|>|<)\s*(?P<value>\S+)\s*")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.experiments.init import init
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest
 from tests.lab.build import BuiltRepo, repository
 from tests.lab.shell import environment
 

@@ -12,15 +12,14 @@ from gitexp.cli import glossary
 from gitexp.cli.main import main
 from gitexp.model import sharing, witness
 from gitexp.model.comparison import Role
-from gitexp.model.hooks import HookState
+from gitexp.model.design import PowerDesign
 from gitexp.model.job import JobState
-from gitexp.model.order import Grade
 from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, StoppingRule
-from gitexp.model.power import PowerDesign
-from gitexp.model.rules import Policy
+from gitexp.model.report import Level
+from gitexp.model.result import Verdict
+from gitexp.model.rules import HookState, Policy
 from gitexp.model.run import Origin, RepeatState
-from gitexp.model.upkeep import Level
-from gitexp.model.verdict import Verdict
+from gitexp.model.witness import Grade
 from gitexp.records.enforcement import RULE_IDS
 from gitexp.stats.adjust import SHORT_NAMES
 

@@ -11,8 +11,8 @@ from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard
+from gitexp.model.result import Verdict
 from gitexp.model.run import Sample
-from gitexp.model.verdict import Verdict
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from gitexp.errors import NoSamplesError
 from gitexp.experiments.conclude import conclude
 from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.report import renderer, text, words
 from gitexp.report.style import PLAIN, Style
 from tests.comparison.test_predicted import predictions

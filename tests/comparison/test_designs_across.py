@@ -22,7 +22,7 @@ from tests.lab.records import CONFIG, START, Lab
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.model.omnibus import AcrossMetric
+    from gitexp.model.result import AcrossMetric
     from tests.lab.build import BuiltRepo
 
 A = (0.61, 0.63, 0.60, 0.64, 0.62, 0.615)

@@ -10,8 +10,8 @@ import pytest
 from scipy import stats
 
 from gitexp.model.comparison import Comparison
+from gitexp.model.result import Verdict
 from gitexp.model.run import Sample
-from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from tests.lab.records import Lab, one
 

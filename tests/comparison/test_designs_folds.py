@@ -12,8 +12,8 @@ from scipy import stats
 
 from gitexp.comparison.compare import compare, exit_code
 from gitexp.model.comparison import Comparison, Role
+from gitexp.model.result import Verdict
 from gitexp.model.run import Sample
-from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from tests.lab.records import START, Lab, one
 

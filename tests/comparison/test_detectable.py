@@ -10,8 +10,7 @@ import pytest
 
 from gitexp.comparison.detectable import POWER, detectable
 from gitexp.model.plan import Stopping, StoppingRule
-from gitexp.model.variance import VarianceShare
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import VarianceShare, Verdict
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from gitexp.stats.planned.detectable import crossed_repeats_needed

@@ -13,7 +13,7 @@ from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Direction
 from gitexp.model.request import NewRequest
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.records import plan as plan_format
 from tests.lab.records import START, Lab, one, scores
 

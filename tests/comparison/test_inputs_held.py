@@ -21,9 +21,8 @@ from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.config import ParamKey
 from gitexp.model.ids import CommitHash
-from gitexp.model.request import RunRequest
+from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.model.setup import InitRequest
 from gitexp.store import plans
 from tests.lab.build import BuiltRepo, clone, dvc, repository
 

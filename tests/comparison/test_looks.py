@@ -8,7 +8,7 @@ import pytest
 
 from gitexp.comparison.compare import CompareOptions, compare
 from gitexp.model.plan import Stopping, StoppingRule
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ import pytest
 
 from gitexp.comparison.compare import exit_code
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
+from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
-from gitexp.model.verdict import Verdict
 from gitexp.report import text
 from gitexp.report.style import PLAIN
 from tests.lab.records import Lab, one, scores

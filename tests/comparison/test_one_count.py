@@ -19,8 +19,8 @@ from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
 from gitexp.model.comparison import LATE
+from gitexp.model.design import PowerRequest
 from gitexp.model.plan import Stopping, StoppingRule, Terms
-from gitexp.model.power import PowerRequest
 from gitexp.model.run import Distribution
 from gitexp.model.views import ShownExperiment
 from gitexp.report.answers import details, lists
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.listing import RunSummary
     from gitexp.model.plan import Plan
+    from gitexp.model.views import RunSummary
     from tests.lab.build import BuiltRepo
 
 TEN: Final = tuple(range(10))

@@ -9,8 +9,8 @@ import pytest
 from gitexp.comparison.power import power
 from gitexp.errors import NoRepositoryError, UsageError
 from gitexp.experiments.new import new
+from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.model.plan import Direction, Stopping, StoppingRule
-from gitexp.model.power import PowerDesign, PowerRequest
 from gitexp.model.request import NewRequest
 from gitexp.report.answers import actions
 from gitexp.report.answers import power as shown

@@ -14,8 +14,8 @@ from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Guard
+from gitexp.model.result import Verdict
 from gitexp.model.run import Output
-from gitexp.model.verdict import Verdict
 from tests.lab.records import CONFIG, Lab, one
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import LATE
+from gitexp.model.result import Verdict
 from gitexp.model.run import Origin
-from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from gitexp.report import text, words
 from gitexp.report.style import PLAIN

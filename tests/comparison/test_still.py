@@ -29,8 +29,8 @@ from gitexp.model.plan import (
     Stopping,
     StoppingRule,
 )
+from gitexp.model.result import Verdict
 from gitexp.model.run import Repeat, RepeatState, Sample
-from gitexp.model.verdict import Verdict
 from gitexp.report.style import Style
 from gitexp.report.text import render
 from gitexp.stats.decide import Evidence, decide

@@ -17,8 +17,8 @@ from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
 from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
+from gitexp.model.result import Verdict
 from gitexp.model.run import Output
-from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from gitexp.report import text
 from gitexp.report.style import PLAIN

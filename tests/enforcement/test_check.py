@@ -14,8 +14,8 @@ from gitexp.errors import BadFormatError, UnknownRevisionError, UsageError
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
-from gitexp.model.order import Grade
 from gitexp.model.rules import Policy
+from gitexp.model.witness import Grade
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.report.style import PLAIN

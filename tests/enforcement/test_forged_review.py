@@ -12,9 +12,9 @@ from gitexp.enforcement.remote_facts import World
 from gitexp.enforcement.review import exit_code, review
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
-from gitexp.model.order import Grade
 from gitexp.model.review import FailOn
 from gitexp.model.rules import Policy
+from gitexp.model.witness import Grade
 from gitexp.records import config as config_format
 from tests.lab.records import CONFIG, START, Lab, experiment, scores
 

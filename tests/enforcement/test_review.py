@@ -16,11 +16,11 @@ from gitexp.errors import UsageError
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
-from gitexp.model.order import Grade
 from gitexp.model.plan import Claim, Person
+from gitexp.model.result import Verdict
 from gitexp.model.review import Behind, FailOn, Review
 from gitexp.model.rules import Policy
-from gitexp.model.verdict import Verdict
+from gitexp.model.witness import Grade
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from tests.comparison.test_predicted import predictions

@@ -9,8 +9,8 @@ import pytest
 from gitexp.comparison.compare import exit_code
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction
+from gitexp.model.result import Verdict
 from gitexp.model.run import Resources
-from gitexp.model.verdict import Verdict
 from gitexp.records.terms import parse_guard
 from tests.lab.records import Lab, one, scores
 

@@ -35,10 +35,9 @@ from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
-from gitexp.model.progress import ProgressKind
-from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.report import ProgressKind
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.model.setup import InitRequest
 from gitexp.records.terms import parse_guard
 from gitexp.store import lookup, plans
 from gitexp.views.status import status
@@ -51,8 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.model.ids import CommitHash, InputsDigest
-    from gitexp.model.progress import ProgressEvent
-    from gitexp.model.report import RunReport
+    from gitexp.model.report import ProgressEvent, RunReport
 
 PLAIN_TRAIN = """\
 import json, os, sys

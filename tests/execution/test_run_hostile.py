@@ -16,9 +16,8 @@ from gitexp.experiments.init import init
 from gitexp.git.faults import translating
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
-from gitexp.model.request import RunRequest
+from gitexp.model.request import InitRequest, RunRequest
 from gitexp.model.run import MAX_SEED, RepeatState
-from gitexp.model.setup import InitRequest
 from gitexp.store import lookup
 from tests.execution.test_run import PLAIN_TRAIN, plain, states
 from tests.lab.build import BuiltRepo

@@ -16,9 +16,8 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Terms
-from gitexp.model.request import NewRequest, RunRequest
-from gitexp.model.setup import InitRequest
-from gitexp.model.verdict import Verdict
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.model.result import Verdict
 from gitexp.report.answers.actions import run_json, run_text
 from gitexp.views.status import status
 from tests.lab.build import repository

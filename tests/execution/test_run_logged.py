@@ -13,10 +13,9 @@ from gitexp.errors import UnknownMetricError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
-from gitexp.model.progress import ProgressKind
-from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.report import ProgressKind
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.model.setup import InitRequest
 from gitexp.model.views import LoggedValue
 from gitexp.report.answers import details, logtext, viewjson
 from gitexp.text import curves as curves_format
@@ -29,8 +28,7 @@ from tests.records import answers
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.progress import ProgressEvent
-    from gitexp.model.report import RunReport
+    from gitexp.model.report import ProgressEvent, RunReport
     from tests.lab.build import BuiltRepo
 
 LOGS = """\

@@ -13,8 +13,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
-from gitexp.model.request import NewRequest, RunRequest
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.report.answers.actions import run_text
 from tests.execution.test_run import PLAIN_TRAIN, plain
 from tests.lab.build import dvc
@@ -23,8 +22,7 @@ from tests.lab.build import repository as build_repository
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.progress import ProgressEvent
-    from gitexp.model.report import RunReport
+    from gitexp.model.report import ProgressEvent, RunReport
     from tests.lab.build import BuiltRepo
 
 LEAVES = f"""{PLAIN_TRAIN}

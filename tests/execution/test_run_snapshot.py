@@ -11,8 +11,7 @@ from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.request import NewRequest, RunRequest
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from tests.lab.build import BuiltRepo, dvc
 from tests.lab.build import repository as build_repository
 

@@ -17,8 +17,7 @@ from gitexp.experiments.new import new
 from gitexp.git import objects
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
-from gitexp.model.request import NewRequest, RunRequest
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.store import plans
 from gitexp.text.paramkeys import param_key
 from gitexp.views.logs import logs

@@ -12,9 +12,8 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
-from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.model.setup import InitRequest
 from gitexp.report.answers import actions
 from tests.lab.build import repository
 

@@ -31,9 +31,9 @@ from gitexp.experiments.restore import restore
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
-from gitexp.model.lifecycle import Tombstone
 from gitexp.model.request import NewRequest
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
+from gitexp.model.sharing import Tombstone
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
 from gitexp.sharing.pull import pull

@@ -16,8 +16,7 @@ from gitexp.errors import PreconditionError, UsageError, WitnessError
 from gitexp.experiments.witness import witness
 from gitexp.git.transaction import layout
 from gitexp.model.ids import PlanDigest
-from gitexp.model.order import Grade
-from gitexp.model.witness import Receipt, Way
+from gitexp.model.witness import Grade, Receipt, Way
 from gitexp.records import codec
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
@@ -27,8 +26,8 @@ from tests.lab.records import ADA, CONFIG, Lab
 from tests.lab.shell import gitexp
 
 if TYPE_CHECKING:
-    from gitexp.model.order import OrderGrade
     from gitexp.model.plan import Plan
+    from gitexp.model.witness import OrderGrade
     from tests.lab.build import BuiltRepo
 
 pytestmark = pytest.mark.network

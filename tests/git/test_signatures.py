@@ -10,7 +10,7 @@ import pytest
 
 from gitexp.git.identity import signers
 from gitexp.model.ids import CommitHash
-from gitexp.model.order import Signer
+from gitexp.model.witness import Signer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,9 +14,9 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.enforcement.review import exit_code, review
 from gitexp.git.transaction import layout
+from gitexp.model.result import Verdict
 from gitexp.model.review import FailOn
 from gitexp.model.run import Origin
-from gitexp.model.verdict import Verdict
 from gitexp.records import codec
 from gitexp.views.list_runs import list_experiments
 from tests.lab.build import clone

@@ -9,9 +9,9 @@ import pytest
 
 from gitexp.comparison.draft import CompareOptions
 from gitexp.enforcement.review import review
-from gitexp.model.order import Grade
+from gitexp.model.result import Verdict
 from gitexp.model.run import Distribution
-from gitexp.model.verdict import Verdict
+from gitexp.model.witness import Grade
 from gitexp.report import github
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from gitexp.model.comparison import (
+    Category,
+    CategoryComparison,
     Change,
     Comparison,
     EffectSize,
@@ -16,6 +18,8 @@ from gitexp.model.comparison import (
     Role,
     Side,
     SignificanceResult,
+    Slice,
+    SliceComparison,
     Unused,
 )
 from gitexp.model.ids import (
@@ -25,7 +29,6 @@ from gitexp.model.ids import (
     InputsDigest,
     PlanDigest,
 )
-from gitexp.model.omnibus import Across, AcrossMetric, Family, Group, Omnibus, Pairwise
 from gitexp.model.plan import (
     BaselineRef,
     Claim,
@@ -36,9 +39,16 @@ from gitexp.model.plan import (
     Person,
     Plan,
 )
-from gitexp.model.slices import Category, CategoryComparison, Slice, SliceComparison
-from gitexp.model.variance import VarianceShare
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import (
+    Across,
+    AcrossMetric,
+    Family,
+    Group,
+    Omnibus,
+    Pairwise,
+    VarianceShare,
+    Verdict,
+)
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 BASELINE = (0.5712, 0.5689, 0.5803, 0.5751, 0.5660, 0.5778, 0.5721, 0.5699, 0.5742, 0.5735)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.experiments.init import init
 from gitexp.model.ids import CommitHash
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest
 from tests.lab import warm
 from tests.lab.build import BuiltRepo, clone, dvc, repository
 from tests.lab.recorded import a_run, run_files

@@ -7,7 +7,7 @@ import statistics
 
 import pytest
 
-from gitexp.model.summary import MetricSummary, describe, mean, pooled, spread
+from gitexp.model.metrics import MetricSummary, describe, mean, pooled, spread
 
 LARGE = 1.7e308
 

@@ -11,9 +11,8 @@ import pytest
 from gitexp.errors import WitnessError
 from gitexp.experiments.witness import witness
 from gitexp.git.transaction import layout
-from gitexp.model.order import Grade
 from gitexp.model.rules import Identity
-from gitexp.model.witness import Receipt, Way
+from gitexp.model.witness import Grade, Receipt, Way
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from tests.experiments.test_witness import SCORES, key, order, setting, settings, sign_as

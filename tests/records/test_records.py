@@ -19,11 +19,11 @@ from referencing import Registry, Resource
 from gitexp.errors import BadFormatError, NewerFormatError
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.job import Job, Outcome
-from gitexp.model.lifecycle import Tombstone
 from gitexp.model.plan import Plan, PlanDraft, PlanTerms
 from gitexp.model.request import Asked
 from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
+from gitexp.model.sharing import Tombstone
 from gitexp.model.witness import Receipt
 from gitexp.records import codec, config
 from gitexp.records.shapes import SHAPES

@@ -13,12 +13,11 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from markdown_it import MarkdownIt
 
-from gitexp.model.check import CheckedPlan
 from gitexp.model.comparison import Change, Comparison
 from gitexp.model.ids import CommitHash, PlanDigest
-from gitexp.model.order import ALONE, Grade, OrderGrade
-from gitexp.model.review import Behind, End, RecordedBy, Review, ReviewedExperiment
+from gitexp.model.review import Behind, CheckedPlan, End, RecordedBy, Review, ReviewedExperiment
 from gitexp.model.rules import Policy, Violation, Where
+from gitexp.model.witness import ALONE, Grade, OrderGrade
 from gitexp.records import codec
 from gitexp.report import brief, github
 from tests.records import strategies

@@ -13,10 +13,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.model.caveats import Ledger, Selection
-from gitexp.model.comparison import Change, Comparison, Role, SignificanceResult, Unused
-from gitexp.model.parts import Part
-from gitexp.model.posterior import Posterior
+from gitexp.model.comparison import (
+    Change,
+    Comparison,
+    Ledger,
+    Role,
+    Selection,
+    SignificanceResult,
+    Unused,
+)
+from gitexp.model.result import Part, Posterior
 from gitexp.records import codec
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.results import Comparisons
@@ -24,8 +30,8 @@ from gitexp.report.style import Style
 from tests.lab import samples
 
 if TYPE_CHECKING:
-    from gitexp.model.omnibus import Across
-    from gitexp.model.slices import CategoryComparison, SliceComparison
+    from gitexp.model.comparison import CategoryComparison, SliceComparison
+    from gitexp.model.result import Across
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"text": "txt", "latex": "tex"}

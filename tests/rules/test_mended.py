@@ -12,10 +12,9 @@ import pytest
 from gitexp.enforcement.check import check
 from gitexp.enforcement.review import review
 from gitexp.git.transaction import layout
-from gitexp.model.order import Grade
 from gitexp.model.plan import Amendment
 from gitexp.model.rules import Policy
-from gitexp.model.witness import Receipt, Way
+from gitexp.model.witness import Grade, Receipt, Way
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitexp.model.order import Grade
+from gitexp.model.witness import Grade
 from gitexp.records.enforcement import RULE_IDS
 from gitexp.rules import RULES
 

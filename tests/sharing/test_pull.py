@@ -12,7 +12,7 @@ import pytest
 
 from gitexp.errors import PreconditionError, UnknownExperimentError
 from gitexp.experiments.init import init
-from gitexp.model.setup import InitRequest
+from gitexp.model.request import InitRequest
 from gitexp.model.sharing import Way
 from gitexp.sharing.pull import pull
 from tests.lab.build import BuiltRepo, clone, dvc, repository

@@ -12,7 +12,7 @@ from gitexp.execution.run import run
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
-from gitexp.model.progress import ProgressKind
+from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
 from gitexp.model.sharing import Way
 from gitexp.sharing.sync import sync
@@ -33,7 +33,7 @@ from tests.lab.sharing import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.progress import ProgressEvent
+    from gitexp.model.report import ProgressEvent
 
 SYNC_POINTS = (Point.FETCHED, Point.JOINED, Point.PUSHED)
 

@@ -10,7 +10,7 @@ import pytest
 
 from gitexp.model.comparison import PlannedTest, SignificanceResult
 from gitexp.model.plan import HypothesisKind
-from gitexp.model.verdict import Verdict
+from gitexp.model.result import Verdict
 from gitexp.stats import decide as module
 from gitexp.stats.decide import Evidence, decide
 

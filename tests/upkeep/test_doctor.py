@@ -14,8 +14,8 @@ from gitexp.execution.run import run
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import index_file
 from gitexp.git.transaction.locks import FileLock, this_process
+from gitexp.model.report import Level
 from gitexp.model.request import RunRequest
-from gitexp.model.upkeep import Level
 from gitexp.store import calls
 from gitexp.upkeep.doctor import CHECKS, doctor
 from gitexp.views.list_runs import list_runs
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.model.upkeep import Diagnosis, Finding
+    from gitexp.model.report import Diagnosis, Finding
     from tests.lab.build import BuiltRepo
 
 DEAD = {"host": os.uname().nodename, "pid": 4194305, "started": "0-0"}

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
-from gitexp.model.comparison import PlannedTest, SignificanceResult
-from gitexp.model.slices import Category, CategoryComparison
+from gitexp.model.comparison import Category, CategoryComparison, PlannedTest, SignificanceResult
 from gitexp.stats import contingency, sums, tests
 from gitexp.stats.contingency import chi_square_independence
 from gitexp.stats.design import beside as beside_planned

@@ -13,8 +13,8 @@ from gitexp.comparison.designs import parts
 from gitexp.comparison.measure import LARGEST, Answer, Values, build, is_broken, samples_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role
-from gitexp.model.parts import Part
-from gitexp.model.summary import mean
+from gitexp.model.metrics import mean
+from gitexp.model.result import Part
 from gitexp.stats import effects
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.planned import datasets

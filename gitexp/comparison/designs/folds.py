@@ -15,7 +15,7 @@ from gitexp.comparison.designs import parts
 from gitexp.comparison.measure import LARGEST, Answer, build, is_broken, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize
-from gitexp.model.summary import mean
+from gitexp.model.metrics import mean
 from gitexp.stats import effects
 from gitexp.stats.design import Design, Splits, Unit, plan_test
 from gitexp.stats.planned import folds
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.situation import Situation
     from gitexp.comparison.measure import Question
     from gitexp.model.comparison import MetricComparison
-    from gitexp.model.parts import Part
+    from gitexp.model.result import Part
 
 HOW = (
     'record n_train and n_test beside each fold, as {"fold": 0, "n_train": 400, "n_test": 100, '

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.measure import samples_of
-from gitexp.model.parts import Part
-from gitexp.model.posterior import Posterior
+from gitexp.model.result import Part, Posterior
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

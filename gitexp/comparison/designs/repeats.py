@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import outliers
 from gitexp.comparison.measure import LARGEST, Answer, build, is_broken, values_of
 from gitexp.errors import DesignError
-from gitexp.model.summary import mean
+from gitexp.model.metrics import mean
 from gitexp.stats import effects, intervals
 from gitexp.stats.design import Design, Unit, plan_test
 from gitexp.stats.planned import companions

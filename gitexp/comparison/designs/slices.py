@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.designs import computed, crossed, predictions, repeats, scores
 from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
-from gitexp.model.slices import Slice, SliceComparison
+from gitexp.model.comparison import Slice, SliceComparison
 from gitexp.stats.adjust import family
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import CONFIG, FOLDER
 from gitexp.git.upstream import own
 from gitexp.git.worktree import staged
-from gitexp.model.hooks import HookAnswer
-from gitexp.model.rules import Where
+from gitexp.model.rules import HookAnswer, Where
 from gitexp.provenance.trust_settings import Believing
 from gitexp.rules import check, policies
 from gitexp.rules.branches import is_experiment, is_protected
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from gitexp.git.worktree.staged import HookPlace
-    from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import HookCall
     from gitexp.rules.facts import Facts
 
 

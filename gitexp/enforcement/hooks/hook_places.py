@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks import managers, shims
 from gitexp.git import command
-from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS, Hook, HookState
+from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS, Hook, HookState
 
 if TYPE_CHECKING:
     from gitexp.enforcement.hooks.managers import Manager

@@ -14,7 +14,7 @@ from gitexp.enforcement.hooks import hook_places, shims
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git import command
 from gitexp.git.faults import translating
-from gitexp.model.hooks import HooksReport
+from gitexp.model.rules import HooksReport
 
 if TYPE_CHECKING:
     from gitexp.enforcement.hooks.hook_places import Place

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks import shims
-from gitexp.model.hooks import CLIENT_HOOKS
+from gitexp.model.rules import CLIENT_HOOKS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,8 +9,8 @@ from gitexp.enforcement.hooks.pushed import governed
 from gitexp.git import command
 from gitexp.git.catfile import CatFile
 from gitexp.git.worktree import staged
-from gitexp.model.hooks import HookAnswer
 from gitexp.model.plan import Plan
+from gitexp.model.rules import HookAnswer
 from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
 from gitexp.rules.branches import is_experiment
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.model.hooks import HookCall
+    from gitexp.model.rules import HookCall
 
 LIMIT: Final = 200  # characters of a trailer
 _SPACE = re.compile(r"\s+")

@@ -19,8 +19,8 @@ from gitexp.git.discovery import discover
 from gitexp.git.repository import open_repository
 from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
-from gitexp.model.hooks import HookAnswer
 from gitexp.model.job import FileHash
+from gitexp.model.rules import HookAnswer
 from gitexp.rules.facts import settings
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gitexp.dvc.needed_objects import Needed
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import HookCall
 
 SHOWN: Final = 5  # outputs that are named
 _CHECKOUT_ARGS: Final = 3  # old, new, whether it was a branch

@@ -10,7 +10,7 @@ from gitexp.enforcement.hooks.pushed import Update, gated, governed, judged, upd
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.worktree import staged
-from gitexp.model.hooks import HookAnswer
+from gitexp.model.rules import HookAnswer
 from gitexp.provenance.trust_settings import Believing
 from gitexp.sharing.unsent import DataRemote
 
@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from gitexp.git.worktree.staged import HookPlace
-    from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.rules import Violation
+    from gitexp.model.rules import HookCall, Violation
     from gitexp.model.run import Output
 
 

@@ -18,8 +18,7 @@ from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag
 from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
 from gitexp.model.config import ProjectConfig
-from gitexp.model.hooks import HookAnswer
-from gitexp.model.rules import Policy, Violation, Where
+from gitexp.model.rules import HookAnswer, Policy, Violation, Where
 from gitexp.provenance import trust_settings
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import settings
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
 
     from gitexp.enforcement.hooks.pushed import Update
     from gitexp.git.worktree.staged import HookPlace
-    from gitexp.model.hooks import HookCall
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
+    from gitexp.model.rules import HookCall
 
 RULE: Final = "refs"  # what may become of branches and tags, whatever their commits hold
 

@@ -27,7 +27,7 @@ from gitexp.git.refs import ABSENT
 from gitexp.git.worktree import conversion
 from gitexp.model.ids import BlobId
 from gitexp.model.job import LinkedPath
-from gitexp.model.metricname import recorded
+from gitexp.model.metrics import recorded
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence

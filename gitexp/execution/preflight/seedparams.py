@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import ParamValue
     from gitexp.model.job import Stage
-    from gitexp.model.setup import InitRequest
+    from gitexp.model.request import InitRequest
 
 _SEED_NAME = re.compile(r"(^|[._])(seed|random_state)$", re.IGNORECASE)  # noise_seed, too
 _PARAMS_LIMIT = 1 << 20

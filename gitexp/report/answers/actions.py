@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from gitexp.model.comparison import Conclusion
-    from gitexp.model.lifecycle import EndReport
     from gitexp.model.report import NewReport, PlannedRun, RunReport
-    from gitexp.model.setup import InitReport
+    from gitexp.model.request import InitReport
+    from gitexp.model.sharing import EndReport
     from gitexp.text.jsontext import Json
 
 SHORT = 9

@@ -14,7 +14,7 @@ from gitexp.text.jsontext import json_dumps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.check import CheckedPlan, CheckReport
+    from gitexp.model.review import CheckedPlan, CheckReport
     from gitexp.model.rules import Violation
     from gitexp.text.jsontext import Json
 

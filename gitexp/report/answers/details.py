@@ -6,8 +6,8 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.model.plan import OnFailed
+from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState, other_seeds
-from gitexp.model.verdict import Verdict
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
 from gitexp.report.answers import lists, logtext
@@ -21,11 +21,10 @@ from gitexp.report.words import verdict_word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.model.listing import RunSummary
+    from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
-    from gitexp.model.summary import MetricSummary
-    from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
+    from gitexp.model.views import LiveRun, RunSummary, ShownExperiment, ShownRun, StatusView
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

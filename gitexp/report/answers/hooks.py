@@ -10,7 +10,7 @@ from gitexp.report.table import table
 from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
-    from gitexp.model.hooks import HooksReport
+    from gitexp.model.rules import HooksReport
     from gitexp.text.jsontext import Json
 
 _LIMIT = 600

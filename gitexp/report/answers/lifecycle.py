@@ -9,7 +9,7 @@ from gitexp.report.jsonescape import escaped
 from gitexp.text.jsontext import json_dumps
 
 if TYPE_CHECKING:
-    from gitexp.model.lifecycle import EndReport
+    from gitexp.model.sharing import EndReport
     from gitexp.text.jsontext import Json
 
 _LIMIT = 400

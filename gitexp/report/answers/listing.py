@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from gitexp.model.listing import ExperimentList, RunGroup, RunList
+from gitexp.model.views import ExperimentList, RunGroup, RunList
 from gitexp.report import sheet
 from gitexp.report.answers import listjson, listrecords, lists
 from gitexp.report.csv import rows as csv_rows

@@ -11,7 +11,8 @@ from gitexp.text.jsontext import json_dumps, json_dumps_compact
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.model.listing import (
+    from gitexp.model.metrics import MetricSummary
+    from gitexp.model.views import (
         ExperimentList,
         ExperimentSummary,
         RunGroup,
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
         RunSummary,
         UnreadableRecord,
     )
-    from gitexp.model.summary import MetricSummary
     from gitexp.text.jsontext import Json
 
 

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.listing import ExperimentList, RunGroup, RunList
-    from gitexp.model.summary import MetricSummary
+    from gitexp.model.metrics import MetricSummary
+    from gitexp.model.views import ExperimentList, RunGroup, RunList
     from gitexp.report.records import Cell
 
 

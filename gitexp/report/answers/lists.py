@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import ParamValue
-    from gitexp.model.listing import (
+    from gitexp.model.metrics import MetricSummary
+    from gitexp.model.views import (
         ExperimentList,
         ExperimentSummary,
         RunGroup,
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
         RunSummary,
         UnreadableRecord,
     )
-    from gitexp.model.summary import MetricSummary
     from gitexp.report.records import Cell
     from gitexp.report.style import Style
 

@@ -12,7 +12,7 @@ from gitexp.text.jsontext import json_dumps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.power import PowerReport, Price
+    from gitexp.model.design import PowerReport, Price
     from gitexp.text.jsontext import Json
 
 _LABEL = 10

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.upkeep import Level
+from gitexp.model.report import Level
 from gitexp.report import numbers
 from gitexp.report.escape import terminal
 from gitexp.report.jsonescape import escaped
@@ -14,7 +14,7 @@ from gitexp.text.jsontext import json_dumps
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.upkeep import Diagnosis, Finding, MaintenanceReport, RepositorySize
+    from gitexp.model.report import Diagnosis, Finding, MaintenanceReport, RepositorySize
     from gitexp.text.jsontext import Json
 
 _LIMIT = 600

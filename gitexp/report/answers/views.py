@@ -8,8 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, assert_never
 
-from gitexp.model.listing import ExperimentList, RunList
-from gitexp.model.views import DiffView, InputsView, ShownExperiment, ShownRun, StatusView
+from gitexp.model.views import (
+    DiffView,
+    ExperimentList,
+    InputsView,
+    RunList,
+    ShownExperiment,
+    ShownRun,
+    StatusView,
+)
 from gitexp.report import sheet
 from gitexp.report.answers import details, diffs, listing, viewjson
 from gitexp.report.style import PLAIN

@@ -29,7 +29,7 @@ from gitexp.stats.values import rate
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gitexp.model.variance import VarianceShare
+    from gitexp.model.result import VarianceShare
     from gitexp.stats.values import Values
 
 FEW_REJECTING = 40  # relabellings: below, a t test at the attained level is off by up to 10 points

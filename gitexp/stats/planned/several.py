@@ -16,7 +16,7 @@ import numpy as np
 from gitexp.errors import DesignError
 from gitexp.model.comparison import EffectSize, Interval
 from gitexp.model.design import Design, Unit
-from gitexp.model.omnibus import Family, Omnibus, Pairwise
+from gitexp.model.result import Family, Omnibus, Pairwise
 from gitexp.stats import blocks, contingency, crossed, examples, groups, omnibus, permutation, tests
 from gitexp.stats.adjust import holm
 from gitexp.stats.intervals import difference_interval

@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.model.upkeep import Diagnosis, Finding
+from gitexp.model.report import Diagnosis, Finding
 from gitexp.upkeep.doctor import (
     branches,
     byproducts,

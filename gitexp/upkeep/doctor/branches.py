@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
-from gitexp.model.upkeep import Finding, Level
+from gitexp.model.report import Finding, Level
 from gitexp.store.plans import branch_prefix, plan_of_branch
 from gitexp.upkeep.doctor.place import Found
 

@@ -10,7 +10,7 @@ from gitexp.git.objects import history, walk_tree
 from gitexp.git.refs import local
 from gitexp.git.transaction import layout
 from gitexp.model.ids import RunId
-from gitexp.model.upkeep import Finding, Level
+from gitexp.model.report import Finding, Level
 from gitexp.store.ancestry import shallow_commits
 from gitexp.upkeep.doctor.place import Found, tip_of
 

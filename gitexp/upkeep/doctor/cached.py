@@ -10,7 +10,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info
 from gitexp.git.transaction.cache import Index, Kind, forget, open_index
 from gitexp.git.transaction.layout import index_file
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_lines import merged_lines

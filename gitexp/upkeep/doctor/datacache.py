@@ -15,7 +15,7 @@ from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.store import plans
 from gitexp.upkeep.doctor.place import Found
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks.install import status
-from gitexp.model.hooks import HookState
-from gitexp.model.upkeep import Finding, Level
+from gitexp.model.report import Finding, Level
+from gitexp.model.rules import HookState
 from gitexp.sharing import merge_driver
 from gitexp.upkeep.doctor.place import Found
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.git.transaction import layout, owners
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Found
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.transaction import owners
 from gitexp.git.worktree import checkouts
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.upkeep.doctor.place import Found
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.checkouts import Checkout
     from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.model.upkeep import Finding
+    from gitexp.model.report import Finding
     from gitexp.model.workspace import Workspace
     from gitexp.store.ancestry import Addition
     from gitexp.store.tips import Tip

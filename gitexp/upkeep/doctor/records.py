@@ -8,7 +8,7 @@ from gitexp.errors import GitexpError, NewerFormatError
 from gitexp.git.objects import list_dir, look_at
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EnvironmentDigest
-from gitexp.model.upkeep import Finding, Level
+from gitexp.model.report import Finding, Level
 from gitexp.store import lookup
 from gitexp.store.records import read_run
 from gitexp.upkeep.doctor.place import Found

@@ -23,7 +23,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction.locks import FileLock
 from gitexp.model.ids import RunId
 from gitexp.model.job import Outcome
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.records import codec
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Found, tip_of

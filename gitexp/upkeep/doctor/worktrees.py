@@ -9,7 +9,7 @@ from gitexp.errors import LockedError
 from gitexp.execution.resume import dead_slots
 from gitexp.execution.retention import remove_slots
 from gitexp.git.transaction.locks import FileLock
-from gitexp.model.upkeep import Finding
+from gitexp.model.report import Finding
 from gitexp.upkeep.doctor.place import Found, is_slot
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from gitexp.enforcement.hooks import managers, shims
 from gitexp.enforcement.hooks.install import install, status, uninstall
 from gitexp.errors import ExistsError, GitexpError, PreconditionError
 from gitexp.git.discovery import discover
-from gitexp.model.hooks import CLIENT_HOOKS, HookState
-from gitexp.model.upkeep import Level
+from gitexp.model.report import Level
+from gitexp.model.rules import CLIENT_HOOKS, HookState
 from gitexp.upkeep.doctor import doctor
 from tests.enforcement.hooks.world import PLAN, call, copied, template
 from tests.lab.build import repository

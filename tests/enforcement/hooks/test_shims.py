@@ -16,7 +16,7 @@ from gitexp.cli.hook import PLACES
 from gitexp.enforcement.hooks.commit import FILE
 from gitexp.enforcement.hooks.install import install
 from gitexp.git.transaction import layout
-from gitexp.model.hooks import CLIENT_HOOKS, SERVER_HOOKS
+from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS
 from gitexp.records import config as config_format
 from tests.enforcement.hooks.world import PLAN, call, copied, template
 from tests.lab.build import git_environment, repository
