@@ -76,7 +76,8 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     The result: seeds that the one side has and the other lacks. The result: further repeats that
     both sides need.
     """
-    left, right = set(judged.count.baseline.repeats), set(judged.count.candidate.repeats)
+    left = set(judged.count.baseline.repeats)
+    right = set(judged.count.candidate.repeats) - judged.count.given_up
     target = _target(judged)
     usable = sorted(right)
     lacking_baseline = tuple(seed for seed in usable if seed not in left)

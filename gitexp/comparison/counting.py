@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison.eligible import (
     count_looks,
     finished_seeds,
+    given_up,
     left_aside,
     of_baseline,
     of_candidate,
@@ -126,6 +127,7 @@ class Count:
     looks: int
     variants: int  # different inputs run under this plan, the baseline's left out
     unjudged: str = ""  # why nothing is decided from it, whatever the values
+    given_up: frozenset[int] = frozenset()  # seeds that failed, and that others replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +206,7 @@ def count(
         warnings=tuple(warnings),
         looks=looks,
         variants=variants,
+        given_up=given_up(plan, theirs, ours),
     )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Unused
-from gitexp.model.plan import StoppingRule
+from gitexp.model.plan import OnFailed, StoppingRule
 from gitexp.model.run import Origin, RepeatState, lone
 
 if TYPE_CHECKING:
@@ -206,6 +206,22 @@ def _hits(
         if hit:
             found[item.run.id] = hit
     return found
+
+
+def given_up(plan: Plan | None, *sides: Eligible) -> frozenset[int]:
+    """Return the seeds that a plan with ``on_failed: drop`` goes on without: others replace them.
+
+    A side of which nothing finished is broken, not unlucky: its seeds are for mending.
+    """
+    if plan is None or plan.on_failed is not OnFailed.DROP:
+        return frozenset()
+    found: set[int] = set()
+    for side in sides:
+        every = [repeat for item in side.runs for repeat in item.run.repeats]
+        good = {repeat.seed for repeat in every if repeat.state is RepeatState.FINISHED}
+        bad = {repeat.seed for repeat in every if not repeat.interrupted}
+        found |= bad - good if good else set()
+    return frozenset(found)
 
 
 def count_looks(

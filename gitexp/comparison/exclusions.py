@@ -64,7 +64,8 @@ class Failure:
     side: str
     run: str
     text: str
-    interrupted: bool = False  # by a person or a kill: there is nothing to mend
+    interrupted: bool = False  # by a person or a kill
+    replaced: bool = False  # by other seeds, as the plan says
     remedy: str = ""  # where the plan asks for what no run can give
 
 
@@ -101,7 +102,11 @@ def failures(
         ("baseline", sides[0], settled.count.baseline),
     )
     return tuple(
-        replace(item, remedy=remedy(reason, plan))
+        replace(
+            item,
+            remedy=remedy(reason, plan),
+            replaced={seed for seed, _ in side.failed} <= settled.count.given_up,
+        )
         for name, source, side in both
         for item, reason in _failed(found, name, source, side)
     )
@@ -121,7 +126,7 @@ def lacking(plan: Plan, candidate: int, baseline: int, *, unchanged: bool) -> st
 
 def after(failed: Sequence[Failure], step: str) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
-    mend = next((item for item in failed if not item.interrupted), None)
+    mend = next((item for item in failed if not (item.interrupted or item.replaced)), None)
     if mend is None:
         return step
     return f"{mend.remedy or f'gitexp logs {mend.run[:8]}; mend it'}, then {step}"

@@ -13,7 +13,7 @@ from gitexp.comparison import exclusions
 from gitexp.comparison.advice import seed_ranges
 from gitexp.dvc import input_parts
 from gitexp.execution import situation, standing
-from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
 from gitexp.stats.design import smallest_p
@@ -322,8 +322,15 @@ def _next_step(
         return "gitexp new NAME, to record a hypothesis that runs can count for"
     if request.params:
         return "the same with --commit -m MESSAGE, to bring the branch to this state"
-    gone = all(repeat.interrupted for repeat in ended)
-    failures = [exclusions.Failure("", run, "", gone, way) for run in failed[-1:]]
+    begun = {cell.side for cell, choice in seen.sides if choice.counting} | {s for s, _ in good}
+    broken = [
+        repeat
+        for each in recorded
+        for repeat in _unfinished(each)
+        if seen.plan.on_failed is not OnFailed.DROP or each.side not in begun
+    ]
+    gone = all(repeat.interrupted for repeat in broken)
+    failures = [exclusions.Failure("", run, "", gone, remedy=way) for run in failed[-1:]]
     return exclusions.after(failures, standing.step(seen.repo, seen.branch, seen.plan))
 
 

@@ -55,6 +55,7 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     again: bool,
     needs_snapshot: bool,
     shared: Collection[int] = (),
+    given_up: Collection[int] = (),
 ) -> SeedChoice:
     """Choose the seeds of the candidate, or of an exploratory run.
 
@@ -63,17 +64,18 @@ def choose_candidate(  # noqa: PLR0913  each is a fact of its own about one side
     them are run and will not count. `again`: execute seeds that count already once more.
     `needs_snapshot`: the branch seems to have no valid snapshot of this state: the committed seed
     is executed for it, also where it is spent or counts already. `shared`: numbers that would
-    repeat a seed of the first repeat: taken only where they are asked for.
+    repeat a seed of the first repeat: taken only where they are asked for. `given_up`: seeds that
+    failed on either side, and that others replace.
     """
     counted = tuple(sorted(counting))
     if explicit:
         run = tuple(seed for seed in dict.fromkeys(explicit) if again or seed not in counting)
         return SeedChoice(run, counted, tuple(seed for seed in run if seed in spent))
-    fresh = upward(committed, {*spent, *shared})
+    fresh = upward(committed, {*spent, *shared, *given_up})
     if again:
         run = tuple(itertools.islice(fresh, wanted))
     else:
-        lacking = max(0, wanted - len(counted))
+        lacking = max(0, wanted - len({*counted}.difference(given_up)))
         run = tuple(itertools.islice((s for s in fresh if s not in counting), lacking))
     # A fresh one would add a sample that nobody asked for.
     known = committed in counting or committed in spent

@@ -283,6 +283,11 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
         earlier = Earlier(repo, index)
         side = eligible.of_candidate(mine, everywhere, plan, main.inputs, earlier, [])
         held = side.keys(environment, _links(place, main), main.seeding)
+        theirs = eligible.Eligible(())
+        if other is not None:
+            beside = lookup.runs_at(repo, other.commit, index).runs
+            theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
+        without = eligible.given_up(plan, side, theirs)
         choice = seeds.choose_candidate(
             committed=main.committed_seed,
             wanted=request.repeats or (plan.repeats if plan is not None else 1),
@@ -293,16 +298,15 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             shared=main.shared,
             needs_snapshot=not any(_is_whole(each.run, main) for each in pending)
             and _lacks_snapshot(place, main, reached),
+            given_up=without,
         )
         again = _again(main, side, choice, environment, None if plan is None else plan.fewest)
         if other is None:
             return ((main, choice),), again
-        beside = lookup.runs_at(repo, other.commit, index).runs
-        theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
         other = replace(other, first=_vectors(partners))
         baseline = seeds.choose_baseline(
-            pair_with=choice.together,
+            pair_with={*choice.together}.difference(without.difference(request.seeds)),
             counting=_paired(place, other, theirs, environment, partners),
             again=request.again,
         )

@@ -36,8 +36,12 @@ def step(repo: Repo, branch: str, plan: Plan) -> str:
         everywhere = lookup.runs_by_inputs(repo, mine, index=index, also=[tip]).runs
         earlier = Earlier(repo, index)
         candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier, [])
-        found = {r.key for _, r in candidate.repeats()}
-    beside = {r.key for _, r in eligible.of_baseline(runs, plan, theirs, []).repeats() if there}
+    baseline = eligible.of_baseline(runs if there else (), plan, theirs, [])
+    without = eligible.given_up(plan, candidate, baseline)
+    found, beside = (
+        {repeat.key for _, repeat in side.repeats() if repeat.seed not in without}
+        for side in (candidate, baseline)
+    )
     unchanged = there and mine == theirs
     said = exclusions.lacking(plan, len(found), len(beside), unchanged=unchanged)
     if refs.head(repo).branch == branch:

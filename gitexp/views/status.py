@@ -59,6 +59,7 @@ class _Facts:
     inputs: InputsDigest | None = None
     counted: tuple[int, ...] = ()
     baseline_counted: tuple[int, ...] = ()
+    given_up: frozenset[int] = frozenset()
     exploratory: int = 0
     not_counted: tuple[str, ...] = ()
     failed: tuple[Failure, ...] = ()
@@ -209,6 +210,7 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     unreadable += map(_unreadable, gathered.unreadable)
     facts.unchanged = baseline.inputs == candidate.inputs
     facts.counted, facts.baseline_counted = settled.candidate, settled.baseline
+    facts.given_up = settled.count.given_up
     mine = {item.run.id for item in gathered.found if item.run.inputs == candidate.inputs}
     aside = [item for item in settled.count.unused if item.run in mine]
     facts.exploratory = sum(len(item.seeds) for item in aside if item.why not in _SAME)
@@ -307,7 +309,7 @@ def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they 
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
         return f"gitexp show {plan.name}"
-    counted, beside = len(facts.counted), len(facts.baseline_counted)
-    step = why.lacking(plan, counted, beside, unchanged=facts.unchanged)
+    sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
+    step = why.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
     # Of an idle seed `compare` says what to change.
     return "gitexp compare" if facts.idle and not facts.unchanged else why.after(facts.failed, step)

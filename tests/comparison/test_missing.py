@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import exit_code
+from gitexp.errors import NoSamplesError
 from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
 from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
@@ -98,6 +99,20 @@ def test_a_plan_can_go_on_without_and_shows_the_worst_case(lab: Lab) -> None:
     assert result.verdict is Verdict.SUPPORTED
     assert result.missing is not None
     assert (result.missing.best, result.missing.worst) == ("supported", "inconclusive")
+
+
+def test_a_side_of_which_nothing_finished_is_to_be_mended_whatever_the_plan_says(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0", on_failed=OnFailed.DROP)
+    lab.change()
+    lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
+    lab.record("c", {}, plan=plan, failed=(0, 1))
+    with pytest.raises(NoSamplesError, match="nothing to compare with") as caught:
+        one(lab)
+    step = "gitexp run --with-baseline"
+    assert caught.value.next_step == f"gitexp logs cccccccc; mend it, then {step}"
+    lab.record("d", {"f1": scores(0.7, range(2, 8))}, plan=plan)
+    assert one(lab).next_step == step, "others stand in for 0 and 1"
 
 
 def test_a_candidate_that_fails_where_it_would_be_bad_has_the_baseline_s_worst(lab: Lab) -> None:

@@ -34,9 +34,10 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, OnFailed
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
+from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import parse_guard
 from gitexp.store import lookup, plans
@@ -372,6 +373,32 @@ def test_a_failed_command_is_recorded_with_its_log_and_the_rest_is_not_started(
     assert "model.txt.dvc" not in repo.files()
     kept = run(repo.workspace, RunRequest(repeats=3, keep_going=True))
     assert len(kept.recorded[0].run.repeats) == 3
+
+
+@pytest.mark.slow
+def test_a_plan_that_goes_on_without_failed_seeds_comes_to_a_verdict(tmp_path: Path) -> None:
+    """By its own next steps: further seeds stand in for those that diverge on either side."""
+    script = "import json, os, random\nseed = int(os.environ['GITEXP_SEED'])\nLR = 1\n"
+    script += "if seed == {1: 3, 2: 1}[LR]: raise FloatingPointError('diverged')\n"
+    script += "acc = random.Random(seed).random() + LR\n"
+    script += "json.dump({'acc': acc}, open('metrics.json', 'w'))\n"
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": script})
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    asked = NewRequest(name="up", hypothesis="it raises acc", metric="acc", effect=">0", repeats=5)
+    new(repo.workspace, replace(asked, direction=Direction.MAX, on_failed=OnFailed.DROP))
+    repo.commit({"train.py": script.replace("LR = 1", "LR = 2")})
+    request = RunRequest(with_baseline=True, keep_going=True)
+    report = run(repo.workspace, request)
+    (open_,) = compare(repo.workspace)
+    assert open_.pairs == 3
+    steps = [report.next_step, status(repo.workspace).next_step, open_.next_step]
+    assert steps == ["gitexp run --with-baseline"] * 3
+    report = run(repo.workspace, request)
+    assert {each.run.seeds for each in report.recorded} == {(5, 6)}
+    assert [report.next_step, status(repo.workspace).next_step] == ["gitexp compare"] * 2
+    (decided,) = compare(repo.workspace)
+    assert (decided.verdict, decided.pairs) == (Verdict.SUPPORTED, 5)
 
 
 @pytest.mark.parametrize(
