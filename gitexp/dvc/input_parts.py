@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import declared_stages, dvcfiles
 from gitexp.dvc.adjacent_files import beside
-from gitexp.dvc.declared_stages import Patterns, with_parents
+from gitexp.dvc.declared_stages import Pattern, Patterns, with_parents
 from gitexp.dvc.state import State, locked, outputs_of
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
@@ -94,8 +94,10 @@ def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str
     return found
 
 
-def left_out(state: State) -> tuple[str, ...]:
+def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
     """Return what a job must not see, since the digest does not either: no helper hides in it.
+
+    `made`: what the stages make, templates filled in: an item that left its list makes nothing.
 
     What `inputs.ignore` names and no stage does, what is beside DVC's settings, and outputs that no
     stage makes; gitexp's own folder is in no worktree of a job. Paths start at the tree's top; a
@@ -104,7 +106,7 @@ def left_out(state: State) -> tuple[str, ...]:
     """
     stages = state.stages()
     outputs = outputs_of(state, stages)
-    made = Patterns.of(out for stage in stages for out in stage.outs)
+    outs = Patterns.of(Pattern.of(path) for path in made)
     ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state.config, stages)
 
     def hidden(inner: str) -> bool:
@@ -114,7 +116,7 @@ def left_out(state: State) -> tuple[str, ...]:
         if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
             return False
         if _within(inner, outputs):
-            return not made.touch(inner)
+            return not outs.touch(inner)
         return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
 
     gone: list[str] = []

@@ -278,7 +278,9 @@ def _missing_modules(seen: Situation, recorded: Sequence[RecordedRun]) -> list[s
 def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Name what failed repeats missed since the settings say that it acts on no result."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
-    hidden = input_parts.left_out(seen.sides[0][0].seen(seen.repo)) if any(lines) else ()
+    state = seen.sides[0][0].seen(seen.repo)
+    outs = [out.text for stage in state.stages() for out in stage.outs] if any(lines) else []
+    hidden = input_parts.left_out(state, outs) if any(lines) else ()
     return [
         f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "
         "result, or an output's name does, so no repeat sees it; take it from there and commit"

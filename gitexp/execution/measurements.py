@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import snapshot
 from gitexp.dvc.cache import put
 from gitexp.errors import BadMetricError, UnsafeInputError
+from gitexp.execution.jobs import lies_in
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS
 from gitexp.model.ids import EvaluationDigest
@@ -25,7 +26,7 @@ from gitexp.text.curves import CurvePoint
 from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from gitexp.dvc.cache import CacheConfig
     from gitexp.dvc.hashing import Memo
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from gitexp.model.job import FileHash, Job, Stage, StageRecord
     from gitexp.model.run import Sample
     from gitexp.system.logged_metrics import Logged
+
+    Stamp = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,50 @@ class Measured:
     kept: tuple[KeptFile, ...]
     warnings: tuple[str, ...]
     logged: Output | None  # the by-product of what was logged
+
+
+def standing(job: Job, project: Path) -> dict[str, Stamp]:
+    """Return what lies there before the stages run of the files that may hold measurements.
+
+    But for what stages made in the first repeat: they are executed once for all seeds.
+    """
+    once = [given.path for given in job.given if given.of_run]
+    found = {path: _stamp(project / path) for path in _declared(job) if not lies_in(path, once)}
+    return {path: stamp for path, stamp in found.items() if stamp is not None}
+
+
+def written(job: Job, project: Path, before: Mapping[str, Stamp]) -> tuple[Job, tuple[str, ...]]:
+    """Return the job without files that no stage of this repeat wrote, and warnings.
+
+    What a frozen stage, data or the commit hold is no measurement of it; nor does a repeat fail
+    for a metrics file whose stage has left the pipeline, unless the plan asks for what is in it.
+    """
+    old = {path for path, stamp in before.items() if stamp == _stamp(project / path)}
+    if COMMAND_STAGE not in {stage.name for stage in job.stages}:
+        made = [out.path for stage in job.stages for out in stage.outs]
+        gone = (path for path in job.metrics if not (project / path).exists())
+        old.update(path for path in gone if not lies_in(path, made))
+    predictions = job.predictions
+    job = replace(
+        job,
+        metrics=tuple(path for path in job.metrics if path not in old),
+        curves=tuple(path for path in job.curves if path not in old),
+        predictions=None if predictions and predictions.path in old else predictions,
+    )
+    return job, tuple(f"{path} is not read: the stages did not write it" for path in sorted(old))
+
+
+def _declared(job: Job) -> list[str]:
+    return [*job.metrics, *job.curves, *((job.predictions.path,) if job.predictions else ())]
+
+
+def _stamp(file: Path) -> Stamp | None:
+    """Return what any writing changes, also of the same bytes; None where there is no file."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
 
 
 def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:

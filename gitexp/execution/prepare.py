@@ -219,7 +219,10 @@ def _prepared(
         repository=str(situation.top),
         timeout_s=request.timeout_s or config.timeout_s,
         expect_metrics=expected,
-        left_out=left_out(cell.seen(situation.repo)),
+        left_out=left_out(
+            cell.seen(situation.repo),
+            [out.path for stage in (*stages, *resolved.apart) for out in stage.outs],
+        ),
     )
     template = JobTemplate(job, cell, seeded)
     wanted = _without_snapshot(situation, template, side.choice)

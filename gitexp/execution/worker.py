@@ -160,6 +160,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
             _cache_folder(job),
         )
         attempt.environment, attempt.patched = environment.capture(place, attempt.env)
+        before = measurements.standing(job, project)
         for stage in job.stages:
             if not stage.frozen:
                 _run_stage(attempt, stage, project, cache, stop)
@@ -167,6 +168,8 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
         attempt.stage = ""
         with stop.interrupting():
             _check_shared(attempt, seen, shared, cache)
+            job, unread = measurements.written(job, project, before)
+            attempt.warnings += unread
             result = measurements.read(job, project, out_dir, cache, attempt.memo)
             reach(Point.RUN_READ)
         attempt.outputs += result.by_products

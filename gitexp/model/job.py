@@ -101,8 +101,13 @@ class Given:
 
     path: str
     md5: Md5
-    expect: str = ""  # who declares it: the .dvc file or the stage
+    expect: str = ""  # who declares it: the .dvc file, "dvc.lock: STAGE", or a stage of the run
     isexec: bool = False
+
+    @property
+    def of_run(self) -> bool:
+        """Whether the run's first repeat made it."""
+        return not self.expect.endswith(".dvc") and ": " not in self.expect
 
 
 @dataclass(frozen=True, slots=True)

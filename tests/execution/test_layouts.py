@@ -185,3 +185,40 @@ def test_an_uncached_output_that_git_ignores_is_named_since_no_commit_holds_it(
     report = run(repo.workspace, RunRequest(seeds=(1,)))
     (said,) = report.not_updated
     assert said.startswith("curve.tsv: Git ignores it and DVC does not cache it")
+
+
+TEMPLATED = """\
+stages:
+  train: {cmd: python train.py, deps: [train.py, sizes.csv], params: [lr, seed], outs: [eval]}
+  test:
+    foreach: ${sets}
+    do:
+      cmd: cp eval/metrics.json m_${item}.json
+      deps: [eval]
+      metrics: ["m_${item}.json": {cache: false}]
+"""
+
+
+@pytest.mark.slow
+def test_an_item_that_left_its_list_is_measured_by_nobody(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "repo")
+    dvc(repo.path, "init", "--quiet")
+    params = "lr: 0.5\nseed: 1\nsets: [a, b]\n"
+    repo.write({**FILES, "dvc.yaml": TEMPLATED, "params.yaml": params})
+    dvc(repo.path, "repro", "--quiet")
+    repo.git("add", "--all")
+    repo.commit(at=1)
+    for argv in (("init",), ("new", "x", "--metric", "m_b.json:acc.test:max", *PLAN)):
+        answer = gitexp(repo, *argv, *(("--repeats", "2") if argv[0] == "new" else ()))
+        assert answer.code == 0, answer.err
+    repo.commit({"params.yaml": params.replace("0.5", "0.9").replace("a, b", "b")})
+    ran = gitexp(repo, "run")
+    assert ran.code == 0, ran.err
+    assert "m_a.json is not read: the stages did not write it" in ran.out
+    rows = [line.split(",")[0] for line in samples(repo)]
+    assert rows == ["m_b.json:acc.test"] * 2
+
+
+def samples(repo: BuiltRepo) -> list[str]:
+    files = [path for path in repo.files() if path.endswith("samples.csv")]
+    return [line for path in files for line in repo.show(path).splitlines()[1:]]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.dvc.cache import object_path
+from gitexp.dvc.cache import CacheConfig, object_path, put
 from gitexp.model.config import ParamKey, Predictions
 from gitexp.model.ids import Md5
-from gitexp.model.job import Given, LinkedPath, StageOut, StageParams
+from gitexp.model.job import Given, LinkedPath, OutKind, StageOut, StageParams
 from gitexp.model.run import RepeatState
 from gitexp.text import predictions as predictions_format
 from tests.lab.jobs import METRICS, Bench, bench, stage
@@ -121,6 +121,41 @@ def test_outs_are_deleted_before_the_stage_unless_they_persist(place: Bench) -> 
     outs = (StageOut("model.txt"), StageOut("state.txt", persist=True), METRICS)
     outcome = place.run(place.job(stage(check, outs=outs)))
     assert outcome.state is RepeatState.FINISHED, outcome.reason
+
+
+def test_what_no_stage_of_this_repeat_wrote_is_no_measurement(place: Bench, tmp_path: Path) -> None:
+    names = ("old", "kept", "same", "given", "once")
+    for name in names:
+        (place.slot / f"{name}.json").write_text(f'{{"{name}": 1}}')
+    cache = CacheConfig(tmp_path / "cache", ("copy",))
+    given, once = (put(cache, place.slot, f"{name}.json") for name in names[3:])
+    for name in names[3:]:
+        (place.slot / f"{name}.json").unlink()
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked/m.json").write_text('{"linked": 1}')
+    (place.slot / "curve.csv").write_text("name,step,value\nloss,1,1\n")
+    (place.slot / "predictions.csv").write_text("id,y_true,y_pred\na,1,1\n")
+    outs = (StageOut("kept.json", OutKind.METRIC, cache=False, persist=True), METRICS)
+    job = place.job(
+        stage(f"cp same.json x; cat x > same.json; {GOOD}", outs=outs),
+        metrics=(*(f"{name}.json" for name in names), "gone.json", "linked/m.json", "metrics.json"),
+        given=(
+            Given("given.json", given.md5, "given.json.dvc"),
+            Given("once.json", once.md5, "prepare"),
+        ),
+        links=(LinkedPath("linked", str(tmp_path / "linked")),),
+        curves=("curve.csv",),
+        predictions=Predictions("predictions.csv"),
+    )
+    outcome = place.run(job)
+    assert outcome.state is RepeatState.FINISHED, outcome.reason
+    assert {sample.metric for sample in outcome.samples} == {"same", "once", "f1", "folds"}
+    unread = [line.split()[0] for line in outcome.warnings if "the stages did not write it" in line]
+    assert unread == [
+        *("curve.csv", "given.json", "gone.json", "kept.json", "linked/m.json", "old.json"),
+        "predictions.csv",
+    ]
+    assert (outcome.evaluation_basis, outcome.outputs) == ("undeclared", ())
 
 
 def test_an_output_that_was_not_made_fails_the_repeat(place: Bench) -> None:

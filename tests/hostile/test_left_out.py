@@ -84,7 +84,7 @@ def test_what_a_job_leaves_out_is_all_that_no_input_covers(project: BuiltRepo) -
     commit = objects.resolve(repo, "HEAD")
     config, _ = plans.config_of(repo, commit)
     tree = objects.commit_info(repo, commit).tree
-    gone = left_out(State(repo, tree, config))
+    gone = left_out(State(repo, tree, config), ())
     hidden = {path for path in HIDDEN if any(f"{path}/".startswith(f"{each}/") for each in gone)}
     assert set(HIDDEN) - hidden == {
         "predictions.csv",  # no setting names it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from typing import TYPE_CHECKING
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tests.zoo.worlds import World
 
 GIT = "git"
+ITEM = re.compile(r"@[\w-]+")  # of a stage; a list may get others
 WHY = ("--hypothesis", "a higher value of it is better", "--effect", ">0", "--repeats", "2")
 # A verb that ends in 0 whatever the layout; the others may have nothing to do.
 SURE = {"init", "new", "run", "archive", "restore", "rename", "rm", "push", "sync"}
@@ -152,5 +154,6 @@ def answers(world: World, repo: BuiltRepo) -> dict[str, object]:
     found = ask(inside, *questions, ["gc", "-A", "--dry", "-f"])
     assert found[0][0] == 0
     gc = found.pop()
-    rest = zip(map(" ".join, questions[1:]), found[1:], strict=True)
+    said = [(code, ITEM.sub("@", text)) for code, text in found[1:]]
+    rest = zip(map(" ".join, questions[1:]), said, strict=True)
     return {**dict(rest), "gc": (gc[0], sorted(gc[1].splitlines()))}

@@ -235,7 +235,7 @@ stages:
 """,
     },
     metric="m_b.json:acc",
-    param="lr=0.3",
+    change={"params.yaml": "seed: 3\nlr: 0.3\nmodels: [b, c]\n"},  # one leaves, one joins
 )
 MONOREPO = World(
     "monorepo",
