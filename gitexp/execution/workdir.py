@@ -134,11 +134,7 @@ class WorkDir:
         found = (self.root / "worktrees").glob(f"{run or '*'}-*")
         slots = {path.with_suffix("") if path.suffix in _MARKS else path for path in found}
         # Only what a call of this clone made: a branch may track a folder there.
-        return sorted(
-            path
-            for path in slots
-            if (name := _SLOT.fullmatch(path.name)) and calls.secret(self.proofs, name[1])
-        )
+        return sorted(path for path in slots if is_own_slot(path.name, self.proofs))
 
     def outcome(self, run: RunId, seed: int) -> Outcome | None:
         """Return what a repeat came to; None while, or if, it left no outcome."""
@@ -163,3 +159,9 @@ class WorkDir:
             return process.lives((self.attempt(run, seed) / "pid").read_text("utf-8", "replace"))
         except OSError:
             return False
+
+
+def is_own_slot(name: str, proofs: Path) -> bool:
+    """Whether a worktree has the name of one that a call of this clone made."""
+    found = _SLOT.fullmatch(name)
+    return found is not None and bool(calls.secret(proofs, found[1]))

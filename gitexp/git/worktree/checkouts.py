@@ -29,7 +29,7 @@ class Checkout:
     git_dir: Path
     branch: str | None  # short name; None: detached
     head: CommitHash | Absent  # ABSENT: unborn
-    missing: bool  # its folder is gone; `git worktree prune` would forget it
+    missing: bool  # its folder is gone, or is not of this repository
 
     @property
     def index(self) -> Path:
@@ -56,7 +56,7 @@ def listing(workspace: Workspace) -> tuple[Checkout, ...]:
                 git_dir=git_dir,
                 branch=None if ref is None else ref.removeprefix("refs/heads/"),
                 head=CommitHash(hash_) if hash_.strip("0") else ABSENT,
-                missing=not (top / ".git").exists() or not git_dir.is_dir(),
+                missing=not _is_there(top, git_dir, workspace.common_dir),
             )
         )
     return tuple(found)
@@ -96,6 +96,22 @@ def rebasing(workspace: Workspace, branch: str) -> Path | None:
             if name.strip() == f"refs/heads/{branch}":
                 return git_dir
     return None
+
+
+def _is_there(top: Path, git_dir: Path, common: Path) -> bool:
+    """Whether a worktree is there, and says itself that it is this repository's.
+
+    Any path can stand in ``worktrees/NAME/gitdir``; what is done in a worktree, or to it, is for
+    folders whose ``.git`` leads back alone.
+    """
+    dot_git = top / ".git"
+    if git_dir == common:
+        return dot_git.exists() and git_dir.is_dir()
+    if not dot_git.is_file() or dot_git.is_symlink() or not git_dir.is_dir():
+        return False
+    with dot_git.open("rb") as file:
+        text = file.read(1 << 14).decode("utf-8", "surrogateescape")
+    return (top / text.removeprefix("gitdir: ").rstrip("\n")).resolve() == git_dir.resolve()
 
 
 def _field(line: str) -> tuple[str, str]:

@@ -174,14 +174,18 @@ def add(workspace: Workspace, path: Path, commit: CommitHash) -> tuple[str, ...]
 
 def remove(workspace: Workspace, path: Path) -> None:
     """Remove a worktree with everything in it, also one that is half made or half removed."""
-    git_dir = next(
-        (checkout.git_dir for checkout in listing(workspace) if checkout.top == path), None
-    )
     if path.is_symlink():
         path.unlink()
     shutil.rmtree(path, ignore_errors=True)
-    if git_dir is not None and git_dir != workspace.common_dir:
-        shutil.rmtree(git_dir, ignore_errors=True)
+    forget(workspace, path)
+
+
+def forget(workspace: Workspace, path: Path) -> None:
+    """Let Git forget a worktree; whatever is at its path stays."""
+    entries = workspace.common_dir / "worktrees"
+    for checkout in listing(workspace):
+        if checkout.top == path and checkout.git_dir.parent == entries and not entries.is_symlink():
+            shutil.rmtree(checkout.git_dir, ignore_errors=True)
 
 
 def _entries(top: Path) -> list[tuple[bytes, bytes, bytes]]:

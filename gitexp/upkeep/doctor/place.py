@@ -96,7 +96,7 @@ class Place:
         return tuple(
             replace(self.workspace, git_dir=each.git_dir, top=each.top, start=each.top)
             for each in self.worktrees()
-            if not each.missing and not is_slot(each)
+            if not each.missing and not _is_slot(each)
         )
 
     def workdirs(self) -> tuple[tuple[Workspace, WorkDir], ...]:
@@ -121,7 +121,7 @@ class Place:
         return owners.ids(self.workspace)
 
 
-def is_slot(checkout: Checkout) -> bool:
+def _is_slot(checkout: Checkout) -> bool:
     """Whether a worktree is a job's."""
     return _SLOTS in checkout.top.as_posix()
 

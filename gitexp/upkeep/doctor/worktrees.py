@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 from gitexp.errors import LockedError
 from gitexp.execution.resume import dead_slots
 from gitexp.execution.retention import remove_slots
+from gitexp.execution.workdir import is_own_slot
+from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
+from gitexp.git.worktree import worktrees
 from gitexp.model.report import Finding
-from gitexp.upkeep.doctor.place import Found, is_slot
+from gitexp.store import calls
+from gitexp.upkeep.doctor.place import Found
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,30 +42,37 @@ def look(place: Place) -> Iterator[Found]:
                 ),
                 partial(_remove, workspace, path),
             )
+    slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
+    proofs = calls.proofs(place.workspace)
     for checkout in place.worktrees():
-        if checkout.missing and is_slot(checkout) and checkout.top not in seen:
+        top = checkout.top  # whatever stands in .git/worktrees/NAME/gitdir
+        if not checkout.missing or top in seen or top.parent not in slots:
+            continue
+        if is_own_slot(top.name, proofs):
             yield Found(
                 Finding(
                     NAME,
                     "Git knows a job's worktree that is gone",
-                    str(checkout.top),
+                    str(top),
                     "let Git forget it",
                     fixable=True,
                 ),
-                partial(_remove, place.workspace, checkout.top),
+                partial(_forget, place.workspace, top),
             )
+
+
+def _forget(workspace: Workspace, path: Path) -> str:
+    worktrees.forget(workspace, path)
+    return "Git has forgotten it"
 
 
 def _remove(workspace: Workspace, path: Path) -> str:
     """Remove it, unless a worker is in it all the same."""
-    if path.parent.is_dir():
-        lock = FileLock(path.with_name(f"{path.name}.lock"))
-        if not lock.try_acquire():
-            raise LockedError("a worker is at work in it", where=str(path))
-        try:
-            remove_slots(workspace, [path])
-        finally:
-            lock.release()
-    else:
+    lock = FileLock(path.with_name(f"{path.name}.lock"))
+    if not lock.try_acquire():
+        raise LockedError("a worker is at work in it", where=str(path))
+    try:
         remove_slots(workspace, [path])
+    finally:
+        lock.release()
     return "removed the worktree"
