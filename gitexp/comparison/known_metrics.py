@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs
 from gitexp.dvc.cache import has, object_path, open_cache, read_manifest
-from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.declared_data import Reader
 from gitexp.errors import (
     AmbiguousMetricError,
     BadFormatError,
@@ -33,7 +33,7 @@ from gitexp.system import metrics as metrics_staging
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from gitexp.dvc.needed_objects import Needed
+    from gitexp.dvc.declared_data import Needed
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash

@@ -7,32 +7,40 @@ the project folder, and one that would be written outside it is refused before a
 
 from __future__ import annotations
 
+import contextlib
+import posixpath
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.dvcpaths import (
+from gitexp.dvc.dvcpipeline import (
     LIMIT,
+    Pipeline,
     dependency_path,
     load_mapping,
+    load_pipeline,
     output_path,
     plain_spelling,
     read_commands,
     read_flag,
+    stage_wdirs,
 )
-from gitexp.dvc.dvcpipeline import Pipeline, load_pipeline
-from gitexp.errors import BadFormatError, UnsafeInputError
+from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.model.ids import Md5, ParamTree
 from gitexp.model.job import FileHash, StageRecord
 from gitexp.text.fields import Fields, param_tree
 from gitexp.text.safepath import folder_path, is_url
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from gitexp.git.absent import Absent
     from gitexp.text.jsontext import Json
 
 __all__ = [
     "LIMIT",
+    "DvcFiles",
     "HashedPath",
     "Lock",
     "LockedStage",
@@ -67,6 +75,9 @@ class HashedPath:
     isexec: bool
     hash: str  # "md5"; "md5-dos2unix" for what DVC 2 wrote
     needs_dvc: bool
+    cache: bool = True  # these three as a pointer says; of a lock dvc.yaml says them
+    push: bool = True
+    own_remote: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,19 @@ def load_pointer(data: bytes, where: str, folder: str = "") -> Pointer:
     top = Fields(load_mapping(data, where), where)
     wdir = folder_path(top.text("wdir", "."), where=where, folder=folder)
     deps = _hashed(top, "deps", where, wdir, up=True)
-    outs = _hashed(top, "outs", where, wdir, up=False)
+    outs = tuple(
+        replace(
+            out,
+            cache=read_flag(fields, "cache", default=True),
+            push=read_flag(fields, "push", default=True),
+            own_remote=bool(fields.raw("remote")),
+        )
+        for out, fields in zip(
+            _hashed(top, "outs", where, wdir, up=False),
+            top.children("outs", required=False),
+            strict=True,
+        )
+    )
     foreign = not _POINTER_KEYS.issuperset(top.names())
     return Pointer(
         outs=outs,
@@ -157,6 +180,112 @@ def load_lock(
                 raise
     foreign = not {"schema", "stages"}.issuperset(top.names())
     return Lock(stages, foreign or any(stage.needs_dvc for stage in stages.values()))
+
+
+class DvcFiles:
+    """DVC's files in one tree: each is read when it is first asked for, and once.
+
+    `read`: from a path below the tree's top to the bytes of a regular file; may refuse. `names`:
+    all pointers and locks that are there, relative to `base`. `base`: the folder from which all
+    paths start that are asked for or returned. `starts`: from a lock to where the paths of its
+    stages start (see `load_lock`), where others know it better than the dvc.yaml beside it.
+    """
+
+    def __init__(
+        self,
+        read: Callable[[str], bytes | Absent | None],
+        names: Callable[[], Iterable[str]] = tuple,
+        *,
+        base: str = "",
+        starts: Callable[[str], Mapping[str, str] | None] | None = None,
+    ) -> None:
+        self._read = read
+        self._names = names
+        self._base = base
+        self._starts = starts or self.beside
+        self._data: dict[str, bytes | None] = {}
+        self._outs: dict[str, tuple[tuple[str, HashedPath], ...] | GitexpError] = {}
+
+    def starting(self, starts: Callable[[str], Mapping[str, str] | None]) -> DvcFiles:
+        """Return the same files with another knowledge of where the paths of locks start."""
+        return DvcFiles(self._read, self._names, base=self._base, starts=starts)
+
+    def at(self, path: str) -> str:
+        """Turn a path relative to `base` into one relative to the tree's top."""
+        return posixpath.normpath(posixpath.join(self._base, path)) if self._base else path
+
+    def data(self, path: str) -> bytes | None:
+        """Return the bytes of a file; None where there is none."""
+        if path not in self._data:
+            found = self._read(self.at(path))
+            self._data[path] = found if isinstance(found, bytes) else None
+        return self._data[path]
+
+    def pointer(self, path: str) -> Pointer | None:
+        """Return what a ``.dvc`` file says; see `load_pointer`."""
+        data = self.data(path)
+        return None if data is None else load_pointer(data, self.at(path), posixpath.dirname(path))
+
+    def pipeline(self, path: str) -> Pipeline | None:
+        """Return what a ``dvc.yaml`` says, as far as it is plain; see `load_pipeline`."""
+        data = self.data(path)
+        folder = posixpath.dirname(path)
+        return None if data is None else load_pipeline(data, self.at(path), folder)
+
+    def wdirs(self, path: str) -> dict[str, str]:
+        """Return where the paths of each stage of a ``dvc.yaml`` start; see `stage_wdirs`."""
+        data = self.data(path)
+        return {} if data is None else stage_wdirs(data, self.at(path), posixpath.dirname(path))
+
+    def beside(self, lock: str) -> dict[str, str]:
+        """Return the same by the ``dvc.yaml`` beside a lock."""
+        return self.wdirs(posixpath.join(posixpath.dirname(lock), "dvc.yaml"))
+
+    def lock(self, path: str) -> Lock | None:
+        """Return what a ``dvc.lock`` says; see `load_lock`."""
+        data = self.data(path)
+        if data is None:
+            return None
+        return load_lock(data, self.at(path), posixpath.dirname(path), self._starts(path))
+
+    def outs(self, path: str) -> tuple[tuple[str, HashedPath], ...]:
+        """Return (stage, output) of a pointer or a lock; the stage of a pointer is "".
+
+        Raises `BadFormatError, UnsafeInputError` if it cannot be read.
+        """
+        if path not in self._outs:
+            self.data(path)  # what may not even be read is refused anew each time
+            try:
+                self._outs[path] = self._read_outs(path)
+            except (BadFormatError, UnsafeInputError) as error:
+                self._outs[path] = error
+        found = self._outs[path]
+        if isinstance(found, GitexpError):
+            raise found
+        return found
+
+    @property
+    def outputs(self) -> Iterator[tuple[str, str, HashedPath]]:
+        """Yield (file, stage, output) of all pointers and locks; see `unreadable`.
+
+        Raises `UnsafeInputError` if one is too large to be read at all.
+        """
+        for path in self._names():
+            with contextlib.suppress(BadFormatError, UnsafeInputError):
+                yield from ((path, stage, out) for stage, out in self.outs(path))
+
+    @property
+    def unreadable(self) -> dict[str, GitexpError]:
+        """Return which pointers and locks, of those asked for, make no sense, and why."""
+        return {path: error for path, error in self._outs.items() if isinstance(error, GitexpError)}
+
+    def _read_outs(self, path: str) -> tuple[tuple[str, HashedPath], ...]:
+        if path.endswith(".dvc"):
+            pointer = self.pointer(path)
+            return () if pointer is None else tuple(("", out) for out in pointer.outs)
+        lock = self.lock(path)
+        stages = {} if lock is None else lock.stages
+        return tuple((name, out) for name, stage in stages.items() for out in stage.outs)
 
 
 def _locked(name: str, fields: Fields, where: str, wdir: str) -> LockedStage:

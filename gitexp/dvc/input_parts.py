@@ -9,16 +9,22 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import posixpath
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from gitexp.dvc import declared_stages, dvcfiles
-from gitexp.dvc.adjacent_files import beside
-from gitexp.dvc.declared_stages import Pattern, Patterns, with_parents
-from gitexp.dvc.state import State, locked, outputs_of
+from gitexp.dvc.dvcpipeline import declares
+from gitexp.dvc.state import (
+    Pattern,
+    Patterns,
+    State,
+    base_name,
+    executed,
+    with_parents,
+    words,
+)
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, walk_tree
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, walk_tree
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.jsontext import json_dumps_compact
@@ -27,7 +33,6 @@ from gitexp.text.paramkeys import param_key, path_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from gitexp.dvc.declared_stages import DeclaredStage
     from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.git.objects import Entry
     from gitexp.model.config import ProjectConfig
@@ -65,14 +70,12 @@ def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ..
     Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
     be read; `UnknownParamError` if an override names a parameter that is not there.
     """
-    stages = state.stages()
-    outputs = outputs_of(state, stages)
-    files = tuple(_files(state, stages, outputs))
+    files = tuple(_files(state))
     return (
         *files,
-        *_beside(state, stages),
+        *_adjacent(state),
         *_params(state, overrides),
-        *_locks(state, stages, outputs),
+        *_locks(state),
         _settings(state.config),
     )
 
@@ -104,10 +107,9 @@ def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
     folder of which nothing is left stands for all below it. What DVC and Git themselves read stays
     (``.gitignore``, dvc.lock).
     """
-    stages = state.stages()
-    outputs = outputs_of(state, stages)
+    outputs = state.outputs
     outs = Patterns.of(Pattern.of(path) for path in made)
-    ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state.config, stages)
+    ignored, named = ignore.compile(state.config.inputs_ignore), _Named.of(state)
 
     def hidden(inner: str) -> bool:
         folders, name = inner.split("/")[:-1], posixpath.basename(inner)
@@ -140,13 +142,12 @@ def _within(path: str, folders: frozenset[str]) -> bool:
     return not folders.isdisjoint(with_parents(path))
 
 
-def _files(
-    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
-) -> Iterator[Part]:
+def _files(state: State) -> Iterator[Part]:
     """Yield the files of the project folder, pointers among them."""
+    outputs = state.outputs
     ignored = ignore.compile(state.config.inputs_ignore)
     apart = frozenset(state.config.params)
-    named = _Named.of(state.config, stages)
+    named = _Named.of(state)
     for entry in state.files():
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
@@ -156,7 +157,7 @@ def _files(
             continue
         if name.endswith(".dvc") and entry.mode not in _NO_FILES:
             if path.removesuffix(".dvc") not in outputs:
-                yield from _pointer(state, path, entry.path, entry.mode, entry.id, outputs)
+                yield from _pointer(state, path, entry)
         elif not ignored(path) or named.has(path):
             yield Part(entry.path, "code", entry.mode, entry.id)
 
@@ -174,44 +175,93 @@ class _Named:
     words: frozenset[str]
 
     @classmethod
-    def of(cls, config: ProjectConfig, stages: tuple[DeclaredStage, ...]) -> _Named:
-        words = set(config.evaluation).union(*(stage.words for stage in stages))
-        if config.command is not None:
-            words |= declared_stages.words(config.command, "")
-        deps = (dep for stage in stages for dep in stage.deps if dep.says_something)
-        return cls(Patterns.of(deps), frozenset(words))
+    def of(cls, state: State) -> _Named:
+        found = set(state.config.evaluation).union(*(stage.words for stage in state.stages))
+        if state.config.command is not None:
+            found |= words(state.config.command, "")
+        deps = (dep for stage in state.stages for dep in stage.deps if dep.says_something)
+        return cls(Patterns.of(deps), frozenset(found))
 
     def has(self, path: str) -> bool:
         return _within(path, self.words) or self.deps.touch(path)
 
 
-def _pointer(  # noqa: PLR0913, PLR0917  an entry's three fields, and what they are read against
-    state: State, path: str, raw: bytes, mode: int, blob: str, outputs: frozenset[str]
-) -> Iterator[Part]:
+def _pointer(state: State, path: str, entry: Entry) -> Iterator[Part]:
     """Yield what a ``.dvc`` file points to; the file itself where that cannot be told."""
-    data = state.read(path)
-    if isinstance(data, Absent):
+    if state.dvc.data(path) is None:
         return
+    itself = Part(entry.path, "data", entry.mode, entry.id)
     try:
-        pointer = dvcfiles.load_pointer(data, state.at(path), posixpath.dirname(path))
+        every = state.dvc.outs(path)
     except (BadFormatError, UnsafeInputError):
-        yield Part(raw, "data", mode, blob)
+        yield itself
         return
-    outs = [out for out in pointer.outs if out.path not in outputs]
-    if pointer.outs and not outs:
+    outs = [out for _, out in every if out.path not in state.outputs]
+    if every and not outs:
         return
-    if not pointer.outs or any(out.md5 is None for out in outs):
-        yield Part(raw, "data", mode, blob)  # DVC keeps such a hash in its own way
+    if not every or any(out.md5 is None for out in outs):
+        yield itself  # DVC keeps such a hash in its own way
         return
     for out in outs:
-        yield Part(raw, "data", mode, _hash_text(out))
+        yield replace(itself, id=_hash_text(out))
 
 
-def _beside(state: State, stages: tuple[DeclaredStage, ...]) -> Iterator[Part]:
-    """Yield what a stage depends on outside the project folder."""
-    for one in beside(state, stages):
-        known = one.id if one.out is None else _hash_text(one.out)
-        yield Part(one.path, "data" if one.data else "code", one.mode, known)
+def _adjacent(state: State) -> Iterator[Part]:
+    """Yield what stages name outside the project's folder: files, submodules, data.
+
+    A project in a sub-folder may read ``../../data/raw/x.csv``, which a ``.dvc`` file or the
+    pipeline of another folder provides. It acts on results as what lies inside does.
+    """
+    if not state.config.project:
+        return
+    found = (dep for stage in state.stages for dep in stage.deps if dep.text.startswith("../"))
+    deps = {dep.text: dep for dep in found}
+    if not deps:
+        return
+    for text in sorted(deps):
+        if deps[text].literal:
+            yield from _adjacent_file(state, text)
+    yield from _adjacent_data(state, Patterns.of(deps.values()))
+
+
+def _adjacent_file(state: State, path: str) -> Iterator[Part]:
+    """Yield what Git has at a path; of one inside a submodule the submodule."""
+    full = posixpath.normpath(state.at(path))
+    if full.startswith(("../", ".gitexp/")):
+        return
+    parts = full.split("/")
+    for depth in range(1, len(parts) + 1):
+        entry = entry_at(state.repo, state.tree, "/".join(parts[:depth]))
+        if isinstance(entry, Absent):
+            return
+        if depth == len(parts) or entry.mode in _NO_FILES:
+            yield Part(path.encode("utf-8", "surrogateescape"), "code", entry.mode, entry.id)
+            return
+
+
+def _adjacent_data(state: State, deps: Patterns) -> Iterator[Part]:
+    """Yield the data that a dependency touches, whatever file of the repository declares them."""
+    project = f"/{state.config.project}"
+    files = state.dvc_files()
+    for entry in state.walked or walk_tree(state.repo, state.tree):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        if entry.mode in _NO_FILES or not declares(path):
+            continue
+        if f"/{path}".startswith(f"{project}/"):
+            continue
+        name = posixpath.relpath(f"/{path}", project)
+        itself = Part(name.encode("utf-8", "surrogateescape"), "data", entry.mode, entry.id)
+        try:
+            outs = files.outs(path)
+        except (BadFormatError, UnsafeInputError):  # it cannot be told, so it counts
+            yield itself
+            continue
+        for stage, out in outs:
+            if deps.touch(posixpath.relpath(f"/{out.path}", project)):
+                label = f"{name}:{stage}" if stage else name
+                raw = label.encode("utf-8", "surrogateescape")
+                known = entry.id if out.md5 is None else _hash_text(out)
+                yield Part(raw, "data", entry.mode, known)
 
 
 def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:
@@ -234,31 +284,29 @@ def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]
         yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
 
 
-def _locks(
-    state: State, stages: tuple[DeclaredStage, ...], outputs: frozenset[str]
-) -> Iterator[Part]:
+def _locks(state: State) -> Iterator[Part]:
     """Yield outputs of stages that a run does not execute: for it they are data.
 
     Those are frozen stages, stages that no target needs, and all stages of other pipelines.
     """
-    own = state.lock_path()
-    inside = declared_stages.executed(stages, state.config.targets)
-    frozen = {stage.name for stage in stages if stage.frozen}
+    own = state.lock_path
+    inside = executed(state.stages, state.config.targets)
+    frozen = {stage.name for stage in state.stages if stage.frozen}
     for entry in _lock_files(state):
         path = entry.path.decode("utf-8", "surrogateescape")
         if path == own:
             continue
         try:
-            theirs = list(locked(state, path, ()))
+            theirs = state.dvc.outs(path)
         except (BadFormatError, UnsafeInputError):  # of another pipeline: none of our business
             yield Part(entry.path, "data", entry.mode, entry.id)
             continue
         for name, out in theirs:
-            if out.path not in outputs:
+            if out.path not in state.outputs:
                 yield _locked_part(path, name, out)
     if own is not None:
-        for name, out in locked(state, own, stages):
-            base = declared_stages.base_name(name)
+        for name, out in state.dvc.outs(own):
+            base = base_name(name)
             if base in frozen or base not in inside:
                 yield _locked_part(own, name, out)
 

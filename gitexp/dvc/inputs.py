@@ -12,8 +12,9 @@ import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import Part, collect, params_values
-from gitexp.dvc.state import State, made_by, outputs_of
+from gitexp.dvc.state import State
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Kind
@@ -123,8 +124,7 @@ def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozens
 
     Relative to the project folder; a folder stands for all below it.
     """
-    state = State(repo, tree, config)
-    return outputs_of(state, state.stages())
+    return State(repo, tree, config).outputs
 
 
 def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
@@ -148,10 +148,9 @@ def undeclared_tracked_outputs(
     what dvc.lock names and what fits a template in ``dvc.yaml``.
     """
     state = State(repo, tree, config)
-    stages = state.stages()
-    known = outputs_of(state, stages)
+    known = state.outputs
     below = tuple(f"{path}/" for path in known)
-    asked = made_by(state, stages) if outputs is None else outputs
+    asked = state.made if outputs is None else outputs
     return tuple(
         path
         for path in sorted(set(asked))
@@ -161,6 +160,17 @@ def undeclared_tracked_outputs(
             entry_at(repo, tree, state.at(name)) is not ABSENT for name in (path, f"{path}.dvc")
         )
     )
+
+
+def unreadable_files(state: State, index: Index) -> tuple[str, ...]:
+    """Return which of a state's pointers and locks cannot be read, remembered by its tree."""
+    key = f"{state.tree}:{state.config.project}:{state.config.pipeline}"
+    if key in (rows := index.get(Kind.POINTERS, [key])):
+        return tuple(rows[key].decode("utf-8", "surrogateescape").splitlines())
+    # A name may hold what ends a line, and a line is only shown.
+    found = tuple(" ".join(line.splitlines()) for line in pointed(state).unreadable)
+    index.put(Kind.POINTERS, {key: "\n".join(found).encode("utf-8", "surrogateescape")})
+    return found
 
 
 def _cache_key(

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache as objects
 from gitexp.dvc import dvcfiles
-from gitexp.dvc.dvcpaths import touches
-from gitexp.dvc.dvcpipeline import stage_wdirs
-from gitexp.errors import BadFormatError, DamagedDataError, UnsafeInputError
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import declares, touches
+from gitexp.errors import DamagedDataError
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, read_blob, walk_tree
 from gitexp.model.job import Given
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from gitexp.dvc.cache import CacheConfig
     from gitexp.dvc.dvcfiles import HashedPath
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, Md5, TreeId
     from gitexp.model.job import Stage
 
-LIMIT_BYTES = dvcfiles.LIMIT
 HASH = "md5"
-PIPELINE = "dvc.yaml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,37 +84,37 @@ class DataState:
 @dataclass(frozen=True, slots=True)
 class _Declared:
     path: str
-    declared: str
+    file: str
+    stage: str
     out: HashedPath
-    pointer: bool
+
+    @property
+    def pointer(self) -> bool:
+        return self.file.endswith(".dvc")
+
+    @property
+    def declared(self) -> str:
+        return self.file if self.pointer else f"{self.file}: {self.stage}"
 
 
 def files_in_tree(
     repo: Repo, tree: TreeId | CommitHash, walked: Iterable[Entry] | None = None
-) -> dict[str, bytes]:
-    """Return the ``.dvc`` files, locks and pipelines in a tree, by path from its top.
+) -> DvcFiles:
+    """Return DVC's files of a whole tree; `walked`: all of it, where it has been walked already."""
 
-    `walked`: all of `tree`, where it has been walked already.
-    """
-    found: dict[str, bytes] = {}
-    for entry in walk_tree(repo, tree) if walked is None else walked:
-        if entry.mode not in {MODE_BLOB, MODE_EXECUTABLE}:
-            continue
-        if not entry.path.endswith((b".dvc", b"dvc.lock", b"dvc.yaml")):
-            continue
-        path = entry.path.decode("utf-8", "surrogateescape")
-        name = posixpath.basename(path)
-        if (name in {"dvc.lock", "dvc.yaml"} or (name.endswith(".dvc") and name != ".dvc")) and (
-            ".dvc" not in path.split("/")[:-1]
-        ):
-            data = read_blob(repo, tree, path, LIMIT_BYTES)
-            if isinstance(data, bytes):
-                found[path] = data
-    return found
+    def names() -> list[str]:
+        found = []
+        for entry in walk_tree(repo, tree) if walked is None else walked:
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if entry.mode in {MODE_BLOB, MODE_EXECUTABLE} and declares(path):
+                found.append(path)
+        return sorted(found)
+
+    return DvcFiles(lambda path: read_blob(repo, tree, path, dvcfiles.LIMIT), names)
 
 
 def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is there
-    files: Mapping[str, bytes],
+    files: DvcFiles,
     executed: Sequence[Stage],
     cache: CacheConfig,
     *,
@@ -129,24 +127,29 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
 ) -> DataState:
     """Return the data that stages need from elsewhere.
 
-    `files`: ``.dvc`` files, locks and the pipelines beside them, by path from the repository's
-    top; see `files_in_tree`. `executed`, `apart`: what the run executes, and the rest of the
-    pipeline (see `pipeline.look`). `project`: project folder below the repository's top. `also`:
-    further paths that are needed, e.g. the evaluation data. `everything`: whether all ``.dvc``
-    files are needed: a project without a pipeline names no dependencies. `outputs`: declared
-    outputs: what the run itself makes is never given. `lock`: the dvc.lock of the executed
-    pipeline, from the repository's top; another pipeline may have stages of the same names.
+    `files`: of the whole repository; see `files_in_tree`. `executed`, `apart`: what the run
+    executes, and the rest of the pipeline (see `pipeline.look`). `project`: project folder below
+    the repository's top. `also`: further paths that are needed, e.g. the evaluation data.
+    `everything`: whether all ``.dvc`` files are needed: a project without a pipeline names no
+    dependencies. `outputs`: declared outputs: what the run itself makes is never given. `lock`: the
+    dvc.lock of the executed pipeline, from the repository's top; another pipeline may have stages
+    of the same names.
     """
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
     wanted = _wanted(executed, made) | set(also)
-    unread: list[str] = []
     given: dict[str, Given] = {}
     missing: list[Missing] = []
     delegated: list[Delegated] = []
     raw: list[str] = []
     unasked: list[str] = []
-    own = _Own(lock, (*executed, *apart), frozenset(stage.name for stage in executed))
-    declared = tuple(_declared(files, own, project, unread))
+    own = {stage.name: _from_top(stage.wdir, project) for stage in (*executed, *apart)}
+    there = files.starting(lambda path: own if path == lock else files.beside(path))
+    run = {stage.name for stage in executed}
+    declared = tuple(
+        _Declared(_to_project(out.path, project), file, stage, out)
+        for file, stage, out in there.outputs
+        if file != lock or stage not in run
+    )
     for one in declared:
         if any(touches(one.path, path) for path in made):
             continue
@@ -180,7 +183,9 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         tuple(missing),
         tuple(delegated),
         tuple(sorted(raw)),
-        tuple(unread),
+        tuple(
+            f"{file}: {error.summary} ({error.found})" for file, error in there.unreadable.items()
+        ),
         tuple(one.path for one in declared if one.pointer),
         tuple(unasked),
     )
@@ -189,50 +194,6 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
 def _wanted(executed: Sequence[Stage], made: Collection[str]) -> set[str]:
     deps = {path for stage in executed for path in stage.deps}
     return {path for path in deps if path not in made}
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """The pipeline that a run executes."""
-
-    lock: str
-    stages: tuple[Stage, ...]
-    executed: frozenset[str]
-
-
-def _declared(
-    files: Mapping[str, bytes], own: _Own, project: str, unread: list[str]
-) -> Iterator[_Declared]:
-    """Yield all that is declared, in the order of the files' names; paths from the project."""
-    wdirs = {stage.name: _from_top(stage.wdir, project) for stage in own.stages}
-    for file in sorted(files):
-        folder, name = posixpath.split(file)
-        if name == PIPELINE:
-            continue
-        try:
-            if file.endswith(".dvc"):
-                pointer = dvcfiles.load_pointer(files[file], file, folder)
-                for out in pointer.outs:
-                    yield _Declared(_to_project(out.path, project), file, out, pointer=True)
-                continue
-            is_own = file == own.lock
-            lock = dvcfiles.load_lock(
-                files[file], file, folder, wdirs if is_own else _wdirs(files, folder)
-            )
-        except (BadFormatError, UnsafeInputError) as error:
-            unread.append(f"{file}: {error.summary} ({error.found})")
-            continue
-        for name, stage in lock.stages.items():
-            if not is_own or name not in own.executed:
-                for out in stage.outs:
-                    path = _to_project(out.path, project)
-                    yield _Declared(path, f"{file}: {name}", out, pointer=False)
-
-
-def _wdirs(files: Mapping[str, bytes], folder: str) -> dict[str, str]:
-    """Return where the paths of another pipeline's stages start."""
-    file = posixpath.join(folder, PIPELINE)
-    return stage_wdirs(files[file], file, folder) if file in files else {}
 
 
 def _missing(cache: CacheConfig, md5: Md5) -> tuple[Md5, ...]:

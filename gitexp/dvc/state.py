@@ -1,26 +1,248 @@
-"""A tree with the settings by which it is read: its files, its stages, what they make."""
+"""A state: a tree with the settings by which it is read, its files, its stages, what they make.
+
+The digest of inputs must be the same before and after a run and must not need DVC. So a template
+(``data/${item}.csv``) in ``dvc.yaml`` is taken for a pattern in which each ``${...}`` stands for
+any characters, and a group of stages (``foreach``, ``matrix``) for one stage. Where that is not
+exact it errs to the side that counts more paths as named by a stage and more stages as executed by
+a run.
+"""
 
 from __future__ import annotations
 
 import posixpath
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import declared_stages, dvcfiles, dvcpaths
+from gitexp.dvc import dvcfiles, dvcpipeline
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import touches
+from gitexp.errors import UnsafeInputError
 from gitexp.git.absent import Absent
-from gitexp.git.objects import Entry, read_blob, tree_id, walk_tree
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id, walk_tree
+from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
-    from gitexp.dvc.declared_stages import DeclaredStage
-    from gitexp.dvc.dvcfiles import HashedPath
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import TreeId
+    from gitexp.text.jsontext import Json
 
+_HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
+_WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
+MOST_STEPS = 5_000_000  # seconds
+MOST_MEETINGS = 20_000_000  # likewise
 TEXT_LIMIT_BYTES = 1 << 20
-LOCK_LIMIT_BYTES = 16 << 20
+_OUT_SECTIONS = ("outs", "metrics", "plots")
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path of which some parts may be unknown; relative to the project folder.
+
+    Examples
+    --------
+    >>> Pattern.of("data/${item}.csv").matches("data/a.csv")
+    True
+    >>> Pattern.of("data").touches("data/raw/a.csv"), Pattern.of("data/raw").touches("data")
+    (True, True)
+    """
+
+    text: str
+    parts: tuple[str, ...]  # literal parts around the holes; one part: no hole
+
+    @classmethod
+    def of(cls, text: str) -> Pattern:
+        """Split a declared path at its holes."""
+        return cls(text, tuple(_HOLE.split(text)))
+
+    @property
+    def literal(self) -> bool:
+        """Whether there is no hole."""
+        return len(self.parts) == 1
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it has any fixed text; a bare ``${dir}`` would match the whole tree."""
+        return any(part.strip("./") for part in self.parts)
+
+    def matches(self, path: str) -> bool:
+        """Whether the path can be meant; linear in its length."""
+        if self.literal:
+            return path == self.text
+        first, *middle, last = self.parts
+        if not path.startswith(first):
+            return False
+        at = len(first)
+        for part in middle:
+            found = path.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return len(path) - len(last) >= at and path.endswith(last)
+
+    def touches(self, path: str) -> bool:
+        """Whether the path, a folder above it, or something below it can be meant."""
+        return touches(self.text, path) if self.literal else self.touches_any(with_parents(path))
+
+    def touches_any(self, paths: Sequence[str]) -> bool:
+        """Whether a path, given with the folders above it, can be meant by a template."""
+        leads = self.parts[0].startswith(f"{paths[0]}/")
+        return leads or any(self.matches(each) for each in paths)
+
+    def meets(self, other: Pattern) -> bool:
+        """Whether one path can lie in both."""
+        if self.literal:
+            return other.touches(self.text)
+        if other.literal:
+            return self.touches(other.text)
+        mine, theirs = self.parts[0], other.parts[0]
+        return mine.startswith(theirs) or theirs.startswith(mine)
+
+
+@dataclass(slots=True)
+class Patterns:
+    """Many patterns at once: a path is looked up, since a branch may declare 100,000 of them."""
+
+    exact: frozenset[str]
+    above: frozenset[str]  # folders that lead to those
+    holes: tuple[Pattern, ...]
+    steps: int = 0
+
+    @classmethod
+    def of(cls, patterns: Iterable[Pattern]) -> Patterns:
+        """Keep each pattern once."""
+        found = dict.fromkeys(patterns)
+        exact = frozenset(each.text for each in found if each.literal)
+        above = frozenset(part for text in exact for part in with_parents(text)[1:])
+        return cls(exact, above, tuple(each for each in found if not each.literal))
+
+    def touch(self, path: str) -> bool:
+        """Whether one of them touches the path.
+
+        Raises `UnsafeInputError` if templates and paths are so many that nobody would wait for it.
+        """
+        parts = with_parents(path)
+        if path in self.above or not self.exact.isdisjoint(parts):
+            return True
+        self.steps += len(self.holes) * len(parts)
+        if self.steps > MOST_STEPS:
+            raise UnsafeInputError(
+                "the templates of dvc.yaml take too long over these paths",
+                found=f"{len(self.holes)} templated paths",
+                where="dvc.yaml",
+            )
+        return any(each.touches_any(parts) for each in self.holes)
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredStage:
+    """A stage or a group of stages, as written."""
+
+    name: str  # without "@item"
+    wdir: str  # relative to the project folder
+    deps: tuple[Pattern, ...]
+    outs: tuple[Pattern, ...]
+    words: frozenset[str]  # of its commands, as paths relative to the project folder
+    frozen: bool
+
+
+@lru_cache(maxsize=64)  # commits after commits have the same file
+def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage, ...]:
+    """Read the stages of a dvc.yaml.
+
+    `folder`: its folder, relative to the project folder; "" for the project folder itself.
+
+    Raises `BadFormatError` if it is not YAML. Entries of unexpected shape are passed over: DVC
+    complains about them when they are to be executed.
+    """
+    document = yaml_loads(data, where=where, allow_aliases=True)
+    found = _mapping(_mapping(document).get("stages"))
+    return tuple(_stage(name, _mapping(body), folder) for name, body in found.items())
+
+
+def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
+    """Return the names of the stages that a run executes: the targets and all they stand on."""
+    if not targets:
+        return frozenset(stage.name for stage in declared)
+    outs = sum(len(stage.outs) for stage in declared)
+    if outs * sum(len(stage.deps) for stage in declared) > MOST_MEETINGS:
+        return frozenset(stage.name for stage in declared)
+    wanted = {base_name(target) for target in targets}
+    waiting = [stage for stage in declared if stage.name in wanted]
+    while waiting:
+        stage = waiting.pop()
+        if stage.frozen:  # DVC does not look beyond it
+            continue
+        for other in declared:
+            if other.name not in wanted and any(
+                out.meets(dep) for out in other.outs for dep in stage.deps
+            ):
+                wanted.add(other.name)
+                waiting.append(other)
+    return frozenset(wanted)
+
+
+def base_name(name: str) -> str:
+    """Return the declared name of a stage of dvc.lock or of a target (``dvc.yaml:each@a``)."""
+    return name.partition("@")[0].rpartition(":")[2]
+
+
+def words(command: str, folder: str) -> frozenset[str]:
+    """Return what could be paths in a command, relative to the project folder."""
+    found = (word for word in _WORDS.split(command) if word and not word.startswith("-"))
+    return frozenset(join(folder, word) for word in found)
+
+
+def join(folder: str, path: str) -> str:
+    """Put a declared path below a folder, without ``.`` and, where possible, ``..``."""
+    return posixpath.normpath(posixpath.join(folder, path))
+
+
+def _stage(name: str, body: Mapping[str, Json], folder: str) -> DeclaredStage:
+    inner = _mapping(body.get("do")) or body
+    wdir_text = inner.get("wdir")
+    wdir = join(folder, wdir_text) if isinstance(wdir_text, str) else folder
+    wdir = "" if wdir == "." else wdir
+    commands = [text for text in _list(inner.get("cmd")) if isinstance(text, str)]
+    return DeclaredStage(
+        name=name,
+        wdir=wdir,
+        deps=_patterns(inner.get("deps"), wdir),
+        outs=tuple(pattern for key in _OUT_SECTIONS for pattern in _patterns(inner.get(key), wdir)),
+        words=frozenset().union(*(words(text, wdir) for text in commands)),
+        frozen=inner.get("frozen") is True,
+    )
+
+
+def _patterns(section: Json, wdir: str) -> tuple[Pattern, ...]:
+    names: list[str] = []
+    for entry in _list(section):
+        if isinstance(entry, str):
+            names.append(entry)
+        else:
+            names.extend(_mapping(entry))
+    return tuple(Pattern.of(join(wdir, name)) for name in names if "://" not in name)
+
+
+def _mapping(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Json) -> Sequence[Json]:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        return () if value is None else (value,)
+    return value
+
+
+def with_parents(path: str) -> list[str]:
+    """Return a path and the folders that lead to it, the innermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
 
 
 @dataclass(slots=True)
@@ -35,12 +257,12 @@ class Held:
         if path not in self.seen:
             self.seen.add(path)
             self.total += size
-        dvcpaths.bound(self.total, path)
+        dvcpipeline.bound(self.total, path)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
-    """A tree, and the settings by which it is read."""
+    """A tree, and the settings by which it is read; paths are relative to the project folder."""
 
     repo: Repo
     tree: TreeId  # of a commit
@@ -49,7 +271,7 @@ class State:
     held: Held = field(default_factory=Held, compare=False)
 
     def files(self) -> Iterator[Entry]:
-        """Yield all files of the project folder, their paths relative to it."""
+        """Yield all files of the project folder."""
         project = self.config.project
         if self.walked is None:
             folder = tree_id(self.repo, self.tree, project)
@@ -65,89 +287,111 @@ class State:
 
     def at(self, path: str) -> str:
         """Turn a path relative to the project folder into one relative to the tree's top."""
-        return declared_stages.join(self.config.project, path) if self.config.project else path
+        return join(self.config.project, path) if self.config.project else path
 
     def read(self, path: str, limit: int = TEXT_LIMIT_BYTES) -> bytes | Absent:
-        """Return a file of the project folder.
+        """Return a file of the project folder; `UnsafeInputError` if it is too large."""
+        return self._read(self.at(path), limit)
+
+    def _read(self, path: str, limit: int) -> bytes | Absent:
+        """Return a file by its path from the tree's top.
 
         Raises `UnsafeInputError` if it, or all of DVC's files together, are too large.
         """
-        full = posixpath.normpath(self.at(path))
+        full = posixpath.normpath(path)
         if full.startswith(("../", "/")):
             return Absent.ABSENT
         data = read_blob(self.repo, self.tree, full, limit)
-        if not isinstance(data, Absent) and dvcpaths.declares(full):
+        if not isinstance(data, Absent) and dvcpipeline.declares(full):
             self.held.take(full, len(data))
         return data
 
+    def dvc_files(
+        self,
+        starts: Callable[[str], Mapping[str, str] | None] | None = None,
+        *,
+        base: str = "",
+        pointer_limit: int = dvcfiles.LIMIT,
+    ) -> DvcFiles:
+        """Return DVC's files of the tree; see `DvcFiles`."""
+
+        def read(path: str) -> bytes | Absent:
+            return self._read(path, pointer_limit if path.endswith(".dvc") else dvcfiles.LIMIT)
+
+        return DvcFiles(read, self._pointers_and_locks, base=base, starts=starts)
+
+    @cached_property
+    def dvc(self) -> DvcFiles:
+        """DVC's files of the project folder as the digest of inputs reads them."""
+        return self.dvc_files(
+            lambda path: self.wdirs if path == self.lock_path and self.stages else None,
+            base=self.config.project,
+            pointer_limit=TEXT_LIMIT_BYTES,
+        )
+
+    def _pointers_and_locks(self) -> Iterator[str]:
+        for entry in self.files():
+            path = entry.path.decode("utf-8", "surrogateescape")
+            if dvcpipeline.declares(path) and entry.mode not in {MODE_LINK, MODE_COMMIT}:
+                yield path
+
+    @cached_property
     def stages(self) -> tuple[DeclaredStage, ...]:
-        """Return the stages that the pipeline file declares; none where there is no such file."""
+        """The stages that the pipeline file declares; none where there is no such file."""
         path = self.config.pipeline
         data = Absent.ABSENT if path is None else self.read(path)
         if path is None or isinstance(data, Absent):
             return ()
-        return declared_stages.stages(data, self.at(path), posixpath.dirname(path))
+        return declared_stages(data, self.at(path), posixpath.dirname(path))
 
+    @property
+    def wdirs(self) -> dict[str, str]:
+        """Where the paths of each stage start in dvc.lock; not of templated folders."""
+        return {stage.name: stage.wdir for stage in self.stages if "${" not in stage.wdir}
+
+    @property
     def lock_path(self) -> str | None:
-        """Return where DVC locks the pipeline; None without a pipeline."""
+        """Where DVC locks the pipeline; None without a pipeline."""
         if self.config.pipeline is None:
             return None
         return posixpath.join(posixpath.dirname(self.config.pipeline), "dvc.lock")
 
+    @cached_property
+    def outputs(self) -> frozenset[str]:
+        """The declared outputs.
 
-def outputs_of(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
-    """Return the declared outputs, relative to the project folder.
+        They are those of the configuration (outputs, metrics, predictions, curves) and those that
+        ``dvc.yaml`` spells out. Only where the configuration names no outputs and ``dvc.yaml`` has
+        templates does ``dvc.lock`` decide: it changes with a run, the other two do not.
+        """
+        config = self.config
+        found = {*config.outputs, *config.metrics, *config.curves}
+        if config.predictions is not None:
+            found.add(config.predictions.path)
+        found.update(out.text for stage in self.stages for out in stage.outs if out.literal)
+        templates = any(not out.literal for stage in self.stages for out in stage.outs)
+        return frozenset(found | self._locked if templates and not config.outputs else found)
 
-    They are those of the configuration (outputs, metrics, predictions, curves) and those that
-    ``dvc.yaml`` spells out. Only where the configuration names no outputs and ``dvc.yaml`` has
-    templates does ``dvc.lock`` decide: it changes with a run, the other two do not.
-    """
-    config = state.config
-    found = {*config.outputs, *config.metrics, *config.curves}
-    if config.predictions is not None:
-        found.add(config.predictions.path)
-    found.update(out.text for stage in stages for out in stage.outs if out.literal)
-    templates = any(not out.literal for stage in stages for out in stage.outs)
-    lock = state.lock_path()
-    if templates and not config.outputs and lock is not None:
-        found.update(_locked_outputs(state, stages, lock))
-    return frozenset(found)
+    @property
+    def made(self) -> frozenset[str]:
+        """What the pipeline seems to make, whatever the configuration says."""
+        found = self._locked
+        patterns = [
+            out
+            for stage in self.stages
+            for out in stage.outs
+            if not out.literal and out.says_something
+        ]
+        if patterns:
+            for entry in self.files():
+                path = entry.path.decode("utf-8", "surrogateescape")
+                if any(pattern.matches(path) for pattern in patterns):
+                    found.add(path)
+        return frozenset(found)
 
-
-def made_by(state: State, stages: tuple[DeclaredStage, ...]) -> frozenset[str]:
-    """Return what the pipeline seems to make, whatever the configuration says."""
-    lock = state.lock_path()
-    found = set[str]() if lock is None else _locked_outputs(state, stages, lock)
-    patterns = [
-        out for stage in stages for out in stage.outs if not out.literal and out.says_something
-    ]
-    if patterns:
-        for entry in state.files():
-            path = entry.path.decode("utf-8", "surrogateescape")
-            if any(pattern.matches(path) for pattern in patterns):
-                found.add(path)
-    return frozenset(found)
-
-
-def _locked_outputs(state: State, stages: tuple[DeclaredStage, ...], lock: str) -> set[str]:
-    known = {stage.name for stage in stages if "${" not in stage.wdir}
-    return {
-        out.path
-        for name, out in locked(state, lock, stages)
-        if declared_stages.base_name(name) in known
-    }
-
-
-def locked(
-    state: State, path: str, stages: tuple[DeclaredStage, ...]
-) -> Iterator[tuple[str, HashedPath]]:
-    """Yield (stage, output) of a dvc.lock; paths in it start at the stage's wdir."""
-    data = state.read(path, LOCK_LIMIT_BYTES)
-    if isinstance(data, Absent):
-        return
-    where, folder = state.at(path), posixpath.dirname(path)
-    wdirs = {stage.name: stage.wdir for stage in stages if "${" not in stage.wdir}
-    lock = dvcfiles.load_lock(data, where, folder, wdirs if stages else None)
-    for name, stage in lock.stages.items():
-        for out in stage.outs:
-            yield name, out
+    @property
+    def _locked(self) -> set[str]:
+        """The outputs that dvc.lock names of stages that the pipeline declares."""
+        outs = () if self.lock_path is None else self.dvc.outs(self.lock_path)
+        known = self.wdirs
+        return {out.path for name, out in outs if base_name(name) in known}

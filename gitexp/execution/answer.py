@@ -279,7 +279,7 @@ def _left_out(seen: Situation, recorded: Sequence[RecordedRun]) -> list[str]:
     """Name what failed repeats missed since the settings say that it acts on no result."""
     lines = [repeat.last_line for each in recorded for repeat in _unfinished(each)]
     state = seen.sides[0][0].seen(seen.repo)
-    outs = [out.text for stage in state.stages() for out in stage.outs] if any(lines) else []
+    outs = [out.text for stage in state.stages for out in stage.outs] if any(lines) else []
     hidden = input_parts.left_out(state, outs) if any(lines) else ()
     return [
         f"{path} was not there: inputs.ignore in .gitexp/config.yaml says that it acts on no "

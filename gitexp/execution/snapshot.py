@@ -10,10 +10,10 @@ import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcfiles, dvcwrite
+from gitexp.dvc import dvcwrite
 from gitexp.dvc.cache import EMPTY
-from gitexp.dvc.dvcpaths import touches
-from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import ignore_files
 from gitexp.dvc.snapshot import declared_params, hash_path
 from gitexp.errors import DataMissingError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from gitexp.dvc.dvcfiles import Lock
     from gitexp.git.absent import Absent
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import InputsDigest, Md5, ParamTree
@@ -41,6 +42,11 @@ def lock_path(config: ProjectConfig) -> str:
     return posixpath.join(config.project, folder, "dvc.lock")
 
 
+def pipeline_lock(files: DvcFiles, config: ProjectConfig) -> Lock | None:
+    """Return what the pipeline's dvc.lock says; `files`: of the project folder."""
+    return files.lock(posixpath.join(posixpath.dirname(config.pipeline or ""), "dvc.lock"))
+
+
 def is_valid(
     read: Read, config: ProjectConfig, records: Sequence[StageRecord], stages: Sequence[Stage]
 ) -> bool:
@@ -51,12 +57,10 @@ def is_valid(
     What one stage made for another is not compared: it may honestly differ from one execution to
     the next.
     """
-    data = read(lock_path(config))
-    if data is ABSENT:
-        return False
     wdirs = {stage.name: stage.wdir for stage in stages}
-    folder = posixpath.dirname(config.pipeline or "")
-    lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
+    lock = pipeline_lock(DvcFiles(read, base=config.project, starts=lambda _: wdirs), config)
+    if lock is None:
+        return False
     made = {out.path for record in records for out in record.outs}
     made |= {out.path for stage in stages for out in stage.outs}
     for record in records:
@@ -249,24 +253,17 @@ def _is_made(path: str, made: Collection[str]) -> bool:
 
 def _pointed(read: Read, config: ProjectConfig, path: str) -> Md5 | None:
     """Return the hash that ``OUT.dvc`` beside an output gives; None where it gives none."""
-    file = posixpath.join(config.project, f"{path}.dvc")
-    data = read(file)
-    if data is ABSENT:
-        return None
-    pointer = dvcfiles.load_pointer(data, file, posixpath.dirname(file))
-    return pointer.outs[0].md5 if len(pointer.outs) == 1 else None
+    pointer = DvcFiles(read).pointer(posixpath.join(config.project, f"{path}.dvc"))
+    return pointer.outs[0].md5 if pointer is not None and len(pointer.outs) == 1 else None
 
 
 def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
     """Return the hashes of all outputs in the pipeline's dvc.lock."""
-    data = read(lock_path(config))
-    where = posixpath.join(config.project, config.pipeline or "")
-    pipeline = read(where)
-    if data is ABSENT or pipeline is ABSENT:
-        return frozenset()
-    folder = posixpath.dirname(config.pipeline or "")
-    wdirs = stage_wdirs(pipeline, where, folder)
-    lock = dvcfiles.load_lock(data, lock_path(config), folder, wdirs)
+    pipeline = config.pipeline or ""
+    there = DvcFiles(read, base=config.project)
+    files = there.starting(lambda _: there.wdirs(pipeline))
+    lock = None if there.data(pipeline) is None else pipeline_lock(files, config)
+    stages = {} if lock is None else lock.stages
     return frozenset(
-        out.md5 for stage in lock.stages.values() for out in stage.outs if out.md5 is not None
+        out.md5 for stage in stages.values() for out in stage.outs if out.md5 is not None
     )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import snapshot
 from gitexp.dvc.cache import CacheConfig, verify
-from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.hashing import Memo
 from gitexp.errors import (
     CommandFailedError,

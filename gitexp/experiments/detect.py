@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.known_metrics import logs_metrics
 from gitexp.dvc import dvcfiles, pipeline
-from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
 from gitexp.errors import BadFormatError, NoPipelineError, UnsafeInputError, UsageError
 from gitexp.execution.preflight.seedparams import has_seed, seed_rule

@@ -13,8 +13,8 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvcfiles
-from gitexp.dvc.dvcpaths import bound, declares
-from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import bound, declares
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
 from gitexp.model.ids import BlobId
@@ -25,11 +25,12 @@ from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from gitexp.dvc.dvcfiles import HashedPath, LockedStage
     from gitexp.git.tree import Tree
     from gitexp.model.ids import ParamTree
+    from gitexp.model.job import Stage
     from gitexp.rules.facts import Change, Facts
     from gitexp.text.jsontext import Json
 
@@ -70,7 +71,7 @@ def _file(facts: Facts, change: Change, name: str, *, pointer: bool) -> Iterator
                 yield Finding(f"{path} names no output: its end may be missing", again, path)
             yield from _whole(path, outs, again)
         elif name == LOCK:
-            yield from _lock(facts, change, data)
+            yield from _lock(facts, path, data)
         else:
             dvcfiles.load_pipeline(data, path, folder)
     except GitexpError as error:
@@ -86,12 +87,11 @@ def _whole(path: str, items: tuple[HashedPath, ...], again: str) -> Iterator[Fin
             yield Finding(f"{path} has a hash of {item.written} that is none", again, path)
 
 
-def _lock(facts: Facts, change: Change, data: bytes) -> Iterator[Finding]:
-    path = change.path
-    folder = posixpath.dirname(path)
-    pipeline = facts.tree.read(posixpath.join(folder, PIPELINE), dvcfiles.LIMIT)
-    wdirs = {} if pipeline is None else stage_wdirs(pipeline, PIPELINE, folder)
-    lock = dvcfiles.load_lock(data, path, folder, wdirs)
+def _lock(facts: Facts, path: str, data: bytes) -> Iterator[Finding]:
+    files = DvcFiles(lambda name: data if name == path else facts.tree.read(name, dvcfiles.LIMIT))
+    lock = files.lock(path)
+    if lock is None:
+        return
     known = [_stages(parent, path) for parent in facts.parents]
     again = f"dvc repro, or dvc commit; then git add {shlex.quote(path)}"
     for name, stage in lock.stages.items():
@@ -100,22 +100,18 @@ def _lock(facts: Facts, change: Change, data: bytes) -> Iterator[Finding]:
         yield from _whole(path, (*stage.deps, *stage.outs), again)
         for what in _untrue(facts, stage):
             yield Finding(f"{path} says of stage {name} {what}", again, path)
-    if pipeline is not None:
-        yield from _commands(pipeline, folder, lock.stages, known, path)
+    plain = files.pipeline(posixpath.join(posixpath.dirname(path), PIPELINE))
+    if plain is not None and not plain.needs_dvc:
+        yield from _commands(plain.stages, lock.stages, known, path)
 
 
 def _stages(tree: Tree, path: str) -> Mapping[str, LockedStage]:
     """Return the stages of a parent's lock; none of one that cannot be read."""
-    folder = posixpath.dirname(path)
     try:
-        data = tree.read(path, dvcfiles.LIMIT)
-        if data is None:
-            return {}
-        pipeline = tree.read(posixpath.join(folder, PIPELINE), dvcfiles.LIMIT)
-        wdirs = {} if pipeline is None else stage_wdirs(pipeline, PIPELINE, folder)
-        return dvcfiles.load_lock(data, path, folder, wdirs).stages
+        lock = DvcFiles(lambda name: tree.read(name, dvcfiles.LIMIT)).lock(path)
     except GitexpError:
         return {}
+    return {} if lock is None else lock.stages
 
 
 def _untrue(facts: Facts, stage: LockedStage) -> Iterator[str]:
@@ -148,16 +144,12 @@ def _has(content: Json, key: str, value: ParamTree) -> bool:
 
 
 def _commands(
-    pipeline: bytes,
-    folder: str,
+    declared: Sequence[Stage],
     stages: Mapping[str, LockedStage],
     known: list[Mapping[str, LockedStage]],
     path: str,
 ) -> Iterator[Finding]:
-    plain = dvcfiles.load_pipeline(pipeline, posixpath.join(folder, PIPELINE), folder)
-    if plain.needs_dvc:
-        return
-    for stage in plain.stages:
+    for stage in declared:
         locked = stages.get(stage.name)
         if locked is None or any(locked == before.get(stage.name) for before in known):
             continue

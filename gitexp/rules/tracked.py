@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
-from gitexp.dvc.dvcpaths import bound
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import bound
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
 
@@ -30,6 +32,7 @@ class Tracked:
         }
         self._read_folders: set[str] = set()
         self._held = 0  # bytes
+        self._files = DvcFiles(self._read, starts=lambda _: None)
 
     def by(self, path: str) -> str | None:
         """Return which file says that DVC tracks a path, or a folder above it; None if none."""
@@ -55,7 +58,9 @@ class Tracked:
         for name, entry in names.items():
             if name.endswith(".dvc") and name != ".dvc" and entry.mode in FILE_MODES:
                 file = posixpath.join(folder, name)
-                self._outputs.update(dict.fromkeys(_pointer(self._read(file), file), file))
+                with contextlib.suppress(GitexpError):  # R6 says what cannot be read
+                    outs = self._files.outs(file)
+                    self._outputs.update(dict.fromkeys((out.path for _, out in outs), file))
         if PIPELINE in names or LOCK in names:
             self._outputs.update(self._pipeline(folder))
 
@@ -67,7 +72,9 @@ class Tracked:
             for name in (*self._facts.config.metrics, *self._facts.config.curves)
         }
         try:
-            pipeline = dvcfiles.load_pipeline(self._read(file), file, folder)
+            pipeline = self._files.pipeline(file)
+            if pipeline is None:
+                return {}
             top = {*pipeline.metrics, *pipeline.plots, *pipeline.artifacts}
             for path in top & self._outputs.keys():
                 if self._outputs[path] == CONFIG:  # made by a run, and Git's unless a stage says so
@@ -77,25 +84,13 @@ class Tracked:
                 outs = [out for stage in pipeline.stages for out in stage.outs if out.cache]
                 return dict.fromkeys((out.path for out in outs), file)
             lock = posixpath.join(folder, LOCK)
-            stages = dvcfiles.load_lock(self._read(lock), lock, folder).stages.values()
+            paths = {out.path for _, out in self._files.outs(lock)}
         except GitexpError:
             return {}  # R6 says what cannot be read
-        paths = {out.path for stage in stages for out in stage.outs}
         return dict.fromkeys(paths - not_cached, lock)
 
-    def _read(self, path: str) -> bytes:
-        try:
-            data = self._facts.tree.read(path, dvcfiles.LIMIT) or b""
-            self._held += len(data)
-            bound(self._held, path)
-        except GitexpError:
-            return b""
+    def _read(self, path: str) -> bytes | None:
+        data = self._facts.tree.read(path, dvcfiles.LIMIT)
+        self._held += len(data or b"")
+        bound(self._held, path)
         return data
-
-
-def _pointer(data: bytes, file: str) -> tuple[str, ...]:
-    try:
-        pointer = dvcfiles.load_pointer(data, file, posixpath.dirname(file))
-    except GitexpError:
-        return ()
-    return tuple(out.path for out in pointer.outs)

@@ -10,8 +10,8 @@ import shlex
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvcfiles, inputs
-from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc import inputs
+from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.errors import BusyBranchError, GitexpError, LockedError, MovedRefError, UnsafeInputError
 from gitexp.execution import snapshot
 from gitexp.git import merging, objects, refs, writing
@@ -90,20 +90,18 @@ def _reader(repo: Repo, tip: CommitHash) -> Callable[[str], bytes | Absent]:
 
 def _is_valid(repo: Repo, tip: CommitHash, ours: CommitHash, config: ProjectConfig) -> bool:
     read = _reader(repo, tip)
-    path = snapshot.lock_path(config)
-    folder = posixpath.dirname(config.pipeline or "")
-    where = posixpath.join(config.project, config.pipeline or "")
-    pipeline = read(where)
-    mine = objects.read_blob(repo, ours, path, LIMIT_BYTES)
-    if pipeline is ABSENT or mine is ABSENT:
+    pipeline = config.pipeline or ""
+    there = DvcFiles(read, base=config.project)
+    mine = DvcFiles(
+        _reader(repo, ours), base=config.project, starts=lambda _: there.wdirs(pipeline)
+    )
+    if there.data(pipeline) is None or (lock := snapshot.pipeline_lock(mine, config)) is None:
         return True
-    wdirs = stage_wdirs(pipeline, where, folder)
-    lock = dvcfiles.load_lock(mine, path, folder, wdirs)
     records = [stage.record() for stage in lock.stages.values()]
     known = [record for record in records if record is not None]
     if len(known) < len(records):
         return True
-    stages = [Stage(name, (), wdir=wdir) for name, wdir in wdirs.items()]
+    stages = [Stage(name, (), wdir=wdir) for name, wdir in there.wdirs(pipeline).items()]
     return snapshot.is_valid(read, config, known, stages)
 
 

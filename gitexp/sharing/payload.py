@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvc_config, dvclock, exchange
 from gitexp.dvc.cache import has, open_cache
-from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, PreconditionError
 from gitexp.git import objects, refs
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    from gitexp.dvc.declared_data import Needed, Needs
     from gitexp.dvc.exchange import DataRemote
-    from gitexp.dvc.needed_objects import Needed, Needs
     from gitexp.git.absent import Absent
     from gitexp.model.ids import CommitHash, Md5
     from gitexp.model.sharing import BranchMove

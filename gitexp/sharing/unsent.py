@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import cache, dvc_config, exchange
-from gitexp.dvc.needed_objects import Reader
+from gitexp.dvc.declared_data import Reader
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.git import repository
 from gitexp.store import plans
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.dvc.cache import CacheConfig
-    from gitexp.dvc.needed_objects import Needs
+    from gitexp.dvc.declared_data import Needs
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5
     from gitexp.model.run import Output

@@ -6,8 +6,8 @@ import posixpath
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import params_values
-from gitexp.dvc.pointed_data import pointed
 from gitexp.dvc.state import State
 from gitexp.errors import GitexpError
 from gitexp.git import merging as git_diff
@@ -29,7 +29,7 @@ from gitexp.views.named_states import environments_of, first_samples, two_states
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from gitexp.dvc.pointed_data import Pointed
+    from gitexp.dvc.declared_data import Pointed
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue
     from gitexp.model.workspace import Workspace

@@ -15,7 +15,6 @@ from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.pointed_data import unreadable as unreadable_pointers
 from gitexp.dvc.state import State
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.live import live_runs, resumption
@@ -167,7 +166,7 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
-        notes += unreadable_pointers(State(repo, tree, config), index)
+        notes += inputs_rules.unreadable_files(State(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
     except NotInitialisedError as error:
         facts.initialised = False

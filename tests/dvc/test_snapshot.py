@@ -372,7 +372,8 @@ def test_data_that_a_run_needs_are_listed_with_everything_that_is_missing(
     files = pointers.files_in_tree(open_repository(dvc_repo.workspace), commit)  # type: ignore[arg-type]
     (found,) = pipeline.look([(dvc_repo.path, replace(CONFIG, targets=("train",)))])
     frozen = tuple(stage for stage in found.executed if stage.name == "prepare")
-    folder = dvcfiles.load_pointer(files["big.dvc"], "big.dvc").outs[0].md5
+    ((_, out),) = files.outs("big.dvc")
+    folder = out.md5
     assert folder is not None
     gone = [entry.md5 for entry in objects.read_manifest(cache, folder)][1:]
     for md5 in gone:
@@ -402,7 +403,13 @@ def test_data_of_another_pipeline_are_given_whatever_its_stages_are_called(
     }
     train = Stage("train", ("x",), deps=("../../etl/c.csv",))
     cache = objects.open_cache(dvc_repo.path)
-    state = pointers.data_state(files, (train,), cache, project="apps/a", lock="apps/a/dvc.lock")
+    state = pointers.data_state(
+        dvcfiles.DvcFiles(files.get, lambda: ["etl/dvc.lock"]),
+        (train,),
+        cache,
+        project="apps/a",
+        lock="apps/a/dvc.lock",
+    )
     assert [(one.path, one.md5) for one in state.given] == [("../../etl/c.csv", md5)]
 
 
@@ -410,7 +417,7 @@ def test_what_a_frozen_stage_never_made_is_named_before_the_run(dvc_repo: BuiltR
     frozen = Stage("given", ("x",), outs=(StageOut("given.txt"),), frozen=True)
     train = Stage("train", ("x",), deps=("given.txt",))
     cache = objects.open_cache(dvc_repo.path)
-    state = pointers.data_state({}, (train,), cache, apart=(frozen,))
+    state = pointers.data_state(dvcfiles.DvcFiles({}.get), (train,), cache, apart=(frozen,))
     assert [(one.path, one.declared) for one in state.delegated] == [
         ("given.txt", "dvc.lock: given")
     ]

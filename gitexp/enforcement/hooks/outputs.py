@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import dvclock
 from gitexp.dvc.cache import open_cache
+from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.needed_objects import Reader
 from gitexp.dvc.placement import refresh
 from gitexp.dvc.snapshot import hash_path
 from gitexp.errors import GitexpError
@@ -26,7 +26,7 @@ from gitexp.rules.facts import settings
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.dvc.needed_objects import Needed
+    from gitexp.dvc.declared_data import Needed
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash

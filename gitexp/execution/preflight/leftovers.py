@@ -11,7 +11,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.execution.jobs import lies_in
 from gitexp.git.worktree import status
 

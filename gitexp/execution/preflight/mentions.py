@@ -13,7 +13,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.dvcpaths import touches
+from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import PreflightError
 from gitexp.execution.preflight.workpaths import own_paths
 from gitexp.git import objects

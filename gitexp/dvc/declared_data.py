@@ -1,7 +1,7 @@
-"""Which objects a commit needs: the outputs that its ``.dvc`` files and locks declare.
+"""Data that DVC's files declare: of a state, by path; of commits, as objects that they need.
 
-Only Git objects are looked at. Neighbouring commits share nearly all of their folders, so each
-folder and each file is read once.
+Only Git objects are looked at. Neighbouring commits share nearly all of their folders, so `Reader`
+reads each folder and each file once.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
-from gitexp.dvc.dvcpipeline import stage_wdirs
+from gitexp.dvc.dvcfiles import DvcFiles
+from gitexp.dvc.dvcpipeline import declares
 from gitexp.errors import BadFormatError, UnsafeInputError
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import (
@@ -23,18 +24,60 @@ from gitexp.git.objects import (
 )
 from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import BlobId, TreeId
-from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from gitexp.dvc.dvcfiles import HashedPath
+    from gitexp.dvc.state import State
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5
+
 
 PLAIN = "md5"
 _PIPELINE, _LOCK = "dvc.yaml", "dvc.lock"
 _SKIPPED = frozenset({".dvc", ".gitexp"})
+
+
+@dataclass(frozen=True, slots=True)
+class Pointed:
+    """A file or folder that DVC holds."""
+
+    path: str  # relative to the project folder
+    by: str  # the .dvc file, or dvc.lock
+    md5: str | None
+    size: int | None
+    nfiles: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class PointedData:
+    """All of a state, by path; files that could not be read beside it."""
+
+    data: dict[str, Pointed]
+    unreadable: tuple[str, ...]
+
+
+def pointed(state: State) -> PointedData:
+    """Return what the pointers and locks of a state's project folder name."""
+    files = state.dvc_files(lambda path: _wdirs(state, path), base=state.config.project)
+    found: dict[str, Pointed] = {}
+    too_large: tuple[str, ...] = ()
+    try:
+        for path, _, out in files.outputs:
+            found[out.path] = Pointed(out.path, path, out.md5, out.size, out.nfiles)
+    except UnsafeInputError as error:  # all together are too much
+        too_large = (f"{error.where}: {error.summary}",)
+    bad = (f"{files.at(path)}: {error.summary}" for path, error in files.unreadable.items())
+    return PointedData(found, (*bad, *too_large))
+
+
+def _wdirs(state: State, path: str) -> dict[str, str]:
+    """Return where the paths of the pipeline's own lock start; tolerant of a broken pipeline."""
+    try:
+        return state.wdirs if path == state.lock_path else {}
+    except (BadFormatError, UnsafeInputError):
+        return {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +160,11 @@ class Reader:
             folder, name = posixpath.split(path)
             if name == _PIPELINE:
                 continue
-            beside = files.get(posixpath.join(folder, _PIPELINE), "") if name == _LOCK else ""
-            key = (path, id_, beside)
+            beside = posixpath.join(folder, _PIPELINE) if name == _LOCK else ""
+            key = (path, id_, files.get(beside, ""))
             if key not in self._read:
                 try:
-                    self._read[key] = self._file(path, id_, beside, folder)
+                    self._read[key] = self._file(path, files)
                 except (BadFormatError, UnsafeInputError) as error:
                     self._read[key] = Needs((), (f"{path}: {error.summary}",))
             found = self._read[key]
@@ -139,67 +182,60 @@ class Reader:
                 if entry.mode == MODE_TREE and name not in _SKIPPED:
                     below = self.files(TreeId(entry.id))
                     found += [(f"{name}/{path}", id_) for path, id_ in below]
-                elif entry.mode in {MODE_BLOB, MODE_EXECUTABLE} and _is_dvc(name):
+                elif entry.mode in {MODE_BLOB, MODE_EXECUTABLE} and (
+                    name == _PIPELINE or declares(name)
+                ):
                     found.append((name, entry.id))
             self._folders[tree] = tuple(found)
         return self._folders[tree]
 
     # --- inside ---------------------------------------------------------------------------------
 
-    def _file(self, path: str, id_: str, beside: str, folder: str) -> Needs:
-        data = self._repo.read(BlobId(id_), dvcfiles.LIMIT, where=path)
-        if path.endswith(".dvc"):
-            return _pointer(data, path, folder)
-        if not beside:  # DVC does not look at a lock without its pipeline
-            return Needs((), ())
-        pipeline = self._repo.read(BlobId(beside), dvcfiles.LIMIT, where=path)
-        return _lock(data, pipeline, path, folder)
+    def _file(self, path: str, files: Mapping[str, str]) -> Needs:
+        def read(name: str) -> bytes | None:
+            if name not in files:
+                return None
+            return self._repo.read(BlobId(files[name]), dvcfiles.LIMIT, where=name)
+
+        own = DvcFiles(read)
+        return _pointer(own, path) if path.endswith(".dvc") else _lock(own, path)
 
 
-def _is_dvc(name: str) -> bool:
-    return name in {_PIPELINE, _LOCK} or (name.endswith(".dvc") and name != ".dvc")
-
-
-def _pointer(data: bytes, path: str, folder: str) -> Needs:
-    pointer = dvcfiles.load_pointer(data, path, folder)
+def _pointer(files: DvcFiles, path: str) -> Needs:
+    pointer = files.pointer(path)
+    if pointer is None:
+        return Needs((), ())
     outs: list[Needed] = []
     delegated: list[str] = []
     if pointer.needs_dvc:
         delegated.append(f"{path}: only DVC reads it")
-    for out, flags in zip(pointer.outs, _flags(data, path), strict=False):
-        if flags.get("cache") is False:
+    for out in pointer.outs:
+        if not out.cache:
             continue
-        if flags.get("remote"):
+        if out.own_remote:
             delegated.append(f"{path}: a remote of its own")
-        plain = _plain(out, path, delegated, push=flags.get("push") is not False)
+        plain = _plain(out, path, delegated, push=out.push)
         outs += [replace(each, imported=bool(pointer.deps)) for each in plain]
     return Needs(tuple(outs), tuple(delegated))
 
 
-def _flags(data: bytes, path: str) -> Iterator[Mapping[str, object]]:
-    value = yaml_loads(data, where=path, limit=dvcfiles.LIMIT, allow_aliases=True)
-    outs = value.get("outs") if isinstance(value, dict) else None
-    for out in outs if isinstance(outs, list) else ():
-        yield out if isinstance(out, dict) else {}
-
-
-def _lock(data: bytes, pipeline: bytes, path: str, folder: str) -> Needs:
-    where = posixpath.join(folder, _PIPELINE)
-    declared = dvcfiles.load_pipeline(pipeline, where, folder)
-    lock = dvcfiles.load_lock(data, path, folder, stage_wdirs(pipeline, where, folder))
+def _lock(files: DvcFiles, path: str) -> Needs:
+    where = posixpath.join(posixpath.dirname(path), _PIPELINE)
+    declared = files.pipeline(where)
+    if declared is None:  # DVC does not look at a lock without its pipeline
+        return Needs((), ())
     delegated: list[str] = []
     if declared.needs_dvc:
         delegated.append(f"{where}: {declared.why}")
     flags = {(stage.name, out.path): out for stage in declared.stages for out in stage.outs}
     outs: list[Needed] = []
-    for name, stage in lock.stages.items():
-        for out in stage.outs:
-            flag = flags.get((name, out.path))
-            if not declared.needs_dvc and (flag is None or not flag.cache):
-                continue  # a stage that dvc.yaml has no more, or a file that Git keeps
-            if flag is not None and flag.remote:
-                delegated.append(f"{where}: {name} has a remote of its own")
-            outs += _plain(out, path, delegated, push=flag is None or flag.push)
+    for name, out in files.outs(path):
+        flag = flags.get((name, out.path))
+        if not declared.needs_dvc and (flag is None or not flag.cache):
+            continue  # a stage that dvc.yaml has no more, or a file that Git keeps
+        if flag is not None and flag.remote:
+            delegated.append(f"{where}: {name} has a remote of its own")
+        outs += _plain(out, path, delegated, push=flag is None or flag.push)
     return Needs(tuple(outs), tuple(delegated))
 
 
