@@ -8,6 +8,8 @@ is a full hash, refs come from Git.
 from __future__ import annotations
 
 import random
+import re
+import shlex
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -58,6 +60,14 @@ _BUSY: Final = ("cannot lock ref", "unable to update local ref", "shallow.lock",
 _STALE: Final = ("stale info", "failed to update ref", "cannot lock ref", "failed to lock",
                 "incorrect old value", "already exists", "does not exist")  # fmt: skip
 _CLOBBER: Final = "would clobber existing tag"
+_UNABLE: Final = "(unable to update local ref)"
+# One whose name cannot be had beside what is here; whoever may push can make such a name.
+# git cuts the line itself off where the name is longer than any path.
+_NO_PLACE: Final = re.compile(
+    r"^error: cannot lock ref '(refs/\S{2000}|refs/\S+"
+    r"(?=': (?:'(refs/\S+)' exists; cannot create |.*: File name too long$)))",
+    re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +135,13 @@ def fetch(workspace: Workspace, remote: str) -> tuple[str, ...]:
         if code == 0:
             return ()
         refused = [line for line in said.split("\n") if line.startswith(" ! ")]
-        if refused and all(_CLOBBER in line for line in refused):
-            return tuple(
-                f"the remote has another archive tag {line.split()[-7]}; ours stays"
-                for line in refused
+        clobbered = [line.split()[-7] for line in refused if _CLOBBER in line]
+        blocked = _NO_PLACE.findall(said)
+        unable = [line for line in refused if line.endswith(_UNABLE)]
+        if refused and len(unable) == len(blocked) and len(clobbered) + len(unable) == len(refused):
+            return (
+                *(f"the remote has another archive tag {tag}; ours stays" for tag in clobbered),
+                *(_no_place(remote, ref, there) for ref, there in blocked),
             )
         if last or not any(sign in said for sign in _BUSY):
             break
@@ -236,6 +249,16 @@ def push_leased(workspace: Workspace, remote: str, leases: Sequence[Lease]) -> N
 
 
 # --- inside -------------------------------------------------------------------------------------
+
+
+def _no_place(remote: str, ref: str, there: str) -> str:
+    """Return what is said of a ref that cannot be brought."""
+    if not there:
+        return f"{ref[:60]}... is not brought: its name is too long"
+    prune = f"; git remote prune {shlex.quote(remote)}, if the remote has it no more"
+    return f"{ref} is not brought: {there} is in its place" + (
+        "" if there.startswith("refs/tags/") else prune
+    )
 
 
 def _push(
