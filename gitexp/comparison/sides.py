@@ -293,7 +293,7 @@ def _plan_around(repo: Repo, commit: CommitHash) -> Plan | None:
     """Return the newest plan in a commit's tree on whose branch the commit lies."""
     mine = []
     every = refs.branches(repo)
-    for plan in plans.plans(repo, commit).plans:
+    for plan in plans.plans(repo, commit):
         names = {refs.local(plan.branch), f"{layout.ARCHIVE_TAGS}{plan.name}"}
         tips = [tip for ref, tip in every if ref in names or upstream.followed(ref) == plan.branch]
         if any(objects.is_ancestor(repo, commit, tip) for tip in tips):

@@ -184,9 +184,9 @@ def _base(repo: Repo, tip: CommitHash, upstream: tuple[CommitHash, ...]) -> Comm
 
 def _plans(repo: Repo, index: Index, found: Range) -> list[CheckedPlan]:
     """Return the plans that these commits brought or changed, and that of the branch."""
-    before = {plan.digest for plan in plans.plans(repo, found.base).plans} if found.base else set()
+    before = {plan.digest for plan in plans.plans(repo, found.base)} if found.base else set()
     checked = []
-    for plan in plans.plans(repo, found.tip).plans:
+    for plan in plans.plans(repo, found.tip):
         if plan.digest in before and plan.branch != found.branch:
             continue
         order, runs = order_evidence.grade(repo, index, plan, found.tip)

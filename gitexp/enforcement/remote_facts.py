@@ -71,8 +71,7 @@ class World(trust_settings.Believing):
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
         """Return whether a plan is seen to be older than the runs that a commit has of it."""
         repo = repository.open_repository(self._workspace)
-        with open_index(self._workspace) as index:
-            return order_evidence.is_ordered(repo, index, plan, commit, protected)
+        return order_evidence.is_ordered(repo, plan, commit, protected)
 
     def contradicted(self, run: Run, commit: CommitHash) -> str | None:
         """Return how a record that a commit adds differs from its source; "" where it does not."""

@@ -27,7 +27,7 @@ from gitexp.model.rules import Policy
 from gitexp.rules import check as check_facts
 from gitexp.rules import policies
 from gitexp.rules.facts import of_commit, settings_in
-from gitexp.rules.recorded import plan_paths
+from gitexp.store.plan_files import plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

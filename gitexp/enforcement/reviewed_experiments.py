@@ -98,7 +98,7 @@ class Asked(trust_settings.Believing):
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool | None:
         """Return whether a plan is seen to be older than the runs that a commit has of it."""
-        return order_evidence.is_ordered(self.repo, self.index, plan, commit, protected)
+        return order_evidence.is_ordered(self.repo, plan, commit, protected)
 
 
 def experiments(
@@ -109,7 +109,7 @@ def experiments(
     Raises `UsageError` if an asked one has no plan in the head.
     """
     known = {plan.name: plan for plan in checked.plans}
-    held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head).plans}
+    held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head)}
     unknown = [name for name in names if name not in held]
     if unknown:
         raise UsageError(

@@ -28,7 +28,7 @@ from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from gitexp.git.fsck import Tree
     from gitexp.git.repository import Repo
@@ -140,6 +140,21 @@ def history(
             yield _info(commit)
     except (pygit2.GitError, KeyError, ValueError) as error:
         raise repository.unreadable(error, "a history") from error
+
+
+def origins(repo: Repo, tip: CommitHash, holds: Callable[[CommitHash], bool]) -> list[CommitHash]:
+    """Return where what a tip holds came into its history: on parallel lines, several times."""
+    seen = {tip}
+    waiting = [tip]
+    found: list[CommitHash] = []
+    while waiting:
+        commit = waiting.pop()
+        older = [parent for parent in commit_info(repo, commit).parents if holds(parent)]
+        if not older:
+            found.append(commit)
+        waiting.extend(parent for parent in dict.fromkeys(older) if parent not in seen)
+        seen.update(older)
+    return found
 
 
 # --- trees and blobs ----------------------------------------------------------------------------

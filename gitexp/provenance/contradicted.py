@@ -18,6 +18,7 @@ from gitexp.git.transaction.layout import CONFIG, plan_path
 from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.recorded import by_itself
 from gitexp.store import plans
+from gitexp.store.plan_files import parse_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -108,4 +109,4 @@ class Sources:
         own = run.source.config or objects.blob_id(self._repo, commit, CONFIG)
         if own is ABSENT:
             return plans.config_of(self._repo, commit, added)[0]
-        return plans.settings(self._repo.read(own), own)
+        return parse_settings(self._repo.read(own), own)

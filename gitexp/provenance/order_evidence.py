@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -18,8 +19,10 @@ from gitexp.git import identity, objects, refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.upstream import own
+from gitexp.git.worktree import staged
 from gitexp.model.witness import ALONE, Grade, OrderGrade, Way
 from gitexp.provenance import trust_settings
+from gitexp.rules import order as order_rule
 from gitexp.rules.branches import matches
 from gitexp.store import plans, witnesses
 from gitexp.store.ancestry import Graph
@@ -105,9 +108,9 @@ def _dated(repo: Repo, plan: Plan, added: CommitHash) -> list[str]:
 
 
 def is_ordered(
-    repo: Repo, index: Index, plan: Plan, commit: CommitHash, protected: Collection[str]
+    repo: Repo, plan: Plan, commit: CommitHash, protected: Collection[str]
 ) -> bool | None:
-    """Return whether a plan is before all runs that a commit has of it; None where no one knows.
+    """Return whether a plan is before all runs that a commit adds of it; None where no one knows.
 
     Where its own history does not show it, that of the experiment's branch or archive tag may. What
     a protected branch has was let in while they could be asked.
@@ -116,10 +119,10 @@ def is_ordered(
         guarded = any(matches(pattern, name) for pattern in protected)
         if guarded and objects.is_ancestor(repo, commit, tip):
             return None
-    order = _best(repo, index, plan, commit)
-    if order is None or repo.git.is_shallow:
+    if repo.git.is_shallow:
         return None
-    return not order.early
+    added = partial(staged.added, repo.workspace, {})
+    return order_rule.is_ordered(repo, added, _elsewhere(repo, plan), plan, commit)
 
 
 def _best(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> Order | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
@@ -19,7 +18,7 @@ from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import NOBODY, TreeEntry, Where
-from gitexp.records import config as config_format
+from gitexp.store import plan_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -273,13 +272,9 @@ def unread_settings(tree: Tree) -> str:
     return _settings(tree)[1]
 
 
-_loaded = lru_cache(maxsize=16)(config_format.load)  # commits after commits have the same
-
-
 def _settings(tree: Tree) -> tuple[ProjectConfig, str]:
     try:
-        data = tree.read(CONFIG)
-        return ProjectConfig() if data is None else _loaded(data, CONFIG), ""
+        return plan_files.settings(tree) or ProjectConfig(), ""
     except GitexpError as error:
         return ProjectConfig(), str(error)
 

@@ -11,6 +11,7 @@ the same branch is a way around it.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
@@ -21,23 +22,31 @@ from gitexp.model.rules import Policy
 from gitexp.model.witness import Receipt, Way
 from gitexp.records import codec
 from gitexp.records.terms import binding
-from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.rules.recorded import RUN_LIMIT, Unread, new_runs, plan_at, plan_of, plan_paths, runs_in
+from gitexp.rules.facts import Finding, Rule, of_commit, put_back
+from gitexp.rules.recorded import RUN_LIMIT, new_runs, runs_in
+from gitexp.store.plan_files import Unreadable, plan_at, plan_of, plan_paths
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from gitexp.model.plan import Plan
+    from gitexp.model.rules import Objects, TreeEntry
     from gitexp.model.run import PlanRef
     from gitexp.rules.facts import Facts
     from gitexp.rules.recorded import RunFile
+
+
+_MOST: Final = 100  # receipts of one plan that are read: each may cost a process
+_TOKEN_LIMIT: Final = 64 << 10
+
+Added = Callable[[str, CommitHash], "CommitHash | None"]
 
 
 def _changed_plans(facts: Facts) -> Iterator[Finding]:
     """Look at the plans that a commit changes."""
     for path in _plan_paths(facts):
         after = plan_at(facts.tree, path)
-        if after is None or isinstance(after, Unread):
+        if after is None or isinstance(after, Unreadable):
             continue  # R1 says it of the branch's own
         for number, parent in enumerate(facts.parents):
             if parent.entry(path) == facts.tree.entry(path):
@@ -60,7 +69,7 @@ def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
     found = next((plan for each in named if (plan := plan_at(parent, each)) is not None), None)
     if found is None and after.branch == facts.branch:
         found = plan_of(parent, after.branch)
-    return None if isinstance(found, Unread) else found
+    return None if isinstance(found, Unreadable) else found
 
 
 def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Finding]:
@@ -108,10 +117,6 @@ def _was_run(facts: Facts, tree: Tree, plan: Plan) -> bool:
     return False
 
 
-_MOST: Final = 100  # receipts of one plan that are read: each may cost a process
-_TOKEN_LIMIT: Final = 64 << 10
-
-
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs that a commit adds, and at the plans that it changes."""
     yield from _runs(facts)
@@ -120,7 +125,7 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 def _runs(facts: Facts) -> Iterator[Finding]:
     for file, run in new_runs(facts):
-        if isinstance(run, Unread) or run.plan is None:
+        if isinstance(run, Unreadable) or run.plan is None:
             continue  # R3 says what is unreadable; a run without a plan is exploratory
         if any(holds(parent, run.plan) for parent in facts.parents):
             if facts.config.witness_required:
@@ -181,7 +186,7 @@ def _worth(facts: Facts, tree: Tree, path: str, ref: PlanRef) -> bool | None:
     except GitexpError:
         return None
     try:
-        there = holds(Tree(facts.objects, facts.objects.commit(receipt.commit).tree), ref)
+        there = holds(_tree(facts.objects, receipt.commit), ref)
     except GitexpError:  # beyond the edge of a shallow clone, or nowhere
         there = False
     return there and bool(facts.outside.witnessed(receipt, token or b""))
@@ -192,11 +197,44 @@ def holds(tree: Tree, ref: PlanRef) -> bool:
     return _plan(tree, ref) is not None
 
 
+def is_ordered(
+    objects: Objects,
+    added: Added,
+    tips: Iterable[CommitHash],
+    plan: Plan,
+    commit: CommitHash,
+) -> bool:
+    """Return whether the history of a tip has the runs that a commit adds, each after its plan.
+
+    `added`: returns the first commit in a tip's history that added a file. The commit's own history
+    is looked at first: what was taken away since and put back is as old as it was.
+    """
+    runs = [
+        (file.change.path, file.change.new, run.plan)
+        for file, run in new_runs(of_commit(objects, commit, branch=""))
+        if not isinstance(run, Unreadable) and run.plan is not None
+        if plan.covers(run.plan.name, run.plan.digest)
+    ]
+
+    def after(tip: CommitHash, path: str, run: TreeEntry | None, ref: PlanRef) -> bool:
+        if _tree(objects, tip).entry(path) != run:
+            return False
+        first = added(path, tip)
+        parents = () if first is None else objects.commit(first).parents
+        return any(holds(_tree(objects, parent), ref) for parent in parents)
+
+    return any(all(after(tip, *run) for run in runs) for tip in dict.fromkeys((commit, *tips)))
+
+
+def _tree(objects: Objects, commit: CommitHash) -> Tree:
+    return Tree(objects, objects.commit(commit).tree)
+
+
 def _plan(tree: Tree, ref: PlanRef) -> Plan | None:
     own = plan_path(ref.name)
     for path in (own, *(path for path in plan_paths(tree) if path != own)):
         plan = plan_at(tree, path)
-        if plan is None or isinstance(plan, Unread):
+        if plan is None or isinstance(plan, Unreadable):
             continue
         if plan.name != ref.name and ref.name not in plan.formerly:
             continue

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.git.transaction.layout import CONCLUSIONS, PLANS, WITNESSES, plan_path
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import put_back
-from gitexp.rules.recorded import Unread, plan_at, plan_paths
+from gitexp.store.plan_files import Unreadable, plan_at, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,14 +45,14 @@ def _what(facts: Facts, parent: Tree, folder: str, change: Change) -> str:
     if folder == WITNESSES:
         return f"what a witness said of a plan {how}: {posixpath.basename(change.path)}"
     before = plan_at(parent, plan_path(name))
-    if before is None or isinstance(before, Unread):
+    if before is None or isinstance(before, Unreadable):
         return ""
     whose = f"of another experiment, {name} on {before.branch},"
     mine = before.branch == facts.branch or _renamed(facts, before)
     if folder == CONCLUSIONS:
         return "" if mine else f"the conclusion {whose} {how}"
     after = plan_at(facts.tree, change.path)
-    if isinstance(after, Unread) or after is None:
+    if isinstance(after, Unreadable) or after is None:
         return "" if mine else f"the plan {whose} {how}"
     for what in ("author", "created_at"):
         if getattr(before, what) != getattr(after, what):
@@ -65,7 +65,7 @@ def _renamed(facts: Facts, before: Plan) -> bool:
     plans = (plan_at(facts.tree, path) for path in plan_paths(facts.tree))
     return any(
         plan is not None
-        and not isinstance(plan, Unread)
+        and not isinstance(plan, Unreadable)
         and before.name in plan.formerly
         and plan.branch == facts.branch
         for plan in plans

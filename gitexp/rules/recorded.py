@@ -1,4 +1,4 @@
-"""Plans and runs in a tree, read for rules: what cannot be read is said, never passed over."""
+"""Runs that a commit adds or has, read for rules, and what a record contradicts by itself."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
-from gitexp.git.transaction.layout import PLANS, RUNS, plan_path
+from gitexp.git.transaction.layout import RUNS
 from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
-from gitexp.store.fast_plan import lean_plan
+from gitexp.store.plan_files import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -27,17 +27,8 @@ if TYPE_CHECKING:
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
 _USUAL_BYTES: Final = 1 << 16  # of one; larger ones of a stranger would fill the memory
-_SUFFIX = ".yaml"
 _ID = re.compile(r"[a-z2-7]{16}")
 _RUN = re.compile(rf"{re.escape(RUNS)}/([a-z2-7]{{2}})/([a-z2-7]{{16}})/(.+)", re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """A file that cannot be read, and why."""
-
-    path: str
-    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,40 +40,6 @@ class RunFile:
     change: Change
 
 
-def plan_at(tree: Tree, path: str) -> Plan | Unread | None:
-    """Return the plan in a file; None where there is no such file."""
-    try:
-        data = tree.read(path)
-        return None if data is None else lean_plan(data, path)
-    except GitexpError as error:
-        return Unread(path, str(error))
-
-
-def plan_paths(tree: Tree) -> list[str]:
-    """Return the plan files in a tree, sorted."""
-    return sorted(f"{PLANS}/{name}" for name in tree.folder(PLANS) if name.endswith(_SUFFIX))
-
-
-def plan_of(tree: Tree, branch: str) -> Plan | Unread | None:
-    """Return the plan that lives on a branch: the newest, where several name it.
-
-    A file that has the branch's name and cannot be read is the answer where no other is found.
-    """
-    own = plan_path(branch.partition("/")[2] or branch)
-    first = plan_at(tree, own)
-    if first is not None and not isinstance(first, Unread) and first.branch == branch:
-        return first
-    found = [plan_at(tree, path) for path in plan_paths(tree) if path != own]
-    mine = [
-        plan
-        for plan in found
-        if plan is not None and not isinstance(plan, Unread) and plan.branch == branch
-    ]
-    if mine:
-        return max(mine, key=lambda plan: (plan.created_at, plan.name))
-    return first if isinstance(first, Unread) else None
-
-
 def run_files(changes: Iterable[Change]) -> Iterator[RunFile]:
     """Yield those of some changes that are files in folders of runs."""
     for change in changes:
@@ -91,7 +48,7 @@ def run_files(changes: Iterable[Change]) -> Iterator[RunFile]:
             yield RunFile(RunId(found[2]), found[3], change)
 
 
-def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | Unread]]:
+def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | Unreadable]]:
     """Yield the runs that a commit adds: each run.json, and what it says."""
     for file in run_files(facts.changes):
         change = file.change
@@ -111,14 +68,14 @@ def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
     }
 
 
-def _run(facts: Facts, change: Change) -> Run | Unread:
+def _run(facts: Facts, change: Change) -> Run | Unreadable:
     if change.new is None or not change.is_file:
-        return Unread(change.path, "it is no regular file")
+        return Unreadable(change.path, "it is no regular file")
     try:
         data = facts.read(change.new, RUN_LIMIT)
         return (_remembered if len(data) <= _USUAL_BYTES else _load)(data, change.path)
     except GitexpError as error:
-        return Unread(change.path, str(error))
+        return Unreadable(change.path, str(error))
 
 
 _load = partial(codec.load, Run)

@@ -9,8 +9,9 @@ from gitexp.git.transaction.layout import RUNS
 from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.recorded import Unread, new_runs
+from gitexp.rules.recorded import new_runs
 from gitexp.rules.tracked import LOCK
+from gitexp.store.plan_files import Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +37,7 @@ def _made(facts: Facts) -> list[Output]:
     return [
         output
         for _, run in new_runs(facts)
-        if not isinstance(run, Unread)
+        if not isinstance(run, Unreadable)
         for repeat in run.repeats
         for output in repeat.outputs
     ]

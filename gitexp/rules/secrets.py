@@ -14,7 +14,8 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
-from gitexp.rules.recorded import Unread, new_runs
+from gitexp.rules.recorded import new_runs
+from gitexp.store.plan_files import Unreadable
 from gitexp.system.secrets import MASK, is_secret_name, mask
 from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import flatten
@@ -40,7 +41,7 @@ _SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs, environments, plans and conclusions of a commit, and its params files."""
     for file, run in new_runs(facts):
-        if not isinstance(run, Unread):
+        if not isinstance(run, Unreadable):
             yield from _run(facts, file.change.path, run)
     params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
     for change in facts.changes:

@@ -12,7 +12,8 @@ from gitexp.model.ids import CommitHash
 from gitexp.model.rules import Policy
 from gitexp.rules import others
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.rules.recorded import Unread, by_itself, new_runs, plan_at, run_files, runs_in
+from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
+from gitexp.store.plan_files import Unreadable, plan_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,8 +76,8 @@ def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Fin
     return put_back(facts, what % run[:8], path, run_dir(run), parent=parent)
 
 
-def _digests(facts: Facts, run: RunId, path: str, record: Run | Unread) -> Iterator[Finding]:
-    if isinstance(record, Unread):
+def _digests(facts: Facts, run: RunId, path: str, record: Run | Unreadable) -> Iterator[Finding]:
+    if isinstance(record, Unreadable):
         yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", _AGAIN, path)
         return
     if record.id != run:
@@ -107,7 +108,7 @@ def _contradiction(facts: Facts, record: Run) -> str:
         except GitexpError:
             return False
 
-    why = by_itself(record, None if isinstance(plan, Unread) else plan, holds)
+    why = by_itself(record, None if isinstance(plan, Unreadable) else plan, holds)
     if why or not facts.commit:
         return why
     return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""

@@ -36,6 +36,7 @@ from gitexp.records import verdict as verdict_format
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.fork_worker import beside, can_fork
+from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting
 from gitexp.store.summaries import run_line, run_lines
@@ -124,7 +125,7 @@ class _Common:
         a frozen stage, and where it decides what the outputs are.
         """
         if (settings, pipeline) not in self._written:
-            config = plans.settings(self.repo.read(settings), CONFIG)
+            config = parse_settings(self.repo.read(settings), CONFIG)
             made = {*config.outputs, *config.metrics}
             text = b"${" if pipeline is ABSENT else self.repo.read(pipeline)
             if config.pipeline == _PIPELINE and b"frozen" not in text and b"${" not in text:

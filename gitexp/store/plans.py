@@ -1,46 +1,28 @@
-"""Plans and settings as a commit holds them."""
+"""Plans and settings as a commit of a repository holds them; `plan_files` reads the files."""
 
 from __future__ import annotations
 
 import contextlib
-import posixpath
 import shlex
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NoPlanError, NotInitialisedError, UnknownExperimentError
 from gitexp.git import refs
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import blob_id, commit_info, exists, list_dir, read_blob
-from gitexp.git.transaction.layout import CONFIG, PLANS, archive_tag, plan_path
+from gitexp.git.objects import blob_id, exists, origins
+from gitexp.git.transaction.layout import CONFIG, archive_tag, plan_path
+from gitexp.git.tree import FILE_MODES
 from gitexp.model.config import ProjectConfig
-from gitexp.records import config as config_format
-from gitexp.store.fast_plan import lean_plan
+from gitexp.model.ids import BlobId
+from gitexp.model.plan import Plan
+from gitexp.store.plan_files import Unreadable, plan_at, plan_of, plans_in, settings
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import BlobId, CommitHash
-    from gitexp.model.plan import Plan
+    from gitexp.git.tree import Tree
+    from gitexp.model.ids import CommitHash
 
-_SUFFIX = ".yaml"
 _MOST_TIPS = 200  # looked at for settings
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadablePlan:
-    """A plan file that cannot be read, and why."""
-
-    path: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plans:
-    """The plan files of a commit."""
-
-    plans: tuple[Plan, ...]  # by name
-    unreadable: tuple[UnreadablePlan, ...]
 
 
 def config_of(
@@ -55,14 +37,14 @@ def config_of(
     Raises `NotInitialisedError` if neither has ``.gitexp/config.yaml``; `BadFormatError,
     NewerFormatError, UnsafeInputError` if it cannot be read.
     """
-    data = read_blob(repo, commit, CONFIG)
-    if data is not ABSENT:
-        return settings(data, f"{commit[:9]}:{CONFIG}"), None
+    own = settings(repo.tree(commit))
+    if own is not None:
+        return own, None
     if fallback_plan_commit is not None:
-        blob = blob_id(repo, fallback_plan_commit, CONFIG)
-        data = read_blob(repo, fallback_plan_commit, CONFIG)
-        if blob is not ABSENT and data is not ABSENT:
-            return settings(data, f"{fallback_plan_commit[:9]}:{CONFIG}"), blob
+        tree = repo.tree(fallback_plan_commit)
+        entry, found = tree.entry(CONFIG), settings(tree)
+        if entry is not None and found is not None:
+            return found, BlobId(entry.id)
     # A second `init` beside settings on another branch would part the two for good.
     branch = "" if refs.head(repo).commit != commit else settled_on(repo)
     raise NotInitialisedError(
@@ -72,14 +54,6 @@ def config_of(
         expected=CONFIG if fallback_plan_commit is None else f"{CONFIG}, there or with the plan",
         next_step=settings_step(branch),
     )
-
-
-def settings(data: bytes, where: str) -> ProjectConfig:
-    """Return the settings in a file, parsed once: commits after commits have the same."""
-    try:
-        return _parsed(data)
-    except GitexpError:
-        return config_format.load(data, where)  # the same error, with its place
 
 
 def settled_on(repo: Repo) -> str:
@@ -125,42 +99,22 @@ def no_branch(repo: Repo, name: str, expected: str) -> UnknownExperimentError:
 def holds(repo: Repo, plan: Plan, commit: CommitHash) -> bool:
     """Return whether a commit, if it is here, has a plan as it binds now."""
     return exists(repo, commit) and any(
-        plan.covers(each.name, each.digest) for each in plans(repo, commit).plans
+        plan.covers(each.name, each.digest) for each in plans(repo, commit)
     )
 
 
-def plans(repo: Repo, commit: CommitHash) -> Plans:
-    """Return all plans in a commit's tree, whatever branch they belong to."""
-    found: list[Plan] = []
-    bad: list[UnreadablePlan] = []
-    for path in _paths(repo, commit):
-        try:
-            plan = _read(repo, commit, path)
-        except GitexpError as error:
-            bad.append(UnreadablePlan(path, error.summary))
-            continue
-        if plan is not ABSENT:
-            found.append(plan)
-    return Plans(tuple(sorted(found, key=lambda plan: plan.name)), tuple(bad))
+def plans(repo: Repo, commit: CommitHash) -> list[Plan]:
+    """Return all plans in a commit's tree that can be read, whatever branch they belong to."""
+    return sorted(plans_in(repo.tree(commit)), key=lambda plan: plan.name)
 
 
 def plan_of_branch(repo: Repo, branch: str, commit: CommitHash) -> Plan | Absent:
-    """Return the plan that lives on a branch; after a merge the base does not acquire it.
-
-    `branch`: short name: ``exp/focal-loss``, or ``main`` for a plan made with ``--here``. The
-    result: the newest, where several plans name the branch.
+    """Return the plan that lives on a branch, as `plan_of` does.
 
     Raises `BadFormatError, NewerFormatError, UnsafeInputError` if no plan is found and the file
     that ought to be the branch's cannot be read.
     """
-    name = branch.partition("/")[2]
-    own = plan_path(name)
-    if name and "/" not in name:  # the usual case costs one file
-        plan = _read(repo, commit, own)
-        if plan is not ABSENT and plan.branch == branch:
-            return plan
-    mine = [plan for plan in plans(repo, commit).plans if plan.branch == branch]
-    return max(mine, key=lambda plan: (plan.created_at, plan.name)) if mine else ABSENT
+    return _readable(plan_of(repo.tree(commit), branch))
 
 
 def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
@@ -168,7 +122,13 @@ def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
 
     Raises `BadFormatError, NewerFormatError, UnsafeInputError` if its file cannot be read.
     """
-    return _read(repo, commit, plan_path(name))
+    return _readable(plan_at(repo.tree(commit), plan_path(name)))
+
+
+def _readable(found: Plan | Unreadable | None) -> Plan | Absent:
+    if isinstance(found, Unreadable) and found.error is not None:
+        raise found.error
+    return found if isinstance(found, Plan) else ABSENT
 
 
 def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
@@ -183,51 +143,19 @@ def plan_commit(repo: Repo, plan: Plan, tip: CommitHash) -> CommitHash:
     verdicts: dict[str, bool] = {}  # blob id -> holds this plan
 
     def holds(commit: CommitHash) -> bool:
-        return any(is_at(commit, path) for path in paths)
+        tree = repo.tree(commit)
+        return any(is_at(tree, path) for path in paths)
 
-    def is_at(commit: CommitHash, path: str) -> bool:
-        blob = blob_id(repo, commit, path)
-        if blob is ABSENT:
+    def is_at(tree: Tree, path: str) -> bool:
+        entry = tree.entry(path)
+        if entry is None or entry.mode not in FILE_MODES:
             return False
-        if blob not in verdicts:
-            try:
-                found = _read(repo, commit, path)
-            except GitexpError:
-                found = ABSENT
-            verdicts[blob] = found is not ABSENT and found.digest == plan.digest
-        return verdicts[blob]
+        if entry.id not in verdicts:
+            found = plan_at(tree, path)
+            verdicts[entry.id] = isinstance(found, Plan) and found.digest == plan.digest
+        return verdicts[entry.id]
 
     if not holds(tip):
         raise NoPlanError("the plan is not in this commit", found=plan.name, where=tip[:9])
-    seen = {tip}
-    waiting = [tip]
-    added: list[CommitHash] = []
-    while waiting:
-        commit = waiting.pop()
-        older = [parent for parent in commit_info(repo, commit).parents if holds(parent)]
-        if not older:
-            added.append(commit)
-        fresh = [parent for parent in older if parent not in seen]
-        seen.update(fresh)
-        waiting.extend(fresh)
     # Several only where the same plan was added on parallel lines; any order will do if it is one.
-    return min(added)
-
-
-@lru_cache(maxsize=64)
-def _parsed(data: bytes) -> ProjectConfig:
-    return config_format.load(data, CONFIG)
-
-
-def _paths(repo: Repo, commit: CommitHash) -> list[str]:
-    names = (
-        entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, PLANS)
-    )
-    return [posixpath.join(PLANS, name) for name in names if name.endswith(_SUFFIX)]
-
-
-def _read(repo: Repo, commit: CommitHash, path: str) -> Plan | Absent:
-    data = read_blob(repo, commit, path)
-    if data is ABSENT:
-        return ABSENT
-    return lean_plan(data, f"{commit[:9]}:{path}")
+    return min(origins(repo, tip, holds))

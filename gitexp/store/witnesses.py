@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
-from gitexp.git.objects import blob_id, commit_info, list_dir, read_blob
+from gitexp.git.objects import blob_id, commit_info, list_dir, origins, read_blob
 from gitexp.git.transaction.layout import witness_dir
 from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
@@ -55,22 +55,7 @@ def added(repo: Repo, path: str, tip: CommitHash) -> CommitHash | None:
     now = blob_id(repo, tip, path)
     if now is ABSENT:
         return None
-    seen = {tip}
-    waiting = [tip]
-    found: list[CommitHash] = []
-    while waiting:
-        commit = waiting.pop()
-        older = [
-            parent
-            for parent in commit_info(repo, commit).parents
-            if blob_id(repo, parent, path) == now
-        ]
-        if not older:
-            found.append(commit)
-        fresh = [parent for parent in older if parent not in seen]
-        seen.update(fresh)
-        waiting.extend(fresh)
-    return min(found)
+    return min(origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now))
 
 
 def _read(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored:

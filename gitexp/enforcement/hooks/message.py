@@ -15,7 +15,7 @@ from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Change, of_staged
-from gitexp.rules.recorded import plan_of
+from gitexp.store.plan_files import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.enforcement.hooks.lines import ordered
-from gitexp.enforcement.hooks.pushed import Update, gated, governed, judged, updates
+from gitexp.enforcement.hooks.pushed import Update, gated, governed, judged, ordered, updates
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.worktree import staged

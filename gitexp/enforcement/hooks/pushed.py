@@ -6,13 +6,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gitexp.git.transaction.layout import archive_tag
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import own
+from gitexp.git.upstream import followed, own
 from gitexp.git.worktree import staged
 from gitexp.model.rules import NOBODY
 from gitexp.rules.branches import is_experiment, is_protected
 from gitexp.rules.facts import settings
 from gitexp.rules.governing import governing
+from gitexp.rules.order import is_ordered
 from gitexp.rules.ranges import check_range
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from gitexp.git.worktree.staged import HookPlace
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
+    from gitexp.model.plan import Plan
     from gitexp.model.rules import Outside, Violation
     from gitexp.rules.governing import Governing
 
@@ -119,6 +122,19 @@ def judged(  # noqa: PLR0913  what is pushed, by whom, and who may be asked
         config=config,
         outside=outside,
     )
+
+
+def ordered(
+    place: HookPlace,
+    objects: CatFile,
+    refs: Mapping[str, CommitHash],
+    plan: Plan,
+    commit: CommitHash,
+) -> bool:
+    """Return whether the plan's branch or archive tag has its runs of a commit, each after it."""
+    own = {f"{HEADS}{plan.branch}", archive_tag(plan.name)}
+    tips = [tip for ref, tip in refs.items() if ref in own or followed(ref) == plan.branch]
+    return is_ordered(objects, partial(staged.added, place.folder, place.env), tips, plan, commit)
 
 
 def _judges(config: ProjectConfig, branch: str) -> bool:

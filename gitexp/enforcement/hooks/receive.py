@@ -10,8 +10,7 @@ import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gitexp.enforcement.hooks.lines import ordered
-from gitexp.enforcement.hooks.pushed import gated, judged, updates
+from gitexp.enforcement.hooks.pushed import gated, judged, ordered, updates
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import ARCHIVE_TAGS, archive_tag

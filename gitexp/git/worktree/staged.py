@@ -21,6 +21,8 @@ from gitexp.model.rules import TreeEntry
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from gitexp.model.workspace import Workspace
+
 _REBASES: Final = ("rebase-merge/head-name", "rebase-apply/head-name")
 
 Staged = tuple[str, TreeEntry | None, TreeEntry | None]  # path, in HEAD, in the index
@@ -172,12 +174,14 @@ def commits(place: HookPlace, tip: CommitHash, hidden: Iterable[str]) -> tuple[C
     return tuple(CommitHash(line) for line in _text(_run(place, arguments, data)).splitlines())
 
 
-def added(place: HookPlace, path: str, tip: CommitHash) -> CommitHash | None:
-    """Return the newest commit in the history of `tip` that added a file; None where none did."""
-    arguments = ["log", "-1", "--diff-filter=A", "--no-renames", "--format=%H", tip, "--", path]
-    env = {**place.env, "GIT_LITERAL_PATHSPECS": "1"}
-    code, out, _ = command.attempt(place.folder, arguments, env=env)
-    line = _text(out).strip()
+def added(
+    where: Workspace | Path, env: Mapping[str, str], path: str, tip: CommitHash
+) -> CommitHash | None:
+    """Return the first commit in the history of `tip` that added a file; None where none did."""
+    arguments = ["log", "--diff-filter=A", "--no-renames", "--topo-order", "--format=%H",
+                 tip, "--", path]  # fmt: skip
+    code, out, _ = command.attempt(where, arguments, env={**env, "GIT_LITERAL_PATHSPECS": "1"})
+    line = _text(out).strip().rpartition("\n")[2]
     return CommitHash(line) if not code and HASH.fullmatch(line) else None
 
 
