@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.enforcement.check import check
-from gitexp.enforcement.remote_facts import World
+from gitexp.enforcement.check import World, check
 from gitexp.model.rules import Policy
 from gitexp.report.answers import checks
 

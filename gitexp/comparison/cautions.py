@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, measure, selection
@@ -15,8 +14,7 @@ from gitexp.git import objects
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE
 from gitexp.model.config import ProjectConfig
-from gitexp.rules.branches import is_protected
-from gitexp.rules.governing import governing
+from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
 
 if TYPE_CHECKING:
@@ -34,7 +32,7 @@ def aside(repo: Repo, plan: Plan | None) -> str:
     if plan is None or not objects.exists(repo, plan.baseline.commit):
         return ""
     try:
-        found = governing(repo, partial(own, repo.workspace), plan.branch, None)
+        found = governing(repo, repo.workspace, plan.branch, None)
     except GitexpError:  # `check` and `review` stop at a main that cannot be looked at
         return ""
     config = found.config or ProjectConfig()

@@ -13,7 +13,7 @@ from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
-from gitexp.git.transaction import refmoves
+from gitexp.git.transaction import move
 from gitexp.model.ids import CommitHash
 from gitexp.model.sharing import EndReport
 from gitexp.store.conclusions import conclusion_named
@@ -100,7 +100,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
     build = _Build(repo, standing, goes=goes, base=base, when=when)
     done: list[str] = []
     if standing.tip is not ABSENT and (goes or standing.archived != standing.tip):
-        moved = refmoves.carry_out(
+        moved = move.move_refs(
             repo,
             build,
             guard=lambda: lifecycle.check_free(workspace, standing.branch) if goes else None,
@@ -189,7 +189,7 @@ class _Build:
         self._base = base
         self._when = when
 
-    def __call__(self) -> refmoves.Moves:
+    def __call__(self) -> move.Moves:
         standing = self._standing
         tip = standing.commit
         moves: dict[str, tuple[refs.Target, refs.Target]] = {}
@@ -207,7 +207,7 @@ class _Build:
             written.append(tag)
         if self._goes:
             moves[refs.local(standing.branch)] = tip, ABSENT
-        return refmoves.Moves(moves, tip, written)
+        return move.Moves(moves, tip, written)
 
     def _message(self) -> str:
         standing = self._standing

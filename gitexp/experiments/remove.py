@@ -12,7 +12,7 @@ from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import check_tag, look, send
 from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git.absent import ABSENT
-from gitexp.git.transaction import layout, refmoves
+from gitexp.git.transaction import layout, move
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.model.sharing import EndReport, Tombstone
@@ -23,6 +23,8 @@ from gitexp.store.experiments import newest_of
 from gitexp.store.summaries import run_lines
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitexp.experiments.lifecycle import Standing
     from gitexp.git.repository import Repo
     from gitexp.model.workspace import Workspace
@@ -95,7 +97,7 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     commit = standing.commit
     if standing.tip is not ABSENT or not lifecycle.is_removed(repo, standing.name, commit):
         when = (now or datetime.now(UTC)).replace(microsecond=0)
-        commit = refmoves.carry_out(
+        commit = move.move_refs(
             repo,
             _only_the_branch(standing) if untried else _Build(repo, standing, words.strip(), when),
             guard=lambda: lifecycle.check_free(workspace, standing.branch),
@@ -123,12 +125,12 @@ def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is
     )
 
 
-def _only_the_branch(standing: Standing) -> refmoves.Build:
+def _only_the_branch(standing: Standing) -> Callable[[], move.Moves]:
     """Return what removes the branch of an experiment that nobody has tried, and writes nothing."""
     moves: dict[str, tuple[refs.Target, refs.Target]] = {
         refs.local(standing.branch): (standing.commit, ABSENT)
     }
-    return lambda: refmoves.Moves(moves, standing.commit)
+    return lambda: move.Moves(moves, standing.commit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class _Build:
     words: str
     when: datetime
 
-    def __call__(self) -> refmoves.Moves:
+    def __call__(self) -> move.Moves:
         repo, standing = self.repo, self.standing
         written: list[str] = []
         there = objects.tree_id(repo, standing.commit, layout.FOLDER)
@@ -175,7 +177,7 @@ class _Build:
         }
         if standing.tip is not ABSENT:
             moves[refs.local(standing.branch)] = standing.tip, ABSENT
-        return refmoves.Moves(moves, commit, [*written, commit, tag])
+        return move.Moves(moves, commit, [*written, commit, tag])
 
     def _tombstone(self) -> Tombstone:
         repo, standing = self.repo, self.standing

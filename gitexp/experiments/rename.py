@@ -22,7 +22,7 @@ from gitexp.experiments.naming import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository, upstream, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
-from gitexp.git.transaction import layout, refmoves
+from gitexp.git.transaction import layout, move
 from gitexp.git.worktree import checkouts
 from gitexp.git.writing import DELETE
 from gitexp.model.sharing import EndReport
@@ -31,7 +31,7 @@ from gitexp.store import plans
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from gitexp.experiments.lifecycle import Standing
     from gitexp.git.refs import Target
@@ -158,7 +158,7 @@ def _begun(task: _Task) -> CommitHash | None:
 def _carry_out(task: _Task, *, together: bool) -> CommitHash:
     """Write the commit, and make the new refs; where `together`, the old ones go with it."""
 
-    def build() -> refmoves.Moves:
+    def build() -> move.Moves:
         commit, written = _commit(task)
         moves: dict[str, tuple[Target, Target]] = {}
         if task.standing.tip is not ABSENT:
@@ -177,7 +177,7 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
             written.append(tag)
             moves[task.tag] = ABSENT, tag
             moves[task.standing.tag] = task.old_tag, ABSENT
-        return refmoves.Moves(moves, commit, written)
+        return move.Moves(moves, commit, written)
 
     def guard() -> None:
         if together:
@@ -186,8 +186,10 @@ def _carry_out(task: _Task, *, together: bool) -> CommitHash:
     return _moved(task, build, guard)
 
 
-def _moved(task: _Task, build: refmoves.Build, guard: refmoves.Guard = lambda: None) -> CommitHash:
-    return refmoves.carry_out(
+def _moved(
+    task: _Task, build: Callable[[], move.Moves], guard: Callable[[], None] = lambda: None
+) -> CommitHash:
+    return move.move_refs(
         task.repo,
         build,
         guard=guard,
@@ -277,7 +279,7 @@ def _undo(task: _Task, commit: CommitHash) -> None:
     if task.old_tag is not ABSENT:
         moves[task.tag] = writing.object_of(task.repo, task.tag), ABSENT
         moves[task.standing.tag] = ABSENT, task.old_tag
-    _moved(task, lambda: refmoves.Moves(moves, commit))
+    _moved(task, lambda: move.Moves(moves, commit))
 
 
 def _drop(task: _Task) -> None:
@@ -286,7 +288,7 @@ def _drop(task: _Task) -> None:
     moves: dict[str, tuple[Target, Target]] = {refs.local(task.standing.branch): (tip, ABSENT)}
     _moved(
         task,
-        lambda: refmoves.Moves(moves, tip),
+        lambda: move.Moves(moves, tip),
         lambda: lifecycle.check_free(task.repo.workspace, task.standing.branch),
     )
 

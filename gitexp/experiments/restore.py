@@ -10,7 +10,7 @@ from gitexp.errors import ExistsError, PreconditionError
 from gitexp.experiments import lifecycle
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.absent import ABSENT
-from gitexp.git.transaction import layout, refmoves
+from gitexp.git.transaction import layout, move
 from gitexp.model.sharing import EndReport, Tombstone
 from gitexp.records import codec
 
@@ -59,9 +59,9 @@ def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> 
             next_step=f"gitexp show {shlex.quote(standing.name)}",
         )
     ref = refs.local(standing.branch)
-    refmoves.carry_out(
+    move.move_refs(
         repo,
-        lambda: refmoves.Moves({ref: (ABSENT, commit)}, commit),
+        lambda: move.Moves({ref: (ABSENT, commit)}, commit),
         guard=lambda: None,
         message=f"gitexp restore: {standing.name}",
         who=identity.committer(repo),

@@ -1,11 +1,30 @@
-"""Which branches the rules speak of."""
+"""The branches that rules speak of, and those whose settings say what the rules are.
+
+The settings are those of a protected branch, never of the one judged: a branch that could loosen
+its own rules would pass the hooks of its author and be refused by a server, or worse. So hooks and
+`check` go by main as its upstream has it, as a server goes by its own; what another remote calls
+main has no word.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from gitexp.git.tree import Tree
+from gitexp.git.upstream import Own, own
+from gitexp.model.config import ProjectConfig
+from gitexp.rules.facts import settings_in
 
 if TYPE_CHECKING:
-    from gitexp.model.config import ProjectConfig
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
+
+    from gitexp.model.ids import CommitHash
+    from gitexp.model.rules import Objects
+    from gitexp.model.workspace import Workspace
+
+_USUAL: Final = ProjectConfig().protected
 
 
 def is_experiment(config: ProjectConfig, branch: str) -> bool:
@@ -44,3 +63,67 @@ def matches(pattern: str, name: str) -> bool:
             return False
         at = found + len(part)
     return len(name) - at >= len(last) and name.endswith(last)
+
+
+@dataclass(frozen=True, slots=True)
+class Governing:
+    """The settings that count.
+
+    Attributes
+    ----------
+    config : ProjectConfig or None
+        None where nobody but the commit itself says anything.
+    source : str
+        Where sh looks for which branches are experiments': a commit, "HEAD", or "" for the index.
+    plain : bool
+        Whether `config` is what `source` has.
+    """
+
+    config: ProjectConfig | None
+    source: str
+    plain: bool = True
+
+
+def governing(
+    objects: Objects,
+    where: Workspace | Path,
+    branch: str,
+    before: CommitHash | None,
+    env: Mapping[str, str] | None = None,
+) -> Governing:
+    """Return the settings by which commits of a branch are judged.
+
+    On a protected branch those that it had before; elsewhere those of the protected branch, as its
+    upstream, origin or this clone has it; where none has any, those that the branch had before.
+
+    `where`: the repository, in which a hook's `env` may say more. `before`: what the branch held
+    before: HEAD for a commit to be.
+    """
+    held = None if before is None else _of(objects, before)
+    main = _first(objects, own(where, _USUAL, env), _USUAL)
+    source = main[0] if main else "HEAD" if held else ""
+    named = main[1] if main else held
+    if named is None:
+        return Governing(None, source)
+    if held is not None and is_protected(named, branch):
+        return Governing(held, source, plain=held == named)
+    if named.protected == _USUAL:
+        return Governing(named, source)
+    found = _first(objects, own(where, named.protected, env), named.protected)
+    config = found[1] if found else named
+    return Governing(config, source, plain=config == named)
+
+
+def _first(
+    objects: Objects, tips: Iterable[Own], patterns: Collection[str]
+) -> tuple[CommitHash, ProjectConfig] | None:
+    for name, commit, _ in tips:
+        if any(matches(pattern, name) for pattern in patterns):
+            found = _of(objects, commit)
+            if found is not None:
+                return commit, found
+    return None
+
+
+def _of(objects: Objects, commit: CommitHash) -> ProjectConfig | None:
+    return settings_in(Tree(objects, objects.commit(commit).tree))

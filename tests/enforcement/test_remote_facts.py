@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.enforcement.check import check
-from gitexp.enforcement.remote_facts import World
+from gitexp.enforcement.check import World, check
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.enforcement.check import check
+from gitexp.enforcement.check import World, check
 from gitexp.enforcement.hooks.install import install
-from gitexp.enforcement.remote_facts import World
 from gitexp.enforcement.review import exit_code, review
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout

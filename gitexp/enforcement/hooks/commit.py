@@ -15,7 +15,6 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from gitexp.enforcement.hooks.pushed import governed
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.transaction.layout import CONFIG, FOLDER
@@ -24,7 +23,7 @@ from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer, Where
 from gitexp.provenance.trust_settings import Believing
 from gitexp.rules import check, policies
-from gitexp.rules.branches import is_experiment, is_protected
+from gitexp.rules.branches import governing, is_experiment, is_protected
 from gitexp.rules.facts import Change, of_staged, settings, with_rules_of
 from gitexp.rules.ranges import unread
 from gitexp.rules.tracked import LOCK, PIPELINE, Tracked
@@ -52,7 +51,7 @@ def answer(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     changes = [Change(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
-        rules = governed(place, objects, place.branch, place.head)
+        rules = governing(objects, place.folder, place.branch, place.head, place.env)
         facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
         seen = Believing(partial(discover, place.folder), here=True)
         facts = replace(facts, outside=seen)

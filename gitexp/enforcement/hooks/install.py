@@ -1,25 +1,157 @@
-"""Put the hooks in place beside what is there, take them away again, and say how things stand.
+"""The hooks in Git's folder: put in place beside what is there, taken away again, described.
 
 What was there before is kept byte for byte and goes first. Nothing sets core.hooksPath.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.enforcement.hooks import hook_places, shims
+from gitexp.enforcement.hooks import managers, shims
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git import command
 from gitexp.git.faults import translating
-from gitexp.model.rules import HooksReport
+from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS, Hook, HooksReport, HookState
 
 if TYPE_CHECKING:
-    from gitexp.enforcement.hooks.hook_places import Place
     from gitexp.enforcement.hooks.managers import Manager
     from gitexp.model.workspace import Workspace
+
+
+# Everywhere else `command.SAFE` turns hooks off, and with them this answer.
+_SETTINGS: Final = ("-c", "core.fsmonitor=false")
+
+
+# How managers rename what they find; only the first is then called by them.
+RENAMED: Final = (".legacy", ".old")
+
+
+@dataclass(frozen=True, slots=True)
+class HookFolder:
+    """Where the hooks of a repository are.
+
+    Attributes
+    ----------
+    folder : Path
+        In which Git looks for them.
+    own : bool
+        Whether that is in the repository's own Git directory: what core.hooksPath names may be
+        tracked, or shared with other repositories.
+    unused : Path or None
+        The repository's own folder, where Git does not look into it.
+    top : Path or None
+        Of the work tree; None in a bare repository.
+    manager : Manager or None
+    """
+
+    folder: Path
+    own: bool
+    unused: Path | None
+    top: Path | None
+    manager: Manager | None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hooks that belong here: a server has others."""
+        return SERVER_HOOKS if self.top is None else CLIENT_HOOKS
+
+
+def hook_folder(workspace: Workspace) -> HookFolder:
+    """Return where the hooks of a repository are, and who is in charge of them.
+
+    Raises `GitFailedError, ReadOnlyError`.
+    """
+    path = _searched(workspace)
+    mine = workspace.common_dir / "hooks"
+    top = workspace.top
+    return HookFolder(
+        folder=path,
+        own=path.resolve().is_relative_to(workspace.common_dir.resolve()),
+        unused=None if path.resolve() == mine.resolve() else mine,
+        top=top,
+        manager=None if top is None else managers.detect(top, path),
+    )
+
+
+def _searched(workspace: Workspace) -> Path:
+    """Return where Git looks for hooks, by core.hooksPath of whatever scope."""
+    arguments = ["rev-parse", "--path-format=absolute", "--git-path", "hooks"]
+    code, out, err = command.attempt(workspace, arguments, settings=_SETTINGS)
+    if b"empty string" in err:  # core.hooksPath without a value: Git comes to no hook
+        return Path(os.devnull)
+    if code:
+        raise command.failure(arguments, code, err)
+    return Path(out.decode("utf-8", "surrogateescape").rstrip("\n"))
+
+
+def hooks_in(place: HookFolder) -> tuple[Hook, ...]:
+    """Return each hook as it is."""
+    return tuple(_hook(place, name) for name in place.names)
+
+
+def candidates(place: HookFolder, name: str) -> tuple[Path, ...]:
+    """Return every path at which one of our hooks may lie."""
+    folders = (place.folder, *([place.unused] if place.unused else []))
+    return tuple(folder / f"{name}{suffix}" for folder in folders for suffix in ("", *RENAMED))
+
+
+def _hook(place: HookFolder, name: str) -> Hook:
+    path = place.folder / name
+    data = shims.read(path)
+    if data is not None and shims.is_ours(data):
+        return _own_hook(path, data, name)
+    managed = _by_manager(place, place.manager, path) if place.manager is not None else None
+    if managed is not None and managed.state is not HookState.ABSENT:
+        return managed
+    lost = next((other for other in candidates(place, name)[1:] if _is_ours(other)), None)
+    if lost is not None:
+        why = f"; {managed.note}" if managed is not None else ""
+        return Hook(name, HookState.DEAD, f"nothing runs {lost}{why}")
+    if managed is not None:
+        return managed
+    if data is not None:
+        return Hook(name, HookState.FOREIGN, "another hook has its place")
+    return Hook(name, HookState.ABSENT)
+
+
+def _by_manager(place: HookFolder, manager: Manager, path: Path) -> Hook | None:
+    name = path.name
+    told = place.top is not None and managers.calls(manager, place.top, name)
+    if not managers.runs(manager, place.folder, name):
+        why = f"{manager.activate} has not been called for it"
+        return Hook(name, HookState.DEAD, why) if told else None
+    if told:
+        return Hook(name, HookState.MANAGED, f"by {manager.name}")
+    below = path.with_name(name + RENAMED[0])
+    if manager.keeps and _is_ours(below):
+        return Hook(name, HookState.INSTALLED, f"{manager.name} runs it as {below.name}")
+    return Hook(name, HookState.ABSENT, f"{manager.name} is not told to call it")
+
+
+def _own_hook(path: Path, data: bytes, name: str) -> Hook:
+    if not shims.is_executable(path):
+        return Hook(name, HookState.DEAD, "it is not executable, so Git passes it over")
+    if not shims.is_unchanged(data, name):
+        return Hook(name, HookState.CHANGED, "edited since it was installed")
+    notes = []
+    settings = shims.settings_of(data)
+    python = settings.get("python", "")
+    if python and not shims.is_executable(path.parent / python):
+        notes.append(f"its Python is gone: {python}")
+    if data not in {shims.source(name), shims.rendered(name, settings)}:
+        notes.append("of another version of gitexp")
+    return Hook(name, HookState.INSTALLED, "; ".join(notes))
+
+
+def _is_ours(path: Path) -> bool:
+    data = shims.read(path)
+    return data is not None and shims.is_ours(data)
+
 
 _FSCK: Final = "receive.fsckObjects"
 
@@ -38,7 +170,7 @@ def install(
     Raises `PreconditionError` if Git looks into such a folder, and nobody said that it may be;
     `ExistsError` if a hook that was set aside is still there, and another is in its place.
     """
-    place = hook_places.find(workspace)
+    place = hook_folder(workspace)
     if place.manager is not None and place.top is not None:
         return _managed(place, place.manager, place.top)
     if not place.own and not anywhere:
@@ -59,7 +191,7 @@ def install(
         verb="install",
         folder=str(place.folder),
         manager="",
-        hooks=hook_places.look(place),
+        hooks=hooks_in(place),
         done=tuple(done),
         next_step="" if place.top is None else "gitexp hooks status",
     )
@@ -70,25 +202,25 @@ def uninstall(workspace: Workspace) -> HooksReport:
 
     Raises `ReadOnlyError` if the folder cannot be written to.
     """
-    place = hook_places.find(workspace)
+    place = hook_folder(workspace)
     done: list[str] = []
     for name in place.names:
-        for path in hook_places.candidates(place, name):
+        for path in candidates(place, name):
             done += _uninstall(path, name)
         done += _orphan(place.folder / name)
     return HooksReport(
         verb="uninstall",
         folder=str(place.folder),
         manager="" if place.manager is None else place.manager.name,
-        hooks=hook_places.look(place),
+        hooks=hooks_in(place),
         done=tuple(done),
     )
 
 
 def status(workspace: Workspace) -> HooksReport:
     """Return how each hook stands."""
-    place = hook_places.find(workspace)
-    hooks = hook_places.look(place)
+    place = hook_folder(workspace)
+    hooks = hooks_in(place)
     manager = place.manager
     complete = all(hook.runs for hook in hooks)
     return HooksReport(
@@ -103,8 +235,8 @@ def status(workspace: Workspace) -> HooksReport:
 # --- inside -------------------------------------------------------------------------------------
 
 
-def _managed(place: Place, manager: Manager, top: Path) -> HooksReport:
-    hooks = hook_places.look(place)
+def _managed(place: HookFolder, manager: Manager, top: Path) -> HooksReport:
+    hooks = hooks_in(place)
     complete = all(hook.runs for hook in hooks)
     return HooksReport(
         verb="install",
@@ -116,7 +248,7 @@ def _managed(place: Place, manager: Manager, top: Path) -> HooksReport:
     )
 
 
-def _texts(place: Place, python: str) -> dict[str, bytes]:
+def _texts(place: HookFolder, python: str) -> dict[str, bytes]:
     settings = {"python": Path(python).as_posix(), "flags": _flags(python)}
     return {name: shims.rendered(name, settings) for name in place.names}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from gitexp.enforcement.hooks.pushed import governed
 from gitexp.git import command
 from gitexp.git.catfile import CatFile
 from gitexp.git.worktree import staged
@@ -13,7 +12,7 @@ from gitexp.model.plan import Plan
 from gitexp.model.rules import HookAnswer
 from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
-from gitexp.rules.branches import is_experiment
+from gitexp.rules.branches import governing, is_experiment
 from gitexp.rules.facts import Change, of_staged
 from gitexp.store.plan_files import plan_of
 
@@ -40,7 +39,7 @@ def prepare(call: HookCall) -> HookAnswer:
     place = staged.place(call.folder, call.environ)
     changes = [Change(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
-        rules = governed(place, objects, place.branch, place.head)
+        rules = governing(objects, place.folder, place.branch, place.head, place.env)
         facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
         if not is_experiment(facts.config, place.branch):
             return HookAnswer()

@@ -5,12 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitexp.enforcement.hooks.pushed import Update, gated, governed, judged, ordered, updates
+from gitexp.enforcement.hooks.receive import Update, gated, judged, order_shown, updates
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
 from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer
 from gitexp.provenance.trust_settings import Believing
+from gitexp.rules.branches import governing
 from gitexp.sharing.unsent import DataRemote
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def answer(call: HookCall) -> HookAnswer:
                 objects,
                 update,
                 lambda config: gated(config, heads),
-                config=governed(place, objects, update.branch, before).config,
+                config=governing(objects, place.folder, update.branch, before, place.env).config,
                 outside=world,
             )
             found += broken
@@ -67,7 +68,9 @@ class _Remotes(Believing):
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
         del protected
-        return ordered(self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit)
+        return order_shown(
+            self._place, self._objects, staged.refs(self._place, "refs/"), plan, commit
+        )
 
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""

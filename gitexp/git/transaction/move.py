@@ -1,4 +1,4 @@
-"""Move a branch to a new commit, and the worktrees on it along: the steps of a transaction.
+"""The steps of a transaction: a branch moves to a new commit, and the worktrees on it follow.
 
 1. The commit's objects are written; nobody can see them. The owner file is written.
 2. A temporary ref keeps them from ``git gc``; it is seen that all are still there.
@@ -7,6 +7,9 @@
 4. The branch is locked and compared; what the worktrees will get is prepared.
 5. The branch moves. From here on the commit is published, and nothing is an error any more.
 6. Index and files of the worktrees follow by renames; the locks go.
+
+The end of an experiment moves several refs at once - a tag appears, a branch goes - and touches no
+worktree: all of them or none, by the same steps.
 
 `failpoints.Point` names each step. Killed at any of them, `owners.clear_stale` does the rest.
 """
@@ -23,17 +26,18 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
 from gitexp.git import objects, refs, writing
+from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.faults import translated
 from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import Point, reach
 from gitexp.git.worktree import checkouts, restore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import datetime
     from types import FrameType
 
-    from gitexp.git.absent import Absent
+    from gitexp.git.refs import Target
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.locks import FileLock
     from gitexp.model.ids import CommitHash
@@ -41,6 +45,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
 
 PATIENCE_S: Final = 30.0  # how long lost races and foreign locks are tried again
+_TRIES: Final = 5  # of a `git gc --prune=now` beside us that takes the new objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,25 @@ class Task:
     message: str
     committer: Person
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Refs that are to be moved.
+
+    Attributes
+    ----------
+    refs : mapping of str to (old, new)
+        As `git.refs.held` takes them.
+    commit : CommitHash
+        What the first of them will lead to, for whoever has to clear up after us.
+    written : sequence of str
+        Ids of new objects, the last of which leads to all others; empty where there are none.
+    """
+
+    refs: Mapping[str, tuple[Target, Target]]
+    commit: CommitHash
+    written: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,33 +153,85 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
     if commit == tip:
         return Moved(commit, tip)
     objects.compared(repo, tip, commit)  # what Git itself refuses comes onto no branch
-    reach(Point.BLOBS)
-    with owners.registered(repo.workspace, task.ref, tip, commit) as owned:
-        try:
-            _keep(repo, commit, written, owned.temporary_ref)
-            reach(Point.TEMPREF)
-            left = _move(repo, task, _Step(tip, commit, owned.id), lock)
-            with contextlib.suppress(OSError):
-                reach(Point.CLEANUP)
-        finally:
-            refs.drop(repo, owned.temporary_ref)
+    with _kept(repo, (task.ref, tip, commit), (*written, commit)) as owner:
+        left = _move(repo, task, _Step(tip, commit, owner), lock)
+        with contextlib.suppress(OSError):
+            reach(Point.CLEANUP)
     return Moved(commit, tip, left)
 
 
-def _keep(repo: Repo, commit: CommitHash, written: list[str], ref: str) -> None:
-    """Hold the new commit by a temporary ref, and see that a ``git gc`` took nothing before.
+def move_refs(  # noqa: PLR0913 - what is written and moved, by whom, and who may object
+    repo: Repo,
+    build: Callable[[], Moves],
+    *,
+    guard: Callable[[], None],
+    message: str,
+    who: Person,
+    when: datetime,
+) -> Moves:
+    """Write what `build` writes, and move the refs.
 
-    Until the ref is there, any of the new objects may vanish; then the attempt starts afresh (the
-    same bytes give the same objects).
+    `build`: writes the objects; called again where a ``git gc`` removed them before a ref held
+    them. `guard`: called when the refs are locked; raises where they must not move after all. The
+    result: as they were carried out.
+
+    Raises `MovedRefError` if a ref is not where `build` saw it; nothing was moved; `LockedError,
+    NoSpaceError, ReadOnlyError, GitFailedError`: nothing was moved, and no lock is left.
     """
-    ids = [commit, *written]
+    owners.clear_stale(repo)
+    with contextlib.ExitStack() as stack:
+        lock = owners.critical(repo.workspace)
+        lock.acquire()
+        stack.callback(lock.release)
+        for _ in range(_TRIES):
+            moves = build()
+            first = next(iter(moves.refs))
+            try:
+                with _kept(repo, (first, ABSENT, moves.commit), moves.written):
+                    with refs.held(repo, moves.refs, message=message, who=who, when=when) as held:
+                        reach(Point.LOCKED)
+                        guard()
+                        reach(Point.COMPARED)
+                        held.move()
+                    with contextlib.suppress(OSError):
+                        reach(Point.SET)
+            except _VanishedError:
+                continue
+            except OSError as error:
+                where = str(repo.workspace.common_dir)
+                raise translated(error, "cannot move refs", where) from error
+            return moves
+    raise LockedError("git gc removes objects faster than a ref can hold them")
+
+
+@contextlib.contextmanager
+def _kept(
+    repo: Repo, move: tuple[str, CommitHash | Absent, CommitHash], written: Sequence[str]
+) -> Iterator[str]:
+    """Hold new objects by a temporary ref whose owner is known; give the owner's id.
+
+    Until the ref is there, any of them may vanish in a ``git gc``; then the attempt starts afresh
+    (the same bytes give the same objects).
+    """
+    reach(Point.BLOBS)
+    with owners.registered(repo.workspace, *move) as owned:
+        try:
+            if written:
+                _keep(repo, written, owned.temporary_ref)
+            reach(Point.TEMPREF)
+            yield owned.id
+        finally:
+            refs.drop(repo, owned.temporary_ref)
+
+
+def _keep(repo: Repo, written: Sequence[str], ref: str) -> None:
     try:
-        refs.keep(repo, ref, commit)
+        refs.keep(repo, ref, written[-1])
     except GitFailedError as error:
-        if writing.exist(repo, ids):
+        if writing.exist(repo, written):
             raise
         raise _VanishedError from error
-    if not writing.exist(repo, ids):
+    if not writing.exist(repo, written):
         raise _VanishedError
 
 
