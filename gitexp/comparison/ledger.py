@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Ledger
-from gitexp.store.uses import uses
+from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
     from gitexp.comparison.counting import Count

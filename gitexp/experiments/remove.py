@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitexp.experiments.lifecycle import Standing
     from gitexp.git.repository import Repo
     from gitexp.model.workspace import Workspace
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
 
 
 def remove(  # noqa: PLR0913  what is removed, where, why, and how sure one is

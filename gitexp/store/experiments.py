@@ -1,16 +1,19 @@
 """One line about an experiment, a pure function of its branch's name and the commit at its tip.
 
 So it can be remembered by these two, and a list of two thousand branches is one query. What counts
-may depend on what else was run, and is for `ops.tally` to say; most experiments are *plain*: their
-own tree shows that counting by the whole rule leaves nothing out, unless `seen` of another branch
-has the same inputs.
+may depend on what else was run, and is for `comparison.tally` to say; most experiments are *plain*:
+their own tree shows that counting by the whole rule leaves nothing out, unless `seen` of another
+branch has the same inputs.
+
+A second processor may do half of a long reading: a forked child that answers in bytes, only where
+it is safe. Whatever goes wrong in it costs time, never an answer.
 """
 
 from __future__ import annotations
 
-import json
 import marshal
 import os
+import threading
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -31,57 +34,30 @@ from gitexp.git.objects import (
 from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model.ids import CommitHash
-from gitexp.model.metrics import MetricSummary, pooled
+from gitexp.model.metrics import pooled
 from gitexp.records import verdict as verdict_format
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
-from gitexp.store.fork_worker import beside, can_fork
+from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import plan_named, plan_of_branch
 from gitexp.store.records import is_lasting
 from gitexp.store.summaries import run_line, run_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.model.ids import BlobId, RunId, TreeId
     from gitexp.model.plan import Plan
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
     from gitexp.store.tips import Tip
 
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))
-_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 _FEW: Final = 8  # runs of a branch that are read for its line alone, and not remembered
 _WORTH_A_CHILD: Final = 300  # branches; a child costs 20 ms
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentLine:
-    """What `gitexp list` shows of a branch, beside its name and commit."""
-
-    name: str  # of the plan; "" where the branch has none
-    hypothesis: str
-    metric: str
-    planned: int
-    runs: int  # in the tip's tree, under the plan; without a plan: started on this branch
-    finished: int  # candidate's seeds with a finished repeat, of the newest inputs
-    primary: MetricSummary | None  # over these
-    concluded: str  # "concluded"; "amended" where the plan was, since; "" where it is neither
-    verdict: str  # "" where there is no conclusion of this plan, or it gives none
-    author: str
-    created_at: datetime | None  # without a plan: of the tip's commit
-    baseline: str = ""  # as the plan's author typed it
-    formerly: tuple[str, ...] = ()  # names it had before
-    digest: str = ""  # of the plan
-    inputs: tuple[str, str] = ("", "")  # of baseline and candidate, where a run tells them
-    plain: bool = True  # all of these repeats count, unless others had seen them
-    seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
-    bad: str = ""  # the plan, or the conclusion, cannot be read
-    unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
-    lasting: bool = True  # no fetch, and no newer gitexp, changes what is bad or unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,10 +125,10 @@ def experiment_lines(
     """
     keys = {tip: f"{tip.commit}:{tip.branch}" for tip in tips}
     rows = index.get(Kind.EXPERIMENT, keys.values())
-    remembered = decoded(rows)
+    remembered = decoded_experiments(rows)
     unknown = [tip for tip, key in keys.items() if key not in remembered]
     if len(unknown) >= _WORTH_A_CHILD and can_fork():
-        remembered |= decoded(_halved(repo, index, unknown, keys, known))
+        remembered |= decoded_experiments(_halved(repo, index, unknown, keys, known))
         unknown = [tip for tip in unknown if keys[tip] not in remembered]
     remembered |= _read(repo, index, unknown, keys, known)
     return {tip: remembered[key] for tip, key in keys.items()}
@@ -176,7 +152,7 @@ def _halved(
         _read(repo, own, tips[half:], keys, known)
         return marshal.dumps({kind.value: dict(rows) for kind, rows in own.fresh()})
 
-    result = beside(work)
+    result = in_child(work)
     _read(repo, index, tips[:half], keys, known)
     data = result()
     if data is not None:
@@ -208,7 +184,7 @@ def _read(
     for tip in unknown:  # one by one: what was read is kept, whatever comes after it
         line = found[keys[tip]] = _work_out(common, tip, held[tip.commit], lines)
         if line.lasting:
-            index.put(Kind.EXPERIMENT, {keys[tip]: encode(line)})
+            index.put(Kind.EXPERIMENT, {keys[tip]: encode_experiment(line)})
     return found
 
 
@@ -422,70 +398,40 @@ def _without_plan(
     )
 
 
-def encode(line: ExperimentLine) -> bytes:
-    """Return a row of the index."""
-    primary = line.primary
-    row = [
-        line.name,
-        line.hypothesis,
-        line.metric,
-        line.planned,
-        line.runs,
-        line.finished,
-        None if primary is None else [primary.metric, primary.n, primary.mean, primary.sd],
-        line.concluded,
-        line.verdict,
-        line.author,
-        None if line.created_at is None else line.created_at.isoformat(),
-        line.baseline,
-        line.formerly,
-        line.digest,
-        line.inputs,
-        line.plain,
-        line.seen,
-        line.bad,
-        line.unread,
-    ]
-    return _COMPACT(row).encode("ascii")
+def can_fork() -> bool:
+    """Tell whether a second processor is free to be used in this process."""
+    return hasattr(os, "fork") and threading.active_count() == 1 and _processor_count() > 1
 
 
-def decoded(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
-    """Read rows of the index; none of them where one is broken."""
-    try:
-        values: list[_Row] = json.loads(b"[" + b",".join(rows.values()) + b"]")
-        return {key: _decode(row) for key, row in zip(rows, values, strict=True)}
-    except (ValueError, TypeError):
-        return {}
+def in_child(work: Callable[[], bytes]) -> Callable[[], bytes | None]:
+    """Start a piece of work in a child.
+
+    `work`: returns its result as bytes; must not write anything that the parent has open. The
+    result: waits for the result; None where the child failed.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as stream:
+                stream.write(work())
+            code = 0
+        finally:
+            os._exit(code)  # no handler of the parent's runs twice
+    os.close(writing)
+
+    def result() -> bytes | None:
+        with os.fdopen(reading, "rb") as stream:
+            data = stream.read()
+        _, status = os.waitpid(child, 0)
+        return data if status == 0 else None
+
+    return result
 
 
-_Row = tuple[
-    str, str, str, int, int, int, tuple[str, int, float, float | None] | None, str, str, str,
-    str | None, str, list[str], str, tuple[str, str], bool, str, str, list[tuple[str, str]],
-]  # fmt: skip
-
-
-def _decode(row: _Row) -> ExperimentLine:
-    name, hypothesis, metric, planned, runs, finished, primary = row[:7]
-    concluded, verdict, author, at, baseline, formerly, digest, (old, new), plain, seen = row[7:17]
-    bad, unread = row[17:]
-    return ExperimentLine(
-        name,
-        hypothesis,
-        metric,
-        planned,
-        runs,
-        finished,
-        None if primary is None else MetricSummary(*primary),
-        concluded,
-        verdict,
-        author,
-        None if at is None else datetime.fromisoformat(at),
-        baseline,
-        tuple(formerly),
-        digest,
-        (old, new),
-        plain,
-        seen,
-        bad,
-        tuple((run, why) for run, why in unread),
-    )
+def _processor_count() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run, Sample
     from gitexp.store.ancestry import Addition
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
     from gitexp.store.tips import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20

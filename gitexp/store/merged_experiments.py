@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Side
     from gitexp.model.plan import Plan
     from gitexp.store.ancestry import Addition
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,8 @@ from gitexp.git.transaction.cache import Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, FOLDERS, PLANS, RUNS, conclusion_path
 from gitexp.model.ids import CommitHash
 from gitexp.store.ancestry import listings
-from gitexp.store.experiments import ExperimentLine, decoded, encode, line_of_plan, newest_of
+from gitexp.store.experiments import line_of_plan, newest_of
+from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
 from gitexp.store.plans import plan_named
 from gitexp.store.summaries import run_lines
 from gitexp.store.tips import is_experiments, places
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import TreeId
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
     from gitexp.store.tips import Tip
 
 _SUFFIX = ".yaml"
@@ -114,7 +115,7 @@ def _lines(
             index.put(Kind.MERGED, {whole: json.dumps(rows).encode("ascii")})
         for name, why in bad.items():
             yield MergedLine(replace(_EMPTY, name=name, bad=why), where, commit, None)
-    lines = decoded({name: line.encode("ascii") for name, (_, line) in rows.items()})
+    lines = decoded_experiments({name: line.encode("ascii") for name, (_, line) in rows.items()})
     for name, line in lines.items():
         source = rows[name][0]
         yield MergedLine(line, where, commit, CommitHash(source) if source else None)
@@ -187,7 +188,10 @@ def _row(
     # Which of several variants stands for the candidate is for `merged` to say.
     several = {item.inputs for item in under if item.seeds} - {*line.inputs}
     line = replace(line, plain=line.plain and not several)
-    return b"%s %s" % (b"" if newest is None else newest.commit.encode(), encode(line)), ""
+    return b"%s %s" % (
+        b"" if newest is None else newest.commit.encode(),
+        encode_experiment(line),
+    ), ""
 
 
 def _digest(*parts: str) -> str:

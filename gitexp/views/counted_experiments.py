@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.list_lines import ExperimentLine, RunLine
     from gitexp.store.merged_lines import MergedLine
-    from gitexp.store.run_lines import RunLine
     from gitexp.store.tips import Tip
 
     Who = Tip | MergedLine

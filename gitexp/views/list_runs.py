@@ -24,10 +24,10 @@ from gitexp.model.views import (
 )
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
+from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
 from gitexp.store.plans import branch_prefix
 from gitexp.store.records import read_run
-from gitexp.store.run_lines import shown
 from gitexp.store.summaries import newest_lines, run_lines
 from gitexp.store.tips import tips
 from gitexp.views.counted_experiments import Counted
@@ -41,9 +41,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import CommitHash, ParamValue, TreeId
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.workspace import Workspace
-    from gitexp.store.experiments import ExperimentLine
+    from gitexp.store.list_lines import ExperimentLine, RunLine
     from gitexp.store.merged_lines import MergedLine
-    from gitexp.store.run_lines import RunLine
     from gitexp.store.tips import Tip
 
 _EVERYTHING = ListQuery()

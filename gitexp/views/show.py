@@ -24,7 +24,7 @@ from gitexp.model.metrics import summarise
 from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
-from gitexp.store.run_lines import shown
+from gitexp.store.list_lines import shown
 from gitexp.store.tips import own_tips, tips
 from gitexp.views.named_states import state_of
 
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.views import RunSummary
     from gitexp.model.workspace import Workspace
+    from gitexp.store.list_lines import RunLine
     from gitexp.store.lookup import FoundRun
-    from gitexp.store.run_lines import RunLine
 
 _RUN_PREFIX = re.compile(r"[a-z2-7]{4,16}")
 

@@ -10,8 +10,7 @@ import pytest
 from benchmarks.make_repos import make
 from gitexp.git import discovery, repository
 from gitexp.git.transaction.cache import Index
-from gitexp.store.experiments import experiment_lines
-from gitexp.store.fork_worker import beside, can_fork
+from gitexp.store.experiments import can_fork, experiment_lines, in_child
 from gitexp.store.tips import tips
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def test_a_child_that_fails_gives_nothing() -> None:
     def fails() -> bytes:
         raise ValueError
 
-    assert beside(fails)() is None
-    assert beside(lambda: os._exit(0))() == b""  # type: ignore[arg-type,return-value]
-    assert beside(lambda: b"x" * 100_000)() == b"x" * 100_000
+    assert in_child(fails)() is None
+    assert in_child(lambda: os._exit(0))() == b""  # type: ignore[arg-type,return-value]
+    assert in_child(lambda: b"x" * 100_000)() == b"x" * 100_000
     assert isinstance(can_fork(), bool)

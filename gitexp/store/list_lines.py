@@ -1,22 +1,26 @@
-"""What a list says of a run; pure values, nothing is read."""
+"""Lines of a list: what it says of a run and of an experiment, and the latter as rows of the index.
+
+Pure values; nothing is read.
+"""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from gitexp.model.metrics import summarise
+from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.views import RunSummary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.model.ids import ParamValue, RunId
-    from gitexp.model.metrics import MetricSummary
     from gitexp.model.run import Run, Sample
 
+_COMPACT: Final = json.JSONEncoder(separators=(",", ":")).encode
 FINISHED = str(RepeatState.FINISHED.value)
 _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 
@@ -135,4 +139,99 @@ def unreadable(run: RunId, why: str, *, lasting: bool) -> RunLine:
         metrics=(),
         bad=why,
         lasting=lasting,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentLine:
+    """What `gitexp list` shows of a branch, beside its name and commit."""
+
+    name: str  # of the plan; "" where the branch has none
+    hypothesis: str
+    metric: str
+    planned: int
+    runs: int  # in the tip's tree, under the plan; without a plan: started on this branch
+    finished: int  # candidate's seeds with a finished repeat, of the newest inputs
+    primary: MetricSummary | None  # over these
+    concluded: str  # "concluded"; "amended" where the plan was, since; "" where it is neither
+    verdict: str  # "" where there is no conclusion of this plan, or it gives none
+    author: str
+    created_at: datetime | None  # without a plan: of the tip's commit
+    baseline: str = ""  # as the plan's author typed it
+    formerly: tuple[str, ...] = ()  # names it had before
+    digest: str = ""  # of the plan
+    inputs: tuple[str, str] = ("", "")  # of baseline and candidate, where a run tells them
+    plain: bool = True  # all of these repeats count, unless others had seen them
+    seen: str = ""  # inputs and plan (see `sight`) of what was run beyond the baseline's tree
+    bad: str = ""  # the plan, or the conclusion, cannot be read
+    unread: tuple[tuple[str, str], ...] = ()  # runs in the tip's tree that cannot be read, and why
+    lasting: bool = True  # no fetch, and no newer gitexp, changes what is bad or unread
+
+
+def encode_experiment(line: ExperimentLine) -> bytes:
+    """Return a row of the index."""
+    primary = line.primary
+    row = [
+        line.name,
+        line.hypothesis,
+        line.metric,
+        line.planned,
+        line.runs,
+        line.finished,
+        None if primary is None else [primary.metric, primary.n, primary.mean, primary.sd],
+        line.concluded,
+        line.verdict,
+        line.author,
+        None if line.created_at is None else line.created_at.isoformat(),
+        line.baseline,
+        line.formerly,
+        line.digest,
+        line.inputs,
+        line.plain,
+        line.seen,
+        line.bad,
+        line.unread,
+    ]
+    return _COMPACT(row).encode("ascii")
+
+
+def decoded_experiments(rows: Mapping[str, bytes]) -> dict[str, ExperimentLine]:
+    """Read rows of the index; none of them where one is broken."""
+    try:
+        values: list[_ExperimentRow] = json.loads(b"[" + b",".join(rows.values()) + b"]")
+        return {key: _decode_experiment(row) for key, row in zip(rows, values, strict=True)}
+    except (ValueError, TypeError):
+        return {}
+
+
+_ExperimentRow = tuple[
+    str, str, str, int, int, int, tuple[str, int, float, float | None] | None, str, str, str,
+    str | None, str, list[str], str, tuple[str, str], bool, str, str, list[tuple[str, str]],
+]  # fmt: skip
+
+
+def _decode_experiment(row: _ExperimentRow) -> ExperimentLine:
+    name, hypothesis, metric, planned, runs, finished, primary = row[:7]
+    concluded, verdict, author, at, baseline, formerly, digest, (old, new), plain, seen = row[7:17]
+    bad, unread = row[17:]
+    return ExperimentLine(
+        name,
+        hypothesis,
+        metric,
+        planned,
+        runs,
+        finished,
+        None if primary is None else MetricSummary(*primary),
+        concluded,
+        verdict,
+        author,
+        None if at is None else datetime.fromisoformat(at),
+        baseline,
+        tuple(formerly),
+        digest,
+        (old, new),
+        plain,
+        seen,
+        bad,
+        tuple((run, why) for run, why in unread),
     )

@@ -22,8 +22,8 @@ from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
 from gitexp.store.fast_plan import lean_plan, usual
-from gitexp.store.fast_scan import lean_line
-from gitexp.store.run_lines import line_of
+from gitexp.store.list_lines import line_of
+from gitexp.store.summaries import lean_line
 from gitexp.text import samples as samples_format
 from gitexp.text.yamltext import yaml_loads
 from tests.lab.recorded import a_plan, a_run, run_files, run_id
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.plan import Plan
-    from gitexp.store.run_lines import RunLine
+    from gitexp.store.list_lines import RunLine
     from tests.lab.build import BuiltRepo
 
 GUARD = Guard("loss", "<=", 0.05, relative=True)
