@@ -110,7 +110,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
         return judged.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
-        return exclusions.after(judged.failed, run_command(judged))
+        return exclusions.after(judged.failed, run_command(judged), plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.concluded:

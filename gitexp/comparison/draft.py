@@ -381,7 +381,7 @@ def _check_samples(  # noqa: PLR0913, PLR0917  the two sides, and what was seen 
             found=f"0 samples that count for inputs {source.inputs[:7]}{beside}",
             where=f"{source.name} at {source.commit[:7]}",
             expected=expected,
-            next_step=command if swapped else why.after(failed, command),
+            next_step=command if swapped else why.after(failed, command, plan),
         )
 
 

@@ -124,12 +124,20 @@ def lacking(plan: Plan, candidate: int, baseline: int, *, unchanged: bool) -> st
     return "gitexp run --with-baseline" if baseline < plan.repeats else "gitexp run"
 
 
-def after(failed: Sequence[Failure], step: str) -> str:
+def after(failed: Sequence[Failure], step: str, plan: Plan | None) -> str:
     """Return what to type next: not the call that failed, before that is mended."""
     mend = next((item for item in failed if not (item.interrupted or item.replaced)), None)
     if mend is None:
         return step
-    return f"{mend.remedy or f'gitexp logs {mend.run[:8]}; mend it'}, then {step}"
+    way = mend.remedy or f"gitexp logs {mend.run[:8]}; mend it"
+    if mend.remedy or plan is None or mend.side != "baseline":
+        return f"{way}, then {step}"
+    # The baseline is a commit, which no change of its branch mends.
+    name, (switch, _, call) = shlex.quote(plan.baseline.name), step.partition("gitexp run")
+    if " --on " in call:
+        switch = f"git switch {call.rpartition(' --on ')[2]} && "
+    amend = f'{switch}gitexp amend-plan --baseline {name} --why "it failed"'
+    return f"{way} on {name}, then {amend} and gitexp run --with-baseline"
 
 
 def remedy(reason: str, plan: Plan | None) -> str:

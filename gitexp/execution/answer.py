@@ -332,8 +332,11 @@ def _next_step(
         if seen.plan.on_failed is not OnFailed.DROP or each.side not in begun
     ]
     gone = all(repeat.interrupted for repeat in broken)
-    failures = [exclusions.Failure("", run, "", gone, remedy=way) for run in failed[-1:]]
-    return exclusions.after(failures, standing.step(seen.repo, seen.branch, seen.plan))
+    step = standing.step(seen.repo, seen.branch, seen.plan)
+    sides = {each.side for each in recorded if each.run.id[:8] in failed}
+    side = situation.BASELINE if sides == {situation.BASELINE} else situation.CANDIDATE
+    failures = [exclusions.Failure(side, run, "", gone, remedy=way) for run in failed[-1:]]
+    return exclusions.after(failures, step, seen.plan)
 
 
 def _go_on(

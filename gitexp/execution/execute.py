@@ -171,8 +171,10 @@ class Surroundings:
 def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:
     """Run every job of every side to its end."""
     loop = _Loop(around, _Progress(sum(len(side.seeds) for side in sides), around))
-    for side in sides:
-        loop.submit(side, [side.first])
+    # The baseline's goes first: where it fails, no seed of the candidate is spent.
+    loop.waiting = [*reversed(sides)]
+    while loop.waiting and (around.slots > 1 or around.keep_going or not loop.active):
+        loop.begin()
     while loop.active:
         loop.stop_if_asked()
         if not loop.turn():
@@ -199,10 +201,17 @@ class _Loop:
     idle: list[str] = field(default_factory=list)
     over: bool = False  # one side is one draw, and the other one is not
 
+    waiting: list[SideJobs] = field(default_factory=list)  # whose first repeat has not begun
+
     @property
     def no_more(self) -> bool:
         """Whether no further repeat may start."""
         return self.over or self.stopping > 0 or (self.failed and not self.around.keep_going)
+
+    def begin(self) -> None:
+        """Submit the first repeat of the next side."""
+        side = self.waiting.pop(0)
+        self.submit(side, [side.first])
 
     def submit(self, side: SideJobs, jobs: Sequence[Job]) -> None:
         """Write the jobs down and give them to the engine."""
@@ -277,8 +286,12 @@ class _Loop:
 
     def weigh(self, sides: Sequence[SideJobs]) -> None:
         """Stop a side whose seed does not act, hold it back, or let it go on."""
+        if self.waiting:
+            self.begin()
         if not self.held and len(self.active) <= self.around.slots:
             return
+        if any(each.job.seed == each.side.seeds[0] for each in self.active):
+            return  # what fails there would fail in every repeat
         states = self.around.engine.poll([each.ref for each in self.active])
         queued = [each for each in self.active if states.get(each.ref.id) is JobState.QUEUED]
         said = {name: self.around.acts(name, found) for name, found in self.finished.items()}

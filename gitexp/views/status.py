@@ -310,5 +310,6 @@ def _next_of_plan(plan: Plan, facts: _Facts) -> str:
         return f"gitexp show {plan.name}"
     sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
     step = why.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
-    # Of an idle seed `compare` says what to change.
-    return "gitexp compare" if facts.idle and not facts.unchanged else why.after(facts.failed, step)
+    if facts.idle and not facts.unchanged:
+        return "gitexp compare"  # it says what to change
+    return why.after(facts.failed, step, plan)

@@ -30,11 +30,12 @@ from gitexp.errors import (
     UntrustedSourceError,
 )
 from gitexp.execution.run import run
+from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, OnFailed
+from gitexp.model.plan import Direction, OnFailed, Terms
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.result import Verdict
@@ -373,6 +374,34 @@ def test_a_failed_command_is_recorded_with_its_log_and_the_rest_is_not_started(
     assert "model.txt.dvc" not in repo.files()
     kept = run(repo.workspace, RunRequest(repeats=3, keep_going=True))
     assert len(kept.recorded[0].run.repeats) == 3
+
+
+@pytest.mark.slow
+def test_a_baseline_that_fails_spends_no_seed_and_is_mended_by_another_commit(
+    tmp_path: Path,
+) -> None:
+    script = "import json, os\nLR = 0\nacc = int(os.environ['GITEXP_SEED']) / 7 + 1 % LR\n"
+    script += "json.dump({'acc': acc}, open('metrics.json', 'w'))\n"
+    repo = build_repository(tmp_path / "r")
+    repo.commit({"train.py": script})
+    init(repo.workspace, InitRequest(command="python train.py", metrics=("metrics.json",)))
+    asked = NewRequest(name="up", hypothesis="it raises acc", metric="acc", effect=">0", repeats=2)
+    new(repo.workspace, replace(asked, direction=Direction.MAX))
+    repo.commit({"train.py": script.replace("LR = 0", "LR = 2")})
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert [each.side for each in report.recorded] == ["baseline"]
+    amend = 'gitexp amend-plan --baseline main --why "it failed" and gitexp run --with-baseline'
+    assert report.next_step.endswith(f"; mend it on main, then {amend}")
+    assert status(repo.workspace).next_step == report.next_step
+    repo.switch("main")
+    repo.commit({"train.py": script.replace("LR = 0", "LR = 1")})
+    repo.switch("exp/up")
+    amend_plan(repo.workspace, None, Terms(baseline="main"), why="it failed")
+    report = run(repo.workspace, RunRequest(with_baseline=True))
+    assert {each.side: each.run.seeds for each in report.recorded} == {
+        "candidate": (0, 1),
+        "baseline": (0, 1),
+    }
 
 
 @pytest.mark.slow
