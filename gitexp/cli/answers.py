@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 from gitexp import __version__
 from gitexp.errors import GitexpError
 from gitexp.git import command, discovery
+from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout
-from gitexp.git.userkey import user_key
 from gitexp.git.worktree import status as git_status
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import BadHypothesisError, ConfirmationError, GitexpError, UsageError
 from gitexp.git import command
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.transaction import layout
 from gitexp.model.plan import ALPHA, REPEATS
 from gitexp.records import plan as plan_format

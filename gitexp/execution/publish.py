@@ -20,7 +20,7 @@ from gitexp.execution import replaced_files, snapshot
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.retention import keep, share
 from gitexp.git import objects, refs
-from gitexp.git.faults import translating
+from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT, local, read_ref
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.transaction.failpoints import Point

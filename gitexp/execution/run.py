@@ -30,7 +30,7 @@ from gitexp.execution.prepare import Call, prepare
 from gitexp.execution.publish import Ended, PublishedCall, publish
 from gitexp.execution.retention import remove_slots
 from gitexp.execution.workdir import WorkDir
-from gitexp.git.faults import translating
+from gitexp.git.command import translating
 from gitexp.git.transaction import layout, locks, owners
 from gitexp.model.ids import RunId
 from gitexp.model.plan import MAX_REPEATS

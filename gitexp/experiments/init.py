@@ -28,7 +28,7 @@ from gitexp.errors import (
 from gitexp.execution.preflight.workpaths import own_paths
 from gitexp.experiments import detect, settings
 from gitexp.git import command, identity, objects, refs, repository
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.git.upstream import own

@@ -1,12 +1,15 @@
-"""Start git with fixed arguments, and with nothing of a hook's or a stranger's settings.
+"""Git started with fixed arguments, and with nothing of a hook's or a stranger's settings.
 
 The worker and the hooks import this file, so it imports neither pygit2 nor GitPython. No caller
 passes text of a user where git could read an option: revisions are resolved to hashes first and
-paths go behind ``--`` or over standard input.
+paths go behind ``--`` or over standard input. What git, libgit2 or the system say of a failure
+becomes one of gitexp's errors.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import signal
@@ -15,6 +18,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import (
     ForeignProgramError,
+    GitexpError,
     GitFailedError,
     NoRepositoryError,
     NoSpaceError,
@@ -25,6 +29,7 @@ from gitexp.model.workspace import Workspace
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
+
 
 # fsmonitor, hooks and gpg are programs that a repository folder may name: none of them is started.
 SAFE = (
@@ -100,6 +105,12 @@ LOCAL_VARIABLES = frozenset(
 
 _NO_SPACE = (b"No space left on device", b"File too large", b"Disk quota exceeded")
 _READ_ONLY = (b"Read-only file system", b"Permission denied", b"insufficient permission")
+_FULL_DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_NO_ACCESS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+# libgit2 gives most system errors as text only.
+_NO_SPACE_TEXT = ("No space left on device", "File too large", "Disk quota exceeded")
+_READ_ONLY_TEXT = ("Read-only file system", "Permission denied", "Operation not permitted")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -277,3 +288,37 @@ def failure(
         found=text[-2000:] or f"exit code {code}",
         expected="exit code 0",
     )
+
+
+def translated(error: Exception, doing: str, where: str = "") -> GitexpError:
+    """Return the error to raise ``from error``.
+
+    `error`: from pygit2 or from the operating system. `doing`: what could not be done, e.g.
+    ``"cannot write objects"``.
+    """
+    text = str(error)
+    number = error.errno if isinstance(error, OSError) else None
+    if number in _FULL_DISK or any(sign in text for sign in _NO_SPACE_TEXT):
+        return NoSpaceError(
+            f"{doing}: the disk is full, or a file would be too large", found=text, where=where
+        )
+    if number in _NO_ACCESS or any(sign in text for sign in _READ_ONLY_TEXT):
+        return ReadOnlyError(
+            f"{doing}: the repository cannot be written to",
+            found=text,
+            where=where,
+            expected="write access",
+        )
+    return GitFailedError(doing, found=text or type(error).__name__, where=where)
+
+
+@contextlib.contextmanager
+def translating(doing: str, where: str = "") -> Iterator[None]:
+    """Let errors of the system leave a block, or a decorated function, as errors of ours.
+
+    Raises `GitexpError`.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise translated(error, doing, where) from error

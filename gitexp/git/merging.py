@@ -16,7 +16,7 @@ import pygit2
 from pygit2.enums import DeltaStatus, DiffOption, FileMode
 
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.objects import Entry, bring, compared, merge_base, tree_id
 from gitexp.git.worktree.restore import steps
 from gitexp.model.ids import BlobId, TreeId

@@ -19,7 +19,7 @@ import pygit2
 from gitexp.errors import GitexpError, LockedError, MovedRefError, UnknownRevisionError
 from gitexp.git import command, objects
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.upstream import followed
 from gitexp.model.ids import CommitHash
 

@@ -6,7 +6,9 @@ above them are read and written.
 
 from __future__ import annotations
 
+import os
 import shlex
+import tempfile
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
@@ -17,7 +19,7 @@ from pygit2.enums import FileMode
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import reason_for_failed_write, translated
+from gitexp.git.command import translated
 from gitexp.git.fsck import refused_name
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE
 from gitexp.git.tree import MODE_TREE
@@ -26,6 +28,7 @@ from gitexp.model.ids import CommitHash, TreeId
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from gitexp.git.fsck import Tree
     from gitexp.git.repository import Repo
@@ -304,7 +307,7 @@ def plain_name(text: str) -> str:
 
 def _writing(repo: Repo, error: Exception, size: int = 0) -> GitexpError:
     folder = repo.workspace.common_dir / "objects"
-    reason = reason_for_failed_write(folder, size + _OVERHEAD, error)
+    reason = _reason(folder, size + _OVERHEAD, error)
     return translated(reason, "cannot write objects", str(folder))
 
 
@@ -312,3 +315,19 @@ def _size(content: Content) -> int:
     if isinstance(content, tuple):
         content = content[0]
     return len(content) if isinstance(content, bytes) else 0
+
+
+def _reason(folder: Path, size: int, error: Exception) -> Exception:
+    """Return why a file of `size` bytes cannot be written into `folder`.
+
+    libgit2 forgets the system's error when an object cannot be written, and reports the message
+    of whatever failed before. So the same is tried once more, by us.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder, prefix="gitexp-") as trial:
+            for start in range(0, size, 1 << 20):
+                trial.write(os.urandom(min(1 << 20, size - start)))
+            trial.flush()
+    except OSError as found:
+        return found
+    return error

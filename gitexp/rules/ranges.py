@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError
 from gitexp.git.transaction.layout import CONFIG, ENVIRONMENTS, FOLDER, RUNS
 from gitexp.git.tree import Tree
 from gitexp.model.rules import NOBODY, Policy, Violation, Where
-from gitexp.rules import found, others, policies
+from gitexp.rules import found, policies, unchanged
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, of_commit, settings, settings_in, unread_settings
 
@@ -121,7 +121,7 @@ def _healed(finding: Finding, broken: Facts | None, seen: Sequence[Facts]) -> se
         return set()
     before = broken.parents[finding.parent]
     immutable = all(path.startswith((f"{RUNS}/", f"{ENVIRONMENTS}/")) for path in finding.back)
-    watched = others.RECORDS if immutable else (*others.RECORDS, RUNS)
+    watched = unchanged.RECORDS if immutable else (*unchanged.RECORDS, RUNS)
 
     def state(tree: Tree) -> list[TreeEntry | None]:
         return [tree.entry(path) for path in finding.back]

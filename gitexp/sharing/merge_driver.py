@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.dvc.dvcfiles import load_lock
 from gitexp.errors import GitexpError, UnsafeInputError
 from gitexp.git import command
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.transaction import layout
 from gitexp.model.plan import Plan
 from gitexp.records import codec

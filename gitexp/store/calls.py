@@ -15,8 +15,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
+from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout, locks
-from gitexp.git.userkey import user_key
 from gitexp.model.request import Asked
 from gitexp.records import codec
 from gitexp.text.fields import Fields

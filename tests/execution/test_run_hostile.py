@@ -13,7 +13,7 @@ from gitexp.cli.run import exit_code
 from gitexp.errors import ReadOnlyError, UnsafeInputError, UsageError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
-from gitexp.git.faults import translating
+from gitexp.git.command import translating
 from gitexp.git.repository import open_repository
 from gitexp.model.ids import CommitHash
 from gitexp.model.request import InitRequest, RunRequest

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.enforcement.hooks import managers, shims
 from gitexp.errors import ExistsError, PreconditionError
 from gitexp.git import command
-from gitexp.git.faults import translating
+from gitexp.git.command import translating
 from gitexp.model.rules import CLIENT_HOOKS, SERVER_HOOKS, Hook, HooksReport, HookState
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import PreconditionError
-from gitexp.git.faults import translating
+from gitexp.git.command import translating
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -19,8 +19,8 @@ from hashlib import blake2b
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
+from gitexp.git.discovery import user_key
 from gitexp.git.transaction.layout import index_file
-from gitexp.git.userkey import user_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import BusyBranchError, GitexpError, GitFailedError, LockedError, MovedRefError
 from gitexp.git import objects, refs, writing
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.transaction import owners
 from gitexp.git.transaction.failpoints import Point, reach
 from gitexp.git.worktree import checkouts, restore

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.git import objects, refs
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from gitexp.git.worktree import checkouts, restore

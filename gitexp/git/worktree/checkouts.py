@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from gitexp.errors import LockedError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.model.ids import CommitHash
 
 if TYPE_CHECKING:

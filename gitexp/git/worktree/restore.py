@@ -19,7 +19,7 @@ import pygit2
 
 from gitexp.git import command
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.faults import translated
+from gitexp.git.command import translated
 from gitexp.git.objects import MODE_BLOB, MODE_EXECUTABLE, compared
 from gitexp.git.repository import Repo
 from gitexp.git.worktree import conversion
