@@ -21,13 +21,12 @@ if TYPE_CHECKING:
     from gitexp.execution.run import run
     from gitexp.execution.until import until_decided
     from gitexp.experiments.amend_plan import amend_plan
-    from gitexp.experiments.archive import archive
+    from gitexp.experiments.archive import archive, restore
     from gitexp.experiments.conclude import conclude
     from gitexp.experiments.init import init
     from gitexp.experiments.new import new
     from gitexp.experiments.remove import remove
     from gitexp.experiments.rename import rename
-    from gitexp.experiments.restore import restore
     from gitexp.experiments.witness import witness
     from gitexp.git.discovery import discover as open  # noqa: A004  as in `gitexp.open(".")`
     from gitexp.model.design import PowerRequest
@@ -41,8 +40,7 @@ if TYPE_CHECKING:
     from gitexp.system.live import log_metric, params
     from gitexp.upkeep.doctor import doctor
     from gitexp.upkeep.maintenance import maintenance
-    from gitexp.views.diff import diff
-    from gitexp.views.inputs import inputs
+    from gitexp.views.diff import diff, inputs
     from gitexp.views.list_runs import group_runs, list_experiments, list_runs
     from gitexp.views.logs import logs
     from gitexp.views.query import ListQuery, parse_condition
@@ -67,7 +65,7 @@ _PLACES = {
     "doctor": "gitexp.upkeep.doctor",
     "group_runs": "gitexp.views.list_runs",
     "init": "gitexp.experiments.init",
-    "inputs": "gitexp.views.inputs",
+    "inputs": "gitexp.views.diff",
     "list_experiments": "gitexp.views.list_runs",
     "list_runs": "gitexp.views.list_runs",
     "log_metric": "gitexp.system.live",
@@ -81,7 +79,7 @@ _PLACES = {
     "push": "gitexp.sharing.push",
     "remove": "gitexp.experiments.remove",
     "rename": "gitexp.experiments.rename",
-    "restore": "gitexp.experiments.restore",
+    "restore": "gitexp.experiments.archive",
     "review": "gitexp.enforcement.review",
     "run": "gitexp.execution.run",
     "show": "gitexp.views.show",

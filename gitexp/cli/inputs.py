@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.cli.looking import add_markdown, print_view, style_of
 from gitexp.report.answers import views
-from gitexp.views.inputs import inputs
+from gitexp.views.diff import inputs
 
 if TYPE_CHECKING:
     import argparse

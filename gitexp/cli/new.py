@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from gitexp.cli import editor, terms
 from gitexp.cli.commands import find
 from gitexp.errors import BadFormatError, BadHypothesisError, GitexpError, UsageError
-from gitexp.experiments.naming import check_name
+from gitexp.experiments.lifecycle import check_name
 from gitexp.experiments.new import new
 from gitexp.model.plan import ALPHA, MAX_REPEATS, PlanDraft, with_terms
 from gitexp.model.request import NewRequest

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.experiments.restore import restore
+from gitexp.experiments.archive import restore
 from gitexp.report.answers import lifecycle
 
 if TYPE_CHECKING:

@@ -1,27 +1,35 @@
-"""What a reader of a comparison has to be told: confounders, looks, choices, failures."""
+"""Cautions: confounders, looks, changed plans, and what else a reader has to be told."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.comparison import advice, measure, selection
 from gitexp.comparison.advice import p_words
 from gitexp.comparison.designs import choose
+from gitexp.comparison.eligible import finished_seeds, is_under
 from gitexp.comparison.measure import is_resource
 from gitexp.comparison.randomness.variation import ENOUGH, agree, traces
 from gitexp.errors import GitexpError
 from gitexp.git import objects
+from gitexp.git.absent import ABSENT
 from gitexp.git.upstream import own
 from gitexp.model.comparison import LATE
 from gitexp.model.config import ProjectConfig
+from gitexp.records.terms import binding
 from gitexp.rules.branches import governing, is_protected
 from gitexp.stats.stopping import inflated_alpha
+from gitexp.store.plans import plan_named
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.designs.situation import Situation
     from gitexp.git.repository import Repo
+    from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
+    from gitexp.store.lookup import FoundRun
 
 
 def aside(repo: Repo, plan: Plan | None) -> str:
@@ -151,3 +159,85 @@ def grown(situation: Situation, plan: Plan) -> str:
         f"{inflated_alpha(plan.alpha, sizes) * 100:.0f} %: {sizes[-1] - sizes[0]} repeats came "
         f"after the planned {plan.repeats} were there and do not count{with_them}"
     )
+
+
+_SHORT: Final = 9  # of a commit's hash
+_LONG: Final = 300
+
+
+def plan_changed(
+    repo: Repo, plan: Plan | None, runs: Iterable[FoundRun], config: ProjectConfig
+) -> list[str]:
+    """Say which terms were changed after the first run, and where the settings contradict them."""
+    if plan is None:
+        return []
+    said: list[str] = []
+    names = {plan.name, *plan.formerly}
+    older: dict[str, FoundRun] = {}
+    runs = tuple(runs)
+    for item in runs:
+        under = item.run.plan
+        edited = under is not None and under.name in names and under.digest != plan.digest
+        if under is not None and edited and finished_seeds(item):
+            older.setdefault(under.digest, item)
+    said += _reworded(repo, plan, runs)
+    for item in older.values():
+        terms = _differences(repo, plan, item)
+        changed = f": {', '.join(terms)}" if terms else ""
+        said.append(
+            f"the plan was changed after run {item.run.id[:8]}{changed}; "
+            "what was run under the older one does not count for the candidate"
+        )
+    direction = config.directions.get(plan.metric)
+    if direction is not None and direction is not plan.direction:
+        said.append(
+            f"the plan says that {plan.metric} is better when {_word(plan.direction.value)}, "
+            f"and the settings now say {_word(direction.value)}"
+        )
+    return said
+
+
+def _reworded(repo: Repo, plan: Plan, runs: Iterable[FoundRun]) -> Iterator[str]:
+    """Say what the hypothesis was at the first run: it does not bind, and is what people read."""
+    mine = [item for item in runs if is_under(item, plan) and finished_seeds(item)]
+    first = min(mine, key=lambda item: item.order, default=None)
+    if first is None or first.run.plan is None:
+        return
+    try:
+        old = plan_named(repo, first.run.plan.name, first.commit)
+    except GitexpError:
+        return
+    if old is not ABSENT and old.hypothesis != plan.hypothesis:
+        yield f"the hypothesis was reworded after the first run; it was: {old.hypothesis[:_LONG]}"
+
+
+def _differences(repo: Repo, plan: Plan, item: FoundRun) -> list[str]:
+    """Return the binding terms that differ from the plan as a run's commit has it."""
+    name = plan.name if item.run.plan is None else item.run.plan.name
+    try:
+        old = plan_named(repo, name, item.commit)
+    except GitexpError:
+        return []
+    if old is ABSENT:
+        return []
+    before, after = _terms(old), _terms(plan)
+    return [
+        f"{key} {before[key]} -> {value}" for key, value in after.items() if before[key] != value
+    ]
+
+
+def _terms(plan: Plan) -> dict[str, str]:
+    return {name: _text(name, value) for name, value in binding(plan).items()}
+
+
+def _text(name: str, value: ParamValue) -> str:
+    if isinstance(value, tuple):
+        return " ".join(sorted(map(str, value))) or "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "none" if value is None else str(value)
+    return text[:_SHORT] if name == "baseline" else text
+
+
+def _word(direction: str) -> str:
+    return "larger" if direction == "max" else "smaller"

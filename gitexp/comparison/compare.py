@@ -14,9 +14,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import advice, missing, selection, sides
+from gitexp.comparison import advice, selection, sides
 from gitexp.comparison.advice import Judged
-from gitexp.comparison.detectable import detectable
+from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
 from gitexp.comparison.omnibus import across
 from gitexp.errors import GitexpError, UsageError
@@ -244,8 +244,8 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
     program: str,
 ) -> Comparison:
     plan = draft.plan
-    lost = missing.missing(draft.count, draft.primary, plan, paired=draft.paired)
-    verdict, obstacle = _verdict(draft, result, draft.obstacle or missing.obstacle(lost))
+    lost = missing_repeats(draft.count, draft.primary, plan, paired=draft.paired)
+    verdict, obstacle = _verdict(draft, result, draft.obstacle or obstacle_of(lost))
     configurations = selection.factor(draft.selection)
     judged = Judged(
         plan=plan,
@@ -295,7 +295,7 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         warnings=(
             *draft.warnings,
             *((draft.obstacle,) if draft.obstacle != obstacle else ()),
-            *missing.fragile(lost, verdict, "" if plan is None else plan.metric),
+            *fragile(lost, verdict, "" if plan is None else plan.metric),
         ),
         looks=draft.count.looks,
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,

@@ -8,27 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison import (
-    advice,
-    cautions,
-    ledger,
-    measure,
-    replanned,
-    selection,
-    sides,
-    subgroups,
-)
-from gitexp.comparison import (
-    exclusions as why,
-)
-from gitexp.comparison.changes import changes
-from gitexp.comparison.designs import choose, predictions, still
+from gitexp.comparison import advice, cautions, measure, selection, sides
+from gitexp.comparison import exclusions as why
+from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.crossed import is_crossed
 from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.designs.slices import Subgroups
+from gitexp.comparison.exclusions import changes
 from gitexp.comparison.gather import World, gather
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
-from gitexp.comparison.subgroups import Subgroups
 from gitexp.comparison.tally import settle
 from gitexp.errors import NoSamplesError
 from gitexp.git.refs import unreachable
@@ -210,7 +199,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
     problem = _problem(evaluation, options, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
-    cluster, chosen_now = subgroups.cluster_of(candidate.config.predictions, options.cluster)
+    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = Situation(
         repo.workspace.top,
         baseline,
@@ -239,7 +228,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         untested = tuple(map(_untested, measured.metrics))
         why_not = dict.fromkeys((item.metric for item in untested), counted.unjudged)
         measured = replace(measured, metrics=untested, still=why_not)
-    used = ledger.ledger(repo, index, candidate, counted, plan)
+    used = selection.ledger_of(repo, index, candidate, counted, plan)
     differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
         baseline=baseline,
@@ -261,10 +250,10 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             *cautions.warnings(counted, evaluation),
             *(() if same else cautions.unmoved(counted)),
             *cautions.on_other_machines(counted, plan),
-            *replanned.warnings(repo, plan, gathered.found, candidate.config),
+            *cautions.plan_changed(repo, plan, gathered.found, candidate.config),
             *measured.warnings,
             *(() if measured.still else conditions),
-            *ledger.warnings(used),
+            *selection.ledger_warnings(used),
             *more,
         ),
         paired=situation.paired,
@@ -417,7 +406,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
         left_out = set(watched[MOST_METRICS:])
         asked = tuple(item for item in asked if item not in left_out)
     chosen = choose(situation)
-    warnings += (*chosen.warnings, *subgroups.idle_cluster(chosen, options.cluster))
+    warnings += (*chosen.warnings, *slices.idle_cluster(chosen, options.cluster))
     if chosen.problem:
         return _Measured((), problem=chosen.problem, warnings=tuple(warnings))
     answers = [chosen.measure(item) for item in asked]
@@ -434,7 +423,7 @@ def _measure(situation: Situation, options: CompareOptions) -> _Measured:
     problem, obstacle = _troubles(asked, answers)
     warnings += dict.fromkeys(text for item in answers for text in item.warnings)
     varying = [item for item, answer in zip(asked, answers, strict=True) if not answer.still]
-    found = subgroups.compare(chosen, varying, by=options.by, column=options.categories)
+    found = slices.compare_subgroups(chosen, varying, by=options.by, column=options.categories)
     primary = next((a for q, a in zip(asked, answers, strict=True) if q.role is Role.PRIMARY), None)
     if idle and (primary is None or not primary.still):
         warnings.append(idle)

@@ -11,7 +11,6 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from gitexp.comparison.changes import environment_changes
 from gitexp.comparison.counting import (
     CONTRADICTED,
     ELSEWHERE,
@@ -23,7 +22,7 @@ from gitexp.comparison.eligible import EXPLORATORY, REPORTED, SPENT, finished_se
 from gitexp.dvc import inputs
 from gitexp.errors import GitexpError
 from gitexp.git import objects
-from gitexp.model.comparison import LATE
+from gitexp.model.comparison import LATE, Change
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import guard_text
 from gitexp.store import lookup, plans
@@ -35,13 +34,15 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Source
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
-    from gitexp.model.comparison import Change
     from gitexp.model.ids import CommitHash, EnvironmentDigest
     from gitexp.model.plan import Plan
     from gitexp.model.run import Environment, Repeat
     from gitexp.store.lookup import FoundRun
 
     Place = tuple[CommitHash, EnvironmentDigest | None]
+
+    from gitexp.comparison.counting import Count
+
 
 _FEW: Final = 3  # changes that are named
 _SHORT: Final = 7
@@ -55,6 +56,8 @@ _SAID: Final = {
     SPENT: "of seeds that were seen before they were run under the plan",
     LATE: "came after the planned number was there",
 }
+
+_SYSTEM = ("implementation", "python", "abi", "platform", "libc")
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,3 +319,64 @@ def _listed(words: Sequence[str]) -> str:
 
 def _repeats(n: int) -> str:
     return "1 repeat" if n == 1 else f"{n} repeats"
+
+
+def changes(
+    repo: Repo, baseline: Source, candidate: Source, count: Count
+) -> tuple[tuple[Change, ...], tuple[str, ...]]:
+    """Return what differs, and warnings about what could not be compared."""
+    warnings: list[str] = []
+    found: list[Change] = []
+    if not (baseline.exact and candidate.exact):
+        lost = any(side.lost and not side.exact for side in (baseline, candidate))
+        why = "lost (squashed)" if lost else "not in this shallow clone"
+        warnings.append(f"the source commit of a side is {why}: code is not compared")
+    else:
+        warnings += [
+            f"source of {side.name} lost (squashed): the code compared is that of "
+            f"{side.commit[:9]}, which has the same inputs"
+            for side in (baseline, candidate)
+            if side.lost
+        ]
+        trees = [objects.commit_info(repo, side.commit).tree for side in (baseline, candidate)]
+        found += [
+            Change(item.kind, item.what, item.a, item.b)
+            for item in inputs.explain(repo, trees[0], baseline.config, trees[1], candidate.config)
+        ]
+    left, right = count.baseline.environment, count.candidate.environment
+    if left is not None and right is not None and left != right:
+        one, two = _read(repo, count.baseline), _read(repo, count.candidate)
+        if one is None or two is None:
+            found.append(Change("environment", "digest", left[:9], right[:9]))
+            warnings.append("an environment is not recorded: its distributions are not compared")
+        else:
+            found += environment_changes(one, two)
+    return tuple(found), tuple(warnings)
+
+
+def _read(repo: Repo, side: SideCount) -> Environment | None:
+    if side.environment is None:
+        return None
+    for item in side.repeats.values():
+        try:
+            return lookup.environment(repo, item.found.commit, side.environment)
+        except GitexpError:
+            continue
+    return None
+
+
+def environment_changes(one: Environment, two: Environment) -> Iterator[Change]:
+    """Yield what of the system and which distributions differ."""
+    for name in _SYSTEM:
+        if getattr(one, name) != getattr(two, name):
+            yield Change("environment", name, getattr(one, name), getattr(two, name))
+    left = {item.name: item for item in one.distributions}
+    right = {item.name: item for item in two.distributions}
+    for name in sorted(left.keys() | right.keys()):
+        a, b = left.get(name), right.get(name)
+        if a == b:
+            continue
+        shown = ["" if item is None else item.version for item in (a, b)]
+        if a is not None and b is not None and a.version == b.version:
+            shown = [f"{item.version} ({item.fingerprint[:7] or item.path})" for item in (a, b)]
+        yield Change("environment", name, shown[0], shown[1])

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gitexp.comparison import outliers
 from gitexp.comparison.advice import quoted
+from gitexp.comparison.designs import repeats
 from gitexp.comparison.designs.datasets import MOST, by_dataset
 from gitexp.comparison.measure import LARGEST, samples_of
 from gitexp.model.comparison import Role
@@ -171,7 +171,7 @@ def _over_values(
         test = several.over_datasets if design == DATASETS else several.blocked_by_seed
         found = test(table, names, alpha=alpha, higher_is_better=higher)
     if design != DATASETS:
-        found.say(outliers.of_many(names, values, blocked=design == BLOCKED))
+        found.say(repeats.outliers_of_many(names, values, blocked=design == BLOCKED))
     return found
 
 

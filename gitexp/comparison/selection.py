@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison.counting import UNPAIRED
 from gitexp.comparison.eligible import Eligible, finished_seeds, is_under, left_aside
-from gitexp.model.comparison import LATE, Selection
+from gitexp.model.comparison import LATE, Ledger, Selection
 from gitexp.model.plan import ALPHA, Claim, StoppingRule
 from gitexp.report import numbers
 from gitexp.store import lookup
+from gitexp.store.conclusions import uses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.lookup import FoundRun
+
 
 _FEW = 5  # seeds that are named
 _DIGEST = re.compile(r"[0-9a-f]{64}")  # where nobody named the sweep: inputs without overrides
@@ -227,3 +229,34 @@ def _selection(number: int, how: str, plan: Plan | None, *, fresh: bool) -> Sele
 
 def _times(p: float | None, by: int) -> float | None:
     return None if p is None else min(1.0, by * p)
+
+
+def ledger_of(
+    repo: Repo, index: Index, candidate: Source, count: Count, plan: Plan | None
+) -> Ledger | None:
+    """Return the other decisions on these data; None without a plan, or where no data are known."""
+    if plan is None:
+        return None
+    mine = {
+        item.repeat.evaluation
+        for side in (count.baseline, count.candidate)
+        for item in side.repeats.values()
+        if item.repeat.evaluation is not None
+    }
+    if not mine:
+        return None
+    names = {plan.name, *plan.formerly}
+    others = dict.fromkeys(
+        use.experiment
+        for use in uses(repo, index, candidate.records)
+        if use.experiment not in names and use.evaluation & mine
+    )
+    return Ledger(tuple(sorted(mine)), tuple(others), candidate.config.evaluation_budget)
+
+
+def ledger_warnings(found: Ledger | None) -> tuple[str, ...]:
+    """Say where a decision now would be one more than the settings allow."""
+    if found is None or found.budget is None or not found.overdrawn:
+        return ()
+    spent = f"{len(found.experiments)} of {found.budget} decisions were made on the same data"
+    return (f"the evaluation budget is spent: {spent} before; fresh data are needed to tell more",)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions
 from gitexp.comparison.advice import seed_ranges
 from gitexp.dvc import input_parts
-from gitexp.execution import situation, standing
+from gitexp.execution import situation, state
 from gitexp.model.plan import Claim, HypothesisKind, OnFailed
 from gitexp.model.report import PlannedRun, RecordedRun, RunReport
 from gitexp.model.run import RepeatState
@@ -332,7 +332,7 @@ def _next_step(
         if seen.plan.on_failed is not OnFailed.DROP or each.side not in begun
     ]
     gone = all(repeat.interrupted for repeat in broken)
-    step = standing.step(seen.repo, seen.branch, seen.plan)
+    step = state.next_command(seen.repo, seen.branch, seen.plan)
     sides = {each.side for each in recorded if each.run.id[:8] in failed}
     side = situation.BASELINE if sides == {situation.BASELINE} else situation.CANDIDATE
     failures = [exclusions.Failure(side, run, "", gone, remedy=way) for run in failed[-1:]]
@@ -349,7 +349,7 @@ def _go_on(
     if request.at is not None or request.params or (seen.plan is not None and request.seeds):
         return "the same again"
     if seen.plan is not None:
-        return standing.step(seen.repo, seen.branch, seen.plan)
+        return state.next_command(seen.repo, seen.branch, seen.plan)
     done = {
         repeat.seed
         for each in recorded

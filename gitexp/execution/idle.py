@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.randomness.seeding import Code
     from gitexp.comparison.randomness.variation import Trace
+    from gitexp.execution.jobs import SeedChoice
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.run_sources import Cell
-    from gitexp.execution.seeds import SeedChoice
     from gitexp.execution.situation import Situation
     from gitexp.model.job import Outcome
     from gitexp.model.plan import Plan

@@ -1,10 +1,14 @@
-"""Where a call of `run` works and records, before anything is known of what it executes."""
+"""The place of a call of `run`: branch, worktree, interpreter, and whose commits it may run."""
 
 from __future__ import annotations
 
+import os
 import posixpath
 import shlex
+import shutil
+import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import (
@@ -12,25 +16,31 @@ from gitexp.errors import (
     DetachedHeadError,
     DirtyTreeError,
     GitexpError,
+    PreflightError,
     UnbornBranchError,
     UnknownRevisionError,
+    UntrustedSourceError,
     UsageError,
 )
 from gitexp.execution.jobs import lies_in
-from gitexp.git import objects, refs, repository
+from gitexp.git import command, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout
+from gitexp.git.transaction.layout import DATA_BRANCH
 from gitexp.git.worktree import status
 from gitexp.store import plans
+from gitexp.system import environment as environment_staging
+from gitexp.system import imports
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash
     from gitexp.model.request import RunRequest
+    from gitexp.model.run import Environment
     from gitexp.model.workspace import Workspace
+
 
 _SHOWN = 10
 
@@ -109,3 +119,96 @@ def _made(place: Place, dirty: Sequence[str]) -> list[str]:
         for path in dirty
         if lies_in(path, made) and objects.entry_at(place.repo, place.head, path) is not ABSENT
     ]
+
+
+# A program installed by these lives in an environment of its own, which is not the project's.
+_TOOL_FOLDERS = (f"{os.sep}pipx{os.sep}", f"{os.sep}uv{os.sep}tools{os.sep}")
+
+
+def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path) -> str:
+    """Return the interpreter of jobs.
+
+    `configured`: ``python:`` of the settings, relative to the repository's top where it has a
+    slash. `environ`: ``VIRTUAL_ENV`` and ``PATH`` are looked at. The result: the configured one,
+    else that of the active virtual environment, else that of ``.venv`` in the repository, else
+    ours, unless we were installed as a tool of our own.
+
+    Raises `PreflightError` if it does not exist.
+    """
+    if configured is not None:
+        found = _existing(top / configured) if os.sep in configured else None
+        found = found or shutil.which(configured, path=environ.get("PATH"))
+        if found is None:
+            raise PreflightError(
+                "the project's interpreter is not there",
+                found=configured,
+                where="python: in .gitexp/config.yaml",
+                expected="the path of a Python interpreter",
+            )
+        return found
+    active = environ.get("VIRTUAL_ENV") or environ.get("CONDA_PREFIX")
+    for folder in filter(None, (active, str(top / ".venv"))):
+        found = _existing(Path(folder, "bin", "python")) or _existing(
+            Path(folder, "Scripts", "python.exe")
+        )
+        if found is not None:
+            return found
+    if not any(part in sys.prefix for part in _TOOL_FOLDERS):
+        return sys.executable
+    found = shutil.which("python3", path=environ.get("PATH"))
+    if found is None:
+        raise PreflightError(
+            "no Python is on PATH to run the project with",
+            expected="an active virtual environment, or python: in .gitexp/config.yaml",
+        )
+    return found
+
+
+def installed_in(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> Environment:
+    """Return the environment as it is now, seen from the user's work tree."""
+    plan = imports.plan_imports(python, top, environ)
+    place = environment_staging.Place(
+        python=python,
+        repository=top,
+        worktree=top,
+        import_paths=plan.paths,
+        token="coordinator",  # noqa: S106  a word, no secret
+        cache=cache,
+    )
+    return environment_staging.capture(place, environ)[0]
+
+
+def _existing(path: Path) -> str | None:
+    return str(path) if path.exists() else None
+
+
+def check_trust(place: Place, source: CommitHash) -> None:
+    """Refuse to execute a commit that no local branch holds.
+
+    Raises `UntrustedSourceError`: says who wrote it, and how to look at it first.
+    """
+    if objects.is_ancestor(place.repo, source, place.head):
+        return
+    asked = ["for-each-ref", "--count=2", "--format=%(refname)", "--contains", source, "refs/heads"]
+    held = command.lines(command.run(place.workspace, asked))
+    if {*held} - {f"refs/heads/{DATA_BRANCH}"} or _was_committed_here(place, source):
+        return
+    info = objects.commit_info(place.repo, source)
+    raise UntrustedSourceError(
+        "this would execute a commit that none of your branches holds",
+        found=f"{info.subject[:120]!r} by {info.author.name} <{info.author.email}>",
+        where=source,
+        expected="a commit of your own, or a look at it first",
+        next_step=f"gitexp diff HEAD {source[:12]}, then the same with --trust",
+    )
+
+
+def _was_committed_here(place: Place, source: CommitHash) -> bool:
+    """Whether it was committed on this branch and amended or reset since.
+
+    Git begins such a line with the command that moved the branch, and gitexp with its own name: a
+    fetch, merge, pull, reset, rebase or cherry-pick leaves none.
+    """
+    asked = ["log", "--walk-reflogs", "--format=%H %gs", f"refs/heads/{place.branch}", "--"]
+    lines = command.run(place.workspace, asked).splitlines()
+    return any(line.startswith(f"{source} commit".encode()) for line in lines)

@@ -22,10 +22,9 @@ from gitexp.execution.jobs import (
     without_marks,
 )
 from gitexp.execution.preflight import checks, mentions
-from gitexp.execution.retention import cache_beside, cache_of, share
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
-from gitexp.execution.workdir import ATTEMPT
+from gitexp.execution.workdir import ATTEMPT, cache_beside, cache_of, share
 from gitexp.git import command, objects
 from gitexp.git.worktree import worktrees
 from gitexp.model.job import Job
@@ -40,8 +39,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import datetime
 
+    from gitexp.execution.jobs import SeedChoice
     from gitexp.execution.run_sources import Cell
-    from gitexp.execution.seeds import SeedChoice
     from gitexp.execution.situation import Situation
     from gitexp.git.absent import Absent
     from gitexp.model.config import SeedRule

@@ -16,9 +16,9 @@ from gitexp.dvc.dvc_config import find_dvc_dir, has_dvc
 from gitexp.dvc.placement import refresh
 from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.execution import record as records
-from gitexp.execution import replaced_files, snapshot
+from gitexp.execution import snapshot
 from gitexp.execution.jobs import lies_in
-from gitexp.execution.retention import keep, share
+from gitexp.execution.workdir import keep, share
 from gitexp.git import objects, refs
 from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT, local, read_ref
@@ -161,7 +161,7 @@ def publish(
         ) from error
     own = [ended for ended, _ in built if ended.state.side == decided.side]
     in_git = [posixpath.join(each.config.project, out) for each in own for out in each.first.keep]
-    aside = replaced_files.put_aside(repo, branch, published, in_git, sides[0].state.draft.id)
+    aside = snapshot.put_aside(repo, branch, published, in_git, sides[0].state.draft.id)
     left = [
         f"{path}: edited in the work tree" for path in published.not_updated if path not in aside
     ]

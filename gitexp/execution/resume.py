@@ -27,9 +27,8 @@ from gitexp.errors import (
 from gitexp.execution import state as states
 from gitexp.execution.engines import process
 from gitexp.execution.publish import Ended, PublishedCall, publish, record_of
-from gitexp.execution.retention import remove_slots
 from gitexp.execution.situation import BASELINE
-from gitexp.execution.workdir import WorkDir
+from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout

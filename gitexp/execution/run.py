@@ -25,11 +25,10 @@ from gitexp.execution.execute import SideJobs, Surroundings, execute
 from gitexp.execution.idle import Watch
 from gitexp.execution.jobs import later_jobs
 from gitexp.execution.place import check_clean, find_place
-from gitexp.execution.preflight import checks, commit_first, leftovers, mentions
+from gitexp.execution.preflight import checks, mentions, uncommitted
 from gitexp.execution.prepare import Call, prepare
 from gitexp.execution.publish import Ended, PublishedCall, publish
-from gitexp.execution.retention import remove_slots
-from gitexp.execution.workdir import WorkDir
+from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout, locks, owners
 from gitexp.model.ids import RunId
@@ -202,9 +201,9 @@ def _begin(
     if resumed.recovered:
         place = find_place(place.workspace, request)
     if request.commit_message is not None and request.dry_run:
-        cleared = (*cleared, *filter(None, (commit_first.announced(place),)))
+        cleared = (*cleared, *filter(None, (uncommitted.announced(place),)))
     elif request.commit_message is not None:
-        place, request = commit_first.commit(place, request)
+        place, request = uncommitted.commit(place, request)
     elif request.resume and request.at is None:
         check_clean(place)
     return place, replace(resumed, request=request), cleared
@@ -278,7 +277,7 @@ def _perform(  # noqa: PLR0913  the middle of `run`, with its surroundings
         metrics = template.cell.config.metrics
         checks.check_first(outcome, template.job.expect_metrics, metrics)
         if not warnings:  # said once, of whatever side
-            warnings.extend(leftovers.warnings(template))
+            warnings.extend(uncommitted.warnings(template))
 
     around = Surroundings(
         engine=ENGINES[request.engine](request.jobs),

@@ -19,7 +19,8 @@ from gitexp.errors import (
     UsageError,
     WitnessError,
 )
-from gitexp.execution import interpreter, run_sources, seeds, snapshot, trust
+from gitexp.execution import jobs, run_sources, snapshot
+from gitexp.execution.place import check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
@@ -42,9 +43,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.eligible import Eligible
+    from gitexp.execution.jobs import SeedChoice
     from gitexp.execution.place import Place
     from gitexp.execution.run_sources import Cell
-    from gitexp.execution.seeds import SeedChoice
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -138,7 +139,7 @@ def look(
     source = place.head if request.at is None else objects.resolve(repo, request.at)
     planned = known is not None and source == known.baseline.commit
     if request.at is not None and not planned and not request.trust:
-        trust.check(place, source)
+        check_trust(place, source)
     is_baseline = known is not None and source == known.baseline.commit and request.at is not None
     if is_baseline and request.with_baseline:
         raise UsageError("--at names the baseline, so --with-baseline says it twice")
@@ -159,11 +160,11 @@ def look(
     other = None if known is None else _baseline(repo, request, known, main, fallback)
     if main.config.pipeline is None:
         refuse_ignored_pointers(place.workspace, main.config.project, main.config.outputs)
-    python = interpreter.choose(main.config.python, environ, place.top)
+    python = chosen_python(main.config.python, environ, place.top)
     workdir = WorkDir.of(place.workspace)
     installed = None  # of a dry run: settings, or a sitecustomize, of the branch would be started
     if not request.dry_run:
-        installed = interpreter.installed(python, place.top, workdir.environments, environ)
+        installed = installed_in(python, place.top, workdir.environments, environ)
     environment = None if installed is None else environment_format.digest(installed)
     sides, again = _choose(place, request, known, main, other, environment, recovered, pending)
     return Situation(
@@ -288,7 +289,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             beside = lookup.runs_at(repo, other.commit, index).runs
             theirs = eligible.of_baseline([*reached, *beside], plan, other.inputs, [])
         without = eligible.given_up(plan, side, theirs)
-        choice = seeds.choose_candidate(
+        choice = jobs.choose_candidate(
             committed=main.committed_seed,
             wanted=request.repeats or (plan.repeats if plan is not None else 1),
             explicit=request.seeds,
@@ -305,7 +306,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             return ((main, choice),), again
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
         other = replace(other, first=_vectors(partners))
-        baseline = seeds.choose_baseline(
+        baseline = jobs.choose_baseline(
             pair_with={*choice.together}.difference(without.difference(request.seeds)),
             counting=_paired(place, other, theirs, environment, partners),
             again=request.again,
@@ -440,7 +441,7 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
     cell = replace(cell, first=_vectors(partners))
     if not pair_with:
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
-        pair_with = set(itertools.islice(seeds.upward(cell.committed_seed, cell.shared), wanted))
+        pair_with = set(itertools.islice(jobs.upward(cell.committed_seed, cell.shared), wanted))
     counting = _paired(place, cell, side, environment, partners)
-    choice = seeds.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
+    choice = jobs.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
     return ((cell, choice),), _again(cell, side, choice, environment)

@@ -6,6 +6,7 @@ snapshot yet, so that `dvc status` and `dvc checkout` speak of exactly one execu
 
 from __future__ import annotations
 
+import contextlib
 import posixpath
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -16,8 +17,13 @@ from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import ignore_files
 from gitexp.dvc.snapshot import declared_params, hash_path
-from gitexp.errors import DataMissingError
+from gitexp.errors import DataMissingError, GitexpError
+from gitexp.execution.jobs import lies_in
+from gitexp.git import command, objects
 from gitexp.git.refs import ABSENT
+from gitexp.git.transaction import layout
+from gitexp.git.worktree import checkouts
+from gitexp.git.worktree.conversion import Conversion, conversions
 from gitexp.model.job import LOGGED, FileHash, StageRecord
 from gitexp.text.fields import param_tree
 from gitexp.text.params import parse
@@ -34,6 +40,10 @@ if TYPE_CHECKING:
     from gitexp.model.run import Key, Output, Run
 
     Read = Callable[[str], bytes | Absent]
+
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.transaction import Published
+    from gitexp.model.ids import RunId
 
 
 def lock_path(config: ProjectConfig) -> str:
@@ -266,4 +276,48 @@ def _locked(read: Read, config: ProjectConfig) -> frozenset[Md5]:
     stages = {} if lock is None else lock.stages
     return frozenset(
         out.md5 for stage in stages.values() for out in stage.outs if out.md5 is not None
+    )
+
+
+def put_aside(
+    repo: Repo, branch: str, published: Published, made: Sequence[str], run: RunId
+) -> dict[str, str]:
+    """Put such files of the branch's work trees into the Git directory, and the new ones there.
+
+    Everything is published: from here on nothing is an error.
+
+    `made`: what the run makes and Git holds, from the repository's top. The result: by path, as
+    `Published.not_updated` has it, what to say.
+    """
+    said: dict[str, str] = {}
+    for place in checkouts.on_branch(repo.workspace, branch) if published.not_updated else ():
+        for shown in published.not_updated:
+            file = (repo.workspace.top or place.top) / shown
+            if not file.is_relative_to(place.top):
+                continue  # of another work tree
+            path = file.relative_to(place.top).as_posix()
+            with contextlib.suppress(OSError, GitexpError):
+                kept = layout.state(repo.workspace.common_dir, "replaced", run, path)
+                if lies_in(path, made) and _is_new(repo, published, place.top, path):
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    if kept.exists():
+                        continue
+                    file.rename(kept)
+                    command.attempt(place.top, ["checkout-index", "-u", "--", path])
+                    said[shown] = (
+                        f"{shown} was in no commit: the run's is there now, the former {kept}"
+                    )
+    return said
+
+
+def _is_new(repo: Repo, published: Published, top: Path, path: str) -> bool:
+    """Tell whether a plain file came into Git just now, and is written without a program."""
+    before = published.tip_before
+    return (
+        before is not ABSENT
+        and objects.entry_at(repo, before, path) is ABSENT
+        and objects.entry_at(repo, published.commit, path) is not ABSENT
+        and (top / path).is_file()
+        and (top / path).resolve() == top.resolve() / path
+        and conversions(repo, top, [path])[path] is not Conversion.FOREIGN
     )

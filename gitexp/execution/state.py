@@ -1,18 +1,28 @@
-"""The coordinator's own notes about a run, so that a killed one can be published later."""
+"""Notes of the coordinator: a killed run is published by them, a live one is shown."""
 
 from __future__ import annotations
 
 import contextlib
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.errors import BadFormatError
-from gitexp.execution import live
+from gitexp.comparison import eligible, exclusions
+from gitexp.dvc.inputs import compute
+from gitexp.errors import BadFormatError, GitexpError
+from gitexp.execution.engines import process
+from gitexp.execution.engines.base import OUTCOME
+from gitexp.execution.situation import Earlier
+from gitexp.git import objects, refs
 from gitexp.git.transaction import locks
+from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId
-from gitexp.model.run import Run
+from gitexp.model.job import POINTS, Outcome
+from gitexp.model.run import RepeatState, Run
+from gitexp.model.views import LiveRun, UnreadableRecord
 from gitexp.records import codec
-from gitexp.store import calls
+from gitexp.store import calls, lookup, plans
+from gitexp.system import logged_metrics
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import Json, json_dumps, json_loads
 
@@ -21,8 +31,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.execution.workdir import WorkDir
-    from gitexp.model.ids import PlanDigest
+    from gitexp.git.repository import Repo
+    from gitexp.git.transaction.cache import Index
+    from gitexp.model.ids import CommitHash, InputsDigest, PlanDigest
+    from gitexp.model.plan import Plan
     from gitexp.model.request import Asked
+    from gitexp.model.views import LoggedValue
+    from gitexp.model.workspace import Workspace
+
 
 SCHEMA = "gitexp/state@1"
 
@@ -69,7 +85,7 @@ class State:
     def resumption(self, *, there: bool) -> str:
         """Return what records what it has finished; its branch exists, or not."""
         commit = self.draft.source.commit
-        return live.resumption(self.branch, self.side, self.asked, commit, there=there)
+        return resumption(self.branch, self.side, self.asked, commit, there=there)
 
 
 def write(workdir: WorkDir, state: State) -> None:
@@ -260,3 +276,131 @@ def _load(value: Mapping[str, Json], where: str) -> State:
         open=bool(value.get("open")),
         left=bool(value.get("left")),
     )
+
+
+_INTERRUPTED = frozenset({RepeatState.CANCELLED, RepeatState.LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRuns:
+    """All unrecorded runs of a work tree."""
+
+    running: tuple[LiveRun, ...]
+    unpublished: tuple[LiveRun, ...]  # the coordinator is dead, a finished repeat is there
+    begun: tuple[LiveRun, ...]  # it is dead, nothing has finished, and nobody went on or gave up
+    unreadable: tuple[UnreadableRecord, ...]
+
+
+def live_runs(workspace: Workspace) -> LiveRuns:
+    """Look at what is going on, or was left, in a work tree."""
+    found: list[LiveRun] = []
+    bad: list[UnreadableRecord] = []
+    for folder in calls.folders(workspace):
+        try:
+            run = _look(workspace, folder)
+        except (GitexpError, OSError) as error:
+            bad.append(UnreadableRecord(folder.name, str(folder), str(error)))
+            continue
+        if run is not None:
+            found.append(run)
+    return LiveRuns(
+        running=tuple(run for run in found if run.alive),
+        unpublished=tuple(run for run in found if not run.alive and run.finished),
+        begun=tuple(run for run in found if not (run.alive or run.finished or run.left)),
+        unreadable=tuple(bad),
+    )
+
+
+def resumption(  # noqa: PLR0913  of a call, from one place
+    branch: str, side: str, asked: Asked, commit: str, *, there: bool, folder: str = ""
+) -> str:
+    """Return what records what a call has finished, and finishes it, wherever that is typed.
+
+    Where the branch is not `there` it is made anew at the `commit` that the call ran; a baseline,
+    or another revision, was never on it. `folder` is the call's work tree, if it is another one.
+    """
+    name, on_it = shlex.quote(branch), side != "baseline" and asked.at is None
+    anew = f"git branch {name} {commit} && " if on_it else f"bring back the branch {name}, then "
+    where = f" -C {shlex.quote(folder)}" if folder else ""
+    return f"{'' if there else anew}gitexp run --resume{where} --on {name}"
+
+
+def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
+    """Return what is going on in one folder; None where it is all recorded."""
+    call = calls.read(workspace, folder)
+    if call is None:
+        return None
+    run = codec.load(Run, json_dumps(call.draft), call.where)
+    ended = dict(_ended(folder, run))
+    asked = calls.asked(call.asked, run, call.side, call.where)
+    return LiveRun(
+        id=run.id,
+        branch=call.branch,
+        side=call.side,
+        seeds=run.seeds,
+        finished=tuple(s for s, state in ended.items() if state is RepeatState.FINISHED),
+        ended=tuple(s for s, state in ended.items() if state is not RepeatState.FINISHED),
+        alive=call.alive,
+        started_at=run.started_at,
+        host=call.owner.host,
+        interrupted=tuple(s for s, state in ended.items() if state in _INTERRUPTED),
+        plan=None if run.plan is None else run.plan.digest,
+        commit=run.source.commit,
+        asked=asked,
+        left=call.left,
+        logged=tuple(_logged(folder, run, ended)) if call.alive else (),
+    )
+
+
+def _logged(
+    folder: Path, run: Run, ended: Mapping[int, RepeatState]
+) -> Iterator[tuple[int, tuple[LoggedValue, ...]]]:
+    for seed in run.seeds:
+        for path in sorted((folder / "jobs" / str(seed)).glob(f"attempt-*/{POINTS}"))[-1:]:
+            if seed not in ended and (found := logged_metrics.latest(path)):
+                yield seed, found
+
+
+def _ended(folder: Path, run: Run) -> Iterator[tuple[int, RepeatState]]:
+    for seed in run.seeds:
+        for path in sorted((folder / "jobs" / str(seed)).glob("attempt-*/outcome.json")):
+            if path.stat().st_size <= codec.limit(Outcome):
+                yield seed, codec.load(Outcome, path.read_bytes(), str(path)).state
+        for path in (folder / "jobs" / str(seed)).glob("attempt-*/pid"):
+            gone = not process.lives(path.read_text("utf-8", "replace"))
+            if gone and not path.with_name(OUTCOME).exists():  # asked last: it may just have ended
+                yield seed, RepeatState.LOST
+
+
+def next_command(repo: Repo, branch: str, plan: Plan) -> str:
+    """Return what runs the repeats that the plan of a branch lacks, or judges them."""
+    tip, base = objects.resolve(repo, refs.local(branch)), plan.baseline.commit
+    with open_index(repo.workspace) as index:
+        mine = _inputs(repo, index, plan, tip, tip)
+        # The baseline may lie beyond the edge of a shallow clone.
+        there = objects.exists(repo, base)
+        theirs = _inputs(repo, index, plan, base, tip) if there else mine
+        both = {mine, theirs}
+        runs = [*lookup.runs_at(repo, tip, index, inputs=both)]
+        runs += lookup.runs_at(repo, base, index, inputs=both) if there else ()
+        everywhere = lookup.runs_by_inputs(repo, mine, index=index, also=[tip]).runs
+        earlier = Earlier(repo, index)
+        candidate = eligible.of_candidate(runs, everywhere, plan, mine, earlier, [])
+    baseline = eligible.of_baseline(runs if there else (), plan, theirs, [])
+    without = eligible.given_up(plan, candidate, baseline)
+    found, beside = (
+        {repeat.key for _, repeat in side.repeats() if repeat.seed not in without}
+        for side in (candidate, baseline)
+    )
+    unchanged = there and mine == theirs
+    said = exclusions.lacking(plan, len(found), len(beside), unchanged=unchanged)
+    if refs.head(repo).branch == branch:
+        return said
+    return f"git switch {shlex.quote(branch)} && {said}"
+
+
+def _inputs(
+    repo: Repo, index: Index, plan: Plan, commit: CommitHash, tip: CommitHash
+) -> InputsDigest:
+    config, _ = plans.config_of(repo, commit, plans.plan_commit(repo, plan, tip))
+    return compute(repo, objects.commit_info(repo, commit).tree, config, index=index)

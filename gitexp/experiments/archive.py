@@ -1,4 +1,4 @@
-"""Archives an experiment: an annotated tag keeps it, and its branch goes once main knows of it."""
+"""Archive and restore: an annotated tag keeps an experiment, and its branch goes, or comes back."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from gitexp.git import identity, objects, refs, repository, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT
 from gitexp.git.remote import Lease
-from gitexp.git.transaction import move
+from gitexp.git.transaction import layout, move
 from gitexp.model.ids import CommitHash
-from gitexp.model.sharing import EndReport
+from gitexp.model.sharing import EndReport, Tombstone
+from gitexp.records import codec
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:
@@ -276,3 +277,63 @@ def _next(standing: Standing, *, goes: bool, pushed: bool) -> str:
     if standing.tip is not ABSENT and not goes:
         return f"merge it, then gitexp archive {name}; or gitexp archive {name} --abandon"
     return f"gitexp show {name}" if pushed else f"gitexp archive {name} --push"
+
+
+def restore(workspace: Workspace, name: str, *, now: datetime | None = None) -> EndReport:
+    """Make the branch of an archived experiment again; the tag stays.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    name : str
+    now : datetime, optional
+
+    Raises
+    ------
+    UnknownExperimentError
+        If there is no archive of this name.
+    ExistsError
+        If the branch is there.
+    PreconditionError
+        If the experiment was removed: its code is gone.
+    MovedRefError
+        If somebody else made the branch meanwhile.
+    """
+    repo = repository.open_repository(workspace)
+    standing = lifecycle.find(repo, name)
+    if standing.tip is not ABSENT:
+        raise ExistsError(
+            f"{standing.branch} is there",
+            found=standing.tip[:9],
+            expected="an archived experiment without a branch",
+            next_step=f"git switch {shlex.quote(standing.branch)}",
+        )
+    commit = standing.commit
+    path = layout.tombstone_path(standing.name)
+    data = objects.read_blob(repo, commit, path)
+    if data is not ABSENT:
+        removed = codec.load(Tombstone, data, path)
+        raise PreconditionError(
+            f"{standing.name} was removed, and only its records are left",
+            found=removed.words,
+            where=f"by {removed.author.name}, {removed.removed_at:%Y-%m-%d}",
+            next_step=f"gitexp show {shlex.quote(standing.name)}",
+        )
+    ref = refs.local(standing.branch)
+    move.move_refs(
+        repo,
+        lambda: move.Moves({ref: (ABSENT, commit)}, commit),
+        guard=lambda: None,
+        message=f"gitexp restore: {standing.name}",
+        who=identity.committer(repo),
+        when=(now or datetime.now(UTC)).replace(microsecond=0),
+    )
+    return EndReport(
+        verb="restore",
+        name=standing.name,
+        commit=commit,
+        done=(f"branch {standing.branch} at {commit[:9]}",),
+        sent=(),
+        notes=(),
+        next_step=f"git switch {shlex.quote(standing.branch)}",
+    )

@@ -25,7 +25,7 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.execution.preflight.workpaths import own_paths
+from gitexp.execution.preflight.mentions import own_paths
 from gitexp.experiments import detect, settings
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.command import translated

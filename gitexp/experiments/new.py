@@ -31,8 +31,8 @@ from gitexp.errors import (
     UnknownMetricError,
     UsageError,
 )
-from gitexp.execution.assign import assigned
-from gitexp.experiments.naming import check_branch, check_name
+from gitexp.execution.run_sources import assigned
+from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction

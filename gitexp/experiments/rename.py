@@ -18,7 +18,7 @@ from gitexp.errors import (
 )
 from gitexp.experiments import lifecycle
 from gitexp.experiments.archive import Remote
-from gitexp.experiments.naming import check_branch, check_name
+from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository, upstream, writing
 from gitexp.git import remote as remote_git
 from gitexp.git.absent import ABSENT

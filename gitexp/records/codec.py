@@ -20,8 +20,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, Union, cast, get_args, get_ori
 
 from gitexp.model import ids
 from gitexp.model.config import ParamKey
-from gitexp.records.shapes import PLAIN, SHAPES, Shape
-from gitexp.records.versions import schema, schema_of
+from gitexp.records.shapes import PLAIN, SHAPES, Shape, schema, schema_of
 from gitexp.text.fields import Fields, param_json, param_tree, time_text
 from gitexp.text.jsontext import json_dumps, json_loads
 from gitexp.text.paramkeys import param_key

@@ -14,7 +14,7 @@ from gitexp.model.config import (
 )
 from gitexp.model.plan import Direction
 from gitexp.records import codec, enforcement
-from gitexp.records.versions import schema_of
+from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields
 from gitexp.text.paramkeys import param_key
 from gitexp.text.safepath import relative_path

@@ -1,4 +1,4 @@
-"""``.gitexp/experiments/<name>.yaml``: the plan of an experiment."""
+"""``.gitexp/experiments/<name>.yaml``, the plan of an experiment; and the verdict on it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Final
 
 from gitexp.errors import BadFormatError, BadHypothesisError
 from gitexp.model.plan import Plan, PlanDraft
+from gitexp.model.result import Verdict
 from gitexp.records import codec
+from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import yaml_loads
 
@@ -62,3 +64,23 @@ def _refuse_conflict(data: bytes, where: str) -> None:
             expected="one plan",
             next_step=f"keep one side: git checkout --ours -- {shlex.quote(where)} (or --theirs)",
         )
+
+
+CONCLUSION_BYTES = 16 << 20
+
+
+def load_verdict(data: bytes, where: str) -> tuple[Verdict | None, str]:
+    """Read the verdict of a conclusion, None where it gives none, and the digest of its plan.
+
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError` if it is not a conclusion, as far
+    as its head says.
+    """
+    value = yaml_loads(data, where=where, limit=CONCLUSION_BYTES)
+    schema_of(value, "conclusion", where)
+    fields = Fields(value, where)
+    fields.text("experiment")
+    fields.child("author").text("name")
+    fields.time("concluded_at")
+    plan = fields.child("comparison").maybe_child("plan")
+    digest = "" if plan is None else codec.read(Plan, plan).digest
+    return fields.maybe_word("verdict", Verdict), digest

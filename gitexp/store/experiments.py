@@ -35,7 +35,7 @@ from gitexp.git.transaction.cache import Index, Kind
 from gitexp.git.transaction.layout import CONCLUSIONS, CONFIG, FOLDER, FOLDERS, conclusion_path
 from gitexp.model.ids import CommitHash
 from gitexp.model.metrics import pooled
-from gitexp.records import verdict as verdict_format
+from gitexp.records.plan import CONCLUSION_BYTES, load_verdict
 from gitexp.store import plans
 from gitexp.store.ancestry import listings
 from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
@@ -362,10 +362,10 @@ def _conclusion(repo: Repo, commit: CommitHash, plan: Plan) -> tuple[str, str, s
         return "", "", "", True
     try:
         path = conclusion_path(plan.name)
-        data = read_blob(repo, commit, path, verdict_format.LIMIT_BYTES)
+        data = read_blob(repo, commit, path, CONCLUSION_BYTES)
         if data is ABSENT:
             return "", "", "", True
-        found, digest = verdict_format.load(data, f"{commit[:9]}:{path}")
+        found, digest = load_verdict(data, f"{commit[:9]}:{path}")
     except GitexpError as error:
         return "concluded", "", error.brief, is_lasting(error)
     if digest != plan.digest:

@@ -18,7 +18,7 @@ from gitexp.errors import GitexpError
 from gitexp.model.plan import Plan
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
-from gitexp.records.versions import schema
+from gitexp.records.shapes import schema
 from gitexp.text.fields import Fields
 from gitexp.text.yamltext import scalar
 

@@ -25,7 +25,7 @@ from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import TreeId
 from gitexp.model.metrics import MetricSummary, summarise_rows
 from gitexp.model.run import Origin, RepeatState
-from gitexp.records.versions import schema
+from gitexp.records.shapes import schema
 from gitexp.store.list_lines import FINISHED, RunLine, is_plain, line_of, state_word, unreadable
 from gitexp.store.records import RUN_LIMIT_BYTES, is_lasting, read_run, table
 from gitexp.text.samples import COLUMNS, MOST_ROWS

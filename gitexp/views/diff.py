@@ -1,4 +1,4 @@
-"""Say what differs between two states: code, parameters, data, environment, metrics."""
+"""Differences between two states: code, parameters, data, environment, metrics, inputs."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from gitexp.model.views import (
     DataChange,
     DataState,
     DiffView,
+    InputsReason,
+    InputsView,
     MetricChange,
     PathChange,
     ValueChange,
 )
 from gitexp.store import lookup
-from gitexp.views.named_states import environments_of, first_samples, two_states
+from gitexp.views.query import environments_of, first_samples, two_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
-    from gitexp.views.named_states import NamedState
+    from gitexp.views.query import NamedState
+
 
 _OF_DVC = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
@@ -198,3 +201,60 @@ def _metrics(one: Sequence[FoundRun], other: Sequence[FoundRun]) -> tuple[Metric
         difference = None if a is None or b is None else b.mean - a.mean
         changes.append(MetricChange(name, a, b, difference))
     return tuple(changes)
+
+
+def inputs(workspace: Workspace, a: str, b: str) -> InputsView:
+    """Compare the inputs of two states.
+
+    Parameters
+    ----------
+    workspace : Workspace
+    a, b : str
+        Experiments, branches or revisions.
+
+    Returns
+    -------
+    InputsView
+        `reasons` is empty if, and only if, the two share samples.
+
+    Raises
+    ------
+    UnknownExperimentError
+        If a name stands for nothing.
+    BadFormatError, UnsafeInputError
+        If a pipeline file, a params file or dvc.lock of a side cannot be read.
+    """
+    repo = repository.open_repository(workspace)
+    with open_index(workspace) as index:
+        left, right = two_states(repo, index, a, b)
+        reasons = inputs_rules.explain(repo, left.tree, left.config, right.tree, right.config)
+        wanted = {state.inputs for state in (left, right) if state.inputs is not None}
+        found = lookup.runs_by_inputs(repo, *wanted, index=index, also=left.records | right.records)
+    counted = {item.what.partition(":")[0] for item in reasons}
+    if any(item.kind == "params" for item in reasons):  # reasons name keys, not files
+        counted.update(left.config.params)
+    project = f"{left.config.project}/" if left.config.project else ""
+    changes = git_diff.changed_paths(repo, left.tree, right.tree)
+    ignored = [
+        change.path
+        for change in changes
+        if not change.path.startswith(f"{FOLDER}/")
+        and change.path.removeprefix(project) not in counted
+    ]
+
+    def of(digest: str | None) -> tuple[FoundRun, ...]:
+        return tuple(item for item in found if item.run.inputs == digest)
+
+    notes = [*left.notes, *right.notes]
+    notes += [f"run {item.id} cannot be read: {item.why}" for item in found.unreadable]
+    if found.shallow:
+        notes.append("this clone is shallow: older runs are not in it")
+    return InputsView(
+        a=left.shown(of(left.inputs)),
+        b=right.shown(of(right.inputs)),
+        reasons=tuple(InputsReason(item.kind, item.what, item.a, item.b) for item in reasons),
+        ignored=tuple(ignored),
+        runs_a=tuple(item.run.id for item in of(left.inputs)),
+        runs_b=tuple(item.run.id for item in of(right.inputs)),
+        notes=tuple(notes),
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, UnknownRunError
-from gitexp.execution.live import live_runs
+from gitexp.execution.state import live_runs
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId

@@ -17,7 +17,7 @@ from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import State
 from gitexp.errors import GitexpError, NotInitialisedError
-from gitexp.execution.live import live_runs, resumption
+from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count
     from gitexp.comparison.exclusions import Failure
     from gitexp.comparison.sides import Source
-    from gitexp.execution.live import LiveRuns
+    from gitexp.execution.state import LiveRuns
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gitexp.comparison import eligible
 from gitexp.comparison.counting import Found, count
-from gitexp.execution import seeds
+from gitexp.execution import jobs
 from gitexp.model.run import Origin, RepeatState
 from tests.comparison.test_counting import BASE, CANDIDATE, ENV, ENV2, PLAN, PLAN_REF, in_line, run
 
@@ -97,7 +97,7 @@ def test_what_run_chooses_counts_once_it_has_finished(
     runs: list[FoundRun], wanted: int, committed: int, *, again: bool, lacks: bool
 ) -> None:
     before = candidate(runs).keys(ENV).keys()
-    choice = seeds.choose_candidate(
+    choice = jobs.choose_candidate(
         committed=committed,
         wanted=wanted,
         explicit=(),

@@ -16,7 +16,7 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.views.inputs import inputs
+from gitexp.views.diff import inputs
 from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository
 
 if TYPE_CHECKING:

@@ -22,12 +22,11 @@ from gitexp.errors import (
     UnknownExperimentError,
     UsageError,
 )
-from gitexp.experiments.archive import archive
+from gitexp.experiments.archive import archive, restore
 from gitexp.experiments.conclude import conclude
 from gitexp.experiments.new import new
 from gitexp.experiments.remove import remove
 from gitexp.experiments.rename import rename
-from gitexp.experiments.restore import restore
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks

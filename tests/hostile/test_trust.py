@@ -9,8 +9,7 @@ import pytest
 
 from gitexp.cli.dispatch import dispatch
 from gitexp.errors import UntrustedSourceError
-from gitexp.execution.place import find_place
-from gitexp.execution.trust import check
+from gitexp.execution.place import check_trust, find_place
 from gitexp.git import objects
 from gitexp.model.request import RunRequest
 from tests.execution.test_run import plain
@@ -92,7 +91,7 @@ def test_what_came_by_a_fetch_is_not_executed_whatever_names_it(mine: BuiltRepo,
     for on in ("main", "exp/own"):
         place = find_place(mine.workspace, RunRequest(on=on))
         with pytest.raises(UntrustedSourceError):
-            check(place, objects.resolve(place.repo, stranger))
+            check_trust(place, objects.resolve(place.repo, stranger))
     assert asked(mine, "run", "--at", stranger, "--on", "main", "--repeats", "1") == 2
     assert not (mine.path.parent / "canary").exists()
 
@@ -102,12 +101,12 @@ def test_what_ones_own_branch_holds_or_held_is_executed(mine: BuiltRepo) -> None
     mine.git("fetch", "-q")
     mine.git("branch", "looked-at", "origin/exp/evil")
     place = find_place(mine.workspace, RunRequest())
-    check(place, objects.resolve(place.repo, "looked-at"))
+    check_trust(place, objects.resolve(place.repo, "looked-at"))
     mine.git("branch", "-D", "looked-at")
     own = mine.commit({"train.py": mine.show("train.py") + "\n"})
     mine.git("commit", "-q", "--amend", "-m", "again")
     place = find_place(mine.workspace, RunRequest())
-    check(place, objects.resolve(place.repo, own))
+    check_trust(place, objects.resolve(place.repo, own))
 
 
 @pytest.mark.parametrize("dry", [True, False])

@@ -12,7 +12,7 @@ import pytest
 from gitexp.model.config import Predictions
 from gitexp.model.run import Environment, Run
 from gitexp.records import codec, config, environment
-from gitexp.records.versions import NEWEST
+from gitexp.records.shapes import NEWEST
 from gitexp.text import curves, points, predictions, samples
 from gitexp.text.jsontext import json_loads
 from gitexp.text.yamltext import yaml_loads

@@ -26,8 +26,7 @@ from gitexp.model.run import Environment, Run
 from gitexp.model.sharing import Tombstone
 from gitexp.model.witness import Receipt
 from gitexp.records import codec, config
-from gitexp.records.shapes import SHAPES
-from gitexp.records.versions import NEWEST
+from gitexp.records.shapes import NEWEST, SHAPES
 from gitexp.text import samples
 from gitexp.text.jsontext import json_dumps, json_loads
 from gitexp.text.yamltext import yaml_loads

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.errors import UnknownRunError
-from gitexp.execution.live import live_runs
+from gitexp.execution.state import live_runs
 from gitexp.git.transaction import locks
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LogSource

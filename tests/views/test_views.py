@@ -17,8 +17,7 @@ from gitexp.model.run import Distribution, Environment
 from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
-from gitexp.views.diff import diff
-from gitexp.views.inputs import inputs
+from gitexp.views.diff import diff, inputs
 from gitexp.views.list_runs import list_experiments, list_runs
 from gitexp.views.query import ListQuery, parse_condition
 from gitexp.views.show import show

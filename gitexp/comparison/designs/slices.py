@@ -1,29 +1,29 @@
-"""The same comparison in the subgroups that a column of the predictions makes.
-
-Every metric is computed again in each subgroup, by the definition that gives the project's own
-number for the whole; all tests that are shown are one family. Small subgroups are not shown, and
-neither are those from which their numbers would follow.
-"""
+"""Slices and categories: the same comparison in subgroups that the predictions make."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.designs import computed, crossed, predictions, repeats, scores
+from gitexp.comparison.designs import categories, computed, crossed, predictions, repeats, scores
+from gitexp.comparison.designs.pairs import read_side
 from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
-from gitexp.model.comparison import Slice, SliceComparison
+from gitexp.model.comparison import Role, Slice, SliceComparison
+from gitexp.model.plan import ALPHA, Claim
 from gitexp.stats.adjust import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from gitexp.comparison.designs import Chosen
     from gitexp.comparison.designs.computed import Computed
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.designs.situation import Situation
     from gitexp.comparison.measure import Question
-    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.comparison import CategoryComparison, MetricComparison
+    from gitexp.model.config import Predictions
+
 
 MOST = 100  # subgroups: a column of ids makes none
 
@@ -36,7 +36,7 @@ class _Asked:
     definition: Computed
 
 
-def compare(
+def compare_slices(
     situation: Situation, questions: Sequence[Question], pairs: Sequence[Pair], column: str
 ) -> SliceComparison:
     """Compare metrics in every subgroup that is large enough.
@@ -179,3 +179,94 @@ def _adjusted(
             )
         )
     return tuple(slices)
+
+
+@dataclass(frozen=True, slots=True)
+class Subgroups:
+    """What was asked for; None where it was not."""
+
+    slices: SliceComparison | None = None
+    categories: CategoryComparison | None = None
+
+
+def cluster_of(spec: Predictions | None, asked: str) -> tuple[str, tuple[str, ...]]:
+    """Return the column of clusters, and what to say where it is not the recorded one."""
+    recorded = "" if spec is None else spec.cluster or ""
+    if not asked or asked == recorded:
+        return recorded, ()
+    told = f"not by {recorded} as recorded" if recorded else "which no setting records"
+    return asked, (f"examples are joined by {asked}, {told}: it was chosen at the comparison",)
+
+
+def compare_subgroups(
+    chosen: Chosen, questions: Sequence[Question], *, by: str, column: str
+) -> Subgroups:
+    """Compare subgroups and categories, as far as they were asked for.
+
+    With a plan only its metric and guard-rails are looked at in subgroups: every further one
+    would make the family larger, and each of its members harder to show.
+
+    Raises `DesignError` if predictions were not recorded, the column is missing, or nothing can be
+    computed; `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if predictions
+    cannot be read.
+    """
+    if not by and not column:
+        return Subgroups()
+    situation = chosen.situation
+    planned = [item for item in questions if item.role is not Role.WATCHED] or questions
+    return Subgroups(
+        _slices(situation, planned, by) if by and planned else None,
+        _categories(situation, column, by) if column else None,
+    )
+
+
+def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
+    """Say that ``--cluster`` was asked for where no examples are compared."""
+    if not asked or chosen.pair is not None or chosen.crossed:
+        return ()
+    return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
+
+
+def _slices(situation: Situation, questions: Sequence[Question], by: str) -> SliceComparison:
+    if situation.claim is Claim.MODEL:
+        pairs: tuple[Pair, ...] = (_joined(situation, (by,)),)
+    elif situation.paired and crossed.has_pairs(situation):
+        pairs = crossed.load(situation, (by,))
+    else:
+        raise DesignError(
+            "there are no predictions to make subgroups of",
+            found="repeats without recorded predictions, or without common seeds",
+            expected="predictions: in .gitexp/config.yaml, recorded by every repeat of both sides",
+        )
+    return compare_slices(situation, questions, pairs, by)
+
+
+def _categories(situation: Situation, column: str, by: str) -> CategoryComparison:
+    own = column not in {categories.PREDICTED, categories.ERRORS}
+    wanted = (*((column,) if own else ()), *((by,) if by else ()))
+    alpha = ALPHA if situation.plan is None else situation.plan.alpha
+    least = situation.candidate.config.min_slice
+    if situation.evaluation.same:
+        pair = _joined(situation, wanted)
+        groups = pair.attribute(by) if by else None
+        return categories.compare(pair, column, alpha=alpha, least=least, by=groups)
+    repeats = predictions.chosen(situation.count)
+    if repeats is None:
+        raise DesignError("there is no repeat on both sides")
+    sides = zip(repeats, (situation.baseline, situation.candidate), strict=True)
+    one, two = (
+        categories.Apart(item.repeat.seed, *read_side(situation.top, item, source, wanted))
+        for item, source in sides
+    )
+    return categories.compare_apart(one, two, column, alpha=alpha, least=least)
+
+
+def _joined(situation: Situation, columns: tuple[str, ...]) -> Pair:
+    return predictions.load(
+        situation.top,
+        situation.count,
+        situation.baseline,
+        situation.candidate,
+        columns,
+        situation.cluster,
+    )

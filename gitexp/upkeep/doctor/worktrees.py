@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import LockedError
 from gitexp.execution.resume import dead_slots
-from gitexp.execution.retention import remove_slots
-from gitexp.execution.workdir import is_own_slot
+from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import worktrees

@@ -1,24 +1,30 @@
-"""What a first repeat left, or changed, in its worktree and goes with it: nobody declared it.
-
-A run keeps declared outputs, metrics and by-products. Whoever did not know that looks for the
-model after hours of work and finds nothing, so it is said once, after the first repeat.
-"""
+"""Uncommitted files: the user's own, committed first, and what a repeat leaves in its worktree."""
 
 from __future__ import annotations
 
 import posixpath
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.dvc.dvcpipeline import touches
+from gitexp.errors import UsageError
 from gitexp.execution.jobs import lies_in
+from gitexp.execution.place import find_place
+from gitexp.execution.run_sources import assigned
+from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
+from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from gitexp.execution.jobs import JobTemplate
+    from gitexp.execution.place import Place
+    from gitexp.git.absent import Absent
+    from gitexp.model.request import RunRequest
+
 
 _SHOWN = 5
 _NOISE = ("__pycache__", ".gitignore", ".pytest_cache", ".ipynb_checkpoints", ".mypy_cache")
@@ -107,3 +113,60 @@ def _left(slot: Path, project: str, known: Collection[str]) -> list[str]:
 
 def _is_noise(path: str) -> bool:
     return any(part in _NOISE for part in path.split("/"))
+
+
+_NAMED = 5
+
+
+def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
+    """Write the overrides into the params files and commit all tracked changes.
+
+    The commit is the user's: their hooks run, their identity signs.
+
+    The result: without the overrides, which are in the commit now.
+
+    Raises `UnknownParamError` if there is no such parameter; nothing is written then; `UsageError`
+    if ``--at`` names another state, or only files that Git does not track could be committed;
+    `GitFailedError` if a hook refuses, or Git cannot commit.
+    """
+    if request.at is not None:
+        raise UsageError(
+            "--commit commits the work tree, and --at names another state",
+            next_step="the same without --at, or without --commit -m",
+        )
+    message = request.commit_message or ""
+    if not message.strip():
+        raise UsageError("the commit message is empty", next_step='gitexp run --commit -m "why"')
+    config, _ = plans.config_of(place.repo, place.head)
+    project = place.top / config.project
+
+    def read(file: str) -> bytes | Absent:
+        path = project / file
+        return path.read_bytes() if path.is_file() else ABSENT
+
+    for file, data in assigned(request.params, config.params, read, "the work tree").items():
+        (project / file).write_bytes(data)
+    new = status.untracked(place.workspace)
+    if status.dirty_tracked(place.workspace):
+        status.commit_tracked(place.workspace, message)
+    elif new:
+        raise UsageError(
+            "there is nothing to commit but files that Git does not track",
+            found=", ".join(new[:_NAMED]),
+            expected="changes of tracked files, or of files that were added",
+            next_step=f"git add -- {shlex.quote(new[0])}, then the same; or without --commit",
+        )
+    emptied = replace(request, params=(), commit_message=None)
+    return find_place(place.workspace, emptied), emptied
+
+
+def announced(place: Place) -> str:
+    """Return what a dry run says of the commit that it does not make; "" where there is none."""
+    dirty = status.dirty_tracked(place.workspace, looking=True)
+    if not dirty:
+        return ""
+    names = ", ".join(dirty[:_NAMED]) + (" ..." if len(dirty) > _NAMED else "")
+    return (
+        f"{names} would be committed first; what is said here is of the commit before, and a "
+        "new state starts with none of the repeats that count"
+    )
