@@ -1,1 +1,1 @@
-"""The command line: argv in, text and exit code out. One file per command."""
+"""The command line: argv in, text and exit code out. A file for each group of commands."""

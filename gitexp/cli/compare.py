@@ -1,32 +1,40 @@
-"""Test the recorded hypothesis and give the verdict.
-
-  gitexp compare                    this branch's experiment against its baseline
-  gitexp compare NAME               that experiment
-  gitexp compare REV REV...         the first is the baseline of the others
-  gitexp compare --by contract      also in the subgroups of a column of the predictions
-
-Exit code: 0 supported, 1 refuted, a guard-rail broken, 6 inconclusive, undecidable or not
-comparable.
-"""
+"""Verbs that test a hypothesis or say what a test needs: compare, test, power."""
 
 from __future__ import annotations
 
+import argparse
 from typing import TYPE_CHECKING
 
+import gitexp
 from gitexp import __version__
-from gitexp.cli import reports
-from gitexp.comparison.compare import CompareOptions, compare, exit_code
+from gitexp.cli import printing
+from gitexp.cli.printing import show
+from gitexp.comparison.compare import exit_code
+from gitexp.comparison.draft import CompareOptions
+from gitexp.comparison.plain_files import FileDesign, FileQuestion, compare_files
+from gitexp.errors import NoRepositoryError, UsageError
+from gitexp.model.config import Predictions
+from gitexp.model.design import PowerDesign, PowerRequest
+from gitexp.model.plan import ALPHA
+from gitexp.records.terms import parse_effect, parse_metric
 
 if TYPE_CHECKING:
-    import argparse
-
     from gitexp.cli.context import Context
+    from gitexp.model.workspace import Workspace
+
+DESIGNS = {
+    FileDesign.PAIRED: "the same seeds, or rows in the same order, on both sides",
+    FileDesign.INDEPENDENT: "repeats of both sides that have nothing to do with each other",
+    FileDesign.FOLDS: "folds of one cross-validation: columns fold, n_train, n_test",
+    FileDesign.DATASETS: "one value for each of several data sets: column dataset",
+    FileDesign.EXAMPLES: "predictions of one evaluation set: columns id, y_true, y_pred",
+}
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_compare(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp compare`."""
     parser.add_argument("names", nargs="*", metavar="NAME|REV", help="what to compare")
-    reports.configure(parser)
+    printing.add_output(parser)
     parser.add_argument(
         "--pool", action="append", default=[], metavar="REF", help="use samples found there too"
     )
@@ -53,10 +61,19 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Compare and render."""
-    reports.format_of(args, context)
-    comparisons = compare(
+def compare(args: argparse.Namespace, context: Context) -> int:
+    """Test the recorded hypothesis and give the verdict.
+
+      gitexp compare                    this branch's experiment against its baseline
+      gitexp compare NAME               that experiment
+      gitexp compare REV REV...         the first is the baseline of the others
+      gitexp compare --by contract      also in the subgroups of a column of the predictions
+
+    Exit code: 0 supported, 1 refuted, a guard-rail broken, 6 inconclusive, undecidable or not
+    comparable.
+    """
+    printing.format_of(args, context)
+    comparisons = gitexp.compare(
         context.workspace(),
         args.names,
         CompareOptions(
@@ -70,5 +87,174 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         now=context.now(),
         program=f"gitexp {__version__}",
     )
-    reports.show(comparisons, args, context)
+    printing.show_comparisons(comparisons, args, context)
     return exit_code(comparisons)
+
+
+def add_test(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp test`."""
+    parser.add_argument("baseline", metavar="BASELINE", help="CSV or JSON file")
+    parser.add_argument("candidate", metavar="CANDIDATE", help="CSV or JSON file")
+    parser.add_argument(
+        "--design",
+        choices=[design.value for design in FileDesign],
+        help="what a row is, and how those of both files belong together",
+    )
+    parser.add_argument("--metric", metavar="NAME[:max|:min]", help="which column, and its better")
+    parser.add_argument("--effect", metavar="EFFECT", help="the hypothesis: '>=5%%', '>0', '+-1%%'")
+    parser.add_argument("--positive", metavar="LABEL", help="positive class of the examples")
+    parser.add_argument(
+        "--cluster", metavar="COLUMN", help="of examples that go together, as one user's"
+    )
+    parser.add_argument("--alpha", type=float, default=ALPHA, help=f"default: {ALPHA}")
+    printing.add_output(parser)
+
+
+def test(args: argparse.Namespace, context: Context) -> int:
+    """Test two plain files of numbers, without a repository: the baseline first.
+
+      gitexp test a.csv b.csv --design paired                           p against no difference
+      gitexp test a.csv b.csv --design paired --metric f1:max --effect '>=5%'
+
+    A row is a measurement; the columns seed, rep, fold, dataset, n_train and n_test say of what,
+    and every other column of numbers is a metric. Designs: paired (by seed, else by the order of
+    rows), independent, folds (of one cross-validation; needs n_train and n_test), datasets. With
+    the design examples the files are predictions of one evaluation set: id, y_true, y_pred, and
+    score; --cluster names the column of what several examples come from, which is then drawn whole.
+
+    Exit code: 0 supported or no hypothesis, 1 refuted, 6 inconclusive, undecidable or not
+    comparable.
+    """
+    printing.format_of(args, context)
+    if args.design is None:
+        raise UsageError(
+            "--design is missing: how the rows belong together decides the test",
+            expected="\n".join(f"{each.value:<11}  {said}" for each, said in DESIGNS.items()),
+            next_step="the same with --design and one of these",
+        )
+    metric, direction = parse_metric(args.metric) if args.metric else (None, None)
+    effect = None
+    if args.effect is not None:
+        if direction is None:
+            raise UsageError(
+                "which way is better has to be said with an effect",
+                expected=f"--metric {metric or 'NAME'}:max or :min",
+            )
+        effect = parse_effect(args.effect, direction)
+    found = compare_files(
+        context.start / args.baseline,
+        context.start / args.candidate,
+        FileQuestion(
+            design=FileDesign(args.design),
+            metric=metric,
+            direction=direction,
+            effect=effect,
+            alpha=args.alpha,
+            columns=Predictions("", positive=args.positive, cluster=args.cluster or None),
+        ),
+        now=context.now(),
+        program=f"gitexp {__version__}",
+    )
+    printing.show_comparisons((found,), args, context)
+    return exit_code((found,))
+
+
+def add_power(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp power`."""
+    parser.add_argument("name", nargs="?", metavar="NAME|REV", help="experiment, or a baseline")
+    what = parser.add_argument_group("what is to be found")
+    what.add_argument("--metric", metavar="NAME:max", help="default: the plan's")
+    what.add_argument("--effect", metavar="EFFECT", help='the promise, ">=5%%" (the plan\'s)')
+    what.add_argument("--gain", metavar="SIZE", help="the true gain, 8%% or 0.01 (none at all)")
+    what.add_argument("--power", type=_rate, default=0.8, metavar="P", help="0.8")
+    what.add_argument("--alpha", type=_number, metavar="P", help="the plan's, else 0.05")
+    what.add_argument("--n", type=_count, metavar="N", help="repeats or examples to judge")
+    how = parser.add_argument_group("by which design")
+    how.add_argument("--design", choices=[each.value for each in PowerDesign], help="paired")
+    how.add_argument("--sd", type=_size, metavar="SD", help="of one side from seed to seed")
+    how.add_argument(
+        "--baseline-value", type=_size, metavar="X", help="accuracy, AUC, or mean of the metric"
+    )
+    how.add_argument("--discordant", type=_rate, metavar="P", help="share right in one only")
+    how.add_argument("--positives", type=_rate, metavar="P", help="share of positive examples")
+    how.add_argument(
+        "--correlation", type=_correlation, default=0.5, metavar="R", help="of both AUCs (0.5)"
+    )
+
+
+def power(args: argparse.Namespace, context: Context) -> int:
+    r"""Say how many repeats a promise needs, before anybody runs them.
+
+      gitexp power                                   the plan of this branch
+      gitexp power --metric f1:max --effect ">=5%"   without a plan, from the baseline's repeats
+      gitexp power --effect ">0" --gain 0.01 --sd 0.02         from numbers alone, anywhere
+      gitexp power --effect ">=5%" --baseline-value 0.72 --sd 0.02
+      gitexp power --design accuracy --effect ">0" --gain 0.02 --baseline-value 0.9
+      gitexp power --design auc --effect ">0" --gain 0.02 --baseline-value 0.8 --positives 0.3
+
+    The answer follows from the promise and the spread; a measured effect has no part in it.
+    """
+    metric, direction = parse_metric(args.metric) if args.metric else (None, None)
+    request = PowerRequest(
+        name=args.name,
+        metric=metric,
+        direction=direction,
+        effect=args.effect,
+        gain=args.gain,
+        sd=args.sd,
+        n=args.n,
+        alpha=args.alpha,
+        power=args.power,
+        design=None if args.design is None else PowerDesign(args.design),
+        discordant=args.discordant,
+        area=args.baseline_value,
+        share=args.positives,
+        correlation=args.correlation,
+    )
+    found = gitexp.power(_workspace(context, request), request)
+    show(found, context)
+    return 0
+
+
+def _workspace(context: Context, request: PowerRequest) -> Workspace | None:
+    """Return the repository here, or None where none is needed."""
+    try:
+        return context.workspace()
+    except NoRepositoryError:
+        if not request.is_complete:
+            raise
+        return None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+
+
+def _rate(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number between 0 and 1")
+    return value
+
+
+def _size(text: str) -> float:
+    value = _number(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return value
+
+
+def _correlation(text: str) -> float:
+    value = _number(text)
+    if not -1 < value < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no correlation")
+    return value
+
+
+def _count(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 10**9:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 from gitexp import __version__
 from gitexp.cli import context as context_module
 from gitexp.cli.commands import COMMANDS, Command, find
-from gitexp.cli.output import silence_stdout
+from gitexp.cli.output import silence_stdout, written_down
 from gitexp.errors import GitexpError, OutputError, UsageError
 from gitexp.text.fields import near
 from gitexp.text.jsontext import Json, json_dumps
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 EXIT_INTERRUPTED = 130
 EXIT_CLOSED_PIPE = 141
 HELP_COLUMNS = 90
-
-
-class BugWriter(Protocol):
-    """What `gitexp.cli.bug` offers."""
-
-    def written_down(self, argv: Sequence[str]) -> GitexpError:
-        """Write down the exception that is being handled."""
 
 
 class Glossary(Protocol):
@@ -139,7 +132,7 @@ def _run(argv: Sequence[str], question: Question | None) -> int:
     except (BrokenPipeError, KeyboardInterrupt):
         raise
     except Exception:  # noqa: BLE001  the last net: a bug is written down, never shown raw
-        return _bug(argv, context)
+        return _report(written_down(argv), context)
     return code
 
 
@@ -184,15 +177,15 @@ def _joined(argv: Sequence[str]) -> list[str]:
 
 def parser_of(command: Command) -> argparse.ArgumentParser:
     """Return a command's own parser, with the options that all commands have."""
-    module = command.load()
+    loaded = command.load()
     parser = Parser(
         prog=f"gitexp {command.name}",
-        description=(module.__doc__ or command.summary).strip(),
+        description=loaded.description,
         formatter_class=_Formatter,
         parents=[_common_parser()],
         allow_abbrev=False,
     )
-    module.configure(parser)
+    loaded.configure(parser)
     parser.shorten_usage()
     return parser
 
@@ -272,9 +265,3 @@ def _report(error: GitexpError, context: Context) -> int:
     else:
         context.printer.error(error)
     return error.exit_code
-
-
-def _bug(argv: Sequence[str], context: Context) -> int:
-    # Not imported above: what writes a log file is not needed as long as nothing is wrong.
-    bug: BugWriter = importlib.import_module("gitexp.cli.bug")
-    return _report(bug.written_down(argv), context)

@@ -1,7 +1,4 @@
-"""`gitexp hook NAME [ARGS...]`: what Git, or a manager of hooks, calls.
-
-Exit code 0: Git may go on; 1: a rule refuses. Put in place by `gitexp hooks install`.
-"""
+"""`gitexp hook`: what Git, or a manager of hooks, calls."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import importlib
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
-from gitexp.cli.output import safe
+from gitexp.cli.output import safe, written_down
 from gitexp.errors import GitexpError, UsageError
 from gitexp.model.rules import HookAnswer, HookCall, Policy
 from gitexp.report.answers.violations import violations_text
@@ -37,21 +34,17 @@ HINTS: Final = frozenset({"prepare-commit-msg", "post-checkout", "post-merge"}) 
 _READS: Final = frozenset({"pre-push", "pre-receive"})
 
 
-class BugWriter(Protocol):
-    """What `gitexp.cli.bug` offers."""
-
-    def written_down(self, argv: Sequence[str]) -> GitexpError:
-        """Write down the exception that is being handled."""
-
-
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_hook(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp hook`."""
     parser.add_argument("name", metavar="NAME", choices=tuple(PLACES), help="of the hook")
     parser.add_argument("args", metavar="ARGS", nargs="*", help="as Git gave them")
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Answer Git."""
+def hook(args: argparse.Namespace, context: Context) -> int:
+    """`gitexp hook NAME [ARGS...]`: what Git, or a manager of hooks, calls.
+
+    Exit code 0: Git may go on; 1: a rule refuses. Put in place by `gitexp hooks install`.
+    """
     return _code(args.name, _answer(args.name, args.args, context.start))
 
 
@@ -65,8 +58,7 @@ def fast(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         return 130
     except Exception:  # noqa: BLE001  the last net: a bug is written down, never shown raw
-        bug: BugWriter = importlib.import_module("gitexp.cli.bug")
-        said = bug.written_down(["hook", *argv])
+        said = written_down(["hook", *argv])
     fields = "".join(f"\n  {label:<8}  {text}" for label, text in said.lines())
     _talk(f"error[{said.id}]: {said.summary}{fields}")
     return 0 if name in HINTS else said.exit_code

@@ -1,13 +1,4 @@
-"""Make this repository a gitexp project: write and commit .gitexp/config.yaml.
-
-Finds the DVC pipeline, its outputs, metrics, params files and the seed parameter. Without a
-pipeline give the command:
-
-  gitexp init --command "python train.py" --metrics metrics.json
-  gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib --dvc-init
-
-Another call changes what its options say and nothing else; without options it says what is there.
-"""
+"""`gitexp init`: the settings of a project."""
 
 from __future__ import annotations
 
@@ -15,10 +6,10 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import gitexp
+from gitexp.cli.printing import show
 from gitexp.errors import ConfirmationError, SeveralSeedsError
-from gitexp.experiments.init import init
 from gitexp.model.request import InitRequest
-from gitexp.report.answers import actions
 from gitexp.text.paramkeys import param_key
 
 if TYPE_CHECKING:
@@ -27,8 +18,8 @@ if TYPE_CHECKING:
     from gitexp.model.request import InitReport
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_init(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp init`."""
     parser.add_argument("--project", metavar="DIR", help="folder of the pipeline")
     plain = parser.add_argument_group("a project without a pipeline")
     plain.add_argument("--command", metavar="CMD", help="what a run executes")
@@ -56,8 +47,18 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--dry-run", action="store_true", help="say what would be written")
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Write the settings, or say that they are there."""
+def init(args: argparse.Namespace, context: Context) -> int:
+    """Make this repository a gitexp project: write and commit .gitexp/config.yaml.
+
+    Finds the DVC pipeline, its outputs, metrics, params files and the seed parameter. Without a
+    pipeline give the command:
+
+      gitexp init --command "python train.py" --metrics metrics.json
+      gitexp init --command "python train.py" --metrics metrics.json --outs model.joblib --dvc-init
+
+    Another call changes what its options say and nothing else; without options it says what is
+    there.
+    """
     request = InitRequest(
         project=args.project,
         command=args.command,
@@ -75,10 +76,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         dry_run=args.dry_run,
     )
     report = _init(request, context)
-    if context.json:
-        context.printer.answer(actions.init_json(report))
-    else:
-        context.printer.answer(context.printer.headed(actions.init_text(report)))
+    show(report, context)
     return 0
 
 
@@ -87,7 +85,7 @@ def _init(request: InitRequest, context: Context) -> InitReport:
     workspace = context.workspace()
     while True:
         try:
-            return init(workspace, request, now=context.now())
+            return gitexp.init(workspace, request, now=context.now())
         except (ConfirmationError, SeveralSeedsError) as error:
             if not context.interactive:
                 raise

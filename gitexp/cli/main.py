@@ -63,25 +63,25 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _worker(argv: list[str]) -> int:
-    from gitexp.cli import worker  # noqa: PLC0415  the command table is not needed for it
+    from gitexp.cli import worker
 
     return worker.fast(argv)
 
 
 def _hook(argv: Sequence[str]) -> int:
-    from gitexp.cli import hook  # noqa: PLC0415  a commit waits for it
+    from gitexp.cli import hook
 
     return hook.fast(argv)
 
 
 def _dispatch(argv: Sequence[str]) -> int:
-    from gitexp.cli import answers  # noqa: PLC0415  --version needs no git
+    from gitexp.cli import answers
 
     question = answers.ask(argv)
     known = None if question is None else question.recall()
     if known is not None and _said(known):
         return 0
-    from gitexp.cli import dispatch  # noqa: PLC0415  argparse costs more than --version may
+    from gitexp.cli import dispatch
 
     return dispatch.dispatch(argv, question)
 

@@ -9,12 +9,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
 
-from gitexp.errors import OutputError
-from gitexp.report.escape import visible
-from gitexp.report.jsonescape import escaped
+from gitexp import __version__
+from gitexp.errors import BugError, OutputError
+from gitexp.report.escape import escaped, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from gitexp.errors import GitexpError
 
@@ -140,6 +140,25 @@ def safe(text: str) -> str:
 def silence_stdout() -> None:
     """Let the interpreter's own last flush go nowhere instead of failing."""
     _silence(sys.stdout)
+
+
+def written_down(argv: Sequence[str]) -> BugError:
+    """Write the exception that is being handled to a log file; return what to tell the user."""
+    import tempfile  # for this alone: compression and random numbers come along
+    import time
+    import traceback
+
+    text = traceback.format_exc()
+    where = "no log file could be written; the lines above are all there is"
+    try:
+        handle, where = tempfile.mkstemp(prefix=f"gitexp-{int(time.time())}-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as log:
+            log.write(f"gitexp {__version__}, Python {sys.version}\n")
+            log.write(f"arguments: {list(argv)!r}\n\n{text}")
+    except OSError:  # a full disk, no folder for temporary files
+        sys.stderr.write(text)
+    last = text.strip().splitlines()[-1]
+    return BugError("this is a bug in gitexp; nothing more was done", found=last[:500], where=where)
 
 
 def _silence(stream: TextIO) -> None:

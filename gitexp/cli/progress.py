@@ -1,8 +1,10 @@
-"""Shows progress events on stderr: one live line on a terminal, plain lines elsewhere."""
+"""Progress of a run on stderr, and how often the user asked it to stop."""
 
 from __future__ import annotations
 
+import contextlib
 import shutil
+import signal
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -10,6 +12,9 @@ from gitexp.cli.output import safe
 from gitexp.model.report import ProgressKind
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from gitexp.cli.output import Printer
     from gitexp.model.report import ProgressEvent
 
@@ -97,3 +102,41 @@ def duration(seconds: float) -> str:
         return f"{seconds / _MINUTE_S:.0f} min"
     minutes = round(seconds / _MINUTE_S)
     return f"{minutes // 60} h {minutes % 60} min"
+
+
+@dataclass(slots=True)
+class _Counter:
+    times: int = 0
+
+    def __call__(self) -> int:
+        return self.times
+
+
+@contextlib.contextmanager
+def counted(said: Callable[[str], None]) -> Iterator[Callable[[], int]]:
+    """Count SIGINT and SIGTERM instead of being ended by them.
+
+    The result: returns how often it happened; a third time ends the process as usual.
+    """
+    counter = _Counter()
+    before: dict[int, Callable[[int, FrameType | None], object] | int | None] = {}
+
+    def count(number: int, frame: FrameType | None) -> None:
+        del frame
+        counter.times += 1
+        match counter.times:
+            case 1:
+                said("stopping: finished repeats are kept; press Ctrl-C again to kill")
+            case 2:
+                said("killing what still runs")
+            case _:
+                signal.signal(number, signal.SIG_DFL)
+                signal.raise_signal(number)
+
+    for each in (signal.SIGINT, signal.SIGTERM):
+        before[each] = signal.signal(each, count)
+    try:
+        yield counter
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,36 +1,72 @@
-"""Say whether commits should be merged: the rules over them, their experiments against the base.
-
-  gitexp review origin/main...HEAD --branch exp/deeper
-  gitexp review main...exp/deeper --json -o review.json
-  gitexp review --from review.json --format md
-
-It executes nothing of what is in the commits, and needs no work tree. It exits 1 where a rule that
-weighs "error" is broken; --fail-on says what else counts. A refuted hypothesis is a result.
-"""
+"""Verbs that hold commits against the rules: check, review, comment."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import gitexp
 from gitexp import __version__
-from gitexp.enforcement.review import exit_code, review
+from gitexp.cli.printing import show, write_to
 from gitexp.errors import BadFormatError, UsageError
-from gitexp.model.review import FailOn, Review
+from gitexp.model.review import BOT, FailOn, Review
+from gitexp.model.rules import Policy
 from gitexp.records import codec
-from gitexp.report import brief, github, reviewpage
-from gitexp.report.jsonescape import escaped
+from gitexp.report.escape import escaped
+from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from gitexp.cli.context import Context
+    from gitexp.text.jsontext import Json
 
+EXIT_BROKEN = 1
 FORMATS = ("text", "json", "md", "summary", "annotations", "html")
+_EVENT_BYTES = 16 << 20
+_NEEDED = ("GITHUB_EVENT_PATH", "GITHUB_REPOSITORY", "GITHUB_TOKEN")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_check(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp check`."""
+    parser.add_argument(
+        "range", metavar="RANGE", nargs="?", help="BASE..TIP, or one name (default: HEAD)"
+    )
+    parser.add_argument("--branch", metavar="NAME", help="on which branch the commits are")
+    parser.add_argument(
+        "--remote", action="store_true", help="also ask the remotes for archive tags and data"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=["error", "warn", "never"],
+        default="error",
+        help="what makes it exit 1 (error)",
+    )
+
+
+def check(args: argparse.Namespace, context: Context) -> int:
+    """Hold commits against the rules: what hooks let pass, or never saw.
+
+      gitexp check                     what this branch has and main has not
+      gitexp check exp/deeper          another branch, experiment or archive tag
+      gitexp check origin/main..HEAD   a range
+
+    The rules are in docs/enforcement.md; .gitexp/config.yaml says what each weighs. It exits 1
+    where one that weighs "error" is broken. It executes nothing of what is in the commits.
+    """
+    from gitexp.enforcement.check import World
+
+    workspace = context.workspace()
+    world = World(workspace, remote=args.remote, environ=context.environ)
+    report = gitexp.check(workspace, args.range, branch=args.branch, outside=world)
+    show(report, context)
+    broken = report.broken(Policy.ERROR) and args.fail_on != "never"
+    broken = broken or (report.broken(Policy.WARN) and args.fail_on == "warn")
+    return EXIT_BROKEN if broken else 0
+
+
+def add_review(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp review`."""
     parser.add_argument(
         "range", metavar="BASE...HEAD", nargs="?", help="what HEAD has and BASE not"
     )
@@ -50,13 +86,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--from", dest="file", metavar="FILE", help="show a review made elsewhere")
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Review, render, and say by the exit code whether it may pass."""
+def review(args: argparse.Namespace, context: Context) -> int:
+    """Say whether commits should be merged: rules over them, their experiments against the base.
+
+      gitexp review origin/main...HEAD --branch exp/deeper
+      gitexp review main...exp/deeper --json -o review.json
+      gitexp review --from review.json --format md
+
+    It executes nothing of what is in the commits, and needs no work tree. It exits 1 where a rule
+    that weighs "error" is broken; --fail-on says what else counts. A refuted hypothesis is a
+    result.
+    """
     name = _format(args, context)
     if (args.file is None) == (args.range is None):
         raise UsageError("review takes a range, or --from FILE")
     found = (
-        review(
+        gitexp.review(
             context.workspace(),
             args.range,
             branch=args.branch,
@@ -70,6 +115,8 @@ def execute(args: argparse.Namespace, context: Context) -> int:
     )
     rendered = found.word if context.printer.quiet else render(found, name)
     _put(rendered, args.output, context)
+    from gitexp.enforcement.review import exit_code
+
     return exit_code(found, FailOn(args.fail_on))
 
 
@@ -90,6 +137,8 @@ def read(path: Path) -> Review:
 
 def render(found: Review, name: str) -> str:
     """Return a review in one of `FORMATS`."""
+    from gitexp.report import brief, github, html
+
     match name:
         case "json":
             return escaped(codec.dump(found).decode())
@@ -100,7 +149,7 @@ def render(found: Review, name: str) -> str:
         case "annotations":
             return github.workflow_commands(found)
         case "html":
-            return reviewpage.render(found)
+            return html.review(found)
         case _:
             return brief.text(found)
 
@@ -118,11 +167,59 @@ def _put(rendered: str, output: str | None, context: Context) -> None:
         if rendered.rstrip("\n"):
             context.printer.answer(rendered.rstrip("\n"))
         return
-    path = context.start / output
+    write_to(output, rendered, context, "the review cannot be written")
+
+
+def add_comment(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp comment`."""
+    parser.add_argument(
+        "--from", dest="file", metavar="FILE", required=True, help="what review --json wrote"
+    )
+    parser.add_argument("--key", default="review", help="tells several workflows' comments apart")
+    parser.add_argument("--author", default=BOT, metavar="LOGIN", help=f"whose it is ({BOT})")
+
+
+def comment(args: argparse.Namespace, context: Context) -> int:
+    """Put a review on its pull request, as one comment that is kept up to date.
+
+      gitexp comment --from review.json
+
+    For jobs of GitHub Actions: GITHUB_EVENT_PATH says which pull request it is, GITHUB_REPOSITORY
+    and GITHUB_API_URL where, GITHUB_TOKEN who writes. The review is read with every field checked
+    and shown anew, so that a job that is trusted may show what one that is not has made.
+    """
+    from gitexp.sharing.comment import GitHub, pull_request
+    from gitexp.sharing.comment import comment as post
+
+    environ = context.environ
+    given = {name: environ.get(name, "") for name in _NEEDED}
+    lacking = [name for name, value in given.items() if not value]
+    if lacking:
+        raise UsageError("this is no job of GitHub Actions", found=f"no {lacking[0]}")
+    target = pull_request(_event(Path(given["GITHUB_EVENT_PATH"])), "the event")
+    if target is None:
+        context.printer.say("no pull request, no comment")
+        return 0
+    url = environ.get("GITHUB_API_URL") or "https://api.github.com"
+    posted = post(
+        GitHub(url, given["GITHUB_TOKEN"]),
+        given["GITHUB_REPOSITORY"],
+        target,
+        read(context.start / args.file),
+        key=args.key,
+        author=args.author,
+    )
+    context.printer.say(f"{'wrote' if posted.created else 'updated'} {posted.url}")
+    return 0
+
+
+def _event(path: Path) -> Json:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(rendered, encoding="utf-8")
+        with path.open("rb") as stream:
+            return json_loads(
+                stream.read(_EVENT_BYTES + 1), where="GITHUB_EVENT_PATH", limit=_EVENT_BYTES
+            )
     except OSError as error:
         raise UsageError(
-            "the review cannot be written", found=error.strerror or "", where=str(path)
+            "the event cannot be read", found=error.strerror or "", where=str(path)
         ) from error

@@ -1,9 +1,4 @@
-"""Execute repeats of the committed project, each in its own worktree, and record them.
-
-Without options it makes the repeats that the plan of this branch still lacks. On a branch
-without a plan the run is exploratory: it is shown, and never counts. What a killed call of the same
-state had finished is recorded first; of another state it is asked about.
-"""
+"""`gitexp run`: repeats, with their progress and what stops them."""
 
 from __future__ import annotations
 
@@ -13,13 +8,11 @@ from typing import TYPE_CHECKING
 
 import gitexp
 from gitexp import __version__
-from gitexp.cli.interrupts import counted
-from gitexp.cli.progress import Reporter
+from gitexp.cli.printing import show
+from gitexp.cli.progress import Reporter, counted
 from gitexp.errors import KilledCallError, UntrustedSourceError, UsageError
-from gitexp.execution.run import run
 from gitexp.model.request import RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.report.answers import actions
 from gitexp.text.params import parse_assignment
 
 if TYPE_CHECKING:
@@ -31,8 +24,8 @@ EXIT_INTERRUPTED = 130
 _MAX_SEEDS = 100_000
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp run`."""
     what = parser.add_argument_group("what to run")
     what.add_argument("--repeats", type=_positive, metavar="N", help="repeats that shall count")
     what.add_argument("--seeds", type=seeds, default=(), metavar="LIST", help="1,2,5-9")
@@ -68,8 +61,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--dry-run", action="store_true", help="say what would be run")
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Run, record, and say what was recorded."""
+def run(args: argparse.Namespace, context: Context) -> int:
+    """Execute repeats of the committed project, each in its own worktree, and record them.
+
+    Without options it makes the repeats that the plan of this branch still lacks. On a branch
+    without a plan the run is exploratory: it is shown, and never counts. What a killed call of the
+    same state had finished is recorded first; of another state it is asked about.
+    """
     if args.commit != (args.message is not None):
         raise UsageError(
             "--commit and -m MESSAGE belong together",
@@ -110,8 +108,7 @@ def execute(args: argparse.Namespace, context: Context) -> int:
         # What is asked for now is another state's: it waits until that call has ended.
         resumed = RunRequest(resume=True, jobs=args.jobs, on=args.on, keep_going=args.keep_going)
         report = _run(replace(request, trust=True) if untrusted else resumed, args, context)
-    text = actions.run_brief if context.printer.quiet else actions.run_text
-    context.printer.answer(actions.run_json(report) if context.json else text(report))
+    show(report, context)
     return exit_code(report)
 
 
@@ -121,7 +118,7 @@ def _run(request: RunRequest, args: argparse.Namespace, context: Context) -> Run
     with counted(context.printer.say) as interrupts:
 
         def once(asked: RunRequest) -> RunReport:
-            return run(
+            return gitexp.run(
                 context.workspace(),
                 asked,
                 environ=context.environ,

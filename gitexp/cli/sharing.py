@@ -1,42 +1,81 @@
-"""What `push`, `pull` and `sync` share: whom they are asked about, and how they answer."""
+"""Verbs that share experiments: push, pull, sync."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
+import gitexp
+from gitexp.cli.printing import show
 from gitexp.errors import ForeignRemoteError
-from gitexp.report.answers import sharing
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping, Sequence
-    from datetime import datetime
+    from collections.abc import Callable
 
     from gitexp.cli.context import Context
     from gitexp.model.sharing import TogetherReport
-    from gitexp.model.workspace import Workspace
 
 EXIT_PARTED: Final = 4  # both sides have new commits
 
 
-class Verb(Protocol):
-    """One of `ops.push`, `ops.pull` and `ops.sync`."""
-
-    def __call__(  # noqa: PLR0913  as all three are called
-        self,
-        workspace: Workspace,
-        names: Sequence[str],
-        *,
-        remote_name: str | None,
-        data: bool,
-        trust: bool,
-        now: datetime | None,
-        environ: Mapping[str, str],
-    ) -> TogetherReport:
-        """Share."""
+def add_push(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp push`."""
+    _add_places(parser)
+    _add_no_data(parser)
 
 
-def add_places(parser: argparse.ArgumentParser) -> None:
+def push(args: argparse.Namespace, context: Context) -> int:
+    """Send experiments to the remote: their data first, then the branches, all or none.
+
+      gitexp push                every experiment
+      gitexp push deeper         one
+
+    Data go to DVC's default remote, the files of a folder before the folder itself; then the branch
+    gitexp/data and the experiments in one atomic push. Nothing is forced. Where the remote has
+    commits that are not here, nothing is sent, and the exit code is 4: gitexp sync brings both
+    together.
+    """
+    return _share(gitexp.push, args, context, data=not args.no_data)
+
+
+def add_pull(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp pull`."""
+    _add_places(parser)
+    parser.add_argument("--data", action="store_true", help="fetch data, and put outputs in place")
+
+
+def pull(args: argparse.Namespace, context: Context) -> int:
+    """Take what others shared: branches go forward, archive tags appear, data come with --data.
+
+      gitexp pull                let every local experiment follow
+      gitexp pull deeper --data  one, also only there or archived, with its data
+
+    Work trees on a branch follow it; files that you edited stay, and are named. A branch that has
+    commits of its own is left as it is, and the exit code is 4: gitexp sync brings both together.
+    """
+    return _share(gitexp.pull, args, context, data=args.data)
+
+
+def add_sync(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp sync`."""
+    _add_places(parser)
+    _add_no_data(parser)
+
+
+def sync(args: argparse.Namespace, context: Context) -> int:
+    """Share both ways: fetch, put our records on top of theirs, push; again if others are faster.
+
+      gitexp sync
+
+    Records that two machines made of one experiment end up on one line, each once. Where your own
+    commits are among them, both lines are merged. Of two snapshots (dvc.lock, metrics) the first
+    valid one stays, and outputs in the work tree follow it. What cannot be merged is named, and the
+    exit code is 4. A call that was killed is finished by the next one.
+    """
+    return _share(gitexp.sync, args, context, data=not args.no_data)
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
     """Declare what is shared, and with whom."""
     parser.add_argument("names", nargs="*", metavar="NAME", help="default: every experiment here")
     parser.add_argument(
@@ -47,12 +86,14 @@ def add_places(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_no_data(parser: argparse.ArgumentParser) -> None:
+def _add_no_data(parser: argparse.ArgumentParser) -> None:
     """Declare the option that leaves data where they are."""
     parser.add_argument("--no-data", action="store_true", help="share only what Git holds")
 
 
-def share(verb: Verb, args: argparse.Namespace, context: Context, *, data: bool) -> int:
+def _share(
+    verb: Callable[..., TogetherReport], args: argparse.Namespace, context: Context, *, data: bool
+) -> int:
     """Do it, print what came of it, return the exit code."""
 
     def once(*, trust: bool) -> TogetherReport:
@@ -75,7 +116,5 @@ def share(verb: Verb, args: argparse.Namespace, context: Context, *, data: bool)
         if not context.ask("Use it for once?"):
             return error.exit_code
         report = once(trust=True)
-    context.printer.answer(
-        sharing.json(report) if context.json else context.printer.headed(sharing.text(report))
-    )
+    show(report, context)
     return EXIT_PARTED if report.open else 0

@@ -1,4 +1,4 @@
-"""`gitexp worker JOB.json OUT/`: what every engine starts; takes no other way in."""
+"""`gitexp worker`: one job, as every engine starts it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.execution.worker import worker
+from gitexp.execution.worker import worker as work
 
 if TYPE_CHECKING:
     import argparse
@@ -15,23 +15,23 @@ if TYPE_CHECKING:
     from gitexp.cli.context import Context
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's options."""
+def add_worker(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp worker`."""
     parser.add_argument("job", metavar="JOB.json", help="path of JOB.json")
     parser.add_argument("out", metavar="OUT", help="folder of this attempt")
 
 
-def execute(args: argparse.Namespace, context: Context) -> int:
-    """Execute the job in the calling process."""
+def worker(args: argparse.Namespace, context: Context) -> int:
+    """`gitexp worker JOB.json OUT/`: what every engine starts; takes no other way in."""
     del context
-    return worker(Path(args.job), Path(args.out))
+    return work(Path(args.job), Path(args.out))
 
 
 def fast(argv: list[str]) -> int:
     """Execute the job without building a parser: a repeat's start-up is a repeat's cost."""
     job, out = argv
     try:
-        return worker(Path(job), Path(out))
+        return work(Path(job), Path(out))
     except GitexpError as error:  # the log is all that a coordinator will read of it
         fields = "".join(f"\n  {label:<8}  {text}" for label, text in error.lines())
         sys.stderr.write(f"error[{error.id}]: {error.summary}{fields}\n")

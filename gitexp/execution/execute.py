@@ -21,7 +21,7 @@ from gitexp.errors import GitexpError
 from gitexp.model.job import POINTS, JobRequest, JobState
 from gitexp.model.report import ProgressEvent, ProgressKind
 from gitexp.model.run import RepeatState, last_line, other_seeds
-from gitexp.report.answers.logtext import in_short
+from gitexp.report.answers.logs import in_short
 from gitexp.system.logged_metrics import Tail
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from gitexp.git import identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
 from gitexp.model.comparison import Conclusion
+from gitexp.model.report import ConcludeReport
 from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.report.escape import visible
@@ -28,21 +29,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.transaction import TipView
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.model.sharing import EndReport
     from gitexp.model.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class ConcludeReport:
-    """What `gitexp conclude` wrote, or would write."""
-
-    conclusion: Conclusion
-    branch: str
-    commit: CommitHash | None  # None for a dry run
-    replaced: bool  # an earlier conclusion; it stays in the history
-    dry_run: bool
-    not_updated: tuple[str, ...]
-    archived: EndReport | None = None  # where that was asked for
 
 
 def conclude(  # noqa: PLR0913  what is concluded, how, and when

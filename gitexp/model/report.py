@@ -1,21 +1,25 @@
-"""Reports: what `new`, `amend-plan`, `run`, `doctor` and `maintenance` answer, and progress."""
+"""Reports of `new`, `amend-plan`, `run`, `conclude`, `doctor`, `maintenance`, and progress."""
 
 from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model.metrics import summarise
 from gitexp.model.run import RepeatState
 
 if TYPE_CHECKING:
     from gitexp.errors import GitexpError
+    from gitexp.model.comparison import Conclusion
     from gitexp.model.design import PowerReport, Price
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, PlanDigest
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run, Sample
+    from gitexp.model.sharing import EndReport
+
+KEEP: Final = 20  # recorded runs, the newest, whose job folders `maintenance` leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +59,11 @@ class AmendReport:
     not_updated: tuple[str, ...]
     spent: tuple[int, ...] = ()  # seeds that the candidate as it is had finished before
     warnings: tuple[str, ...] = ()
+
+    @property
+    def next_step(self) -> str:
+        """What to type next."""
+        return "the same without --dry-run" if self.dry_run else "gitexp run --with-baseline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,3 +263,16 @@ class MaintenanceReport:
     done: tuple[str, ...]  # one line a step, in its order
     removed: tuple[str, ...]  # job folders, by run
     dry_run: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConcludeReport:
+    """What `gitexp conclude` wrote, or would write."""
+
+    conclusion: Conclusion
+    branch: str
+    commit: CommitHash | None  # None for a dry run
+    replaced: bool  # an earlier conclusion; it stays in the history
+    dry_run: bool
+    not_updated: tuple[str, ...]
+    archived: EndReport | None = None  # where that was asked for

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gitexp.model.result import Verdict
     from gitexp.model.rules import Violation
     from gitexp.model.witness import OrderGrade
+
+BOT: Final = "github-actions[bot]"  # who the token of a workflow is
 
 
 class FailOn(enum.Enum):

@@ -18,8 +18,10 @@ from importlib import import_module
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, TypeVar, Union, cast, get_args, get_origin
 
+from gitexp.errors import GitexpError
 from gitexp.model import ids
 from gitexp.model.config import ParamKey
+from gitexp.records.answers import ANSWERS
 from gitexp.records.shapes import PLAIN, SHAPES, Shape, schema, schema_of
 from gitexp.text.fields import Fields, param_json, param_tree, time_text
 from gitexp.text.jsontext import json_dumps, json_loads
@@ -37,8 +39,15 @@ _ALWAYS: Final = object()  # in place of the value with which a key is left out
 
 # Rooms of `model` that a hint may name, in the order in which they are looked through: what is
 # imported by a class for type checkers alone is not among its module's names.
-_HOMES: Final = ("ids", "run", "plan", "witness", "result", "job", "config", "comparison", "rules")
-_NAMES: Final[Mapping[str, object]] = {"Mapping": Mapping, "datetime": datetime}
+_HOMES: Final = (
+    *("ids", "result", "metrics", "views", "run", "plan", "witness", "job", "config"),
+    *("comparison", "rules", "request", "design", "sharing"),
+)
+_NAMES: Final[Mapping[str, object]] = {
+    "Mapping": Mapping,
+    "datetime": datetime,
+    "GitexpError": GitexpError,
+}
 _DIGESTS: Final = (
     ids.InputsDigest,
     ids.EnvironmentDigest,
@@ -128,7 +137,7 @@ def limit(kind: type) -> int:
 
 def shape_of(kind: type) -> Shape:
     """Return what the hints of a class do not say."""
-    return SHAPES.get(kind.__name__, PLAIN)
+    return SHAPES.get(kind.__name__) or ANSWERS.get(kind.__name__, PLAIN)
 
 
 @cache
@@ -338,8 +347,12 @@ def _writer(kind: type) -> Callable[[object], dict[str, Json]]:
                 found[key] = written
             else:
                 found.update(cast("Mapping[str, Json]", written))
-        for key, of in shape.wholes.items():
-            found[key] = of(value)
+        for name, of in shape.wholes.items():
+            outer, _, key = name.rpartition(".")
+            if not outer:
+                found[key] = of(value)
+            elif (part := found[outer]) is not None:
+                found[outer] = {**cast("Mapping[str, Json]", part), key: of(value)}
         return found
 
     return write_record

@@ -62,12 +62,14 @@ _SCHEMA = re.compile(r"gitexp/([a-z]{1,40})@([1-9][0-9]{0,5})")
 def schema(kind: str) -> str:
     """Return the text that stands under ``$schema`` in a file of the newest version.
 
+    Answers of commands, which no file holds, have one version.
+
     Examples
     --------
     >>> schema("run")
     'gitexp/run@1'
     """
-    return f"gitexp/{kind}@{NEWEST[kind]}"
+    return f"gitexp/{kind}@{NEWEST.get(kind, 1)}"
 
 
 def schema_of(value: Json, kind: str, where: str) -> int:
@@ -126,7 +128,9 @@ class Shape:
     least: Mapping[str, int] = field(default_factory=dict)
     reads: Mapping[str, Read] = field(default_factory=dict)
     writes: Mapping[str, Write] = field(default_factory=dict)
-    wholes: Mapping[str, Write] = field(default_factory=dict)  # key -> written from all fields
+    wholes: Mapping[str, Write] = field(
+        default_factory=dict
+    )  # key -> written from all fields; "a.b" where a is
     check: Callable[[Fields], None] | None = None  # of what was read without complaint
     made: Callable[[object], object] | None = None  # of the value: it may give another
 

@@ -21,7 +21,8 @@ from gitexp.report.facts import MANY, SHORT
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import MetricComparison
     from gitexp.model.review import Review, ReviewedExperiment
 
 _KINDS = (

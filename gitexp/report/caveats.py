@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import Role
 from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
-from gitexp.model.result import Verdict
+from gitexp.model.result import Role, Verdict
 from gitexp.records.terms import told_apart
 from gitexp.report import numbers
 

@@ -27,6 +27,7 @@ _LATEX = str.maketrans(
     | {"^": "\\^{}", "~": "\\textasciitilde{}", "\\": "\\textbackslash{}"}
 )
 _SPACE = re.compile(r"[ \t\r\n\f\v]+")
+_BMP = 0xFFFF  # what a JSON escape of four digits holds
 _MARKS = 3  # combining marks kept on one letter; more of them paint over other lines
 
 
@@ -115,6 +116,16 @@ def csv(text: str) -> str:
     return f"'{shown}" if text.lstrip(" ").startswith(_FORMULA) else shown
 
 
+def escaped(text: str) -> str:
+    """Write what cannot be seen as JSON's own escapes: the value is the same, a terminal is safe.
+
+    Such characters occur within strings only; outside them JSON has none but line feeds.
+    """
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
+    return "".join(char if char == "\n" or char.isprintable() else _units(char) for char in text)
+
+
 def width(text: str) -> int:
     """Return the columns that `text` takes on a terminal."""
     if text.isascii():
@@ -132,3 +143,11 @@ def _written_out(char: str) -> str:
     if code <= 0xFF:  # noqa: PLR2004  Latin-1
         return f"\\x{code:02x}"
     return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004  the BMP
+
+
+def _units(char: str) -> str:
+    code = ord(char)
+    if code <= _BMP:
+        return f"\\u{code:04x}"
+    code -= _BMP + 1
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"

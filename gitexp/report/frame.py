@@ -10,15 +10,16 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from gitexp.report import records
-from gitexp.report.answers import listrecords
+from gitexp.report import comparisons as table
+from gitexp.report.answers import listing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import MetricComparison
     from gitexp.model.views import ExperimentList, RunGroup, RunList
-    from gitexp.report.answers.listrecords import Records
+    from gitexp.report.answers.listing import Records
 
 _PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part
 _NUMBERS = ("seed", "rep", "fold", "n_train", "n_test")
@@ -26,9 +27,7 @@ _NUMBERS = ("seed", "rep", "fold", "n_train", "n_test")
 
 def comparisons(values: tuple[Comparison, ...]) -> pd.DataFrame:
     """Return one row for each metric of each candidate, texts as they were recorded."""
-    return pd.DataFrame(
-        [record.cells for record in records.of(values)], columns=list(records.COLUMNS)
-    )
+    return pd.DataFrame(list(table.records(values)), columns=list(table.COLUMNS))
 
 
 def samples(values: tuple[Comparison, ...]) -> pd.DataFrame:
@@ -46,8 +45,8 @@ def samples(values: tuple[Comparison, ...]) -> pd.DataFrame:
         )
         for row in _measured(metric, which)
     ]
-    table = pd.DataFrame(rows, columns=["name", "side", "metric", *_PARTS, "value"])
-    return table.astype(dict.fromkeys(_NUMBERS, "Int64"))
+    found = pd.DataFrame(rows, columns=["name", "side", "metric", *_PARTS, "value"])
+    return found.astype(dict.fromkeys(_NUMBERS, "Int64"))
 
 
 def _measured(metric: MetricComparison, which: str) -> Iterator[tuple[object, ...]]:
@@ -63,21 +62,21 @@ def _measured(metric: MetricComparison, which: str) -> Iterator[tuple[object, ..
 
 def experiments(value: ExperimentList) -> pd.DataFrame:
     """Return one row for each experiment; moments as UTC timestamps."""
-    return _table(listrecords.experiments(value), "created_at")
+    return _table(listing.records(value), "created_at")
 
 
 def runs(value: RunList) -> pd.DataFrame:
     """Return one row for each run, with ``metric.NAME``, ``metric.NAME.sd`` and ``param.KEY``."""
-    return _table(listrecords.runs(value), "started_at")
+    return _table(listing.records(value), "started_at")
 
 
 def groups(value: tuple[RunGroup, ...]) -> pd.DataFrame:
     """Return one row for each group of runs."""
-    return _table(listrecords.groups(value))
+    return _table(listing.records(value))
 
 
 def _table(found: Records, *moments: str) -> pd.DataFrame:
-    table = pd.DataFrame(list(found.rows), columns=list(found.columns))
+    shown = pd.DataFrame(list(found.rows), columns=list(found.columns))
     for name in moments:
-        table[name] = pd.to_datetime(table[name], utc=True)
-    return table
+        shown[name] = pd.to_datetime(shown[name], utc=True)
+    return shown

@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from gitexp.model.rules import Policy
-from gitexp.report import brief, caveats, md, words
+from gitexp.report import brief, caveats, words
+from gitexp.report import comparisons as table
 from gitexp.report.brief import Foreign, joined
 from gitexp.report.drawing import intervalplot
 from gitexp.report.escape import markdown as span
 from gitexp.report.escape import visible
+from gitexp.report.sheet import grid_markdown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -197,20 +199,11 @@ def _experiment(item: ReviewedExperiment) -> Iterator[Section]:
 
 def _metrics(comparison: Comparison) -> Iterator[str]:
     """Yield the table that fits the width of a comment; `_facts` has what decides nothing."""
-    sides = (comparison.baseline.name, comparison.candidate.name)
-    names = " | ".join(span(name, cell=True) for name in sides)
-    yield f"| metric | {names} | change | {words.confidence_title(comparison)} | role |"
-    yield "|---|---:|---:|---:|---:|---|"
-    for metric in comparison.metrics[:_MOST_METRICS]:
-        row = words.metric_row(comparison, metric)
-        change = f"{row.effect} ({row.relative})"
-        role = row.note.partition(";")[0].removesuffix(", no verdict")
-        cells = (row.baseline, row.candidate, change, row.interval, role)
-        yield f"| {span(row.metric, cell=True)} | {' | '.join(cells)} |"
-    more = len(comparison.metrics) - _MOST_METRICS
-    if more > 0:
+    grid = table.grid(comparison, table.COMMENT, most=_MOST_METRICS)
+    yield from grid_markdown(grid)
+    if grid.left_out:
         yield ""
-        yield f"and {more} more, none of them with a verdict"
+        yield f"and {grid.left_out} more, none of them with a verdict"
 
 
 def _plot(item: ReviewedExperiment, name: str) -> Iterator[Section]:
@@ -267,9 +260,8 @@ def _facts(item: ReviewedExperiment, name: str) -> Iterator[Section]:
         for fact in words.facts(item.comparison)
         if fact.label not in told
     ]
-    shown = replace(item.comparison, metrics=item.comparison.metrics[:_MOST_METRICS])
-    if shown.metrics:
-        lines += ["", *md.metric_table(shown)]
+    if item.comparison.metrics:
+        lines += ["", *grid_markdown(table.grid(item.comparison, most=_MOST_METRICS))]
     body = ["", "<details><summary>How it was tested</summary>", "", *lines, "", "</details>"]
     yield _section(f"details of {name}", body, rank=5)
 

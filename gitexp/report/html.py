@@ -1,4 +1,4 @@
-"""A comparison as one self-contained HTML page: objective, hypothesis, method, results, conclusion.
+"""Comparisons and reviews as one self-contained HTML page.
 
 The page loads nothing, runs nothing and says so in its content security policy. Every string
 that is not ours passes `escape.html`.
@@ -8,20 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import Role
-from gitexp.model.result import Verdict
+from gitexp.model.result import Role, Verdict
+from gitexp.model.rules import Policy
 from gitexp.records.terms import format_effect, guard_text
-from gitexp.report import numbers, omnibus, subgroups, words
+from gitexp.report import brief, numbers, omnibus, subgroups, words
+from gitexp.report import comparisons as table
+from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
 from gitexp.report.facts import SHORT, amendment_words, is_good, order_words
 from gitexp.report.look import CSS
+from gitexp.report.sheet import cell_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.model.comparison import Comparison
+    from gitexp.model.review import Review, ReviewedExperiment
+    from gitexp.report.brief import Line
     from gitexp.report.facts import Fact
     from gitexp.report.style import Style
 
@@ -31,6 +36,7 @@ _MOST_METRICS = 60  # rows of the table
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 # Facts that other sections have; all others stand below "Method", so that none is forgotten.
 _ELSEWHERE = frozenset({"concluded", "reason", "warning", "differs", "not used", "note"})
+_MOST_VIOLATIONS = 1_000
 _MARKS = {True: ("good", "\u2713"), False: ("bad", "\u2717"), None: ("open", "?")}
 _MEANINGS = {
     Verdict.SUPPORTED: "The data reject that the effect is smaller than promised.",
@@ -49,6 +55,15 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     names = ", ".join(item.candidate.name for item in comparisons)
     title = f"{names} against {comparisons[0].baseline.name}" if comparisons else "nothing"
     return page(title, articles(comparisons))
+
+
+def review(found: Review) -> str:
+    """Return the whole page."""
+    every = [item.comparison for item in found.experiments]
+    comparisons = tuple(item for item in every if item is not None)
+    name = found.branch or found.head.name
+    body = [*_front(found), *articles(comparisons)]
+    return page(f"review of {name}", body)
 
 
 def articles(comparisons: tuple[Comparison, ...]) -> Iterator[str]:
@@ -251,43 +266,33 @@ def _conclusion(comparison: Comparison) -> Iterator[str]:
 
 
 def _table(comparison: Comparison) -> Iterator[str]:
-    titles = (
-        "n",
-        html(comparison.baseline.name),
-        html(comparison.candidate.name),
-        f"effect, {words.confidence_title(comparison)}",
-        "relative",
-        html(words.size_title(comparison)),
-        "p",
-    )
+    grid = table.grid(comparison, most=_MOST_METRICS)
+    below = grid.below or {}
+    under = {above: at for at, above in below.items()}
+    first, *columns = (at for at in range(len(grid.header)) if at not in below)
+    titles = {
+        at: html(", ".join([grid.header[at], *([grid.header[under[at]]] if at in under else [])]))
+        for at in columns
+    }
     yield '<div class="scroll" role="region" aria-label="All metrics" tabindex="0">'
     yield '<table class="metrics">'
-    yield "<caption>All metrics; p against no difference, two-sided</caption><thead><tr>"
-    yield '<th scope="col">metric</th>'
-    yield "".join(f'<th scope="col" class="name">{title}</th>' for title in titles)
+    yield "<caption>All metrics; p against no difference</caption><thead><tr>"
+    yield f'<th scope="col">{grid.header[first]}</th>'
+    yield "".join(f'<th scope="col" class="name">{title}</th>' for title in titles.values())
     yield "</tr></thead><tbody>"
-    for metric in comparison.metrics[:_MOST_METRICS]:
-        row = words.metric_row(comparison, metric)
+    for metric, row in zip(comparison.metrics, grid.rows, strict=False):
+        cells = [html(cell_text(cell)) for cell in row]
         css = ' class="primary"' if metric.role is Role.PRIMARY else ""
-        cells = (
-            row.n,
-            row.baseline,
-            row.candidate,
-            f"{row.effect}<small>{row.interval}</small>",
-            row.relative,
-            row.size,
-            row.p,
-        )
         role = ' class="broken"' if metric.broken else ""
-        yield f'<tr{css}><th scope="row" class="name">{html(row.metric)}'
-        yield f"<small{role}>{html(row.note)}</small></th>"
-        for title, cell in zip(titles, cells, strict=True):
-            yield f'<td data-label="{title}">{cell}</td>'
+        yield f'<tr{css}><th scope="row" class="name">{cells[first]}'
+        yield f"<small{role}>{cells[under[first]]}</small></th>"
+        for at, title in titles.items():
+            small = f"<small>{cells[under[at]]}</small>" if at in under else ""
+            yield f'<td data-label="{title}">{cells[at]}{small}</td>'
         yield "</tr>"
     yield "</tbody></table></div>"
-    more = len(comparison.metrics) - _MOST_METRICS
-    if more > 0:
-        yield f'<p class="none">And {more} more, which the formats csv and json have.</p>'
+    if grid.left_out:
+        yield f'<p class="none">And {grid.left_out} more, which the formats csv and json have.</p>'
 
 
 def _list(title: str, facts: list[Fact], label: str) -> Iterator[str]:
@@ -305,3 +310,54 @@ def _terms(*terms: tuple[str, str]) -> Iterator[str]:
     for label, text in terms:
         if text:
             yield f"<dt>{html(label)}</dt><dd>{html(text, limit=_TEXT_LIMIT)}</dd>"
+
+
+def _front(review: Review) -> Iterator[str]:
+    yield "<article><header>"
+    yield f'<p class="kind">review against {html(review.base.name)}</p>'
+    yield f"<h1>{html(review.branch or review.head.name)}</h1>"
+    css, _ = _MARKS[not review.broken(Policy.ERROR)]
+    for line in brief.heading(review):
+        yield f'<p class="verdict {css}"><span>{_line(line)}</span></p>'
+    yield "</header>"
+    for item in review.experiments:
+        yield from _reviewed(item)
+    yield from _rules(review)
+    yield from _section("Notes", (html(note, limit=_TEXT_LIMIT) for note in review.notes))
+    yield "</article>"
+
+
+def _reviewed(item: ReviewedExperiment) -> Iterator[str]:
+    verdict, *others = (_line(line) for line in brief.three(item))
+    word = brief.word_of(item)
+    css, _ = _MARKS[is_good(item.verdict)]
+    yield f"<h2>{html(item.name)}</h2>"
+    yield f'<p class="verdict {css}"><strong>{word}</strong>'
+    yield f"<span>{verdict.removeprefix(word)}</span></p>"
+    lines = [*others, _line(brief.hypothesis(item)), _line(brief.recorded(item))]
+    yield from (f"<p>{line}</p>" for line in lines)
+
+
+def _rules(review: Review) -> Iterator[str]:
+    ordered = (*review.broken(Policy.ERROR), *review.broken(Policy.WARN))
+    shown = [
+        f"{html(item.rule)} {item.policy.value}: {html(item.message, limit=_TEXT_LIMIT)}<br>"
+        f"<small>{html(str(item.where), limit=_TEXT_LIMIT)}</small>"
+        f'<code class="cmd">{html(item.next_step, limit=_TEXT_LIMIT)}</code>'
+        for item in ordered[:_MOST_VIOLATIONS]
+    ]
+    if len(ordered) > _MOST_VIOLATIONS:
+        shown.append(f"and {len(ordered) - _MOST_VIOLATIONS} more; the JSON has them")
+    yield from _section("Rules", shown)
+
+
+def _section(title: str, items: Iterable[str]) -> Iterator[str]:
+    found = [f"<li>{item}</li>" for item in items]
+    if found:
+        yield f"<h2>{title}</h2>"
+        yield from ("<ul>", *found, "</ul>")
+
+
+def _line(line: Line) -> str:
+    own = tuple(html(part, limit=_TEXT_LIMIT) if isinstance(part, str) else part for part in line)
+    return joined(own, lambda part: html(part.text, limit=part.limit))

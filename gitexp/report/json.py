@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitexp.records import codec
-from gitexp.report.jsonescape import escaped
+from gitexp.report.escape import escaped
 from gitexp.text.jsontext import json_dumps, json_loads
 
 if TYPE_CHECKING:

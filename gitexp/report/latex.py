@@ -7,10 +7,12 @@ have tables of their own. Facts stand in comments, so that the file can be taken
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tabulate import tabulate
 
+from gitexp.report import comparisons as table
 from gitexp.report import omnibus, subgroups, words
 from gitexp.report.escape import latex, visible
 from gitexp.report.facts import shortened
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gitexp.report.style import Style
 
 _TEXT_LIMIT = 1_000  # characters of a comment or a caption
+_COLUMNS = tuple(name for name in table.WHOLE if name != "size")
 _SIGN = re.compile(r"(?<![\w$])([+-])(?=\d)")
 
 
@@ -44,7 +47,10 @@ def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
     facts = words.facts(comparison)
     yield from _comments(facts if style.verbose else shortened(facts))
     if comparison.metrics:
-        yield from _float(_caption(comparison, facts), _metrics(comparison))
+        # The caption has the names, which are long; a paper needs the adjusted p-value.
+        found = table.grid(comparison, _COLUMNS, sides=("baseline", "candidate"))
+        rows = tuple((*row[:-1], str(row[-1]).replace(", no verdict;", ",")) for row in found.rows)
+        yield from _float(_caption(comparison, facts), _grid(replace(found, rows=rows)))
     groups = subgroups.sheet(comparison, style)
     if groups is not None:
         yield from _sheet(groups)
@@ -71,11 +77,11 @@ def _comments(facts: Iterable[Fact]) -> Iterator[str]:
         yield f"% {fact.label}: {visible(fact.text, limit=_TEXT_LIMIT)}"
 
 
-def _float(caption: str, table: Iterable[str]) -> Iterator[str]:
+def _float(caption: str, lines: Iterable[str]) -> Iterator[str]:
     yield "\\begin{table}"
     yield "\\centering\\footnotesize\\setlength{\\tabcolsep}{3pt}"
     yield f"\\caption{{{latex(caption, limit=_TEXT_LIMIT)}}}"
-    yield from table
+    yield from lines
     yield "\\end{table}"
 
 
@@ -85,35 +91,6 @@ def _grid(grid: Grid) -> Iterator[str]:
         for row in grid.rows
     ]
     yield from _table([visible(name) for name in grid.header], rows, numeric(grid))
-
-
-def _metrics(comparison: Comparison) -> Iterator[str]:
-    header = (
-        "metric",
-        "n",
-        "baseline",  # the caption has the names, which are long
-        "candidate",
-        "effect",
-        words.confidence_title(comparison),
-        "relative",
-        "two-sided p",
-        "role",
-    )
-    rows = [
-        (
-            visible(row.metric),
-            row.n,
-            row.baseline,
-            row.candidate,
-            row.effect,
-            row.interval,
-            row.relative,
-            row.p,
-            row.note.replace(", no verdict;", ","),  # its adjusted p-value is what a paper needs
-        )
-        for row in (words.metric_row(comparison, metric) for metric in comparison.metrics)
-    ]
-    yield from _table(header, rows, range(1, len(header) - 1))
 
 
 def _table(

@@ -10,7 +10,7 @@ from gitexp.model.metrics import is_rounding
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.model.comparison import Interval, MetricComparison
+    from gitexp.model.result import Interval, MetricComparison
 
 _HUGE = 1e7
 _TINY_P = 1e-4
@@ -115,7 +115,7 @@ def interval_text(interval: Interval | None, decimals: int, *, share: bool = Fal
 
     Examples
     --------
-    >>> from gitexp.model.comparison import Interval
+    >>> from gitexp.model.result import Interval
     >>> interval_text(Interval(0.00013, 0.0334, 0.95, "t"), 3)  # a limit keeps its side of zero
     '[+0.0001, +0.033]'
     """

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import Across, AcrossMetric, Family, Omnibus, Pairwise
-    from gitexp.report.records import Cell
+    from gitexp.report.sheet import Cell
     from gitexp.report.style import Style
 
 _FEW_PAIRS = 12  # of one family; verbose shows all

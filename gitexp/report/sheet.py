@@ -1,11 +1,14 @@
-"""What a read-only command answers, as labelled lines and tables that text and Markdown share.
+"""What a verb answers, as labelled lines and tables; text and Markdown are made of it here.
 
-Texts in a sheet are raw; each of the two functions passes them through its own escaper.
+Texts in a sheet are raw; each target passes them through its own escaper.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import csv
+import io
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.report import escape
@@ -13,92 +16,189 @@ from gitexp.report.style import PLAIN, paint
 from gitexp.report.table import table
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from gitexp.report.facts import Fact
-    from gitexp.report.records import Cell
     from gitexp.report.style import Style
+
+Cell = str | int | float | bool | None
 
 _CELL_LIMIT = 60  # characters of a cell on a terminal
 _LINE_LIMIT = 1_000
 _DIGITS = 6  # significant ones of a number in a table; JSON has all
+_LABEL = 8  # columns that a label below an item takes at least
+_PLAIN = re.compile(  # what Markdown takes as it stands: words, numbers, an interval
+    r"(?:[A-Za-z0-9 /+%,;-]|(?<=[0-9])\.(?=[0-9]))+"
+    r"|\[[-+.0-9einf]+, [-+.0-9einf]+\](?: %)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table; numbers are set flush right, and so are the columns named in `right`."""
+    """A table; numbers are set flush right, and so are the columns named in `right`.
+
+    Attributes
+    ----------
+    left_out : int
+        Rows that only a verbose reader wants.
+    below : mapping of int to int
+        Columns that a narrow page sets below another one.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     right: frozenset[int] = frozenset()
-    left_out: int = 0  # rows that only a verbose reader wants
+    left_out: int = 0
+    below: Mapping[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line that stands for itself, with what belongs to it: a broken rule and its place."""
+
+    text: str
+    facts: tuple[Fact, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Headline, tables, labelled lines, next command; each may be empty.
+    """Headline, tables, parts, lines, labelled lines, next command; each may be empty.
 
     Attributes
     ----------
     word, good : str, bool or None
         What is decided, in capitals before the headline, and whether that is good news.
+    title, lead : str, tuple of Fact
+        How a document of it begins; whoever sits at a terminal has just asked.
     names : tuple of str or None
-        What a quiet reader of a list gets; None: the headline.
+        What a quiet reader gets; None: the headline, else that of each part.
+    parts : tuple of Sheet
+        Of several things, or what belongs to the tables. On a terminal the last alone says what
+        to type next.
     """
 
     headline: str = ""
     word: str = ""
     good: bool | None = None
+    title: str = ""
+    lead: tuple[Fact, ...] = ()
     names: tuple[str, ...] | None = None
     grids: tuple[Grid, ...] = ()
+    parts: tuple[Sheet, ...] = ()
+    items: tuple[Item, ...] = ()
     facts: tuple[Fact, ...] = ()
     next_step: str = ""
 
 
 def text(sheet: Sheet, style: Style = PLAIN) -> str:
     """Return the sheet for a terminal."""
-    headline = escape.terminal(sheet.headline, limit=_LINE_LIMIT)
-    head = "  ".join(part for part in (paint(sheet.word, sheet.good, style), headline) if part)
     if style.quiet:
-        lines = [head] if sheet.names is None else [escape.terminal(n) for n in sheet.names]
-        return "".join(f"{line}\n" for line in lines)
-    blocks = [head] if head else []
-    for grid in sheet.grids:
-        titled = bool(grid.title) and len(sheet.grids) > 1
-        lines = [escape.terminal(grid.title, limit=_LINE_LIMIT)] if titled else []
-        blocks.append("\n".join([*lines, *_grid_text(grid), *_left_out(grid)]))
-    if sheet.facts:
-        blocks.append("\n".join(_facts_text(sheet.facts)))
-    if sheet.next_step:
-        blocks.append(f"next: {escape.terminal(sheet.next_step, limit=_LINE_LIMIT)}")
-    return "\n\n".join(blocks) + "\n"
+        return _lines(_quiet(sheet, lambda part: _head_text(part, style), _line))
+    return _lines(_text(sheet, style), "\n\n")
 
 
 def markdown(sheet: Sheet, style: Style = PLAIN) -> str:
     """Return the sheet as GitHub-flavoured Markdown."""
-    headline = escape.markdown(sheet.headline, limit=_LINE_LIMIT) if sheet.headline else ""
-    word = f"**{sheet.word}**" if sheet.word else ""
-    head = " ".join(part for part in (word, headline) if part)
     if style.quiet:
-        lines = [head] if sheet.names is None else [f"- {escape.markdown(n)}" for n in sheet.names]
-        return "".join(f"{line}\n" for line in lines)
-    blocks = [head] if head else []
+        return _lines(_quiet(sheet, _head_markdown, lambda name: f"- {escape.markdown(name)}"))
+    return _lines(_markdown(sheet), "\n\n")
+
+
+def _lines(blocks: Iterable[str], between: str = "\n") -> str:
+    whole = between.join(blocks)
+    return f"{whole}\n" if whole else ""
+
+
+def _quiet(sheet: Sheet, head: Callable[[Sheet], str], name: Callable[[str], str]) -> Iterator[str]:
+    """Yield the lines for who wants the answer alone."""
+    if sheet.names is not None:
+        yield from map(name, sheet.names)
+    elif first := head(sheet):
+        yield first
+    else:
+        yield from (name(item.text) for item in sheet.items)
+        for part in sheet.parts:
+            yield from _quiet(part, head, name)
+
+
+def _items(
+    items: Iterable[Item], line: Callable[[str], str], below: Callable[[Fact], str]
+) -> Iterator[str]:
+    """Yield lines without anything below them as one block, each other as a block of its own."""
+    alone: list[str] = []
+    for item in items:
+        if item.facts and alone:
+            yield "\n".join(alone)
+            alone = []
+        if item.facts:
+            yield "\n".join([line(item.text), *map(below, item.facts)])
+        else:
+            alone.append(line(item.text))
+    if alone:
+        yield "\n".join(alone)
+
+
+def _line(raw: str) -> str:
+    return escape.terminal(raw, limit=_LINE_LIMIT)
+
+
+def _head_text(sheet: Sheet, style: Style) -> str:
+    word = paint(sheet.word, sheet.good, style)
+    return "  ".join(part for part in (word, _line(sheet.headline)) if part)
+
+
+def _text(sheet: Sheet, style: Style) -> Iterator[str]:
+    if head := _head_text(sheet, style):
+        yield head
+    for grid in sheet.grids:
+        titled = bool(grid.title) and len(sheet.grids) > 1
+        title = [_line(grid.title)] if titled else []
+        yield "\n".join([*title, *_grid_text(grid), *_left_out(grid)])
+    for part in sheet.parts:
+        last = part is sheet.parts[-1] and not sheet.next_step
+        yield from _text(part if last else replace(part, next_step=""), style)
+    yield from _items(
+        sheet.items, _line, lambda fact: f"  {fact.label:<{_LABEL}}  {_line(fact.text)}"
+    )
+    if sheet.facts:
+        yield "\n".join(_facts_text(sheet.facts))
+    if sheet.next_step:
+        yield f"next: {_line(sheet.next_step)}"
+
+
+def _long_span(raw: str) -> str:
+    return escape.markdown(raw, limit=_LINE_LIMIT)
+
+
+def _head_markdown(sheet: Sheet) -> str:
+    headline = _long_span(sheet.headline) if sheet.headline else ""
+    return " ".join(part for part in (f"**{sheet.word}**" if sheet.word else "", headline) if part)
+
+
+def _markdown(sheet: Sheet) -> Iterator[str]:
+    if sheet.title:
+        yield f"## {_long_span(sheet.title)}"
+    if head := _head_markdown(sheet):
+        yield head
+    for fact in sheet.lead:
+        yield f"{fact.label.capitalize()}: {escape.markdown(fact.text, limit=escape.PROSE_LIMIT)}"
     for grid in sheet.grids:
         if grid.title and len(sheet.grids) > 1:
-            blocks.append(f"**{_span(grid.title)}**")
-        blocks.append("\n".join(_grid_markdown(grid)))
-        blocks += _left_out(grid)
+            yield f"**{_span(grid.title)}**"
+        yield "\n".join(grid_markdown(grid))
+        yield from _left_out(grid)
+    for part in sheet.parts:
+        yield from _markdown(part)
+    yield from _items(
+        sheet.items,
+        lambda line: f"- {_long_span(line)}",
+        lambda fact: f"  - {fact.label}: {_long_span(fact.text)}",
+    )
     if sheet.facts:
-        blocks.append(
-            "\n".join(
-                f"- {fact.label}: {escape.markdown(fact.text, limit=_LINE_LIMIT)}"
-                for fact in sheet.facts
-            )
-        )
+        yield "\n".join(f"- {fact.label}: {_long_span(fact.text)}" for fact in sheet.facts)
     if sheet.next_step:
-        blocks.append(f"Next: {escape.markdown(sheet.next_step, limit=_LINE_LIMIT)}")
-    return "\n\n".join(blocks) + "\n"
+        yield f"Next: {_long_span(sheet.next_step)}"
 
 
 def cell_text(cell: Cell) -> str:
@@ -120,6 +220,16 @@ def cell_text(cell: Cell) -> str:
             return str(cell)
         case str():
             return cell
+
+
+def csv_rows(header: Sequence[str], lines: Iterable[Sequence[Cell]]) -> str:
+    """Return CSV text (RFC 4180 quoting, LF) of these cells."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow([escape.csv(name) for name in header])
+    for line in lines:
+        writer.writerow([_cell_csv(cell) for cell in line])
+    return buffer.getvalue()
 
 
 def numeric(grid: Grid) -> frozenset[int]:
@@ -148,7 +258,8 @@ def _grid_text(grid: Grid) -> list[str]:
     return table([header, *body], right=numeric(grid))
 
 
-def _grid_markdown(grid: Grid) -> Iterator[str]:
+def grid_markdown(grid: Grid) -> Iterator[str]:
+    """Yield the lines of a table; what is no plain word or number is a code span."""
     right = numeric(grid)
     yield f"| {' | '.join(_span(name) for name in grid.header)} |"
     yield f"|{'|'.join('---:' if i in right else '---' for i in range(len(grid.header)))}|"
@@ -162,20 +273,28 @@ def _cell_markdown(cell: Cell) -> str:
 
 def _span(text: str) -> str:
     """Return a cell's text: a plain word or number stands as it is, else a code span."""
-    short = len(text) <= _CELL_LIMIT and text.isascii()
-    plain = short and all(char.isalnum() or char in " ./+-%" for char in text)
-    if plain and (text[:1].isdigit() or "." not in text):  # a name with a dot might be a link
+    if len(text) <= _CELL_LIMIT and (not text or _PLAIN.fullmatch(text)):
         return text
     return escape.markdown(text, cell=True)
 
 
-def _facts_text(facts: Sequence[Fact]) -> Iterator[str]:
+def _facts_text(facts: tuple[Fact, ...]) -> Iterator[str]:
     widest = max(len(fact.label) for fact in facts)
     before = ""
     for fact in facts:
         label = "" if fact.label == before else fact.label
         before = fact.label
-        yield f"{label:<{widest}}  {escape.terminal(fact.text, limit=_LINE_LIMIT)}"
+        yield f"{label:<{widest}}  {_line(fact.text)}"
+
+
+def _cell_csv(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, str):
+        return escape.csv(cell)
+    return repr(cell)
 
 
 FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown}

@@ -16,15 +16,10 @@ from gitexp.report.style import PLAIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import (
-        CategoryComparison,
-        Comparison,
-        SignificanceResult,
-        Slice,
-        SliceComparison,
-    )
+    from gitexp.model.comparison import CategoryComparison, Comparison, Slice, SliceComparison
+    from gitexp.model.result import SignificanceResult
     from gitexp.report.drawing.figures import Room
-    from gitexp.report.records import Cell
+    from gitexp.report.sheet import Cell
     from gitexp.report.style import Style
 
 _FEW = 20  # rows; verbose shows all

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import MetricComparison
-    from gitexp.model.result import Part
+    from gitexp.model.result import MetricComparison, Part
 
 _KEYS = ("seed", "rep", "fold")
 

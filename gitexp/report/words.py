@@ -6,39 +6,22 @@ All texts are raw: the renderer passes each through the escaper of its target.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import LATE, Role
+from gitexp.model.comparison import LATE
 from gitexp.model.plan import Claim, HypothesisKind
+from gitexp.model.result import Role
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
 from gitexp.report.facts import MANY, SHORT, Fact, amendment_words, order_words
-from gitexp.report.posteriors import posterior_texts
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, MetricComparison, Side, SignificanceResult
+    from gitexp.model.comparison import Comparison, Side
     from gitexp.model.plan import Effect
-    from gitexp.model.result import VarianceShare
-
-
-@dataclass(frozen=True, slots=True)
-class MetricRow:
-    """One metric, formatted; every field but `metric` and `note` is made of digits."""
-
-    metric: str
-    n: str
-    baseline: str
-    candidate: str
-    effect: str
-    relative: str
-    interval: str
-    size: str
-    p: str
-    note: str
+    from gitexp.model.result import MetricComparison, SignificanceResult, VarianceShare
 
 
 def verdict_word(comparison: Comparison) -> str:
@@ -49,34 +32,6 @@ def verdict_word(comparison: Comparison) -> str:
 def verdict_line(comparison: Comparison) -> str:
     """Return the first line: what ``-q`` prints."""
     return f"{verdict_word(comparison)}  {comparison.headline}"
-
-
-def metric_row(comparison: Comparison, metric: MetricComparison) -> MetricRow:
-    """Return the row of one metric in the table of all."""
-    digits = numbers.decimals_for(metric)
-    n = (
-        str(metric.n_candidate)
-        if metric.n_baseline == metric.n_candidate
-        else f"{metric.n_baseline}/{metric.n_candidate}"
-    )
-    return MetricRow(
-        metric=metric.metric,
-        n=n,
-        baseline=numbers.number(metric.mean_baseline, digits),
-        candidate=numbers.number(metric.mean_candidate, digits),
-        effect=numbers.number(metric.difference, digits, signed=True),
-        relative="n/a"
-        if metric.relative is None
-        else numbers.percent(
-            metric.relative, decimals=numbers.percent_decimals(metric.relative_interval)
-        ),
-        interval=numbers.interval_text(metric.interval, digits),
-        size="".join(f"{size.estimate:+.2f}" for size in metric.effects[:1]),
-        p=""
-        if metric.result is None
-        else numbers.p_text(metric.result.p_value, metric.result.plan.alpha),
-        note=role_note(comparison, metric),
-    )
 
 
 def role_note(comparison: Comparison, metric: MetricComparison) -> str:
@@ -273,7 +228,7 @@ def _tests(comparison: Comparison) -> Iterator[Fact]:
     for other in main.beside:
         p = other.p_value if other.p_support is None else other.p_support
         yield Fact("beside", f"{other.plan.title}: p = {numbers.p_text(p, alpha)}, decides nothing")
-    yield from (Fact("beside", text) for text in posterior_texts(main))
+    yield from (Fact("beside", text) for text in _posteriors(main))
     sizes = effect_sizes(main)
     if sizes:
         yield Fact("effect", "; ".join(sizes))
@@ -370,3 +325,27 @@ def _code_word(baseline: str, candidate: str) -> str:
     if not baseline:
         return " (new)"
     return " (gone)" if not candidate else ""
+
+
+def _posteriors(metric: MetricComparison) -> Iterator[str]:
+    """Say how probable a difference below, within and above the region of equivalence is."""
+    for item in metric.posteriors:
+        rope = f"{item.rope:.3g}"
+        yield (
+            f"{item.method}: {_share(item.above)} above +{rope}, {_share(item.within)} within, "
+            f"{_share(item.below)} below -{rope}, decides nothing ({rope}: {item.rope_why})"
+        )
+
+
+def _share(probability: float) -> str:
+    """Return a probability in per cent, never 0 or 100 where it is neither.
+
+    Examples
+    --------
+    >>> _share(0.93), _share(0.0001), _share(0.9999), _share(0.0)
+    ('93 %', '<1 %', '>99 %', '<1 %')
+    """
+    percent = probability * 100
+    if percent < 1:
+        return "<1 %"
+    return ">99 %" if percent > 99 else f"{percent:.0f} %"  # noqa: PLR2004  per cent

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, CommentFailedError, GitexpError, UsageError
+from gitexp.model.review import BOT
 from gitexp.report import github
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_dumps_compact, json_loads
@@ -220,7 +221,6 @@ def _answer(status: int, headers: Message, data: bytes) -> Answer:
     return Answer(status, value, {name.lower(): text for name, text in headers.items()})
 
 
-BOT = "github-actions[bot]"  # who the token of a workflow is
 SHORT_BYTES = 20_000  # for a server that takes less than it says
 _KEY = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _REPOSITORY = re.compile(r"[A-Za-z0-9._-]{1,100}/[A-Za-z0-9._-]{1,100}")

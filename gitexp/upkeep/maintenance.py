@@ -15,7 +15,7 @@ from gitexp.execution.workdir import WorkDir
 from gitexp.git import command
 from gitexp.git.repository import open_repository
 from gitexp.git.transaction.cache import open_index
-from gitexp.model.report import MaintenanceReport, RepositorySize
+from gitexp.model.report import KEEP, MaintenanceReport, RepositorySize
 from gitexp.store import calls
 from gitexp.store.ancestry import Graph
 from gitexp.store.tips import tips
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.model.workspace import Workspace
 
-KEEP = 20
 _KIB = 1024
 _USAGE = 129  # what git ends with for an option that it does not know
 

@@ -12,7 +12,7 @@ from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.model.plan import Terms
 from gitexp.model.run import Distribution
-from gitexp.report.answers import amendment
+from gitexp.report import views
 from gitexp.views.logs import logs
 from gitexp.views.status import status
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, scores
@@ -145,10 +145,10 @@ def test_an_amendment_says_that_seeds_are_spent_only_where_they_are(lab: Lab) ->
     terms, where = Terms(repeats=6), lab.repo.workspace
     report = amend_plan(where, None, terms, why="fewer will do", now=START, dry_run=True)
     assert report.spent == ()
-    assert "spent" not in amendment.text(report)
+    assert "spent" not in views.render(report, "text")
     lab.record("d", {"f1": scores(0.7, (1, 2))}, plan=plan)
     report = amend_plan(where, None, terms, why="fewer will do", now=START)
     assert report.spent == (1, 2)
-    assert amendment.text(report).count("; seeds 1, 2 are spent") == 1
+    assert views.render(report, "text").count("; seeds 1, 2 are spent") == 1
     (why,) = status(where).not_counted
     assert why == "2 repeats ran under the plan as it was before"

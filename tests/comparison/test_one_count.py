@@ -23,7 +23,7 @@ from gitexp.model.design import PowerRequest
 from gitexp.model.plan import Stopping, StoppingRule, Terms
 from gitexp.model.run import Distribution
 from gitexp.model.views import ShownExperiment
-from gitexp.report.answers import details, lists
+from gitexp.report.answers import details, listing
 from gitexp.views.list_runs import group_runs, list_experiments, list_runs
 from gitexp.views.show import show
 from gitexp.views.status import status
@@ -235,7 +235,7 @@ def listed(lab: Lab) -> Said:
 def of_runs(runs: Sequence[RunSummary]) -> Said:
     return Said(
         counts={item.id[0]: item.counts for item in runs},
-        words={item.id[0]: lists.counts_text(item) for item in runs},
+        words={item.id[0]: listing.counts_text(item) for item in runs},
     )
 
 

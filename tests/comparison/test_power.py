@@ -12,8 +12,7 @@ from gitexp.experiments.new import new
 from gitexp.model.design import PowerDesign, PowerRequest
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.request import NewRequest
-from gitexp.report.answers import actions
-from gitexp.report.answers import power as shown
+from gitexp.report import views
 from tests.lab.records import START, Lab
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ def test_a_promise_needs_the_repeats_that_tell_it_from_nothing(lab: Lab) -> None
     assert found.needed == 6
     assert found.reached is not None
     assert found.reached > 0.99
-    text = shown.text(found)
+    text = views.render(found, "text")
     assert text.startswith(
         "6 pairs refute the promise that f1 rises by at least 5 %, if in truth nothing changes, "
         "with 80 % power\n"
@@ -56,7 +55,7 @@ def test_a_promise_of_any_gain_asks_for_its_size_and_says_what_ten_repeats_find(
     found = power(lab.repo.workspace, ask(lab, effect=">0"))
     assert (found.distance, found.needed, found.units) == (None, None, 10)
     assert found.detectable == pytest.approx(0.854 * 0.0130 * 2**0.5, rel=0.03)
-    assert shown.text(found).startswith("10 pairs show that f1 rises by 0.016 or more")
+    assert views.render(found, "text").startswith("10 pairs show that f1 rises by 0.016 or more")
     assert "--gain" in found.next_step
     sized = power(lab.repo.workspace, ask(lab, effect=">0", gain="0.02"))
     assert sized.needed is not None
@@ -119,7 +118,7 @@ def test_the_plan_of_the_branch_is_asked_about_by_default(lab: Lab) -> None:
     lab.plan(effect=">=5%", repeats=4)
     found = power(lab.repo.workspace)
     assert (found.units, found.needed, found.detectable) == (4, 6, None)
-    assert "no outcome of 4 pairs reaches alpha" in shown.text(found)
+    assert "no outcome of 4 pairs reaches alpha" in views.render(found, "text")
     assert power(lab.repo.workspace, PowerRequest(name="deep")) == found
 
 
@@ -135,7 +134,7 @@ def test_a_new_plan_says_what_its_repeats_find(lab: Lab) -> None:
     report = new(lab.repo.workspace, request, now=START)
     assert report.power is not None
     assert report.power.needed == 6
-    assert "power       6 pairs refute the promise that f1" in actions.new_text(report)
+    assert "power       6 pairs refute the promise that f1" in views.render(report, "text")
 
 
 def test_a_baseline_that_was_run_on_another_branch_has_a_price(lab: Lab) -> None:
@@ -163,7 +162,7 @@ def test_a_stopping_rule_of_the_plan_has_its_price(lab: Lab) -> None:
     assert single.reached is not None
     assert early.reached is not None
     assert early.reached < single.reached
-    assert "the price of looking early, by the rule always-valid" in shown.text(early)
+    assert "the price of looking early, by the rule always-valid" in views.render(early, "text")
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 2.0, float("nan")])

@@ -18,7 +18,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Terms
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.result import Verdict
-from gitexp.report.answers.actions import run_json, run_text
+from gitexp.report import views
 from gitexp.views.status import status
 from tests.lab.build import repository
 from tests.records.answers import check
@@ -80,9 +80,11 @@ def test_copies_of_both_sides_are_stopped_told_and_not_made_again(tmp_path: Path
     assert finished(report) == {"candidate": 3, "baseline": 3}
     assert exit_code(report) == 3
     assert isinstance(report.stopped, IdleSeedError)
-    assert "candidate: seeds 0-2 report the same; seeds 3-9 were not begun" in run_text(report)
+    assert "candidate: seeds 0-2 report the same; seeds 3-9 were not begun" in views.render(
+        report, "text"
+    )
     assert report.next_step.startswith("read the seed in train.py: int(os.environ.get(")
-    check(json.loads(run_json(report)))
+    check(json.loads(views.json(report)))
     (result,) = compare(repo.workspace)
     assert result.verdict is Verdict.UNDECIDABLE
     assert result.headline.startswith("no variation: the seed does not act")

@@ -17,7 +17,9 @@ from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.model.views import LoggedValue
-from gitexp.report.answers import details, logtext, viewjson
+from gitexp.report import views
+from gitexp.report.answers import details
+from gitexp.report.answers import logs as logs_of
 from gitexp.text import curves as curves_format
 from gitexp.views.list_runs import list_runs
 from gitexp.views.logs import logs
@@ -141,10 +143,10 @@ def test_what_a_repeat_logs_is_seen_while_it_runs(tmp_path: Path) -> None:
         ((seed, logged),) = view.running[0].logged
         assert (seed, logged[-1]) == (0, LoggedValue("f1", None, 7))
         assert "seed 0: f1 not finite, loss 3.333, step 7" in str(details.status(view))
-        answers.check(json.loads(viewjson.status(view)))
+        answers.check(json.loads(views.json(view)))
         log = logs(repo.workspace)
-        assert logtext.heading(log.repeats[0]).startswith("==> seed 0, running; f1 not finite")
-        answers.check(json.loads(viewjson.logs(log)))
+        assert logs_of.heading(log.repeats[0]).startswith("==> seed 0, running; f1 not finite")
+        answers.check(json.loads(views.json(log)))
         (tmp_path / "seen").touch()
 
     report = run(repo.workspace, tell=tell)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
-from gitexp.report.answers.actions import run_text
+from gitexp.report import views
 from tests.execution.test_run import PLAIN_TRAIN, plain
 from tests.lab.build import dvc
 from tests.lab.build import repository as build_repository
@@ -51,9 +52,9 @@ def test_a_failed_repeat_shows_the_last_line_the_interpreter_and_the_log_to_look
     report = run(repo.workspace, RunRequest(repeats=3), tell=events.append)
     last = "ModuleNotFoundError: No module named 'a_module_of_nowhere'"
     assert any(event.message.endswith(last) for event in events)
-    text = run_text(report)
+    text = views.render(report, "text")
     assert f"  {last}\n" in text
-    assert f"python      {report.python}\n" in text
+    assert re.search(rf"^python +{re.escape(report.python)}$", text, re.MULTILINE)
     assert report.python.startswith("/")
     assert report.next_step == f"gitexp logs {report.recorded[0].run.id[:8]}"
     assert f"a_module_of_nowhere is not installed for {report.python}" in text
@@ -72,7 +73,7 @@ def test_a_command_that_fails_after_it_said_much_shows_no_line_of_its_own_failur
 ) -> None:
     """A metric that is not there is no failure of the command: its last line says nothing."""
     repo = plain(tmp_path / "r", "print('all is well')\n", outputs=(), dvc_init=False)
-    told = run_text(run(repo.workspace))
+    told = views.render(run(repo.workspace), "text")
     assert "all is well" not in told
     assert "a metrics file was not written; metrics.json" in told
 

@@ -14,7 +14,7 @@ from gitexp.model.config import ParamKey
 from gitexp.model.plan import Direction, Stopping, StoppingRule
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
-from gitexp.report.answers import actions
+from gitexp.report import views
 from tests.lab.build import repository
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def test_it_stops_when_the_bets_have_an_answer(tmp_path: Path) -> None:
     have = seeds(report, "candidate")
     assert have == seeds(report, "baseline")
     assert 5 <= len(have) < 12
-    assert "SUPPORTED" in actions.run_text(report)
+    assert "SUPPORTED" in views.render(report, "text")
     assert report.next_step == 'gitexp conclude -m "what was learned"'
     again = until_decided(repo.workspace, RunRequest(jobs=2))
     assert again.recorded == ()

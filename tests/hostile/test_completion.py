@@ -7,8 +7,8 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-
 from gitexp.cli.completion import SHELLS
+
 from gitexp.cli.main import main
 from tests.lab.build import git_environment
 

@@ -19,8 +19,8 @@ import pytest
 
 from gitexp.cli import hook, review
 from gitexp.cli.commands import COMMANDS
-from gitexp.cli.completion import SHELLS
 from gitexp.cli.dispatch import dispatch
+from gitexp.cli.upkeep import SHELLS
 from gitexp.model.job import StageOut
 from gitexp.report import RENDERERS
 from tests.lab.build import BuiltRepo, clone, git_environment

@@ -10,6 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from gitexp.cli.commands import COMMANDS
+from gitexp.records.answers import ANSWERS as SHAPES_OF_ANSWERS
 from gitexp.text.jsontext import json_loads
 from tests.records.answers import ANSWERS, check, schemas
 
@@ -57,6 +58,7 @@ def test_every_answer_that_the_program_names_has_a_schema_and_every_schema_an_an
     source = "\n".join(path.read_text("utf-8") for path in files)
     named = set(re.findall(r"gitexp/([a-z-]+)@1", source))
     assert {path.stem for path in ANSWERS.glob("*.json")} == {*schemas(), "common"}
+    named |= {shape.kind for shape in SHAPES_OF_ANSWERS.values() if shape.kind}
     assert named == set(schemas())
 
 

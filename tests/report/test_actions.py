@@ -7,7 +7,7 @@ import json
 from gitexp.model.ids import CommitHash
 from gitexp.model.report import RecordedRun, RunReport
 from gitexp.model.run import Sample
-from gitexp.report.answers.actions import run_json, run_text
+from gitexp.report import views
 from tests.lab.recorded import a_run
 
 
@@ -36,12 +36,16 @@ def test_a_metric_of_two_data_sets_is_two_metrics_and_folds_are_averaged_by_seed
         Sample("auc", 1, 0.6, dataset="test"),
         *(Sample("f1", seed, 0.1 * fold + seed, fold=fold) for seed in (0, 1) for fold in (1, 3)),
     )
-    rows = [line.split() for line in run_text(report).splitlines() if line.split()[-1:] == ["2"]]
+    rows = [
+        line.split()
+        for line in views.render(report, "text").splitlines()
+        if line.split()[-1:] == ["2"]
+    ]
     assert [row[-4:] for row in rows] == [
         ["auc[test]", "0.55", "0.071", "2"],
         ["auc[val]", "0.85", "0.071", "2"],
         ["f1", "0.7", "0.71", "2"],
     ]
-    (run,) = json.loads(run_json(report))["runs"]
+    (run,) = json.loads(views.json(report))["runs"]
     assert run["metrics"].keys() == {"auc[test]", "auc[val]", "f1"}
     assert abs(run["metrics"]["f1"] - 0.7) < 1e-12

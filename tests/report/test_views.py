@@ -9,7 +9,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -44,20 +43,18 @@ from gitexp.model.views import (
     UnreadableRecord,
     ValueChange,
 )
-from gitexp.report.answers import listing, lists, logtext, viewjson, views
+from gitexp.report import views
+from gitexp.report.answers import listing, logs
 from gitexp.report.style import Style
 from tests.lab import samples
 from tests.records import answers
 from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
 
-if TYPE_CHECKING:
-    from gitexp.report.answers.views import View
-
 COMMIT = CommitHash("3fa9c1e" + "0" * 33)
 RUN = RunId("abcdefghijklmnop")
 
 
-def made(text: str) -> dict[str, View]:
+def made(text: str) -> dict[str, object]:
     """Return one value of each view in which every foreign string is `text`."""
     metric = MetricSummary(text, 10, 0.61711, 0.0042)
     plan = samples.supported().plan
@@ -203,7 +200,7 @@ def test_ages_are_counted_from_now_and_quiet_leaves_names() -> None:
     assert views.render(view, "text", Style(quiet=True)) == f"{RUN}\n"
 
 
-@pytest.mark.parametrize("name", views.VIEW_FORMATS)
+@pytest.mark.parametrize("name", views.FORMATS)
 @pytest.mark.parametrize("kind", sorted(made("x")))
 def test_a_view_is_as_it_was_looked_at(name: str, kind: str, *, update_golden: bool) -> None:
     text = views.render(made("exp/focal loss")[kind], name)
@@ -248,16 +245,16 @@ def test_an_empty_list_says_so_and_what_to_do() -> None:
 
 def test_a_log_keeps_its_lines_and_loses_its_escapes() -> None:
     log = RepeatLog(RUN, 3, 1, LogSource.JOB, "a\n\x1b[2Jb" + "c" * 500, RepeatState.FAILED)
-    lines = list(logtext.lines(LogView(RUN, (log,)), raw=False, headings=True))
+    lines = list(logs.lines(LogView(RUN, (log,)), raw=False, headings=True))
     assert lines == ["==> seed 3, failed", "a\n\\x1b[2Jb" + "c" * 500]
-    value = json.loads(viewjson.logs(LogView(RUN, (log,))))
+    value = json.loads(views.json(LogView(RUN, (log,))))
     answers.check(value)
     assert value["repeats"][0]["seed"] == 3
 
 
 def test_the_views_load_nothing_heavy() -> None:
     code = (
-        "import sys, gitexp.report.answers.views;"
+        "import sys, gitexp.report.views;"
         "print([m for m in ('numpy','scipy','pandas','dvc','git','html') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
@@ -286,5 +283,5 @@ def test_whether_a_run_counts_is_said_either_way(
     view = made("deep")["runs"]
     assert isinstance(view, RunList)
     run = replace(view.runs[0], exploratory=exploratory, finished=finished, counts=counts)
-    (grid,) = lists.runs(replace(view, runs=(run,))).grids
+    (grid,) = listing.runs(replace(view, runs=(run,))).grids
     assert grid.rows[0][grid.header.index("counts")] == said

@@ -10,7 +10,7 @@ from gitexp.comparison.compare import compare
 from gitexp.experiments.conclude import conclude
 from gitexp.model.result import Verdict
 from gitexp.model.views import ShownExperiment
-from gitexp.report.answers import details, lists
+from gitexp.report.answers import details, listing
 from gitexp.report.sheet import text
 from gitexp.views.diff import diff
 from gitexp.views.list_runs import list_experiments
@@ -78,7 +78,7 @@ def test_main_answers_after_each_button_here_and_in_a_fresh_clone(
         assert (listed.name, listed.state, listed.branch) == ("faster", "merged", "main")
         assert (listed.finished, listed.source_lost) == (5, lost)
         assert (listed.verdict is Verdict.SUPPORTED) is concluded
-        assert (MARK in text(lists.experiments(list_experiments(repo.workspace)))) is lost
+        assert (MARK in text(listing.experiments(list_experiments(repo.workspace)))) is lost
         seen = diff(repo.workspace, before.baseline.commit, "faster")
         assert [(item.name, item.a, item.b) for item in seen.params] == [("lr", 0.5, 0.7)]
         assert {item.metric for item in seen.metrics if item.difference} == {"f1", "loss"}

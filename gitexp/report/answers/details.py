@@ -10,7 +10,7 @@ from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
-from gitexp.report.answers import lists, logtext
+from gitexp.report.answers import listing, logs
 from gitexp.report.caveats import stopping_text
 from gitexp.report.escape import prose
 from gitexp.report.facts import SHORT, Fact, amendment_words, is_good, order_words, shortened
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
     from gitexp.model.views import LiveRun, RunSummary, ShownExperiment, ShownRun, StatusView
-    from gitexp.report.records import Cell
+    from gitexp.report.sheet import Cell
     from gitexp.report.style import Style
 
 _MOST_DISTRIBUTIONS = 5
@@ -48,7 +48,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
         facts.append(Fact("words", prose(done.words)))
         if done.comparison.order is not None:
             facts.append(Fact("order", order_words(done.comparison.order)))
-    facts += lists.unreadable(view.unreadable)
+    facts += listing.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
     grid = _runs(view.runs, style)
     headline, step = view.branch, "gitexp new NAME"
@@ -92,7 +92,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         Fact("program", f"{record.program}, engine {record.engine}"),
     ]
     facts += [
-        Fact("override", f"{key} = {lists.shown_param(value)}")
+        Fact("override", f"{key} = {listing.shown_param(value)}")
         for key, value in source.overrides.items()
     ]
     facts += [Fact("fixed seed", f"{key} = {value}") for key, value in record.fixed]
@@ -122,7 +122,7 @@ def run(view: ShownRun, style: Style = PLAIN) -> Sheet:
         Grid(
             "parameters",
             ("parameter", "value"),
-            tuple((key, lists.shown_param(value)) for key, value in record.params.items()),
+            tuple((key, listing.shown_param(value)) for key, value in record.params.items()),
         ),
     ]
     good = sum(1 for repeat in record.repeats if repeat.state is RepeatState.FINISHED)
@@ -160,13 +160,13 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
     facts += [Fact("running", _live(item)) for item in view.running]
     metric = "" if plan is None else plan.metric
     facts += [
-        Fact("logged", f"{item.id[:SHORT]} seed {seed}: {logtext.in_short(values, metric)}")
+        Fact("logged", f"{item.id[:SHORT]} seed {seed}: {logs.in_short(values, metric)}")
         for item in view.running
         for seed, values in item.logged
     ]
     facts += [Fact("not recorded", _live(item)) for item in view.unpublished]
     facts += [Fact("uncommitted", path) for path in view.dirty]
-    facts += lists.unreadable(view.unreadable)
+    facts += listing.unreadable(view.unreadable)
     facts += _notes(view.notes, shallow=view.shallow)
     word, good = "", None
     if view.verdict is not None:
@@ -218,20 +218,20 @@ def metrics_grid(metrics: Iterable[MetricSummary]) -> Grid:
 def _runs(found: Sequence[RunSummary], style: Style) -> Grid:
     """Return a row for each run, the newest last; its repeats, and the means of its metrics."""
     kept = found if style.verbose else found[-_FEW_RUNS:]
-    metrics = lists.common_metrics((item.metrics for item in kept), style)
+    metrics = listing.common_metrics((item.metrics for item in kept), style)
     header = ("run", "state", "inputs", "counts", "seeds", *metrics)
     rows = tuple(
         (
             item.id[:SHORT],
             item.state,
             item.inputs[:SHORT],
-            lists.counts_text(item),
+            listing.counts_text(item),
             numbers.ranges(item.seeds),
             *(
-                next((lists.summary_text(m) for m in item.metrics if m.metric == name), "")
+                next((listing.summary_text(m) for m in item.metrics if m.metric == name), "")
                 for name in metrics
             ),
-            lists.moment(item.started_at, style),
+            listing.moment(item.started_at, style),
         )
         for item in kept
     )
@@ -289,6 +289,6 @@ def _live(item: LiveRun) -> str:
 
 
 def _notes(notes: Iterable[str], *, shallow: bool = False) -> Iterator[Fact]:
-    yield from lists.edge(shallow=shallow)
+    yield from listing.edge(shallow=shallow)
     for text in notes:
         yield Fact("note", text)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
-from gitexp.report.answers import lists
+from gitexp.report.answers import listing
 from gitexp.report.facts import SHORT, Fact, shortened
 from gitexp.report.sheet import Grid, Sheet
 from gitexp.report.style import PLAIN
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
         StateName,
         ValueChange,
     )
-    from gitexp.report.records import Cell
+    from gitexp.report.sheet import Cell
     from gitexp.report.style import Style
 
 _FEW = 20  # rows of one kind; verbose shows all
@@ -95,8 +95,8 @@ def _states(a: StateName, b: StateName) -> tuple[Fact, ...]:
 def _value(item: ValueChange) -> tuple[Cell, ...]:
     return (
         item.name,
-        lists.shown_param(item.a) if item.in_a else "(none)",
-        lists.shown_param(item.b) if item.in_b else "(none)",
+        listing.shown_param(item.a) if item.in_a else "(none)",
+        listing.shown_param(item.b) if item.in_b else "(none)",
     )
 
 
@@ -111,7 +111,7 @@ def _data(state: DataState | None) -> str:
 
 def _metric(item: MetricChange) -> tuple[Cell, ...]:
     sides = [
-        "(none)" if side is None else f"{lists.summary_text(side)} (n {side.n})"
+        "(none)" if side is None else f"{listing.summary_text(side)} (n {side.n})"
         for side in (item.a, item.b)
     ]
     return (item.metric, *sides, "" if item.difference is None else f"{item.difference:+.4g}")

@@ -1,60 +1,377 @@
-"""The answers of `list` in every format; apart from other views, whose code it need not load."""
+"""What `gitexp list` answers, as sheets, and as flat rows with every field and every digit."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+import shlex
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitexp.model.views import ExperimentList, RunGroup, RunList
-from gitexp.report import sheet
-from gitexp.report.answers import listjson, listrecords, lists
-from gitexp.report.csv import rows as csv_rows
+from gitexp.report import numbers
+from gitexp.report.facts import MANY, SHORT, Fact
+from gitexp.report.sheet import Grid, Sheet, csv_rows
 from gitexp.report.style import PLAIN
 
 if TYPE_CHECKING:
-    from gitexp.report.sheet import Sheet
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import datetime
+
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.metrics import MetricSummary
+    from gitexp.model.views import ExperimentSummary, RunSummary, UnreadableRecord
+    from gitexp.report.sheet import Cell
     from gitexp.report.style import Style
+
+_FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Columns, and one tuple of cells a row."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
 
 Listed = ExperimentList | RunList | tuple[RunGroup, ...]
 
 
-def render(view: Listed, name: str, style: Style = PLAIN) -> str:
-    """Return a list as "text", "json" or "md", with its final newline."""
-    if name == "json":
-        return json(view)
-    return sheet.FORMATS[name](sheet_of(view, style), style)
+def experiments(view: ExperimentList, style: Style = PLAIN) -> Sheet:
+    """Return one row an experiment."""
+    header = ("experiment", "state", "verdict", "repeats", "metric", "mean", "+- sd")
+    grid = Grid(
+        "experiments",
+        (*header, "baseline", "author", "age" if style.now else "created"),
+        tuple(_experiment(item, style) for item in view.experiments),
+        right=frozenset({3, 5, 6, 9}),
+    )
+    names = tuple(item.name or item.branch for item in view.experiments)
+    lost = [item.name for item in view.experiments if item.source_lost]
+    facts = [Fact("note", f"source lost (squashed): {_few(lost)}")] if lost else []
+    if style.metrics and not names:
+        facts.append(
+            Fact("note", "of an experiment the primary metric alone is asked; --runs asks all")
+        )
+    none, then = _empty("experiment", "gitexp list", "gitexp new NAME", style)
+    return Sheet(
+        headline="" if grid.rows else none,
+        names=names,
+        grids=(grid,) if grid.rows else (),
+        facts=(*facts, *edge(shallow=view.shallow), *unreadable(view.unreadable)),
+        next_step=f"gitexp show {shlex.quote(names[0])}" if names else then,
+    )
+
+
+def runs(view: RunList, style: Style = PLAIN) -> Sheet:
+    """Return one row a run: its metrics, and the parameters that differ between these runs."""
+    metrics = common_metrics((run.metrics for run in view.runs), style)
+    params = differing_params(view.runs)
+    params = params if style.verbose else params[:_FEW]
+    age = "age" if style.now else "started"
+    header = ("run", "experiment", "state", "counts", *metrics, *params, "author", age)
+    right = range(4, 4 + len(metrics) + len(params))
+    grid = Grid(
+        "runs",
+        header,
+        tuple(_run(run, metrics, params, style) for run in view.runs),
+        right=frozenset({*right, len(header) - 1}),
+    )
+    none, then = _empty("run", "gitexp list --runs", "gitexp run", style)
+    return Sheet(
+        headline="" if grid.rows else none,
+        names=tuple(run.id for run in view.runs),
+        grids=(grid,) if grid.rows else (),
+        facts=(*edge(shallow=view.shallow), *unreadable(view.unreadable)),
+        next_step=f"gitexp show {view.runs[0].id[:SHORT]}" if grid.rows else then,
+    )
+
+
+def _empty(what: str, whole: str, begin: str, style: Style) -> tuple[str, str]:
+    """Return what to say of a list without a row, and what to type next."""
+    if style.narrowed:
+        return f"no {what} fits these conditions", whole
+    return f"no {what} found", begin
+
+
+def _few(names: Sequence[str]) -> str:
+    more = len(names) - MANY
+    return ", ".join(names[:MANY]) + (f" and {more} more" if more > 0 else "")
+
+
+def groups(view: tuple[RunGroup, ...], style: Style = PLAIN) -> Sheet:
+    """Return one row a group: what it shares, then mean and standard deviation of each metric."""
+    metrics = common_metrics((group.metrics for group in view), style)
+    keys = tuple(name for name, _ in view[0].key) if view else ()
+    header = (*keys, "runs", "counts", "repeats", *metrics)
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (
+            *(shown_param(item) for _, item in group.key),
+            group.runs,
+            ("yes" if group.counts else "no") + (", fetched" if group.fetched else ""),
+            group.repeats,
+            *(_cell_of(group.metrics, name) for name in metrics),
+        )
+        for group in view
+    )
+    return Sheet(
+        headline="" if rows else "no run to group",
+        grids=(Grid("groups", header, rows, frozenset(range(len(keys), len(header)))),)
+        if rows
+        else (),
+        facts=(Fact("note", "a description, not a test: gitexp compare tests"),) if rows else (),
+        next_step="gitexp list --runs",
+    )
+
+
+def common_metrics(
+    many: Iterable[Sequence[MetricSummary]], style: Style = PLAIN
+) -> tuple[str, ...]:
+    """Return the metrics to show: those asked for, then those that most of these have."""
+    count: dict[str, int] = {}
+    for metrics in many:
+        for item in metrics:
+            count[item.metric] = count.get(item.metric, 0) + 1
+    asked = [name for name in style.metrics if name in count]
+    others = sorted(count, key=lambda name: (-count[name], name))
+    every = tuple(dict.fromkeys((*asked, *others)))
+    return every if style.verbose else every[: max(_FEW, len(asked))]
+
+
+def differing_params(found: Sequence[RunSummary]) -> tuple[str, ...]:
+    """Return the parameters that do not have one value in all these runs, sorted."""
+    values: dict[str, set[str]] = {}
+    count: dict[str, int] = {}
+    for run in found:
+        for key, value in run.params:
+            values.setdefault(key, set()).add(repr(value))
+            count[key] = count.get(key, 0) + 1
+    return tuple(sorted(key for key in values if len(values[key]) > 1 or count[key] < len(found)))
+
+
+def edge(*, shallow: bool) -> Iterator[Fact]:
+    """Say that more may be known elsewhere."""
+    if shallow:
+        yield Fact("note", "this clone is shallow: older runs may be unknown here")
+
+
+def unreadable(records: Iterable[UnreadableRecord]) -> Iterator[Fact]:
+    """Say which records are there and cannot be read."""
+    for item in records:
+        yield Fact("unreadable", f"{item.what} ({item.where}): {item.why}")
+
+
+def summary_text(item: MetricSummary) -> str:
+    """Return ``0.612 +- 0.010``, or the mean alone where there is one value."""
+    mean, sd = numbers.mean_sd(item.mean, item.sd)
+    return f"{mean} +- {sd}" if sd else mean
+
+
+def counts_text(run: RunSummary) -> str:
+    """Return whether a run's finished repeats count: all, some or none of them."""
+    if run.counts:
+        return "yes" if len(run.counts) == run.finished else f"{len(run.counts)} of {run.finished}"
+    return "exploratory" if run.exploratory and run.finished else "no"
+
+
+def shown_param(value: ParamValue) -> str:
+    """Return a parameter's value as a params file has it.
+
+    Examples
+    --------
+    >>> shown_param((1, True, "a", None))
+    '[1, true, a, -]'
+    """
+    match value:
+        case None:
+            return "-"
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return value
+        case float() | int():
+            return repr(value)
+    return f"[{', '.join(shown_param(item) for item in value)}]"
+
+
+def moment(at: datetime, style: Style) -> str:
+    """Return how long ago something was; the moment where no present is known."""
+    if style.now is None:
+        return f"{at:%Y-%m-%d %H:%M}"
+    return numbers.age((style.now - at).total_seconds())
+
+
+def _experiment(item: ExperimentSummary, style: Style) -> tuple[Cell, ...]:
+    primary = item.primary
+    mean, sd = ("", "") if primary is None else numbers.mean_sd(primary.mean, primary.sd)
+    return (
+        item.name or item.branch,
+        f"{item.state}, archived" if item.archived else item.state,
+        "" if item.verdict is None else item.verdict.value,
+        f"{item.finished}/{max(item.finished, item.planned)}" if item.planned else "",
+        item.metric,
+        mean,
+        sd,
+        item.baseline,
+        item.author,
+        "" if item.created_at is None else moment(item.created_at, style),
+    )
+
+
+def _run(
+    run: RunSummary, metrics: Sequence[str], params: Sequence[str], style: Style
+) -> tuple[Cell, ...]:
+    values = dict(run.params)
+    measured = {item.metric: item for item in run.metrics}
+    return (
+        run.id[:SHORT],
+        run.experiment or run.branch,
+        run.state,
+        counts_text(run),
+        *(summary_text(measured[name]) if name in measured else "" for name in metrics),
+        *(shown_param(values.get(key)) for key in params),
+        run.author,
+        moment(run.started_at, style),
+    )
+
+
+def _cell_of(metrics: Sequence[MetricSummary], name: str) -> str:
+    return next((summary_text(item) for item in metrics if item.metric == name), "")
 
 
 def csv(view: Listed) -> str:
     """Return a list as CSV: every field of every row, numbers in full."""
-    match view:
-        case ExperimentList():
-            records = listrecords.experiments(view)
-        case RunList():
-            records = listrecords.runs(view)
-        case tuple():
-            records = listrecords.groups(view)
-    return csv_rows(records.columns, records.rows)
+    found = records(view)
+    return csv_rows(found.columns, found.rows)
 
 
-def json(view: Listed) -> str:
-    """Return a list under its schema's name, whatever the text shows of it."""
-    match view:
-        case ExperimentList():
-            return listjson.experiments(view)
-        case RunList():
-            return listjson.runs(view)
-        case tuple():
-            return listjson.groups(view)
-    assert_never(view)
+def records(view: Listed) -> Records:
+    """Return a list as flat rows."""
+    if isinstance(view, ExperimentList):
+        return _experiment_records(view)
+    return _run_records(view) if isinstance(view, RunList) else _group_records(view)
 
 
-def sheet_of(view: Listed, style: Style = PLAIN) -> Sheet:
-    """Return the lines and table of a list."""
-    match view:
-        case ExperimentList():
-            return lists.experiments(view, style)
-        case RunList():
-            return lists.runs(view, style)
-        case tuple():
-            return lists.groups(view, style)
-    assert_never(view)
+def _experiment_records(value: ExperimentList) -> Records:
+    """Return every field of every experiment."""
+    columns = (
+        "name",
+        "branch",
+        "commit",
+        "state",
+        "verdict",
+        "runs",
+        "finished",
+        "planned",
+        "metric",
+        "n",
+        "mean",
+        "sd",
+        "baseline",
+        "author",
+        "created_at",
+        "hypothesis",
+    )
+    rows = tuple(
+        (
+            item.name,
+            item.branch,
+            item.commit,
+            item.state,
+            None if item.verdict is None else item.verdict.value,
+            item.runs,
+            item.finished,
+            item.planned,
+            item.metric,
+            None if item.primary is None else item.primary.n,
+            None if item.primary is None else item.primary.mean,
+            None if item.primary is None else item.primary.sd,
+            item.baseline,
+            item.author,
+            None if item.created_at is None else item.created_at.isoformat(),
+            item.hypothesis,
+        )
+        for item in value.experiments
+    )
+    return Records(columns, rows)
+
+
+def _run_records(value: RunList) -> Records:
+    """Return every field of every run; ``metric.f1``, ``metric.f1.sd``, ``param.lr`` as columns."""
+    metrics = sorted({item.metric for run in value.runs for item in run.metrics})
+    params = sorted({key for run in value.runs for key, _ in run.params})
+    columns = (
+        "id",
+        "branch",
+        "experiment",
+        "exploratory",
+        "counts",
+        "state",
+        "finished",
+        "repeats",
+        "author",
+        "started_at",
+        "inputs",
+        "environment",
+        *_metric_columns(metrics),
+        *(f"param.{key}" for key in params),
+    )
+    rows = []
+    for run in value.runs:
+        of_params = dict(run.params)
+        rows.append(
+            (
+                run.id,
+                run.branch,
+                run.experiment,
+                run.exploratory,
+                len(run.counts),
+                run.state.partition(" ")[0],
+                run.finished,
+                run.repeats,
+                run.author,
+                run.started_at.isoformat(),
+                run.inputs,
+                run.environment,
+                *_metric_cells(run.metrics, metrics),
+                *(_raw(of_params.get(key)) for key in params),
+            )
+        )
+    return Records(columns, tuple(rows))
+
+
+def _group_records(value: tuple[RunGroup, ...]) -> Records:
+    """Return every field of every group."""
+    metrics = sorted({item.metric for group in value for item in group.metrics})
+    keys = [name for name, _ in value[0].key] if value else []
+    rows = tuple(
+        (
+            *(_raw(item) for _, item in group.key),
+            group.runs,
+            group.counts,
+            group.repeats,
+            *_metric_cells(group.metrics, metrics),
+        )
+        for group in value
+    )
+    return Records((*keys, "runs", "counts", "repeats", *_metric_columns(metrics)), rows)
+
+
+def _metric_columns(metrics: Iterable[str]) -> tuple[str, ...]:
+    return tuple(
+        column
+        for name in metrics
+        for column in (f"metric.{name}", f"metric.{name}.sd", f"metric.{name}.n")
+    )
+
+
+def _metric_cells(found: Sequence[MetricSummary], metrics: Iterable[str]) -> tuple[Cell, ...]:
+    by_name = {item.metric: item for item in found}
+    cells: list[Cell] = []
+    for name in metrics:
+        item = by_name.get(name)
+        cells += [None] * 3 if item is None else [item.mean, item.sd, item.n]
+    return tuple(cells)
+
+
+def _raw(value: ParamValue) -> Cell:
+    return shown_param(value) if isinstance(value, tuple) else value

@@ -8,7 +8,7 @@ from gitexp.model.rules import Policy
 from gitexp.report.escape import PROSE_LIMIT, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from gitexp.model.rules import Violation
 
@@ -19,13 +19,20 @@ def violations_text(violations: Iterable[Violation]) -> str:
     """Return what a hook says of them, errors first; every part of it is escaped."""
     lines: list[str] = []
     for each in sorted(violations, key=lambda found: found.policy is not Policy.ERROR):
-        lines.append(f"{_WORDS.get(each.policy, 'note')}[{each.rule}]: {_line(each.message)}")
-        lines += [
-            f"  {label:<8}  {_line(text)}"
-            for label, text in (("where", str(each.where)), ("next", each.next_step))
-            if text
-        ]
+        lines.append(_line(head_of(each)))
+        lines += [f"  {label:<8}  {_line(text)}" for label, text in places_of(each)]
     return "\n".join(lines)
+
+
+def head_of(item: Violation) -> str:
+    """Return what is broken, and how much it weighs."""
+    return f"{_WORDS.get(item.policy, 'note')}[{item.rule}]: {item.message}"
+
+
+def places_of(item: Violation) -> Iterator[tuple[str, str]]:
+    """Yield label and text of where it is, and of what to type."""
+    pairs = (("where", str(item.where)), ("next", item.next_step))
+    yield from (pair for pair in pairs if pair[1])
 
 
 def _line(text: str) -> str:

@@ -19,7 +19,8 @@ from gitexp.report.units import title, units
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import MetricComparison
 
 _MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.comparison import Interval
+from gitexp.model.result import Interval
 from gitexp.report import numbers
 from gitexp.report.drawing.axis import WIDTH, axis, drawing, line, scale_of, short, text
 

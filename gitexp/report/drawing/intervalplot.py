@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gitexp.report.drawing import svg
 
 if TYPE_CHECKING:
-    from gitexp.model.comparison import Comparison, MetricComparison
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import MetricComparison
 
 _WIDTH = 61  # columns
 _MARGIN = 0.05  # of the range, on either side

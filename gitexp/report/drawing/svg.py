@@ -25,7 +25,8 @@ from gitexp.report.units import units
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.model.comparison import Comparison, Interval, MetricComparison
+    from gitexp.model.comparison import Comparison
+    from gitexp.model.result import Interval, MetricComparison
     from gitexp.report.drawing.axis import Scale
 
 _HEIGHT = 252

@@ -1,0 +1,115 @@
+"""How an answer leaves the program: in which format, and for whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitexp.errors import UsageError
+from gitexp.report import RENDERERS, renderer
+from gitexp.report.style import Style
+from gitexp.report.views import render
+
+if TYPE_CHECKING:
+    import argparse
+
+    from gitexp.cli.context import Context
+    from gitexp.model.comparison import Comparison
+
+_ENDINGS = {"tex": "latex", "txt": "text"}
+
+
+def add_markdown(parser: argparse.ArgumentParser) -> None:
+    """Declare the option of a view that can be pasted into a pull request."""
+    parser.add_argument("--md", action="store_true", help="Markdown")
+
+
+def style_of(context: Context, metrics: tuple[str, ...] = ()) -> Style:
+    """Return how this reader wants it."""
+    printer = context.printer
+    return Style(
+        color=printer.color_out,
+        quiet=printer.quiet,
+        verbose=printer.verbose,
+        now=context.now(),
+        metrics=metrics,
+    )
+
+
+def show(
+    view: object,
+    context: Context,
+    style: Style | None = None,
+    *,
+    markdown: bool = False,
+    complete: bool = True,
+) -> None:
+    """Print an answer as JSON, Markdown or text.
+
+    `complete`: nothing was unreadable or doubtful. An answer with holes is not remembered: what
+    fills them - a fetch, a repaired disk - need not move a ref.
+
+    Raises `UsageError` if two formats are asked for.
+    """
+    if context.json and markdown:
+        raise UsageError("--json and --md contradict each other")
+    name = "json" if context.json else "md" if markdown else "text"
+    text = render(view, name, style_of(context) if style is None else style).rstrip("\n")
+    if text:
+        context.printer.answer(text)
+        if context.question is not None and complete:
+            context.question.remember(text)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the output."""
+    parser.add_argument("--format", choices=list(RENDERERS), help="default: by FILE, else text")
+    parser.add_argument("-o", "--output", metavar="FILE", help="write there instead of stdout")
+
+
+def show_comparisons(
+    comparisons: tuple[Comparison, ...], args: argparse.Namespace, context: Context
+) -> None:
+    """Render as asked, and print or write.
+
+    Raises `UsageError` if the file cannot be written.
+    """
+    printer = context.printer
+    colour = printer.color_out and args.output is None
+    style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
+    text = renderer(format_of(args, context)).render(comparisons, style)
+    if args.output is None:
+        printer.answer(text.rstrip("\n"))
+        return
+    path = write_to(args.output, text, context, "the report cannot be written")
+    printer.say(f"wrote {path}")
+
+
+def format_of(args: argparse.Namespace, context: Context) -> str:
+    """Return the name of the format, which may be asked for before anything is computed.
+
+    Raises `UsageError` if two formats are asked for.
+    """
+    if context.json:
+        if args.format not in {None, "json"}:
+            raise UsageError("--json and --format contradict each other", found=args.format)
+        return "json"
+    if args.format is not None:
+        return str(args.format)
+    ending = Path(args.output or "").suffix.lower().removeprefix(".")
+    name = _ENDINGS.get(ending, ending)
+    return name if name in RENDERERS else "text"
+
+
+def write_to(name: str, text: str, context: Context, problem: str) -> Path:
+    """Write a rendered answer into a file and return its path.
+
+    Raises `UsageError` if it cannot be written.
+    """
+    path = context.start / name
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(problem, found=error.strerror or "", where=str(path)) from error
+    return path

@@ -1,0 +1,221 @@
+"""Verbs that keep a repository in order: hooks, doctor, maintenance, completion, merge-driver."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import shlex
+from typing import TYPE_CHECKING, Final
+
+import gitexp
+from gitexp.cli.commands import COMMANDS
+from gitexp.cli.printing import show
+from gitexp.model.report import KEEP
+from gitexp.model.rules import HookState
+from gitexp.report.escape import PROSE_LIMIT, visible
+
+if TYPE_CHECKING:
+    from gitexp.cli.context import Context
+
+SHELLS: Final = ("bash", "zsh", "fish")
+# Git alone is asked: a Python process for each press of a key would be felt. Whoever can push names
+# branches: only what every shell takes as one plain word, and no option, gets past sed.
+_WORD = "([A-Za-z0-9_][A-Za-z0-9_./+@=-]*)$"
+_SED = "2>/dev/null | env LC_ALL=C sed -nE"
+_NAMES = f"""\
+git for-each-ref --format='%(refname)' {_SED} \\
+  's#^refs/(heads|remotes/[^/]+)/exp/{_WORD}#\\2#p; s#^refs/tags/exp-archive/{_WORD}#\\1#p' \\
+  | sort -u"""
+_REVISIONS = f"""\
+git for-each-ref --format='%(refname:short)' refs/heads refs/remotes {_SED} 's#^{_WORD}#\\1#p'"""
+_PREAMBLE: Final = {
+    "bash": f"""
+_gitexp_begun() {{  # not by compgen -W, which executes $(...) in its words
+  local word
+  while IFS= read -r word; do [[ $word == "$1"* ]] && printf '%s\\n' "$word"; done
+}}
+_gitexp_names() {{
+  {_NAMES} | _gitexp_begun "$1"
+}}
+_gitexp_revisions() {{
+  _gitexp_names "$1"
+  {_REVISIONS} | _gitexp_begun "$1"
+}}
+""",
+    "zsh": f"""
+_gitexp_names() {{
+  compadd -- ${{(f)"$({_NAMES})"}}
+}}
+_gitexp_revisions() {{
+  _gitexp_names
+  compadd -- ${{(f)"$({_REVISIONS})"}}
+}}
+""",
+    "fish": f"""
+function _gitexp_names
+  {_NAMES}
+end
+function _gitexp_revisions
+  _gitexp_names
+  {_REVISIONS}
+end
+""",
+}
+_NAME = {"bash": "_gitexp_names", "zsh": "_gitexp_names", "fish": "(_gitexp_names)"}
+_REVISION = {
+    "bash": "_gitexp_revisions",
+    "zsh": "_gitexp_revisions",
+    "fish": "(_gitexp_revisions)",
+}
+_EXPERIMENTS = {"NAME", "OLD"}
+_REVISIONS_TOO = {"A", "B", "BASE", "BRANCH", "NAME|REV", "NAME|RUN|REV", "REF", "REV"}
+_FILES = {"FILE", "PATH", "BASELINE", "CANDIDATE"}
+
+
+def add_hooks(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp hooks`."""
+    parser.add_argument("verb", choices=("install", "uninstall", "status"), metavar="VERB",
+                        help="install, uninstall or status")  # fmt: skip
+    parser.add_argument(
+        "--hooks-path",
+        action="store_true",
+        help="install into the folder that core.hooksPath names, though Git tracks it or other "
+        "repositories use it",
+    )
+
+
+def hooks(args: argparse.Namespace, context: Context) -> int:
+    """Put Git's hooks in place, take them away, or say how they stand.
+
+    The hooks hold each commit of an experiment, and each push, against the rules of the project;
+    docs/enforcement.md has them. What was there before is kept and goes first; uninstall gives it
+    back. Where a manager of hooks is in charge (pre-commit, prek, husky, lefthook,
+    simple-git-hooks) nothing is written: its entry is printed. In a bare repository it is the
+    server's pre-receive.
+
+    Exit code 0: all of them run (uninstall: none of ours is left); 1: some do not.
+    """
+    from gitexp.enforcement.hooks import install as hooks_of
+
+    workspace = context.workspace()
+    if args.verb == "install":
+        report = hooks_of.install(workspace, anywhere=args.hooks_path)
+    elif args.verb == "uninstall":
+        report = hooks_of.uninstall(workspace)
+    else:
+        report = hooks_of.status(workspace)
+    show(report, context)
+    if args.verb == "uninstall":
+        return 1 if any(hook.state is HookState.CHANGED for hook in report.hooks) else 0
+    return 0 if all(hook.runs for hook in report.hooks) else 1
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp doctor`."""
+    parser.add_argument("--fix", action="store_true", help="clear what is proved redundant")
+
+
+def doctor(args: argparse.Namespace, context: Context) -> int:
+    """Find what crashes and accidents leave behind, explain it, and clear it with --fix.
+
+    It looks at locks whose owner is dead, temporary refs and files, worktrees of jobs, repeats that
+    finished and were never recorded, damaged records, lone by-products, branches without a plan,
+    the index cache, unfinished files in the DVC cache, and hooks that nothing runs. --fix records
+    what had finished, and clears only what is proved redundant; everything else is named with the
+    command that mends it. Notes are harmless.
+
+    Exit code 0: nothing found, or all of it cleared; 1: problems are left.
+    """
+    diagnosis = gitexp.doctor(context.workspace(), fix=args.fix, environ=context.environ)
+    show(diagnosis, context)
+    return 1 if diagnosis.left else 0
+
+
+def add_maintenance(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp maintenance`."""
+    parser.add_argument(
+        "--keep", type=int, default=KEEP, metavar="N",
+        help=f"leave the job folders of the N newest recorded runs; default {KEEP}",
+    )  # fmt: skip
+    parser.add_argument("-n", "--dry-run", action="store_true", help="only measure")
+
+
+def maintenance(args: argparse.Namespace, context: Context) -> int:
+    """Pack what Git should pack, and forget old job folders; sizes before and after.
+
+    Refs and loose objects are packed and the commit-graph is written, all by git itself; nothing
+    that is unreachable is deleted. Of runs that are recorded, the job folders with their logs go,
+    but for the newest.
+    """
+    report = gitexp.maintenance(context.workspace(), keep=args.keep, dry_run=args.dry_run)
+    show(report, context)
+    return 0
+
+
+def add_completion(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp completion`."""
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=" or ".join(SHELLS))
+
+
+def completion(args: argparse.Namespace, context: Context) -> int:
+    """Print a script by which a shell completes commands, options and names of experiments.
+
+      gitexp completion bash    into ~/.local/share/bash-completion/completions/gitexp
+      gitexp completion zsh     into _gitexp, in a folder of $fpath
+      gitexp completion fish    into ~/.config/fish/completions/gitexp.fish
+
+    It holds this version's options: write it again after an upgrade.
+    """
+    from gitexp.cli.dispatch import parser_of
+
+    shtab = importlib.import_module("shtab")  # for this command alone
+    whole = argparse.ArgumentParser(prog="gitexp")
+    commands = whole.add_subparsers()
+    visible = [command for command in COMMANDS if not command.hidden]
+    for command in visible:
+        own = parser_of(command)
+        commands.add_parser(command.name, parents=[own], add_help=False, help=command.summary)
+        for action in own._actions:  # noqa: SLF001  argparse has no other way to ask for them
+            _teach(action, new=command.name == "new", files=shtab.FILE, folders=shtab.DIRECTORY)
+    help_ = commands.add_parser("help", help="explain a command or a word of the output")
+    help_.add_argument("word", nargs="?", choices=[command.name for command in visible])
+    context.printer.answer(shtab.complete(whole, shell=args.shell, preamble=_PREAMBLE))
+    return 0
+
+
+def _teach(action: argparse.Action, *, new: bool, files: object, folders: object) -> None:
+    """Tell what an argument may be, by the word that stands for it in the help."""
+    word = action.metavar
+    given: object = None
+    if word in _FILES:
+        given = files
+    elif word == "DIR":
+        given = folders
+    elif word in _REVISIONS_TOO:
+        given = _REVISION
+    elif word in _EXPERIMENTS and not action.option_strings and not new:
+        given = _NAME
+    if given is not None:
+        action.complete = given  # type: ignore[attr-defined]
+
+
+def add_merge_driver(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `gitexp merge-driver`."""
+    parser.add_argument("base", metavar="BASE", help="the common ancestor's version")
+    parser.add_argument("ours", metavar="OURS", help="our version; the result replaces it")
+    parser.add_argument("theirs", metavar="THEIRS", help="their version")
+    parser.add_argument("path", metavar="PATH", help="of the file in the tree")
+
+
+def merge_driver(args: argparse.Namespace, context: Context) -> int:
+    """Join two versions of a file: what Git starts after ``gitexp init --merge-driver``."""
+    base, ours, theirs = (context.start / name for name in (args.base, args.ours, args.theirs))
+    from gitexp.sharing.merge_driver import merge_driver as merged
+
+    why = merged(base, ours, theirs, args.path)
+    if not why:
+        return 0
+    keep = f"git checkout --ours -- {shlex.quote(args.path)}"
+    said = f"{args.path}: {why}; keep one side whole: {keep}"
+    context.printer.say(visible(said, limit=PROSE_LIMIT))
+    return 1

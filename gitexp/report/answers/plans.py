@@ -1,0 +1,188 @@
+"""What `init`, `new`, `amend-plan`, `power` and `witness` answer, as sheets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.model.witness import Way
+from gitexp.report import caveats, numbers
+from gitexp.report.caveats import rounded
+from gitexp.report.facts import Fact, order_words, value_text
+from gitexp.report.sheet import Item, Sheet
+from gitexp.report.style import PLAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.model.design import PowerReport, Price
+    from gitexp.model.plan import Guard
+    from gitexp.model.report import AmendReport, NewReport
+    from gitexp.model.request import InitReport
+    from gitexp.model.witness import Witnessed
+    from gitexp.report.style import Style
+
+SHORT = 9
+_WITNESSES = {
+    Way.PUSH: "pushed to {}",
+    Way.RFC3161: "stamped by {}",
+    Way.APPROVAL: "approved by {}",
+}
+
+
+def init(report: InitReport, style: Style = PLAIN) -> Sheet:
+    """Return what was written, and what was found."""
+    del style
+    changed = any(path.endswith("config.yaml") for path in report.files)
+    new = not report.existed or changed
+    would, did = ("change", "changed") if report.existed and changed else ("write", "wrote")
+    verb = f"would {would}" if report.dry_run else did
+    done = f"{verb} {', '.join(report.files)}" if report.files or new else "nothing was changed"
+    where = f" in {report.config.project}" if report.config.project else ""
+    facts = [Fact(label, text) for label, text in report.found]
+    facts += [Fact("note", text) for text in report.notes]
+    if report.commit is not None:
+        facts.append(Fact("recorded", report.commit[:SHORT]))
+    return Sheet(
+        headline=done if new else f"this is a gitexp project already{where}; {done}",
+        items=(Item(f"to commit it: {report.command}"),) if report.command else (),
+        facts=tuple(facts),
+        next_step=report.next_step,
+    )
+
+
+def new(report: NewReport, style: Style = PLAIN) -> Sheet:
+    """Return what was promised, and what it costs to find out."""
+    del style
+    plan = report.plan
+    verb = "would begin" if report.dry_run else "began"
+    facts = [
+        Fact("hypothesis", plan.hypothesis),
+        Fact("metric", f"{plan.metric} ({plan.direction.value}), claim {plan.claim.value}"),
+        Fact("test", f"alpha {plan.alpha:g}, {numbers.amount(plan.repeats, 'repeat')} a side"),
+    ]
+    if plan.stopping is not None:
+        facts.append(Fact("looks", caveats.stopping_text(plan)))
+    facts += [Fact("guard", _guard(guard)) for guard in plan.guards]
+    facts.append(Fact("baseline", f"{plan.baseline.commit[:SHORT]} {plan.baseline.name}"))
+    facts.append(Fact("price", _price(report.price)))
+    if report.power is not None:
+        facts.append(Fact("power", _in_short(report.power)))
+    if report.commit is not None:
+        facts.append(Fact("recorded", f"{report.commit[:SHORT]}, plan {plan.digest[:SHORT]}"))
+    facts += [Fact("warning", text) for text in report.warnings]
+    return Sheet(
+        headline=f"{verb} {plan.branch}: {report.promise}",
+        facts=tuple(facts),
+        next_step=report.next_step,
+    )
+
+
+def amended(report: AmendReport, style: Style = PLAIN) -> Sheet:
+    """Return what binds otherwise now, and what became of the runs before."""
+    del style
+    verb = "would amend" if report.dry_run else "amended"
+    changes = ", ".join(
+        f"{item.name} {value_text(item.old)} -> {value_text(item.new)}" for item in report.terms
+    )
+    facts = [Fact("why", report.plan.amended[-1].why)]
+    if report.runs:
+        spent = f"; seeds {numbers.ranges(report.spent)} are spent" if report.spent else ""
+        under = f"{numbers.amount(report.runs, 'run')} under plan {report.before[:SHORT]}"
+        facts.append(Fact("before", f"{under}: the candidate's are shown and not counted{spent}"))
+    if report.commit is not None:
+        digest = report.plan.digest[:SHORT]
+        facts.append(Fact("recorded", f"{report.commit[:SHORT]}, plan {digest}"))
+    facts += [Fact("left alone", path) for path in report.not_updated]
+    facts += [Fact("warning", text) for text in report.warnings]
+    return Sheet(
+        headline=f"{verb} {report.plan.name}: {changes}",
+        facts=tuple(facts),
+        next_step=report.next_step,
+    )
+
+
+def witnessed(found: Witnessed, style: Style = PLAIN) -> Sheet:
+    """Return whose word was kept, and what it makes of the order."""
+    del style
+    receipt = found.receipt
+    who = {Way.PUSH: receipt.remote, Way.RFC3161: receipt.url, Way.APPROVAL: receipt.by.name}
+    what = _WITNESSES[receipt.way].format(who[receipt.way])
+    facts = [
+        Fact("order", order_words(found.order)),
+        Fact("recorded", f"{found.commit[:SHORT]}, {found.path}"),
+    ]
+    if found.runs:
+        amount = numbers.amount(found.runs, "run")
+        facts.append(Fact("warning", f"{amount} came before: for them it proves nothing"))
+    return Sheet(
+        headline=f"{found.experiment}: plan {receipt.plan[:SHORT]} {what}",
+        facts=tuple(facts),
+        next_step="gitexp run --with-baseline",
+    )
+
+
+def power(report: PowerReport, style: Style = PLAIN) -> Sheet:
+    """Return the answer first, then what it rests on."""
+    del style
+    return Sheet(
+        headline=_needed(report), facts=tuple(_rests_on(report)), next_step=report.next_step
+    )
+
+
+def _guard(guard: Guard) -> str:
+    unit = f"{guard.margin:+.4g}" if not guard.relative else f"{100 * guard.margin:+.4g} %"
+    return f"{guard.metric} {guard.op} {unit}"
+
+
+def _needed(report: PowerReport) -> str:
+    """Return the answer of `gitexp power` in one line."""
+    chance = f"{report.power * 100:g} % power"
+    if report.needed is not None:
+        return f"{report.needed:,} {report.unit} {report.question}, with {chance}"
+    if report.distance is not None:
+        no = f"no number of {report.unit} that could be run"
+        return f"{no} would {report.question} with {chance}"
+    if report.detectable is not None:
+        size = rounded(report.detectable)
+        return f"{report.units:,} {report.unit} {report.question} by {size} or more, with {chance}"
+    return f"no outcome of {report.units:,} {report.unit} could {report.question}"
+
+
+def _in_short(report: PowerReport) -> str:
+    """Return the line that `gitexp new` prints of it."""
+    if report.distance is not None:
+        return _needed(report)
+    if report.detectable is None:
+        return f"no outcome of {report.units:,} {report.unit} reaches alpha"
+    size, chance = rounded(report.detectable), f"{report.power * 100:g} %"
+    return f"{report.units:,} {report.unit} find a gain of {size} with {chance} power"
+
+
+def _rests_on(report: PowerReport) -> Iterator[Fact]:
+    yield Fact("promise", report.promise)
+    if report.distance is not None:
+        yield Fact("distance", f"{rounded(report.distance)}, in the unit of {report.metric}")
+    if report.spread is not None:
+        yield Fact("spread", f"{rounded(report.spread)} of one of the {report.unit}")
+    yield Fact("alpha", f"{report.alpha:g}")
+    units = f"{report.units:,} {report.unit}"
+    if report.reached is not None:
+        reached = numbers.percent(report.reached, signed=False, decimals=0)
+        yield Fact("planned", f"{units} have a power of {reached}")
+    if report.detectable is not None:
+        yield Fact("finds", f"{units} find a distance of {rounded(report.detectable)}")
+    elif report.spread is not None:
+        yield Fact("finds", f"no outcome of {units} reaches alpha")
+    if report.price is not None:
+        yield Fact("price", _price(report.price))
+    yield from (Fact("assumed", text) for text in report.assumed)
+    if report.unit == "pairs":
+        yield Fact("later", "once pairs are there, gitexp compare goes by their own spread instead")
+
+
+def _price(price: Price) -> str:
+    """Say what repeats on both sides cost."""
+    runs = f"{price.repeats:,} repeats on both sides"
+    if price.seconds is None:
+        return f"{runs}; hours unknown, {price.basis}"
+    return f"{runs}, about {numbers.duration(price.seconds)} one after another ({price.basis})"
