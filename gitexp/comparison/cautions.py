@@ -99,9 +99,11 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
 
 def _confounder(counted: Count) -> str:
     if counted.confounded == "environment":
-        return "the two sides never ran in one environment: the effect may be that of it"
+        return (
+            "what counts of the two sides ran in different environments: the effect may be theirs"
+        )
     if counted.confounded == "data":
-        return "the two sides never ran on the same linked data: the effect may be theirs"
+        return "what counts of the two sides ran on different linked data: the effect may be theirs"
     one, two = (", ".join(side.seeding) for side in (counted.baseline, counted.candidate))
     return (
         f"the two sides never ran with the same seeds ({one or 'one seed'} at the baseline, "

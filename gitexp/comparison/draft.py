@@ -220,7 +220,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
         apart="; ".join(each.why for each in apart.values()),
     )
     measured = _Measured(()) if same else _measure(situation, options)
-    if plan is not None and everything is not counted:
+    if plan is not None and len(everything.candidate.repeats) > len(counted.candidate.repeats):
         warnings.append(cautions.grown(replace(situation, count=everything), plan))
     if problem:  # numbers of different things are shown, and not tested
         measured = replace(measured, metrics=tuple(map(_untested, measured.metrics)))
@@ -299,7 +299,13 @@ def _remedy(
 ) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
-        return "gitexp new NAME: a plan of its own, with fresh seeds"
+        fresh = "gitexp new NAME: a plan of its own, with fresh seeds"
+        if situation.count.confounded != "data":
+            return fresh
+        first = next(iter(situation.count.candidate.repeats.values())).found.run.id[:8]
+        return (
+            f"gitexp run --with-baseline, with the linked data as run {first} had them; or {fresh}"
+        )
     plan = situation.plan
     if held and plan is not None and (plan.metric in measured.still or measured.obstacle):
         return seeding.step(held, plan)

@@ -343,6 +343,10 @@ def changes(
             Change(item.kind, item.what, item.a, item.b)
             for item in inputs.explain(repo, trees[0], baseline.config, trees[1], candidate.config)
         ]
+    if count.confounded == "data":
+        first = (next(iter(side.repeats.values())) for side in (count.baseline, count.candidate))
+        runs = (f"as run {item.found.run.id[:8]} had them" for item in first)
+        found.append(Change("data", "linked", *runs))
     left, right = count.baseline.environment, count.candidate.environment
     if left is not None and right is not None and left != right:
         one, two = _read(repo, count.baseline), _read(repo, count.candidate)

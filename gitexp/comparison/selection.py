@@ -117,7 +117,9 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
 def unjudged(
     found: Found, count: Count, plan: Plan | None, inputs: InputsDigest, earlier: Earlier
 ) -> str:
-    """Return how the repeats that count may have been chosen by results; "" where none were.
+    """Return why nothing can be decided from the repeats that count; "" where something can.
+
+    They may have been chosen by results, or be a whole set on other data than the baseline's.
 
     A set of the planned repeats that an own branch or the archive has, and this history has not,
     was there to be seen: a second one is another draw. So are seeds on which the baseline's scores
@@ -138,6 +140,8 @@ def unjudged(
                 f"not judged: {where} has the planned repeats of {plan.name}, and this history has "
                 "others; nobody draws them again"
             )
+    if count.confounded == "data" and len(count.candidate.repeats) >= plan.fewest:
+        return "not judged: the two sides ran on different linked data"
     passed = _passed_over(found, count, inputs, earlier)
     if passed:
         few = numbers.ranges(passed[:_FEW]) + (", ..." if len(passed) > _FEW else "")

@@ -202,7 +202,7 @@ def again(seen: Situation, *, ran: bool = False) -> list[str]:
         before = exclusions.environment(seen.repo, item.found.commit, item.environment)
         told = exclusions.environments(before, seen.installed)
         repeats = "1 repeat" if item.n == 1 else f"{item.n} repeats"
-        what = f"{repeats} of the {item.side}, recorded in another environment"
+        what = f"{repeats} of the {item.side}, recorded {item.how}"
         verb = "run again" if ran else "to be run again"
         told = f": {told}" if told else ""
         if item.complete:

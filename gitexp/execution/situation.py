@@ -64,12 +64,13 @@ EXPLORATORY = "exploratory"
 
 @dataclass(frozen=True, slots=True)
 class Again:
-    """Repeats that would count, were they not of another environment: they are run again."""
+    """Repeats that would count, were they not of another environment, or other linked data."""
 
     side: str
     found: FoundRun  # the newest with one
     environment: EnvironmentDigest | None
     n: int
+    how: str  # they differ
     complete: bool = False  # all that the plan judges: what is run now replaces none of them
 
 
@@ -301,7 +302,9 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             and _lacks_snapshot(place, main, reached),
             given_up=without,
         )
-        again = _again(main, side, choice, environment, None if plan is None else plan.fewest)
+        again = _again(
+            place, main, side, choice, environment, None if plan is None else plan.fewest
+        )
         if other is None:
             return ((main, choice),), again
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
@@ -311,7 +314,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             counting=_paired(place, other, theirs, environment, partners),
             again=request.again,
         )
-        again += _again(other, theirs, baseline, environment)
+        again += _again(place, other, theirs, baseline, environment)
         return ((main, choice), (other, baseline)), again
 
 
@@ -344,24 +347,28 @@ def _paired(
     )
 
 
-def _again(
+def _again(  # noqa: PLR0913, PLR0917  as `_choose`, of one side
+    place: Place,
     cell: Cell,
     side: Eligible,
     choice: SeedChoice,
     environment: EnvironmentDigest | None,
     fewest: int | None = None,
 ) -> tuple[Again, ...]:
+    links = _links(place, cell)
     others = [
         (found, repeat)
         for found, repeat in side.repeats()
-        if repeat.environment != environment and repeat.seed in choice.run
+        if (repeat.environment, repeat.links) != (environment, links) and repeat.seed in choice.run
     ]
     if not others:
         return ()
     newest, last = max(others, key=lambda pair: pair[0].order)
     seeds = {repeat.seed for _, repeat in others}
     whole = fewest is not None and side.is_whole(fewest)
-    return (Again(cell.side, newest, last.environment, len(seeds), whole),)
+    how = ["in another environment"] * (last.environment != environment)
+    how += ["with other linked data"] * (last.links != links)
+    return (Again(cell.side, newest, last.environment, len(seeds), " and ".join(how), whole),)
 
 
 class Earlier:
@@ -444,4 +451,4 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
         pair_with = set(itertools.islice(jobs.upward(cell.committed_seed, cell.shared), wanted))
     counting = _paired(place, cell, side, environment, partners)
     choice = jobs.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
-    return ((cell, choice),), _again(cell, side, choice, environment)
+    return ((cell, choice),), _again(place, cell, side, choice, environment)

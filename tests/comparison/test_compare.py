@@ -200,6 +200,29 @@ def test_a_side_that_never_ran_in_the_others_environment_is_said_on_line_one(lab
     ]
 
 
+def test_sides_that_ran_on_other_linked_data_are_not_judged_and_a_way_out_is_named(
+    lab: Lab,
+) -> None:
+    """The first set of the candidate counts: a fresh pair on other data is another draw."""
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    low, high = scores(0.6, range(10)), scores(0.7, range(10))
+    lab.record("c", {"f1": high}, plan=plan, links="old")
+    for letter, of, values in (("b", "main", low), ("d", "HEAD", high)):
+        lab.record(letter, {"f1": values}, of=of, plan=plan, links="new")
+    result = one(lab)
+    assert result.headline == (
+        "confounded: data; not judged: the two sides ran on different linked data"
+    )
+    assert exit_code([result]) == 6
+    again = "gitexp run --with-baseline, with the linked data as run cccccccc had them"
+    assert result.next_step.startswith(f"{again}; or gitexp new NAME")
+    assert ("other linked data", "d" * 16) in [(item.why, item.run) for item in result.unused]
+    lab.record("e", {"f1": low}, of="main", plan=plan, links="old")
+    assert one(lab).verdict is Verdict.SUPPORTED
+
+
 def test_equal_inputs_are_not_comparable(lab: Lab) -> None:
     lab.init()
     plan = lab.plan()
