@@ -17,7 +17,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from gitexp.errors import ForeignRemoteError, PreconditionError, UnsafeInputError
+from gitexp.dvc import hashing
+from gitexp.errors import DataMissingError, ForeignRemoteError, PreconditionError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.upstream import own
 
@@ -100,9 +101,8 @@ def read_settings(dvc_dir: Path, environ: Mapping[str, str]) -> Sections:
 def content(file: Path) -> str:
     """Return the text of one file; "" where it is not there."""
     try:
-        with file.open("rb") as stream:
-            return decoded(stream.read(LIMIT_BYTES))
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return decoded(hashing.read_regular(file, LIMIT_BYTES))
+    except (DataMissingError, PermissionError):
         return ""
 
 

@@ -12,8 +12,8 @@ import posixpath
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import links
-from gitexp.errors import BadFormatError, PreflightError, UnsafeInputError
+from gitexp.dvc import hashing, links
+from gitexp.errors import BadFormatError, DataMissingError, PreflightError, UnsafeInputError
 from gitexp.git.worktree import status
 from gitexp.text import ignore
 
@@ -223,9 +223,8 @@ def moved(pattern: str, folder: str) -> str:
 
 def _lines(file: Path) -> list[str]:
     try:
-        with file.open("rb") as stream:
-            data = stream.read(LIMIT_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError):
+        data = hashing.read_regular(file, LIMIT_BYTES + 1)
+    except DataMissingError:
         return []
     if len(data) > LIMIT_BYTES:
         raise BadFormatError("a .dvcignore is too large", where=str(file))

@@ -29,6 +29,7 @@ from gitexp.model.ids import Md5
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
 
 Ignored = Callable[[str, bool], bool]
 """(absolute path, whether it is a folder) -> whether ``.dvcignore`` hides it."""
@@ -44,7 +45,7 @@ TRIES = 3
 BLOCK = 1 << 20
 SETTLED_NS = 100_000_000  # a younger file may change again within one tick of the clock
 NEVER = frozenset({".git", ".hg", ".dvc"})  # what DVC hides in every folder
-_OBJECT = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}\Z")  # in a cache of DVC's, of either layout
+OBJECT = re.compile(r"/[0-9a-f]{2}/[0-9a-f]{30}\Z")  # in a cache of DVC's, of either layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,15 @@ def open_regular(path: str) -> Iterator[tuple[int, os.stat_result]]:
         os.close(descriptor)
 
 
+def read_regular(path: Path, limit: int) -> bytes:
+    """Return the first bytes of a file that a branch may have made a pipe, a device or a link.
+
+    Raises as `open_regular`; `OSError`.
+    """
+    with open_regular(str(path)) as (descriptor, _), io.FileIO(descriptor, closefd=False) as file:
+        return file.read(limit)
+
+
 def changing(path: str) -> ChangingFileError:
     """Return the error for a file that is written to while it is read."""
     return ChangingFileError(
@@ -245,7 +255,7 @@ def changing(path: str) -> ChangingFileError:
 
 def _not_regular(path: str) -> UnsafeInputError:
     return UnsafeInputError(
-        "only regular files can be stored",
+        "only regular files can be read and stored",
         found="a pipe, socket, device or folder",
         where=path,
         next_step="remove it, or hide it with .dvcignore",
@@ -257,7 +267,7 @@ def _is_repository(folder: str) -> bool:
 
 
 def _check_member(entry: os.DirEntry[str], path: str, folder: str) -> None:
-    if entry.is_symlink() and not _OBJECT.search(os.readlink(entry.path)):
+    if entry.is_symlink() and not OBJECT.search(os.readlink(entry.path)):
         problem = "a symbolic link, which DVC would replace or leave out"
     elif not entry.is_symlink() and not entry.is_file(follow_symlinks=False):
         problem = "a pipe, socket or device"

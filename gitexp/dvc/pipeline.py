@@ -17,9 +17,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import dvc_config, dvcfiles
+from gitexp.dvc import dvc_config, dvcfiles, hashing
 from gitexp.errors import (
     BadFormatError,
+    DataMissingError,
     DvcFailedError,
     NoPipelineError,
     PreconditionError,
@@ -117,9 +118,8 @@ def _read(root: Path, config: ProjectConfig) -> dvcfiles.Pipeline | None:
         return None
     file = _file(root, config)
     try:
-        with file.open("rb") as stream:
-            data = stream.read(LIMIT_BYTES + 1)
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        data = hashing.read_regular(file, LIMIT_BYTES + 1)
+    except DataMissingError as error:
         raise NoPipelineError(
             "the pipeline is not there",
             found="no such file",

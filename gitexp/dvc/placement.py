@@ -233,7 +233,7 @@ def _refresh(project: Path, out: FileHash, cache: CacheConfig) -> bool:
         materialise(cache, out.md5, project, out.path, executable=out.isexec)
         return True
     before = _state(place)
-    now = snapshot.hash_path(project, out.path)
+    now = snapshot.hash_inside(project, out.path)
     if now.md5 == out.md5:
         return False
     if stat.S_ISDIR(seen.st_mode):

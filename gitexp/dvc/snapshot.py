@@ -7,12 +7,13 @@ params come as values, since the worktree's files may hold a seed that is not th
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import TYPE_CHECKING
 
-from gitexp.dvc import gitignore, hashing
+from gitexp.dvc import gitignore, hashing, links
 from gitexp.dvc.cache import put
-from gitexp.errors import CommandFailedError, DataMissingError
+from gitexp.errors import CommandFailedError, DataMissingError, UnsafeInputError
 from gitexp.model.job import FileHash, OutKind, StageRecord
 
 if TYPE_CHECKING:
@@ -71,6 +72,25 @@ def hash_path(project: Path, path: str, *, memo: Memo | None = None) -> FileHash
         return FileHash(path, md5, size, nfiles=len(members))
     digest = hashing.hash_file(str(full), memo)
     return FileHash(path, digest.md5, digest.size, isexec=digest.executable)
+
+
+def hash_inside(project: Path, path: str) -> FileHash:
+    """Return the same of an output in a work tree, through no link but to an object of a cache.
+
+    A branch may track a link where an output's folder was, and it leads anywhere.
+
+    Raises `UnsafeInputError` if there is another link on the way.
+    """
+    above, _, name = path.rpartition("/")
+    folder = links.open_folder(str(project), above, create=False)
+    try:
+        linked = stat.S_ISLNK(os.lstat(name, dir_fd=folder).st_mode)
+        target = os.readlink(name, dir_fd=folder) if linked else ""
+    finally:
+        os.close(folder)
+    if linked and not hashing.OBJECT.search(target):
+        raise UnsafeInputError("an output is a symbolic link", found=target, where=path)
+    return hash_path(project, path)
 
 
 def declared_params(

@@ -38,6 +38,9 @@ _KINDS: dict[DeltaStatus, Kind] = {
 }
 
 
+_SUBMODULE = 0o160000
+
+
 @dataclass(frozen=True, slots=True)
 class FileChange:
     """One path that differs. `added` and `removed` count lines; None for binary or large files."""
@@ -60,22 +63,27 @@ def changed_paths(
         interhunk_lines=0,
     )
     found = []
-    for index, delta in enumerate(diff.deltas):
+    for delta in diff.deltas:
         path = delta.new_file.raw_path.decode("utf-8", "surrogateescape")
         kind = _KINDS.get(DeltaStatus(delta.status), "modified")
-        found.append(FileChange(path, kind, *_lines(repo, diff, index, delta)))
+        found.append(FileChange(path, kind, *_lines(repo, delta)))
     return tuple(sorted(found, key=lambda change: change.path))
 
 
-def _lines(
-    repo: Repo, diff: pygit2.Diff, index: int, delta: pygit2.DiffDelta
-) -> tuple[int | None, int | None]:
-    """Return how many lines came and went; a large file is not read for it."""
-    sides = [side for side in (delta.old_file, delta.new_file) if stat.S_ISREG(side.mode)]
-    if any(repo.size(BlobId(str(side.id))) > LINES_LIMIT for side in sides):
+def _lines(repo: Repo, delta: pygit2.DiffDelta) -> tuple[int | None, int | None]:
+    """Return how many lines came and went; a large file is not read for it.
+
+    Two blobs without a path: with one, libgit2 would read the work tree's .gitattributes, and wait
+    where that is a link to a terminal.
+    """
+    sides = (delta.old_file, delta.new_file)
+    if any(stat.S_ISREG(s.mode) and repo.size(BlobId(str(s.id))) > LINES_LIMIT for s in sides):
         return None, None
-    patch = diff[index]
-    if patch is None or patch.delta.is_binary:
+    if any(s.mode == _SUBMODULE for s in sides):
+        return int(sides[1].mode != 0), int(sides[0].mode != 0)
+    old, new = (repo.load(str(s.id), pygit2.Blob) if s.mode else None for s in sides)
+    patch = pygit2.Patch.create_from(old, new, context_lines=0, interhunk_lines=0)
+    if patch.delta.is_binary:
         return None, None
     _, added, removed = patch.line_stats
     return added, removed

@@ -12,7 +12,7 @@ from gitexp.dvc.cache import open_cache
 from gitexp.dvc.declared_data import Reader
 from gitexp.dvc.dvc_config import has_dvc
 from gitexp.dvc.placement import refresh
-from gitexp.dvc.snapshot import hash_path
+from gitexp.dvc.snapshot import hash_inside
 from gitexp.errors import GitexpError
 from gitexp.git.catfile import CatFile
 from gitexp.git.discovery import discover
@@ -84,7 +84,7 @@ def _lies_here(place: HookPlace, out: Needed) -> bool:
     try:
         if here.is_file() and here.stat().st_size != out.size:
             return False
-        return hash_path(place.folder, out.path).md5 == out.md5
+        return hash_inside(place.folder, out.path).md5 == out.md5
     except (OSError, GitexpError):
         return False
 
