@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.dvc import hashing
 from gitexp.errors import DataMissingError, ForeignRemoteError, PreconditionError, UnsafeInputError
 from gitexp.git import command
-from gitexp.git.upstream import own
+from gitexp.git.upstream import USUAL, own
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -273,12 +273,7 @@ def _check_files(dvc_dir: Path) -> None:
 
 def _protected(folder: Path) -> Iterator[str]:
     """Yield what the protected branch of the user's upstream is, and was where HEAD left it."""
-    names = ["main", "master"]
-    code, out, _ = command.attempt(folder, ["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])
-    if code == 0:
-        target = out.decode("utf-8", "surrogateescape").strip()
-        names.append(target.removeprefix("refs/remotes/origin/"))
-    for _, commit, _ in own(folder, names):
+    for _, commit, _ in own(folder, USUAL):
         yield commit
         code, out, _ = command.attempt(folder, ["merge-base", "HEAD", commit])
         if code == 0:

@@ -28,7 +28,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import own
+from gitexp.git.upstream import USUAL, own
 from gitexp.model.result import Verdict
 from gitexp.model.review import (
     Behind,
@@ -320,7 +320,8 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         asked = Asked(repo, index, base, head, where, at, program)
         # A range of one branch that moved on is no merge; a fork's may have the same name.
         moved_on = into is None and where == target.branch and _is_own(repo, where, head)
-        gained = where if moved_on or where != merged_into else ""  # it is not that branch itself
+        elsewhere = where not in (merged_into, *USUAL)  # if not, it has but the name of a main
+        gained = where if moved_on or elsewhere else ""
         checked = check(workspace, f"{base}..{head}", branch=gained, outside=asked)
         merging = () if moved_on or not merged_into else _merge(asked, merged_into)
         reviewed = tuple(_experiments(asked, checked, experiments))

@@ -27,11 +27,11 @@ from gitexp.errors import (
 )
 from gitexp.execution.preflight.mentions import own_paths
 from gitexp.experiments import detect, settings
-from gitexp.git import command, identity, objects, refs, repository
+from gitexp.git import identity, objects, refs, repository
 from gitexp.git.command import translated
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
-from gitexp.git.upstream import own
+from gitexp.git.upstream import USUAL
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
@@ -213,20 +213,14 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
 
 def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
     """Protect the main branch also where it has another name: rules count as it has them."""
-    usual = proposal.config.protected
-    if any(name in usual for name, _, _ in own(repo.workspace, usual)):
-        return proposal
-    told = command.attempt(repo.workspace, ["symbolic-ref", "--quiet", "refs/remotes/origin/HEAD"])[
-        1
-    ].decode("utf-8", "replace")
-    name = told.strip().removeprefix("refs/remotes/origin/") or head.branch or ""
+    name = repo.main or head.branch or ""
     if not _PLAIN.fullmatch(name):
         return proposal
     note = f"{name} is taken for the branch to merge into: rules.protected in the settings"
     return replace(
         proposal,
         config=replace(proposal.config, protected=(name,)),
-        notes=(*proposal.notes, note),
+        notes=proposal.notes if name in USUAL else (*proposal.notes, note),
     )
 
 

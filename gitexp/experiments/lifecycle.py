@@ -215,7 +215,7 @@ def _bases(repo: Repo, standing: Standing) -> Iterator[tuple[str, CommitHash]]:
     every = [tip for tip in tips(repo) if tip.ref in mine and tip.branch != standing.branch]
     named = [] if standing.plan is None else [standing.plan.baseline.name]
     head = refs.head(repo).branch
-    usual = ["main", "master", *([] if head is None else [head])]
+    usual = [repo.main, *([] if head is None else [head])]
     prefix = plans.branch_prefix(repo)
     for name in (*named, *(name for name in usual if not is_experiments(name, prefix))):
         found = [(tip.name, tip.commit) for tip in every if name in {tip.branch, tip.name}]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from functools import cached_property
 from typing import IO, TYPE_CHECKING, Final, Self
 
 from gitexp.errors import DamagedDataError, GitFailedError, UnsafeInputError
 from gitexp.git import command, fsck
+from gitexp.git.upstream import main_of
 from gitexp.model.ids import CommitHash, TreeId
 from gitexp.model.rules import CommitObject, TreeEntry
 
@@ -42,6 +44,11 @@ class CatFile:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self._sizes: dict[str, int] = {}
+
+    @cached_property
+    def main(self) -> str:
+        """Which branch of the repository counts as main; "" for none. A server says it itself."""
+        return main_of(self._folder, self._env)
 
     def __enter__(self) -> Self:
         """Return it."""

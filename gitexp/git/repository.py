@@ -24,6 +24,7 @@ from gitexp.git import command, fsck
 from gitexp.git.catfile import EMPTY_TREE, parsed_commit
 from gitexp.git.discovery import discover
 from gitexp.git.tree import READ_LIMIT, Tree
+from gitexp.git.upstream import main_of
 from gitexp.model.ids import TreeId
 from gitexp.model.rules import TreeEntry
 
@@ -80,6 +81,11 @@ class Repo:
     def reftable(self) -> bool:
         """Whether refs are stored in a way that pygit2 cannot read."""
         return (self.workspace.common_dir / "reftable").is_dir()
+
+    @cached_property
+    def main(self) -> str:
+        """Which branch of the repository counts as main; "" for none."""
+        return main_of(self.workspace)
 
     @cached_property
     def partial(self) -> bool:

@@ -56,6 +56,11 @@ class Tree:
         self._thinned = _thinned(over or {})
         self._trees: dict[str, TreeId | None] = {}
 
+    @property
+    def main(self) -> str:
+        """Which branch of the repository counts as main; "" for none."""
+        return self._objects.main
+
     def entry(self, path: str) -> TreeEntry | None:
         """Return mode and id of what lies at a path; a folder's id is "" where it is staged."""
         folder, _, name = path.rpartition("/")

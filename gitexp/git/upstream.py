@@ -7,7 +7,7 @@ a hook has the time.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gitexp.git import command
 from gitexp.model.ids import CommitHash
@@ -45,6 +45,8 @@ def followed(ref: str) -> str:
 
 
 _HEADS = "refs/heads/"
+_ORIGIN = "refs/remotes/origin/"
+USUAL: Final = ("main", "master")
 
 
 class Own(NamedTuple):
@@ -55,16 +57,57 @@ class Own(NamedTuple):
     ref: str
 
 
+def main_of(where: Workspace | Path, env: Mapping[str, str] | None = None) -> str:
+    """Return the name of the one branch that counts as main; "" where there is none.
+
+    Whoever may push may push a branch called main or master beside the protected one, so one of the
+    two counts: that of origin's HEAD, which the clone noted, and which may have any name without a
+    slash (the HEAD of a colleague's repository may stand on an experiment); else that of which
+    there is a local branch, else origin's. In a bare repository it is that of HEAD. The
+    hooks in sh choose alike.
+    """
+    if getattr(where, "top", where) is None:
+        out = command.attempt(where, ["symbolic-ref", "--quiet", "HEAD"], env=env)[1]
+        return "".join(command.lines(out)).removeprefix(_HEADS)
+    asked = [f"{place}{name}" for place in (_HEADS, _ORIGIN) for name in USUAL]
+    arguments = ["for-each-ref", "--format=%(refname) %(symref)", "--", f"{_ORIGIN}HEAD", *asked]
+    code, out, err = command.attempt(where, arguments, env=env)
+    if code:
+        raise command.failure(arguments, code, err)
+    found = dict(line.split(" ", 1) for line in command.lines(out))
+    head = found.get(f"{_ORIGIN}HEAD", "").removeprefix(_ORIGIN)
+    if head and "/" not in head:
+        return head
+    return next((ref.rpartition("/")[2] for ref in asked if ref in found), "")
+
+
+def single(patterns: Iterable[str], main: str) -> tuple[str, ...]:
+    """Return patterns in which main and master, where both are named, stand for the one `main`.
+
+    Examples
+    --------
+    >>> single(("main", "master", "release/*"), "master"), single(("main",), "master")
+    (('master', 'release/*'), ('main',))
+    """
+    named = tuple(patterns)
+    if not main or not set(USUAL).issubset(named):
+        return named
+    return tuple(main if name == USUAL[0] else name for name in named if name != USUAL[1])
+
+
 def own(
     where: Workspace | Path, patterns: Iterable[str], env: Mapping[str, str] | None = None
 ) -> list[Own]:
     """Return branches that patterns may mean, in their order: no date decides.
 
     Of one name the upstream comes first, then origin's, then the local branch. An upstream counts
-    where it has the name of its branch. hooks/pre-commit asks for main and master in the same
-    order. A pattern with ``*`` is widened to what git can look up: the caller picks.
+    where it has the name of its branch. Of main and master one counts (`main_of`); hooks/pre-commit
+    asks in the same order. A pattern with ``*`` is widened to what git can look up: the caller
+    picks.
     """
     patterns = tuple(patterns)
+    if set(USUAL).issubset(patterns):
+        patterns = single(patterns, main_of(where, env))
     asked: list[str] = []
     for pattern in patterns:
         literal, star, _ = pattern.partition("*")

@@ -83,6 +83,10 @@ class Objects(Protocol):
     What is missing or of another kind raises `DamagedDataError`.
     """
 
+    @property
+    def main(self) -> str:
+        """Return which branch of the repository counts as main; "" for none."""
+
     def commit(self, id_: CommitHash) -> CommitObject:
         """Return a commit."""
 

@@ -9,22 +9,20 @@ main has no word.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from gitexp.git.tree import Tree
-from gitexp.git.upstream import Own, own
-from gitexp.model.config import ProjectConfig
+from gitexp.git.upstream import USUAL, Own, own, single
 from gitexp.rules.facts import settings_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
+    from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.rules import Objects
     from gitexp.model.workspace import Workspace
-
-_USUAL: Final = ProjectConfig().protected
 
 
 def is_experiment(config: ProjectConfig, branch: str) -> bool:
@@ -100,14 +98,14 @@ def governing(
     before: HEAD for a commit to be.
     """
     held = None if before is None else _of(objects, before)
-    main = _first(objects, own(where, _USUAL, env), _USUAL)
-    source = main[0] if main else "HEAD" if held else ""
+    main = _first(objects, own(where, USUAL, env), USUAL)
+    source = main[0].commit if main else "HEAD" if held else ""
     named = main[1] if main else held
     if named is None:
         return Governing(None, source)
     if held is not None and is_protected(named, branch):
         return Governing(held, source, plain=held == named)
-    if named.protected == _USUAL:
+    if main is not None and named.protected == (main[0].name,):
         return Governing(named, source)
     found = _first(objects, own(where, named.protected, env), named.protected)
     config = found[1] if found else named
@@ -116,12 +114,13 @@ def governing(
 
 def _first(
     objects: Objects, tips: Iterable[Own], patterns: Collection[str]
-) -> tuple[CommitHash, ProjectConfig] | None:
-    for name, commit, _ in tips:
-        if any(matches(pattern, name) for pattern in patterns):
-            found = _of(objects, commit)
+) -> tuple[Own, ProjectConfig] | None:
+    patterns = single(patterns, objects.main)
+    for each in tips:
+        if any(matches(pattern, each.name) for pattern in patterns):
+            found = _of(objects, each.commit)
             if found is not None:
-                return commit, found
+                return each, found
     return None
 
 

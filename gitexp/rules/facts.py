@@ -15,6 +15,7 @@ from gitexp.errors import GitexpError
 from gitexp.git import fsck
 from gitexp.git.transaction.layout import CONFIG, PLANS
 from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT, Tree, join
+from gitexp.git.upstream import USUAL, single
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId, TreeId
 from gitexp.model.rules import NOBODY, TreeEntry, Where
@@ -274,9 +275,12 @@ def unread_settings(tree: Tree) -> str:
 
 def _settings(tree: Tree) -> tuple[ProjectConfig, str]:
     try:
-        return plan_files.settings(tree) or ProjectConfig(), ""
+        config, why = plan_files.settings(tree) or ProjectConfig(), ""
     except GitexpError as error:
-        return ProjectConfig(), str(error)
+        config, why = ProjectConfig(), str(error)
+    # One branch is main: whoever may push may push the other of the two usual names.
+    one = single(config.protected, tree.main) if set(USUAL) <= set(config.protected) else ()
+    return replace(config, protected=one) if one else config, why
 
 
 def with_rules_of(own: ProjectConfig, other: ProjectConfig | None) -> ProjectConfig:

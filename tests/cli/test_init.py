@@ -348,10 +348,11 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("branch", "origin", "protected"),
     [
-        ("main", "", "[main, master]"),
+        ("main", "", "[main]"),
+        ("master", "", "[master]"),
         ("trunk", "", "[trunk]"),
         ("topic", "trunk", "[trunk]"),
-        ("topic", "main", "[main, master]"),
+        ("topic", "main", "[main]"),
         ("träger", "", "[main, master]"),  # no pattern can name it
     ],
 )

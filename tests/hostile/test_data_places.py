@@ -212,6 +212,7 @@ def test_whatever_a_branch_says_of_places_is_refused(placed: BuiltRepo, kind: st
     with pytest.raises(ForeignRemoteError):
         refuse(placed)
     placed.git("update-ref", "refs/remotes/mallory/main", "HEAD")  # a fork's main changes nothing
+    placed.git("update-ref", "refs/remotes/origin/master", "HEAD")  # nor a second name of main
     with pytest.raises(ForeignRemoteError):
         refuse(placed)
     placed.git("update-ref", "refs/remotes/origin/main", "HEAD")

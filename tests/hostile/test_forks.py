@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from gitexp.cli.dispatch import dispatch
+from gitexp.enforcement.check import check
 from gitexp.enforcement.review import review
 from gitexp.experiments import lifecycle
 from gitexp.git import refs, repository
@@ -82,6 +83,15 @@ JUDGES: Final[dict[str, Callable[[BuiltRepo], bool]]] = {
     "pre-push": pushed,
 }
 
+# Main, what is pushed beside it, whether the user has a branch of it and no HEAD of origin's.
+MAINS: Final = [
+    ("main", "master", True),
+    ("main", "master", False),
+    ("master", "main", True),
+    ("master", "main", False),
+    ("trunk", "main", False),
+]
+
 
 @pytest.mark.parametrize("name", ["mallory", "main", "aaa", "origin"])
 @pytest.mark.parametrize("judge", JUDGES)
@@ -99,6 +109,55 @@ def test_the_upstream_of_main_may_have_any_name(
     fetched(repo, fork, "hub")
     repo.git("branch", "-q", "-u", "hub/main", "main")
     assert JUDGES[judge](repo)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("case", MAINS)
+def test_one_branch_is_main_whatever_else_is_pushed_beside_it(
+    repo: BuiltRepo, fork: BuiltRepo, judge: str, case: tuple[str, str, bool]
+) -> None:
+    """Whoever may not push to main may push to master, or the other way round."""
+    main, beside, local = case
+    fork.git("push", "-q", str(repo.path), f"main:refs/remotes/origin/{beside}")
+    repo.git("update-ref", f"refs/remotes/origin/{main}", "main")
+    repo.git("branch", "-q", "-m", "main", main)
+    if not local:
+        repo.git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{main}")
+        repo.git("branch", "-q", "-D", main)
+    assert not JUDGES[judge](repo)
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("judge", JUDGES)
+@pytest.mark.parametrize("case", MAINS)
+def test_the_branch_that_origins_head_names_is_main(
+    repo: BuiltRepo, fork: BuiltRepo, judge: str, case: tuple[str, str, bool]
+) -> None:
+    """The control of the above."""
+    main, beside, _ = case
+    fork.git("push", "-q", str(repo.path), f"main:refs/remotes/origin/{main}")
+    repo.git("update-ref", f"refs/remotes/origin/{beside}", "main")
+    repo.git("symbolic-ref", "refs/remotes/origin/HEAD", f"refs/remotes/origin/{main}")
+    repo.git("branch", "-q", "-m", "main", beside)
+    assert JUDGES[judge](repo)
+
+
+def test_a_master_beside_main_hides_nothing_and_is_asked_like_any_other(repo: BuiltRepo) -> None:
+    repo.git("update-ref", "refs/remotes/origin/main", "main")
+    repo.switch("exp/deep")
+    repo.git("cherry-pick", "side")
+    tip = repo.git("commit-tree", "-p", "exp/deep", "-m", "x", "exp/deep^{tree}").strip()
+    repo.git("update-ref", "refs/remotes/origin/master", tip)
+    assert check(repo.workspace, "exp/deep").commits
+    repo.git("update-ref", "refs/remotes/origin/main", tip)  # the control
+    assert not check(repo.workspace, "exp/deep").commits
+    repo.git("switch", "-q", "-c", "master", "exp/deep^")
+    repo.git("rm", "-q", PLAN)
+    repo.git("commit", "-q", "-m", "tidy")
+    for branch in ("topic", "master"):  # a protected branch may take away what others planned
+        asked = review(repo.workspace, "exp/deep^...master", branch=branch, into="main")
+        assert "R3" in {each.rule for each in asked.violations}, branch
 
 
 @pytest.mark.parametrize("name", ["mallory", "origin"])
@@ -152,12 +211,13 @@ def test_a_pull_request_from_a_forks_own_main_is_asked_like_any_other(
     assert "R7" not in {each.rule for each in found.violations}
 
 
-@pytest.mark.parametrize("name", ["mallory", "origin"])
+@pytest.mark.parametrize("name", ["mallory", "origin", "origin/master"])
 def test_a_branch_goes_only_once_its_own_base_has_its_records(
     repo: BuiltRepo, fork: BuiltRepo, name: str
 ) -> None:
     fork.git("merge", "-q", "exp/deep")
-    fetched(repo, fork, name)
+    fork.git("branch", "-q", "-m", name.partition("/")[2] or "main")
+    fetched(repo, fork, name.partition("/")[0])
     opened = repository.open_repository(repo.workspace)
     base = lifecycle.base_of(opened, lifecycle.find(opened, "deep"))
     assert base == ("origin/main" if name == "origin" else "")

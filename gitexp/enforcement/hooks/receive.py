@@ -154,6 +154,7 @@ def answer(call: HookCall) -> HookAnswer:
     found: list[Violation] = []
     unseen: list[str] = []
     with CatFile(place.folder, place.env) as objects:
+        objects.main = place.branch
         config = (
             ProjectConfig()
             if place.head is None
