@@ -85,6 +85,11 @@ class Pattern:
             at = found + len(part)
         return len(path) - len(last) >= at and path.endswith(last)
 
+    def may_be(self, path: str) -> bool:
+        """Whether the path can be meant, whichever folder a hole stands for: ``.``, too."""
+        name = Pattern.of(posixpath.basename(self.text))
+        return self.matches(path) or name.matches(posixpath.basename(path))
+
     def touches(self, path: str) -> bool:
         """Whether the path, a folder above it, or something below it can be meant."""
         return touches(self.text, path) if self.literal else self.touches_any(with_parents(path))
@@ -361,16 +366,35 @@ class State:
         """The declared outputs.
 
         They are those of the configuration (outputs, metrics, predictions, curves) and those that
-        ``dvc.yaml`` spells out. Only where the configuration names no outputs and ``dvc.yaml`` has
-        templates does ``dvc.lock`` decide: it changes with a run, the other two do not.
+        ``dvc.yaml`` spells out. What a template in it stands for says ``dvc.lock``, which changes
+        with a run: an item that joined its list is no input of the commit that a run makes.
         """
         config = self.config
         found = {*config.outputs, *config.metrics, *config.curves}
         if config.predictions is not None:
             found.add(config.predictions.path)
         found.update(out.text for stage in self.stages for out in stage.outs if out.literal)
-        templates = any(not out.literal for stage in self.stages for out in stage.outs)
-        return frozenset(found | self._locked if templates and not config.outputs else found)
+        return frozenset(found.union(self._filled_in()))
+
+    def _filled_in(self) -> Iterator[str]:
+        """Yield outputs of dvc.lock for which a template of their stage can stand.
+
+        Another one is of an older dvc.yaml, and may be anything by now.
+        """
+        templates = {
+            stage.name: [out for out in stage.outs if not out.literal] for stage in self.stages
+        }
+        if self.lock_path is None or not any(templates.values()):
+            return
+        wdirs = self.wdirs
+        for name, locked in self.dvc.outs(self.lock_path):
+            base, path = base_name(name), locked.path
+            found = any(out.may_be(path) for out in templates.get(base, ()))
+            if found and base in wdirs:
+                yield path
+            elif found:  # the lock does not say in which folder
+                files = (entry.path.decode("utf-8", "surrogateescape") for entry in self.files())
+                yield from (file for file in files if f"/{file}".endswith(f"/{path}"))
 
     @property
     def made(self) -> frozenset[str]:

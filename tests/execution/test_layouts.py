@@ -200,7 +200,9 @@ stages:
 
 
 @pytest.mark.slow
-def test_an_item_that_left_its_list_is_measured_by_nobody(tmp_path: Path) -> None:
+def test_an_item_that_left_is_measured_by_nobody_and_one_that_joined_is_no_input(
+    tmp_path: Path,
+) -> None:
     repo = repository(tmp_path / "repo")
     dvc(repo.path, "init", "--quiet")
     params = "lr: 0.5\nseed: 1\nsets: [a, b]\n"
@@ -211,12 +213,17 @@ def test_an_item_that_left_its_list_is_measured_by_nobody(tmp_path: Path) -> Non
     for argv in (("init",), ("new", "x", "--metric", "m_b.json:acc.test:max", *PLAN)):
         answer = gitexp(repo, *argv, *(("--repeats", "2") if argv[0] == "new" else ()))
         assert answer.code == 0, answer.err
-    repo.commit({"params.yaml": params.replace("0.5", "0.9").replace("a, b", "b")})
+    repo.commit({"params.yaml": params.replace("0.5", "0.9").replace("a, b", "b, c")})
     ran = gitexp(repo, "run")
     assert ran.code == 0, ran.err
     assert "m_a.json is not read: the stages did not write it" in ran.out
     rows = [line.split(",")[0] for line in samples(repo)]
     assert rows == ["m_b.json:acc.test"] * 2
+    assert "m_c.json" in repo.files()
+    again = gitexp(repo, "run", "--again")  # what the run committed stops nobody and counts
+    assert again.code == 0, again.err
+    assert "do not count" not in again.out
+    assert gitexp(repo, "inputs", "HEAD~2", "HEAD").code == 0
 
 
 def samples(repo: BuiltRepo) -> list[str]:

@@ -209,6 +209,7 @@ TEMPLATES = World(
     {
         "params.yaml": "seed: 3\nlr: 0.1\nmodels: [a, b]\n",
         "vars.yaml": "place: out\n",
+        "out/.gitignore": "/*\n!/.gitignore\n",  # main does not know what joins elsewhere
         "one.py": f"""{SCORE}
 item = sys.argv[1]
 random.seed(number('seed'))
