@@ -9,8 +9,8 @@ import numpy as np
 from benchmarks.calibration.rates import ALPHA, LAWS, SIMULATIONS, Row, counted, row, superiority
 from gitexp.model.plan import Direction
 from gitexp.stats import blocks, groups
-from gitexp.stats.adjust import holm
 from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.hypotheses import holm
 from gitexp.stats.planned.datasets import beside_datasets, run_on_datasets
 from gitexp.stats.planned.planned import run_on_repeats
 

@@ -11,14 +11,13 @@ import numpy as np
 from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, row, superiority
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
-from gitexp.stats.design import Design, Unit, plan_test
+from gitexp.stats.design import RANKED, Design, Unit, plan_test
 from gitexp.stats.metrics import Definition, Measured
 from gitexp.stats.planned import companions
 from gitexp.stats.planned.exampleplans import plan_examples
 from gitexp.stats.planned.planned import run_on_predictions
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
 from gitexp.stats.scored import Scoring, terms
-from gitexp.stats.scorekinds import RANKED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -28,8 +28,8 @@ from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.result import Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.results import Comparisons
-from gitexp.stats.adjust import SHORT_NAMES, family
 from gitexp.stats.decide import Evidence, decide
+from gitexp.stats.hypotheses import SHORT_NAMES, family
 from gitexp.store.conclusions import conclusion_named
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc, ndtr
 
 from gitexp.errors import DesignError
-from gitexp.stats.adjust import holm
+from gitexp.stats.hypotheses import holm
+from gitexp.stats.omnibus import range_isf, range_sf
 from gitexp.stats.ranks import midranks
-from gitexp.stats.studentized import range_isf, range_sf
 from gitexp.stats.values import Values, finite, rate
 
 if TYPE_CHECKING:

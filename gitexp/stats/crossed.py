@@ -16,7 +16,7 @@ from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.result import VarianceShare
 from gitexp.stats import hypotheses, ttests
-from gitexp.stats.noncentral import bracket, crossing
+from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.permutation import Tails
 from gitexp.stats.values import finite, resolution
 

@@ -7,6 +7,7 @@ no argument of anything here, so looking at the data cannot change the question.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -244,3 +245,31 @@ def _least(design: Design) -> float:
         # either side of a band is tested at half of alpha, whether they mirror each other or not
         return min(1.0, 2 * smallest_p(n, m, paired=design.paired, one_sided=True))
     return smallest_p(n, m, paired=design.paired, one_sided=design.one_sided)
+
+
+AREA, PRECISION = "roc_auc", "average_precision"
+RANKED = frozenset({AREA, PRECISION})
+ROOT = "rmse"
+MEANS = frozenset({"log_loss", "brier", "mae", "mse"})
+# What projects call them; an area under another curve must not be read as that of the ROC curve.
+WORDS = (
+    (r"(average|avg)_?prec|pr_?auc|auc_?prc?|auprc|(^|[^a-z])ap($|[^a-z])", PRECISION),
+    (r"auc|auroc|area_under", AREA),
+    (r"log_?loss|cross_?entropy|(^|[^a-z])(nll|bce|ce|xent)($|[^a-z])", "log_loss"),
+    (r"brier", "brier"),
+    (r"rmse|root_mean_sq", ROOT),
+    (r"(^|[^a-z])mae($|[^a-z])|mean_abs\w*_err|abs_err", "mae"),
+    (r"(^|[^a-z])mse($|[^a-z])|mean_sq\w*_err|squared_err", "mse"),
+)
+
+
+def kind_of(name: str) -> str | None:
+    """Return the kind that a metric's name says; None for a metric of labels, or of nothing.
+
+    Examples
+    --------
+    >>> kind_of("val.roc_auc"), kind_of("pr_auc"), kind_of("f1"), kind_of("error_rate")
+    ('roc_auc', 'average_precision', None, None)
+    """
+    lowered = name.lower()
+    return next((kind for pattern, kind in WORDS if re.search(pattern, lowered)), None)

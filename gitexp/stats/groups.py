@@ -10,8 +10,7 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc
 
 from gitexp.errors import DesignError
-from gitexp.stats.effects import Estimate
-from gitexp.stats.noncentral import noncentral_f_interval
+from gitexp.stats.effects import Estimate, noncentral_f_interval
 from gitexp.stats.ranks import midranks, tie_sum
 from gitexp.stats.values import Values, finite
 

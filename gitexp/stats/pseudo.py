@@ -12,7 +12,7 @@ import numpy as np
 
 from gitexp.errors import DesignError
 from gitexp.stats import metrics, ranked, scored
-from gitexp.stats.scorekinds import MEANS, RANKED
+from gitexp.stats.design import MEANS, RANKED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

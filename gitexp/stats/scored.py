@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gitexp.errors import DesignError
+from gitexp.stats.design import AREA, PRECISION, RANKED, ROOT, kind_of
 from gitexp.stats.metrics import classes
 from gitexp.stats.ranks import midranks
-from gitexp.stats.scorekinds import AREA, PRECISION, RANKED, ROOT, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import StoppingRule
 from gitexp.stats import hypotheses, tests
 from gitexp.stats.design import plan_as, smallest_p
+from gitexp.stats.effects import crossing
 from gitexp.stats.intervals import difference_interval
-from gitexp.stats.noncentral import crossing
 from gitexp.stats.permutation import Tails, label_tails, sign_flip_tails
 from gitexp.stats.sequential import crossing_probability
 from gitexp.stats.tests import FLIP_DRAWS, LABEL_DRAWS, MAX_ASSIGNMENTS, MAX_SIGN_FLIPS

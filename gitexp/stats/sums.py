@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gitexp.errors import DesignError
+from gitexp.stats.design import ROOT
 from gitexp.stats.metrics import Counts, evaluate
 from gitexp.stats.permutation import Tails
-from gitexp.stats.scorekinds import ROOT
 from gitexp.stats.values import noise
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from gitexp.model.rules import HookState, Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.witness import Grade
 from gitexp.records.enforcement import RULE_IDS
-from gitexp.stats.adjust import SHORT_NAMES
+from gitexp.stats.hypotheses import SHORT_NAMES
 
 ROOT = Path(__file__).parents[2]
 TERMS = glossary.terms()

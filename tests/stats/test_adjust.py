@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from gitexp.errors import DesignError
-from gitexp.stats.adjust import (
+from gitexp.stats.hypotheses import (
     ADJUSTMENTS,
     benjamini_hochberg,
     benjamini_yekutieli,

@@ -16,13 +16,12 @@ from gitexp.stats import (
     intervals,
     omnibus,
     power,
+    ranked,
     ranks,
-    roc,
     sequential,
-    studentized,
     ttests,
 )
-from gitexp.stats.noncentral import bracket, crossing
+from gitexp.stats.effects import bracket, crossing
 
 SEEDS = range(4)
 ALTERNATIVES = ["two-sided", "greater", "less"]
@@ -162,8 +161,8 @@ def test_one_sided_dunnett_is_scipys(alternative: str) -> None:
 def test_the_studentized_range_is_scipys(k: int, df: float) -> None:
     for q in (0.5, 2.0, 4.0):
         expected = stats.studentized_range.sf(q, k, df)
-        assert studentized.range_sf(q, k, df) == pytest.approx(expected, abs=1e-8)
-    assert studentized.range_sf(studentized.range_isf(0.05, k, df), k, df) == pytest.approx(0.05)
+        assert omnibus.range_sf(q, k, df) == pytest.approx(expected, abs=1e-8)
+    assert omnibus.range_sf(omnibus.range_isf(0.05, k, df), k, df) == pytest.approx(0.05)
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -205,14 +204,14 @@ def test_corrected_limits_of_a_bootstrap_are_scipys() -> None:
 def test_areas_of_a_million_examples_are_counted() -> None:
     rng = np.random.default_rng(0)
     labels = (rng.random(1_000_000) < 0.3).astype(float)
-    areas = roc.paired_areas(labels, rng.normal(0.99 * labels, 1.0), rng.normal(labels, 1.0))
+    areas = ranked.paired_areas(labels, rng.normal(0.99 * labels, 1.0), rng.normal(labels, 1.0))
     assert areas.candidate == pytest.approx(stats.norm.cdf(1 / math.sqrt(2)), abs=0.002)
     assert 0 < areas.error() < 0.001
 
 
 def test_areas_of_two_scores_that_rank_alike_have_no_error() -> None:
     labels, scores = np.array([0.0, 1.0, 0.0, 1.0]), np.array([1.0, 2.0, 3.0, 4.0])
-    areas = roc.paired_areas(labels, scores, 10 * scores)
+    areas = ranked.paired_areas(labels, scores, 10 * scores)
     assert (areas.candidate - areas.baseline, areas.error()) == (0.0, 0.0)
 
 

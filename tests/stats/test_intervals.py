@@ -8,9 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from gitexp.stats.effects import independent_effects, paired_effects
+from gitexp.stats.effects import (
+    independent_effects,
+    noncentral_f_interval,
+    noncentral_t_interval,
+    paired_effects,
+)
 from gitexp.stats.intervals import difference_interval, permutation_interval, relative_interval
-from gitexp.stats.noncentral import noncentral_f_interval, noncentral_t_interval
 from gitexp.stats.permutation import sign_flip_tails
 
 RNG = np.random.default_rng(11)

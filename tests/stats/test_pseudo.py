@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gitexp.stats import pseudo, roc, scored
+from gitexp.stats import pseudo, ranked, scored
 from gitexp.stats.metrics import Definition, classes, value
 
 RNG = np.random.default_rng(7)
@@ -56,7 +56,7 @@ def test_the_error_of_an_area_by_pseudo_values_is_nearly_delongs() -> None:
     truth = (np.arange(300) % 2).astype(float)
     scores = RNG.normal(truth, 1.0)
     got = pseudo.of_terms(scored.Terms(scored.Scoring("roc_auc", "1"), truth, scores))
-    want = np.sqrt(roc.paired_areas(truth, scores, scores).var_candidate)
+    want = np.sqrt(ranked.paired_areas(truth, scores, scores).var_candidate)
     assert got.std(ddof=1) / np.sqrt(300) == pytest.approx(want, rel=0.02)
 
 

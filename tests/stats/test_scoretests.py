@@ -8,7 +8,7 @@ from scipy import stats
 
 from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
-from gitexp.stats import roc, sums
+from gitexp.stats import ranked, sums
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.planned import scoretests
 from gitexp.stats.planned.exampleplans import lacking, plan_examples
@@ -79,13 +79,13 @@ def test_a_margin_of_an_area_shifts_the_null() -> None:
 
 def test_clusters_of_one_example_give_delongs_error_and_copies_do_not_add_to_n() -> None:
     one, two = pair("roc_auc", 100)
-    plain = roc.paired_areas(one.truth, one.values, two.values)
-    alone = roc.paired_areas(one.truth, one.values, two.values, np.arange(100))
+    plain = ranked.paired_areas(one.truth, one.values, two.values)
+    alone = ranked.paired_areas(one.truth, one.values, two.values, np.arange(100))
     assert alone.error() == pytest.approx(plain.error(), rel=1e-12)
     copies = [np.repeat(x, 3) for x in (one.truth, one.values, two.values)]
-    joined = roc.paired_areas(copies[0], copies[1], copies[2], np.repeat(np.arange(100), 3))
+    joined = ranked.paired_areas(copies[0], copies[1], copies[2], np.repeat(np.arange(100), 3))
     assert joined.error() == pytest.approx(plain.error(), rel=0.01)
-    assert roc.paired_areas(copies[0], copies[1], copies[2]).error() < 0.6 * plain.error()
+    assert ranked.paired_areas(copies[0], copies[1], copies[2]).error() < 0.6 * plain.error()
 
 
 def test_few_examples_of_a_class_decide_nothing() -> None:
@@ -208,7 +208,7 @@ def test_one_example_and_no_variation_break_nothing() -> None:
     found = scoretests.run_on_scores(plan, ours, scoretests.of_terms(single, other))
     assert 0 < found.p_value <= 1
     with pytest.raises(DesignError, match="both classes"):
-        roc.paired_areas(np.ones(4), np.arange(4.0), np.arange(4.0))
+        ranked.paired_areas(np.ones(4), np.arange(4.0), np.arange(4.0))
 
 
 def test_few_examples_or_clusters_get_a_jackknife() -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
 from gitexp.stats import metrics, pseudo, scored
+from gitexp.stats.design import kind_of
 from gitexp.stats.metrics import Definition, classes
 from gitexp.stats.scored import Scoring
-from gitexp.stats.scorekinds import kind_of
 from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from gitexp.comparison.measure import Answer, Values, values_of
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Role, Slice, SliceComparison
 from gitexp.model.plan import ALPHA, Claim
-from gitexp.stats.adjust import family
+from gitexp.stats.hypotheses import family
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,7 +16,7 @@ from scipy.special import ndtri, stdtridf, stdtrit
 
 from gitexp.errors import DesignError
 from gitexp.stats.design import pairs_needed, smallest_p
-from gitexp.stats.noncentral import bracket, crossing
+from gitexp.stats.effects import bracket, crossing
 from gitexp.stats.power import (
     power_paired_t_test,
     power_tost_paired,

@@ -10,8 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import DesignError
-from gitexp.stats.design import plan_as, plan_test, smallest_p
-from gitexp.stats.scorekinds import AREA, MEANS, RANKED, ROOT
+from gitexp.stats.design import AREA, MEANS, RANKED, ROOT, plan_as, plan_test, smallest_p
 from gitexp.stats.tests import (
     BOOTSTRAP_DRAWS,
     BOOTSTRAP_MARGIN,

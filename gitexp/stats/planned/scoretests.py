@@ -12,13 +12,12 @@ from scipy.special import ndtr, ndtri
 from gitexp.errors import DesignError
 from gitexp.model.comparison import Interval, SignificanceResult
 from gitexp.model.plan import Direction
-from gitexp.stats import examples, hypotheses, ranked, roc, sums, ttests
-from gitexp.stats.design import beside
+from gitexp.stats import examples, hypotheses, ranked, sums, ttests
+from gitexp.stats.design import AREA, RANKED, beside
 from gitexp.stats.intervals import MIN_JACKKNIFE, bca_limits, jackknife_intervals
 from gitexp.stats.permutation import Tails
 from gitexp.stats.planned.exampleplans import bootstrap_draws
 from gitexp.stats.scored import value
-from gitexp.stats.scorekinds import AREA, RANKED
 from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, PAIRED_T
 
 if TYPE_CHECKING:
@@ -239,11 +238,11 @@ def _influence(sides: Sides) -> tuple[Values, Values]:
     return one, two
 
 
-def _areas(sides: Sides) -> roc.Areas:
+def _areas(sides: Sides) -> ranked.Areas:
     if sides.terms is None:
         raise DesignError("an area needs scores")
     one, two = sides.terms
-    return roc.paired_areas(one.truth, one.values, two.values, sides.clusters)
+    return ranked.paired_areas(one.truth, one.values, two.values, sides.clusters)
 
 
 def _area_tails(sides: Sides, design: Design, sign: float) -> hypotheses.TailsAt:
@@ -268,7 +267,9 @@ def _area_tails(sides: Sides, design: Design, sign: float) -> hypotheses.TailsAt
     return tails_at
 
 
-def _area_intervals(areas: roc.Areas, confidence: float) -> tuple[Interval | None, Interval | None]:
+def _area_intervals(
+    areas: ranked.Areas, confidence: float
+) -> tuple[Interval | None, Interval | None]:
     z = float(ndtri((1 + confidence) / 2))
     error = areas.error()
     if error == 0:

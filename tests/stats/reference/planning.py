@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special, stats
 
-from gitexp.stats.adjust import ADJUSTMENTS
-from gitexp.stats.noncentral import bracket, crossing
+from gitexp.stats.effects import bracket, crossing
+from gitexp.stats.hypotheses import ADJUSTMENTS
 from gitexp.stats.power import power_paired_t_test, power_two_sample_t_test
 from gitexp.stats.sequential import crossing_probability
 

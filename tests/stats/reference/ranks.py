@@ -13,6 +13,7 @@ from gitexp.stats import examples, permutation
 from gitexp.stats.effects import cliffs_delta
 from gitexp.stats.intervals import bca_limits
 from gitexp.stats.metrics import KINDS, WHOLE, Definition, kind_of
+from gitexp.stats.ranked import paired_areas
 from gitexp.stats.ranks import (
     METHODS,
     differences,
@@ -21,7 +22,6 @@ from gitexp.stats.ranks import (
     signed_rank_tails,
     subset_sums,
 )
-from gitexp.stats.roc import paired_areas
 from gitexp.stats.values import ALTERNATIVES, known
 
 if TYPE_CHECKING:
