@@ -16,7 +16,7 @@ from gitexp.rules.facts import restoring
 from gitexp.store import lookup
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.lookup import FoundRun
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

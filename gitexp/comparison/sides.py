@@ -27,7 +27,7 @@ from gitexp.model.sharing import Tombstone
 from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import InputsDigest
     from gitexp.model.plan import Plan
     from gitexp.store.merged_experiments import Merged
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 
 @dataclass(frozen=True, slots=True)

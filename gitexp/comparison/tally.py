@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 _NOWHERE = InputsDigest("")  # of a baseline that nobody knows: no run has them
 

@@ -32,9 +32,9 @@ from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.provenance.trust_settings import Believing
 from gitexp.records import environment as environment_format
-from gitexp.store import lookup, plans, witnesses
+from gitexp.store import lookup, plans, records
 from gitexp.store.ancestry import Graph
-from gitexp.store.tips import own_tips
+from gitexp.store.plans import own_tips
 from gitexp.system import params
 from gitexp.text.paramkeys import param_key
 
@@ -191,7 +191,7 @@ def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
     Raises `WitnessError`.
     """
     seen, known = Believing(lambda: repo.workspace, here=True), 0
-    for item in witnesses.receipts(repo, tip, plan.digest):
+    for item in records.receipts(repo, tip, plan.digest):
         receipt = item.receipt
         if receipt is None or receipt.way is Way.APPROVAL:
             continue

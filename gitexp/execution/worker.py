@@ -39,7 +39,7 @@ from gitexp.git.transaction.failpoints import Point, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
-from gitexp.system import environment, live, params, variables
+from gitexp.system import environment, live, params
 from gitexp.system.secrets import log_tail, mask, printable
 
 if sys.platform != "win32":
@@ -141,7 +141,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
         given = {
             name: text for name, text in os.environ.items() if not name.startswith(live.CURVES)
         }
-        attempt.env = variables.job_variables(job, slot, own, given)
+        attempt.env = environment.job_variables(job, slot, own, given)
         params.write(project, job.edits)
         slots.share_cache(slot, job.project, users)
         held = slots.make_links(project, job.links)
@@ -195,10 +195,10 @@ def _run_stage(
     log = os.open(attempt.out_dir / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     try:
         os.write(log, f"Running stage '{stage.name}':\n".encode())
-        for command in variables.commands(stage, attempt.job):
+        for command in environment.commands(stage, attempt.job):
             os.write(log, f"> {command}\n".encode("utf-8", "surrogateescape"))
             ended = process.run(
-                variables.shell(command, env),
+                environment.shell(command, env),
                 folder=project / stage.wdir,
                 env=env,
                 log=log,

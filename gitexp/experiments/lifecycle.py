@@ -26,8 +26,8 @@ from gitexp.git.worktree import checkouts
 from gitexp.store import plans
 from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.plans import is_experiments, tips
 from gitexp.store.summaries import run_lines
-from gitexp.store.tips import is_experiments, tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -24,8 +24,9 @@ from gitexp.model.witness import ALONE, Grade, OrderGrade, Way
 from gitexp.provenance import trust_settings
 from gitexp.rules import order as order_rule
 from gitexp.rules.branches import matches
-from gitexp.store import plans, witnesses
+from gitexp.store import plans
 from gitexp.store.ancestry import Graph
+from gitexp.store.records import adding_commit, receipts, was_before
 from gitexp.store.summaries import lines_naming
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderG
         few = ", ".join(run[:8] for run in order.early[:3])
         return OrderGrade(Grade.NONE, f"the plan is not in a commit before run {few}"), count
     said: list[str] = []
-    stored = witnesses.receipts(repo, order.tip, plan.digest)
+    stored = receipts(repo, order.tip, plan.digest)
     when = _witnessed(repo, plan, order, stored, said)
     if when is not None:
         return OrderGrade(Grade.WITNESSED, "; ".join([*said, *dated]), when), count
@@ -213,7 +214,7 @@ def _witnessed(
         elif receipt.way is not Way.APPROVAL:
             when, why = _judged(repo, plan, item, receipt, trust)
             late = when is not None and not all(
-                witnesses.before(repo, item.path, run) for run in order.runs
+                was_before(repo, item.path, run) for run in order.runs
             )
             if when is None or late:
                 said.append(f"{why}, but a run was recorded before that" if late else why)
@@ -245,7 +246,7 @@ def _signers(
         for item in stored
         if item.receipt is not None
         and item.receipt.way is Way.APPROVAL
-        and (commit := witnesses.added(repo, item.path, order.tip)) is not None
+        and (commit := adding_commit(repo, item.path, order.tip)) is not None
     ]
     asked = tuple(dict.fromkeys((order.plan, *order.runs, *approvals)))
     carrying = [commit for commit in asked if objects.is_signed(repo, commit)]

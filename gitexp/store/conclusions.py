@@ -19,7 +19,7 @@ from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import EvaluationDigest
 from gitexp.records import codec
 from gitexp.store.ancestry import Graph
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import BlobId, RunId, TreeId
     from gitexp.model.plan import Plan
     from gitexp.store.list_lines import RunLine
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 _PIPELINE: Final = "dvc.yaml"
 _NO_INPUTS: Final = frozenset((os.fsencode(FOLDER), b".gitignore"))

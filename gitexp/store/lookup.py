@@ -22,9 +22,9 @@ from gitexp.model.run import Environment
 from gitexp.records import codec
 from gitexp.records import environment as environment_format
 from gitexp.store.ancestry import Graph, listing, listings
+from gitexp.store.plans import own_tips, tips
 from gitexp.store.records import read_run
 from gitexp.store.summaries import lines_naming, run_lines
-from gitexp.store.tips import own_tips, tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitexp.model.run import Run, Sample
     from gitexp.store.ancestry import Addition
     from gitexp.store.list_lines import RunLine
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 ENVIRONMENT_LIMIT_BYTES = 8 << 20
 

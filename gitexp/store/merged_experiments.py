@@ -19,8 +19,8 @@ from gitexp.model.ids import CommitHash, InputsDigest
 from gitexp.store import plans
 from gitexp.store.ancestry import Graph, listing
 from gitexp.store.conclusions import conclusion_named
+from gitexp.store.plans import is_experiments, own_tips, places
 from gitexp.store.summaries import run_lines
-from gitexp.store.tips import is_experiments, own_tips, places
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

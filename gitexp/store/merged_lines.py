@@ -22,9 +22,8 @@ from gitexp.model.ids import CommitHash
 from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of
 from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
-from gitexp.store.plans import plan_named
+from gitexp.store.plans import is_experiments, places, plan_named
 from gitexp.store.summaries import run_lines
-from gitexp.store.tips import is_experiments, places
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import TreeId
     from gitexp.store.list_lines import RunLine
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 _SUFFIX = ".yaml"
 _EMPTY = ExperimentLine("", "", "", 0, 0, 0, None, concluded="", verdict="", author="",

@@ -18,7 +18,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.model.report import KEEP, MaintenanceReport, RepositorySize
 from gitexp.store import calls
 from gitexp.store.ancestry import Graph
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,10 +26,9 @@ from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
-from gitexp.store.plans import branch_prefix
+from gitexp.store.plans import branch_prefix, tips
 from gitexp.store.records import read_run
 from gitexp.store.summaries import newest_lines, run_lines
-from gitexp.store.tips import tips
 from gitexp.views.counted_experiments import Counted
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.store.list_lines import ExperimentLine, RunLine
     from gitexp.store.merged_lines import MergedLine
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 _EVERYTHING = ListQuery()
 

@@ -25,7 +25,7 @@ from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.list_lines import shown
-from gitexp.store.tips import own_tips, tips
+from gitexp.store.plans import own_tips, tips
 from gitexp.views.query import state_of
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import conversion
 from gitexp.model.request import RunRequest
 from gitexp.store.experiments import experiment_lines
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 from gitexp.views.status import status
 from tests.lab.build import BuiltRepo, clone, repository
 from tests.lab.sharing import BRANCH, Team, copy, gitexp, make

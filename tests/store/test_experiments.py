@@ -11,7 +11,7 @@ from benchmarks.make_repos import make
 from gitexp.git import discovery, repository
 from gitexp.git.transaction.cache import Index
 from gitexp.store.experiments import can_fork, experiment_lines, in_child
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from pathlib import Path

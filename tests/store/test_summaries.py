@@ -21,8 +21,8 @@ from gitexp.model.run import Run, Sample
 from gitexp.records import codec
 from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
-from gitexp.store.fast_plan import lean_plan, usual
 from gitexp.store.list_lines import line_of
+from gitexp.store.plan_files import lean_plan, usual
 from gitexp.store.summaries import lean_line
 from gitexp.text import samples as samples_format
 from gitexp.text.yamltext import yaml_loads

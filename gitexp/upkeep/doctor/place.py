@@ -14,7 +14,7 @@ from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
 from gitexp.store.ancestry import Graph, listings
-from gitexp.store.tips import tips
+from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.report import Finding
     from gitexp.model.workspace import Workspace
     from gitexp.store.ancestry import Addition
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
 
 _SLOTS = f"/{layout.TMP}/worktrees/"
 

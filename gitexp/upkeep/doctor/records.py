@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.ids import RunId, TreeId
-    from gitexp.store.tips import Tip
+    from gitexp.store.plans import Tip
     from gitexp.upkeep.doctor.place import Place
 
 NAME = "records"
