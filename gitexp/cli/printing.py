@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
 from gitexp.report import RENDERERS, renderer
-from gitexp.report.style import Style
+from gitexp.report.sheet import Style
 from gitexp.report.views import render
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from gitexp.model.comparison import Comparison
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Style
 
 
 class Renderer(Protocol):

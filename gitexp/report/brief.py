@@ -16,7 +16,7 @@ from gitexp.records.terms import effect_text
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg
 from gitexp.report.escape import PROSE_LIMIT, prose, terminal
-from gitexp.report.facts import MANY, SHORT
+from gitexp.report.sheet import MANY, SHORT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -9,17 +9,14 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.report import numbers, omnibus, subgroups, words
 from gitexp.report.escape import prose
-from gitexp.report.facts import Fact, is_good, shortened
-from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, is_good, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import MetricComparison
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 # Columns of the table of all metrics, and of one that is narrower.
 WHOLE: Final = (

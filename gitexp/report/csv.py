@@ -9,7 +9,7 @@ from gitexp.report.sheet import csv_rows
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Style
 
 
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:

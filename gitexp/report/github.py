@@ -13,7 +13,7 @@ from gitexp.model.rules import Policy
 from gitexp.report import brief, caveats, words
 from gitexp.report import comparisons as table
 from gitexp.report.brief import Foreign, joined
-from gitexp.report.drawing import intervalplot
+from gitexp.report.drawing import figures
 from gitexp.report.escape import markdown as span
 from gitexp.report.escape import visible
 from gitexp.report.sheet import grid_markdown
@@ -210,7 +210,7 @@ def _plot(item: ReviewedExperiment, name: str) -> Iterator[Section]:
     if item.comparison is None:
         return
     main = words.primary(item.comparison)
-    drawn = [] if main is None else intervalplot.lines(item.comparison, main)
+    drawn = [] if main is None else figures.lines(item.comparison, main)
     if drawn:
         yield _section(f"plot of {name}", ["", "```text", *drawn, "```"], rank=4)
 

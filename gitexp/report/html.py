@@ -17,9 +17,8 @@ from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.facts import SHORT, amendment_words, is_good, order_words
-from gitexp.report.look import CSS
-from gitexp.report.sheet import cell_text
+from gitexp.report.page import CSS
+from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -27,8 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
     from gitexp.model.review import Review, ReviewedExperiment
     from gitexp.report.brief import Line
-    from gitexp.report.facts import Fact
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Fact, Style
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _ROOM = 280_000  # bytes of all that is not the page's frame

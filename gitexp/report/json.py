@@ -10,7 +10,7 @@ from gitexp.text.jsontext import json_dumps, json_loads
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Style
 
 
 def render(comparisons: tuple[Comparison, ...], style: Style) -> str:

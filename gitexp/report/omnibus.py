@@ -10,10 +10,8 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.drawing.critical import critical_difference
 from gitexp.report.escape import html
-from gitexp.report.facts import Fact
-from gitexp.report.pagetable import page_table
-from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.page import page_table
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import Across, AcrossMetric, Family, Omnibus, Pairwise
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 _FEW_PAIRS = 12  # of one family; verbose shows all
 _MOST_PAIRS = 60  # on a page

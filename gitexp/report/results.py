@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.comparison import Comparison
 from gitexp.report import frames, renderer
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 
 if TYPE_CHECKING:
     import pandas as pd

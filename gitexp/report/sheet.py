@@ -1,4 +1,4 @@
-"""What a verb answers, as labelled lines and tables; text and Markdown are made of it here.
+"""Sheets: what verbs answer, as labelled lines and tables, and text and Markdown made of them.
 
 Texts in a sheet are raw; each target passes them through its own escaper.
 """
@@ -11,18 +11,21 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from gitexp.model.result import Verdict
 from gitexp.report import escape
-from gitexp.report.style import PLAIN, paint
-from gitexp.report.table import table
+from gitexp.report.escape import width
+from gitexp.text.fields import maybe_time_text, param_json
+from gitexp.text.jsontext import json_dumps_compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
-    from gitexp.report.facts import Fact
-    from gitexp.report.style import Style
+    from gitexp.model.ids import ParamValue
+    from gitexp.model.plan import Amendment
+    from gitexp.model.witness import OrderGrade
 
 Cell = str | int | float | bool | None
-
 _CELL_LIMIT = 60  # characters of a cell on a terminal
 _LINE_LIMIT = 1_000
 _DIGITS = 6  # significant ones of a number in a table; JSON has all
@@ -31,6 +34,48 @@ _PLAIN = re.compile(  # what Markdown takes as it stands: words, numbers, an int
     r"(?:[A-Za-z0-9 /+%,;-]|(?<=[0-9])\.(?=[0-9]))+"
     r"|\[[-+.0-9einf]+, [-+.0-9einf]+\](?: %)?"
 )
+SHORT = 7  # characters of a hash that people read
+MANY = 6  # changed paths, parameters, ... of one kind that are named
+_COLORS = {True: "32", False: "31", None: "33"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What the command line knows about the reader.
+
+    Attributes
+    ----------
+    color : bool
+        The stream takes ANSI colours; only the text renderers look.
+    quiet : bool
+        The verdict line, or the names, alone.
+    verbose : bool
+        Every run that was left aside, every reason, every row.
+    now : datetime or None
+        Ages are counted from it; without it moments are shown.
+    metrics : tuple of str
+        Metrics that were asked for and so come first in a list.
+    narrowed : bool
+        A list was asked for a part; that nothing fits does not say that there is nothing.
+    """
+
+    color: bool = False
+    quiet: bool = False
+    verbose: bool = False
+    now: datetime | None = None
+    metrics: tuple[str, ...] = ()
+    narrowed: bool = False
+
+
+PLAIN = Style()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A labelled line."""
+
+    label: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +340,80 @@ def _cell_csv(cell: Cell) -> str:
     if isinstance(cell, str):
         return escape.csv(cell)
     return repr(cell)
+
+
+def is_good(verdict: Verdict | None) -> bool | None:
+    """Return how a verdict is coloured: True yes, False no, None neither."""
+    if verdict in {Verdict.SUPPORTED, Verdict.EQUIVALENT}:
+        return True
+    return False if verdict is Verdict.REFUTED else None
+
+
+def shortened(items: list[Fact]) -> list[Fact]:
+    """Keep at most `MANY` facts of one label, and say how many are left out."""
+    kept: list[Fact] = []
+    counts: dict[str, int] = {}
+    for item in items:
+        counts[item.label] = counts.get(item.label, 0) + 1
+        if counts[item.label] <= MANY:
+            kept.append(item)
+    for label, number in counts.items():
+        if number > MANY:
+            place = max(index for index, item in enumerate(kept) if item.label == label)
+            kept.insert(place + 1, Fact(label, f"and {number - MANY} more; -v shows them"))
+    return kept
+
+
+def order_words(order: OrderGrade) -> str:
+    """Return how sure an order is, in a line: grade, time, and what it rests on."""
+    when = f" at {maybe_time_text(order.time)}" if order.time is not None else ""
+    return f"{order.grade.value}{when}: {order.why}"
+
+
+def amendment_words(item: Amendment) -> str:
+    """Return one amendment in a line: what bound before, and why it was changed."""
+    old = ", ".join(f"{key} was {value_text(value)}" for key, value in item.old.items())
+    return f"{item.at:%Y-%m-%d}: {old}; {item.why} ({item.by.name})"
+
+
+def value_text(value: ParamValue) -> str:
+    """Return a term as people read it."""
+    return value if isinstance(value, str) else json_dumps_compact(param_json(value)).decode()
+
+
+def paint(word: str, good: bool | None, style: Style) -> str:  # noqa: FBT001  a third value is none
+    """Return a verdict's word in its colour, where there is colour; the word says it too."""
+    return f"\x1b[1;{_COLORS[good]}m{word}\x1b[0m" if style.color and word else word
+
+
+def table(rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> list[str]:
+    """Return aligned lines, two spaces between columns, no trailing space.
+
+    `rows`: the first is the header. Texts are escaped already.
+
+    Examples
+    --------
+    >>> table([["metric", "n"], ["f1", "10"]], right=frozenset({1}))
+    ['metric   n', 'f1      10']
+    """
+    if not rows:
+        return []
+    columns = max(len(row) for row in rows)
+    full = [[*row, *[""] * (columns - len(row))] for row in rows]
+    set_columns = [
+        _column([row[index] for row in full], flush_right=index in right)
+        for index in range(columns)
+    ]
+    return ["  ".join(cells).rstrip() for cells in zip(*set_columns, strict=True)]
+
+
+def _column(cells: Sequence[str], *, flush_right: bool) -> list[str]:
+    """Return the cells of a column, all as wide as the widest."""
+    taken = [width(cell) for cell in cells]
+    widest = max(taken)
+    if flush_right:
+        return [" " * (widest - used) + cell for cell, used in zip(cells, taken, strict=True)]
+    return [cell + " " * (widest - used) for cell, used in zip(cells, taken, strict=True)]
 
 
 FORMATS: dict[str, Callable[[Sheet, Style], str]] = {"text": text, "md": markdown}

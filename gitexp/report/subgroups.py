@@ -8,10 +8,8 @@ from gitexp.report import numbers
 from gitexp.report.caveats import adjusted_p
 from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
 from gitexp.report.escape import html
-from gitexp.report.facts import Fact
-from gitexp.report.pagetable import page_table
-from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.page import page_table
+from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import CategoryComparison, Comparison, Slice, SliceComparison
     from gitexp.model.result import SignificanceResult
     from gitexp.report.drawing.figures import Room
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 _FEW = 20  # rows; verbose shows all
 

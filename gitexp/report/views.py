@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Final, cast
 from gitexp.records import codec
 from gitexp.report import sheet
 from gitexp.report.escape import escaped
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from gitexp.text.jsontext import json_dumps, json_dumps_compact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.report.sheet import Sheet
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Sheet, Style
     from gitexp.text.jsontext import Json
 
 # By names, so that a verb loads what its own answer needs: type, then module and function.
@@ -39,8 +38,8 @@ VIEWS: Final[Mapping[str, tuple[str, str]]] = {
     "Witnessed": ("plans", "witnessed"),
     "RunReport": ("runs", "run"),
     "ConcludeReport": ("runs", "concluded"),
-    "EndReport": ("sharing", "lifecycle"),
-    "TogetherReport": ("sharing", "together"),
+    "EndReport": ("upkeep", "lifecycle"),
+    "TogetherReport": ("upkeep", "together"),
     "CheckReport": ("upkeep", "check"),
     "HooksReport": ("upkeep", "hooks"),
     "Diagnosis": ("upkeep", "doctor"),

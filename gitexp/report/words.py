@@ -13,7 +13,7 @@ from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.result import Role
 from gitexp.report import caveats, numbers
 from gitexp.report.escape import prose
-from gitexp.report.facts import MANY, SHORT, Fact, amendment_words, order_words
+from gitexp.report.sheet import MANY, SHORT, Fact, amendment_words, order_words
 from gitexp.stats.tests import named
 
 if TYPE_CHECKING:
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison, Side
     from gitexp.model.plan import Effect
-    from gitexp.model.result import MetricComparison, SignificanceResult, VarianceShare
+    from gitexp.model.result import MetricComparison, Part, SignificanceResult, VarianceShare
+
+_RATIO = re.compile(r"[0-9.]+ times")
+_KINDS = frozenset({"params", "code", "data", "environment"})
+_KEYS = ("seed", "rep", "fold")
 
 
 def verdict_word(comparison: Comparison) -> str:
@@ -197,10 +201,6 @@ def noise_text(variance: VarianceShare) -> str:
     return f"variance: {text}; {more} would help most"
 
 
-_RATIO = re.compile(r"[0-9.]+ times")
-_KINDS = frozenset({"params", "code", "data", "environment"})
-
-
 def _tests(comparison: Comparison) -> Iterator[Fact]:
     """Say each test once, with the metrics that it was used for."""
     shown: dict[tuple[str, str], list[str]] = {}
@@ -349,3 +349,40 @@ def _share(probability: float) -> str:
     if percent < 1:
         return "<1 %"
     return ">99 %" if percent > 99 else f"{percent:.0f} %"  # noqa: PLR2004  per cent
+
+
+def units(metric: MetricComparison) -> tuple[dict[str, float], dict[str, float]]:
+    """Return the values of baseline and candidate by name, in the same order where both have it.
+
+    Folds and data sets stand for themselves; otherwise there is one value a seed.
+    """
+    if metric.parts:
+        names = [part_name(part) for part in metric.parts]
+        left = {name: part.baseline for name, part in zip(names, metric.parts, strict=True)}
+        right = {name: part.candidate for name, part in zip(names, metric.parts, strict=True)}
+        return left, right
+    left = {str(seed): value for seed, value in sorted(metric.baseline_values)}
+    right = {str(seed): value for seed, value in sorted(metric.candidate_values)}
+    return left, right
+
+
+def unit_title(metric: MetricComparison) -> str:
+    """Return what the names are those of."""
+    if not metric.parts:
+        return "seed"
+    return "data set" if all(part.seed is None for part in metric.parts) else "part"
+
+
+def part_name(part: Part) -> str:
+    """Return what a fold or a data set is called.
+
+    Examples
+    --------
+    >>> from gitexp.model.result import Part
+    >>> part_name(Part(1, None, 3, 90, 10, "", 0.5, 0.6))
+    'seed 1, fold 3'
+    """
+    counts = [(key, getattr(part, key)) for key in _KEYS]
+    words = [part.dataset] if part.dataset else []
+    words += [f"{key} {value}" for key, value in counts if value is not None]
+    return ", ".join(words)

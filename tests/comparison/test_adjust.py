@@ -9,7 +9,7 @@ import pytest
 from gitexp.comparison.compare import CompareOptions, compare
 from gitexp.errors import UsageError
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:

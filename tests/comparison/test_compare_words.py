@@ -15,7 +15,7 @@ from gitexp.model.config import Predictions
 from gitexp.model.plan import Claim, Guard
 from gitexp.model.result import Verdict
 from gitexp.report import renderer, text, words
-from gitexp.report.style import PLAIN, Style
+from gitexp.report.sheet import PLAIN, Style
 from tests.comparison.test_predicted import predictions
 from tests.lab.records import CONFIG, START, Lab, experiment, one, scores
 

@@ -12,7 +12,7 @@ from gitexp.comparison.detectable import POWER, detectable
 from gitexp.model.plan import Stopping, StoppingRule
 from gitexp.model.result import VarianceShare, Verdict
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from gitexp.stats.planned.detectable import crossed_repeats_needed
 from tests.lab.records import Lab, experiment, one, scores
 

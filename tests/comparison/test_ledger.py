@@ -12,7 +12,7 @@ from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EvaluationDigest
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from tests.lab.records import CONFIG, EVALUATION, START, Lab, one, scores
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
 from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from tests.lab.records import Lab, one, scores
 
 if TYPE_CHECKING:

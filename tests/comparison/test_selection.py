@@ -13,7 +13,7 @@ from gitexp.model.result import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
 from gitexp.report import text, words
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from tests.lab.records import ENVIRONMENT, EVALUATION, Lab, experiment, one, scores
 
 if TYPE_CHECKING:

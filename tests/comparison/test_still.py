@@ -31,7 +31,7 @@ from gitexp.model.plan import (
 )
 from gitexp.model.result import Verdict
 from gitexp.model.run import Repeat, RepeatState, Sample
-from gitexp.report.style import Style
+from gitexp.report.sheet import Style
 from gitexp.report.text import render
 from gitexp.stats.decide import Evidence, decide
 from gitexp.store.lookup import FoundRun

@@ -21,7 +21,7 @@ from gitexp.model.result import Verdict
 from gitexp.model.run import Output
 from gitexp.records import codec
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from tests.lab.records import CONFIG, Lab, one
 
 if TYPE_CHECKING:

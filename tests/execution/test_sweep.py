@@ -14,7 +14,7 @@ from gitexp.git import repository
 from gitexp.model.config import ParamKey
 from gitexp.model.request import NewRequest, RunRequest
 from gitexp.report import text
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN
 from gitexp.store import lookup
 from tests.execution.test_run import plain
 

@@ -26,7 +26,7 @@ from gitexp.model.result import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
 from gitexp.report import RENDERERS, renderer
-from gitexp.report.style import Style
+from gitexp.report.sheet import Style
 from gitexp.views.show import show
 from gitexp.views.status import status
 from tests.lab.records import CONFIG, START, Lab, experiment, scores

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from gitexp.report.drawing.critical import MOST_RANKS, cliques, critical_difference
+from gitexp.report.drawing.figures import MOST_PAIRS, slopes
 from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
-from gitexp.report.drawing.slopes import MOST_PAIRS, slopes
 
 SVG = "{http://www.w3.org/2000/svg}"
 HOSTILE = "</text><script>alert(1)</script>"

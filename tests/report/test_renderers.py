@@ -26,7 +26,7 @@ from gitexp.model.result import Part, Posterior
 from gitexp.records import codec
 from gitexp.report import RENDERERS, frame, renderer
 from gitexp.report.results import Comparisons
-from gitexp.report.style import Style
+from gitexp.report.sheet import Style
 from tests.lab import samples
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
 
@@ -43,9 +44,10 @@ from gitexp.model.views import (
     UnreadableRecord,
     ValueChange,
 )
+from gitexp.records.answers import ANSWERS
 from gitexp.report import views
 from gitexp.report.answers import listing, logs
-from gitexp.report.style import Style
+from gitexp.report.sheet import Style
 from tests.lab import samples
 from tests.records import answers
 from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
@@ -285,3 +287,10 @@ def test_whether_a_run_counts_is_said_either_way(
     run = replace(view.runs[0], exploratory=exploratory, finished=finished, counts=counts)
     (grid,) = listing.runs(replace(view, runs=(run,))).grids
     assert grid.rows[0][grid.header.index("counts")] == said
+
+
+@pytest.mark.parametrize("kind", sorted(views.VIEWS))
+def test_every_answer_has_a_sheet_and_a_schema(kind: str) -> None:
+    module, function = views.VIEWS[kind]
+    assert callable(getattr(import_module(f"gitexp.report.answers.{module}"), function))
+    assert kind == "tuple" or ANSWERS[kind].kind in answers.schemas()

@@ -13,9 +13,17 @@ from gitexp.report import numbers
 from gitexp.report.answers import listing, logs
 from gitexp.report.caveats import stopping_text
 from gitexp.report.escape import prose
-from gitexp.report.facts import SHORT, Fact, amendment_words, is_good, order_words, shortened
-from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import (
+    PLAIN,
+    SHORT,
+    Fact,
+    Grid,
+    Sheet,
+    amendment_words,
+    is_good,
+    order_words,
+    shortened,
+)
 from gitexp.report.words import verdict_word
 
 if TYPE_CHECKING:
@@ -25,8 +33,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
     from gitexp.model.views import LiveRun, RunSummary, ShownExperiment, ShownRun, StatusView
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 _MOST_DISTRIBUTIONS = 5
 _FEW_RUNS = 20  # verbose shows all

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.report import numbers
 from gitexp.report.answers import listing
-from gitexp.report.facts import SHORT, Fact, shortened
-from gitexp.report.sheet import Grid, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN, SHORT, Fact, Grid, Sheet, shortened
 
 if TYPE_CHECKING:
     from gitexp.model.views import (
@@ -21,8 +19,7 @@ if TYPE_CHECKING:
         StateName,
         ValueChange,
     )
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 _FEW = 20  # rows of one kind; verbose shows all
 

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.views import ExperimentList, RunGroup, RunList
 from gitexp.report import numbers
-from gitexp.report.facts import MANY, SHORT, Fact
-from gitexp.report.sheet import Grid, Sheet, csv_rows
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.views import ExperimentSummary, RunSummary, UnreadableRecord
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 _FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
 

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING
 from gitexp.model.witness import Way
 from gitexp.report import caveats, numbers
 from gitexp.report.caveats import rounded
-from gitexp.report.facts import Fact, order_words, value_text
-from gitexp.report.sheet import Item, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.sheet import PLAIN, Fact, Item, Sheet, order_words, value_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +17,7 @@ if TYPE_CHECKING:
     from gitexp.model.report import AmendReport, NewReport
     from gitexp.model.request import InitReport
     from gitexp.model.witness import Witnessed
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Style
 
 SHORT = 9
 _WITNESSES = {

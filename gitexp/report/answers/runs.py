@@ -6,18 +6,15 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.report import numbers, words
-from gitexp.report.answers import sharing
-from gitexp.report.facts import Fact, is_good, order_words
-from gitexp.report.sheet import Grid, Item, Sheet
-from gitexp.report.style import PLAIN
+from gitexp.report.answers import upkeep
+from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, is_good, order_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.report import ConcludeReport, PlannedRun, RunReport
     from gitexp.model.run import Repeat
-    from gitexp.report.sheet import Cell
-    from gitexp.report.style import Style
+    from gitexp.report.sheet import Cell, Style
 
 SHORT = 9
 
@@ -64,7 +61,7 @@ def concluded(report: ConcludeReport, style: Style = PLAIN) -> Sheet:
     else:
         facts.append(Fact("recorded", f"{report.commit[:SHORT]} on {report.branch}"))
     facts += [Fact("left alone", f"{path}: edited in the work tree") for path in report.not_updated]
-    end = None if report.archived is None else sharing.lifecycle(report.archived, style)
+    end = None if report.archived is None else upkeep.lifecycle(report.archived, style)
     return Sheet(
         headline=comparison.headline,
         word=words.verdict_word(comparison),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from gitexp.report.drawing.axis import Scale, drawing, line, short, text
+from gitexp.report.drawing.svg import Scale, drawing, line, short, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

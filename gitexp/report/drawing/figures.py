@@ -5,6 +5,7 @@ Verdict, tables and facts are always there; pictures and samples only while ther
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,17 +13,34 @@ from gitexp.model.plan import Direction
 from gitexp.report import numbers, words
 from gitexp.report.drawing import svg
 from gitexp.report.drawing.forest import Row, forest
-from gitexp.report.drawing.slopes import slopes
+from gitexp.report.drawing.svg import (
+    WIDTH,
+    circle,
+    diamond,
+    drawing,
+    labelled_ticks,
+    line,
+    scale_of,
+    short,
+    text,
+)
 from gitexp.report.escape import html
-from gitexp.report.units import title, units
+from gitexp.report.words import unit_title, units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.result import MetricComparison
+    from gitexp.report.drawing.svg import Scale
 
 _MOST_SAMPLES = 300  # rows of a table of samples; JSON has all
+MOST_PAIRS = 200  # drawn; beyond, single lines are not told apart anyhow
+_HEIGHT, _TOP, _BOTTOM = 226, 30, 212
+_LEFT, _RIGHT = 120.0, 276.0
+_NAME_LIMIT = 22
+_WIDTH = 61  # columns
+_MARGIN = 0.05  # of the range, on either side
 
 
 @dataclass(slots=True)
@@ -110,7 +128,7 @@ def samples(comparison: Comparison, metric: MetricComparison, room: Room) -> str
     which = "All samples" if len(names) <= _MOST_SAMPLES else f"The first {_MOST_SAMPLES} samples"
     digits = min(9, numbers.decimals_for(metric) + 1)
     titles = (
-        title(metric),
+        unit_title(metric),
         html(comparison.baseline.name),
         html(comparison.candidate.name),
         "difference",
@@ -176,3 +194,90 @@ def _figure(picture: str, caption: str) -> str:
     if not picture:
         return ""
     return f"<figure>\n{picture}\n<figcaption>{caption}</figcaption>\n</figure>"
+
+
+def slopes(
+    pairs: Sequence[tuple[float, float]], *, names: tuple[str, str], key: str, title: str
+) -> str:
+    """Return the ``<svg>`` of paired values.
+
+    `pairs`: baseline's and candidate's value of each pair. `key`: our own word that makes the ids
+    unique in the page. The result: empty for fewer than two pairs, or where no scale shows them.
+    """
+    scale = scale_of([value for pair in pairs for value in pair], start=_BOTTOM, end=_TOP)
+    if scale is None or len(pairs) < 2:  # noqa: PLR2004  one pair is a line, not a picture
+        return ""
+    n_up = sum(1 for left, right in pairs if right > left)
+    n_same = sum(1 for left, right in pairs if right == left)
+    counts = f"{n_up} of {len(pairs)} pairs rise, {len(pairs) - n_up - n_same} fall"
+    counts += f", {n_same} stay" if n_same else ""
+    parts = [*_axis(scale), *_lines(pairs[:MOST_PAIRS], scale)]
+    parts += _means(pairs, scale)
+    parts.append(text("side a", _LEFT - 76, _TOP - 14, short(names[0], _NAME_LIMIT)))
+    parts.append(text("side b", WIDTH - 4, _TOP - 14, short(names[1], _NAME_LIMIT), anchor="end"))
+    return drawing(
+        key, _HEIGHT, title=title, words=f"{names[0]} to {names[1]}: {counts}.", parts=parts
+    )
+
+
+def _axis(scale: Scale) -> Iterator[str]:
+    for value, label in labelled_ticks(scale, most=5):
+        y = scale.x(value)
+        yield line("grid", _LEFT - 34, y, WIDTH - 12, y)
+        yield text("tick end", _LEFT - 40, y + 4, label, anchor="end")
+
+
+def _lines(pairs: Sequence[tuple[float, float]], scale: Scale) -> Iterator[str]:
+    for left, right in pairs:
+        css = "slope up" if right > left else "slope down" if right < left else "slope"
+        yield line(css, _LEFT, scale.x(left), _RIGHT, scale.x(right))
+    for left, right in pairs:
+        yield circle("dot a", _LEFT, scale.x(left))
+        yield diamond("dot b", _RIGHT, scale.x(right))
+
+
+def _means(pairs: Sequence[tuple[float, float]], scale: Scale) -> Iterator[str]:
+    left, right = (math.fsum(side) / len(pairs) for side in zip(*pairs, strict=True))
+    yield line("slope mean", _LEFT, scale.x(left), _RIGHT, scale.x(right))
+    yield text("side b", _RIGHT + 12, scale.x(right) + 4, "mean")
+
+
+def lines(comparison: Comparison, metric: MetricComparison) -> list[str]:
+    """Return the plot of a metric's difference, in ASCII; empty where it has no interval."""
+    gap = svg.gap_of(comparison, metric)
+    interval = gap.interval
+    if interval is None:
+        return []
+    ends = [end for end in (interval.low, interval.high) if end is not None]
+    shown = [gap.estimate, 0.0, *gap.promised, *ends]
+    span = (max(shown) - min(shown)) or 1.0
+    start, span = min(shown) - _MARGIN * span, span * (1 + 2 * _MARGIN)
+    if not math.isfinite(start) or not math.isfinite(span):
+        return []
+
+    def column(value: float) -> int:
+        return max(0, min(_WIDTH - 1, round((value - start) / span * (_WIDTH - 1))))
+
+    low = 0 if interval.low is None else column(interval.low)
+    high = _WIDTH - 1 if interval.high is None else column(interval.high)
+    axis, bar = [" "] * _WIDTH, [" "] * _WIDTH
+    for value in gap.promised:
+        axis[column(value)] = bar[column(value)] = ":"
+    axis[column(0.0)] = bar[column(0.0)] = "|"
+    for place in range(low, high + 1):
+        bar[place] = "-"
+    bar[low] = "<" if interval.low is None else "["
+    bar[high] = ">" if interval.high is None else "]"
+    bar[column(gap.estimate)] = "o"
+    scale, unit = (100.0, " %") if gap.share else (1.0, "")
+    promised = " and ".join(f"{value * scale:+.3g}{unit}" for value in gap.promised)
+    edge = "".join(axis).rstrip()
+    return [
+        edge,
+        "".join(bar).rstrip(),
+        edge,
+        "",
+        f"o  {gap.estimate * scale:+.3g}{unit}, with its {interval.confidence * 100:g} % interval",
+        "|  no difference",
+        *([f":  promised {promised}"] if promised else []),
+    ]

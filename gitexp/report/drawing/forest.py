@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.result import Interval
 from gitexp.report import numbers
-from gitexp.report.drawing.axis import WIDTH, axis, drawing, line, scale_of, short, text
+from gitexp.report.drawing.svg import WIDTH, axis, drawing, line, scale_of, short, text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.report.drawing.axis import Scale
+    from gitexp.report.drawing.svg import Scale
 
 MOST_ROWS = 40
 _TOP, _STEP = 30, 30

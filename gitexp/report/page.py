@@ -1,4 +1,16 @@
-"""The style sheet of the HTML report; it stands inside the page, which loads nothing."""
+"""The frame of an HTML page: its style sheet, which stands inside it, and a grid as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from gitexp.report.escape import html
+from gitexp.report.sheet import cell_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from gitexp.report.sheet import Grid
 
 CSS = """
 :root{color-scheme:light dark;
@@ -109,3 +121,18 @@ main{max-width:none;padding:0}h2{break-after:avoid}figure,.verdict,tr{break-insi
 .scroll{overflow:visible}table{font-size:.75rem}th,td{padding:.25rem .35rem}
 article+article{break-before:page}}
 """
+
+
+def page_table(grid: Grid) -> Iterator[str]:
+    """Return the lines of a table; its first column names the rows."""
+    yield '<div class="scroll"><table>'
+    yield f"<caption>{html(grid.title)}</caption><thead><tr>"
+    yield "".join(f'<th scope="col">{html(name)}</th>' for name in grid.header)
+    yield "</tr></thead><tbody>"
+    for row in grid.rows:
+        first, *others = (html(cell_text(cell)) for cell in row)
+        cells = "".join(f"<td>{cell}</td>" for cell in others)
+        yield f'<tr><th scope="row" class="name">{first}</th>{cells}</tr>'
+    yield "</tbody></table></div>"
+    if grid.left_out:
+        yield f"<p>and {grid.left_out} more</p>"
