@@ -104,8 +104,8 @@ def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
 
     What `inputs.ignore` names and no stage does, what is beside DVC's settings, and outputs that no
     stage makes; gitexp's own folder is in no worktree of a job. Paths start at the tree's top; a
-    folder of which nothing is left stands for all below it. What DVC and Git themselves read stays
-    (``.gitignore``, dvc.lock).
+    folder of which nothing is left stands for all below it, but that of an output, into which a
+    script writes, as in a clone. What DVC and Git themselves read stays (``.gitignore``, dvc.lock).
     """
     outputs = state.outputs
     outs = Patterns.of(Pattern.of(path) for path in made)
@@ -129,6 +129,8 @@ def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
         inner = path.removeprefix(project) if path.startswith(project) else ""
         if hidden(inner):
             gone.append(path)
+            within = (each for each in with_parents(inner) if each in outputs)
+            kept.update(project + each for out in within for each in with_parents(out)[1:])
         else:
             kept.update(with_parents(path))
     whole = (

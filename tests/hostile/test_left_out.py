@@ -40,6 +40,7 @@ there = [
 os.makedirs("made", exist_ok=True)
 open("made/new.txt", "w").write(str(seed))
 open("curve.csv", "w").write(f"name,step,value\\nloss,1,{seed}\\n")
+open("plots/curve.csv", "w").write(f"name,step,value\\nauc,1,{seed}\\n")
 open("model.txt", "w").write(json.dumps(sorted(there)))
 json.dump({"acc": random.Random(seed).random()}, open("metrics.json", "w"))
 """
@@ -58,6 +59,7 @@ HIDDEN: Final = {
     ".dvc/helper.py": "x = 1\n",
     "lib/.dvc/config.py": "x = 1\n",
     "curve.csv": "name,step,value\nloss,1,0.9\n",  # outputs by name
+    "plots/curve.csv": "name,step,value\nauc,1,0.9\n",
     "predictions.csv": "id,y_true,y_pred\na,1,1\n",
     "made/old.txt": "0.9\n",
 }
@@ -71,7 +73,7 @@ def project(tmp_path: Path) -> BuiltRepo:
     widened = replace(
         config,
         inputs_ignore=(*config.inputs_ignore, "/helper.py", "/lib/a/"),
-        curves=("curve.csv",),
+        curves=("curve.csv", "plots/curve.csv"),
         outputs=(*config.outputs, "made"),
     )
     files = {layout.CONFIG: config_format.dump_template(widened), **HIDDEN}
@@ -91,6 +93,7 @@ def test_what_a_job_leaves_out_is_all_that_no_input_covers(project: BuiltRepo) -
         ".gitexp/helper.py",  # gitexp's own folder is in no worktree of a job
         ".gitexp/environments/helper.py",
     }
+    assert "plots/curve.csv" in gone, "the folder stays: a script writes into it, as in a clone"
     counted = inputs.counted_files(repo, tree, config)
     assert not any(f"{path}/".startswith(f"{each}/") for path in counted for each in gone)
 
