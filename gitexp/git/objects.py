@@ -23,7 +23,7 @@ from gitexp.errors import (
 )
 from gitexp.git import command, fsck, repository
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.tree import MODE_TREE, READ_LIMIT
+from gitexp.git.tree import FILE_MODES, MODE_TREE, READ_LIMIT
 from gitexp.model.ids import BlobId, CommitHash, TreeId
 from gitexp.model.plan import Person
 
@@ -168,31 +168,27 @@ def tree_id(repo: Repo, commit: CommitHash | TreeId, path: str = "") -> TreeId |
 
 def blob_id(repo: Repo, commit: CommitHash | TreeId, path: str) -> BlobId | Absent:
     """Return the id of a regular file's blob; a link or a folder is absent."""
-    entry = entry_at(repo, commit, path)
-    if entry is ABSENT or entry.mode not in {MODE_BLOB, MODE_EXECUTABLE}:
-        return ABSENT
-    return BlobId(entry.id)
+    entry = repo.tree(commit).entry(_plain(path))
+    return ABSENT if entry is None or entry.mode not in FILE_MODES else BlobId(entry.id)
 
 
 def entry_at(repo: Repo, commit: CommitHash | TreeId, path: str) -> Entry | Absent:
     """Return mode and id of what lies at `path`, whatever it is."""
-    folder, _, name = path.rpartition("/")
-    tree = _at(repo, commit, folder)
-    found = None if tree is ABSENT else tree.entries.get(_encoded(name))
-    return ABSENT if found is None else Entry(found[0], _encoded(path), found[1])
+    found = repo.tree(commit).entry(_plain(path))
+    return ABSENT if found is None else Entry(found.mode, _encoded(path), found.id)
 
 
 def read_blob(
     repo: Repo, commit: CommitHash | TreeId, path: str, limit: int = READ_LIMIT
 ) -> bytes | Absent:
-    """Return the bytes of a regular file in a commit or tree.
+    """Return the bytes of a regular file in a commit or tree, as `Tree.read` does.
 
     A symbolic link, a folder or a submodule at `path` is absent: links are never followed.
 
     Raises `UnsafeInputError` if the file is larger than `limit` bytes; it is not read.
     """
-    found = blob_id(repo, commit, path)
-    return ABSENT if found is ABSENT else repo.read(found, limit, where=path)
+    data = repo.tree(commit).read(_plain(path), limit)
+    return ABSENT if data is None else data
 
 
 def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
@@ -344,3 +340,11 @@ def _parts(path: str) -> tuple[bytes, ...]:
 
 def _encoded(path: str) -> bytes:
     return path.encode("utf-8", "surrogateescape")
+
+
+def _plain(path: str) -> str:
+    """Return a path as a tree has it: joined paths may have a dot or two slashes in them."""
+    if "./" not in path and "//" not in path:
+        return path
+    folder, _, name = path.rpartition("/")
+    return "/".join((*PurePosixPath(folder).parts, name))

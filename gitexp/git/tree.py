@@ -37,7 +37,7 @@ class Tree:
         Whether a folder that Git refuses is none at all, instead of an error.
     """
 
-    __slots__ = ("_lenient", "_name", "_objects", "_over", "_root", "_thinned", "_trees")
+    __slots__ = ("_lenient", "_name", "_objects", "_over", "_thinned", "_trees")
 
     def __init__(
         self,
@@ -49,12 +49,11 @@ class Tree:
         lenient: bool = False,
     ) -> None:
         self._objects = objects
-        self._root = root
         self._name = name
         self._lenient = lenient
-        self._over = _nested(over or {})
-        self._thinned = _thinned(over or {})
-        self._trees: dict[str, TreeId | None] = {}
+        self._over = _nested(over) if over else {}
+        self._thinned = _thinned(over) if over else frozenset()
+        self._trees: dict[str, TreeId | None] = {"": root}
 
     @property
     def main(self) -> str:
@@ -137,13 +136,13 @@ class Tree:
 
     def _tree_of(self, path: str) -> TreeId | None:
         """Return the tree of a stored folder; what leads to it is remembered, for deep paths."""
-        names = path.split("/") if path else []
-        known = len(names)
-        while known and "/".join(names[:known]) not in self._trees:
-            known -= 1
-        folder = "/".join(names[:known])
-        tree = self._trees.get(folder, self._root) if known else self._root
-        for name in names[known:]:
+        missing = []
+        folder = path
+        while folder not in self._trees:
+            folder, _, name = folder.rpartition("/")
+            missing.append(name)
+        tree = self._trees[folder]
+        for name in reversed(missing):
             tree = self._below(tree, folder, name)
             folder = join(folder, name)
             self._trees[folder] = tree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -61,9 +61,8 @@ class Violation:
 # --- Git objects, as rules see them: whoever reads them -----------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
-    """One entry of a tree."""
+class TreeEntry(NamedTuple):
+    """One entry of a tree; a tuple, since a list of thousands makes tens of thousands of them."""
 
     mode: int  # 0o100644, 0o100755, 0o120000 (link), 0o040000 (folder), 0o160000 (submodule)
     id: str
