@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
@@ -19,48 +18,20 @@ from gitexp.stats.tests import MIN_BOOTSTRAP_EXAMPLES, named
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from gitexp.comparison.counting import Count
-    from gitexp.comparison.exclusions import Failure
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.judged import Judged
     from gitexp.model.comparison import (
         Detectable,
         MetricComparison,
         PlannedTest,
-        SignificanceResult,
     )
     from gitexp.model.plan import Effect, Plan
 
 _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """What is known when the words are chosen."""
-
-    plan: Plan | None
-    baseline: Source
-    candidate: Source
-    count: Count
-    verdict: Verdict | None
-    primary: MetricComparison | None
-    result: SignificanceResult | None  # adjusted for several candidates, as the verdict is
-    family: int  # candidates that were compared in one call
-    paired: bool
-    current_branch: str
-    problem: str = ""  # why the sides are not comparable, or nothing could be tested
-    prefix: str = ""  # what line 1 has to say before all else
-    swapped: str = ""  # the experiment that has the sides the other way round
-    same: bool = False  # both sides have the same inputs
-    concluded: bool = False
-    remedy: str = ""  # what to change, where the seed does not act
-    configurations: int = 1  # to pick from: what p was multiplied by
-    adjustment: str = "holm"  # over several candidates
-    failed: tuple[Failure, ...] = ()  # what was not made up for
-
-
 def headline(judged: Judged) -> str:
     """Return the first line without the verdict word."""
-    return f"{judged.prefix}{_sentence(judged)}{_of_one_value(judged)}"
+    return f"{judged.draft.prefix}{_sentence(judged)}{_of_one_value(judged)}"
 
 
 def _of_one_value(judged: Judged) -> str:
@@ -76,8 +47,8 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
     The result: seeds that the one side has and the other lacks. The result: further repeats that
     both sides need.
     """
-    left = set(judged.count.baseline.repeats)
-    right = set(judged.count.candidate.repeats) - judged.count.given_up
+    left = set(judged.draft.count.baseline.repeats)
+    right = set(judged.draft.count.candidate.repeats) - judged.draft.count.given_up
     target = _target(judged)
     usable = sorted(right)
     lacking_baseline = tuple(seed for seed in usable if seed not in left)
@@ -89,13 +60,13 @@ def missing(judged: Judged) -> tuple[tuple[int, ...], tuple[int, ...], int]:
 
 def next_step(judged: Judged, found: Detectable | None = None) -> str:
     """Return the cheapest command that brings the comparison further."""
-    plan, verdict = judged.plan, judged.verdict
-    base, candidate = quoted(judged.baseline.name), quoted(judged.candidate.name)
-    if judged.swapped:
-        return f"gitexp compare {quoted(judged.swapped)}"
-    if judged.same and (plan is None or judged.concluded):
+    plan, verdict = judged.draft.plan, judged.verdict
+    base, candidate = quoted(judged.draft.baseline.name), quoted(judged.draft.candidate.name)
+    if judged.draft.swapped:
+        return f"gitexp compare {quoted(judged.draft.swapped)}"
+    if judged.draft.same and (plan is None or judged.draft.concluded):
         return f"gitexp inputs {base} {candidate}"
-    if judged.same:
+    if judged.draft.same:
         return "change code or parameters, commit, then gitexp run --with-baseline"
     if plan is None:
         metric = judged.primary.metric if judged.primary is not None else "METRIC"
@@ -106,14 +77,14 @@ def next_step(judged: Judged, found: Detectable | None = None) -> str:
 
 
 def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
-    if judged.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
-        return judged.remedy
+    if judged.draft.remedy and judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE}:
+        return judged.draft.remedy
     enough = plan.claim is Claim.MODEL or _repeats(judged) >= _target(judged)
     if judged.verdict in {Verdict.UNDECIDABLE, Verdict.INCONCLUSIVE} and not enough:
-        return exclusions.after(judged.failed, run_command(judged), plan)
+        return exclusions.after(judged.draft.failed, run_command(judged), plan)
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
-    if judged.concluded:
+    if judged.draft.concluded:
         return f"gitexp show {plan.name}"
     return _end(judged, plan, found)
 
@@ -131,14 +102,14 @@ def _end(judged: Judged, plan: Plan, found: Detectable | None) -> str:
 
 def run_command(judged: Judged) -> str:
     """Return the command that runs what is missing, the cheaper side first."""
-    plan = judged.plan
+    plan = judged.draft.plan
     lacking, _, more = missing(judged)
     if plan is None:
         return ""
     if lacking and not more:
         seeds = seed_ranges(lacking)
         where = "" if judged.current_branch == plan.branch else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+        return f"gitexp run --at {judged.draft.baseline.recorded[:12]} --seeds {seeds}{where}"
     if plan.stopping is not None:
         switch = (
             "" if judged.current_branch == plan.branch else f"git switch {quoted(plan.branch)} && "
@@ -152,7 +123,7 @@ def run_command(judged: Judged) -> str:
 
 def _again(judged: Judged) -> str:
     """Return the command that repeats the seeds that failed, "" where none did."""
-    plan, count = judged.plan, judged.count
+    plan, count = judged.draft.plan, judged.draft.count
     right = tuple(seed for seed, _ in count.candidate.failed)
     tried = {*count.candidate.repeats, *right}
     left = tuple(seed for seed, _ in count.baseline.failed if seed in tried)
@@ -162,20 +133,20 @@ def _again(judged: Judged) -> str:
     seeds = seed_ranges(sorted({*left, *right}))
     if not right:
         where = "" if on_it else f" --on {quoted(plan.branch)}"
-        return f"gitexp run --at {judged.baseline.recorded[:12]} --seeds {seeds}{where}"
+        return f"gitexp run --at {judged.draft.baseline.recorded[:12]} --seeds {seeds}{where}"
     switch = "" if on_it else f"git switch {quoted(plan.branch)} && "
     return f"{switch}gitexp run --seeds {seeds}{' --with-baseline' if left else ''}"
 
 
 def reasons(judged: Judged) -> tuple[str, ...]:
     """Say what is missing, how much would do and what it costs."""
-    plan = judged.plan
+    plan = judged.draft.plan
     found: list[str] = []
     if judged.problem:
         found.append(judged.problem)
     if plan is None or plan.claim is Claim.MODEL or judged.verdict is Verdict.NOT_COMPARABLE:
         return tuple(found)
-    if judged.remedy:  # more repeats would be more copies
+    if judged.draft.remedy:  # more repeats would be more copies
         return tuple(found)
     units, needed, repeats = _units(judged), _needed(judged), _repeats(judged)
     if units < needed:
@@ -190,7 +161,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
         verb = "is" if repeats == 1 else "are"
         found.append(f"{repeats} of {plan.repeats} planned {word} {verb} there")
     lacking, _, more = missing(judged)
-    left, right = judged.count.baseline.repeats, judged.count.candidate.repeats
+    left, right = judged.draft.count.baseline.repeats, judged.draft.count.candidate.repeats
     ahead = len(set(left) - set(right))  # seeds that the candidate's next repeats meet
     of_baseline = len(lacking) + max(0, more - ahead)
     price = _price(judged, of_baseline, more)
@@ -201,7 +172,7 @@ def reasons(judged: Judged) -> tuple[str, ...]:
 
 def repeats_needed(judged: Judged, found: Detectable | None) -> tuple[str, ...]:
     """Say what an inconclusive comparison needed: by the promise, not by what came out."""
-    plan = judged.plan
+    plan = judged.draft.plan
     if plan is None or found is None or judged.verdict is not Verdict.INCONCLUSIVE:
         return ()
     if found.needed is None or found.needed <= found.units or found.units < _target(judged):
@@ -280,7 +251,7 @@ def repeats_of(metric: MetricComparison) -> int:
 
 
 def _sentence(judged: Judged) -> str:
-    plan, verdict = judged.plan, judged.verdict
+    plan, verdict = judged.draft.plan, judged.verdict
     if judged.problem and verdict not in {None, Verdict.SUPPORTED, Verdict.REFUTED}:
         return judged.problem
     if plan is None or verdict is None:
@@ -335,19 +306,19 @@ def _amount(judged: Judged, number: int) -> str:
     result = judged.result
     if result is not None and (part := named(result.plan.test).part):
         return counted(number, part)
-    if judged.plan is not None and judged.plan.claim is Claim.MODEL:
+    if judged.draft.plan is not None and judged.draft.plan.claim is Claim.MODEL:
         return counted(number, "example")
     return f"{number} {_repeat_word(judged, number)}"
 
 
 def _repeat_word(judged: Judged, number: int) -> str:
-    word = counted(number, "pair" if judged.paired else "repeat").split(" ", 1)[1]
-    return word if judged.paired else f"{word} a side"
+    word = counted(number, "pair" if judged.draft.paired else "repeat").split(" ", 1)[1]
+    return word if judged.draft.paired else f"{word} a side"
 
 
 def _needed(judged: Judged) -> int:
     """Return how many units a side would do to reach alpha; 0 where those there are do."""
-    plan, result = judged.plan, judged.result
+    plan, result = judged.draft.plan, judged.result
     if plan is None:
         return 0
     if result is not None and _units(judged) > 1 and result.plan.smallest_p <= plan.alpha:
@@ -359,13 +330,13 @@ def _needed(judged: Judged) -> int:
         return MIN_BOOTSTRAP_EXAMPLES
     return pairs_needed(
         plan.alpha / max(1, judged.family * judged.configurations),
-        paired=judged.paired or model,
+        paired=judged.draft.paired or model,
         one_sided=plan.effect.kind is not HypothesisKind.TWO_SIDED,
     )
 
 
 def _target(judged: Judged) -> int:
-    plan = judged.plan
+    plan = judged.draft.plan
     if plan is None:
         return 0
     return max(plan.repeats, _needed(judged)) if _by_repeats(judged) else plan.repeats
@@ -373,7 +344,10 @@ def _target(judged: Judged) -> int:
 
 def _price(judged: Judged, baseline: int, candidate: int) -> str:
     seconds = 0.0
-    for side, number in ((judged.count.baseline, baseline), (judged.count.candidate, candidate)):
+    for side, number in (
+        (judged.draft.count.baseline, baseline),
+        (judged.draft.count.candidate, candidate),
+    ):
         walls = [item.repeat.resources.wall_s for item in side.repeats.values()]
         known = [wall for wall in walls if wall is not None]
         if number and not known:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import advice, selection, sides
-from gitexp.comparison.advice import Judged
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
+from gitexp.comparison.gather import World
+from gitexp.comparison.judged import Judged
 from gitexp.comparison.omnibus import across
 from gitexp.errors import GitexpError, UsageError
 from gitexp.git import refs, repository
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.comparison.counting import SideCount
-    from gitexp.comparison.draft import Draft
+    from gitexp.comparison.judged import Draft
     from gitexp.comparison.sides import Named, Source
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -98,7 +99,7 @@ def compare(
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         pairs = _pairs(repo, index, names)
-        found = judge(repo, index, pairs, options, now=now, program=program)
+        found = judge(World(repo, index), pairs, options, now=now, program=program)
     return Comparisons(
         replace(item, words=_concluded(repo, item.plan, pair))
         for item, pair in zip(found, pairs, strict=True)
@@ -117,9 +118,8 @@ def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
     return ""
 
 
-def judge(  # noqa: PLR0913  the pairs, and what a call knows
-    repo: Repo,
-    index: Index,
+def judge(
+    world: World,
     pairs: Sequence[tuple[Named, Named]],
     options: CompareOptions,
     *,
@@ -127,23 +127,38 @@ def judge(  # noqa: PLR0913  the pairs, and what a call knows
     program: str = PROGRAM,
 ) -> Comparisons:
     """Test each candidate against its baseline, as `compare` does for names."""
-    here = refs.head(repo).branch or ""
+    repo, index = world.repo, world.index
     drafts = [
-        draft(repo, index, base, candidate, options, candidates=len(pairs))
-        for base, candidate in pairs
+        draft(world, base, candidate, options, candidates=len(pairs)) for base, candidate in pairs
     ]
-    at = now or datetime.now(UTC)
     results = _over_candidates(drafts, options.adjust)
-    judged = sum(1 for item in results if _is_judged(item))
+    call = _Call(
+        family=sum(1 for item in results if _is_judged(item)),
+        adjustment=options.adjust,
+        branch=refs.head(repo).branch or "",
+        at=now or datetime.now(UTC),
+        program=program,
+    )
     together = across(drafts)
     return Comparisons(
         replace(
-            _finish(item, result, options.adjust, family=judged, here=here, at=at, program=program),
+            _finish(item, result, call),
             order=_order(repo, index, item),
             across=together,
         )
         for item, result in zip(drafts, results, strict=True)
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What all comparisons of a call share."""
+
+    family: int  # candidates with a hypothesis, over which alpha is held
+    adjustment: str
+    branch: str  # the current one
+    at: datetime
+    program: str
 
 
 def _order(repo: Repo, index: Index, draft: Draft) -> OrderGrade | None:
@@ -233,45 +248,24 @@ def _or_one(p: float | None) -> float:
     return 1.0 if p is None else p
 
 
-def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
-    draft: Draft,
-    result: SignificanceResult | None,
-    method: str,
-    *,
-    family: int,
-    here: str,
-    at: datetime,
-    program: str,
-) -> Comparison:
+def _finish(draft: Draft, result: SignificanceResult | None, call: _Call) -> Comparison:
     plan = draft.plan
     lost = missing_repeats(draft.count, draft.primary, plan, paired=draft.paired)
     verdict, obstacle = _verdict(draft, result, draft.obstacle or obstacle_of(lost))
     configurations = selection.factor(draft.selection)
+    still = draft.still.get("" if plan is None else plan.metric, "")
     judged = Judged(
-        plan=plan,
-        baseline=draft.baseline,
-        candidate=draft.candidate,
-        count=draft.count,
-        verdict=verdict,
-        primary=draft.primary or next(iter(draft.metrics), None),
-        result=result,
-        family=family,
-        paired=draft.paired,
-        current_branch=here,
-        problem=draft.problem
-        or draft.still.get("" if plan is None else plan.metric, "")
-        or obstacle,
-        remedy=draft.remedy,
-        prefix=draft.prefix,
-        adjustment=method,
-        swapped=draft.swapped,
-        same=draft.same,
-        concluded=draft.concluded,
+        draft,
+        verdict,
+        result,
+        family=call.family,
+        problem=draft.problem or still or obstacle,
         configurations=configurations,
-        failed=draft.failed,
+        adjustment=call.adjustment,
+        current_branch=call.branch,
     )
     metrics = draft.metrics
-    if max(family, configurations) > 1 and result is not None and _is_judged(result):
+    if max(call.family, configurations) > 1 and result is not None and _is_judged(result):
         metrics = tuple(
             replace(item, p_adjusted=result.p_support) if item is draft.primary else item
             for item in metrics
@@ -301,9 +295,9 @@ def _finish(  # noqa: PLR0913  a draft, and what the whole call knows
         planned_repeats=plan.repeats if plan is not None and plan.claim is Claim.METHOD else None,
         pairs=len(draft.count.pairs) if draft.paired else 0,
         next_step=advice.next_step(judged, power),
-        compared_at=at,
-        program=program,
-        adjustment=method,
+        compared_at=call.at,
+        program=call.program,
+        adjustment=call.adjustment,
         detectable=power,
         missing=lost,
         selection=draft.selection,

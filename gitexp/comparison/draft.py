@@ -16,6 +16,7 @@ from gitexp.comparison.designs.situation import Situation
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.comparison.exclusions import changes
 from gitexp.comparison.gather import World, gather
+from gitexp.comparison.judged import Draft
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named, Source
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
+    from gitexp.model.comparison import MetricComparison
     from gitexp.model.plan import Plan
     from gitexp.stats.values import Values
 
@@ -74,73 +75,6 @@ class CompareOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A comparison before the family of candidates is known.
-
-    Attributes
-    ----------
-    problem : str
-        Why the two sides are not comparable; "" if they are.
-    obstacle : str
-        Why the hypothesis can be neither supported nor refuted although they are.
-    still : Mapping of str to str
-        By metric, why there is no test of it: nothing varies, or only copies are there.
-    remedy : str
-        What to change in the project, where the seed does not act; "" elsewhere.
-    prefix : str
-        What the first line has to say before all else.
-    paired : bool
-        Whether repeats were joined by seed.
-    lost : tuple of bool
-        For baseline and candidate: a source commit is gone, inputs and plan digest decided.
-    pair : Pair or None
-        The predictions of both sides, where the claim is about two models.
-    crossed : bool
-        Whether all repeats predicted one evaluation set, which has a noise of its own.
-    added : Mapping of str to pair of ndarray of float, shape (n_repeats, n_examples)
-        By metric, what each example adds to it on both sides; of a call with several candidates.
-    swapped : str
-        The experiment whose plan has the two sides the other way round; "" for none.
-    same : bool
-        Whether both sides have the same inputs.
-    concluded : bool
-        Whether the experiment has its conclusion under this plan already.
-    """
-
-    baseline: Source
-    candidate: Source
-    plan: Plan | None
-    claim: Claim
-    count: Count
-    evaluation: Evaluation
-    metrics: tuple[MetricComparison, ...]
-    problem: str
-    obstacle: str
-    prefix: str
-    changes: tuple[Change, ...]
-    warnings: tuple[str, ...]
-    paired: bool
-    lost: tuple[bool, bool]
-    subgroups: Subgroups = field(default_factory=Subgroups)
-    pair: Pair | None = None
-    crossed: bool = False
-    added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
-    swapped: str = ""
-    same: bool = False
-    concluded: bool = False
-    still: Mapping[str, str] = field(default_factory=dict)
-    remedy: str = ""
-    selection: Selection | None = None
-    ledger: Ledger | None = None
-    failed: tuple[why.Failure, ...] = ()
-
-    @property
-    def primary(self) -> MetricComparison | None:
-        """The metric that the verdict is on."""
-        return next((item for item in self.metrics if item.role is Role.PRIMARY), None)
-
-
-@dataclass(frozen=True, slots=True)
 class _Measured:
     metrics: tuple[MetricComparison, ...]
     problem: str = ""
@@ -153,16 +87,16 @@ class _Measured:
     added: Mapping[str, tuple[Values, Values]] = field(default_factory=dict)
 
 
-def draft(  # noqa: PLR0913  the two sides, and what the call knows
-    repo: Repo,
-    index: Index,
+def draft(
+    world: World,
     base: Named,
     named: Named,
     options: CompareOptions,
     *,
     candidates: int = 1,
 ) -> Draft:
-    """Find, count and test; see `ops.compare.compare` for what is raised."""
+    """Find, count and test; see `comparison.compare.compare` for what is raised."""
+    repo, index = world.repo, world.index
     candidate = sides.source(repo, named, named.commit, index)
     baseline = sides.source(repo, base, named.commit, index)
     warnings: list[str] = []
@@ -184,7 +118,7 @@ def draft(  # noqa: PLR0913  the two sides, and what the call knows
             f"{plan.baseline.name} at {plan.baseline.commit[:9]}: no verdict"
         )
         plan = None
-    gathered = gather(World(repo, index), baseline, candidate, plan, options.pool)
+    gathered = gather(world, baseline, candidate, plan, options.pool)
     settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs

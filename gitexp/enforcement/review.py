@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
+from gitexp.comparison.gather import World
 from gitexp.dvc import inputs
 from gitexp.enforcement import check as remote_facts
 from gitexp.enforcement.check import check
@@ -205,8 +206,7 @@ def _compared(asked: Asked, plan: Plan) -> Compared:
         candidate = _candidate(asked, plan)
         baseline = sides.planned_baseline(repo, plan, candidate.holder, index)
         (found,) = compare.judge(
-            repo,
-            index,
+            World(repo, index),
             [(baseline, candidate)],
             compare.CompareOptions(),
             now=asked.at,
