@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, Evaluation, SideCount
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.measure import Answer, Question
+    from gitexp.comparison.randomness.project_text import Held
     from gitexp.comparison.sides import Named, Source
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
@@ -211,7 +212,7 @@ def draft(
     )
 
 
-def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
+def _held(repo: Repo, situation: Situation) -> dict[str, Held]:
     """Return the sides that are one draw of their chance, by the text of what was run."""
     directions = situation.candidate.config.directions
     asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
@@ -219,7 +220,7 @@ def _held(repo: Repo, situation: Situation) -> dict[str, seeding.Held]:
     return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
 
 
-def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, seeding.Held], list[str]]:
+def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, Held], list[str]]:
     """Return the sides with a draw that the other makes otherwise, and what is said of others."""
     plan, count = situation.plan, situation.count
     single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
@@ -228,9 +229,7 @@ def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, seeding.Held], l
     return seeding.apart(repo, situation.baseline, situation.candidate, count)
 
 
-def _remedy(
-    repo: Repo, situation: Situation, held: Mapping[str, seeding.Held], measured: _Measured
-) -> str:
+def _remedy(repo: Repo, situation: Situation, held: Mapping[str, Held], measured: _Measured) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
         fresh = "gitexp new NAME: a plan of its own, with fresh seeds"

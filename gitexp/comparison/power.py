@@ -13,64 +13,39 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.comparison import sides
-from gitexp.comparison.counting import Found, count
-from gitexp.comparison.gather import World, gather
-from gitexp.comparison.known_metrics import direction_of, duration_of, known_metrics, last_duration
-from gitexp.comparison.randomness.variation import equal
+from gitexp.comparison.gather import World
+from gitexp.comparison.known_metrics import (
+    _FEWEST,
+    _NO_SPREAD,
+    Spread,
+    _spread_of,
+    direction_of,
+    duration_of,
+    known_metrics,
+    last_duration,
+)
 from gitexp.comparison.sides import Named
-from gitexp.comparison.tally import settle
 from gitexp.errors import NoRepositoryError, NotInitialisedError, UnbornBranchError, UsageError
 from gitexp.git import repository
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.design import PowerDesign, PowerReport, PowerRequest, Price
-from gitexp.model.metrics import mean, recorded, spread
 from gitexp.model.plan import ALPHA, REPEATS, Claim, Direction, Effect, HypothesisKind
-from gitexp.model.run import Origin
 from gitexp.records.terms import check_alpha, format_effect, parse_effect
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned import foreseen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from gitexp.comparison.counting import Counted
     from gitexp.comparison.known_metrics import Duration
-    from gitexp.comparison.sides import Source
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan, Stopping
-    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
 
 _EXAMPLES = 1_000  # judged where nobody says a number
 _TWO_SIDES = 2
 _UNNAMED = {PowerDesign.ACCURACY: "the accuracy", PowerDesign.AREA: "the area"}
-_FEWEST = 3  # repeats of a baseline whose spread says something
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """What a side's repeats say about noise.
-
-    Attributes
-    ----------
-    n : int
-        Repeats that count, with the metric.
-    mean : float or None
-    sd : float or None
-    runs : tuple of Run
-        Observed ones of these inputs, wherever they are recorded.
-    """
-
-    n: int
-    mean: float | None
-    sd: float | None
-    runs: tuple[Run, ...] = ()
-
-
-_NO_SPREAD = Spread(0, None, None)
 
 
 class _How(TypedDict):
@@ -194,46 +169,6 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     )
     price = None if duration is None else (duration.seconds, f"run {duration.run[:8]}")
     return _of_repeats(terms, found, price, PowerRequest())
-
-
-def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
-    """Return mean and spread of a metric over the baseline's repeats that count.
-
-    Where too few count for a plan yet, over all that are known, as if they were one's own: each
-    once, and in one environment.
-    """
-    files = side.config.metrics
-    world = world.at(side.records, asked.holder)
-    world.read([side.inputs], ())
-    there, _ = world.of([side.inputs], None, [side.records, asked.holder])
-    runs = tuple(item for item in there.values() if item.run.origin is Origin.OBSERVED)
-    values: list[float] = []
-    if asked.plan is not None:
-        candidate = sides.source(world.repo, asked, asked.commit, world.index)
-        gathered = gather(world, side, candidate, asked.plan)
-        settled = settle(gathered, asked.plan, side.inputs, candidate.inputs)
-        values = _values(
-            (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
-        )
-    if len(values) < _FEWEST:
-        known = count(Found(runs), None, side.inputs, side.inputs, world.earlier)
-        values = _values(known.baseline.repeats.values(), metric, files)
-    # what only rounding sets apart are copies, whose spread would promise an answer from two
-    sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None
-    mid = mean(values) if values else None
-    return Spread(len(values), mid, sd, tuple(each.run for each in runs))
-
-
-def _values(repeats: Iterable[Counted], metric: str, files: tuple[str, ...]) -> list[float]:
-    """Return the value of each repeat that has one; folds count as their mean."""
-    found = []
-    for item in repeats:
-        name = recorded(metric, {s.metric for s in item.samples.values()}, files)
-        cells = [s for s in item.samples.values() if s.metric == name]
-        whole = [s for s in cells if s.fold is None and s.rep is None and not s.dataset]
-        if cells:
-            found.append(mean([s.value for s in whole or cells]))
-    return found
 
 
 def _terms(request: PowerRequest, known: _Known) -> _Terms:

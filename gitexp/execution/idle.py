@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import eligible
 from gitexp.comparison.advice import seed_ranges
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE, Held
+from gitexp.comparison.randomness.project_text import Held
+from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
 from gitexp.errors import IdleSeedError
 from gitexp.execution import record, run_sources

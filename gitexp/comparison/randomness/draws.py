@@ -9,23 +9,33 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-
-VARIABLE: Final = "GITEXP_SEED"
-SEED_NAME: Final = re.compile(r"(^|[_.-])(seed|random[_-]state)$", re.IGNORECASE)
-SEED_CALL: Final = re.compile(
-    r"(^|[_.])(seed|seed_all|default_rng|RandomState|Random|PRNGKey|SeedSequence|PCG64(DXSM)?|SFC64"
-    r"|seed_everything|MT19937|Philox|check_random_state|set_?state|set_rng_state)$"
+from gitexp.comparison.randomness.bindings import _DECLARES, _HOLDS, _ROUNDS, Bindings
+from gitexp.comparison.randomness.syntax import (
+    _WRAPPED,
+    SEED_CALL,
+    SEED_NAME,
+    SETTINGS,
+    VARIABLE,
+    _defaults,
+    _is_of_settings,
+    _key,
+    _pairs,
+    _root,
+    _text,
+    _wrapped,
+    called,
+    is_of_data,
+    spelled,
 )
-# What divides data or makes them: where both sides do so alike, both speak of these data.
-_OF_DATA = re.compile(r"split|[fF]old|^make_|^fetch_|^load|^sample$|^resample$|[sS]huffle")
-_DATA_FILE = re.compile(r"(^|[_/])(data(set)?s?|prepar\w*|split\w*|preproc\w*|featuri\w*)[_.]")
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
 # Libraries that draw nothing, or only from what the caller seeds, or anew in each process.
 _KNOWN: Final = frozenset(
     (
@@ -42,12 +52,9 @@ _TAKES_STATE = re.compile(  # of scikit-learn: what takes random_state
     r"Forest|Boost|Bagging|Tree|MLP|SGD|Perceptron|KMeans|TSNE|train_test_split|ShuffleSplit"
     r"|Mixture|RandomizedSearch|permutation_importance|^resample$|^shuffle$|^make_|Dummy|PCA|SVD"
 )
-_DECLARES = frozenset(("add_argument", "option", "Option"))
-_HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 # What gives the entries of a mapping, or the mapping itself, again.
 _OF_FIRST = frozenset(("vars", "asdict", "dict", "deepcopy", "copy"))
 _SAME = _OF_FIRST | {"to_container", "items", "get", "_asdict", "fit"}
-SETTINGS: Final = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
 _LOADS = re.compile(r"load|open|Path|read|parse_args|^parse$|^vars$|^str$|^join$")
 _ELSEWHERE = re.compile(  # another program, but for what only looks
     r"\b(subprocess\.\w+|os\.system|popen)\((?!\s*\[?\s*f?[\"'](git|nvidia-smi|pip)\b"
@@ -59,15 +66,10 @@ _ACTS = re.compile(
     r"|(standard_)?normal|gauss|uniform|choices?|permut\w+|shuffle)$|^torch\.nn\.[A-Z]"
 )
 _OF_FILE = re.compile(r"(^|[._])(loads?|load_model|read_pickle)$")
-# Gives numbers and texts, no objects that could train.
-_OF_SETTINGS = re.compile(
-    r"^(?!.*(unsafe|pickle)).*(yaml|json|toml|omegaconf)", re.IGNORECASE | re.DOTALL
-)
 _READS = re.compile(r"(^|[._])(load|read)_?\w*$|(exists|is_?file|open|fromfile)$")
 _WRAPS = re.compile(
     r"^(clone|cross_\w+|\w+_curve|(make_)?[pP]ipeline|RFE)$|Search|Bagg|Voti|Stack|Boost"
 )
-_WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
 # What is in doubt where no repeat differs, and what to write.
 _HANDED: Final = (
     "may hand on a seed that stands fixed, which its text does not show",
@@ -81,11 +83,6 @@ _PASSED_BY: Final = (
     "is left out where a file has its result, which is one draw",
     "do it in each repeat, without the file",
 )
-# What may make the same of all seeds.
-_BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
-_MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
-_ROUNDS = 20  # of names that stand for names
-_LARGE = 10**4  # what is left of a division by more is as good as the number
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,133 +114,8 @@ class Draw:
 
 
 @dataclass(slots=True)
-class Scripts:
-    """Python files that are executed together, and what their names may stand for.
-
-    Attributes
-    ----------
-    trees : Mapping of str to ast.AST
-    words : collection of str
-        By which these scripts know the seed that they are given: an option, the key of a parameter.
-    files : collection of str
-        Names of the files of settings that they may read, whose keys were looked at.
-    """
-
-    trees: Mapping[str, ast.AST]
-    words: Collection[str] = ()
-    files: Collection[str] = ()
-    _values: dict[str, list[tuple[str, ast.expr]]] = field(
-        default_factory=lambda: defaultdict(list)
-    )
-    _own: dict[str, list[ast.arguments]] = field(default_factory=dict)
-    _bodies: dict[str, list[ast.AST]] = field(default_factory=lambda: defaultdict(list))
-    _aside: set[int] = field(default_factory=set)  # what gives no value where a seed is given
-    _nodes: dict[str, list[ast.AST]] = field(default_factory=dict)  # of each tree
-    _modules: dict[str, dict[str, str]] = field(default_factory=dict)  # names, by file
-    _imported: dict[str, str] = field(default_factory=dict)
-    _open: set[str] = field(default_factory=set)  # parameters that a call in the text need not give
-    _live: set[str] = field(default_factory=set)  # names that stand for the seed of a repeat
-    _reseeded: set[str] = field(default_factory=set)  # objects that are given that seed later
-    _stems: set[str] = field(default_factory=set)  # by which these files import each other
-    _calls: dict[str, list[tuple[str, ast.Call]]] = field(default_factory=dict)  # by dotted name
-    # What gives a seed, with it, wherever it goes: file, name, node, seed; not what draws anew.
-    _seeds: list[tuple[str, str, ast.AST, ast.expr]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:  # noqa: C901  one case for each kind of node
-        """Collect the values of names; `.name` is an attribute or a key, whatever it is of."""
-        self._nodes = {path: list(ast.walk(tree)) for path, tree in self.trees.items()}
-        nodes = [(path, node) for path, found in self._nodes.items() for node in found]
-        for path, found in self._nodes.items():
-            self._modules[path] = imported(found)
-            self._imported |= self._modules[path]
-            every = (node for node in found if isinstance(node, ast.Call))
-            self._calls[path] = [(".".join(called(e, self._modules[path])), e) for e in every]
-        for call in self._declarations():
-            given = [*call.args, *(each.value for each in call.keywords if each.arg == "dest")]
-            names = {spelled(_text([each])) for each in given}
-            self.words = {*self.words, *(names if names.intersection(self.words) else ())}
-        for path, node in nodes:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef):
-                self._define(path, node)
-            elif isinstance(node, ast.Try) and any(map(_is_variable, ast.walk(node))):
-                self._aside |= {id(e) for each in node.handlers for e in ast.walk(each)}
-            elif isinstance(node, ast.If) and _asks_for_seed(node.test):
-                self._aside |= {id(e) for each in node.orelse for e in ast.walk(each)}
-        for path, node in nodes:
-            for name, value in self._given(node) if id(node) not in self._aside else ():
-                self._values[name].append((path, value))
-        for path, node in nodes:
-            for arguments in self._own.get(getattr(node, "name", ""), ()):
-                for name, value in _defaults(arguments).items():
-                    if name not in self._values and name not in self.words:
-                        self._values[name].append((path, value))
-        self._settle()
-        self._stems = {e for path in self.trees for e in path.removesuffix(".py").split("/")}
-        self._seeds = [
-            (path, name, node, value)
-            for path, node in nodes
-            for name, value in self._taken(node, self._modules[path])
-            if id(node) not in self._aside and not _is_none(value)
-        ]
-        live = [(node, name) for _, name, node, value in self._seeds if self._is_live(value)]
-        calls = [e.func for e, name in live if isinstance(e, ast.Call) and name == "set_params"]
-        assigned = [each for e, _ in live if isinstance(e, ast.Assign) for each in e.targets]
-        reseeded = [each for each in (*calls, *assigned) if isinstance(each, ast.Attribute)]
-        self._reseeded = {_key(each.value) for each in reseeded}
-
-    def _declarations(self) -> Iterator[ast.Call]:
-        """Yield what declares an option of the command line."""
-        every = chain.from_iterable(self._calls.values())
-        return (each for name, each in every if name.rpartition(".")[2] in _DECLARES)
-
-    def _define(self, path: str, own: ast.FunctionDef | ast.ClassDef) -> None:
-        arguments = self._own.setdefault(own.name, [])
-        self._bodies[own.name].append(own)
-        if isinstance(own, ast.ClassDef):  # fields of a dataclass, which a call may give
-            fields = [n for n in own.body if isinstance(n, ast.AnnAssign) and n.value is not None]
-            names = [ast.arg(_key(each.target)) for each in fields]
-            values = [each.value for each in fields]
-            arguments.append(
-                ast.arguments([], names, None, [], [], None, [v for v in values if v is not None])
-            )
-            self._aside |= {id(each) for each in fields}
-            for set_here in own.body:
-                if isinstance(set_here, ast.Assign):
-                    for key in (key for target in set_here.targets for key in _targets(target)):
-                        self._values[f".{key}"].append((path, set_here.value))
-        elif own.args.kwarg is not None or own.decorator_list:
-            kwarg = [own.args.kwarg] if own.args.kwarg else []
-            named = own.args.args if own.decorator_list and self.files else []
-            self._open |= {each.arg for each in (*kwarg, *named)}
-        for each in ast.walk(own):
-            if isinstance(each, ast.FunctionDef) and each.name in {own.name, "__init__"}:
-                arguments.append(each.args)
-            elif isinstance(each, ast.Return) and each.value is not None:
-                self._values[f"{own.name}()"].append((path, each.value))
-
-    def _settle(self) -> None:
-        """Find the names that stand for the seed of a repeat, whatever else they may stand for."""
-        self._live.update(self.words, (f".{word}" for word in self.words))
-        self._live |= {n for n, e in self._values.items() if any(_is_none(v) for _, v in e)}
-        own = {
-            name: [v for _, v in values if not (_is_same(v, name) or _is_none(v))]
-            for name, values in self._values.items()
-        }
-        for _ in range(_ROUNDS):  # what may, then what cannot but
-            rest = own.keys() - self._live
-            if not (more := {name for name in rest if any(map(self._is_live, own[name]))}):
-                break
-            self._live |= more
-        for _ in range(_ROUNDS):
-            less = {
-                name
-                for name in own.keys() & self._live
-                if not all(map(self._is_live, own[name]))
-                or all(_is_none(value) for _, value in self._values[name])
-            }
-            if not less:
-                break
-            self._live -= less
+class Scripts(Bindings):
+    """Python files that are executed together: where they draw on chance, and from which seed."""
 
     def draws(self) -> Iterator[Draw]:
         """Yield what draws on a seed that no repeat changes."""
@@ -561,152 +433,6 @@ class Scripts:
                 return True
         return False
 
-    def _taken(self, node: ast.AST, modules: Mapping[str, str]) -> Iterator[tuple[str, ast.expr]]:
-        """Yield the seeds that a node gives to something, with the name of that."""
-        match node:
-            case ast.Dict():
-                yield from (("", v) for k, v in _pairs(node) if SEED_NAME.search(_text([k])))
-            case ast.Assign() | ast.AnnAssign() | ast.AugAssign() if node.value is not None:
-                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-                names = [key for target in targets for key in _targets(target)]
-                yield from ((n, node.value) for n in names if n[:1] == "." and SEED_NAME.search(n))
-            case ast.ClassDef():
-                own = [each for each in node.body if isinstance(each, ast.Assign)]
-                pairs = [(key, e.value) for e in own for t in e.targets for key in _targets(t)]
-                yield from (pair for pair in pairs if SEED_NAME.search(pair[0]))
-            case ast.Call():
-                yield from self._taken_by(node, modules)
-
-    def _taken_by(
-        self, call: ast.Call, modules: Mapping[str, str]
-    ) -> Iterator[tuple[str, ast.expr]]:
-        owner, name = ("", *called(call, modules))[-2:]
-        if name in _DECLARES:
-            options = [pair for pair in _declared(call) if pair[0] not in self.words]
-            yield from (pair for pair in options if SEED_NAME.search(pair[0]))
-            return
-        given: list[ast.expr] = []
-        if SEED_CALL.search(name) or (owner, name) == ("random", "key"):
-            given += call.args[:1]
-        place = {"setattr": 1, "setdefault": 0, "__setitem__": 0, "__setattr__": 0}.get(name)
-        key = "" if place is None else _text(call.args[place : place + 1])
-        if place is not None and key != VARIABLE and SEED_NAME.search(key):
-            given += call.args[place + 1 :]
-        yield from ((name, each) for each in given)
-        for each in call.keywords:
-            if each.arg and SEED_NAME.search(each.arg):
-                yield each.arg if is_of_data(each.arg) else name, each.value
-
-    def _given(self, node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
-        """Yield the names to which a node gives a value, with it."""
-        match node:
-            case ast.Assign():
-                pairs = [(target, node.value) for target in node.targets]
-            case ast.AnnAssign() | ast.NamedExpr() | ast.AugAssign() if node.value is not None:
-                pairs = [(node.target, node.value)]
-            case ast.For() | ast.comprehension():
-                pairs = [(node.target, node.iter)]
-            case ast.withitem() if node.optional_vars is not None:
-                pairs = [(node.optional_vars, node.context_expr)]
-            case ast.Dict():
-                pairs = [(k, v) for k, v in _pairs(node) if k]
-            case ast.Call():
-                yield from self._handed(node)
-                return
-            case _:
-                return
-        yield from ((key, value) for target, value in pairs for key in _targets(target) if key)
-
-    def _handed(  # noqa: C901  one way for each kind of call
-        self, call: ast.Call
-    ) -> Iterator[tuple[str, ast.expr]]:
-        """Yield the names to which a call gives a value."""
-        name = called(call, self._imported)[-1]
-        given = {each.arg: each.value for each in call.keywords if each.arg}
-        if name in _DECLARES:
-            for key, value in _declared(call):
-                if key not in self.words:
-                    yield f".{key}", value
-                    if name == "option":  # of click: a parameter of what it decorates
-                        yield key, value
-        elif name in _HOLDS:
-            yield from ((f".{key}", value) for key, value in given.items())
-            if name == "update" and isinstance(call.func, ast.Attribute):
-                yield from ((_key(call.func.value), each) for each in call.args[:1])
-        elif name == "setattr":
-            yield from ((f".{_text(call.args[1:2])}", each) for each in call.args[2:])
-        for arguments in self._own.get(name, ()):
-            names = [each.arg for each in (*arguments.posonlyargs, *arguments.args)]
-            if names[:1] in (["self"], ["cls"]):
-                names = names[1:]
-            elif isinstance(call.func, ast.Attribute) and not self._is_module(call.func):
-                continue  # a method of something else
-            positional = dict(zip(names, call.args, strict=False))
-            for key, value in (_defaults(arguments) | positional | given).items():
-                yield key, value
-                if not arguments.posonlyargs and name[:1].isupper():  # fields of a dataclass
-                    yield f".{key}", value
-
-    def _is_module(self, node: ast.Attribute) -> bool:
-        return _key(node.value) in self._imported
-
-    def _is_live(self, node: ast.AST) -> bool:  # noqa: C901, PLR0911  one way for each kind of node
-        """Whether a value is what a repeat is given as its seed, handed on as it is."""
-        match node:
-            case ast.Name() | ast.Constant():
-                return _is_variable(node) or _key(node) in self._live
-            case ast.Dict():  # what it holds is known by its keys
-                return False
-            case ast.Attribute(value=base) if _key(node) not in {*self._live, *self._values}:
-                if self._is_module(node):
-                    return node.attr in self._live
-                return self._is_live(base)
-            case ast.Attribute():
-                return _key(node) in self._live
-            case ast.Subscript(slice=ast.Constant(value=str())):
-                return _is_variable(node.slice) or _key(node) in self._live
-            case ast.Call() if (name := called(node, self._imported)[-1]) in self._own:
-                return f"{name}()" in self._live
-            case ast.IfExp(body=one, orelse=two):
-                first, second = self._is_live(one), self._is_live(two)
-                if first and (second or _asks_for_seed(node.test) or self._is_empty(two)):
-                    return True
-                return second and self._is_empty(one)
-            case ast.BoolOp(op=ast.Or(), values=values):
-                return self._is_live(next((e for e in values if not self._is_empty(e)), values[0]))
-        if _is_blunt(node):
-            return False
-        return any(self._is_live(child) for child in ast.iter_child_nodes(node))
-
-    def _is_empty(self, node: ast.AST) -> bool:
-        """Whether a value is None, an option that nobody gives."""
-        values = [_is_none(value) for _, value in self._values.get(_key(node), ())]
-        return (
-            _is_none(node)
-            or bool(values and all(values))
-            or (any(values) and _key(node) in self._live)
-        )
-
-    def _is_number(self, node: ast.expr, above: tuple[str, ...] = ()) -> bool:
-        """Whether a seed can be nothing but a number in the text, by all that its name gets."""
-        if isinstance(node, ast.Constant):
-            return type(node.value) is int
-        key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
-        if isinstance(node, ast.Attribute) and self._is_module(node):
-            key = node.attr
-        found = [] if key in above else self._values.get(key, [])
-        return bool(found) and all(self._is_number(value, (*above, key)) for _, value in found)
-
-    def _origin(self, path: str, node: ast.expr) -> tuple[str, ast.expr]:
-        """Return what a seed is in the end, and the file that has it."""
-        for _ in range(3):  # a name may stand for a name that stands for a name
-            key = f"{called(node)[-1]}()" if isinstance(node, ast.Call) else _key(node)
-            if isinstance(node, ast.Attribute) and self._is_module(node):
-                key = node.attr
-            if found := self._values.get(key):
-                path, node = found[0]
-        return path, node
-
 
 def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:
     """Whether a call without a seed takes its chance from nowhere that is fixed."""
@@ -716,169 +442,3 @@ def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:
     given = {each.arg for each in call.keywords}
     takes = _TAKES_STATE.search(last) or (last.endswith("Fold") and "shuffle" in given)
     return bool(takes) and None not in given and "numpy.random.seed" not in fixes
-
-
-def spelled(text: str) -> str:
-    """Return an option or a key as the name that a script has for it."""
-    return text.lstrip("-+").replace("-", "_")
-
-
-def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """Return the dotted name of what is called, ("",) where it has none."""
-    parts: list[str] = []
-    node = call.func
-    while isinstance(node, ast.Attribute):
-        parts.append(node.attr)
-        node = node.value
-    if isinstance(node, ast.Call) and not parts and called(node) == ("getattr",):
-        parts, node = [_text(node.args[1:2])], node.args[0]
-        while isinstance(node, ast.Attribute):
-            parts.append(node.attr)
-            node = node.value
-    if isinstance(node, ast.Name):
-        parts += reversed((modules or {}).get(node.id, node.id).split("."))
-    return tuple(reversed(parts)) or ("",)
-
-
-def imported(nodes: Iterable[ast.AST]) -> dict[str, str]:
-    """Return what the names of modules and of their parts stand for."""
-    names: dict[str, str] = {}
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for each in node.names:
-                top = each.name.partition(".")[0]
-                names[each.asname or top] = each.name if each.asname else top
-        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            for each in node.names:
-                names[each.asname or each.name] = f"{node.module}.{each.name}"
-    return names
-
-
-def is_of_data(*names: str) -> bool:
-    """Whether what has these names only divides or makes data."""
-    return any(_OF_DATA.search(name) or _DATA_FILE.search(name) for name in names)
-
-
-def _key(node: ast.AST) -> str:
-    """Return the name by which a value is known: a variable's; `.name` of an attribute, a key."""
-    match node:
-        case ast.Name():
-            return node.id
-        case ast.Attribute():
-            return f".{node.attr}"
-        case (
-            ast.Constant(value=str() as text)
-            | ast.Subscript(slice=ast.Constant(value=str() as text))
-        ):
-            return f".{text}"
-    return ""
-
-
-def _text(nodes: Sequence[ast.AST | None]) -> str:
-    """Return the first of some values, where it is a text, else ""."""
-    return (
-        str(getattr(nodes[0], "value", "")) if nodes and isinstance(nodes[0], ast.Constant) else ""
-    )
-
-
-def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
-    return list(zip(node.keys, node.values, strict=True))
-
-
-def _root(node: ast.AST) -> str:
-    while isinstance(node, ast.Attribute):
-        node = node.value
-    return _key(node)
-
-
-def _declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
-    """Yield the names of a declared option, with its default."""
-    given = {each.arg: each.value for each in call.keywords}
-    names = [text for each in call.args if (text := _text([each])).startswith("--")]
-    names = [_text([given["dest"]])] if "dest" in given else names[:1]
-    for name in names:
-        yield spelled(name), given.get("default", ast.Constant(None))
-
-
-def _is_of_settings(call: ast.Call, name: str) -> bool:
-    """Whether what is loaded is of a file of settings, by the loader or the name of the file."""
-    if _OF_SETTINGS.search(f"{name} {ast.unparse(call.func)}"):
-        return True
-    files = [e.value for given in call.args for e in ast.walk(given) if isinstance(e, ast.Constant)]
-    return "pickle" not in name and any(SETTINGS.search(f) for f in files if isinstance(f, str))
-
-
-def _wrapped(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of what is wrapped, without the settings that a constructor is given."""
-    yield node
-    for child in ast.iter_child_nodes(node):
-        if not isinstance(child, ast.keyword) or _WRAPPED.search(child.arg or ""):
-            yield from _wrapped(child)
-
-
-def _is_none(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def _is_variable(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and node.value == VARIABLE
-
-
-def _asks_for_seed(test: ast.expr) -> bool:
-    """Whether a condition only asks if a seed is given, which it is in each repeat."""
-    parts = list(ast.walk(test))
-    match test:
-        case ast.Compare(ops=[ast.In()]):
-            return _is_variable(test.left)
-        case ast.Compare(ops=[ast.IsNot()]):
-            return _is_none(test.comparators[0]) and any(map(_is_variable, parts))
-        case ast.Compare(left=ast.Call() as left, ops=[ast.Gt() | ast.GtE()]):
-            return called(left) == ("len",) and any(_key(e).endswith("argv") for e in parts)
-    return isinstance(test, ast.Call | ast.Subscript) and any(map(_is_variable, parts))
-
-
-def _targets(node: ast.AST) -> Iterator[str]:
-    """Yield the names that an assignment gives a value."""
-    match node:
-        case ast.Tuple() | ast.List():
-            for each in node.elts:
-                yield from _targets(each)
-        case ast.Starred():
-            yield from _targets(node.value)
-        case ast.Subscript(value=base) if not _key(node):  # by a key that is not in the text
-            yield _key(base)
-        case _:
-            yield _key(node)
-
-
-def _is_same(node: ast.expr, name: str) -> bool:
-    """Whether a value only hands on what already has this name: ``seed = int(args.seed)``."""
-    parts = list(ast.walk(node))
-    return any(_key(each) == name for each in parts) and not any(map(_is_blunt, parts))
-
-
-def _is_blunt(node: ast.AST) -> bool:
-    match node:
-        case ast.BinOp(op=ast.Mod(), right=by):
-            return isinstance(by, ast.Constant) and not (
-                isinstance(by.value, int) and by.value > _LARGE
-            )
-        case ast.BinOp(op=ast.Mult()):
-            return any(isinstance(e, ast.Constant) and not e.value for e in (node.left, node.right))
-        case ast.BinOp():
-            return not isinstance(node.op, ast.Add | ast.Sub | ast.BitXor | ast.LShift)
-        case ast.Call():
-            return called(node)[-1] in _BLUNT
-    return isinstance(node, _MAY_CHANGE)
-
-
-def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
-    named = [*arguments.posonlyargs, *arguments.args]
-    last = named[len(named) - len(arguments.defaults) :]
-    pairs = [*zip(last, arguments.defaults, strict=True)]
-    pairs += [
-        (each, value)
-        for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
-        if value is not None
-    ]
-    return {each.arg: value for each, value in pairs}

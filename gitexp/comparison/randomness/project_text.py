@@ -1,0 +1,319 @@
+"""The text of a project: what it executes, what that may read, and which seeds stand in it."""
+
+from __future__ import annotations
+
+import ast
+import posixpath
+import re
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gitexp.comparison.randomness.draws import Draw, Scripts
+from gitexp.comparison.randomness.syntax import (
+    SEED_CALL,
+    SEED_NAME,
+    SETTINGS,
+    VARIABLE,
+    is_of_data,
+    spelled,
+)
+from gitexp.dvc import pipeline
+from gitexp.dvc.dvcpipeline import load_pipeline
+from gitexp.errors import GitexpError
+from gitexp.model.config import ParamKey
+from gitexp.text import params
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from gitexp.comparison.randomness.draws import Draw
+    from gitexp.model.config import ProjectConfig
+
+
+_MOST_TOLD = 60  # files
+_OTHER_LANGUAGES = re.compile(
+    r"\.(r|rmd|jl|m|js|ts|c|cc|cpp|cu|rs|go|java|scala|lua|pl|rb)$", re.IGNORECASE
+)
+_CODE = re.compile(r"\.(py|ipynb|sh|bash)$|" + _OTHER_LANGUAGES.pattern, re.IGNORECASE)
+_IMPORTS = re.compile(r"(?:\bimport(?:_module)?\b|\bfrom\b|-m\b)[^\n#]*")
+_HANDED_ON = re.compile(r"([\w-]*)[ =]?[\"']?\$\{?\s*([\w.]+)")  # --seed ${train.seed}
+_NUMBERED = re.compile(r"(?:seed|random[_-]state)\W{0,3}\d", re.IGNORECASE)
+_GIVEN = re.compile(  # on a command line
+    r"(?<![\w.-])([\w.-]*(?:seed|random[_-]state))[ =]+[\"']?(\d+)\b", re.IGNORECASE
+)
+_DATA_LINE = re.compile(r"\s*\w*data\w*\s*=|\s*[xXyY]\w*\s*[,=]")
+_RESULTS = re.compile(r"(metric|result|score|summary|report|history)\w*\.\w+$", re.IGNORECASE)
+_ENTRY = re.compile(r"^\s*[\"']?([\w.-]+)[\"']?\s*[:=]\s*[\"']?(\d+)", re.MULTILINE)
+_OPTION = re.compile(  # argparse, click, typer, optparse of R: its short name may come first
+    r"(?:add_argument|[oO]ption)\((?:c\(|[^\"'()\n]{0,40},)?\s*(?:[\"']-\w[\"']\s*,\s*)?"
+    r"[\"'](--?[\w-]*(?:seed|random[-_]state))[\"']"
+)
+# Options that are handed on without being named.
+_ALL_ARGUMENTS = re.compile(
+    r"sys\.argv|parse_known_args|\bfire\b|hydra|typer|tyro|LightningCLI|jsonargparse|omegaconf"
+    r"|\$@|\$\*|\$\{?\d|commandArgs|(?-i:\bARGS\b)|process\.argv",
+    re.IGNORECASE,
+)
+_ENTROPY = re.compile(
+    r"urandom|SystemRandom|\bsecrets\b|uuid[14]|\$RANDOM|seed\w*\s*[=(][^\n]{0,200}time"
+)
+
+
+@dataclass(frozen=True)  # without slots: what is cached needs a place
+class ProjectText:
+    """The text of a project: what it executes, and what that may read.
+
+    Attributes
+    ----------
+    texts : tuple of (str, str)
+        Path and text; of a notebook its code cells.
+    whole : bool
+        Whether nothing was left out that could be code.
+    """
+
+    texts: tuple[tuple[str, str], ...]
+    config: ProjectConfig
+    whole: bool = True
+
+    def able(self) -> bool:
+        """Whether something could take up the seed, or draw on chance without one."""
+        rule = self.config.seed
+        code = {path: text for path, text in self.texts if not self._is_params(path)}
+        texts = [self.config.command or "", *code.values()]
+        scripts = self._scripts(code)
+        others = [text for path, text in code.items() if path not in scripts.trees]
+        if not self.whole or any("GITEXP_" in t or _ENTROPY.search(t) for t in texts):
+            return True
+        if rule.arg is not None and any(map(_ALL_ARGUMENTS.search, code.values())):
+            return True
+        if any(self._is_templated(key, texts) for key in rule.params):
+            return True
+        if any(_CODE.search(p) and self._is_open(p, t) for p, t in code.items() if t in others):
+            return True
+        keys = [(key.file.rpartition("/")[2], key.key.split(".")) for key in rule.params]
+        keys += [("", [_option_name(rule.arg)])] if rule.arg is not None else []
+        try:
+            handed = any(scripts.hands_on(*each) for each in keys)
+            return handed or scripts.reads_seed() or scripts.draws_anew()
+        except RecursionError:  # a thousand lookups in a row: nobody's own code
+            return True
+
+    @staticmethod
+    def _is_open(path: str, text: str) -> bool:
+        """Whether what is no Python, or cannot be parsed, holds no seed fast."""
+        return path.endswith((".py", ".ipynb")) or not _NUMBERED.search(text)
+
+    @staticmethod
+    def _is_templated(key: ParamKey, texts: Sequence[str]) -> bool:
+        """Whether a command, or a stage's template, takes a parameter or the file that has it."""
+        named = [name for text in texts for name in re.findall(r"\$\{\s*([\w.]+)", text)]
+        return key.file in texts[0] or any(_is_of(key, each) for each in named)
+
+    @cached_property
+    def _skipped(self) -> Held | None:
+        """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
+        rule = self.config.seed
+        path = posixpath.join(self.config.project, self.config.pipeline or "")
+        text = dict(self.texts).get(path)
+        if not (rule.params and self.config.pipeline) or text is None:
+            return None
+        folder = posixpath.dirname(self.config.pipeline)
+        try:
+            stages = load_pipeline(text.encode(), path, folder, resolved=True).stages
+        except GitexpError:  # foreach, matrix
+            return None
+        named = VARIABLE in text or any(self._is_templated(e, ["", text]) for e in rule.params)
+        listed = any(pipeline.depends_on(stage, key) for stage in stages for key in rule.params)
+        if named or listed or any("${" in k for s in stages for e in s.params for k in e.keys):
+            return None
+        key = rule.params[0]
+        reading = [stage for stage in stages if self._reads(stage.commands, key)]
+        file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".") if stages else ""
+        entry = key.key if file == "params.yaml" else f"{file}: [{key.key}]"
+        names = ", ".join(stage.name for stage in reading)
+        return Held(
+            f"no stage of {path} lists {key} under params:, so DVC skips them after the first seed",
+            f"in {path}, add {entry} to params: of {names or 'each stage that reads it'}, "
+            "and commit",
+            path if names else "",
+        )
+
+    def _reads(self, commands: Sequence[str], key: ParamKey) -> bool:
+        """Whether what some commands execute reads a parameter, as far as its text shows."""
+        config = replace(self.config, pipeline=None, command="\n".join(commands))
+        stage: ProjectText = replace(self, config=config)
+        try:
+            return stage._executed.hands_on(key.file.rpartition("/")[2], key.key.split("."))
+        except RecursionError:  # nobody's own code
+            return False
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it may be read for a word beside the answer: some seconds are no price for it."""
+        return len(self._reached) <= _MOST_TOLD
+
+    def takes(self) -> bool:
+        """Whether something draws on the seed of a repeat."""
+        try:
+            return self._executed.takes_seed()
+        except RecursionError:  # nobody's own code
+            return False
+
+    @cached_property
+    def _executed(self) -> Scripts:
+        return self._scripts(self._reached)
+
+    def _scripts(self, reached: Mapping[str, str]) -> Scripts:
+        """Return what is executed of Python, with the names of the seed in it."""
+        trees = {
+            path: tree
+            for path, text in reached.items()
+            if path.endswith((".py", ".ipynb")) and (tree := _parsed(text)) is not None
+        }
+        rule = self.config.seed
+        words = {key.key.rpartition(".")[2] for key in rule.params}
+        words |= {"argv", _option_name(rule.arg)} if rule.arg is not None else set()
+        texts = [self.config.command or "", *reached.values()]
+        files = {path.rpartition("/")[2] for path in self._settings()}
+        if self.config.pipeline:
+            texts += [text for path, text in self.texts if path.endswith("dvc.yaml")]
+        for option, name in (found for text in texts for found in _HANDED_ON.findall(text)):
+            if name == VARIABLE or any(_is_of(key, name) for key in rule.params):
+                words |= {"argv", _option_name(option)}
+        return Scripts(trees, words, files)
+
+    def _settings(self) -> dict[str, str]:
+        """Return the files of settings that something in the text names, or a folder of theirs."""
+        code = [self.config.command or "", *self._reached.values()]
+        every = {p: t for p, t in self.texts if SETTINGS.search(p) and not _RESULTS.search(p)}
+        named = set(re.findall(r"\w+", " ".join([*code, *every.values()])))
+        return {
+            path: text
+            for path, text in every.items()
+            if self._is_params(path)
+            or (
+                not path.startswith(".")
+                and path not in self.config.metrics
+                and not named.isdisjoint(re.findall(r"\w+", path.rpartition(".")[0]))
+            )
+        }
+
+    def _given(self, path: str, text: str) -> dict[Fixed, bool]:
+        """Return the seeds that a command line has as numbers."""
+        words = {_option_name(self.config.seed.arg)} if self.config.seed.arg is not None else set()
+        return {
+            Fixed(path, f"{name} {number}", "", number): is_of_data(spelled(name))
+            for name, number in _GIVEN.findall(text)
+            if spelled(name) not in words
+        }
+
+    def _numbers(self) -> dict[Fixed, bool]:
+        """Return the seeds in files of settings that no repeat changes, and if they are of data."""
+        rule, found = self.config.seed, self._given("the command", self.config.command or "")
+        for path, text in self._reached.items():
+            found |= self._given(path, text) if path.endswith((".sh", ".bash")) else {}
+        for path, text in self._settings().items():
+            try:
+                parsed = params.flatten(params.parse(text.encode(), path))
+                values = {key: str(value) for key, value in parsed.items()}
+            except GitexpError:
+                values = dict(_ENTRY.findall(text))
+            for name, value in values.items():
+                key = ParamKey(path, name)
+                found |= self._given(path, value)
+                if key in rule.params or not value.lstrip("-").isdigit():
+                    continue
+                if SEED_NAME.search(name):
+                    kept = key in rule.fixed or is_of_data(name.replace(".", "_"), path)
+                    found[Fixed(path, f"{name}: {value}", "", value)] = kept
+        return found
+
+    @cached_property
+    def _reached(self) -> Mapping[str, str]:
+        """Return the files that a command names, those that they name or import, and so on.
+
+        All code, where the command names none.
+        """
+        rest = [self.config.command or ""]
+        files = {path: text for path, text in self.texts if not self._is_params(path)}
+        if self.config.pipeline:
+            rest += [text for path, text in files.items() if path.endswith("dvc.yaml")]
+        if re.search(r"\bmake\b", rest[0]):
+            rest += [text for path, text in files.items() if path.endswith("akefile")]
+        found: dict[str, str] = {}
+        while rest:
+            text = rest.pop()
+            words = set(re.findall(r"[\w.-]+", text))
+            modules = {m for line in _IMPORTS.findall(text) for m in re.findall(r"\w+", line)}
+            for path in files.keys() - found.keys():
+                *above, name = path.split("/")
+                stem = name.removesuffix(".py")
+                module = above[-1] if above and stem in {"__init__", "__main__"} else stem
+                if name in words or (name.endswith(".py") and module in modules):
+                    found[path] = files[path]
+                    rest.append(files[path])
+        code = {path: text for path, text in files.items() if _CODE.search(path)}
+        return {path: text for path, text in code.items() if path in found} or code
+
+    def _ranked(self, scripts: Scripts) -> list[Draw]:
+        """Return what draws on a fixed seed: models, then generators, then what is of the data."""
+        texts = {path: text.split("\n") for path, text in self.texts}
+        ranks = {
+            each: (
+                each.is_of_data or bool(_DATA_LINE.match(texts[each.path][each.line - 1])),
+                bool(SEED_CALL.search(each.name)),
+                not each.name[:1].isupper(),
+            )
+            for each in scripts.draws()
+        }
+        return sorted(ranks, key=ranks.__getitem__)
+
+    def _is_params(self, path: str) -> bool:
+        return any(path == file or path.endswith(f"/{file}") for file in self.config.params)
+
+    def _option(self) -> str:
+        """Return the option by which a script takes a seed that nobody gives it, "" for none."""
+        if self.config.seed.arg is not None or self.config.seed.params:
+            return ""
+        texts = {**self._reached, **dict(self.texts)}.values()
+        return next((m[1] for text in texts if (m := _OPTION.search(text))), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """A seed that stands in the code as a number."""
+
+    where: str  # "train.py, line 3"
+    line: str
+    instead: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Why repeats that all report the same are no method without chance."""
+
+    why: str  # "train.py, line 3 holds its seed fast: ..."
+    how: str  # what to change in this project
+    where: str = ""  # of a number in the text, "" where the text only does not show enough
+    shared: bool = False  # whether the other side has it, too
+
+
+def _is_of(key: ParamKey, name: str) -> bool:
+    """Return whether a name of a template stands for a parameter, or for a section with it."""
+    last = key.key.rpartition(".")[2]
+    return f"{key.key}.".startswith(f"{name}.") or name == f"item.{last}"
+
+
+def _option_name(text: str) -> str:
+    """Return the name under which a script finds an option: ``--rng-seed {seed}``, rng_seed."""
+    word = re.sub(r"[=\s]*\{seed\}.*", "", text).strip().split(" ")[-1]
+    return spelled(word)
+
+
+def _parsed(text: str) -> ast.AST | None:
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,197 @@
+"""The syntax of Python files: names of calls, arguments and what is assigned; nothing executed."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+
+VARIABLE: Final = "GITEXP_SEED"
+# What divides data or makes them: where both sides do so alike, both speak of these data.
+_OF_DATA = re.compile(r"split|[fF]old|^make_|^fetch_|^load|^sample$|^resample$|[sS]huffle")
+_DATA_FILE = re.compile(r"(^|[_/])(data(set)?s?|prepar\w*|split\w*|preproc\w*|featuri\w*)[_.]")
+# Gives numbers and texts, no objects that could train.
+_OF_SETTINGS = re.compile(
+    r"^(?!.*(unsafe|pickle)).*(yaml|json|toml|omegaconf)", re.IGNORECASE | re.DOTALL
+)
+_WRAPPED = re.compile(r"^((base|final)_)?(estimators?|classifier|regressor|model|steps)$")
+# What may make the same of all seeds.
+_BLUNT = frozenset(("min", "max", "bool", "len", "round", "divmod", "pow", "any", "all", "type"))
+_MAY_CHANGE = ast.Compare | ast.Lambda | ast.IfExp | ast.comprehension | ast.BoolOp
+SETTINGS: Final = re.compile(r"\.(ya?ml|json|toml|ini|cfg|conf|env)$", re.IGNORECASE)
+_LARGE = 10**4  # what is left of a division by more is as good as the number
+SEED_NAME: Final = re.compile(r"(^|[_.-])(seed|random[_-]state)$", re.IGNORECASE)
+SEED_CALL: Final = re.compile(
+    r"(^|[_.])(seed|seed_all|default_rng|RandomState|Random|PRNGKey|SeedSequence|PCG64(DXSM)?|SFC64"
+    r"|seed_everything|MT19937|Philox|check_random_state|set_?state|set_rng_state)$"
+)
+
+
+def spelled(text: str) -> str:
+    """Return an option or a key as the name that a script has for it."""
+    return text.lstrip("-+").replace("-", "_")
+
+
+def called(call: ast.Call, modules: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """Return the dotted name of what is called, ("",) where it has none."""
+    parts: list[str] = []
+    node = call.func
+    while isinstance(node, ast.Attribute):
+        parts.append(node.attr)
+        node = node.value
+    if isinstance(node, ast.Call) and not parts and called(node) == ("getattr",):
+        parts, node = [_text(node.args[1:2])], node.args[0]
+        while isinstance(node, ast.Attribute):
+            parts.append(node.attr)
+            node = node.value
+    if isinstance(node, ast.Name):
+        parts += reversed((modules or {}).get(node.id, node.id).split("."))
+    return tuple(reversed(parts)) or ("",)
+
+
+def imported(nodes: Iterable[ast.AST]) -> dict[str, str]:
+    """Return what the names of modules and of their parts stand for."""
+    names: dict[str, str] = {}
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for each in node.names:
+                top = each.name.partition(".")[0]
+                names[each.asname or top] = each.name if each.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for each in node.names:
+                names[each.asname or each.name] = f"{node.module}.{each.name}"
+    return names
+
+
+def is_of_data(*names: str) -> bool:
+    """Whether what has these names only divides or makes data."""
+    return any(_OF_DATA.search(name) or _DATA_FILE.search(name) for name in names)
+
+
+def _key(node: ast.AST) -> str:
+    """Return the name by which a value is known: a variable's; `.name` of an attribute, a key."""
+    match node:
+        case ast.Name():
+            return node.id
+        case ast.Attribute():
+            return f".{node.attr}"
+        case (
+            ast.Constant(value=str() as text)
+            | ast.Subscript(slice=ast.Constant(value=str() as text))
+        ):
+            return f".{text}"
+    return ""
+
+
+def _text(nodes: Sequence[ast.AST | None]) -> str:
+    """Return the first of some values, where it is a text, else ""."""
+    return (
+        str(getattr(nodes[0], "value", "")) if nodes and isinstance(nodes[0], ast.Constant) else ""
+    )
+
+
+def _pairs(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    return list(zip(node.keys, node.values, strict=True))
+
+
+def _root(node: ast.AST) -> str:
+    while isinstance(node, ast.Attribute):
+        node = node.value
+    return _key(node)
+
+
+def _declared(call: ast.Call) -> Iterator[tuple[str, ast.expr]]:
+    """Yield the names of a declared option, with its default."""
+    given = {each.arg: each.value for each in call.keywords}
+    names = [text for each in call.args if (text := _text([each])).startswith("--")]
+    names = [_text([given["dest"]])] if "dest" in given else names[:1]
+    for name in names:
+        yield spelled(name), given.get("default", ast.Constant(None))
+
+
+def _is_of_settings(call: ast.Call, name: str) -> bool:
+    """Whether what is loaded is of a file of settings, by the loader or the name of the file."""
+    if _OF_SETTINGS.search(f"{name} {ast.unparse(call.func)}"):
+        return True
+    files = [e.value for given in call.args for e in ast.walk(given) if isinstance(e, ast.Constant)]
+    return "pickle" not in name and any(SETTINGS.search(f) for f in files if isinstance(f, str))
+
+
+def _wrapped(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of what is wrapped, without the settings that a constructor is given."""
+    yield node
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.keyword) or _WRAPPED.search(child.arg or ""):
+            yield from _wrapped(child)
+
+
+def _is_none(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _is_variable(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and node.value == VARIABLE
+
+
+def _asks_for_seed(test: ast.expr) -> bool:
+    """Whether a condition only asks if a seed is given, which it is in each repeat."""
+    parts = list(ast.walk(test))
+    match test:
+        case ast.Compare(ops=[ast.In()]):
+            return _is_variable(test.left)
+        case ast.Compare(ops=[ast.IsNot()]):
+            return _is_none(test.comparators[0]) and any(map(_is_variable, parts))
+        case ast.Compare(left=ast.Call() as left, ops=[ast.Gt() | ast.GtE()]):
+            return called(left) == ("len",) and any(_key(e).endswith("argv") for e in parts)
+    return isinstance(test, ast.Call | ast.Subscript) and any(map(_is_variable, parts))
+
+
+def _targets(node: ast.AST) -> Iterator[str]:
+    """Yield the names that an assignment gives a value."""
+    match node:
+        case ast.Tuple() | ast.List():
+            for each in node.elts:
+                yield from _targets(each)
+        case ast.Starred():
+            yield from _targets(node.value)
+        case ast.Subscript(value=base) if not _key(node):  # by a key that is not in the text
+            yield _key(base)
+        case _:
+            yield _key(node)
+
+
+def _is_same(node: ast.expr, name: str) -> bool:
+    """Whether a value only hands on what already has this name: ``seed = int(args.seed)``."""
+    parts = list(ast.walk(node))
+    return any(_key(each) == name for each in parts) and not any(map(_is_blunt, parts))
+
+
+def _is_blunt(node: ast.AST) -> bool:
+    match node:
+        case ast.BinOp(op=ast.Mod(), right=by):
+            return isinstance(by, ast.Constant) and not (
+                isinstance(by.value, int) and by.value > _LARGE
+            )
+        case ast.BinOp(op=ast.Mult()):
+            return any(isinstance(e, ast.Constant) and not e.value for e in (node.left, node.right))
+        case ast.BinOp():
+            return not isinstance(node.op, ast.Add | ast.Sub | ast.BitXor | ast.LShift)
+        case ast.Call():
+            return called(node)[-1] in _BLUNT
+    return isinstance(node, _MAY_CHANGE)
+
+
+def _defaults(arguments: ast.arguments) -> dict[str, ast.expr]:
+    named = [*arguments.posonlyargs, *arguments.args]
+    last = named[len(named) - len(arguments.defaults) :]
+    pairs = [*zip(last, arguments.defaults, strict=True)]
+    pairs += [
+        (each, value)
+        for each, value in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+        if value is not None
+    ]
+    return {each.arg: value for each, value in pairs}
