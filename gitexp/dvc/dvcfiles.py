@@ -1,4 +1,4 @@
-"""DVC's own files, read without DVC: ``X.dvc``, ``dvc.lock`` and plain ``dvc.yaml``.
+"""DVC's own files, read without DVC: ``X.dvc``, ``dvc.lock``, and all of those of one tree.
 
 Reading is tolerant: what only DVC understands (cloud versions, imports, templates, unknown keys)
 is marked ``needs_dvc`` and the rest goes on. It is not trusting: every path is made relative to

@@ -1,4 +1,4 @@
-"""Bring objects to DVC's remote, and from it.
+"""Objects on their way to DVC's remote, and from it.
 
 A remote that is a plain folder is served by our own code: members before the manifest that lists
 them, so that a manifest there means completeness; every byte hashed on its way. Any other remote

@@ -1,4 +1,4 @@
-"""What ``.gitignore`` and ``.dvcignore`` say of outputs, written and read as DVC does it.
+"""Lines of ``.gitignore`` and ``.dvcignore`` about outputs, written and read as DVC does it.
 
 The lines matter beyond Git: DVC hashes a ``.gitignore`` that lies in a folder on which a stage
 depends, so in a job's worktree they have to be there when DVC would have written them.
@@ -105,7 +105,7 @@ def missing(top: Path, paths: Iterable[str]) -> dict[str, bytes]:
     """Return the ``.gitignore`` files of a work tree that lack a line, as they should be."""
     full = list(paths)
     existing: dict[str, bytes] = {}
-    for folder in {above for path in full for above in _folders(path)}:
+    for folder in {above for path in full for above in folders_above(path)}:
         file = posixpath.join(folder, NAME)
         try:
             existing[file] = (top / file).read_bytes()
@@ -131,7 +131,7 @@ def write(top: Path, file: str, content: bytes) -> None:
         os.close(folder)
 
 
-def _folders(path: str) -> list[str]:
+def folders_above(path: str) -> list[str]:
     """Return the folders above a path, the top as ""."""
     parts = path.split("/")[:-1]
     return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]

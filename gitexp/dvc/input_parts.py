@@ -1,4 +1,4 @@
-"""What the inputs of a state are made of: files, parameters, data pointers, settings.
+"""The parts of a state's inputs: files, parameters, data pointers, settings.
 
 Everything is read from Git objects, so a commit that is not checked out costs the same. The rules
 are ``inputs@1``; changing any of them changes every digest and needs a new name.

@@ -1,4 +1,4 @@
-"""What an executed stage read and wrote, by hash: the record from which dvc.lock is made.
+"""Records of executed stages, from which dvc.lock is made: what was read and written, by hash.
 
 Dependencies are hashed, cached outputs are put into DVC's cache, and their lines into .gitignore
 as DVC does it after each stage; nothing else is written. The

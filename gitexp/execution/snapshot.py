@@ -15,7 +15,7 @@ from gitexp.dvc import dvcwrite
 from gitexp.dvc.cache import EMPTY
 from gitexp.dvc.dvcfiles import DvcFiles
 from gitexp.dvc.dvcpipeline import touches
-from gitexp.dvc.gitignore import ignore_files
+from gitexp.dvc.gitignore import folders_above, ignore_files
 from gitexp.dvc.snapshot import declared_params, hash_path
 from gitexp.errors import DataMissingError, GitexpError
 from gitexp.execution.jobs import lies_in
@@ -242,18 +242,12 @@ def _ignored(read: Read, config: ProjectConfig, paths: Sequence[str]) -> dict[st
     """Return the .gitignore files that need a line, beside each output as DVC does it."""
     full = [posixpath.join(config.project, path) for path in paths]
     existing = {}
-    for folder in {above for path in full for above in _folders(path)}:
+    for folder in {above for path in full for above in folders_above(path)}:
         file = posixpath.join(folder, ".gitignore")
         data = read(file)
         if data is not ABSENT:
             existing[file] = data
     return ignore_files(existing, full)
-
-
-def _folders(path: str) -> list[str]:
-    """Return the folders above a path, the top as ""."""
-    parts = path.split("/")[:-1]
-    return ["/".join(parts[:depth]) for depth in range(len(parts) + 1)]
 
 
 def _is_made(path: str, made: Collection[str]) -> bool:

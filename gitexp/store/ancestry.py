@@ -1,4 +1,4 @@
-"""Which runs and conclusions a history holds, and in which order they were added to it.
+"""The runs and conclusions that a history holds, in the order in which they were added to it.
 
 Git's parents decide, never a clock: run A comes before run B if the commit that added A is an
 ancestor of the one that added B. On parallel lines the smaller run id comes first, so that every

@@ -1,4 +1,4 @@
-"""Find recorded runs: those that a commit reaches, those of the same inputs anywhere.
+"""Recorded runs: those that a commit reaches, those of the same inputs anywhere.
 
 A record is foreign until it has been read: one that cannot be read is reported beside the others,
 never dropped and never in their way. In a shallow clone the history ends early; the answer says so,

@@ -1,4 +1,4 @@
-"""How two lines of one branch become one: what is ours, and our records put on top of theirs.
+"""Two lines of one branch made one: what is ours, and our records put on top of theirs.
 
 A commit is *ours* if it only adds records, or is a run's with its snapshot. Such commits are
 replayed: the same files, message and author on the moved tip. Records are path-disjoint, so there

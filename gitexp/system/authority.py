@@ -1,4 +1,4 @@
-"""Asks a time-stamping authority over the network; what it answered is read by `timestamps`."""
+"""Requests to a time-stamping authority; `timestamps` reads what it answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Turns learning curves into measurements: one number a curve and repeat, chosen by no value.
+"""Measurements from learning curves: one number a curve and repeat, chosen by no value.
 
 ``curve:NAME.final`` is the last value, ``curve:NAME.area`` the area under the curve divided by the
 range of its steps, so in the unit of the values. The largest or smallest value of a curve is no

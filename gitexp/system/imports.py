@@ -1,4 +1,4 @@
-"""Makes a job import the project's own code from its worktree, or refuses.
+"""Imports of a job: the project's own code comes from its worktree, or the job is refused.
 
 An editable install leads every import to the *user's* work tree, whatever commit the job stands
 on: the baseline would run the candidate's code. So each folder of the repository that an

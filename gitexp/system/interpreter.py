@@ -1,4 +1,4 @@
-"""Asks the project's interpreter what it is and where it would import from.
+"""The project's interpreter, asked what it is and where it would import from.
 
 gitexp may live in an environment of its own, so it never looks at itself to learn about the
 project: `asked` is run by the interpreter that runs the jobs, with the jobs' own variables.

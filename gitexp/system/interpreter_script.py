@@ -1,4 +1,4 @@
-"""Program text, given to the *project's* interpreter with ``-c``; prints one line of JSON.
+"""A program given to the *project's* interpreter with ``-c``; prints one line of JSON.
 
 It may be any Python from 3.8 on, with any packages, so this text uses the standard library alone
 and imports nothing of the project. Standard input: a JSON list of module names to locate.

@@ -1,4 +1,4 @@
-"""For training scripts: `log_metric` and `params`; both work without gitexp running.
+"""`log_metric` and `params` for training scripts; both work without gitexp running.
 
     import gitexp
     lr = gitexp.params()["train"]["lr"]

@@ -1,4 +1,4 @@
-"""Reads what `gitexp.log_metric` wrote in a repeat: its last values, its curves, the latest news.
+"""Metrics that `gitexp.log_metric` wrote in a repeat: last values, curves, the latest news.
 
 The file is the script's to write and may be of any length, so memory is bounded: a curve that is
 too long for its share loses every second point, never its first or last one, and never a gap.

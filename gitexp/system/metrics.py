@@ -1,4 +1,4 @@
-"""Reads what a repeat measured, as DVC reads metrics files, into samples.
+"""Measurements of a repeat as samples, from metrics files read as DVC reads them.
 
 A number is a sample; its name is the path of keys, dotted. A list of numbers is one sample a fold,
 a list of objects (or CSV) one row a measurement, with `fold`, `rep`, `dataset`, `n_train` and

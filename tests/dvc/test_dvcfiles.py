@@ -490,3 +490,32 @@ def test_a_group_has_the_wdir_of_its_stages_and_what_dvc_yaml_has_no_more_is_pas
     assert [(name, stage.outs[0].path) for name, stage in lock.stages.items()] == [
         ("each@a", "out/a")
     ]
+
+
+def test_each_file_of_a_tree_is_read_once_and_what_makes_no_sense_is_named_beside_the_rest() -> (
+    None
+):
+    md5 = "d41d8cd98f00b204e9800998ecf8427e"
+    tree = {
+        "p/a.dvc": f"outs: [{{path: a, md5: {md5}, push: false}}]\n",
+        "p/broken.dvc": "outs: [\n",
+        "p/q/dvc.yaml": "stages: {train: {cmd: x, wdir: .., outs: [m]}}\n",
+        "p/q/dvc.lock": f"schema: '2.0'\nstages: {{train: {{outs: [{{path: m, md5: {md5}}}]}}}}\n",
+    }
+    asked: list[str] = []
+
+    def read(path: str) -> bytes | None:
+        asked.append(path)
+        return tree[path].encode() if path in tree else None
+
+    files = dvcfiles.DvcFiles(read, lambda: ["a.dvc", "broken.dvc", "q/dvc.lock"], base="p")
+    assert not asked
+    for _ in range(2):
+        found = [(file, stage, out.path, out.push) for file, stage, out in files.outputs]
+        assert found == [("a.dvc", "", "a", False), ("q/dvc.lock", "train", "m", True)]
+    assert sorted(asked) == sorted(tree)
+    assert list(files.unreadable) == ["broken.dvc"]
+    with pytest.raises(BadFormatError, match=r"p/broken\.dvc"):
+        files.outs("broken.dvc")
+    assert files.starting(lambda _: {"train": "q"}).outs("q/dvc.lock")[0][1].path == "q/m"
+    assert files.outs("none.dvc") == ()
