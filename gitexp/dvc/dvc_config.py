@@ -31,6 +31,7 @@ Sections = dict[str, dict[str, str]]
 
 YES = frozenset({"true", "yes", "on", "1"})
 LIMIT_BYTES = 1 << 20
+PARSING: Final = "parsing"  # how a value in a command of a template is spelt
 
 
 def has_dvc(folder: Path) -> bool:

@@ -12,6 +12,7 @@ import posixpath
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import declares
 from gitexp.dvc.state import (
     Pattern,
@@ -24,7 +25,7 @@ from gitexp.dvc.state import (
 )
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError
 from gitexp.git.absent import Absent
-from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, walk_tree
+from gitexp.git.objects import MODE_COMMIT, MODE_LINK, entry_at, read_blob, tree_id, walk_tree
 from gitexp.records import config as config_format
 from gitexp.text import ignore, params
 from gitexp.text.jsontext import json_dumps_compact
@@ -41,8 +42,12 @@ if TYPE_CHECKING:
 
 PartKind = Literal["code", "params", "data", "config"]
 
+SETTINGS = b"config.yaml"
 _NO_FILES = (MODE_LINK, MODE_COMMIT)
 _OF_DVC = frozenset(("config", ".gitignore"))  # what DVC itself reads in its folder
+# What Git reads of a commit when it writes its files, in each folder and at the top.
+_ATTRIBUTES = ".gitattributes"
+_AT_TOP = (".gitmodules", ".lfsconfig")
 _SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
 
@@ -70,13 +75,14 @@ def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ..
     Raises `BadFormatError, UnsafeInputError` if a pipeline file, a params file or dvc.lock cannot
     be read; `UnknownParamError` if an override names a parameter that is not there.
     """
-    files = tuple(_files(state))
+    files = (*_files(state), *_adjacent(state))
     return (
         *files,
-        *_adjacent(state),
+        *_above(state, files),
         *_params(state, overrides),
         *_locks(state),
         _settings(state.config),
+        *_parsing(state),
     )
 
 
@@ -117,6 +123,8 @@ def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
             return name not in _OF_DVC
         if not inner or inner in state.config.params or name in _SKIPPED_NAMES:
             return False
+        if _is_gits(inner, state.config.project, outputs):
+            return False
         if _within(inner, outputs):
             return not outs.touch(inner)
         return not name.endswith(".dvc") and ignored(inner) and not named.has(inner)
@@ -153,6 +161,9 @@ def _files(state: State) -> Iterator[Part]:
     for entry in state.files():
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
+        if _is_gits(path, state.config.project, outputs):
+            yield Part(entry.path, "code", entry.mode, entry.id)
+            continue
         if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
             continue
         if _within(path, outputs):
@@ -162,6 +173,35 @@ def _files(state: State) -> Iterator[Part]:
                 yield from _pointer(state, path, entry)
         elif not ignored(path) or named.has(path):
             yield Part(entry.path, "code", entry.mode, entry.id)
+
+
+def _is_gits(path: str, project: str, outputs: frozenset[str]) -> bool:
+    """Whether Git goes by a file when it writes others: no pattern can make us overlook it."""
+    if not project and (path in _AT_TOP or path.startswith(".gitexp/")):
+        return path in _AT_TOP
+    folder, name = posixpath.split(path)
+    return name == _ATTRIBUTES and not _within(folder, outputs)
+
+
+def _above(state: State, parts: Sequence[Part]) -> Iterator[Part]:
+    """Yield what Git goes by in the folders above those that count, outside the project folder."""
+    project = state.config.project
+    if not project:
+        return
+    folders = {"", *with_parents(project)[1:]}
+    for part in parts:
+        if part.path.startswith(b"../"):
+            path = posixpath.normpath(state.at(part.path.decode("utf-8", "surrogateescape")))
+            folders.update(with_parents(path)[1:])
+    names = {posixpath.join(folder, _ATTRIBUTES) for folder in folders} | {".lfsconfig"}
+    if any(part.mode == MODE_COMMIT for part in parts):
+        names.add(".gitmodules")
+    known = {part.path for part in parts}
+    for name in sorted(names):
+        entry = entry_at(state.repo, state.tree, name)
+        inner = posixpath.relpath(f"/{name}", f"/{project}").encode("utf-8", "surrogateescape")
+        if not isinstance(entry, Absent) and inner not in known:
+            yield Part(inner, "code", entry.mode, entry.id)
 
 
 def _is_internal(path: str, project: str) -> bool:
@@ -181,7 +221,10 @@ class _Named:
         found = set(state.config.evaluation).union(*(stage.words for stage in state.stages))
         if state.config.command is not None:
             found |= words(state.config.command, "")
-        deps = (dep for stage in state.stages for dep in stage.deps if dep.says_something)
+        if state.config.pipeline is not None:
+            found.add(state.config.pipeline)
+        named = (dep for stage in state.stages for dep in (*stage.deps, *stage.read))
+        deps = (dep for dep in named if dep.says_something)
         return cls(Patterns.of(deps), frozenset(found))
 
     def has(self, path: str) -> bool:
@@ -216,8 +259,8 @@ def _adjacent(state: State) -> Iterator[Part]:
     """
     if not state.config.project:
         return
-    found = (dep for stage in state.stages for dep in stage.deps if dep.text.startswith("../"))
-    deps = {dep.text: dep for dep in found}
+    found = (dep for stage in state.stages for dep in (*stage.deps, *stage.read))
+    deps = {dep.text: dep for dep in found if dep.text.startswith("../")}
     if not deps:
         return
     for text in sorted(deps):
@@ -282,7 +325,15 @@ def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]
             digest = _sha256(params.edit(text, file, changes) if changes else text)
         else:
             edited = params.edit(data, file, changes) if changes else data
-            digest = _sha256(json_dumps_compact(_without(params.parse(edited, file), seeds)))
+            value = params.parse(edited, file)
+            shown = json_dumps_compact(_without(value, seeds))
+            apart = _places(value, seeds)
+            odd = [
+                [*path, said]
+                for path, said in params.unlike(edited, file)
+                if not any(path[: len(seed)] == seed for seed in apart)
+            ]
+            digest = _sha256(shown + b"\0" + json_dumps_compact(odd) if odd else shown)
         yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
 
 
@@ -330,7 +381,24 @@ def _settings(config: ProjectConfig) -> Part:
         "ignore": list(config.inputs_ignore),
         "results": config_format.results_part(config),
     }
-    return Part(b"config.yaml", "config", 0, _sha256(json_dumps_compact(value)))
+    return Part(SETTINGS, "config", 0, _sha256(json_dumps_compact(value)))
+
+
+def _parsing(state: State) -> Iterator[Part]:
+    """Yield what DVC's settings say of how a value in a command is spelt, where they say it."""
+    if state.config.pipeline is None:
+        return
+    folder = posixpath.dirname(state.at(state.config.pipeline))
+    for place in (*(with_parents(folder) if folder else ()), ""):
+        settings = posixpath.join(place, ".dvc")
+        if isinstance(tree_id(state.repo, state.tree, settings), Absent):
+            continue
+        data = read_blob(state.repo, state.tree, f"{settings}/config", dvc_config.LIMIT_BYTES)
+        text = "" if isinstance(data, Absent) else dvc_config.decoded(data)
+        said = dvc_config.parse(text).get(dvc_config.PARSING)
+        if said:
+            yield Part(b".dvc/config", "config", 0, _sha256(json_dumps_compact(dict(said))))
+        return
 
 
 def _changes(overrides: Mapping[str, ParamValue], file: str) -> dict[str, ParamValue]:
@@ -348,6 +416,15 @@ def _without(value: Json, keys: Iterable[str]) -> Json:
         with contextlib.suppress(UnknownParamError):
             value = _cut(value, path_of(value, key))
     return value
+
+
+def _places(value: Json, keys: Iterable[str]) -> set[tuple[str | int, ...]]:
+    """Return the places of seeds in a parsed params file."""
+    found = set()
+    for key in keys:
+        with contextlib.suppress(UnknownParamError):
+            found.add(tuple(path_of(value, key)))
+    return found
 
 
 def _cut(value: Json, path: Sequence[str | int]) -> Json:

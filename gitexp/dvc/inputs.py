@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc.declared_data import pointed
-from gitexp.dvc.input_parts import Part, collect, params_values
+from gitexp.dvc.input_parts import SETTINGS, Part, collect, params_values
 from gitexp.dvc.state import State
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
@@ -111,7 +111,7 @@ def explain(
             what = path.decode("utf-8", "backslashreplace")
             if kind == "params":
                 found += _params_differences(a, b, what)
-            elif kind == "config":
+            elif (kind, path) == ("config", SETTINGS):
                 found += _settings_differences(config_a, config_b)
             else:
                 found.append(InputsDifference(kind, what, _shown(left), _shown(right)))

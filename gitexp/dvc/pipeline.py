@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import heapq
 import json
-import os
 import posixpath
 import subprocess
 import sys
@@ -196,12 +195,12 @@ def _as_yaml(answer: Mapping[str, object]) -> bytes:
 
 
 def _parsing(folder: Path) -> Mapping[str, str]:
-    """Return DVC's settings of how a mapping in a command is spelt."""
+    """Return how a mapping in a command is spelt, as what is committed says: that is an input."""
     try:
         dvc_dir = dvc_config.find_dvc_dir(folder)
     except PreconditionError:
         return {}
-    return dvc_config.read_settings(dvc_dir, os.environ).get("parsing", {})
+    return dvc_config.parse(dvc_config.content(dvc_dir / "config")).get(dvc_config.PARSING, {})
 
 
 def _failed(found: str, files: Sequence[Path]) -> DvcFailedError:

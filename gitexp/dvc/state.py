@@ -151,6 +151,7 @@ class DeclaredStage:
     name: str  # without "@item"
     wdir: str  # relative to the project folder
     deps: tuple[Pattern, ...]
+    read: tuple[Pattern, ...]  # what fills in its templates, and its params files
     outs: tuple[Pattern, ...]
     words: frozenset[str]  # of its commands, as paths relative to the project folder
     frozen: bool
@@ -166,8 +167,10 @@ def declared_stages(data: bytes, where: str, folder: str) -> tuple[DeclaredStage
     complains about them when they are to be executed.
     """
     document = yaml_loads(data, where=where, allow_aliases=True)
-    found = _mapping(_mapping(document).get("stages"))
-    return tuple(_stage(name, _mapping(body), folder) for name, body in found.items())
+    top = _mapping(document)
+    filled = _read(top, folder)
+    found = _mapping(top.get("stages"))
+    return tuple(_stage(name, _mapping(body), folder, filled) for name, body in found.items())
 
 
 def executed(declared: Sequence[DeclaredStage], targets: Sequence[str]) -> frozenset[str]:
@@ -208,7 +211,9 @@ def join(folder: str, path: str) -> str:
     return posixpath.normpath(posixpath.join(folder, path))
 
 
-def _stage(name: str, body: Mapping[str, Json], folder: str) -> DeclaredStage:
+def _stage(
+    name: str, body: Mapping[str, Json], folder: str, filled: tuple[Pattern, ...]
+) -> DeclaredStage:
     inner = _mapping(body.get("do")) or body
     wdir_text = inner.get("wdir")
     wdir = join(folder, wdir_text) if isinstance(wdir_text, str) else folder
@@ -218,10 +223,19 @@ def _stage(name: str, body: Mapping[str, Json], folder: str) -> DeclaredStage:
         name=name,
         wdir=wdir,
         deps=_patterns(inner.get("deps"), wdir),
+        read=(*filled, *_read(inner, wdir)),
         outs=tuple(pattern for key in _OUT_SECTIONS for pattern in _patterns(inner.get(key), wdir)),
         words=frozenset().union(*(words(text, wdir) for text in commands)),
         frozen=inner.get("frozen") is True,
     )
+
+
+def _read(section: Mapping[str, Json], wdir: str) -> tuple[Pattern, ...]:
+    """Return the files of ``vars`` and ``params``, and the params.yaml that DVC reads unasked."""
+    names = [item.partition(":")[0] for item in _list(section.get("vars")) if isinstance(item, str)]
+    listed = _list(section.get("params"))
+    names += ["params.yaml", *(name for item in listed for name in _mapping(item))]
+    return tuple(Pattern.of(join(wdir, name)) for name in names)
 
 
 def _patterns(section: Json, wdir: str) -> tuple[Pattern, ...]:

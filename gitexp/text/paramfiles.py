@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 
 from gitexp.errors import BadFormatError
+from gitexp.text import yamltext
 from gitexp.text.jsontext import MAX_DEPTH, MIB, Json, check_integer, decode, json_loads, too_deep
 from gitexp.text.yamltext import yaml_loads
 
@@ -81,6 +82,13 @@ def parse(data: bytes, file: str) -> Json:
             expected="a mapping",
         )
     return value
+
+
+def unlike(data: bytes, file: str) -> list[tuple[tuple[str | int, ...], str]]:
+    """Return what of a params file YAML 1.1 reads otherwise; see `yamltext.unlike`."""
+    if syntax_of(file) is not Syntax.YAML:
+        return []
+    return yamltext.unlike(data, where=file, limit=LIMIT)
 
 
 def python_assignments(tree: ast.Module) -> Iterator[tuple[tuple[str, ...], ast.expr]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import UsageError
 from gitexp.text.paramedit import edit
-from gitexp.text.paramfiles import parse
+from gitexp.text.paramfiles import parse, unlike
 from gitexp.text.paramkeys import flatten, lookup, param_key
 from gitexp.text.yamltext import is_date, scalar, yaml_loads
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.text.jsontext import Json
 
-__all__ = ["edit", "flatten", "lookup", "parse", "parse_assignment"]
+__all__ = ["edit", "flatten", "lookup", "parse", "parse_assignment", "unlike"]
 
 
 def parse_assignment(text: str) -> tuple[ParamKey, ParamValue]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from gitexp.errors import BadFormatError
 from gitexp.text.jsontext import MAX_DEPTH, MIB, Json, check_integer, decode, too_deep, too_large
@@ -88,17 +90,38 @@ def yaml_loads(data: bytes, *, where: str, limit: int = MIB, allow_aliases: bool
     return scan(data, where=where, limit=limit, allow_aliases=allow_aliases, places=False).value
 
 
-def scan(
+def unlike(data: bytes, *, where: str, limit: int = MIB) -> list[tuple[tuple[str | int, ...], str]]:
+    r"""Return path and text of what YAML 1.1 reads otherwise than we do, and DVC; keys, too.
+
+    A project may read its parameters by PyYAML, for which ``010`` is 8, ``1:30`` is 90, ``no`` is
+    false and ``1e-3`` a text.
+
+    Raises as `yaml_loads` does.
+
+    Examples
+    --------
+    >>> unlike(b"lr: 1e-3\nn: 8\n1: {on: 2}\n", where="params.yaml")
+    [(('lr',), '1e-3'), ((), '1'), (('1',), 'on')]
+    """
+    found: list[tuple[tuple[str | int, ...], str]] = []
+    scan(data, where=where, limit=limit, places=False, unlike=found)
+    return found
+
+
+def scan(  # noqa: PLR0913  within which bounds, and what is noted beside the value
     data: bytes,
     *,
     where: str,
     limit: int = MIB,
     allow_aliases: bool = True,
     places: bool = True,
+    unlike: list[tuple[tuple[str | int, ...], str]] | None = None,
 ) -> Scanned:
     """Read a document and note where each node lies; otherwise as `yaml_loads`."""
     text = decode(data, where=where, limit=limit)
-    builder = _Builder(where, allow_aliases=allow_aliases, places={} if places else None)
+    builder = _Builder(
+        where, allow_aliases=allow_aliases, places={} if places else None, unlike=unlike
+    )
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         for event in yaml.parse(text, Loader=loader):
@@ -136,9 +159,11 @@ class _Builder:
         *,
         allow_aliases: bool,
         places: dict[tuple[str | int, ...], Place] | None,
+        unlike: list[tuple[tuple[str | int, ...], str]] | None,
     ) -> None:
         self.root: Json = None
         self.places = places
+        self._unlike = unlike
         self._where = where
         self._allow_aliases = allow_aliases
         self._open: list[_Open] = []
@@ -160,6 +185,8 @@ class _Builder:
             self._documents += 1
             if self._documents > 1:
                 raise self._bad("a second document begins", _begin(event))
+            if self._unlike is not None and (event.version or event.tags):
+                self._unlike.append(((), f"%{event.version} {event.tags}"))
 
     def _scalar(self, event: yaml.ScalarEvent) -> None:
         self._count(1, _begin(event))
@@ -170,14 +197,23 @@ class _Builder:
             self._open[-1].key = "<<"
             return
         if as_key:
+            self._compare(event, str(event.value), self._open[-1].path)
             self._key(event)
             return
         value = self._value(event)
+        self._compare(event, value, self._path(event))
         if event.anchor:
             self._anchors[event.anchor] = (value, 1, 0)
         marked = bool(event.anchor) or event.tag is not None
         place = Place(_begin(event).index, _finish(event).index, event.style or None, marked)
         self._add(value, (1, 0), event, place)
+
+    def _compare(self, event: yaml.ScalarEvent, value: object, path: tuple[str | int, ...]) -> None:
+        """Note what YAML 1.1 would read otherwise; a quoted text it would not."""
+        if self._unlike is None or not (event.implicit[0] or event.tag not in (None, "!")):
+            return
+        if not is_alike(event.value, value, event.tag):
+            self._unlike.append((path, event.value))
 
     def _value(self, event: yaml.ScalarEvent) -> str | int | float | bool | None:
         where = _at(self._where, _begin(event))
@@ -326,6 +362,7 @@ _TIME = re.compile(
     r"|[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt]|[ \t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]*)?"
     r"(?:[ \t]*(?:Z|[-+][0-9]{1,2}(?::[0-9]{2})?))?"
 )
+_OLD = Resolver()
 _BASES = {"0b": 2, "0o": 8, "0x": 16}
 _MANY_DIGITS = 100  # a number that long is one that Python does not convert
 
@@ -363,6 +400,24 @@ def scalar(text: str, *, where: str) -> str | int | float | bool | None:
             next_step=f'put it in quotes: "{text}"',
         )
     return text
+
+
+def is_alike(text: str, value: object, tag: str | None) -> bool:
+    """Tell whether YAML 1.1, as PyYAML has it, reads a scalar as `value`, too.
+
+    `tag`: the one that it has in the text; None for none.
+
+    Examples
+    --------
+    >>> [is_alike(text, scalar(text, where=""), None) for text in ("8", "0.1", "010", "1e-3", "no")]
+    [True, True, False, False, False]
+    """
+    known = tag or _OLD.resolve(yaml.ScalarNode, text, (True, False))  # type: ignore[no-untyped-call]
+    try:
+        made = SafeConstructor().construct_object(yaml.ScalarNode(known, text))
+    except (yaml.YAMLError, ValueError, LookupError):
+        return False
+    return type(made) is type(value) and bool(made == value)
 
 
 def is_date(text: str) -> bool:

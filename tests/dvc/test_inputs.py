@@ -283,6 +283,86 @@ def test_a_script_that_a_command_names_counts_whatever_the_patterns() -> None:
     assert digest({"docs/build.py": "1"}, config) != digest({"docs/build.py": "2"}, config)
 
 
+# What acts on a job, whatever the patterns of the settings: a state, what is added to it, and the
+# folder of the project.
+PIPELINE = DVC_FILES["dvc.yaml"]
+DEEP = {f"sub/{path}": content for path, content in BASE.items() if not path.startswith(".gitexp")}
+ACTS: dict[str, tuple[Mapping[str, Content], Mapping[str, Content], str]] = {
+    "attributes": ({}, {".gitattributes": "*.csv text eol=crlf\n"}, ""),
+    "attributes of a folder": ({}, {"docs/.gitattributes": "* ident\n"}, ""),
+    "attributes of the settings": ({}, {".dvc/.gitattributes": "config ident\n"}, ""),
+    "attributes above": (DEEP, {".gitattributes": "*.csv text eol=crlf\n"}, "sub"),
+    "attributes that are an output": ({}, {"model/.gitattributes": "* ident\n"}, ""),
+    "modules": ({}, {".gitmodules": "[submodule]\n"}, ""),
+    "LFS": ({}, {".lfsconfig": "[lfs]\nfetchexclude = *\n"}, ""),
+    "LFS above": (DEEP, {".lfsconfig": "[lfs]\nfetchexclude = *\n"}, "sub"),
+    "the pipeline": ({}, {"dvc.yaml": PIPELINE + "# x\n"}, ""),
+    "vars": ({"dvc.yaml": f"vars: [docs/v.yaml]\n{PIPELINE}"}, {"docs/v.yaml": "a: 1\n"}, ""),
+    "some of a file": (
+        {"dvc.yaml": f"vars: [x: 1, 'docs/v.yaml:a']\n{PIPELINE}"}, {"docs/v.yaml": "a: 1\n"}, "",
+    ),
+    "vars of a stage": (
+        {"dvc.yaml": "stages:\n  a:\n    wdir: docs\n    vars: [v.yaml]\n    cmd: x ${a}\n"},
+        {"docs/v.yaml": "a: 1\n"}, "",
+    ),
+    "vars of a group": (
+        {"dvc.yaml": "stages:\n  a:\n    foreach: [1]\n    do:\n      vars: [docs/v.yaml]\n"
+                     "      cmd: x ${a}\n"},
+        {"docs/v.yaml": "a: 1\n"}, "",
+    ),
+    "vars beside": (
+        DEEP | {"sub/dvc.yaml": f"vars: [../v.yaml]\n{PIPELINE}"}, {"v.yaml": "a: 1\n"}, "sub",
+    ),
+    "vars unasked": (
+        {"dvc.yaml": "stages:\n  a:\n    wdir: docs\n    cmd: x\n"},
+        {"docs/params.yaml": "a: 1\n"}, "",
+    ),
+    "params of a stage": (
+        {"dvc.yaml": "stages:\n  a:\n    params: [{docs/p.json: [a]}]\n    cmd: x\n"},
+        {"docs/p.json": '{"a": 1}'}, "",
+    ),
+    "parsing": ({}, {".dvc/config": "[parsing]\n    list = append\n"}, ""),
+    "parsing above": (DEEP, {".dvc/config": "['parsing']\nbool = boolean_optional\n"}, "sub"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ACTS)
+def test_what_acts_on_a_job_counts_whatever_the_patterns(what: str) -> None:
+    state, added, project = ACTS[what]
+    patterns = ("/docs/", ".gitattributes", ".gitmodules", ".lfsconfig", "dvc.yaml", ".dvc")
+    config = replace(
+        CONFIG, project=project, inputs_ignore=patterns, outputs=("model/.gitattributes",)
+    )
+    assert digest({**state, **added}, config) != digest(state, config)
+    # The control: what nothing reads of the same folders.
+    assert digest({**state, "docs/x.yaml": "a: 1\n", ".dvc/x": "y"}, config) == digest(
+        state, config
+    )
+
+
+# Pairs that YAML 1.2, so DVC, reads alike, and YAML 1.1, so PyYAML, does not.
+SPELT = (
+    ("a: 10", "a: 010"), ("a: no", "a: 'no'"), ("a: On", "a: 'On'"), ("a: 1:30", "a: '1:30'"),
+    ("a: 0.001", "a: 1e-3"), ("a: 15", "a: 0o17"), ("a: {1: x}", "a: {'1': x}"),
+    ("a: {yes: x}", "a: {'yes': x}"), ("a: [10, 010]", "a: [010, 10]"), ("a: 10", "a: !!int 010"),
+    ("a: 010", "%YAML 1.1\n---\na: 010"), ("a: &x 010\nb: *x", "a: &x 10\nb: *x"),
+)  # fmt: skip
+ALIKE = (
+    ("a: 0.1", "a: 0.10  # x"), ("a: x", "a: 'x'"), ("a: 1_000", "a: 1000"), ("a: ~", "a: null"),
+    ("a: {b: 1}", "a:\n  b: 1"), ("a: 0x1F", "a: 31"), ("a: {x: y}", "a: {'x': 'y'}"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("one", "other"), [*SPELT, *ALIKE])
+def test_a_parameter_counts_by_value_where_every_yaml_reads_it_alike(one: str, other: str) -> None:
+    config = replace(CONFIG, params=("p.yaml",))
+    left, right = (digest({"p.yaml": f"{text}\n"}, config) for text in (one, other))
+    assert (left == right) is ((one, other) in ALIKE)
+    seeded = replace(config, seed=SeedRule(params=(ParamKey("p.yaml", "a"),)))
+    if not set("%*").intersection(one + other):
+        assert len({digest({"p.yaml": f"{text}\n"}, seeded) for text in (one, other)}) == 1
+
+
 def test_the_lock_of_a_frozen_stage_is_data() -> None:
     frozen = DVC_FILES["dvc.yaml"].replace("  prepare:\n", "  prepare:\n    frozen: true\n")
     one = digest({"dvc.yaml": frozen})
