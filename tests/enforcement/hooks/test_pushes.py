@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from gitexp.enforcement.check import World
 from gitexp.enforcement.hooks.install import install
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
+from gitexp.model.ids import CommitHash
 from gitexp.records import config as config_format
 from gitexp.records import plan as plan_format
 from tests.enforcement.hooks.world import PLAN, call, template
@@ -279,6 +281,8 @@ def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
     wrong = shows in {"nothing", "another run"}
     assert (here.code, words in here.err) == (int(wrong), wrong)
     assert (there.code, words in there.err) == (int(wrong), wrong)
+    commit = CommitHash(repo.hash("main"))
+    assert World(repo.workspace).ordered(plan, commit, ()) is not wrong  # `check` says the same
 
 
 def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:
