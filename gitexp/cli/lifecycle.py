@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import gitexp
@@ -48,11 +49,13 @@ def conclude(args: argparse.Namespace, context: Context) -> int:
     if args.file is not None:
         return _conclude(args, _without_comments(_read(context.start / args.file)), context)
     if not (args.edit or context.interactive):
-        words = ["gitexp conclude", *([args.name] if args.name else [])]
+        words = ["gitexp conclude", *([shlex.quote(args.name)] if args.name else [])]
         words += [*(["--amend"] if args.amend else []), '-m "what was learned"']
         raise UsageError("a conclusion needs your words", next_step=" ".join(words))
     workspace = context.workspace()
-    again = " ".join(["gitexp conclude", *([args.name] if args.name else []), "-F {path}"])
+    again = " ".join(
+        ["gitexp conclude", *([shlex.quote(args.name)] if args.name else []), "-F {path}"]
+    )
     with editor.kept(workspace, "CONCLUSION.md", again) as path:
         text = editor.edit_text(path, _TEMPLATE, context, workspace)
         return _conclude(args, _without_comments(text), context)

@@ -85,7 +85,7 @@ def _next_of_plan(judged: Judged, plan: Plan, found: Detectable | None) -> str:
     if judged.verdict is Verdict.INCONCLUSIVE and judged.problem and (again := _again(judged)):
         return again
     if judged.draft.concluded:
-        return f"gitexp show {plan.name}"
+        return f"gitexp show {quoted(plan.name)}"
     return _end(judged, plan, found)
 
 

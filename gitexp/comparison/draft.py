@@ -5,6 +5,7 @@ The verdict waits for the other candidates of the same call, over which alpha is
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -111,7 +112,7 @@ def draft(
         swapped = base.plan.name
         warnings.append(
             f"the sides are swapped: {candidate.name} is the baseline of {swapped}; "
-            f"gitexp compare {swapped} gives its verdict"
+            f"gitexp compare {shlex.quote(swapped)} gives its verdict"
         )
     if plan is not None and not _is_planned(repo, index, plan, named, baseline):
         warnings.append(

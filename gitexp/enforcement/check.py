@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -267,7 +268,7 @@ def find(
         raise UsageError(
             "a range has two dots here: what the second has and the first has not",
             found=text,
-            next_step=f"gitexp check {left}..{right[1:]}",
+            next_step=f"gitexp check {shlex.quote(f'{left}..{right[1:]}')}",
         )
     name = right if dots else text
     named = sides.tip(repo, index, name) if name else sides.checked_out(repo)

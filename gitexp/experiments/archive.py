@@ -151,7 +151,7 @@ def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
             "the remote has another archive of this name",
             found=found.tag[:9],
             where=f"{name}: {tag}",
-            next_step=f"git fetch {shlex.quote(name)} +{tag}:{tag}",
+            next_step=f"git fetch {shlex.quote(name)} {shlex.quote(f'+{tag}:{tag}')}",
         )
     return found
 
@@ -168,7 +168,7 @@ def send(
     try:
         remote_git.push_leased(workspace, remote.name, wanted)
     except GitexpError as error:
-        error.next_step = error.next_step or f"gitexp archive {standing.name} --push"
+        error.next_step = error.next_step or f"gitexp archive {shlex.quote(standing.name)} --push"
         raise
     sent = []
     if mine is not ABSENT and mine != remote.tag:
@@ -250,7 +250,7 @@ def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -
             f"an experiment of this name was archived, and {what}",
             found=f"exp-archive/{standing.name} at {old[:9]}",
             expected=f"no tag, or one in the history of {standing.branch}",
-            next_step=f"gitexp rename {standing.name} ANOTHER-NAME",
+            next_step=f"gitexp rename {shlex.quote(standing.name)} ANOTHER-NAME",
         )
 
 

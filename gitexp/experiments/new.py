@@ -176,7 +176,7 @@ def _branch(repo: Repo, request: NewRequest, current: str | None, config: Projec
             raise ExistsError(
                 "an experiment of this name was archived, or removed",
                 found=f"exp-archive/{request.name} at {commit[:9]}",
-                next_step=f"gitexp show {request.name}; then choose another name",
+                next_step=f"gitexp show {shlex.quote(request.name)}; then choose another name",
             )
     return branch
 

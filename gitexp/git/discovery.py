@@ -8,6 +8,7 @@ folder.
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Final
 
@@ -58,7 +59,7 @@ def _refusal(start: Path, err: bytes) -> PreconditionError:
             found=first.removeprefix("fatal: "),
             where=str(start),
             expected="a repository of your own, or one that you trust",
-            next_step=f"git config --global --add safe.directory '{owned}'",
+            next_step=f"git config --global --add safe.directory {shlex.quote(owned)}",
         )
     if "not a git repository" in text:
         return NoRepositoryError(

@@ -115,7 +115,9 @@ def choose(repo: Repo, branch: str | None, wanted: str | None = None) -> str:
             return name
     if len(known) == 1:
         return known[0]
-    raise UsageError("which remote?", found=", ".join(known), next_step=f"give --remote {known[0]}")
+    raise UsageError(
+        "which remote?", found=", ".join(known), next_step=f"give --remote {shlex.quote(known[0])}"
+    )
 
 
 def tracking(remote: str, branch: str) -> str:

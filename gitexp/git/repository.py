@@ -7,6 +7,7 @@ whether Git would take it.
 from __future__ import annotations
 
 import contextlib
+import shlex
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -264,7 +265,7 @@ def unreadable(error: Exception, where: str) -> GitexpError:
             "a commit is not as Git writes them",
             found=str(error).removeprefix(f"{where}: "),
             where=where,
-            next_step=f"ask whoever made it; git cat-file -p {where} shows it",
+            next_step=f"ask whoever made it; git cat-file -p {shlex.quote(where)} shows it",
         )
     return DamagedDataError(
         "an object of the repository cannot be read",

@@ -28,7 +28,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
         data = facts.tree.read(path, codec.limit(Conclusion))
         found = None if data is None else codec.load(Conclusion, data, path)
     except GitexpError as error:
-        again = f"gitexp conclude {plan.name} --amend -m TEXT"
+        again = f"gitexp conclude {shlex.quote(plan.name)} --amend -m TEXT"
         yield Finding(f"the conclusion of {plan.name} cannot be read: {error}", again, path)
         return
     if found is None:
@@ -43,7 +43,7 @@ def merged(facts: Facts, plan: Plan) -> Iterator[Finding]:
     if missing:
         yield Finding(
             f"{plan.name} is merged, and {missing}",
-            f"gitexp archive {plan.name} --push",
+            f"gitexp archive {shlex.quote(plan.name)} --push",
         )
 
 

@@ -139,7 +139,8 @@ def _runs(facts: Facts) -> Iterator[Finding]:
                 yield Finding(
                     f"run {file.run[:8]} came in one commit with its plan {plan.name}, and nothing"
                     " here shows that the plan was first",
-                    f"git push {shlex.quote(plan.branch)}, or gitexp archive {plan.name} --push: "
+                    f"git push {shlex.quote(plan.branch)}, or gitexp archive "
+                    f"{shlex.quote(plan.name)} --push: "
                     "their history shows it",
                     file.change.path,
                 )

@@ -223,7 +223,11 @@ def import_step(
     ]
     if not names:
         return ""
-    first = "" if refs.head(shared.repo).branch in names else f"git switch {names[0]}, then "
+    first = (
+        ""
+        if refs.head(shared.repo).branch in names
+        else f"git switch {shlex.quote(names[0])}, then "
+    )
     root = dvc_config.find_dvc_dir(depot.project).parent
     folder = "" if start == root else f"--cd {shlex.quote(os.path.relpath(root, start))} "
     return f"{first}dvc {folder}pull {shlex.quote(os.path.relpath(top / path, root))}"

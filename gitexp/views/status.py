@@ -307,7 +307,7 @@ def _resumptions(  # noqa: PLR0913, PLR0917  calls, and the work tree that they 
 
 def _next_of_plan(plan: Plan, facts: _Facts) -> str:
     if facts.verdict is not None:
-        return f"gitexp show {plan.name}"
+        return f"gitexp show {shlex.quote(plan.name)}"
     sides = (set(each) - facts.given_up for each in (facts.counted, facts.baseline_counted))
     step = why.lacking(plan, *map(len, sides), unchanged=facts.unchanged)
     if facts.idle and not facts.unchanged:

@@ -62,7 +62,7 @@ def experiment(view: ShownExperiment, style: Style = PLAIN) -> Sheet:
     word, good = "NO PLAN", None
     if plan is not None:
         word, headline = "NO CONCLUSION", f"{plan.name}: {promise(plan)}"
-        step = f"gitexp compare {plan.name}"
+        step = f"gitexp compare {shlex.quote(plan.name)}"
         stands = done is not None and done.stands(plan)
         if not stands and all(item.exploratory for item in view.runs):  # or of an earlier plan
             step = f"git switch {shlex.quote(view.branch)} && gitexp run --with-baseline"

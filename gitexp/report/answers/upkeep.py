@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.model.report import Level
@@ -117,7 +118,8 @@ def maintenance(report: MaintenanceReport, style: Style = PLAIN) -> Sheet:
 
 
 def _plan(item: CheckedPlan) -> Item:
-    amended = f"{numbers.amount(item.amended, 'time')} after runs; gitexp show {item.name} says why"
+    name = shlex.quote(item.name)
+    amended = f"{numbers.amount(item.amended, 'time')} after runs; gitexp show {name} says why"
     return Item(
         f"{item.name}: order {order_words(item.order)}",
         (Fact("amended", amended),) if item.amended else (),

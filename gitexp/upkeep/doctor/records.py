@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError, NewerFormatError
@@ -102,7 +103,7 @@ def _environments(place: Place, tip: Tip, seen: set[str]) -> Iterator[Found]:
                     NAME,
                     f"a recorded environment is damaged: {error.brief}",
                     f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
-                    f"git log --oneline -- {layout.ENVIRONMENTS}/{name}, "
+                    f"git log --oneline -- {shlex.quote(f'{layout.ENVIRONMENTS}/{name}')}, "
                     "and check the first version out",
                 )
             )

@@ -1,0 +1,91 @@
+"""A command that is printed to be typed quotes every name in it: a branch's name may be code."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+ROOT: Final = Path(__file__).parents[2]
+COMMAND: Final = re.compile(r"\b(gitexp|git|dvc) (-C |[a-z]+)[^;,:]*\Z")
+QUOTED: Final = re.compile(r"\b(shlex\.)?(quote|quoted|join)\(")
+# Expressions that hold no foreign text: numbers, hashes, ids, words and paths of ours; or are put
+# together of quoted parts in a function of their own.
+OURS: Final = frozenset(
+    """
+    meant[0] args.name args.witness args.max_repeats _SED _WORD kind found.needed seeds needed
+    _typed(request) mean_too ref.commit name_or_error code commit plan run value found layout.CONFIG
+    plan.repeats price NAME key verb layout.ENVIRONMENTS layout.run_dir(run) rules.expected option
+    also _any(moves) _age_s(place,path)/60 what seed_ranges(dict.fromkeys(left)) failed[-1] near
+    options ','.join(others) call.rpartition('--on')[2] '--with-baseline'if_left_else''
+    """.split()  # noqa: SIM905
+)
+# Prose behind a verb, and names of Git's hooks.
+PROSE: Final = {
+    "enforcement/hooks/managers.py": {"name"},
+    "execution/state.py": {"said"},
+    "report/answers/plans.py": {"where"},
+}
+
+
+def assigned(tree: ast.AST, name: str) -> bool:
+    """Whether all that a name of this file is set to is quoted, or text of ours around it."""
+    texts = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                names = target.elts if isinstance(target, ast.Tuple) else [target]
+                if any(isinstance(each, ast.Name) and each.id == name for each in names):
+                    texts.append(ast.unparse(node.value))
+    return bool(texts) and any(QUOTED.search(text) for text in texts)
+
+
+def unquoted(source: str) -> list[str]:
+    """Return what stands in commands of f-strings as it is."""
+    tree = ast.parse(source)
+    found = []
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.JoinedStr):
+            continue
+        before = ""
+        for part in node.values:
+            if isinstance(part, ast.Constant):
+                before += str(part.value)
+                continue
+            if isinstance(part, ast.FormattedValue):
+                text = ast.unparse(part.value)
+                plain = isinstance(part.value, ast.Name) and assigned(tree, text)
+                short = re.search(r"\[:(\d+|_?SHORT)\]$", text)  # of a hash, or an id
+                bare = text.replace(" ", "")
+                kept = QUOTED.search(text) or plain or short or bare in OURS
+                if COMMAND.search(before) and not kept:
+                    found.append(text)
+            before += "_"
+    return found
+
+
+def test_commands_to_type_quote_every_name() -> None:
+    said = {
+        path: names
+        for file in sorted((ROOT / "gitexp").rglob("*.py"))
+        for path in [str(file.relative_to(ROOT / "gitexp"))]
+        if (names := set(unquoted(file.read_text("utf-8"))) - PROSE.get(path, set()))
+    }
+    assert said == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ('f"gitexp show {plan.name}"', ["plan.name"]),
+        ('f"git -C {top} switch {branch}"', ["top", "branch"]),
+        ('f"{verb}, then gitexp run --on {branch}"', ["branch"]),
+        ('f"gitexp show {shlex.quote(plan.name)}; {plan.name} is ours"', []),
+        ('f"git show {commit[:12]}"', []),
+    ],
+)
+def test_the_test_sees_names_in_commands(text: str, names: list[str]) -> None:
+    assert unquoted(f"x = {text}\n") == names
