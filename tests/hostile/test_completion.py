@@ -7,9 +7,9 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
-from gitexp.cli.completion import SHELLS
 
 from gitexp.cli.main import main
+from gitexp.cli.upkeep import SHELLS
 from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
