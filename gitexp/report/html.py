@@ -17,7 +17,7 @@ from gitexp.report.brief import joined
 from gitexp.report.drawing import figures
 from gitexp.report.drawing.figures import Room
 from gitexp.report.escape import PROSE_LIMIT, html, prose
-from gitexp.report.page import CSS
+from gitexp.report.page import CSS, page_sheet
 from gitexp.report.sheet import SHORT, amendment_words, cell_text, is_good, order_words
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import Comparison
     from gitexp.model.review import Review, ReviewedExperiment
     from gitexp.report.brief import Line
-    from gitexp.report.sheet import Fact, Style
+    from gitexp.report.sheet import Fact, Sheet, Style
 
 _TEXT_LIMIT = 1_000  # characters of a line of facts
 _ROOM = 280_000  # bytes of all that is not the page's frame
@@ -53,6 +53,11 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     names = ", ".join(item.candidate.name for item in comparisons)
     title = f"{names} against {comparisons[0].baseline.name}" if comparisons else "nothing"
     return page(title, articles(comparisons))
+
+
+def document(sheet: Sheet) -> str:
+    """Return a sheet as a page."""
+    return page(sheet.title or sheet.headline or "gitexp", page_sheet(sheet))
 
 
 def review(found: Review) -> str:

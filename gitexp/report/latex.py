@@ -37,6 +37,11 @@ def render(comparisons: tuple[Comparison, ...], style: Style) -> str:
     return "\n".join(parts)
 
 
+def document(sheet: Sheet) -> str:
+    """Return the tables of a sheet as floats, all else as comments."""
+    return "\n".join(_sheet(sheet)) + "\n"
+
+
 def _lines(comparison: Comparison, style: Style) -> Iterator[str]:
     if style.quiet:
         yield f"% {visible(words.verdict_line(comparison), limit=_TEXT_LIMIT)}"
@@ -61,12 +66,19 @@ def _caption(comparison: Comparison, facts: Sequence[Fact]) -> str:
 
 
 def _sheet(found: Sheet) -> Iterator[str]:
-    if found.headline:
-        yield f"% {visible(found.headline, limit=_TEXT_LIMIT)}"
+    """Yield the lines of a sheet: its tables as floats, all else as comments."""
+    head = " ".join(part for part in (found.word, found.headline) if part)
+    if head:
+        yield f"% {visible(head, limit=_TEXT_LIMIT)}"
+    for item in found.items:
+        yield f"% {visible(item.text, limit=_TEXT_LIMIT)}"
+        yield from _comments(item.facts)
     yield from _comments(found.facts)
     for grid in found.grids:
         more = f" (and {grid.left_out} more)" if grid.left_out else ""
         yield from _float(f"{grid.title}{more}", _grid(grid))
+    for part in found.parts:
+        yield from _sheet(part)
 
 
 def _comments(facts: Iterable[Fact]) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gitexp.report import numbers
 from gitexp.report.drawing.critical import critical_difference
 from gitexp.report.escape import html
-from gitexp.report.page import page_table
+from gitexp.report.page import page_facts, page_table
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
 from gitexp.stats.tests import named
 
@@ -56,8 +56,7 @@ def page(across: Across, key: str) -> Iterator[str]:
         yield from _diagram(metric, f"{key}-{index}")
         for grid in _grids(metric, PLAIN, most=_MOST_PAIRS):
             yield from page_table(grid)
-        for fact in _facts(metric):
-            yield f"<p>{html(fact.label)}: {html(fact.text)}</p>"
+        yield from page_facts(_facts(metric))
     yield "</section>"
 
 

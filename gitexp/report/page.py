@@ -8,10 +8,11 @@ from gitexp.report.escape import html
 from gitexp.report.sheet import cell_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-    from gitexp.report.sheet import Grid
+    from gitexp.report.sheet import Fact, Grid, Sheet
 
+_TEXT_LIMIT = 1_000  # characters of a line of facts
 CSS = """
 :root{color-scheme:light dark;
 --bg:#fff;--ink:#1c2128;--soft:#57606a;--line:#d8dee4;--card:#f6f8fa;
@@ -136,3 +137,26 @@ def page_table(grid: Grid) -> Iterator[str]:
     yield "</tbody></table></div>"
     if grid.left_out:
         yield f"<p>and {grid.left_out} more</p>"
+
+
+def page_sheet(sheet: Sheet) -> Iterator[str]:
+    """Yield the lines of a whole sheet: headline, tables, parts, lines, facts, next command."""
+    if sheet.word or sheet.headline:
+        word = f"<strong>{html(sheet.word)}</strong> " if sheet.word else ""
+        yield f'<p class="lead">{word}{html(sheet.headline, limit=_TEXT_LIMIT)}</p>'
+    for grid in sheet.grids:
+        yield from page_table(grid)
+    for part in sheet.parts:
+        yield from page_sheet(part)
+    for item in sheet.items:
+        yield f"<p>{html(item.text, limit=_TEXT_LIMIT)}</p>"
+        yield from page_facts(item.facts)
+    yield from page_facts(sheet.facts)
+    if sheet.next_step:
+        yield f'<code class="cmd">{html(sheet.next_step, limit=_TEXT_LIMIT)}</code>'
+
+
+def page_facts(facts: Iterable[Fact]) -> Iterator[str]:
+    """Yield a line for each fact."""
+    for fact in facts:
+        yield f"<p>{html(fact.label)}: {html(fact.text, limit=_TEXT_LIMIT)}</p>"

@@ -8,7 +8,7 @@ from gitexp.report import numbers
 from gitexp.report.caveats import adjusted_p
 from gitexp.report.drawing.forest import MOST_ROWS, Row, forest
 from gitexp.report.escape import html
-from gitexp.report.page import page_table
+from gitexp.report.page import page_sheet
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet
 
 if TYPE_CHECKING:
@@ -48,10 +48,7 @@ def page(comparison: Comparison, room: Room, key: str) -> Iterator[str]:
     found = sheet(comparison)
     if found is None:
         return
-    for grid in found.grids:
-        yield from page_table(grid)
-    for fact in found.facts:
-        yield f"<p>{html(fact.label)}: {html(fact.text)}</p>"
+    yield from page_sheet(found)
 
 
 def _slices(comparison: Comparison, slices: SliceComparison, style: Style) -> Grid:

@@ -1,13 +1,13 @@
 """What a verb answers, in every format: one table from the type of the answer to its sheet.
 
-Text and Markdown follow from the sheet, JSON from the codec, whose shape of the type names the
-schema. A verb's answer is an entry of `VIEWS` and a shape in `records/answers`.
+Text, Markdown, HTML, CSV and LaTeX follow from the sheet, JSON from the codec, whose shape of the
+type names the schema. A verb's answer is an entry of `VIEWS` and a shape in `records/answers`.
 """
 
 from __future__ import annotations
 
 import importlib
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from gitexp.records import codec
 from gitexp.report import sheet
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
     from gitexp.report.sheet import Sheet, Style
     from gitexp.text.jsontext import Json
+
+
+class Document(Protocol):
+    """What a module of `DOCUMENTS` offers."""
+
+    def document(self, sheet: Sheet) -> str:
+        """Return a sheet as a document of its own, with its final newline."""
+
 
 # By names, so that a verb loads what its own answer needs: type, then module and function.
 VIEWS: Final[Mapping[str, tuple[str, str]]] = {
@@ -46,15 +54,22 @@ VIEWS: Final[Mapping[str, tuple[str, str]]] = {
     "MaintenanceReport": ("upkeep", "maintenance"),
 }
 FORMATS: Final = ("text", "json", "md")
+DOCUMENTS: Final[Mapping[str, str]] = {"html": "html", "csv": "csv", "latex": "latex"}
 _LISTS: Final = frozenset({"list", "run-list", "group-list"})
 
 
 def render(view: object, name: str, style: Style = PLAIN) -> str:
-    """Return an answer in one of `FORMATS`, with its final newline.
+    """Return an answer in one of `FORMATS`, or as one of `DOCUMENTS`, with its final newline.
 
     Raises `KeyError` if there is no such format; the command line offers `FORMATS` only.
     """
-    return json(view) if name == "json" else sheet.FORMATS[name](sheet_of(view, style), style)
+    if name == "json":
+        return json(view)
+    shown = sheet_of(view, style)
+    if name in sheet.FORMATS:
+        return sheet.FORMATS[name](shown, style)
+    module: Document = importlib.import_module(f"gitexp.report.{DOCUMENTS[name]}")
+    return module.document(shown)
 
 
 def sheet_of(view: object, style: Style = PLAIN) -> Sheet:

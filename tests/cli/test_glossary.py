@@ -91,7 +91,7 @@ def printed_words() -> set[str]:
     words |= {value.id for value in vars(errors).values() if _is_error(value)} | set(RULE_IDS)
     sources = [path.read_text("utf-8") for path in (ROOT / "gitexp").rglob("*.py")]
     words |= {name for text in sources for name in re.findall(r'\btest="([a-z0-9-]+)"', text)}
-    states = (ROOT / "gitexp" / "model" / "listing.py").read_text("utf-8").split("    state: (")[1]
+    states = (ROOT / "gitexp" / "model" / "views.py").read_text("utf-8").split("    state: (")[1]
     words |= set(re.findall(r'"([a-z ]+)"', states.split(")")[0]))
     return words - PLAIN
 

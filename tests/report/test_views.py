@@ -50,7 +50,7 @@ from gitexp.report.answers import listing, logs
 from gitexp.report.sheet import Style
 from tests.lab import samples
 from tests.records import answers
-from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX
+from tests.report.test_renderers import GOLDEN, HOSTILE, SUFFIX, parsed
 
 COMMIT = CommitHash("3fa9c1e" + "0" * 33)
 RUN = RunId("abcdefghijklmnop")
@@ -294,3 +294,20 @@ def test_every_answer_has_a_sheet_and_a_schema(kind: str) -> None:
     module, function = views.VIEWS[kind]
     assert callable(getattr(import_module(f"gitexp.report.answers.{module}"), function))
     assert kind == "tuple" or ANSWERS[kind].kind in answers.schemas()
+
+
+@pytest.mark.parametrize("name", sorted(views.DOCUMENTS))
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_document_lets_a_foreign_string_act(text: str, name: str) -> None:
+    clean = made("plain")
+    for kind, view in made(text).items():
+        page, other = views.render(view, name), views.render(clean[kind], name)
+        assert not {char for char in page if not char.isprintable()} - {"\n"}, kind
+        assert page.endswith("\n")
+        if name == "html":
+            assert parsed(page).tags == parsed(other).tags or not text, kind
+        elif name == "csv":
+            for row in csv.reader(io.StringIO(page)):
+                for cell in row:
+                    if cell[:1] in {"=", "@", "\t", "\r"}:
+                        float(cell)
