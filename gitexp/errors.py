@@ -62,13 +62,9 @@ class GitexpError(Exception):
 
     def lines(self) -> tuple[tuple[str, str], ...]:
         """Return the filled fields as (label, text), in the order in which they are shown."""
-        fields = (
-            ("found", self.found),
-            ("where", self.where),
-            ("expected", self.expected),
-            ("next", self.next_step),
-        )
-        return tuple((label, text) for label, text in fields if text)
+        texts = (self.found, self.where, self.expected, self.next_step)
+        labels = ("found", "where", "expected", "next")
+        return tuple((label, text) for label, text in zip(labels, texts, strict=True) if text)
 
 
 # --- 2: usage -----------------------------------------------------------------------------------

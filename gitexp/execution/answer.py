@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.errors import IdleSeedError
+    from gitexp.execution.outcomes import PublishedCall
     from gitexp.execution.prepare import Prepared
-    from gitexp.execution.publish import PublishedCall
     from gitexp.execution.situation import Situation
     from gitexp.execution.state import State
     from gitexp.model.request import RunRequest

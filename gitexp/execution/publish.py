@@ -18,6 +18,7 @@ from gitexp.errors import GitexpError, MovedRefError, UnsafeInputError
 from gitexp.execution import record as records
 from gitexp.execution import snapshot
 from gitexp.execution.jobs import lies_in
+from gitexp.execution.outcomes import Ended, PublishedCall, _message
 from gitexp.execution.workdir import keep, share
 from gitexp.git import objects, refs
 from gitexp.git.command import translating
@@ -28,11 +29,8 @@ from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.transaction.transaction import DELETE
 from gitexp.git.worktree import checkouts
 from gitexp.model.job import FILES, FileHash
-from gitexp.model.metrics import summarise
-from gitexp.model.run import RepeatState
 from gitexp.provenance import private
 from gitexp.records import plan as plan_format
-from gitexp.report.escape import visible
 from gitexp.store import calls, lookup
 from gitexp.system import environment
 from gitexp.text import params as params_format
@@ -47,49 +45,9 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.transaction import Content, TipView
     from gitexp.model.config import ProjectConfig
-    from gitexp.model.ids import CommitHash, InputsDigest, TreeId
-    from gitexp.model.job import Job, Outcome
+    from gitexp.model.ids import InputsDigest, TreeId
+    from gitexp.model.job import Outcome
     from gitexp.model.workspace import Workspace
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """One side of a call, executed.
-
-    Attributes
-    ----------
-    state : State
-    config : ProjectConfig
-        The settings the side was executed with.
-    first : Job
-        The job with every stage.
-    outcomes : Mapping of int to Outcome or None
-        By seed, in the order of execution.
-    """
-
-    state: State
-    config: ProjectConfig
-    first: Job
-    outcomes: Mapping[int, Outcome | None]
-
-    def finished(self) -> list[Outcome]:
-        """Return the outcomes of the repeats that finished."""
-        return [
-            outcome
-            for outcome in self.outcomes.values()
-            if outcome is not None and outcome.state is RepeatState.FINISHED
-        ]
-
-
-@dataclass(frozen=True, slots=True)
-class PublishedCall:
-    """What is in the repository now."""
-
-    commit: CommitHash
-    records: tuple[tuple[State, Record], ...]
-    snapshot: str
-    not_updated: tuple[str, ...]
-    cleared: tuple[str, ...]  # stale locks of dead processes, in words
 
 
 @dataclass(slots=True)
@@ -457,26 +415,3 @@ def _held_by_nobody(ended: Ended) -> list[str]:
         if ended.config.pipeline is not None
         and not (out.cache or any(lies_in(file, (out.path,)) for file in kept))
     ]
-
-
-def _message(built: Sequence[tuple[Ended, Record]]) -> str:
-    lines = []
-    for ended, made in built:
-        states = [repeat.state for repeat in made.run.repeats]
-        good = states.count(RepeatState.FINISHED)
-        name = ended.state.draft.plan.name if ended.state.draft.plan else "no plan"
-        text = f"{ended.state.side} {good}/{len(states)} repeats"
-        summary = _summary(made, ended.state.plan_metric)
-        lines.append(visible(f"{text} ({name}){': ' + summary if summary else ''}"))
-    head = f"gitexp run: {lines[0]}"
-    ids = "\n".join(f"Gitexp-Run: {made.run.id}" for _, made in built)
-    return "\n\n".join([head, *lines[1:], ids]) + "\n"
-
-
-def _summary(made: Record, metric: str) -> str:
-    """Return mean and standard deviation of one metric, for people; "" where there is none."""
-    for found in summarise(made.samples):
-        if found.metric == metric:
-            spread = "" if found.sd is None else f" +- {found.sd:.2g}"
-            return f"{metric} {found.mean:.4g}{spread}"
-    return ""

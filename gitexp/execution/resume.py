@@ -18,7 +18,6 @@ from gitexp.comparison.advice import seed_ranges
 from gitexp.dvc.inputs import compute
 from gitexp.errors import (
     DamagedDataError,
-    GitexpError,
     KilledCallError,
     LockedError,
     MovedRefError,
@@ -26,8 +25,10 @@ from gitexp.errors import (
 )
 from gitexp.execution import state as states
 from gitexp.execution.engines import process
-from gitexp.execution.publish import Ended, PublishedCall, publish, record_of
+from gitexp.execution.outcomes import Ended, PublishedCall
+from gitexp.execution.publish import publish, record_of
 from gitexp.execution.situation import BASELINE
+from gitexp.execution.state import _outcome, finished, is_recorded
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git import objects, refs
 from gitexp.git.refs import ABSENT
@@ -163,23 +164,6 @@ def close(workdir: WorkDir, calls: Sequence[State]) -> None:
         states.note(workdir, state.draft.id, open=False, left=True)
         if not finished(workdir, state):
             workdir.drop_caches(state.draft.id)
-
-
-def finished(workdir: WorkDir, state: State) -> tuple[int, ...]:
-    """Return the seeds that a call has finished; half an outcome, after a power cut, is none."""
-    return tuple(
-        seed
-        for seed in state.draft.seeds
-        if (outcome := _outcome(workdir, state, seed)) is not None
-        and outcome.state is RepeatState.FINISHED
-    )
-
-
-def _outcome(workdir: WorkDir, state: State, seed: int) -> Outcome | None:
-    try:
-        return workdir.outcome(state.draft.id, seed)
-    except (GitexpError, OSError):
-        return None
 
 
 def _dead(place: Place, workdir: WorkDir, *, note: bool = True) -> tuple[list[State], list[str]]:
@@ -423,14 +407,6 @@ def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ende
     """
     members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
     return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]
-
-
-def is_recorded(repo: Repo, state: State) -> bool:
-    """Whether the branch holds the record of this run already."""
-    tip = refs.read_ref(repo, refs.local(state.branch))
-    if tip is ABSENT:
-        return False
-    return objects.blob_id(repo, tip, layout.run_json(state.draft.id)) is not ABSENT
 
 
 def _ended(repo: Repo, workdir: WorkDir, state: State) -> Ended | None:

@@ -24,10 +24,11 @@ from gitexp.execution.engines import ENGINES
 from gitexp.execution.execute import SideJobs, Surroundings, execute
 from gitexp.execution.idle import Watch
 from gitexp.execution.jobs import later_jobs
+from gitexp.execution.outcomes import Ended, PublishedCall
 from gitexp.execution.place import check_clean, find_place
 from gitexp.execution.preflight import checks, mentions, uncommitted
 from gitexp.execution.prepare import Call, prepare
-from gitexp.execution.publish import Ended, PublishedCall, publish
+from gitexp.execution.publish import publish
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git.command import translating
 from gitexp.git.transaction import layout, locks, owners

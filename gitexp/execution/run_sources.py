@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import State
-from gitexp.errors import PreflightError, UnknownParamError, UsageError
+from gitexp.errors import (
+    PreflightError,
+    UnknownParamError,
+    UsageError,
+)
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
 from gitexp.model.config import ParamKey
@@ -259,3 +263,35 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
         if data is not ABSENT:
             for key in params_format.flatten(params_format.parse(data, file)):
                 yield str(ParamKey(file, key))
+
+
+def _refuse_equal(main: Cell, other: Cell) -> None:
+    """Refuse to run two sides of which `compare` could say nothing.
+
+    Raises `PreflightError`.
+    """
+    if main.inputs == other.inputs:
+        raise PreflightError(
+            "both sides have the same inputs, so there would be nothing to compare",
+            found=f"inputs {main.inputs[:7]} of candidate and baseline",
+            where=f"{main.commit[:9]} and {other.commit[:9]}",
+            expected="a change of code, parameters or data",
+            next_step='change it, then gitexp run --commit -m "what changed" --with-baseline',
+        )
+
+
+def _refuse_unpaired(main: Cell, other: Cell) -> None:
+    """Refuse to run a candidate whose repeats have no partner, whatever their number.
+
+    Raises `PreflightError`.
+    """
+    mine, theirs = main.seeding, other.seeding
+    apart = [text for text in theirs if text not in mine and "=" in text]
+    step = f"set {', '.join(apart)} here and commit it" if apart else ""
+    raise PreflightError(
+        "the sides have different seeds, so none of their repeats would pair",
+        found=f"{', '.join(theirs) or 'one'} at the baseline, {', '.join(mine) or 'one'} here",
+        where=f"{other.commit[:9]} and {main.commit[:9]}",
+        expected="the same seed parameters, and of those that are fixed the same values",
+        next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
+    )

@@ -15,13 +15,13 @@ from gitexp.errors import (
     NoPipelineError,
     NoPlanError,
     NotInitialisedError,
-    PreflightError,
     UsageError,
     WitnessError,
 )
 from gitexp.execution import jobs, run_sources, snapshot
 from gitexp.execution.place import check_trust, chosen_python, installed_in
 from gitexp.execution.preflight import checks
+from gitexp.execution.run_sources import _refuse_equal, _refuse_unpaired
 from gitexp.execution.workdir import WorkDir
 from gitexp.git import identity, objects
 from gitexp.git.refs import ABSENT
@@ -224,38 +224,6 @@ def _baseline(
         replace(other, first={main.committed_seed: main.committed})
         if request.with_baseline
         else None
-    )
-
-
-def _refuse_equal(main: Cell, other: Cell) -> None:
-    """Refuse to run two sides of which `compare` could say nothing.
-
-    Raises `PreflightError`.
-    """
-    if main.inputs == other.inputs:
-        raise PreflightError(
-            "both sides have the same inputs, so there would be nothing to compare",
-            found=f"inputs {main.inputs[:7]} of candidate and baseline",
-            where=f"{main.commit[:9]} and {other.commit[:9]}",
-            expected="a change of code, parameters or data",
-            next_step='change it, then gitexp run --commit -m "what changed" --with-baseline',
-        )
-
-
-def _refuse_unpaired(main: Cell, other: Cell) -> None:
-    """Refuse to run a candidate whose repeats have no partner, whatever their number.
-
-    Raises `PreflightError`.
-    """
-    mine, theirs = main.seeding, other.seeding
-    apart = [text for text in theirs if text not in mine and "=" in text]
-    step = f"set {', '.join(apart)} here and commit it" if apart else ""
-    raise PreflightError(
-        "the sides have different seeds, so none of their repeats would pair",
-        found=f"{', '.join(theirs) or 'one'} at the baseline, {', '.join(mine) or 'one'} here",
-        where=f"{other.commit[:9]} and {main.commit[:9]}",
-        expected="the same seed parameters, and of those that are fixed the same values",
-        next_step=step or "gitexp init --seed-param KEY on the baseline's branch, then gitexp new",
     )
 
 

@@ -9,12 +9,17 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, exclusions
 from gitexp.dvc.inputs import compute
-from gitexp.errors import BadFormatError, GitexpError
+from gitexp.errors import (
+    BadFormatError,
+    GitexpError,
+)
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import OUTCOME
 from gitexp.execution.situation import Earlier
+from gitexp.execution.workdir import WorkDir
 from gitexp.git import objects, refs
-from gitexp.git.transaction import locks
+from gitexp.git.refs import ABSENT
+from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId
 from gitexp.model.job import POINTS, Outcome
@@ -404,3 +409,28 @@ def _inputs(
 ) -> InputsDigest:
     config, _ = plans.config_of(repo, commit, plans.plan_commit(repo, plan, tip))
     return compute(repo, objects.commit_info(repo, commit).tree, config, index=index)
+
+
+def finished(workdir: WorkDir, state: State) -> tuple[int, ...]:
+    """Return the seeds that a call has finished; half an outcome, after a power cut, is none."""
+    return tuple(
+        seed
+        for seed in state.draft.seeds
+        if (outcome := _outcome(workdir, state, seed)) is not None
+        and outcome.state is RepeatState.FINISHED
+    )
+
+
+def _outcome(workdir: WorkDir, state: State, seed: int) -> Outcome | None:
+    try:
+        return workdir.outcome(state.draft.id, seed)
+    except (GitexpError, OSError):
+        return None
+
+
+def is_recorded(repo: Repo, state: State) -> bool:
+    """Whether the branch holds the record of this run already."""
+    tip = refs.read_ref(repo, refs.local(state.branch))
+    if tip is ABSENT:
+        return False
+    return objects.blob_id(repo, tip, layout.run_json(state.draft.id)) is not ABSENT

@@ -8,28 +8,42 @@ import io
 import posixpath
 import re
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.known_metrics import logs_metrics
+from gitexp.comparison.randomness import seeding
 from gitexp.dvc import dvcfiles, pipeline
 from gitexp.dvc.dvcpipeline import touches
 from gitexp.dvc.gitignore import refuse_ignored_pointers, refuse_tracked
-from gitexp.errors import BadFormatError, NoPipelineError, UnsafeInputError, UsageError
+from gitexp.errors import (
+    BadFormatError,
+    NoPipelineError,
+    UnsafeInputError,
+    UsageError,
+)
+from gitexp.execution.preflight.mentions import own_paths
 from gitexp.execution.preflight.seedparams import has_seed, seed_rule
+from gitexp.git.refs import ABSENT
+from gitexp.git.upstream import USUAL
 from gitexp.git.worktree import status
 from gitexp.model.config import DEFAULT_METRICS, Predictions, ProjectConfig
 from gitexp.model.job import OutKind
+from gitexp.model.request import InitRequest
+from gitexp.store import plans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from gitexp.dvc.pipeline import Resolved
+    from gitexp.git import refs
+    from gitexp.git.repository import Repo
     from gitexp.model.job import Stage
     from gitexp.model.request import InitRequest
     from gitexp.model.workspace import Workspace
+
 
 PIPELINE = "dvc.yaml"
 _NO_STAGES = "dvc.yaml has no stages, as a logger writes it, and no command was given"
@@ -38,6 +52,8 @@ _LOGGED = "metrics are what the scripts log by gitexp.log_metric; no file is nam
 _ID_NAMES = ("id", "example_id", "row_id", "index", "idx", "key")
 _HEAD_BYTES = 1 << 16
 _WORDS = re.compile(r"[\w.][\w./-]*\.(?:ya?ml|json|toml)\b")  # of a command: files of settings
+_SHOWN = 10
+_PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,3 +347,40 @@ def describe(config: ProjectConfig) -> list[tuple[str, str]]:
         ("python", config.python or ""),
     ]
     return [(label, text) for label, text in rows if text]
+
+
+def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+    """Protect the main branch also where it has another name: rules count as it has them."""
+    name = repo.main or head.branch or ""
+    if not _PLAIN.fullmatch(name):
+        return proposal
+    note = f"{name} is taken for the branch to merge into: rules.protected in the settings"
+    return replace(
+        proposal,
+        config=replace(proposal.config, protected=(name,)),
+        notes=proposal.notes if name in USUAL else (*proposal.notes, note),
+    )
+
+
+def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
+    """Say where the code takes up no seed, before two sides of it are run and stopped."""
+    if head.commit is ABSENT:
+        return proposal
+    advice = seeding.read(repo, head.commit, proposal.config).advice()
+    top = repo.workspace.top
+    away = {} if top is None else own_paths(repo, top, head.commit)
+    said = [
+        f"{file}, {place}: an absolute path into this work tree, which a run has to do without:"
+        " make it relative to the project folder"
+        for file, place in away.items()
+    ]
+    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
+
+
+def _elsewhere(repo: Repo) -> tuple[str, ...]:
+    """Warn of a second set of settings: it would part this branch from the one with the first."""
+    branch = plans.settled_on(repo)
+    if not branch:
+        return ()
+    step = plans.settings_step(branch)
+    return (f"{branch} has settings already, which conflict with these; to take them: {step}",)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -13,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.randomness import seeding
 from gitexp.dvc import gitignore
 from gitexp.errors import (
     BareRepositoryError,
@@ -25,13 +23,12 @@ from gitexp.errors import (
     UnsafeInputError,
     UsageError,
 )
-from gitexp.execution.preflight.mentions import own_paths
 from gitexp.experiments import detect, settings
+from gitexp.experiments.detect import _elsewhere, _with_advice, _with_protected
 from gitexp.git import identity, objects, refs, repository
 from gitexp.git.command import translated
 from gitexp.git.refs import ABSENT
 from gitexp.git.transaction import layout, transaction
-from gitexp.git.upstream import USUAL
 from gitexp.model.request import InitReport, InitRequest
 from gitexp.records import config as config_format
 from gitexp.records import configedit
@@ -52,11 +49,9 @@ if TYPE_CHECKING:
     from gitexp.model.workspace import Workspace
     from gitexp.text.jsontext import Json
 
-_SHOWN = 10
 _CHANGED = "the settings have changes that are not committed"
 MESSAGE = "gitexp init: settings of the project\n"
 _REVISED = "gitexp init: settings changed\n"
-_PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of itself
 # Reviewers read plans and conclusions; thousands of lines of records are folded away.
 _ATTRIBUTES = "".join(
     f"{path.removeprefix(layout.FOLDER)}/** linguist-generated\n"
@@ -209,43 +204,6 @@ def _head(repo: Repo, request: InitRequest) -> refs.Head:
     if head.branch is None and request.commit:
         raise DetachedHeadError("HEAD is on no branch, so there is nothing to commit on")
     return head
-
-
-def _with_protected(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
-    """Protect the main branch also where it has another name: rules count as it has them."""
-    name = repo.main or head.branch or ""
-    if not _PLAIN.fullmatch(name):
-        return proposal
-    note = f"{name} is taken for the branch to merge into: rules.protected in the settings"
-    return replace(
-        proposal,
-        config=replace(proposal.config, protected=(name,)),
-        notes=proposal.notes if name in USUAL else (*proposal.notes, note),
-    )
-
-
-def _with_advice(repo: Repo, head: refs.Head, proposal: Proposal) -> Proposal:
-    """Say where the code takes up no seed, before two sides of it are run and stopped."""
-    if head.commit is ABSENT:
-        return proposal
-    advice = seeding.read(repo, head.commit, proposal.config).advice()
-    top = repo.workspace.top
-    away = {} if top is None else own_paths(repo, top, head.commit)
-    said = [
-        f"{file}, {place}: an absolute path into this work tree, which a run has to do without:"
-        " make it relative to the project folder"
-        for file, place in away.items()
-    ]
-    return replace(proposal, notes=(*proposal.notes, *filter(None, [advice]), *said[:_SHOWN]))
-
-
-def _elsewhere(repo: Repo) -> tuple[str, ...]:
-    """Warn of a second set of settings: it would part this branch from the one with the first."""
-    branch = plans.settled_on(repo)
-    if not branch:
-        return ()
-    step = plans.settings_step(branch)
-    return (f"{branch} has settings already, which conflict with these; to take them: {step}",)
 
 
 def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]:

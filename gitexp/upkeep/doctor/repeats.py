@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.hashing import hash_file
 from gitexp.errors import GitexpError, LockedError
 from gitexp.execution import state as states
-from gitexp.execution.resume import dead_call, finished, is_recorded, record
-from gitexp.execution.state import live_runs
+from gitexp.execution.resume import dead_call, record
+from gitexp.execution.state import finished, is_recorded, live_runs
 from gitexp.execution.workdir import CACHE
 from gitexp.git import command
 from gitexp.git.absent import ABSENT
