@@ -125,17 +125,7 @@ def draft(
     counted, everything, evaluation = settled.count, settled.everything, settled.evaluation
     same = baseline.inputs == candidate.inputs
     failed = why.failures(gathered.found, settled, plan, (baseline, candidate)) if plan else ()
-    if not same:
-        lacks = not (counted.candidate.repeats and counted.baseline.repeats)
-        lines: tuple[str, ...] = ()
-        if lacks and plan is not None:
-            lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
-        _check_samples(baseline, candidate, counted, plan, swapped, lines, failed)
     claim = _claim(plan, counted, candidate)
-    problem = _problem(evaluation, options, same=same, claim=claim)
-    if baseline.config.project != candidate.config.project:
-        problem = "the project's folder is another one, and what lies outside it is no input"
-    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
     situation = Situation(
         repo.workspace.top,
         baseline,
@@ -144,10 +134,20 @@ def draft(
         claim,
         counted,
         evaluation,
-        cluster,
-        options.adjust,
-        candidates,
+        adjust=options.adjust,
+        candidates=candidates,
     )
+    if not same:
+        lacks = not (counted.candidate.repeats and counted.baseline.repeats)
+        lines: tuple[str, ...] = ()
+        if lacks and plan is not None:
+            lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
+        _check_samples(situation, swapped, lines, failed)
+    problem = _problem(evaluation, options, same=same, claim=claim)
+    if baseline.config.project != candidate.config.project:
+        problem = "the project's folder is another one, and what lies outside it is no input"
+    cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
+    situation = replace(situation, cluster=cluster)
     held = {} if same else _held(repo, situation)
     apart, conditions = ({}, []) if same or held else _apart(repo, situation)
     situation = replace(
@@ -272,19 +272,15 @@ def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
     )
 
 
-def _check_samples(  # noqa: PLR0913, PLR0917  the two sides, and what was seen of them
-    baseline: Source,
-    candidate: Source,
-    counted: Count,
-    plan: Plan | None,
-    swapped: str,
-    lines: tuple[str, ...],
-    failed: tuple[why.Failure, ...],
+def _check_samples(
+    situation: Situation, swapped: str, lines: tuple[str, ...], failed: tuple[why.Failure, ...]
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
     Raises `NoSamplesError`.
     """
+    baseline, candidate = situation.baseline, situation.candidate
+    counted, plan = situation.count, situation.plan
     sides_of = ((candidate, counted.candidate), (baseline, counted.baseline))
     for source, side in sides_of:
         if side.repeats:

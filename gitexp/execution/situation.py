@@ -167,7 +167,8 @@ def look(
     if not request.dry_run:
         installed = installed_in(python, place.top, workdir.environments, environ)
     environment = None if installed is None else environment_format.digest(installed)
-    sides, again = _choose(place, request, known, main, other, environment, recovered, pending)
+    basis = _Basis(place, request, known, environment)
+    sides, again = _choose(basis, main, other, recovered, pending)
     return Situation(
         workspace=place.workspace,
         repo=repo,
@@ -227,22 +228,31 @@ def _baseline(
     )
 
 
-def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environment
-    place: Place,
-    request: RunRequest,
-    plan: Plan | None,
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What the seeds of all sides are chosen by."""
+
+    place: Place
+    request: RunRequest
+    plan: Plan | None
+    environment: EnvironmentDigest | None
+
+
+def _choose(
+    basis: _Basis,
     main: Cell,
     other: Cell | None,
-    environment: EnvironmentDigest | None,
     recovered: Collection[RunId],
     pending: Sequence[FoundRun],
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
+    place, request, plan = basis.place, basis.request, basis.plan
     repo = place.repo
     with open_index(place.workspace) as index:
         reached = (*lookup.runs_at(repo, place.tip, index).runs, *pending)
-        environment = environment or _last(reached)
+        environment = basis.environment or _last(reached)
+        basis = replace(basis, environment=environment)
         if main.side == BASELINE:
-            return _baseline_alone(place, request, plan, main, reached, environment)
+            return _baseline_alone(basis, main, reached)
         known = lookup.runs_by_inputs(repo, main.inputs, index=index, also=[place.tip])
         everywhere = (*known.runs, *pending)
         # What origin has counts nowhere, yet somebody saw it: its seeds are not drawn.
@@ -270,9 +280,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             and _lacks_snapshot(place, main, reached),
             given_up=without,
         )
-        again = _again(
-            place, main, side, choice, environment, None if plan is None else plan.fewest
-        )
+        again = _again(basis, main, side, choice, None if plan is None else plan.fewest)
         if other is None:
             return ((main, choice),), again
         partners = {**held, **{seed: frozenset({main.key(seed)}) for seed in choice.run}}
@@ -282,7 +290,7 @@ def _choose(  # noqa: PLR0913, PLR0917  two sides under one plan in one environm
             counting=_paired(place, other, theirs, environment, partners),
             again=request.again,
         )
-        again += _again(place, other, theirs, baseline, environment)
+        again += _again(basis, other, theirs, baseline)
         return ((main, choice), (other, baseline)), again
 
 
@@ -315,15 +323,10 @@ def _paired(
     )
 
 
-def _again(  # noqa: PLR0913, PLR0917  as `_choose`, of one side
-    place: Place,
-    cell: Cell,
-    side: Eligible,
-    choice: SeedChoice,
-    environment: EnvironmentDigest | None,
-    fewest: int | None = None,
+def _again(
+    basis: _Basis, cell: Cell, side: Eligible, choice: SeedChoice, fewest: int | None = None
 ) -> tuple[Again, ...]:
-    links = _links(place, cell)
+    links, environment = _links(basis.place, cell), basis.environment
     others = [
         (found, repeat)
         for found, repeat in side.repeats()
@@ -394,15 +397,11 @@ def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[FoundRun]) -> bo
     )
 
 
-def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
-    place: Place,
-    request: RunRequest,
-    plan: Plan | None,
-    cell: Cell,
-    reached: Sequence[FoundRun],
-    environment: EnvironmentDigest | None,
+def _baseline_alone(
+    basis: _Basis, cell: Cell, reached: Sequence[FoundRun]
 ) -> tuple[tuple[tuple[Cell, SeedChoice], ...], tuple[Again, ...]]:
     """Choose seeds for ``--at BASELINE``: those of the candidate's records, else the default."""
+    request, plan = basis.request, basis.plan
     side = eligible.of_baseline(reached, plan, cell.inputs, [])
     pair_with: set[int] = set(request.seeds)
     beside = [
@@ -417,6 +416,6 @@ def _baseline_alone(  # noqa: PLR0913, PLR0917  as above
     if not pair_with:
         wanted = request.repeats or (plan.repeats if plan is not None else 1)
         pair_with = set(itertools.islice(jobs.upward(cell.committed_seed, cell.shared), wanted))
-    counting = _paired(place, cell, side, environment, partners)
+    counting = _paired(basis.place, cell, side, basis.environment, partners)
     choice = jobs.choose_baseline(pair_with=pair_with, counting=counting, again=request.again)
-    return ((cell, choice),), _again(place, cell, side, choice, environment)
+    return ((cell, choice),), _again(basis, cell, side, choice)

@@ -88,13 +88,7 @@ def choose(situation: Situation) -> Chosen:
     try:
         if crossing:
             return Chosen(situation, crossed=crossed.load(situation))
-        pair = predictions.load(
-            situation.top,
-            situation.count,
-            situation.baseline,
-            situation.candidate,
-            cluster=situation.cluster,
-        )
+        pair = predictions.load(situation)
     except GitexpError as error:
         why = error.brief
         if plan is None or (crossing and not computed.is_known(plan.metric)):

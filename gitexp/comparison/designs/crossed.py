@@ -70,18 +70,7 @@ def counted(situation: Situation) -> list[tuple[Counted, Counted]]:
 
 def load(situation: Situation, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
     """Read the predictions of all pairs of repeats; see `pairs.read_pair` for what is raised."""
-    return tuple(
-        read_pair(
-            situation.top,
-            left,
-            right,
-            situation.baseline,
-            situation.candidate,
-            columns,
-            situation.cluster,
-        )
-        for left, right in counted(situation)
-    )
+    return tuple(read_pair(situation, *pair, columns) for pair in counted(situation))
 
 
 def measure(situation: Situation, question: Question, pairs: Sequence[Pair]) -> Answer | None:

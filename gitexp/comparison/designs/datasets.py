@@ -131,7 +131,7 @@ def _with_posterior(
     rope, why = parts.rope_of(question, full.mean_baseline)
     found = datasets.dataset_posterior(old, new, rope=rope)
     regions = (found.p_less, found.p_rope, found.p_greater)
-    return replace(full, posteriors=(parts.posterior("Bayesian signed-rank", rope, why, *regions),))
+    return replace(full, posteriors=(parts.posterior("Bayesian signed-rank", rope, why, regions),))
 
 
 def _joined(

@@ -117,7 +117,7 @@ def _tested(
     if found is not None:
         regions = (found.p_less, found.p_rope, found.p_greater)
         full = replace(
-            full, posteriors=(parts.posterior("correlated Bayesian t", rope, why, *regions),)
+            full, posteriors=(parts.posterior("correlated Bayesian t", rope, why, regions),)
         )
     try:
         result = folds.run_on_folds(planned, design, left, right)

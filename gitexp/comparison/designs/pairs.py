@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.counting import Counted
+    from gitexp.comparison.designs.situation import Situation
     from gitexp.comparison.sides import Source
     from gitexp.model.ids import Md5
     from gitexp.stats.sums import Places
@@ -121,28 +122,21 @@ class Pair:
         )
 
 
-def read_pair(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
-    top: Path | None,
-    left: Counted,
-    right: Counted,
-    baseline: Source,
-    candidate: Source,
-    columns: Sequence[str] = (),
-    cluster: str = "",
+def read_pair(
+    situation: Situation, left: Counted, right: Counted, columns: Sequence[str] = ()
 ) -> Pair:
     """Read the predictions of a repeat of each side from the cache.
-
-    `top`: work tree, below which DVC's cache is found.
 
     Raises `DesignError` if predictions are not declared or not recorded, or not of the same
     examples; `DataMissingError` if their bytes are not in the local cache; `DamagedDataError,
     UnsafeInputError, BadFormatError` if the bytes are not what the record says, or no predictions.
     """
+    top, cluster = situation.top, situation.cluster
     wanted = (*columns, *((cluster,) if cluster and cluster not in columns else ()))
-    one = _read(top, left, baseline, wanted)
-    two = _read(top, right, candidate, wanted)
+    one = _read(top, left, situation.baseline, wanted)
+    two = _read(top, right, situation.candidate, wanted)
     pair = joined(one, two)
-    spec = candidate.config.predictions
+    spec = situation.candidate.config.predictions
     return replace(
         pair,
         seed_baseline=left.repeat.seed,

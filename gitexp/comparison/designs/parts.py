@@ -89,11 +89,9 @@ def rope_of(question: Question, baseline: float) -> tuple[float, str]:
     return ROPE_SHARE * abs(baseline), f"{ROPE_SHARE:.0%} of the baseline's mean, by default"
 
 
-def posterior(  # noqa: PLR0913, PLR0917  the fields of the value
-    method: str, rope: float, why: str, below: float, within: float, above: float
-) -> Posterior:
+def posterior(method: str, rope: float, why: str, regions: tuple[float, float, float]) -> Posterior:
     """Return a Bayesian companion whose probabilities are none below 0 and none above 1."""
-    low, middle, high = (min(1.0, max(0.0, p)) for p in (below, within, above))
+    low, middle, high = (min(1.0, max(0.0, p)) for p in regions)
     return Posterior(method, rope, why, low, middle, high)
 
 

@@ -16,10 +16,10 @@ from gitexp.errors import DesignError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.comparison.designs.pairs import Pair
+    from gitexp.comparison.designs.situation import Situation
     from gitexp.comparison.measure import Question
     from gitexp.comparison.sides import Source
 
@@ -46,22 +46,15 @@ def has_predictions(count: Count, source: Source) -> bool:
     return pair is not None and all(has_recorded(item, source) for item in pair)
 
 
-def load(  # noqa: PLR0913, PLR0917  two sides, and what is read of them
-    top: Path | None,
-    count: Count,
-    baseline: Source,
-    candidate: Source,
-    columns: Sequence[str] = (),
-    cluster: str = "",
-) -> Pair:
+def load(situation: Situation, columns: Sequence[str] = ()) -> Pair:
     """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`.
 
     Raises `DesignError` if a side has no repeat, besides the reasons of `pairs.read_pair`.
     """
-    pair = chosen(count)
+    pair = chosen(situation.count)
     if pair is None:
         raise DesignError("there is no repeat on both sides")
-    return read_pair(top, *pair, baseline, candidate, columns, cluster)
+    return read_pair(situation, *pair, columns)
 
 
 def measure(count: Count, question: Question, pair: Pair) -> Answer:

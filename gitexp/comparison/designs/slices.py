@@ -229,7 +229,7 @@ def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
 
 def _slices(situation: Situation, questions: Sequence[Question], by: str) -> SliceComparison:
     if situation.claim is Claim.MODEL:
-        pairs: tuple[Pair, ...] = (_joined(situation, (by,)),)
+        pairs: tuple[Pair, ...] = (predictions.load(situation, (by,)),)
     elif situation.paired and crossed.has_pairs(situation):
         pairs = crossed.load(situation, (by,))
     else:
@@ -247,7 +247,7 @@ def _categories(situation: Situation, column: str, by: str) -> CategoryCompariso
     alpha = ALPHA if situation.plan is None else situation.plan.alpha
     least = situation.candidate.config.min_slice
     if situation.evaluation.same:
-        pair = _joined(situation, wanted)
+        pair = predictions.load(situation, wanted)
         groups = pair.attribute(by) if by else None
         return categories.compare(pair, column, alpha=alpha, least=least, by=groups)
     repeats = predictions.chosen(situation.count)
@@ -259,14 +259,3 @@ def _categories(situation: Situation, column: str, by: str) -> CategoryCompariso
         for item, source in sides
     )
     return categories.compare_apart(one, two, column, alpha=alpha, least=least)
-
-
-def _joined(situation: Situation, columns: tuple[str, ...]) -> Pair:
-    return predictions.load(
-        situation.top,
-        situation.count,
-        situation.baseline,
-        situation.candidate,
-        columns,
-        situation.cluster,
-    )
