@@ -1,7 +1,8 @@
 """``inputs@1`` is what it was: of every state in the fixtures, and of drawn trees.
 
 A block of states has one digest of their digests, written by the code of the day on which it was
-frozen. It never follows the code: a change of any needs ``inputs@2``.
+frozen. It does not follow the code: a change needs ``inputs@2``. Where a repair of ``inputs@1`` was
+worth it, the commit that froze a block anew says which trees it changed.
 """
 
 from __future__ import annotations
