@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,10 +16,14 @@ from gitexp.text.safepath import folder_path, is_url, relative_path
 from gitexp.text.yamltext import yaml_loads
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from gitexp.text.jsontext import Json
 
 LIMIT = 16 * MIB  # a dvc.lock of some thousand stages
 MOST = 8 * MIB  # of all pointers and locks of a tree: seconds to read; a pointer has 100 bytes
+
+_HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
 
 
 def load_mapping(data: bytes, where: str) -> Json:
@@ -102,12 +107,88 @@ def touches(path: str, other: str) -> bool:
     return path == other or path.startswith(f"{other}/") or other.startswith(f"{path}/")
 
 
+def with_parents(path: str) -> list[str]:
+    """Return a path and the folders that lead to it, the innermost first."""
+    parts = path.split("/")
+    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A path of which some parts may be unknown; relative to the project folder.
+
+    Examples
+    --------
+    >>> Pattern.of("data/${item}.csv").matches("data/a.csv")
+    True
+    >>> Pattern.of("data").touches("data/raw/a.csv"), Pattern.of("data/raw").touches("data")
+    (True, True)
+    """
+
+    text: str
+    parts: tuple[str, ...]  # literal parts around the holes; one part: no hole
+
+    @classmethod
+    def of(cls, text: str) -> Pattern:
+        """Split a declared path at its holes."""
+        return cls(text, tuple(_HOLE.split(text)))
+
+    @property
+    def literal(self) -> bool:
+        """Whether there is no hole."""
+        return len(self.parts) == 1
+
+    @property
+    def says_something(self) -> bool:
+        """Whether it has any fixed text; a bare ``${dir}`` would match the whole tree."""
+        return any(part.strip("./") for part in self.parts)
+
+    def matches(self, path: str) -> bool:
+        """Whether the path can be meant; linear in its length."""
+        if self.literal:
+            return path == self.text
+        first, *middle, last = self.parts
+        if not path.startswith(first):
+            return False
+        at = len(first)
+        for part in middle:
+            found = path.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return len(path) - len(last) >= at and path.endswith(last)
+
+    def may_be(self, path: str) -> bool:
+        """Whether the path can be meant, whichever folder a hole stands for: ``.``, too."""
+        name = Pattern.of(posixpath.basename(self.text))
+        return self.matches(path) or name.matches(posixpath.basename(path))
+
+    def touches(self, path: str) -> bool:
+        """Whether the path, a folder above it, or something below it can be meant."""
+        return touches(self.text, path) if self.literal else self.touches_any(with_parents(path))
+
+    def touches_any(self, paths: Sequence[str]) -> bool:
+        """Whether a path, given with the folders above it, can be meant by a template."""
+        leads = self.parts[0].startswith(f"{paths[0]}/")
+        return leads or any(self.matches(each) for each in paths)
+
+    def meets(self, other: Pattern) -> bool:
+        """Whether one path can lie in both."""
+        if self.literal:
+            return other.touches(self.text)
+        if other.literal:
+            return self.touches(other.text)
+        mine, theirs = self.parts[0], other.parts[0]
+        return mine.startswith(theirs) or theirs.startswith(mine)
+
+
 _STAGE_KEYS = frozenset(
     (
         *("cmd", "wdir", "deps", "params", "outs", "metrics", "plots", "frozen"),
         *("always_changed", "desc", "meta"),
     )
 )
+_OUTS = tuple(kind.value for kind in OutKind)
 _TOP_LEVEL = ("metrics", "plots", "params", "artifacts")
 _DEFAULT_PARAMS = "params.yaml"
 
@@ -168,6 +249,26 @@ def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
         wdir = (fields.child("do") if fields.has("do") else fields).maybe_text("wdir") or "."
         if "${" not in wdir:
             found[name] = folder_path(wdir, where=f"{where}: {name}", folder=folder, up=True)
+    return found
+
+
+def left_to_git(data: bytes, where: str, folder: str = "") -> dict[str, list[Pattern]]:
+    """Return which outputs of each stage, or group of stages, are Git's, or may be.
+
+    dvc.lock does not say so.
+
+    Raises `BadFormatError, UnsafeInputError` if it is no mapping, or has other outputs than DVC.
+    """
+    found: dict[str, list[Pattern]] = {}
+    for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
+        inner = fields.child("do") if fields.has("do") else fields
+        base = posixpath.join(folder, inner.maybe_text("wdir") or "")
+        found[name] = [
+            Pattern.of(posixpath.normpath(posixpath.join(base, path)))
+            for key in _OUTS
+            for path, flags in _entries(inner, key, where)
+            if flags.raw("cache") not in {None, True}
+        ]
     return found
 
 

@@ -13,14 +13,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc import dvc_config
-from gitexp.dvc.dvcpipeline import declares
+from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
 from gitexp.dvc.state import (
-    Pattern,
     Patterns,
     State,
     base_name,
     executed,
-    with_parents,
     words,
 )
 from gitexp.errors import BadFormatError, UnknownParamError, UnsafeInputError

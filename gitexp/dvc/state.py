@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles, dvcpipeline
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import touches
+from gitexp.dvc.dvcpipeline import Pattern, with_parents
 from gitexp.errors import UnsafeInputError
 from gitexp.git.absent import Absent
 from gitexp.git.objects import MODE_COMMIT, MODE_LINK, Entry, read_blob, tree_id, walk_tree
@@ -32,81 +32,11 @@ if TYPE_CHECKING:
     from gitexp.model.ids import TreeId
     from gitexp.text.jsontext import Json
 
-_HOLE = re.compile(r"\$\{[^}]*\}")  # linear: no nested repetition
 _WORDS = re.compile(r"""[\s"'=,;|&<>()`]+""")
 MOST_STEPS = 5_000_000  # seconds
 MOST_MEETINGS = 20_000_000  # likewise
 TEXT_LIMIT_BYTES = 1 << 20
 _OUT_SECTIONS = ("outs", "metrics", "plots")
-
-
-@dataclass(frozen=True, slots=True)
-class Pattern:
-    """A path of which some parts may be unknown; relative to the project folder.
-
-    Examples
-    --------
-    >>> Pattern.of("data/${item}.csv").matches("data/a.csv")
-    True
-    >>> Pattern.of("data").touches("data/raw/a.csv"), Pattern.of("data/raw").touches("data")
-    (True, True)
-    """
-
-    text: str
-    parts: tuple[str, ...]  # literal parts around the holes; one part: no hole
-
-    @classmethod
-    def of(cls, text: str) -> Pattern:
-        """Split a declared path at its holes."""
-        return cls(text, tuple(_HOLE.split(text)))
-
-    @property
-    def literal(self) -> bool:
-        """Whether there is no hole."""
-        return len(self.parts) == 1
-
-    @property
-    def says_something(self) -> bool:
-        """Whether it has any fixed text; a bare ``${dir}`` would match the whole tree."""
-        return any(part.strip("./") for part in self.parts)
-
-    def matches(self, path: str) -> bool:
-        """Whether the path can be meant; linear in its length."""
-        if self.literal:
-            return path == self.text
-        first, *middle, last = self.parts
-        if not path.startswith(first):
-            return False
-        at = len(first)
-        for part in middle:
-            found = path.find(part, at)
-            if found < 0:
-                return False
-            at = found + len(part)
-        return len(path) - len(last) >= at and path.endswith(last)
-
-    def may_be(self, path: str) -> bool:
-        """Whether the path can be meant, whichever folder a hole stands for: ``.``, too."""
-        name = Pattern.of(posixpath.basename(self.text))
-        return self.matches(path) or name.matches(posixpath.basename(path))
-
-    def touches(self, path: str) -> bool:
-        """Whether the path, a folder above it, or something below it can be meant."""
-        return touches(self.text, path) if self.literal else self.touches_any(with_parents(path))
-
-    def touches_any(self, paths: Sequence[str]) -> bool:
-        """Whether a path, given with the folders above it, can be meant by a template."""
-        leads = self.parts[0].startswith(f"{paths[0]}/")
-        return leads or any(self.matches(each) for each in paths)
-
-    def meets(self, other: Pattern) -> bool:
-        """Whether one path can lie in both."""
-        if self.literal:
-            return other.touches(self.text)
-        if other.literal:
-            return self.touches(other.text)
-        mine, theirs = self.parts[0], other.parts[0]
-        return mine.startswith(theirs) or theirs.startswith(mine)
 
 
 @dataclass(slots=True)
@@ -256,12 +186,6 @@ def _list(value: Json) -> Sequence[Json]:
     if isinstance(value, str) or not isinstance(value, Sequence):
         return () if value is None else (value,)
     return value
-
-
-def with_parents(path: str) -> list[str]:
-    """Return a path and the folders that lead to it, the innermost first."""
-    parts = path.split("/")
-    return ["/".join(parts[:n]) for n in range(len(parts), 0, -1)]
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import bound
+from gitexp.dvc.dvcpipeline import bound, left_to_git
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
 
@@ -84,7 +84,14 @@ class Tracked:
                 outs = [out for stage in pipeline.stages for out in stage.outs if out.cache]
                 return dict.fromkeys((out.path for out in outs), file)
             lock = posixpath.join(folder, LOCK)
-            paths = {out.path for _, out in self._files.outs(lock)}
+            data = self._files.data(file) or b""
+            uncached = left_to_git(data, file, folder)
+            paths = {
+                out.path
+                for name, out in self._files.outs(lock)
+                if (gits := uncached.get(name.partition("@")[0])) is not None
+                and not any(each.may_be(out.path) for each in gits)
+            }
         except GitexpError:
             return {}  # R6 says what cannot be read
         return dict.fromkeys(paths - not_cached, lock)

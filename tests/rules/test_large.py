@@ -67,3 +67,23 @@ def test_the_limit_is_that_of_5_mib_where_none_is_set(world: World) -> None:
     ((rule, _, message),) = world.judge({"a.bin": bytes((5 << 20) + 1)})
     assert rule == "R5"
     assert "takes files of 5 MiB" in message
+
+
+def test_what_a_template_leaves_to_git_is_not_said_to_be_tracked_by_dvc(world: World) -> None:
+    out = "outs: [{hash: md5, md5: %s, path: %%s, size: 1}]" % ("0" * 32)
+    names = ("m_a.json", "t_a.json", "d_a.json", "gone.json")
+    outs = ", ".join(out[7:-1] % name for name in names[:3])
+    lock = f"schema: '2.0'\nstages:\n  ev@a: {{cmd: x, outs: [{outs}]}}\n"
+    lock += f"  old: {{cmd: x, {out % names[3]}}}\n"
+    pipeline = """\
+stages:
+  ev:
+    foreach: ${sets}
+    do:
+      cmd: python ev.py ${item}
+      metrics: ["${d}/m_${item}.json": {cache: false}]
+      outs: ["t_${item}.json": {cache: "${keep}"}, "d_${item}.json"]
+"""
+    world.repo.commit({"dvc.yaml": pipeline, "dvc.lock": lock}, at=50)
+    found = [where for rule, where, _ in world.judge(dict.fromkeys(names, "1")) if rule == "R5"]
+    assert found == ["d_a.json"]
