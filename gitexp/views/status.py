@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions as why
@@ -66,6 +66,8 @@ class _Facts:
     unchanged: bool = False  # the candidate has the inputs of its baseline
     verdict: str | None = None
     shallow: bool = False
+    notes: list[str] = field(default_factory=list)
+    unreadable: list[UnreadableRecord] = field(default_factory=list)
 
 
 def status(workspace: Workspace) -> StatusView:
@@ -83,11 +85,10 @@ def status(workspace: Workspace) -> StatusView:
     live = live_runs(workspace)
     dirty = git_status.dirty_tracked(workspace, looking=True) if workspace.top is not None else ()
     killed = (*live.unpublished, *(run for run in live.begun if run.branch == head.branch))
-    facts, notes = _Facts(), list[str]()
-    unreadable = list(live.unreadable)
+    facts = _Facts(unreadable=list(live.unreadable))
     if head.commit is not ABSENT:
         with open_index(workspace) as index:
-            _look(repo, index, head.branch or "", head.commit, facts, notes, unreadable)
+            _look(repo, index, head.branch or "", head.commit, facts)
     return StatusView(
         branch=head.branch,
         commit=None if head.commit is ABSENT else head.commit,
@@ -102,9 +103,9 @@ def status(workspace: Workspace) -> StatusView:
         dirty=dirty,
         running=live.running,
         unpublished=killed,
-        unreadable=tuple(unreadable),
+        unreadable=tuple(facts.unreadable),
         shallow=facts.shallow,
-        notes=tuple(notes),
+        notes=tuple(facts.notes),
         next_step=_next_step(repo, head, facts, live, dirty)
         if workspace.top is not None
         else _BARE,
@@ -136,19 +137,11 @@ def _facts(repo: Repo, head: Head) -> _Facts:
     facts = _Facts()
     if head.commit is not ABSENT:
         with open_index(repo.workspace) as index:
-            _look(repo, index, head.branch or "", head.commit, facts, [], [])
+            _look(repo, index, head.branch or "", head.commit, facts)
     return facts
 
 
-def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists of one answer
-    repo: Repo,
-    index: Index,
-    branch: str,
-    commit: CommitHash,
-    facts: _Facts,
-    notes: list[str],
-    unreadable: list[UnreadableRecord],
-) -> None:
+def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Facts) -> None:
     """Read plan, inputs, records and conclusion of the tip."""
     added: CommitHash | None = None
     try:
@@ -160,36 +153,28 @@ def _look(  # noqa: PLR0913, PLR0917  one pass over a tip that fills three lists
             if found is not ABSENT and found.stands(plan):
                 facts.verdict = "" if found.verdict is None else str(found.verdict.value)
             elif found is not ABSENT:
-                notes.append(f"concluded {found.told(plan)}")
+                facts.notes.append(f"concluded {found.told(plan)}")
     except GitexpError as error:
-        notes.append(error.located)
+        facts.notes.append(error.located)
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
-        notes += inputs_rules.unreadable_files(State(repo, tree, config), index)
+        facts.notes += inputs_rules.unreadable_files(State(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
     except NotInitialisedError as error:
         facts.initialised = False
         if error.found:
             facts.settings_step = error.next_step
-            notes.append(f"{branch or 'HEAD'} has no settings: {error.found}")
+            facts.notes.append(f"{branch or 'HEAD'} has no settings: {error.found}")
         return
     except GitexpError as error:
-        notes.append(error.located)
+        facts.notes.append(error.located)
         return
     here = Named(branch or "HEAD", commit, branch, facts.plan, facts.inputs)
-    _count(repo, index, here, added, facts, notes, unreadable)
+    _count(repo, index, here, added, facts)
 
 
-def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second half
-    repo: Repo,
-    index: Index,
-    here: Named,
-    added: CommitHash | None,
-    facts: _Facts,
-    notes: list[str],
-    unreadable: list[UnreadableRecord],
-) -> None:
+def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, facts: _Facts) -> None:
     """Count as `compare` does: by the same rule, over the same records."""
     plan = here.plan
     if plan is None:
@@ -199,14 +184,14 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
             len(finished_seeds(item)) for item in anywhere if item.run.plan is None
         )
         facts.shallow = anywhere.shallow
-        unreadable += (_unreadable(item) for item in anywhere.unreadable)
+        facts.unreadable += (_unreadable(item) for item in anywhere.unreadable)
         return
     baseline, candidate, unknown = sources(repo, index, plan, here, added)
-    notes += filter(None, [unknown])
+    facts.notes += filter(None, [unknown])
     gathered = gather(World(repo, index), baseline, candidate, plan)
     settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
     facts.shallow = gathered.shallow
-    unreadable += map(_unreadable, gathered.unreadable)
+    facts.unreadable += map(_unreadable, gathered.unreadable)
     facts.unchanged = baseline.inputs == candidate.inputs
     facts.counted, facts.baseline_counted = settled.candidate, settled.baseline
     facts.given_up = settled.count.given_up
@@ -218,11 +203,11 @@ def _count(  # noqa: PLR0913, PLR0917  as `_look`, of which it is the second hal
     facts.failed = why.failures(gathered.found, settled, plan, both)
     if again := sum(len(item.seeds) for item in aside if item.why == REPEATED):
         repeats = "1 repeat was" if again == 1 else f"{again} repeats were"
-        notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
-    facts.idle = _still(repo, (baseline, candidate), settled.count, plan, notes)
-    notes += [*settled.count.warnings, *edited(gathered.found)]
+        facts.notes.append(f"{repeats} run again with the same seed: the same sample, counted once")
+    facts.idle = _still(repo, (baseline, candidate), settled.count, plan, facts.notes)
+    facts.notes += [*settled.count.warnings, *edited(gathered.found)]
     if settled.count.confounded:
-        notes.append(f"confounded: {settled.count.confounded}")
+        facts.notes.append(f"confounded: {settled.count.confounded}")
 
 
 def _still(
