@@ -483,6 +483,39 @@ def test_what_differs_by_one_draw_is_told_from_what_has_a_part_of_its_own(
         assert bool(found) == held
 
 
+BY_ONE = "import numpy as np, random\nn = 90\n"
+DIVIDED = (
+    "i = np.random.RandomState(0).permutation(len(y))\nX[i[:n]], X[i[n:]]",
+    "i = np.random.default_rng(0).permutation(len(y)); te, tr = i[:90], i[90:]",
+    "random.Random(0).shuffle(i); te, tr = i[:-9], i[-9:]",
+    "def split(rows):\n random.Random(0).shuffle(rows)\n return rows[:n], rows[n:]",
+    "g = np.random.RandomState(0)\ni = g.permutation(n)\nte, tr = i[:len(i) // 2], i[len(i) // 2:]",
+)
+METHODS = (
+    "g = random.Random(0)\nfor e in range(9):\n g.shuffle(i)\n i[:n], i[n:]",
+    "i = np.random.RandomState(0).permutation(n)\nfor k in i[:90]: step(k)",
+    "i = np.random.RandomState(0).permutation(n)\nte, tr = i[:9], i[9:]\nfor k in i: step(k)",
+    "i = np.random.RandomState(0).permutation(n)\nfor k in range(9): step(i[k:k + 9])",
+    "g = np.random.default_rng(0)\ni = g.permutation(n)\nte, tr = i[:9], i[9:]\nw = g.normal(n)",
+    "g = random.Random(0)\ndef f(i):\n g.shuffle(i)\n return i[:9], i[9:]\nf(i), f(i)",
+    "i = np.random.RandomState(0).permutation(n)\nte, tr = i[:9], i[8:]",
+)
+
+
+def test_a_division_by_hand_that_both_sides_have_is_a_condition_of_both() -> None:
+    live = "w = np.random.default_rng(int(os.environ['GITEXP_SEED'])).normal(size=9)\n"
+    for text in DIVIDED:
+        alone = code(f"{BY_ONE}{text}\n")
+        beside_live = code(f"import os\n{BY_ONE}{text}\n{live}")
+        assert alone.held(beside_live) is None, text
+        moved = BY_ONE + text.replace("-9", "-8").replace("// 2", "// 3")
+        moved = moved.replace("90", "80")
+        assert alone.held(code(f"import os\n{moved}\n{live}")) is not None, moved
+    for text in METHODS:  # whose chance it may be
+        alone = code(f"{BY_ONE}{text}\n")
+        assert alone.held(code(f"import os\n{BY_ONE}{text}\n{live}")) is not None, text
+
+
 SPLIT_SEED = SeedRule((ParamKey("c.yaml", "split.seed"),))
 
 
