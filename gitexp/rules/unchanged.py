@@ -2,7 +2,8 @@
 
 Plans, conclusions and receipts are such records, too. A branch may add any, and change its own.
 What it did not bring itself is another's, but for the plan that names it and that plan's
-conclusion; a receipt is changed by nobody, and neither is who made a plan, and when.
+conclusion, the first one included; a receipt is changed by nobody, and neither is who made a plan,
+and when.
 """
 
 from __future__ import annotations
@@ -51,11 +52,26 @@ def others_records(facts: Facts) -> Iterator[Finding]:
     for folder in RECORDS:
         for change in facts.below(folder):
             had = [n for n, p in enumerate(facts.parents) if p.entry(change.path) is not None]
+            if not had and folder == CONCLUSIONS:
+                yield from _first_conclusion(facts, change)
             if not had or change.path in facts.brought:
                 continue
             what = _what(facts, facts.parents[had[0]], folder, change)
             if what:
                 yield put_back(facts, what, change.path, parent=had[0])
+
+
+def _first_conclusion(facts: Facts, change: Change) -> Iterator[Finding]:
+    """Find words that somebody else puts under an experiment that has none yet."""
+    name = posixpath.basename(change.path).removesuffix(".yaml")
+    path = plan_path(name)
+    plans = [plan_at(parent, path) for parent in facts.parents]
+    parent, plan = next(((n, p) for n, p in enumerate(plans) if p is not None), (0, None))
+    if plan is None or isinstance(plan, Unreadable) or path in facts.brought:
+        return
+    if plan.branch != facts.branch and not _renamed(facts, plan):
+        what = f"a conclusion of another experiment, {name} on {plan.branch}, was added"
+        yield put_back(facts, what, change.path, parent=parent)
 
 
 def _what(facts: Facts, parent: Tree, folder: str, change: Change) -> str:

@@ -102,6 +102,31 @@ def test_nobody_changes_what_others_recorded(lab: Lab, what: str, branch: str) -
     assert all("deep" in text or "witness" in text for text in found)
 
 
+@pytest.mark.parametrize("branch", ["patch-1", "exp/other", "", "main"])
+def test_nobody_concludes_an_experiment_of_others(lab: Lab, branch: str) -> None:
+    words = lab.repo.show(CONCLUSION)
+    lab.repo.switch("main")
+    lab.repo.commit({CONCLUSION: None}, at=lab.tick())
+    lab.repo.git("switch", "-q", "-c", "patch")
+    lab.repo.commit({CONCLUSION: words.replace("It pays.", "It does not.")}, at=lab.tick())
+    (found,) = said(lab, branch, into="main")
+    assert found == "a conclusion of another experiment, deep on exp/deep, was added"
+    assert said(lab, "exp/deep", into="main") == []  # the control: its own branch may
+    step = f"restore --source=main --staged --worktree -- {CONCLUSION}"
+    lab.repo.git(*step.split())
+    lab.repo.git(*OFF, "commit", "-q", "-m", "as it was", at=lab.tick())
+    assert said(lab, "patch", into="main") == []
+
+
+def test_what_was_taken_away_of_others_may_be_put_back(lab: Lab) -> None:
+    words = lab.repo.show(CONCLUSION)
+    lab.repo.git("switch", "-q", "-c", "patch")
+    lab.repo.commit({CONCLUSION: None}, at=lab.tick())
+    assert said(lab, "patch", into="main")
+    lab.repo.commit({CONCLUSION: words}, at=lab.tick())
+    assert said(lab, "patch", into="main") == []
+
+
 @pytest.mark.parametrize("what", ["author", "date", "receipt", "receipt gone"])
 def test_nobody_changes_who_made_a_plan_and_when_nor_what_a_witness_said(
     lab: Lab, what: str
