@@ -28,7 +28,7 @@ from gitexp.model.comparison import Comparison, Side
 from gitexp.model.plan import Claim, HypothesisKind
 from gitexp.model.result import Verdict
 from gitexp.provenance import order_evidence
-from gitexp.report.results import Comparisons
+from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.hypotheses import SHORT_NAMES, family
 from gitexp.store.conclusions import conclusion_named

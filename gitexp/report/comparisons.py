@@ -5,38 +5,30 @@ What every target shows of a metric is here: a column is added in this file alon
 
 from __future__ import annotations
 
+from html import escape
 from typing import TYPE_CHECKING, Final
 
-from gitexp.report import numbers, omnibus, subgroups, words
+from gitexp.model.comparison import Comparison
+from gitexp.report import frames, numbers, omnibus, renderer, subgroups, words
 from gitexp.report.escape import prose
 from gitexp.report.sheet import PLAIN, Fact, Grid, Sheet, is_good, shortened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.comparison import Comparison
+    import pandas as pd
+
     from gitexp.model.result import MetricComparison
     from gitexp.report.sheet import Cell, Style
 
 # Columns of the table of all metrics, and of one that is narrower.
 WHOLE: Final = (
-    *(
-        "metric",
-        "n",
-        "baseline",
-        "candidate",
-        "effect",
-        "relative",
-        "interval",
-        "size",
-        "p",
-        "note",
-    ),
+    *("metric", "n", "baseline", "candidate", "effect", "relative", "interval", "size"),
+    *("p", "note"),
 )
 COMMENT: Final = ("metric", "baseline", "candidate", "change", "interval", "role")
 _TEXTS = frozenset({"metric", "note", "role"})
 _BELOW = {"interval": "effect", "note": "metric"}  # where there is no room beside it
-
 # Columns of the flat rows.
 COLUMNS: Final = (
     "baseline",
@@ -198,3 +190,26 @@ def _cells(comparison: Comparison, metric: MetricComparison) -> tuple[Cell, ...]
         None if result is None else result.plan.why,
         metric.broken,
     )
+
+
+class Comparisons(tuple[Comparison, ...]):
+    """One comparison for each candidate; a tuple that knows its data frames."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        """Return a line for each: the whole of a comparison is many thousand characters."""
+        return f"Comparisons({', '.join(map(repr, self))})"
+
+    def _repr_html_(self) -> str:
+        """Return the report, as a notebook shows it: in a frame, so that styles stay apart."""
+        page = escape(renderer("html").render(self, PLAIN))
+        return f'<iframe srcdoc="{page}" sandbox="" width="100%" height="700"></iframe>'
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each metric of each candidate, texts as they were recorded."""
+        return frames().comparisons(self)
+
+    def samples_to_frame(self) -> pd.DataFrame:
+        """Return the samples that counted: one row for each metric, side and seed."""
+        return frames().samples(self)

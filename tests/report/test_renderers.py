@@ -25,7 +25,7 @@ from gitexp.model.comparison import (
 from gitexp.model.result import Part, Posterior
 from gitexp.records import codec
 from gitexp.report import RENDERERS, frame, renderer
-from gitexp.report.results import Comparisons
+from gitexp.report.comparisons import Comparisons
 from gitexp.report.sheet import Style
 from tests.lab import samples
 
