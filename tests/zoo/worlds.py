@@ -61,7 +61,7 @@ class World:
     metric: str
     init: tuple[str, ...] = ()
     param: str = ""
-    change: Mapping[str, str] = field(default_factory=dict)
+    change: Mapping[str, str | None] = field(default_factory=dict)
     tracked: tuple[str, ...] = ()
     folder: str = ""
     pipeline: bool = True
@@ -236,7 +236,8 @@ stages:
 """,
     },
     metric="m_b.json:acc",
-    change={"params.yaml": "seed: 3\nlr: 0.3\nmodels: [b, c]\n"},  # one leaves, one joins
+    # One leaves, with its file: DVC's checkout would remove what no stage makes; one joins.
+    change={"params.yaml": "seed: 3\nlr: 0.3\nmodels: [b, c]\n", "m_a.json": None},
 )
 MONOREPO = World(
     "monorepo",
