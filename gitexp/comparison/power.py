@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.comparison import sides
+from gitexp.comparison.designs import computed
 from gitexp.comparison.gather import World
 from gitexp.comparison.known_metrics import (
     _FEWEST,
@@ -248,6 +249,11 @@ def _of_repeats(
     assumed = [f"normal values; {basis}, {one_side:.3g}, also for the candidate"]
     if paired:
         assumed.append("as if common seeds had nothing in common; where they do, fewer will do")
+    if paired and computed.is_known(terms.metric) and _is_of_one_set(found):
+        assumed.append(
+            "over repeats alone: the noise of the one test set that all of them predicted is left "
+            "out, which compare adds and more repeats do not lessen"
+        )
     if terms.stopping is not None:
         assumed.append(f"the price of looking early, by the rule {terms.stopping.rule.value}")
     unit = "pairs" if paired else "repeats a side"
@@ -268,6 +274,13 @@ def _of_repeats(
         assumed=tuple(assumed),
         next_step=_next_step(terms, needed, distance, request),
     )
+
+
+def _is_of_one_set(found: Spread) -> bool:
+    """Whether all repeats recorded predictions of the same examples."""
+    repeats = [each for run in found.runs for each in run.repeats if each.evaluation is not None]
+    sets = {(each.evaluation, each.evaluation_basis) for each in repeats}
+    return len(sets) == 1 and {basis for _, basis in sets} == {"predictions"}
 
 
 def _of_examples(request: PowerRequest, terms: _Terms, found: Spread) -> PowerReport:

@@ -62,6 +62,13 @@ def test_a_promise_of_any_gain_asks_for_its_size_and_says_what_ten_repeats_find(
     assert 5 <= sized.needed <= 9
 
 
+def test_that_the_noise_of_one_test_set_is_left_out_is_said(lab: Lab) -> None:
+    said = "the noise of the one test set that all of them predicted is left out"
+    assert any(said in text for text in power(lab.repo.workspace, ask(lab)).assumed)
+    lab.record("b", {"f1": {10: 0.61}}, evaluation="f" * 64)
+    assert not any(said in text for text in power(lab.repo.workspace, ask(lab)).assumed)
+
+
 def test_a_spread_can_be_given_and_seeds_need_not_be_common(lab: Lab) -> None:
     given = ask(lab, effect=">0", gain="0.5", sd=1.0, design=PowerDesign.INDEPENDENT)
     found = power(lab.repo.workspace, given)
