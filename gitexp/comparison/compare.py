@@ -330,7 +330,11 @@ def _verdict(
 
 def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
     repeats = counted.repeats.values()
-    identities = {item.repeat.evaluation for item in repeats}
+    # Equal raw data do not say that a seed draws the same test set from them.
+    identities = {
+        None if item.repeat.evaluation_basis == "data" else item.repeat.evaluation
+        for item in repeats
+    }
     return Side(
         name=source.name,
         commit=source.recorded,

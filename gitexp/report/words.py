@@ -275,8 +275,10 @@ def _over(comparison: Comparison) -> str:
         over = named(main.result.plan.test).over
         if over:
             return over
-    one = comparison.baseline.evaluation is not None
-    return "over its seeds, on this one evaluation set" if one else "over its seeds"
+    if comparison.baseline.evaluation is not None:
+        return "over its seeds, on this one evaluation set"
+    several = comparison.ledger is not None and len(comparison.ledger.evaluation) > 1
+    return f"over its seeds{', each with an evaluation set of its own' if several else ''}"
 
 
 def _looks(comparison: Comparison) -> Iterator[Fact]:

@@ -106,6 +106,18 @@ def test_nothing_is_tested_on_different_evaluation_data(lab: Lab) -> None:
     assert test.plan.why == "10 and 10 repeats, not joined by seed"
 
 
+def test_seeds_that_draw_the_test_set_are_not_said_to_share_one(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan()
+    lab.change()
+    drawn = {seed: f"{seed:064x}" for seed in range(10)}
+    for run, of, base in (("b", "main", 0.6), ("c", None, 0.7)):
+        where = {} if of is None else {"of": of}
+        lab.record(run, {"f1": scores(base, range(10))}, plan=plan, evaluation=drawn, **where)
+    said = {fact.label: fact.text for fact in words.facts(one(lab))}
+    assert "over its seeds, each with an evaluation set of its own" in said["claim"]
+
+
 def test_two_models_on_different_data_are_not_said_to_be_allowed(lab: Lab) -> None:
     lab.init(replace(CONFIG, predictions=Predictions("pred.csv", positive="1")))
     plan = lab.plan(claim=Claim.MODEL, repeats=1, metric="accuracy", effect=">0")
