@@ -20,7 +20,7 @@ from gitexp.stats.permutation import sign_flip_tails
 from gitexp.stats.planned.exampleplans import plan_examples
 from gitexp.stats.planned.planned import run_on_predictions, run_on_repeats
 from gitexp.stats.planned.scoretests import of_terms, run_on_scores
-from gitexp.stats.scored import Scoring, Terms
+from gitexp.stats.scored import ScoreTerms, Scoring
 
 BETTER = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
 F1 = Definition("f1", "binary", "1")
@@ -57,7 +57,7 @@ def delong() -> float:
     design = _examples(n, "roc_auc")
     plan = plan_examples(design, classes=(positives, n - positives))
     start = time.perf_counter()
-    sides = of_terms(*(Terms(Scoring("roc_auc", "1"), truth, side) for side in (old, new)))
+    sides = of_terms(*(ScoreTerms(Scoring("roc_auc", "1"), truth, side) for side in (old, new)))
     run_on_scores(plan, design, sides)
     return time.perf_counter() - start
 

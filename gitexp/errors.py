@@ -197,7 +197,7 @@ class DetachedHeadError(PreconditionError):
 
 
 class UnknownRevisionError(PreconditionError):
-    """A revision names no commit."""
+    """A revision does not name a commit."""
 
     id = "unknown-revision"
     hint = "git log --oneline --all"

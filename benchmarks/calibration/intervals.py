@@ -17,7 +17,7 @@ from gitexp.stats.planned.datasets import shift
 from gitexp.stats.planned.folds import fold_intervals
 from gitexp.stats.planned.scoretests import intervals as score_intervals
 from gitexp.stats.planned.scoretests import of_terms
-from gitexp.stats.scored import Scoring, Terms
+from gitexp.stats.scored import ScoreTerms, Scoring
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -97,7 +97,9 @@ def _areas(n: int, simulations: int) -> Row:
     for _ in range(simulations):
         shared, *noise = rng.normal(size=(3, n))
         sides = [
-            Terms(Scoring("roc_auc", "1"), truth, gain * truth + (shared + each) / math.sqrt(2))
+            ScoreTerms(
+                Scoring("roc_auc", "1"), truth, gain * truth + (shared + each) / math.sqrt(2)
+            )
             for gain, each in zip((1.0, 1.4), noise, strict=True)
         ]
         found.append(score_intervals(of_terms(*sides), confidence=CONFIDENCE)[0])

@@ -12,7 +12,7 @@ from benchmarks.calibration.rates import ALPHA, DRAWS, SIMULATIONS, row, superio
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import RANKED, Design, Unit, plan_test
-from gitexp.stats.metrics import Definition, Measured
+from gitexp.stats.metrics import Definition, MeasuredMetric
 from gitexp.stats.planned import companions
 from gitexp.stats.planned.exampleplans import plan_examples
 from gitexp.stats.planned.planned import run_on_predictions
@@ -176,10 +176,12 @@ def _scores_under_null(kind: str, n: int, share: float, simulations: int) -> Row
         for each in noise:
             value = 1.2 * truth + (shared + each) / math.sqrt(2)
             if kind in {"mae", "rmse"}:
-                measured = Measured(0.0, tuple(map(str, truth)), tuple(map(repr, value.tolist())))
+                measured = MeasuredMetric(
+                    0.0, tuple(map(str, truth)), tuple(map(repr, value.tolist()))
+                )
             else:
                 score = tuple((1 / (1 + np.exp(-(value - 1)))).tolist())
-                measured = Measured(
+                measured = MeasuredMetric(
                     0.0, tuple(map(str, truth)), tuple(map(str, truth)), {"score": score}
                 )
             sides.append(terms(scoring, measured))

@@ -37,7 +37,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789._/-")
 _REFS = ("for-each-ref", "--format=%(objectname) %(refname)")
 
 
-class Question:
+class RememberedQuestion:
     """A command line in a state of a repository.
 
     Parameters
@@ -96,7 +96,7 @@ class Question:
         return blake2b(self._path.name.encode() + text, key=self._key).hexdigest().encode()
 
 
-def ask(argv: Sequence[str]) -> Question | None:
+def ask(argv: Sequence[str]) -> RememberedQuestion | None:
     """Return the question that a command line is, or None for one that is not remembered.
 
     Coloured answers are not: what goes to a terminal is worked out. Nor are words that may mean
@@ -112,7 +112,11 @@ def ask(argv: Sequence[str]) -> Question | None:
     try:
         workspace = discovery.discover(start)
         state, key = _state(workspace), user_key(workspace.common_dir)
-        return None if state is None or key is None else Question(rest, workspace, state, key)
+        return (
+            None
+            if state is None or key is None
+            else RememberedQuestion(rest, workspace, state, key)
+        )
     except GitexpError:
         return None  # the command itself says it better
 

@@ -16,7 +16,7 @@ from gitexp.git import discovery
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from gitexp.cli.answers import Question
+    from gitexp.cli.answers import RememberedQuestion
     from gitexp.model.workspace import Workspace
 
 
@@ -29,7 +29,7 @@ class Context:
     printer: Printer
     json: bool
     interactive: bool  # somebody is there to answer a question
-    question: Question | None = None  # whose answer is kept for the next time
+    question: RememberedQuestion | None = None  # whose answer is kept for the next time
 
     def workspace(self) -> Workspace:
         """Find the repository around the folder in which the command works."""
@@ -54,7 +54,7 @@ def make(  # noqa: PLR0913  the options that every command has
     quiet: bool,
     verbose: bool,
     color: str,
-    question: Question | None = None,
+    question: RememberedQuestion | None = None,
 ) -> Context:
     """Read the process's surroundings once.
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
-    from gitexp.cli.answers import Question
+    from gitexp.cli.answers import RememberedQuestion
     from gitexp.cli.context import Context
 
 EXIT_INTERRUPTED = 130
@@ -85,7 +85,7 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         return f"{names} {self._format_args(action, action.dest.upper())}"
 
 
-def dispatch(argv: Sequence[str], question: Question | None = None) -> int:
+def dispatch(argv: Sequence[str], question: RememberedQuestion | None = None) -> int:
     """Run one command line.
 
     `question`: keeps the answer for the next time. The result: the exit code; `docs/exit-codes.md`
@@ -100,7 +100,7 @@ def dispatch(argv: Sequence[str], question: Question | None = None) -> int:
         return EXIT_INTERRUPTED
 
 
-def _run(argv: Sequence[str], question: Question | None) -> int:
+def _run(argv: Sequence[str], question: RememberedQuestion | None) -> int:
     fallback = context_module.make(
         folder=None, json="--json" in argv, quiet=False, verbose=False, color="auto"
     )

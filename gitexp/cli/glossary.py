@@ -16,7 +16,7 @@ _SHOWN = 60  # characters of an unknown word
 
 
 @dataclass(frozen=True, slots=True)
-class Term:
+class GlossaryEntry:
     """A word with its explanation.
 
     Attributes
@@ -36,10 +36,10 @@ class Term:
     basic: bool
 
 
-def terms() -> tuple[Term, ...]:
+def terms() -> tuple[GlossaryEntry, ...]:
     """Read all terms, in their order."""
     text = resources.files("gitexp.cli").joinpath(_FILE).read_text("utf-8")
-    found: list[Term] = []
+    found: list[GlossaryEntry] = []
     chapter = ""
     for block in text.strip().split("\n\n"):
         head, *lines = block.split("\n")
@@ -47,28 +47,28 @@ def terms() -> tuple[Term, ...]:
             chapter = head.removeprefix("# ")
             continue
         words = tuple(word.strip() for word in head.removeprefix("*").split(";"))
-        found.append(Term(words, tuple(lines), chapter, head.startswith("*")))
+        found.append(GlossaryEntry(words, tuple(lines), chapter, head.startswith("*")))
     return tuple(found)
 
 
-def find(word: str) -> Term | None:
+def find(word: str) -> GlossaryEntry | None:
     """Return the term of that word, however it is written; None if there is none."""
     return next(iter(_found(word)), None)
 
 
-def _found(word: str) -> list[Term]:
+def _found(word: str) -> list[GlossaryEntry]:
     wanted = _plain(word)
     return [term for term in _all() if wanted in map(_plain, term.words)]
 
 
-def _all() -> tuple[Term, ...]:
+def _all() -> tuple[GlossaryEntry, ...]:
     """Return the glossary's terms, then those that the program's own tables give."""
     return (*terms(), *map(_of_rule, RULES), *map(_of_error, _errors()))
 
 
-def _of_rule(name: str) -> Term:
+def _of_rule(name: str) -> GlossaryEntry:
     rule = RULES[name]
-    return Term(
+    return GlossaryEntry(
         (name,),
         (
             f"rule {name}: {rule.title}",
@@ -88,9 +88,9 @@ def _errors() -> tuple[type[GitexpError], ...]:
     )
 
 
-def _of_error(error: type[GitexpError]) -> Term:
+def _of_error(error: type[GitexpError]) -> GlossaryEntry:
     said = " ".join((error.__doc__ or "").split("\n\n", maxsplit=1)[0].split())
-    return Term(
+    return GlossaryEntry(
         (error.id,),
         (
             f"error {error.id}, exit code {error.exit_code}: {said.rstrip('.')}",

@@ -54,10 +54,10 @@ def check(args: argparse.Namespace, context: Context) -> int:
     The rules are in docs/enforcement.md; .gitexp/config.yaml says what each weighs. It exits 1
     where one that weighs "error" is broken. It executes nothing of what is in the commits.
     """
-    from gitexp.enforcement.check import World
+    from gitexp.enforcement.check import RemoteFacts
 
     workspace = context.workspace()
-    world = World(workspace, remote=args.remote, environ=context.environ)
+    world = RemoteFacts(workspace, remote=args.remote, environ=context.environ)
     report = gitexp.check(workspace, args.range, branch=args.branch, outside=world)
     show(report, context)
     broken = report.broken(Policy.ERROR) and args.fail_on != "never"

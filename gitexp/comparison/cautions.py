@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.git.repository import Repo
     from gitexp.model.ids import ParamValue
     from gitexp.model.plan import Plan
@@ -143,7 +143,7 @@ def on_other_machines(counted: Count, plan: Plan | None) -> list[str]:
     return ["time and memory of the two sides were measured on different machines"]
 
 
-def grown(situation: Situation, plan: Plan) -> str:
+def grown(situation: CountedSides, plan: Plan) -> str:
     """Say what repeats that were added after a look would do to p, and to alpha."""
     if plan.stopping is not None:
         first, *_, last = selection.sizes(situation.count, plan, paired=situation.paired)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import advice, selection, sides
 from gitexp.comparison.detectable import detectable, fragile, missing_repeats, obstacle_of
 from gitexp.comparison.draft import CompareOptions, draft
-from gitexp.comparison.gather import World
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.judged import Judged
 from gitexp.comparison.omnibus import across
 from gitexp.errors import GitexpError, UsageError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import SideCount
     from gitexp.comparison.judged import Draft
-    from gitexp.comparison.sides import Named, Source
+    from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import SignificanceResult
@@ -99,7 +99,7 @@ def compare(
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:
         pairs = _pairs(repo, index, names)
-        found = judge(World(repo, index), pairs, options, now=now, program=program)
+        found = judge(RunPool(repo, index), pairs, options, now=now, program=program)
     return Comparisons(
         replace(item, words=_concluded(repo, item.plan, pair))
         for item, pair in zip(found, pairs, strict=True)
@@ -119,7 +119,7 @@ def _concluded(repo: Repo, plan: Plan | None, pair: tuple[Named, Named]) -> str:
 
 
 def judge(
-    world: World,
+    world: RunPool,
     pairs: Sequence[tuple[Named, Named]],
     options: CompareOptions,
     *,
@@ -328,7 +328,7 @@ def _verdict(
     return verdict, ""
 
 
-def _side(source: Source, counted: SideCount, *, lost: bool) -> Side:
+def _side(source: ResolvedSide, counted: SideCount, *, lost: bool) -> Side:
     repeats = counted.repeats.values()
     # Equal raw data do not say that a seed draws the same test set from them.
     identities = {

@@ -58,7 +58,7 @@ UNPAIRED = "unpaired seed"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundRuns:
     """All runs that could matter, sorted by where they were found.
 
     Attributes
@@ -145,7 +145,7 @@ class Evaluation:
 
 
 def count(
-    found: Found,
+    found: FoundRuns,
     plan: Plan | None,
     baseline: InputsDigest,
     candidate: InputsDigest,

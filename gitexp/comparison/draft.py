@@ -13,10 +13,10 @@ from gitexp.comparison import advice, cautions, measure, selection, sides
 from gitexp.comparison import exclusions as why
 from gitexp.comparison.designs import choose, predictions, slices, still
 from gitexp.comparison.designs.crossed import is_crossed
-from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.designs.situation import CountedSides
 from gitexp.comparison.designs.slices import Subgroups
 from gitexp.comparison.exclusions import changes
-from gitexp.comparison.gather import World, gather
+from gitexp.comparison.gather import RunPool, gather
 from gitexp.comparison.judged import Draft
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Count, Evaluation, SideCount
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.measure import Answer, Question
-    from gitexp.comparison.randomness.project_text import Held
-    from gitexp.comparison.sides import Named, Source
+    from gitexp.comparison.randomness.project_text import CopiesReason
+    from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import MetricComparison
@@ -90,7 +90,7 @@ class _Measured:
 
 
 def draft(
-    world: World,
+    world: RunPool,
     base: Named,
     named: Named,
     options: CompareOptions,
@@ -126,7 +126,7 @@ def draft(
     same = baseline.inputs == candidate.inputs
     failed = why.failures(gathered.found, settled, plan, (baseline, candidate)) if plan else ()
     claim = _claim(plan, counted, candidate)
-    situation = Situation(
+    situation = CountedSides(
         repo.workspace.top,
         baseline,
         candidate,
@@ -213,7 +213,7 @@ def draft(
     )
 
 
-def _held(repo: Repo, situation: Situation) -> dict[str, Held]:
+def _held(repo: Repo, situation: CountedSides) -> dict[str, CopiesReason]:
     """Return the sides that are one draw of their chance, by the text of what was run."""
     directions = situation.candidate.config.directions
     asked = measure.questions(situation.count, situation.plan, directions, ALPHA)
@@ -221,7 +221,7 @@ def _held(repo: Repo, situation: Situation) -> dict[str, Held]:
     return seeding.held(repo, situation.baseline, situation.candidate, situation.count, names)
 
 
-def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, Held], list[str]]:
+def _apart(repo: Repo, situation: CountedSides) -> tuple[dict[str, CopiesReason], list[str]]:
     """Return the sides with a draw that the other makes otherwise, and what is said of others."""
     plan, count = situation.plan, situation.count
     single = min(len(count.baseline.repeats), len(count.candidate.repeats)) < 2  # noqa: PLR2004
@@ -230,7 +230,9 @@ def _apart(repo: Repo, situation: Situation) -> tuple[dict[str, Held], list[str]
     return seeding.apart(repo, situation.baseline, situation.candidate, count)
 
 
-def _remedy(repo: Repo, situation: Situation, held: Mapping[str, Held], measured: _Measured) -> str:
+def _remedy(
+    repo: Repo, situation: CountedSides, held: Mapping[str, CopiesReason], measured: _Measured
+) -> str:
     """Return what to change where a seed does not act, and how to go on from there."""
     if situation.count.unjudged:
         fresh = "gitexp new NAME: a plan of its own, with fresh seeds"
@@ -254,7 +256,7 @@ def _is_lost(repo: Repo, side: SideCount) -> bool:
     return bool(unreachable(repo, {r.found.run.source.commit for r in side.repeats.values()}))
 
 
-def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: Source) -> bool:
+def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: ResolvedSide) -> bool:
     """Whether a side is what the plan names as its baseline, at whatever commit."""
     if baseline.commit == plan.baseline.commit:
         return True
@@ -262,7 +264,7 @@ def _is_planned(repo: Repo, index: Index, plan: Plan, named: Named, baseline: So
     return sides.source(repo, planned, named.commit, index).inputs == baseline.inputs
 
 
-def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
+def _claim(plan: Plan | None, counted: Count, candidate: ResolvedSide) -> Claim:
     """Return what is claimed; without a plan one repeat a side can only speak of two models."""
     if plan is not None:
         return plan.claim
@@ -273,7 +275,7 @@ def _claim(plan: Plan | None, counted: Count, candidate: Source) -> Claim:
 
 
 def _check_samples(
-    situation: Situation, swapped: str, lines: tuple[str, ...], failed: tuple[why.Failure, ...]
+    situation: CountedSides, swapped: str, lines: tuple[str, ...], failed: tuple[why.Failure, ...]
 ) -> None:
     """Refuse to compare with nothing, and say what was seen instead.
 
@@ -330,7 +332,7 @@ def _could_differ(item: MetricComparison) -> bool:
 # --- measuring ----------------------------------------------------------------------------------
 
 
-def _measure(situation: Situation, options: CompareOptions) -> _Measured:
+def _measure(situation: CountedSides, options: CompareOptions) -> _Measured:
     plan = situation.plan
     alpha = ALPHA if plan is None else plan.alpha
     directions = situation.candidate.config.directions
@@ -417,7 +419,7 @@ def _adjusted(metrics: Sequence[MetricComparison], method: str) -> tuple[MetricC
     """Adjust the watched metrics of one comparison, whose number nobody planned.
 
     One that is the same number in every repeat (a counter of steps) could not have been found to
-    differ, so it is no chance that the others have to pay for (Tarone, doi:10.2307/2531456). Nor is
+    differ, so the others need not pay for it (Tarone, doi:10.2307/2531456). Nor is
     one that only repeats another's numbers (``curve:loss.final`` beside ``loss``).
     """
     planned = {_values(item) for item in metrics if item.role is not Role.WATCHED}

@@ -30,8 +30,8 @@ from gitexp.store import lookup, plans
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from gitexp.comparison.counting import Found, SideCount
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.counting import FoundRuns, SideCount
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.comparison.tally import Settled
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, EnvironmentDigest
@@ -74,10 +74,10 @@ class Failure:
 
 def uncounted(
     repo: Repo,
-    found: Found,
+    found: FoundRuns,
     settled: Settled,
     plan: Plan,
-    sides: tuple[Source, Source],
+    sides: tuple[ResolvedSide, ResolvedSide],
 ) -> tuple[str, ...]:
     """Return why finished repeats of this experiment do not count; most telling first."""
     baseline, candidate = sides
@@ -97,7 +97,7 @@ def uncounted(
 
 
 def failures(
-    found: Found, settled: Settled, plan: Plan, sides: tuple[Source, Source]
+    found: FoundRuns, settled: Settled, plan: Plan, sides: tuple[ResolvedSide, ResolvedSide]
 ) -> tuple[Failure, ...]:
     """Return what failed of the present inputs and was not made up for, the candidate's first."""
     both = (
@@ -171,7 +171,7 @@ def environments(before: Environment | None, after: Environment | None) -> str:
 
 
 def _of_other_inputs(
-    repo: Repo, found: Found, plan: Plan, baseline: Source, candidate: Source
+    repo: Repo, found: FoundRuns, plan: Plan, baseline: ResolvedSide, candidate: ResolvedSide
 ) -> Iterator[str]:
     """Say which file, parameter or setting keeps the newest repeats of other inputs apart."""
     others = [
@@ -200,7 +200,7 @@ def _of_other_inputs(
     )
 
 
-def _changes(repo: Repo, commit: CommitHash, candidate: Source) -> str:
+def _changes(repo: Repo, commit: CommitHash, candidate: ResolvedSide) -> str:
     try:
         config, _ = plans.config_of(repo, commit, candidate.commit)
         trees = [objects.commit_info(repo, each).tree for each in (commit, candidate.commit)]
@@ -218,7 +218,7 @@ def _changes(repo: Repo, commit: CommitHash, candidate: Source) -> str:
     return _listed(words)
 
 
-def _in_another_environment(repo: Repo, found: Found, settled: Settled) -> Iterator[str]:
+def _in_another_environment(repo: Repo, found: FoundRuns, settled: Settled) -> Iterator[str]:
     """Say what was installed between repeats of one side, or of the two."""
     runs: dict[str, FoundRun] = {item.run.id: item for item in found}
     count = settled.count
@@ -273,7 +273,7 @@ def _environment_words(item: Change) -> str:
 
 
 def _failed(
-    found: Found, name: str, source: Source, side: SideCount
+    found: FoundRuns, name: str, source: ResolvedSide, side: SideCount
 ) -> Iterator[tuple[Failure, str]]:
     seeds = {seed for seed, _ in side.failed}
     every = [
@@ -297,7 +297,7 @@ def _ended(repeat: Repeat, n: int) -> str:
     state = ("was lost" if n == 1 else "were lost") if repeat.state is RepeatState.LOST else ""
     state = state or repeat.state.value
     stage = f" in {repeat.stage}" if repeat.stage else ""
-    killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line was no reason
+    killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line says nothing
     reason = repeat.reason if killed else repeat.last_line or repeat.reason
     return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
 
@@ -322,7 +322,7 @@ def _repeats(n: int) -> str:
 
 
 def changes(
-    repo: Repo, baseline: Source, candidate: Source, count: Count
+    repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, count: Count
 ) -> tuple[tuple[Change, ...], tuple[str, ...]]:
     """Return what differs, and warnings about what could not be compared."""
     warnings: list[str] = []

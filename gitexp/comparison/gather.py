@@ -6,7 +6,7 @@ from collections import ChainMap
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.comparison.counting import Found
+from gitexp.comparison.counting import FoundRuns
 from gitexp.comparison.eligible import is_under
 from gitexp.git import objects
 from gitexp.git.transaction.layout import archive_tag, environment_dir, run_dir
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.eligible import Earlier
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
@@ -34,14 +34,14 @@ if TYPE_CHECKING:
 class Gathered:
     """The runs of both sides, with the order in which history has them."""
 
-    found: Found
+    found: FoundRuns
     earlier: Earlier
     warnings: tuple[str, ...]
     unreadable: tuple[lookup.Unreadable, ...] = ()
     shallow: bool = False  # older history is not in this clone
 
 
-class World:
+class RunPool:
     """What is the user's own, read once for all questions of a call, and what is asked about.
 
     Own are branches here and what was archived here, with their whole history. What a fetch
@@ -70,10 +70,10 @@ class World:
         self._of: dict[str, list[_Version]] = {}  # by inputs, and by plan
         self._held: dict[RunId, dict[str, TreeId]] = {}
 
-    def at(self, *commits: CommitHash) -> World:
+    def at(self, *commits: CommitHash) -> RunPool:
         """Return a world in which these commits can be asked for."""
         known = all(commit in self.graph.nodes for commit in commits)
-        return self if known else World(self.repo, self.index, commits)
+        return self if known else RunPool(self.repo, self.index, commits)
 
     def reach(self, commit: CommitHash) -> dict[RunId, Addition]:
         """Return the runs that a commit reaches, as its own history has them."""
@@ -143,9 +143,9 @@ _Versions = dict[tuple["RunId", "TreeId"], "FoundRun | lookup.Unreadable"]
 
 
 def gather(
-    world: World,
-    baseline: Source,
-    candidate: Source,
+    world: RunPool,
+    baseline: ResolvedSide,
+    candidate: ResolvedSide,
     plan: Plan | None,
     pool: tuple[str, ...] = (),
 ) -> Gathered:
@@ -154,7 +154,7 @@ def gather(
     `plan`: also its runs of other inputs: they are looks. `pool`: revisions whose runs are to be
     taken in.
 
-    Raises `UnknownRevisionError` if a revision of `pool` names no commit.
+    Raises `UnknownRevisionError` if a revision of `pool` does not name a commit.
     """
     pools = [objects.resolve(world.repo, name) for name in pool]
     asked_of = (candidate.records, baseline.records, *pools)
@@ -192,7 +192,7 @@ def gather(
     scores = (item for item in elsewhere if item.run.inputs == baseline.inputs)
     seen = tuple(item for item in scores if item.run.id in world.own)
     return Gathered(
-        Found(right, left, elsewhere, pooled, lines, seen, wrong),
+        FoundRuns(right, left, elsewhere, pooled, lines, seen, wrong),
         world.earlier,
         tuple(warnings),
         tuple(unreadable.values()),
@@ -205,8 +205,8 @@ def _marks(plan: Plan) -> tuple[str, ...]:
 
 
 def _lines(
-    world: World,
-    candidate: Source,
+    world: RunPool,
+    candidate: ResolvedSide,
     plan: Plan | None,
     elsewhere: Iterable[FoundRun],
 ) -> tuple[tuple[str, tuple[FoundRun, ...]], ...]:

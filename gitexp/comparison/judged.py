@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gitexp.comparison import exclusions as why
     from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
     from gitexp.model.plan import Claim, Plan
     from gitexp.model.result import SignificanceResult, Verdict
@@ -55,8 +55,8 @@ class Draft:
         Whether the experiment has its conclusion under this plan already.
     """
 
-    baseline: Source
-    candidate: Source
+    baseline: ResolvedSide
+    candidate: ResolvedSide
     plan: Plan | None
     claim: Claim
     count: Count

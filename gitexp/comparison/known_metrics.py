@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import sides
-from gitexp.comparison.counting import Found, count
-from gitexp.comparison.gather import World, gather
+from gitexp.comparison.counting import FoundRuns, count
+from gitexp.comparison.gather import RunPool, gather
 from gitexp.comparison.randomness.variation import equal
 from gitexp.comparison.sides import Named
 from gitexp.comparison.tally import settle
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.sides import Named, Source
+    from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.dvc.declared_data import Needed
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
@@ -89,7 +89,7 @@ def metric_named(
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownMetrics:
     """The names of metrics that a state reports; none where nothing tells them.
 
     Attributes
@@ -130,7 +130,7 @@ class Known:
                 )
 
 
-def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Known:
+def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> KnownMetrics:
     """Return the names of metrics that a state reports: by its metrics files and records.
 
     Where the files of this very state have a name, what records call so is not asked.
@@ -156,7 +156,7 @@ def known_metrics(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Know
     told = {plain(name, config.metrics) for name in present}
     earlier = {name for name in names if plain(name, config.metrics) not in told}
     unread = () if names else tuple(f for f in config.metrics if f not in readable)
-    return Known(
+    return KnownMetrics(
         frozenset(present | earlier),
         config.metrics,
         unread,
@@ -306,7 +306,7 @@ class Spread:
 _NO_SPREAD = Spread(0, None, None)
 
 
-def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
+def _spread_of(world: RunPool, side: ResolvedSide, metric: str, asked: Named) -> Spread:
     """Return mean and spread of a metric over the baseline's repeats that count.
 
     Where too few count for a plan yet, over all that are known, as if they were one's own: each
@@ -326,7 +326,7 @@ def _spread_of(world: World, side: Source, metric: str, asked: Named) -> Spread:
             (settled.count.baseline.repeats[s] for s in settled.baseline), metric, files
         )
     if len(values) < _FEWEST:
-        known = count(Found(runs), None, side.inputs, side.inputs, world.earlier)
+        known = count(FoundRuns(runs), None, side.inputs, side.inputs, world.earlier)
         values = _values(known.baseline.repeats.values(), metric, files)
     # what only rounding sets apart are copies, whose spread would promise an answer from two
     sd = spread(values) if len(values) >= _FEWEST and not equal(values) else None

@@ -161,7 +161,7 @@ def is_broken(comparison: MetricComparison) -> bool:
 def values_of(count: Count, metric: str, *, paired: bool) -> Values:
     """Return one value a repeat: the mean over its folds and data sets, if there are any.
 
-    Folds share training data, so they are no repeats; both sides have to have the same ones.
+    Folds share training data, so they are not repeats; both sides have to have the same ones.
     """
     left = _numbers(samples_of(count.baseline.repeats, metric))
     right = _numbers(samples_of(count.candidate.repeats, metric))

@@ -17,7 +17,7 @@ from gitexp.comparison.measure import LARGEST, samples_of
 from gitexp.model.comparison import Role
 from gitexp.model.metrics import mean
 from gitexp.model.plan import ALPHA, Claim, Direction
-from gitexp.model.result import Across, AcrossMetric, Group
+from gitexp.model.result import AcrossMetric, Group, OmnibusComparison
 from gitexp.stats.planned import several
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.judged import Draft
     from gitexp.comparison.measure import Cell
     from gitexp.model.run import Sample
-    from gitexp.stats.planned.several import Found
+    from gitexp.stats.planned.several import OmnibusFindings
 
     Side = Mapping[int, Mapping[Cell, Sample]]
 
@@ -53,14 +53,14 @@ _SEEDS_ALONE = (
 _SHOWN = 4  # commands of a message
 
 
-def across(drafts: Sequence[Draft]) -> Across | None:
+def across(drafts: Sequence[Draft]) -> OmnibusComparison | None:
     """Compare the baseline and all candidates of one call together; None for a single candidate."""
     if len(drafts) < _FEWEST:
         return None
     names = (drafts[0].baseline.name, *(item.candidate.name for item in drafts))
     reason = _obstacle(drafts) if len(set(names)) == len(names) else "a commit is named twice"
     if reason:
-        return Across(names, (), reason)
+        return OmnibusComparison(names, (), reason)
     if drafts[0].claim is Claim.MODEL:
         return _models(drafts, names)
     metrics = tuple(
@@ -68,7 +68,9 @@ def across(drafts: Sequence[Draft]) -> Across | None:
         for metric, direction in _asked(drafts).items()
         if (found := _metric(drafts, names, metric, direction)) is not None
     )
-    return Across(names, metrics, "" if metrics else "no metric was measured on all commits")
+    return OmnibusComparison(
+        names, metrics, "" if metrics else "no metric was measured on all commits"
+    )
 
 
 def _obstacle(drafts: Sequence[Draft]) -> str:
@@ -162,7 +164,7 @@ def _over_values(
     alpha: float,
     *,
     higher: bool,
-) -> Found:
+) -> OmnibusFindings:
     """Test one value a unit and commit: seeds as blocks, groups without any, or data sets."""
     if design == GROUPS:
         found = several.independent_groups(dict(zip(names, values, strict=True)), alpha=alpha)
@@ -175,27 +177,29 @@ def _over_values(
     return found
 
 
-def _say_alone(found: Found, design: str, drafts: Sequence[Draft]) -> None:
+def _say_alone(found: OmnibusFindings, design: str, drafts: Sequence[Draft]) -> None:
     """Say where one test set has a noise that these tests know nothing of."""
     if design == BLOCKED and any(item.crossed for item in drafts):
         found.limit("over repeats alone")
         found.say(_SEEDS_ALONE)
 
 
-def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
+def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> OmnibusComparison:
     """Compare single models by which examples of the one evaluation set they have right."""
     pairs = [item.pair for item in drafts if item.pair is not None]
     if len(pairs) < len(drafts):
-        return Across(names, (), "some models have no predictions to be compared by")
+        return OmnibusComparison(names, (), "some models have no predictions to be compared by")
     first = pairs[0]
     if any((one.ids, one.y_true) != (first.ids, first.y_true) for one in pairs):
-        return Across(names, (), "the models were not asked about the same examples")
+        return OmnibusComparison(names, (), "the models were not asked about the same examples")
     if any(one.baseline.y_pred != first.baseline.y_pred for one in pairs):
-        return Across(names, (), "not every candidate is compared with the same baseline model")
+        return OmnibusComparison(
+            names, (), "not every candidate is compared with the same baseline model"
+        )
     guesses = [first.baseline.y_pred, *(one.candidate.y_pred for one in pairs)]
     labels = set(first.y_true).union(*guesses)
     if len(labels) > MOST_LABELS:
-        return Across(names, (), f"{len(labels)} different predictions are no classes")
+        return OmnibusComparison(names, (), f"{len(labels)} different predictions are no classes")
     alpha = _alpha(drafts)
     found = several.over_examples(first.y_true, dict(zip(names, guesses, strict=True)))
     if first.cluster:
@@ -204,7 +208,7 @@ def _models(drafts: Sequence[Draft], names: tuple[str, ...]) -> Across:
         tuple(float(a == b) for a, b in zip(first.y_true, side, strict=True)) for side in guesses
     ]
     metric = _built("share right", Direction.MAX, "examples", alpha, names, right, found)
-    return Across(names, (metric,))
+    return OmnibusComparison(names, (metric,))
 
 
 def _common(drafts: Sequence[Draft], sides: Sequence[Side]) -> list[Side]:
@@ -288,7 +292,7 @@ def _built(  # noqa: PLR0913, PLR0917  the parts of one value
     alpha: float,
     names: tuple[str, ...],
     values: Sequence[tuple[float, ...]],
-    found: Found,
+    found: OmnibusFindings,
 ) -> AcrossMetric:
     ranks: Sequence[float | None] = found.ranks or [None] * len(names)
     return AcrossMetric(

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import advice
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
 from gitexp.comparison.designs import Chosen, choose, computed, pairs
-from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.designs.situation import CountedSides
 from gitexp.comparison.measure import Question
-from gitexp.comparison.sides import Source
+from gitexp.comparison.sides import ResolvedSide
 from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, UsageError
 from gitexp.model.comparison import Comparison, Role, Side
 from gitexp.model.config import Predictions, ProjectConfig
@@ -109,8 +109,8 @@ def compare_files(
 
     Raises `BadFormatError, UnsafeInputError` if a file cannot be read; `UnknownMetricError` if the
     metric is not in both files, or which of several is meant is not said; `DesignError` if the
-    rows do not fit the design; `UsageError` if alpha is no rate of false positives, or rows that
-    are no examples have clusters.
+    rows do not fit the design; `UsageError` if alpha is not a rate of false positives, or rows that
+    are not examples have clusters.
     """
     check_alpha(question.alpha)
     if question.columns.cluster and question.design is not FileDesign.EXAMPLES:
@@ -129,7 +129,7 @@ def compare_files(
     for file in files:
         _check_values(file, metric)
     counted = _count(*files, question.design, now)
-    situation = Situation(
+    situation = CountedSides(
         top=None,
         baseline=_source(files[0]),
         candidate=_source(files[1]),
@@ -310,10 +310,10 @@ def _side_count(file: _File, now: datetime) -> SideCount:
     return SideCount(counted, None, "", ())
 
 
-def _source(file: _File) -> Source:
+def _source(file: _File) -> ResolvedSide:
     commit = _commit(file)
     inputs = InputsDigest(hashlib.sha256(file.data).hexdigest())
-    return Source(file.name, commit, commit, commit, "", ProjectConfig(), inputs)
+    return ResolvedSide(file.name, commit, commit, commit, "", ProjectConfig(), inputs)
 
 
 def _side(file: _File, counted: SideCount) -> Side:

@@ -1,7 +1,7 @@
 """`gitexp power`: the repeats that a promise needs, before anybody has run them.
 
 The spread comes from the baseline's recorded repeats or from the user, the size to be found from
-the promise; a measured effect is no argument. Where the user says all of it, nothing is looked up
+the promise; a measured effect is not an argument. Where the user says it all, nothing is looked up
 that is not there: arithmetic needs neither a plan nor a repository.
 """
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gitexp.comparison import sides
 from gitexp.comparison.designs import computed
-from gitexp.comparison.gather import World
+from gitexp.comparison.gather import RunPool
 from gitexp.comparison.known_metrics import (
     _FEWEST,
     _NO_SPREAD,
@@ -137,7 +137,7 @@ def _looked_up(workspace: Workspace | None, request: PowerRequest) -> _Known:
         metric = request.metric or ("" if named.plan is None else named.plan.metric)
         if request.metric:
             known_metrics(repo, base.commit, side.config).refuse_unclear(metric)
-        found = _spread_of(World(repo, index), side, metric, named)
+        found = _spread_of(RunPool(repo, index), side, metric, named)
         seconds = last_duration(repo, side.config, base.holder, named.holder) or duration_of(
             found.runs
         )
@@ -151,7 +151,7 @@ def of_plan(repo: Repo, index: Index, plan: Plan, start: CommitHash) -> PowerRep
     base = sides.planned_baseline(repo, plan, start, index)
     side = sides.source(repo, base, start, index)
     here = Named(plan.name, start, plan=plan)
-    found = _spread_of(World(repo, index), side, plan.metric, here)
+    found = _spread_of(RunPool(repo, index), side, plan.metric, here)
     if not found.sd:
         return None
     duration = last_duration(repo, side.config, start, plan.baseline.commit) or duration_of(

@@ -22,8 +22,8 @@ from gitexp.store.conclusions import uses
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.comparison.counting import Count, Counted, Earlier, Found
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.counting import Count, Counted, Earlier, FoundRuns
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import SignificanceResult, Unused
@@ -47,7 +47,7 @@ def of_variants(count: Count, plan: Plan | None) -> Selection | None:
 
 
 def of_sweep(
-    repo: Repo, index: Index, candidate: Source, plan: Plan | None, found: Found
+    repo: Repo, index: Index, candidate: ResolvedSide, plan: Plan | None, found: FoundRuns
 ) -> Selection | None:
     """Return how many configurations a sweep had that ran the candidate outside the plan.
 
@@ -115,7 +115,7 @@ def late_seeds(count: Count, plan: Plan | None, *, paired: bool) -> tuple[int, .
 
 
 def unjudged(
-    found: Found, count: Count, plan: Plan | None, inputs: InputsDigest, earlier: Earlier
+    found: FoundRuns, count: Count, plan: Plan | None, inputs: InputsDigest, earlier: Earlier
 ) -> str:
     """Return why nothing can be decided from the repeats that count; "" where something can.
 
@@ -153,7 +153,7 @@ def unjudged(
 
 
 def _passed_over(
-    found: Found, count: Count, inputs: InputsDigest, earlier: Earlier
+    found: FoundRuns, count: Count, inputs: InputsDigest, earlier: Earlier
 ) -> tuple[int, ...]:
     """Return seeds of which the baseline's scores were known, and which the candidate left out.
 
@@ -236,7 +236,7 @@ def _times(p: float | None, by: int) -> float | None:
 
 
 def ledger_of(
-    repo: Repo, index: Index, candidate: Source, count: Count, plan: Plan | None
+    repo: Repo, index: Index, candidate: ResolvedSide, count: Count, plan: Plan | None
 ) -> Ledger | None:
     """Return the other decisions on these data; None without a plan, or where no data are known."""
     if plan is None:

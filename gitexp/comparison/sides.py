@@ -62,7 +62,7 @@ class Named:
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ResolvedSide:
     """One side before anything is known of its samples.
 
     Attributes
@@ -167,7 +167,7 @@ def of_tip(repo: Repo, found: Tip) -> Named:
     return _planned(repo, Named(found.name, found.commit, found.branch))
 
 
-def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Source:
+def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> ResolvedSide:
     """Read the settings of a side and digest its inputs.
 
     `fallback`: whose settings serve a commit that is older than ``gitexp init``.
@@ -179,7 +179,7 @@ def source(repo: Repo, named: Named, fallback: CommitHash, index: Index) -> Sour
     if digest is None:
         tree = objects.commit_info(repo, named.commit).tree
         digest = inputs.compute(repo, tree, config, index=index)
-    return Source(
+    return ResolvedSide(
         name=named.name,
         commit=named.commit,
         records=named.holder,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.comparison import selection, sides
 from gitexp.comparison.counting import count, evaluation_of
-from gitexp.comparison.gather import World, gather
+from gitexp.comparison.gather import RunPool, gather
 from gitexp.errors import GitexpError
 from gitexp.git.transaction.cache import Kind
 from gitexp.model.ids import InputsDigest
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Evaluation
     from gitexp.comparison.gather import Gathered
-    from gitexp.comparison.sides import Named, Source
+    from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash
@@ -116,7 +116,7 @@ def settle(
 
 def sources(
     repo: Repo, index: Index, plan: Plan, named: Named, fallback: CommitHash | None = None
-) -> tuple[Source, Source, str]:
+) -> tuple[ResolvedSide, ResolvedSide, str]:
     """Return baseline and candidate of a plan, and why the baseline is not known.
 
     Raises `GitexpError` if the candidate cannot be read.
@@ -151,7 +151,7 @@ def tallies(
     }
     if lacking:
         pairs = [pair for _, *pair in lacking.values()]
-        world = World(repo, index, {side.records for pair in pairs for side in pair})
+        world = RunPool(repo, index, {side.records for pair in pairs for side in pair})
         both = {side.inputs for pair in pairs for side in pair}
         # Most that moved on have no runs of what they are now: those before need not be read.
         known = {
@@ -172,7 +172,7 @@ def tallies(
 
 def _sources(
     repo: Repo, index: Index, look: Callable[[], Named]
-) -> tuple[Plan, Source, Source] | None:
+) -> tuple[Plan, ResolvedSide, ResolvedSide] | None:
     try:
         named = look()
         if named.plan is None:

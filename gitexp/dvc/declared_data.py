@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gitexp.dvc.dvcfiles import HashedPath
-    from gitexp.dvc.state import State
+    from gitexp.dvc.state import ProjectState
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, Md5
 
@@ -58,7 +58,7 @@ class PointedData:
     unreadable: tuple[str, ...]
 
 
-def pointed(state: State) -> PointedData:
+def pointed(state: ProjectState) -> PointedData:
     """Return what the pointers and locks of a state's project folder name."""
     files = state.dvc_files(lambda path: _wdirs(state, path), base=state.config.project)
     found: dict[str, Pointed] = {}
@@ -72,7 +72,7 @@ def pointed(state: State) -> PointedData:
     return PointedData(found, (*bad, *too_large))
 
 
-def _wdirs(state: State, path: str) -> dict[str, str]:
+def _wdirs(state: ProjectState, path: str) -> dict[str, str]:
     """Return where the paths of the pipeline's own lock start; tolerant of a broken pipeline."""
     try:
         return state.wdirs if path == state.lock_path else {}

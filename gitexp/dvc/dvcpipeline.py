@@ -242,7 +242,7 @@ def load_pipeline(data: bytes, where: str, folder: str = "", *, resolved: bool =
 def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
     """Return where the paths of each stage, or group of stages, start; not of templated folders.
 
-    Raises `BadFormatError, UnsafeInputError` if it is no mapping, or a folder lies outside.
+    Raises `BadFormatError, UnsafeInputError` if it is not a mapping, or a folder lies outside.
     """
     found = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
@@ -257,7 +257,7 @@ def left_to_git(data: bytes, where: str, folder: str = "") -> dict[str, list[Pat
 
     dvc.lock does not say so.
 
-    Raises `BadFormatError, UnsafeInputError` if it is no mapping, or has other outputs than DVC.
+    Raises `BadFormatError, UnsafeInputError` if it is not a mapping, or has other outputs than DVC.
     """
     found: dict[str, list[Pattern]] = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():

@@ -48,7 +48,7 @@ class DataRemote:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class CopiedObjects:
     """What was copied.
 
     Attributes
@@ -87,7 +87,7 @@ def remote_of(
     return DataRemote(name, Path(url) if plain else None)
 
 
-def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
+def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> CopiedObjects:
     """Copy what is lacking `there`: of a folder its members first, then the object that lists them.
 
     Also used the other way round. A folder's presence is never taken for that of its members.
@@ -118,7 +118,7 @@ def send(here: CacheConfig, there: CacheConfig, wanted: Iterable[Md5]) -> Moved:
                 count, size = count + 1, size + len(content)
     if count:
         objects.flush()
-    return Moved(count, size, tuple(lacking))
+    return CopiedObjects(count, size, tuple(lacking))
 
 
 def take(here: CacheConfig, there: CacheConfig, md5: Md5) -> bool:

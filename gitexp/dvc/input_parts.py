@@ -16,7 +16,7 @@ from gitexp.dvc import dvc_config
 from gitexp.dvc.dvcpipeline import Pattern, declares, with_parents
 from gitexp.dvc.state import (
     Patterns,
-    State,
+    ProjectState,
     base_name,
     executed,
     words,
@@ -50,12 +50,12 @@ _SKIPPED_NAMES = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class InputPart:
     """One thing that acts on results; `id` names its content."""
 
     path: bytes  # relative to the project folder; for a setting its name
     kind: PartKind
-    mode: int  # as in a Git tree; 0 for what is no file
+    mode: int  # as in a Git tree; 0 for what is not a file
     id: str
 
     def line(self) -> bytes:
@@ -64,7 +64,7 @@ class Part:
         return head + self.path + b"\0" + self.id.encode() + b"\0"
 
 
-def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ...]:
+def collect(state: ProjectState, overrides: Mapping[str, ParamValue]) -> tuple[InputPart, ...]:
     """Return all parts of a state, in no particular order.
 
     `overrides`: values that take the place of those in the params files, by the text of their
@@ -84,7 +84,9 @@ def collect(state: State, overrides: Mapping[str, ParamValue]) -> tuple[Part, ..
     )
 
 
-def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str, ParamValue]:
+def params_values(
+    state: ProjectState, overrides: Mapping[str, ParamValue]
+) -> dict[str, ParamValue]:
     """Return all parameters, flat, without seeds; the key is the text of the `ParamKey`."""
     found: dict[str, ParamValue] = {}
     for file in state.config.params:
@@ -101,7 +103,7 @@ def params_values(state: State, overrides: Mapping[str, ParamValue]) -> dict[str
     return found
 
 
-def left_out(state: State, made: Iterable[str]) -> tuple[str, ...]:
+def left_out(state: ProjectState, made: Iterable[str]) -> tuple[str, ...]:
     """Return what a job must not see, since the digest does not either: no helper hides in it.
 
     `made`: what the stages make, templates filled in: an item that left its list makes nothing.
@@ -150,7 +152,7 @@ def _within(path: str, folders: frozenset[str]) -> bool:
     return not folders.isdisjoint(with_parents(path))
 
 
-def _files(state: State) -> Iterator[Part]:
+def _files(state: ProjectState) -> Iterator[InputPart]:
     """Yield the files of the project folder, pointers among them."""
     outputs = state.outputs
     ignored = ignore.compile(state.config.inputs_ignore)
@@ -160,7 +162,7 @@ def _files(state: State) -> Iterator[Part]:
         path = entry.path.decode("utf-8", "surrogateescape")
         name = posixpath.basename(path)
         if _is_gits(path, state.config.project, outputs):
-            yield Part(entry.path, "code", entry.mode, entry.id)
+            yield InputPart(entry.path, "code", entry.mode, entry.id)
             continue
         if name in _SKIPPED_NAMES or path in apart or _is_internal(path, state.config.project):
             continue
@@ -170,7 +172,7 @@ def _files(state: State) -> Iterator[Part]:
             if path.removesuffix(".dvc") not in outputs:
                 yield from _pointer(state, path, entry)
         elif not ignored(path) or named.has(path):
-            yield Part(entry.path, "code", entry.mode, entry.id)
+            yield InputPart(entry.path, "code", entry.mode, entry.id)
 
 
 def _is_gits(path: str, project: str, outputs: frozenset[str]) -> bool:
@@ -181,7 +183,7 @@ def _is_gits(path: str, project: str, outputs: frozenset[str]) -> bool:
     return name == _ATTRIBUTES and not _within(folder, outputs)
 
 
-def _above(state: State, parts: Sequence[Part]) -> Iterator[Part]:
+def _above(state: ProjectState, parts: Sequence[InputPart]) -> Iterator[InputPart]:
     """Yield what Git goes by in the folders above those that count, outside the project folder."""
     project = state.config.project
     if not project:
@@ -199,7 +201,7 @@ def _above(state: State, parts: Sequence[Part]) -> Iterator[Part]:
         entry = entry_at(state.repo, state.tree, name)
         inner = posixpath.relpath(f"/{name}", f"/{project}").encode("utf-8", "surrogateescape")
         if not isinstance(entry, Absent) and inner not in known:
-            yield Part(inner, "code", entry.mode, entry.id)
+            yield InputPart(inner, "code", entry.mode, entry.id)
 
 
 def _is_internal(path: str, project: str) -> bool:
@@ -215,7 +217,7 @@ class _Named:
     words: frozenset[str]
 
     @classmethod
-    def of(cls, state: State) -> _Named:
+    def of(cls, state: ProjectState) -> _Named:
         found = set(state.config.evaluation).union(*(stage.words for stage in state.stages))
         if state.config.command is not None:
             found |= words(state.config.command, "")
@@ -229,11 +231,11 @@ class _Named:
         return _within(path, self.words) or self.deps.touch(path)
 
 
-def _pointer(state: State, path: str, entry: Entry) -> Iterator[Part]:
+def _pointer(state: ProjectState, path: str, entry: Entry) -> Iterator[InputPart]:
     """Yield what a ``.dvc`` file points to; the file itself where that cannot be told."""
     if state.dvc.data(path) is None:
         return
-    itself = Part(entry.path, "data", entry.mode, entry.id)
+    itself = InputPart(entry.path, "data", entry.mode, entry.id)
     try:
         every = state.dvc.outs(path)
     except (BadFormatError, UnsafeInputError):
@@ -249,7 +251,7 @@ def _pointer(state: State, path: str, entry: Entry) -> Iterator[Part]:
         yield replace(itself, id=_hash_text(out))
 
 
-def _adjacent(state: State) -> Iterator[Part]:
+def _adjacent(state: ProjectState) -> Iterator[InputPart]:
     """Yield what stages name outside the project's folder: files, submodules, data.
 
     A project in a sub-folder may read ``../../data/raw/x.csv``, which a ``.dvc`` file or the
@@ -267,7 +269,7 @@ def _adjacent(state: State) -> Iterator[Part]:
     yield from _adjacent_data(state, Patterns.of(deps.values()))
 
 
-def _adjacent_file(state: State, path: str) -> Iterator[Part]:
+def _adjacent_file(state: ProjectState, path: str) -> Iterator[InputPart]:
     """Yield what Git has at a path; of one inside a submodule the submodule."""
     full = posixpath.normpath(state.at(path))
     if full.startswith(("../", ".gitexp/")):
@@ -278,11 +280,11 @@ def _adjacent_file(state: State, path: str) -> Iterator[Part]:
         if isinstance(entry, Absent):
             return
         if depth == len(parts) or entry.mode in _NO_FILES:
-            yield Part(path.encode("utf-8", "surrogateescape"), "code", entry.mode, entry.id)
+            yield InputPart(path.encode("utf-8", "surrogateescape"), "code", entry.mode, entry.id)
             return
 
 
-def _adjacent_data(state: State, deps: Patterns) -> Iterator[Part]:
+def _adjacent_data(state: ProjectState, deps: Patterns) -> Iterator[InputPart]:
     """Yield the data that a dependency touches, whatever file of the repository declares them."""
     project = f"/{state.config.project}"
     files = state.dvc_files()
@@ -293,7 +295,7 @@ def _adjacent_data(state: State, deps: Patterns) -> Iterator[Part]:
         if f"/{path}".startswith(f"{project}/"):
             continue
         name = posixpath.relpath(f"/{path}", project)
-        itself = Part(name.encode("utf-8", "surrogateescape"), "data", entry.mode, entry.id)
+        itself = InputPart(name.encode("utf-8", "surrogateescape"), "data", entry.mode, entry.id)
         try:
             outs = files.outs(path)
         except (BadFormatError, UnsafeInputError):  # it cannot be told, so it counts
@@ -304,10 +306,10 @@ def _adjacent_data(state: State, deps: Patterns) -> Iterator[Part]:
                 label = f"{name}:{stage}" if stage else name
                 raw = label.encode("utf-8", "surrogateescape")
                 known = entry.id if out.md5 is None else _hash_text(out)
-                yield Part(raw, "data", entry.mode, known)
+                yield InputPart(raw, "data", entry.mode, known)
 
 
-def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]:
+def _params(state: ProjectState, overrides: Mapping[str, ParamValue]) -> Iterator[InputPart]:
     """Yield the params files by value: comments, layout and seeds say nothing."""
     for file in state.config.params:
         data = state.read(file)
@@ -332,10 +334,10 @@ def _params(state: State, overrides: Mapping[str, ParamValue]) -> Iterator[Part]
                 if not any(path[: len(seed)] == seed for seed in apart)
             ]
             digest = _sha256(shown + b"\0" + json_dumps_compact(odd) if odd else shown)
-        yield Part(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
+        yield InputPart(file.encode("utf-8", "surrogateescape"), "params", 0, digest)
 
 
-def _locks(state: State) -> Iterator[Part]:
+def _locks(state: ProjectState) -> Iterator[InputPart]:
     """Yield outputs of stages that a run does not execute: for it they are data.
 
     Those are frozen stages, stages that no target needs, and all stages of other pipelines.
@@ -350,7 +352,7 @@ def _locks(state: State) -> Iterator[Part]:
         try:
             theirs = state.dvc.outs(path)
         except (BadFormatError, UnsafeInputError):  # of another pipeline: none of our business
-            yield Part(entry.path, "data", entry.mode, entry.id)
+            yield InputPart(entry.path, "data", entry.mode, entry.id)
             continue
         for name, out in theirs:
             if out.path not in state.outputs:
@@ -362,11 +364,13 @@ def _locks(state: State) -> Iterator[Part]:
                 yield _locked_part(own, name, out)
 
 
-def _locked_part(path: str, stage: str, out: HashedPath) -> Part:
-    return Part(f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out))
+def _locked_part(path: str, stage: str, out: HashedPath) -> InputPart:
+    return InputPart(
+        f"{path}:{stage}".encode("utf-8", "surrogateescape"), "data", 0, _hash_text(out)
+    )
 
 
-def _lock_files(state: State) -> Iterator[Entry]:
+def _lock_files(state: ProjectState) -> Iterator[Entry]:
     for entry in state.files():
         if entry.path.rpartition(b"/")[2] == b"dvc.lock" and entry.mode not in _NO_FILES:
             path = entry.path.decode("utf-8", "surrogateescape")
@@ -374,15 +378,15 @@ def _lock_files(state: State) -> Iterator[Entry]:
                 yield entry
 
 
-def _settings(config: ProjectConfig) -> Part:
+def _settings(config: ProjectConfig) -> InputPart:
     value: Json = {
         "ignore": list(config.inputs_ignore),
         "results": config_format.results_part(config),
     }
-    return Part(SETTINGS, "config", 0, _sha256(json_dumps_compact(value)))
+    return InputPart(SETTINGS, "config", 0, _sha256(json_dumps_compact(value)))
 
 
-def _parsing(state: State) -> Iterator[Part]:
+def _parsing(state: ProjectState) -> Iterator[InputPart]:
     """Yield what DVC's settings say of how a value in a command is spelt, where they say it."""
     if state.config.pipeline is None:
         return
@@ -395,7 +399,7 @@ def _parsing(state: State) -> Iterator[Part]:
         text = "" if isinstance(data, Absent) else dvc_config.decoded(data)
         said = dvc_config.parse(text).get(dvc_config.PARSING)
         if said:
-            yield Part(b".dvc/config", "config", 0, _sha256(json_dumps_compact(dict(said))))
+            yield InputPart(b".dvc/config", "config", 0, _sha256(json_dumps_compact(dict(said))))
         return
 
 

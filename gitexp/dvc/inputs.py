@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from gitexp.dvc.declared_data import pointed
-from gitexp.dvc.input_parts import SETTINGS, Part, collect, params_values
-from gitexp.dvc.state import State
+from gitexp.dvc.input_parts import SETTINGS, InputPart, collect, params_values
+from gitexp.dvc.state import ProjectState
 from gitexp.git.absent import ABSENT
 from gitexp.git.objects import entry_at
 from gitexp.git.transaction.cache import Kind
@@ -70,14 +70,14 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     -----
     ``sha256("inputs@1\0" + sorted lines)``; a line is ``kind NUL mode NUL path NUL id NUL``.
     """
-    state = State(repo, tree, config, walked)
+    state = ProjectState(repo, tree, config, walked)
     overrides, swaps = overrides or {}, swaps or {}
     key = _cache_key(state, overrides, swaps)
     if index is not None and key in (rows := index.get(Kind.INPUTS, [key])):
         return InputsDigest(rows[key].decode())
     parts = list(collect(state, overrides))
     for kind, other in swaps.items():
-        theirs = collect(State(repo, other, config), overrides if kind == "params" else {})
+        theirs = collect(ProjectState(repo, other, config), overrides if kind == "params" else {})
         parts = [part for part in parts if part.kind != kind]
         parts += [part for part in theirs if part.kind == kind]
     digest = digest_of(parts)
@@ -86,7 +86,7 @@ def compute(  # noqa: PLR0913  a state has these three parts; the rest composes 
     return digest
 
 
-def digest_of(parts: Iterable[Part]) -> InputsDigest:
+def digest_of(parts: Iterable[InputPart]) -> InputsDigest:
     """Digest parts, in whatever order they come."""
     found = hashlib.sha256(RULES)
     for line in sorted(part.line() for part in parts):
@@ -101,7 +101,7 @@ def explain(
 
     The result: settings first, then parameters key by key, data, code.
     """
-    a, b = State(repo, tree_a, config_a), State(repo, tree_b, config_b)
+    a, b = ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b)
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
     found: list[InputsDifference] = []
     for name in sorted(mine.keys() | theirs.keys()):
@@ -124,7 +124,7 @@ def declared_outputs(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozens
 
     Relative to the project folder; a folder stands for all below it.
     """
-    return State(repo, tree, config).outputs
+    return ProjectState(repo, tree, config).outputs
 
 
 def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[str]:
@@ -134,7 +134,7 @@ def counted_files(repo: Repo, tree: TreeId, config: ProjectConfig) -> frozenset[
     """
     return frozenset(
         posixpath.normpath(posixpath.join(config.project, part.path.decode(*_BYTES)))
-        for part in collect(State(repo, tree, config), {})
+        for part in collect(ProjectState(repo, tree, config), {})
         if part.kind == "code"
     )
 
@@ -147,7 +147,7 @@ def undeclared_tracked_outputs(
     `outputs`: what the resolved stages say they make, relative to the project folder; by default
     what dvc.lock names and what fits a template in ``dvc.yaml``.
     """
-    state = State(repo, tree, config)
+    state = ProjectState(repo, tree, config)
     known = state.outputs
     below = tuple(f"{path}/" for path in known)
     asked = state.made if outputs is None else outputs
@@ -162,7 +162,7 @@ def undeclared_tracked_outputs(
     )
 
 
-def unreadable_files(state: State, index: Index) -> tuple[str, ...]:
+def unreadable_files(state: ProjectState, index: Index) -> tuple[str, ...]:
     """Return which of a state's pointers and locks cannot be read, remembered by its tree."""
     key = f"{state.tree}:{state.config.project}:{state.config.pipeline}"
     if key in (rows := index.get(Kind.POINTERS, [key])):
@@ -174,13 +174,15 @@ def unreadable_files(state: State, index: Index) -> tuple[str, ...]:
 
 
 def _cache_key(
-    state: State, overrides: Mapping[str, ParamValue], swaps: Mapping[SwapKind, TreeId]
+    state: ProjectState, overrides: Mapping[str, ParamValue], swaps: Mapping[SwapKind, TreeId]
 ) -> str:
     text = repr((state.config, sorted(overrides.items()), sorted(swaps.items())))
     return f"{state.tree}:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
 
 
-def _by_name(parts: Iterable[Part]) -> dict[tuple[PartKind, bytes], tuple[tuple[int, str], ...]]:
+def _by_name(
+    parts: Iterable[InputPart],
+) -> dict[tuple[PartKind, bytes], tuple[tuple[int, str], ...]]:
     found: dict[tuple[PartKind, bytes], tuple[tuple[int, str], ...]] = {}
     for part in parts:
         name = (part.kind, part.path)
@@ -192,10 +194,10 @@ def _shown(items: tuple[tuple[int, str], ...]) -> str:
     return ", ".join(f"{id_[:9]} ({mode:o})" if mode else id_[:9] for mode, id_ in items)
 
 
-def _params_differences(a: State, b: State, file: str) -> list[InputsDifference]:
+def _params_differences(a: ProjectState, b: ProjectState, file: str) -> list[InputsDifference]:
     prefix = "" if file == "params.yaml" else f"{file}:"
 
-    def of_file(state: State) -> dict[str, ParamValue]:
+    def of_file(state: ProjectState) -> dict[str, ParamValue]:
         values = params_values(state, {})
         if prefix:
             return {key: value for key, value in values.items() if key.startswith(prefix)}
@@ -208,7 +210,7 @@ def _params_differences(a: State, b: State, file: str) -> list[InputsDifference]
         for key in sorted(left.keys() | right.keys())
         if _value(left, key) != _value(right, key)
     ]
-    # Empty where only what is no leaf differs (an empty section, code in a params.py).
+    # Empty where only what is not a leaf differs (an empty section, code in a params.py).
     return changed or [InputsDifference("params", file, "one content", "another")]
 
 

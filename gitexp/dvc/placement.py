@@ -186,7 +186,7 @@ def _missing(path: str, gone: Sequence[Md5]) -> DataMissingError:
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class UntouchedOutput:
     """An output that was not touched, and why."""
 
     path: str
@@ -198,7 +198,7 @@ class Refreshed:
     """What became of the outputs of a work tree."""
 
     refreshed: tuple[str, ...]  # brought to the new hash; those that had it already are in none
-    left: tuple[Left, ...]
+    left: tuple[UntouchedOutput, ...]
 
 
 def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refreshed:
@@ -208,7 +208,7 @@ def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refre
     dvc.lock has them.
     """
     done: list[str] = []
-    left: list[Left] = []
+    left: list[UntouchedOutput] = []
     for out in new:
         try:
             if _refresh(project, out, cache):
@@ -220,7 +220,7 @@ def refresh(project: Path, new: Sequence[FileHash], cache: CacheConfig) -> Refre
             ChangingFileError,
             ExistsError,
         ) as error:
-            left.append(Left(out.path, error.summary))
+            left.append(UntouchedOutput(out.path, error.summary))
     return Refreshed(tuple(done), tuple(left))
 
 

@@ -32,7 +32,7 @@ HASH = "md5"
 
 
 @dataclass(frozen=True, slots=True)
-class Missing:
+class MissingData:
     """Data whose bytes are not in the cache, or only in part."""
 
     path: str  # relative to the project folder
@@ -51,7 +51,7 @@ class Delegated:
 
 
 @dataclass(frozen=True, slots=True)
-class DataState:
+class PointerState:
     """What a run needs beyond Git; paths are relative to the project folder.
 
     Attributes
@@ -73,7 +73,7 @@ class DataState:
     """
 
     given: tuple[Given, ...]
-    missing: tuple[Missing, ...]
+    missing: tuple[MissingData, ...]
     delegated: tuple[Delegated, ...]
     raw: tuple[str, ...]
     unread: tuple[str, ...]
@@ -124,7 +124,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     everything: bool = False,
     outputs: Collection[str] = (),
     lock: str = "dvc.lock",
-) -> DataState:
+) -> PointerState:
     """Return the data that stages need from elsewhere.
 
     `files`: of the whole repository; see `files_in_tree`. `executed`, `apart`: what the run
@@ -138,7 +138,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
     made = {out.path for stage in executed for out in stage.outs} | set(outputs)
     wanted = _wanted(executed, made) | set(also)
     given: dict[str, Given] = {}
-    missing: list[Missing] = []
+    missing: list[MissingData] = []
     delegated: list[Delegated] = []
     raw: list[str] = []
     unasked: list[str] = []
@@ -169,7 +169,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
             raw.append(f"{one.path}:{md5}")
         gone = _missing(cache, md5)
         if gone:
-            missing.append(Missing(one.path, md5, gone, one.declared))
+            missing.append(MissingData(one.path, md5, gone, one.declared))
     delegated += [
         Delegated(out.path, f"dvc.lock: {stage.name}", "the stage is not executed, and has no hash")
         for stage in apart
@@ -178,7 +178,7 @@ def data_state(  # noqa: PLR0913 - what is declared, what is executed, what is t
         and any(touches(out.path, path) for path in wanted)
         and not any(touches(out.path, path) for path in (*given, *(d.path for d in delegated)))
     ]
-    return DataState(
+    return PointerState(
         tuple(given.values()),
         tuple(missing),
         tuple(delegated),
@@ -220,7 +220,7 @@ def _from_top(path: str, project: str) -> str:
     return "" if joined == "." else joined
 
 
-def listed(missing: Iterable[Missing]) -> tuple[str, ...]:
+def listed(missing: Iterable[MissingData]) -> tuple[str, ...]:
     """Return one line for each of the missing data, for a message."""
     return tuple(
         f"{one.path} ({one.declared}): {len(one.objects)} "

@@ -30,7 +30,7 @@ Answer = dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ResolverView:
     """What the resolver asks of a repository: a file system, and the settings of ``parsing``."""
 
     fs: object
@@ -42,7 +42,7 @@ def resolve(file: str, parsing: Mapping[str, str]) -> Answer:
     try:
         written = load_yaml(file)
         COMPILED_MULTI_STAGE_SCHEMA(written)
-        place = Place(localfs, {"parsing": parsing})
+        place = ResolverView(localfs, {"parsing": parsing})
         resolver = DataResolver(place, str(Path(file).parent), written)
         return {
             "stages": dict(resolver.resolve()["stages"]),

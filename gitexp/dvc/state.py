@@ -189,7 +189,7 @@ def _list(value: Json) -> Sequence[Json]:
 
 
 @dataclass(slots=True)
-class Held:
+class FilesRead:
     """How much of DVC's files was read of a state; one that is read again counts once."""
 
     total: int = 0
@@ -204,14 +204,14 @@ class Held:
 
 
 @dataclass(frozen=True)
-class State:
+class ProjectState:
     """A tree, and the settings by which it is read; paths are relative to the project folder."""
 
     repo: Repo
     tree: TreeId  # of a commit
     config: ProjectConfig
     walked: Sequence[Entry] | None = None  # the whole tree, where the caller has walked it
-    held: Held = field(default_factory=Held, compare=False)
+    held: FilesRead = field(default_factory=FilesRead, compare=False)
 
     def files(self) -> Iterator[Entry]:
         """Yield all files of the project folder."""
@@ -305,7 +305,7 @@ class State:
 
         They are those of the configuration (outputs, metrics, predictions, curves) and those that
         ``dvc.yaml`` spells out. What a template in it stands for says ``dvc.lock``, which changes
-        with a run: an item that joined its list is no input of the commit that a run makes.
+        with a run: an item that joined its list is not an input of the commit that a run makes.
         """
         config = self.config
         found = {*config.outputs, *config.metrics, *config.curves}

@@ -32,7 +32,7 @@ from gitexp.provenance.contradicted import Sources
 from gitexp.rules.branches import governing, is_protected
 from gitexp.rules.facts import settings_in
 from gitexp.rules.ranges import check_range
-from gitexp.sharing.unsent import DataRemote
+from gitexp.sharing.unsent import SeenRemote
 from gitexp.store import plans
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-9  # of a number that other versions of NumPy add up in another order
 
 
-class World(trust_settings.Believing):
+class RemoteFacts(trust_settings.Believing):
     """Answers for one repository; see `Outside`.
 
     Parameters
@@ -69,7 +69,7 @@ class World(trust_settings.Believing):
         super().__init__(lambda: workspace)
         self._workspace = workspace
         self._remote = remote
-        self._data = DataRemote(workspace, environ)
+        self._data = SeenRemote(workspace, environ)
         self._unknown: list[str] = []
         self._index: Index | None = None
         self._sources: Sources | None = None
@@ -118,7 +118,7 @@ class World(trust_settings.Believing):
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote, as paths.
 
-        None where only DVC could tell: a remote that is no plain folder.
+        None where only DVC could tell: a remote that is not a plain folder.
         """
         return self._data.unsent(commit, recorded) if self._remote else None
 
@@ -230,7 +230,7 @@ def check(
     Raises
     ------
     UnknownRevisionError, UnknownExperimentError, UnbornBranchError
-        If a revision names no commit.
+        If a revision does not name a commit.
     """
     repo = repository.open_repository(workspace)
     with open_index(workspace) as index:

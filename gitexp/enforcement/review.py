@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from gitexp.comparison import compare, sides
 from gitexp.comparison.eligible import finished_seeds
-from gitexp.comparison.gather import World
+from gitexp.comparison.gather import RunPool
 from gitexp.dvc import inputs
 from gitexp.enforcement import check as remote_facts
 from gitexp.enforcement.check import check
@@ -67,7 +67,7 @@ if TYPE_CHECKING:
 Compared = tuple["Comparison | None", str, str]  # or why there is none, and what to do about it
 
 
-class Asked(trust_settings.Believing):
+class ReviewContext(trust_settings.Believing):
     """A review in the making: what every part of it needs to know.
 
     What cannot be compared stands in its place in the review, so nothing is `unanswered`.
@@ -132,7 +132,7 @@ class Asked(trust_settings.Believing):
 
 
 def _experiments(
-    asked: Asked, checked: CheckReport, names: Sequence[str]
+    asked: ReviewContext, checked: CheckReport, names: Sequence[str]
 ) -> Iterator[ReviewedExperiment]:
     """Yield the experiments of a range, by name.
 
@@ -160,7 +160,7 @@ def _experiments(
         yield _experiment(asked, plan, judged)
 
 
-def _touched(asked: Asked, held: dict[str, Plan]) -> set[str]:
+def _touched(asked: ReviewContext, held: dict[str, Plan]) -> set[str]:
     """Return the experiments of which the range brings a conclusion, or runs."""
     found: set[str] = set()
     common = objects.merge_base(asked.repo, asked.base, asked.head)
@@ -180,7 +180,7 @@ def _touched(asked: Asked, held: dict[str, Plan]) -> set[str]:
     return found
 
 
-def _experiment(asked: Asked, plan: Plan, checked: CheckedPlan) -> ReviewedExperiment:
+def _experiment(asked: ReviewContext, plan: Plan, checked: CheckedPlan) -> ReviewedExperiment:
     comparison, problem, next_step = asked.compared(plan)
     concluded: str | None = None
     try:
@@ -200,13 +200,13 @@ def _experiment(asked: Asked, plan: Plan, checked: CheckedPlan) -> ReviewedExper
     )
 
 
-def _compared(asked: Asked, plan: Plan) -> Compared:
+def _compared(asked: ReviewContext, plan: Plan) -> Compared:
     repo, index = asked.repo, asked.index
     try:
         candidate = _candidate(asked, plan)
         baseline = sides.planned_baseline(repo, plan, candidate.holder, index)
         (found,) = compare.judge(
-            World(repo, index),
+            RunPool(repo, index),
             [(baseline, candidate)],
             compare.CompareOptions(),
             now=asked.at,
@@ -221,7 +221,7 @@ def _compared(asked: Asked, plan: Plan) -> Compared:
     return found, "", ""
 
 
-def _candidate(asked: Asked, plan: Plan) -> Named:
+def _candidate(asked: ReviewContext, plan: Plan) -> Named:
     """Return the candidate: the head of its own branch, else what the records say was run."""
     if plan.branch == asked.branch:
         return sides.Named(plan.branch, asked.head, plan.branch, plan)
@@ -229,7 +229,7 @@ def _candidate(asked: Asked, plan: Plan) -> Named:
     return sides.of_records(plan.branch, found)
 
 
-def _behind(asked: Asked, plan: Plan, comparison: Comparison | None) -> Behind | None:
+def _behind(asked: ReviewContext, plan: Plan, comparison: Comparison | None) -> Behind | None:
     commit = plan.baseline.commit
     if not objects.exists(asked.repo, commit):
         return None
@@ -248,7 +248,7 @@ def _behind(asked: Asked, plan: Plan, comparison: Comparison | None) -> Behind |
     return Behind(newer, other)
 
 
-def _recorded_by(asked: Asked, comparison: Comparison) -> tuple[RecordedBy, ...]:
+def _recorded_by(asked: ReviewContext, comparison: Comparison) -> tuple[RecordedBy, ...]:
     """Return who recorded the candidate's repeats that count, in the order of the runs."""
     found: dict[str, tuple[int, set[int]]] = {}
     side = comparison.candidate
@@ -303,9 +303,9 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     Raises
     ------
     UsageError
-        If it is no range, or an asked experiment has no plan in HEAD.
+        If it is not a range, or an asked experiment has no plan in HEAD.
     UnknownRevisionError, UnknownExperimentError
-        If an end of it names no commit here.
+        If an end of it does not name a commit here.
     """
     at = now or datetime.now(UTC)
     left, right = _ends(revisions)
@@ -317,8 +317,8 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
     where = named.branch if branch is None else branch
     merged_into = target.branch if into is None else into
     with open_index(workspace) as index:
-        asked = Asked(repo, index, base, head, where, at, program)
-        # A range of one branch that moved on is no merge; a fork's may have the same name.
+        asked = ReviewContext(repo, index, base, head, where, at, program)
+        # A range of one branch that moved on is not a merge; a fork's may have the same name.
         moved_on = into is None and where == target.branch and _is_own(repo, where, head)
         elsewhere = where not in (merged_into, *USUAL)  # if not, it has but the name of a main
         gained = where if moved_on or elsewhere else ""
@@ -382,7 +382,7 @@ def _is_own(repo: Repo, branch: str, tip: CommitHash) -> bool:
     return any((name, at) == (branch, tip) for name, at, _ in own(repo.workspace, [branch]))
 
 
-def _merge(asked: Asked, into: str) -> tuple[Violation, ...]:
+def _merge(asked: ReviewContext, into: str) -> tuple[Violation, ...]:
     """Return what a merge would break that no commit of the range does."""
     repo = asked.repo
     before = Tree(repo, objects.commit_info(repo, asked.base).tree)

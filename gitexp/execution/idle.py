@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import eligible
 from gitexp.comparison.advice import seed_ranges
 from gitexp.comparison.randomness import seeding
-from gitexp.comparison.randomness.project_text import Held
+from gitexp.comparison.randomness.project_text import CopiesReason
 from gitexp.comparison.randomness.seeding import BASELINE, CANDIDATE
 from gitexp.comparison.randomness.variation import Acts, acts, agree, trace
 from gitexp.errors import IdleSeedError
@@ -93,7 +93,7 @@ class Watch:
         if draws or (idle and not self.acts_elsewhere(dead[0])):
             raise self.error(dict.fromkeys(dead if idle else draws, ()))
 
-    def _apart(self, plan: Plan) -> dict[str, Held]:
+    def _apart(self, plan: Plan) -> dict[str, CopiesReason]:
         """Return the sides that `compare` will find apart, by the text of both."""
         there = {each.state.side: each.template.cell for each in self.prepared}
         repo, base = self.seen.repo, plan.baseline.commit
@@ -118,7 +118,7 @@ class Watch:
         """Whether a side that always reports the same is one draw of its chance, by its text."""
         return self._held(side) is not None
 
-    def _held(self, side: str) -> Held | None:
+    def _held(self, side: str) -> CopiesReason | None:
         plan = self.seen.plan
         if plan is None or plan.claim is Claim.MODEL or side not in {CANDIDATE, BASELINE}:
             return None
@@ -126,7 +126,7 @@ class Watch:
         other = self.prepared[0].template.cell if other is mine else other
         return self._code(mine).held(self._code(other))
 
-    def _step(self, side: str, held: Held) -> str:
+    def _step(self, side: str, held: CopiesReason) -> str:
         plan = self.seen.plan
         alone = side != BASELINE and not held.shared
         return held.how if plan is None or alone else seeding.step({side: held}, plan)
@@ -157,7 +157,7 @@ class Watch:
         held = self._held(side)
         if len(started) == 1 and side == BASELINE:
             error.summary = error.summary.replace("act:", "act on the baseline:")
-            error.next_step = self._step(side, held or Held("", error.next_step))
+            error.next_step = self._step(side, held or CopiesReason("", error.next_step))
         if len(started) == 1 and held is not None:
             error.where, error.found = "", held.why
             error.expected = "another seed in each repeat; --keep-going runs all as they are"

@@ -64,7 +64,7 @@ def standing(job: Job, project: Path) -> dict[str, Stamp]:
 def written(job: Job, project: Path, before: Mapping[str, Stamp]) -> tuple[Job, tuple[str, ...]]:
     """Return the job without files that no stage of this repeat wrote, and warnings.
 
-    What a frozen stage, data or the commit hold is no measurement of it; nor does a repeat fail
+    What a frozen stage, data or the commit hold is not a measurement of it; nor does a repeat fail
     for a metrics file whose stage has left the pipeline, unless the plan asks for what is in it.
     """
     old = {path for path, stamp in before.items() if stamp == _stamp(project / path)}

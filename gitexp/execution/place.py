@@ -46,7 +46,7 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class RunPlace:
     """The repository and the branch that will record, before anything is known of the source."""
 
     workspace: Workspace
@@ -57,7 +57,7 @@ class Place:
     head: CommitHash
 
 
-def find_place(workspace: Workspace, request: RunRequest) -> Place:
+def find_place(workspace: Workspace, request: RunRequest) -> RunPlace:
     """Find out where the call records.
 
     Raises `BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError`.
@@ -80,10 +80,10 @@ def find_place(workspace: Workspace, request: RunRequest) -> Place:
         raise UnknownRevisionError(
             f"there is no branch {branch}", next_step=f"git branch {shlex.quote(branch)}"
         )
-    return Place(workspace, repo, workspace.top, branch, tip, head.commit)
+    return RunPlace(workspace, repo, workspace.top, branch, tip, head.commit)
 
 
-def check_clean(place: Place, *, dry: bool = False) -> None:
+def check_clean(place: RunPlace, *, dry: bool = False) -> None:
     """Refuse tracked changes that no commit holds: a job would not see them.
 
     A `dry` run starts no program for it that the folder names.
@@ -104,7 +104,7 @@ def check_clean(place: Place, *, dry: bool = False) -> None:
         )
 
 
-def _made(place: Place, dirty: Sequence[str]) -> list[str]:
+def _made(place: RunPlace, dirty: Sequence[str]) -> list[str]:
     """Return the changed paths that runs make and HEAD holds.
 
     Committed by hand they would be numbers of another state over those of the branch's snapshot.
@@ -167,7 +167,7 @@ def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path)
 def installed_in(python: str, top: Path, cache: Path, environ: Mapping[str, str]) -> Environment:
     """Return the environment as it is now, seen from the user's work tree."""
     plan = imports.plan_imports(python, top, environ)
-    place = environment_staging.Place(
+    place = environment_staging.EnvironmentSource(
         python=python,
         repository=top,
         worktree=top,
@@ -182,7 +182,7 @@ def _existing(path: Path) -> str | None:
     return str(path) if path.exists() else None
 
 
-def check_trust(place: Place, source: CommitHash) -> None:
+def check_trust(place: RunPlace, source: CommitHash) -> None:
     """Refuse to execute a commit that no local branch holds.
 
     Raises `UntrustedSourceError`: says who wrote it, and how to look at it first.
@@ -203,7 +203,7 @@ def check_trust(place: Place, source: CommitHash) -> None:
     )
 
 
-def _was_committed_here(place: Place, source: CommitHash) -> bool:
+def _was_committed_here(place: RunPlace, source: CommitHash) -> bool:
     """Whether it was committed on this branch and amended or reset since.
 
     Git begins such a line with the command that moved the branch, and gitexp with its own name: a

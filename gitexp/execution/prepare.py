@@ -28,7 +28,7 @@ from gitexp.execution.workdir import ATTEMPT, cache_beside, cache_of, share
 from gitexp.git import command, objects
 from gitexp.git.worktree import worktrees
 from gitexp.model.job import Job
-from gitexp.model.request import Asked
+from gitexp.model.request import RunOptions
 from gitexp.model.run import Origin, PlanRef, Run, Source
 from gitexp.system import imports
 from gitexp.system import params as params_staging
@@ -72,7 +72,7 @@ class _Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class SharedCall:
     """What the sides of one call share."""
 
     id: str
@@ -82,7 +82,7 @@ class Call:
     environ: Mapping[str, str]
 
 
-def prepare(situation: Situation, request: RunRequest, call: Call) -> list[Prepared]:
+def prepare(situation: Situation, request: RunRequest, call: SharedCall) -> list[Prepared]:
     """Check what can be checked and make the worktrees of all sides.
 
     A side that was to make the branch's snapshot alone is left out where dvc.lock turns out to
@@ -153,7 +153,7 @@ def _mark_seed(root: Path, cell: Cell) -> bool:
 def _prepared(
     situation: Situation,
     request: RunRequest,
-    call: Call,
+    call: SharedCall,
     side: _Side,
     import_paths: tuple[str, ...],
 ) -> Prepared:
@@ -299,9 +299,9 @@ def _without_snapshot(
     return tuple(each for each in choice.run if each != seed)
 
 
-def _asked(situation: Situation, request: RunRequest) -> Asked:
+def _asked(situation: Situation, request: RunRequest) -> RunOptions:
     main = situation.sides[0][0]
-    return Asked(
+    return RunOptions(
         repeats=request.repeats,
         seeds=request.seeds,
         jobs=request.jobs,

@@ -24,7 +24,7 @@ from gitexp.git import objects, refs
 from gitexp.git.command import translating
 from gitexp.git.refs import ABSENT, local, read_ref
 from gitexp.git.transaction import layout, transaction
-from gitexp.git.transaction.failpoints import Point
+from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.failpoints import reach as reach_point
 from gitexp.git.transaction.transaction import DELETE
 from gitexp.git.worktree import checkouts
@@ -77,7 +77,7 @@ def publish(
         (ended, _keep(ended, workdir, _private(record_of(ended, now), ended, places, people)))
         for ended in sides
     ]
-    reach_point(Point.KEPT)
+    reach_point(FailPoint.KEPT)
     flush()  # data bytes reach the disk before any ref speaks of them
     for ended, made in built:
         _publish_by_products(workspace, ended, made, now)
@@ -311,7 +311,7 @@ def _snapshot(  # noqa: PLR0913, PLR0917  what one side may write of itself
 def _own_outputs(ended: Ended, chosen: Outcome) -> Outcome:
     """Leave to a snapshot what DVC holds of the project.
 
-    Predictions and curves that are no outputs are by-products: a pointer to them beside a file in
+    Predictions and curves that are not outputs are by-products: a pointer to them beside a file in
     Git would give it to both, and the file in the work tree would be a change that nobody made.
     """
     held = {out.path for stage in ended.first.stages for out in stage.outs if out.cache}

@@ -46,12 +46,12 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from gitexp.execution.place import Place
+    from gitexp.execution.place import RunPlace
     from gitexp.execution.state import State
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, InputsDigest, ParamValue, RunId
     from gitexp.model.job import Outcome
-    from gitexp.model.request import Asked, RunRequest
+    from gitexp.model.request import RunOptions, RunRequest
     from gitexp.model.workspace import Workspace
 
 
@@ -93,7 +93,7 @@ class Resumed:
         return frozenset(run.id for run in made)
 
 
-def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
+def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
     """Record the finished repeats of calls that died here, and ask again what the last asked.
 
     Those of a branch that was rewritten since wait until it is restored; they are told of.
@@ -113,7 +113,7 @@ def resume(place: Place, request: RunRequest, now: datetime) -> Resumed:
     return _taken_over(place, workdir, request, dead, Resumed(done, request, said))
 
 
-def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
+def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
     """Record what dead calls of this very state, plan and choice have finished, and go on with it.
 
     Raises `KilledCallError` if a dead call has finished repeats of another state or plan, or of
@@ -149,7 +149,7 @@ def go_on(place: Place, request: RunRequest, now: datetime) -> Resumed:
 
 
 def _pending(
-    place: Place, workdir: WorkDir, dead: Sequence[State], now: datetime
+    place: RunPlace, workdir: WorkDir, dead: Sequence[State], now: datetime
 ) -> Iterator[FoundRun]:
     """Yield what dead calls have finished as if it were recorded at the tip."""
     for call in dict.fromkeys(state.draft.call for state in dead if not state.published):
@@ -166,7 +166,7 @@ def close(workdir: WorkDir, calls: Sequence[State]) -> None:
             workdir.drop_caches(state.draft.id)
 
 
-def _dead(place: Place, workdir: WorkDir, *, note: bool = True) -> tuple[list[State], list[str]]:
+def _dead(place: RunPlace, workdir: WorkDir, *, note: bool = True) -> tuple[list[State], list[str]]:
     """Return what died on this branch and can be gone on with; and names of what is recorded."""
     dead: list[State] = []
     known: list[str] = []
@@ -182,7 +182,7 @@ def _dead(place: Place, workdir: WorkDir, *, note: bool = True) -> tuple[list[St
 
 
 def _record_all(
-    place: Place, workdir: WorkDir, dead: Sequence[State], now: datetime
+    place: RunPlace, workdir: WorkDir, dead: Sequence[State], now: datetime
 ) -> tuple[tuple[PublishedCall, ...], tuple[str, ...], frozenset[str]]:
     """Record what dead calls have finished; return also words and ids of those that must wait."""
     _quiet(workdir, [state for state in dead if not state.published])
@@ -228,7 +228,7 @@ def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
 
 
 def _taken_over(
-    place: Place, workdir: WorkDir, request: RunRequest, dead: Sequence[State], so_far: Resumed
+    place: RunPlace, workdir: WorkDir, request: RunRequest, dead: Sequence[State], so_far: Resumed
 ) -> Resumed:
     """Return how the last of the dead calls goes on."""
     last = max(dead, key=lambda each: (each.draft.started_at, each.side != BASELINE))
@@ -240,7 +240,7 @@ def _taken_over(
     )
 
 
-def _same(place: Place, request: RunRequest, dead: Sequence[State]) -> list[State]:
+def _same(place: RunPlace, request: RunRequest, dead: Sequence[State]) -> list[State]:
     """Return the calls that had the state, plan and seeds that a request has."""
     if request.commit_message is not None:
         return []  # which makes another state
@@ -254,7 +254,7 @@ def _same(place: Place, request: RunRequest, dead: Sequence[State]) -> list[Stat
 
 
 def _differs(
-    place: Place, workdir: WorkDir, request: RunRequest, other: Sequence[State]
+    place: RunPlace, workdir: WorkDir, request: RunRequest, other: Sequence[State]
 ) -> KilledCallError:
     """Return the error that says what waits, and by which two commands it goes on."""
     lines = []
@@ -302,7 +302,7 @@ def record(
     return done
 
 
-def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) -> RunRequest:
+def _asked(place: RunPlace, workdir: WorkDir, request: RunRequest, state: State) -> RunRequest:
     """Return the request of a dead call, as far as it is still to be done."""
     asked, draft = state.asked, state.draft
     seeds, again = asked.seeds, request.again or asked.again
@@ -331,7 +331,7 @@ def _asked(place: Place, workdir: WorkDir, request: RunRequest, state: State) ->
     )
 
 
-def _is_at(place: Place, asked: Asked) -> bool:
+def _is_at(place: RunPlace, asked: RunOptions) -> bool:
     """Whether HEAD is the state that a dead call ran; its own record has moved the branch."""
     head = refs.head(place.repo).commit
     if head is ABSENT or head == asked.commit:
@@ -341,7 +341,7 @@ def _is_at(place: Place, asked: Asked) -> bool:
 
 
 def _inputs(
-    place: Place,
+    place: RunPlace,
     commit: CommitHash,
     fallback: CommitHash | None,
     overrides: Mapping[str, ParamValue],
@@ -354,7 +354,7 @@ def _inputs(
 
 
 def _nothing(
-    place: Place, workdir: WorkDir, known: Sequence[str], said: Sequence[str], *, recovered: bool
+    place: RunPlace, workdir: WorkDir, known: Sequence[str], said: Sequence[str], *, recovered: bool
 ) -> list[str]:
     """Stop where nothing is left to do; under a plan its lacking repeats are."""
     found, then = "no call that died", _left(workdir, place.branch)

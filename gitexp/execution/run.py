@@ -27,7 +27,7 @@ from gitexp.execution.jobs import later_jobs
 from gitexp.execution.outcomes import Ended, PublishedCall
 from gitexp.execution.place import check_clean, find_place
 from gitexp.execution.preflight import checks, mentions, uncommitted
-from gitexp.execution.prepare import Call, prepare
+from gitexp.execution.prepare import SharedCall, prepare
 from gitexp.execution.publish import publish
 from gitexp.execution.workdir import WorkDir, remove_slots
 from gitexp.git.command import translating
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from gitexp.errors import IdleSeedError
-    from gitexp.execution.place import Place
+    from gitexp.execution.place import RunPlace
     from gitexp.execution.prepare import Prepared
     from gitexp.execution.situation import Situation
     from gitexp.model.job import Job, Outcome
@@ -138,7 +138,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
             states.claim(seen.workdir, made[-1])  # before its worktrees, which others may remove
             return made[-1]
 
-        call = Call(resumed.call or _new_id(), now(), new_run, program, variables)
+        call = SharedCall(resumed.call or _new_id(), now(), new_run, program, variables)
         try:
             prepared = prepare(seen, request, call)
             planned = answer.with_stages(planned, prepared)
@@ -190,8 +190,8 @@ def _refuse_double(seen: Situation, *, again: bool) -> None:
 
 
 def _begin(
-    place: Place, request: RunRequest, now: datetime
-) -> tuple[Place, resume.Resumed, tuple[str, ...]]:
+    place: RunPlace, request: RunRequest, now: datetime
+) -> tuple[RunPlace, resume.Resumed, tuple[str, ...]]:
     """Clear up after calls that died and go on with them; then commit, where that is asked for."""
     # First of all: a call that died when the branch had moved left a work tree that looks edited.
     cleared = () if request.dry_run else owners.clear_stale(place.repo)

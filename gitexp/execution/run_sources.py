@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.state import State
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
     PreflightError,
     UnknownParamError,
@@ -67,9 +67,9 @@ class Cell:
     entries: tuple[Entry, ...] = field(repr=False)
     first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
 
-    def seen(self, repo: Repo) -> State:
+    def seen(self, repo: Repo) -> ProjectState:
         """Return the tree as it is read by these settings."""
-        return State(repo, self.tree, self.config, self.entries)
+        return ProjectState(repo, self.tree, self.config, self.entries)
 
     @property
     def committed_seed(self) -> int:

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.eligible import Eligible
     from gitexp.execution.jobs import SeedChoice
-    from gitexp.execution.place import Place
+    from gitexp.execution.place import RunPlace
     from gitexp.execution.run_sources import Cell
     from gitexp.git.absent import Absent
     from gitexp.git.repository import Repo
@@ -111,7 +111,7 @@ class Situation:
 
 
 def look(
-    place: Place,
+    place: RunPlace,
     request: RunRequest,
     environ: Mapping[str, str],
     recovered: Collection[RunId] = (),
@@ -232,7 +232,7 @@ def _baseline(
 class _Basis:
     """What the seeds of all sides are chosen by."""
 
-    place: Place
+    place: RunPlace
     request: RunRequest
     plan: Plan | None
     environment: EnvironmentDigest | None
@@ -309,7 +309,7 @@ def _vectors(partners: Mapping[int, frozenset[Key]]) -> dict[int, dict[ParamKey,
 
 
 def _paired(
-    place: Place,
+    place: RunPlace,
     cell: Cell,
     side: Eligible,
     environment: EnvironmentDigest | None,
@@ -360,7 +360,7 @@ class Earlier:
         return self._graph.is_before(self._added[one.run.id], self._added[other.run.id])
 
 
-def _links(place: Place, cell: Cell) -> str:
+def _links(place: RunPlace, cell: Cell) -> str:
     """Return the fingerprint of the linked data as they are now."""
     return params.linked_fingerprint(checks.links(place.top, cell))
 
@@ -371,7 +371,7 @@ def _is_whole(run: Run, cell: Cell) -> bool:
     return run.inputs == cell.inputs and not cell.overrides and cell.committed_seed in done
 
 
-def _lacks_snapshot(place: Place, cell: Cell, reached: Sequence[FoundRun]) -> bool:
+def _lacks_snapshot(place: RunPlace, cell: Cell, reached: Sequence[FoundRun]) -> bool:
     """Tell whether the branch is at this very state and holds no recorded snapshot of it."""
     config = cell.config
     if cell.overrides or not (config.pipeline or config.outputs or config.metrics):

@@ -1,6 +1,6 @@
 """The snapshot: dvc.lock, metrics files and ignore lines of the repeat with the committed seed.
 
-It is no mean. It is written only where the branch's tip has the run's inputs and no valid
+It is not a mean. It is written only where the branch's tip has the run's inputs and no valid
 snapshot yet, so that `dvc status` and `dvc checkout` speak of exactly one execution.
 """
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, InputsDigest, PlanDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.request import Asked
+    from gitexp.model.request import RunOptions
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
 
@@ -77,7 +77,7 @@ class State:
     branch: str
     plan_metric: str
     once: tuple[str, ...]
-    asked: Asked
+    asked: RunOptions
     published: bool = False
     open: bool = False
     left: bool = False
@@ -317,7 +317,7 @@ def live_runs(workspace: Workspace) -> LiveRuns:
 
 
 def resumption(  # noqa: PLR0913  of a call, from one place
-    branch: str, side: str, asked: Asked, commit: str, *, there: bool, folder: str = ""
+    branch: str, side: str, asked: RunOptions, commit: str, *, there: bool, folder: str = ""
 ) -> str:
     """Return what records what a call has finished, and finishes it, wherever that is typed.
 

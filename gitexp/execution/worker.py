@@ -35,7 +35,7 @@ from gitexp.errors import (
 from gitexp.execution import measurements, slots
 from gitexp.execution.engines import process
 from gitexp.execution.engines.base import LOG, OUTCOME
-from gitexp.git.transaction.failpoints import Point, reach
+from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.model.job import POINTS, Job, Outcome
 from gitexp.model.run import RepeatState, Resources
 from gitexp.records import codec
@@ -130,7 +130,7 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
     under = (users, *map(Path, job.made))
     cache = CacheConfig(out_dir / CACHE, tuple(job.cache_types), under=under)
     with slots.take(job.slots, job.commit) as slot:
-        reach(Point.RUN_WORKTREE)
+        reach(FailPoint.RUN_WORKTREE)
         project = slot / job.project
         slots.leave_out(slot, job.left_out)
         for stage in job.stages:  # nor does anything read what a stage is to make later
@@ -150,8 +150,8 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
         with stop.interrupting():
             attempt.links = params.linked_fingerprint(job.links)
             shared = slots.fill(slot, job.project, job.given, cache, kept=job.keep)
-        reach(Point.RUN_CHECKOUT)
-        place = environment.Place(
+        reach(FailPoint.RUN_CHECKOUT)
+        place = environment.EnvironmentSource(
             job.python,
             Path(job.repository),
             slot,
@@ -164,14 +164,14 @@ def _execute(attempt: _Attempt, stop: process.Stop) -> measurements.Measured:
         for stage in job.stages:
             if not stage.frozen:
                 _run_stage(attempt, stage, project, cache, stop)
-        reach(Point.RUN_PIPELINE)
+        reach(FailPoint.RUN_PIPELINE)
         attempt.stage = ""
         with stop.interrupting():
             _check_shared(attempt, seen, shared, cache)
             job, unread = measurements.written(job, project, before)
             attempt.warnings += unread
             result = measurements.read(job, project, out_dir, cache, attempt.memo)
-            reach(Point.RUN_READ)
+            reach(FailPoint.RUN_READ)
         attempt.outputs += result.by_products
         attempt.warnings += result.warnings
         return result
@@ -281,7 +281,7 @@ def _finish(
     found = tuple(dict.fromkeys((*found, *(name for _, names in said for name in names))))
     attempt.warnings = [text for text, _ in said]
     attempt.warnings += [f"a message held a secret ({name}): masked" for name in found]
-    reach(Point.RUN_SNAPSHOT)
+    reach(FailPoint.RUN_SNAPSHOT)
     outcome = Outcome(
         run=job.run,
         attempt=job.attempt,
@@ -307,7 +307,7 @@ def _finish(
         patched=attempt.patched,
         seeds=job.seeds,
     )
-    reach(Point.RUN_OUTCOME)
+    reach(FailPoint.RUN_OUTCOME)
     unfinished = attempt.out_dir / f"{OUTCOME}.tmp"
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "wb") as stream:  # noqa: PTH123  a descriptor, no path

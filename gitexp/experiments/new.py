@@ -52,7 +52,7 @@ from gitexp.system import curves
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from gitexp.comparison.known_metrics import Known
+    from gitexp.comparison.known_metrics import KnownMetrics
     from gitexp.git.refs import Absent
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.transaction import TipView
@@ -261,7 +261,7 @@ def _baseline(repo: Repo, text: str) -> BaselineRef:
 
 
 def _check_metric(
-    name: str, known: Known, config: ProjectConfig, logged: frozenset[str], *, others: bool
+    name: str, known: KnownMetrics, config: ProjectConfig, logged: frozenset[str], *, others: bool
 ) -> None:
     known.refuse_unclear(name)
     names = known.names
@@ -330,7 +330,7 @@ def _power(repo: Repo, plan: Plan, start: CommitHash) -> PowerReport | None:
         return None  # a baseline without settings, a share of nothing: the plan is none the worse
 
 
-def _unseen(metric: str, known: Known, start: CommitHash) -> list[str]:
+def _unseen(metric: str, known: KnownMetrics, start: CommitHash) -> list[str]:
     """Say that a metric's name could not be checked, where that is so."""
     if is_resource(metric):
         return []

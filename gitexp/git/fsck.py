@@ -61,14 +61,14 @@ _NTFS_DOTGIT: Final = re.compile(rb"(?:\.git|git~1)[. ]*(?:[\\/:]|\Z)", re.IGNOR
 _HFS_DOTGIT: Final = re.compile(r"\.git(?:[\0/]|\Z)", re.IGNORECASE | re.ASCII)
 
 
-class Tree(NamedTuple):
+class SoundTree(NamedTuple):
     """A tree that Git would not refuse."""
 
     id: TreeId
     entries: dict[bytes, tuple[int, str]]  # of each name the mode, as Git writes it today, and id
 
 
-def read(tree: TreeId, data: bytes) -> Tree:
+def read(tree: TreeId, data: bytes) -> SoundTree:
     """Return what the bytes of a tree say.
 
     Raises `RefusedTreeError`: for one that is neither written nor judged.
@@ -76,7 +76,7 @@ def read(tree: TreeId, data: bytes) -> Tree:
     size = len(tree) // 2
     usual = _usual(data, size)
     if usual is not None:
-        return Tree(tree, {name: (_AS_WRITTEN[mode], id_.hex()) for mode, name, id_ in usual})
+        return SoundTree(tree, {name: (_AS_WRITTEN[mode], id_.hex()) for mode, name, id_ in usual})
     wrong = refused(data, size)
     if wrong:
         raise RefusedTreeError(
@@ -87,7 +87,7 @@ def read(tree: TreeId, data: bytes) -> Tree:
             next_step="ask whoever made the commit; git fsck says more",
         )
     found = _entries(data, size)[0]
-    return Tree(tree, {name: (canonical_mode(int(m, 8)), id_.hex()) for m, name, id_ in found})
+    return SoundTree(tree, {name: (canonical_mode(int(m, 8)), id_.hex()) for m, name, id_ in found})
 
 
 def bound(count: int, tree: str, depth: int = 0) -> None:
@@ -130,7 +130,7 @@ def refused(data: bytes, hash_bytes: int = 20) -> tuple[str, ...]:
     """Return for what a tree is neither written nor judged; empty for a sound one.
 
     That is all that ``git fsck --strict`` takes for an error but what is `HARMLESS`, and modes that
-    are no regular file's: one reader takes them for a folder, another for a submodule.
+    are not a regular file's: one reader takes them for a folder, another for a submodule.
     """
     found = problems(data, hash_bytes) - HARMLESS
     if "badFilemode" in found:

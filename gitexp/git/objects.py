@@ -30,7 +30,7 @@ from gitexp.model.plan import Person
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from gitexp.git.fsck import Tree
+    from gitexp.git.fsck import SoundTree
     from gitexp.git.repository import Repo
 
 MODE_BLOB: Final = 0o100644
@@ -67,7 +67,7 @@ class Entry(NamedTuple):
 def resolve(repo: Repo, text: str) -> CommitHash:
     """Return the commit that a revision names, as a person may type it.
 
-    Raises `UnknownRevisionError` if it names no commit, or could be read as anything but a
+    Raises `UnknownRevisionError` if it does not name a commit, or could be read as anything but a
     revision.
     """
     if _HASH.match(text) and _is_commit(repo, text):
@@ -197,7 +197,7 @@ def walk_tree(repo: Repo, tree: TreeId | CommitHash) -> Iterator[Entry]:
     Raises `UnsafeInputError` if it is too large or too deep: ten folders that hold each other ten
     times make 10^10 files.
     """
-    pending: list[tuple[bytes, Tree]] = [(b"", repo.load_tree(tree))]
+    pending: list[tuple[bytes, SoundTree]] = [(b"", repo.load_tree(tree))]
     count = 0
     while pending:
         prefix, folder = pending.pop()
@@ -218,7 +218,7 @@ def list_dir(repo: Repo, tree: TreeId | CommitHash, path: str = "") -> tuple[Ent
     return () if found is ABSENT else _listed(found)
 
 
-def _listed(found: Tree) -> tuple[Entry, ...]:
+def _listed(found: SoundTree) -> tuple[Entry, ...]:
     return tuple([Entry(mode, name, id_) for name, (mode, id_) in found.entries.items()])
 
 
@@ -315,7 +315,7 @@ def _when(seconds: int, offset_minutes: int) -> datetime:
         return datetime.fromtimestamp(0, UTC)
 
 
-def _at(repo: Repo, id_: str, path: str) -> Tree | Absent:
+def _at(repo: Repo, id_: str, path: str) -> SoundTree | Absent:
     # A folder that Git refuses leads nowhere: none of its readers would agree on what is there.
     try:
         return _walked(repo, id_, path)
@@ -323,7 +323,7 @@ def _at(repo: Repo, id_: str, path: str) -> Tree | Absent:
         return ABSENT
 
 
-def _walked(repo: Repo, id_: str, path: str) -> Tree | Absent:
+def _walked(repo: Repo, id_: str, path: str) -> SoundTree | Absent:
     tree = repo.load_tree(id_)
     for name in _parts(path):
         mode, below = tree.entries.get(name, (0, ""))

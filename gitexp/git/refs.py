@@ -206,7 +206,7 @@ def keep(repo: Repo, ref: str, commit: str) -> None:
 
 
 def drop(repo: Repo, ref: str) -> None:
-    """Remove a temporary ref, half made or whole; one that is gone is no error."""
+    """Remove a temporary ref, half made or whole; one that is gone is not an error."""
     with contextlib.suppress(OSError):
         (repo.workspace.common_dir / f"{ref}.lock").unlink(missing_ok=True)
     if repo.reftable or _is_packed(repo, ref):  # `git gc` may have packed it meanwhile

@@ -56,7 +56,7 @@ class Repo:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.git = _open(workspace)
-        self._trees: dict[str, fsck.Tree] = {}  # by id of tree or commit
+        self._trees: dict[str, fsck.SoundTree] = {}  # by id of tree or commit
         self._folders: dict[TreeId, dict[str, TreeEntry]] = {}
         self.tables: dict[tuple[str, ...], object] = {}  # of samples, by id; see `store.records`
 
@@ -121,11 +121,11 @@ class Repo:
             raise another(id_, *names, DamagedDataError)
         return found
 
-    def load_tree(self, id_: str) -> fsck.Tree:
+    def load_tree(self, id_: str) -> fsck.SoundTree:
         """Return the tree of a commit or a tree; `RefusedTreeError` if Git would refuse it."""
         return self._remembered(id_, top=True)
 
-    def load_folder(self, id_: str) -> fsck.Tree:
+    def load_folder(self, id_: str) -> fsck.SoundTree:
         """Return a tree, as `load_tree` does; what leads to it may not lead to a commit."""
         tree = self._remembered(id_)
         if tree.id != id_:  # remembered by the name of a commit
@@ -183,7 +183,7 @@ class Repo:
             )
         return bytes(self.load(blob, pygit2.Blob).data) if data is None else bytes(data)
 
-    def _remembered(self, id_: str, *, top: bool = False) -> fsck.Tree:
+    def _remembered(self, id_: str, *, top: bool = False) -> fsck.SoundTree:
         tree = self._trees.get(id_)
         if tree is None:
             tree = self.read_tree(id_, top=top)
@@ -194,7 +194,7 @@ class Repo:
             self._trees[id_] = tree
         return tree
 
-    def read_tree(self, id_: str, *, top: bool = False) -> fsck.Tree:
+    def read_tree(self, id_: str, *, top: bool = False) -> fsck.SoundTree:
         """Return a tree without remembering it; that of a commit only where it is the `top`."""
         # By its bytes: they are wanted for the check anyhow, and libgit2's entries come one by one.
         if id_ == EMPTY_TREE:  # known to Git, though no object may hold it
@@ -259,7 +259,7 @@ def _open(workspace: Workspace) -> pygit2.Repository:
 
 def unreadable(error: Exception, where: str) -> GitexpError:
     """Return the error for what libgit2 cannot read."""
-    # libgit2 looks at the hash first: what it cannot parse was made so, and is no damage here.
+    # libgit2 looks at the hash first: what it cannot parse was made so, and nothing is damaged.
     if isinstance(error, pygit2.InvalidError) or "failed to parse" in str(error):
         return RefusedTreeError(
             "a commit is not as Git writes them",
@@ -279,7 +279,7 @@ def another(
     id_: str, found: str, expected: str, error: type[GitexpError] = RefusedTreeError
 ) -> GitexpError:
     """Return the error for an object of another kind than what leads to it says."""
-    # Its name is the hash of what it is: whatever leads to it was made so, and is no damage here.
+    # Its name is the hash of what it is: whatever leads to it was made so: no damage here.
     return error(
         "an object of the repository is not what it should be",
         found=f"a {found}",

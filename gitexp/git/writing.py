@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
-    from gitexp.git.fsck import Tree
+    from gitexp.git.fsck import SoundTree
     from gitexp.git.repository import Repo
     from gitexp.model.plan import Person
 
@@ -209,7 +209,7 @@ def _put(nested: dict[str, _Change], path: str, content: Content) -> None:
 
 def _edit(
     repo: Repo,
-    tree: Tree | None,
+    tree: SoundTree | None,
     changes: Mapping[str, _Change],
     where: str,
     written: list[str],

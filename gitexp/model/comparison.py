@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
     from gitexp.model.plan import Claim, Effect, OnFailed, Plan
-    from gitexp.model.result import Across, Verdict
+    from gitexp.model.result import OmnibusComparison, Verdict
     from gitexp.model.witness import OrderGrade
 
 
@@ -102,7 +102,9 @@ class Comparison:
     program: str
     words: str = ""  # of its author, where the experiment was concluded
     order: OrderGrade | None = None  # how sure it is that the plan came first; None: no plan
-    across: Across | None = None  # of a call with more than two commits, in each comparison alike
+    across: OmnibusComparison | None = (
+        None  # of a call with more than two commits, in each comparison alike
+    )
     adjustment: str = "holm"  # of watched metrics and of several candidates
     detectable: Detectable | None = None
     missing: Missing | None = None

@@ -19,6 +19,6 @@ Md5 = NewType("Md5", str)  # as DVC writes it; a directory's ends in ".dir"
 RunId = NewType("RunId", str)  # 16 characters of lower-case base32
 
 Scalar = str | int | float | bool | None
-ParamValue = Scalar | tuple["ParamValue", ...]  # a params leaf; an empty mapping is no leaf
+ParamValue = Scalar | tuple["ParamValue", ...]  # a params leaf; an empty mapping is not a leaf
 # What a key of a params file may name: a leaf or a whole section, as dvc.lock records either.
 ParamTree = Scalar | tuple["ParamTree", ...] | Mapping[str, "ParamTree"]

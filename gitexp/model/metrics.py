@@ -118,7 +118,7 @@ def summarise(samples: Iterable[Sample]) -> tuple[MetricSummary, ...]:
     """Return n, mean and standard deviation of each metric over seeds, sorted by metric.
 
     Folds and repetitions of one seed are averaged first: they share their training data, so they
-    are no samples of their own. Where a metric has both, the value of the whole counts, not the
+    are not samples of their own. Where a metric has both, the value of the whole counts, not the
     folds. A metric measured on a named data set is called ``metric[dataset]``.
     """
     return summarise_rows(
@@ -177,7 +177,7 @@ def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
 
 
 def mean(values: Sequence[float]) -> float:
-    """Return the mean, summed exactly; values whose sum is no float are divided first.
+    """Return the mean, summed exactly; values whose sum is not a float are divided first.
 
     Examples
     --------

@@ -193,7 +193,7 @@ class Level(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Trouble:
     """One thing that is not as it should be.
 
     Attributes
@@ -233,7 +233,7 @@ class Diagnosis:
     """The answer of `gitexp doctor`."""
 
     checks: tuple[str, ...]  # names, in the order in which they were made
-    findings: tuple[Finding, ...]
+    findings: tuple[Trouble, ...]
 
     @property
     def left(self) -> int:

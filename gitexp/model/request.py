@@ -104,7 +104,7 @@ class RunRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class RunOptions:
     """The part of a request that its resumption needs.
 
     `commit` to `group` say what the call's own side executed, whichever side a note is about;

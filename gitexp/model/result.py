@@ -284,7 +284,7 @@ class AcrossMetric:
 
 
 @dataclass(frozen=True, slots=True)
-class Across:
+class OmnibusComparison:
     """What one call says about all its commits together; it decides no verdict.
 
     Attributes

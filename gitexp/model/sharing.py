@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Person
 
 
-class Way(enum.Enum):
+class BranchOutcome(enum.Enum):
     """What became of one branch."""
 
     SAME = "up to date"  # here and there alike
@@ -49,7 +49,7 @@ class BranchMove:
     """
 
     branch: str
-    way: Way
+    way: BranchOutcome
     before: CommitHash | None = None
     after: CommitHash | None = None
     records: int = 0
@@ -60,7 +60,7 @@ class BranchMove:
     @property
     def open(self) -> bool:
         """Whether something is left for a person to do."""
-        return self.way in {Way.DIVERGED, Way.FAILED}
+        return self.way in {BranchOutcome.DIVERGED, BranchOutcome.FAILED}
 
 
 @dataclass(frozen=True, slots=True)

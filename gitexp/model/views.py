@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     )
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
-    from gitexp.model.request import Asked
+    from gitexp.model.request import RunOptions
     from gitexp.model.result import Verdict
     from gitexp.model.run import Environment, RepeatState, Run, Sample
 
@@ -80,7 +80,7 @@ class LiveRun:
     started_at: datetime
     commit: CommitHash  # that it executes
     plan: PlanDigest | None
-    asked: Asked
+    asked: RunOptions
     host: str = ""
     interrupted: tuple[int, ...] = ()  # those of `ended` that were stopped or killed: no failure
     left: bool = False  # it died, and the user has chosen not to go on with it
@@ -339,4 +339,4 @@ class RunGroup:
     repeats: int  # those that count; all finished ones where none does
     metrics: tuple[MetricSummary, ...]  # over these
     counts: bool = False
-    fetched: bool = False  # others' runs, which are no part of one's own groups
+    fetched: bool = False  # others' runs, which are not part of one's own groups

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from gitexp.dvc import inputs
 from gitexp.dvc.input_parts import params_values
-from gitexp.dvc.state import State
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import objects
 from gitexp.git.absent import ABSENT
@@ -92,7 +92,7 @@ class Sources:
             if digest != run.inputs:
                 return f"its source {short} has other inputs"
             if digest not in self._params:  # which are part of it
-                state = State(repo, swaps.get("params", source.tree), config)
+                state = ProjectState(repo, swaps.get("params", source.tree), config)
                 self._params[digest] = params_values(state, source.overrides)
         except GitexpError:  # settings that are gone, or that this version cannot read
             return ""

@@ -162,6 +162,6 @@ ANSWERS: Final[Mapping[str, Shape]] = {
     "Diagnosis": Shape(
         kind="doctor-report", wholes={"left": lambda found: cast("Diagnosis", found).left}
     ),
-    "Finding": Shape(omitted="step"),
+    "Trouble": Shape(omitted="step"),
     "MaintenanceReport": Shape(kind="maintenance-report"),
 }

@@ -270,7 +270,7 @@ def _pipeline_text(config: ProjectConfig) -> str:
 
 
 def seed_json(seed: SeedRule) -> dict[str, Json]:
-    """Return a seed rule as the settings hold it; a lone parameter is no list, as it never was."""
+    """Return a seed rule as the settings hold it; a lone parameter stays a lone one."""
     varied, fixed = [str(key) for key in seed.params], [str(key) for key in seed.fixed]
     value: dict[str, Json] = {}
     if varied:

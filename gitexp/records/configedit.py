@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.config import ProjectConfig
     from gitexp.text.jsontext import Json
-    from gitexp.text.yamltext import Place
+    from gitexp.text.yamltext import TextSpan
 
 _BOM = "\ufeff"
 
@@ -90,7 +90,7 @@ def _put(text: str, where: str, name: str, value: Json) -> str:
 
 
 def _region(
-    text: str, places: Mapping[tuple[str | int, ...], Place], path: tuple[str | int, ...]
+    text: str, places: Mapping[tuple[str | int, ...], TextSpan], path: tuple[str | int, ...]
 ) -> tuple[int, int]:
     """Return the text of a value; a block's begins after its key and ends with its last item."""
     place = places[path]

@@ -305,7 +305,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     ),
     "FileHash": Shape(sparse="nfiles isexec", least=_counts("size")),
     "Sample": Shape(sparse="rep fold n_train n_test dataset"),
-    "Asked": Shape(as_is="timeout_s"),
+    "RunOptions": Shape(as_is="timeout_s"),
     # --- a comparison, within a conclusion or a review, too
     "Comparison": Shape(
         kind="comparison",
@@ -334,7 +334,7 @@ SHAPES: Final[Mapping[str, Shape]] = {
     "Slice": Shape(needed="note", least=_counts("examples")),
     "CategoryComparison": Shape(needed="note", reads={"seeds": _two}),
     "Category": Shape(least=_counts("baseline candidate")),
-    "Across": Shape(needed="reason"),
+    "OmnibusComparison": Shape(needed="reason"),
     "AcrossMetric": Shape(needed="sizes notes"),
     "Group": Shape(least=_counts("n")),
     "Omnibus": Shape(needed="planned"),

@@ -187,7 +187,7 @@ def parse_metric(text: str) -> tuple[str, Direction | None]:
 def sealed(plan: Plan) -> Plan:
     """Return a plan with its digest, if its terms can be those of a plan.
 
-    Raises `UsageError` if alpha is no rate of false positives; `BadFormatError` if there is no
+    Raises `UsageError` if alpha is not a rate of false positives; `BadFormatError` if there is no
     repeat, or there are more looks than repeats.
     """
     check_alpha(plan.alpha)
@@ -205,7 +205,7 @@ def sealed(plan: Plan) -> Plan:
 def check_alpha(alpha: float) -> float:
     """Return alpha if it can be that of a test.
 
-    Raises `UsageError` if it is no rate of false positives.
+    Raises `UsageError` if it is not a rate of false positives.
     """
     if not 0 < alpha < ALPHA_BELOW:  # nor is nan
         raise UsageError("alpha is no rate of false positives", found=str(alpha), expected=ALPHAS)
@@ -221,7 +221,7 @@ def check_looks(stopping: Stopping, repeats: int) -> None:
             )
         return
     most = min(repeats, MAX_LOOKS)
-    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is no rule
+    if not 2 <= stopping.looks <= most:  # noqa: PLR2004  a single look is not a rule
         raise BadFormatError(
             "the looks of a stopping rule do not fit its repeats",
             found=f"{stopping.looks} looks, {repeats} repeats",
@@ -230,7 +230,7 @@ def check_looks(stopping: Stopping, repeats: int) -> None:
 
 
 def digest(plan: PlanTerms) -> PlanDigest:
-    """Compute the digest of what binds; prose, names, author and time are no part of it."""
+    """Compute the digest of what binds; prose, names, author and time are not part of it."""
     terms: dict[str, Json] = {"rules": "plan@1"}
     for item in fields(PlanTerms):
         value = getattr(plan, item.name)

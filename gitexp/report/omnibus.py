@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison
-    from gitexp.model.result import Across, AcrossMetric, Family, Omnibus, Pairwise
+    from gitexp.model.result import AcrossMetric, Family, Omnibus, OmnibusComparison, Pairwise
     from gitexp.report.sheet import Cell, Style
 
 _FEW_PAIRS = 12  # of one family; verbose shows all
 _MOST_PAIRS = 60  # on a page
 
 
-def of_call(comparisons: tuple[Comparison, ...]) -> Across | None:
+def of_call(comparisons: tuple[Comparison, ...]) -> OmnibusComparison | None:
     """Return what is said about all commits; it is the same in every comparison of a call."""
     return comparisons[0].across if comparisons else None
 
 
-def sheet(across: Across, style: Style = PLAIN) -> Sheet:
+def sheet(across: OmnibusComparison, style: Style = PLAIN) -> Sheet:
     """Return the tables of all metrics, for a terminal or Markdown."""
     grids: list[Grid] = []
     facts: list[Fact] = []
@@ -42,7 +42,7 @@ def sheet(across: Across, style: Style = PLAIN) -> Sheet:
     return Sheet(headline=_headline(across), grids=tuple(grids), facts=tuple(facts))
 
 
-def page(across: Across, key: str) -> Iterator[str]:
+def page(across: OmnibusComparison, key: str) -> Iterator[str]:
     """Return the section of an HTML page, with the critical-difference diagram where there is one.
 
     `key`: our own word that makes ids unique in the page.
@@ -60,7 +60,7 @@ def page(across: Across, key: str) -> Iterator[str]:
     yield "</section>"
 
 
-def _headline(across: Across) -> str:
+def _headline(across: OmnibusComparison) -> str:
     tested = [len(metric.groups) for metric in across.metrics[:1] if metric.omnibus]
     count = f"{tested[0] if tested else len(across.names)} commits together"
     said = "; ".join(

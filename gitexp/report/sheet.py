@@ -304,7 +304,7 @@ def _grid_text(grid: Grid) -> list[str]:
 
 
 def grid_markdown(grid: Grid) -> Iterator[str]:
-    """Yield the lines of a table; what is no plain word or number is a code span."""
+    """Yield the lines of a table; what is not a plain word or number is a code span."""
     right = numeric(grid)
     yield f"| {' | '.join(_span(name) for name in grid.header)} |"
     yield f"|{'|'.join('---:' if i in right else '---' for i in range(len(grid.header)))}|"

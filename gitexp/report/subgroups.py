@@ -180,7 +180,7 @@ def _plot(slices: SliceComparison, metric: str, key: str) -> str:
         for item in slices.slices
         if item.metric == metric and item.comparison is not None
     ]
-    if len(rows) < 2:  # noqa: PLR2004 - one line is no plot
+    if len(rows) < 2:  # noqa: PLR2004 - one line is not a plot
         return ""
     title = f"{metric} by {slices.column}"
     picture = forest(rows, key=key, title=title)

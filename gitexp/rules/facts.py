@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class TreeChange:
     """One path that a commit makes otherwise than every parent of it has it."""
 
     path: str  # undecodable bytes as surrogates
@@ -84,8 +84,8 @@ class Facts:
     tree: Tree
     parents: tuple[Tree, ...]
     before: tuple[CommitHash, ...]
-    changes: tuple[Change, ...]
-    taken: tuple[Change, ...] = ()
+    changes: tuple[TreeChange, ...]
+    taken: tuple[TreeChange, ...] = ()
     config: ProjectConfig = field(default_factory=ProjectConfig)
     base: Tree | None = None
     outside: Outside = NOBODY
@@ -97,7 +97,7 @@ class Facts:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
         return self.objects.read(BlobId(entry.id), limit)
 
-    def below(self, folder: str) -> Iterator[Change]:
+    def below(self, folder: str) -> Iterator[TreeChange]:
         """Yield the changes in a folder."""
         return (change for change in self.changes if change.path.startswith(f"{folder}/"))
 
@@ -197,7 +197,7 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
 def of_staged(
     objects: Objects,
     parents: Sequence[CommitHash],
-    staged: Sequence[Change],
+    staged: Sequence[TreeChange],
     *,
     branch: str,
     config: ProjectConfig | None = None,
@@ -230,12 +230,14 @@ def of_staged(
     )
 
 
-def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> tuple[Change, ...]:
+def differences(
+    objects: Objects, one: TreeId | None, other: TreeId | None
+) -> tuple[TreeChange, ...]:
     """Return the files that differ between two trees, by path; equal folders are not entered.
 
     Raises `UnsafeInputError` if that is more than any project has, or deeper.
     """
-    found: list[Change] = []
+    found: list[TreeChange] = []
     count = 0
     pending: list[tuple[str, TreeId | None, TreeId | None]] = [("", one, other)]
     while pending:
@@ -254,7 +256,7 @@ def differences(objects: Objects, one: TreeId | None, other: TreeId | None) -> t
                 pending.append((path, left_below, right_below))
             old, new = _leaf(old), _leaf(new)
             if old != new:
-                found.append(Change(path, old, new))
+                found.append(TreeChange(path, old, new))
     return tuple(sorted(found, key=lambda change: change.path))
 
 
@@ -311,7 +313,7 @@ def _leaf(entry: TreeEntry | None) -> TreeEntry | None:
     return None if entry is None or entry.mode == MODE_TREE else entry
 
 
-def _arrived(merge: Sequence[Change]) -> frozenset[str]:
+def _arrived(merge: Sequence[TreeChange]) -> frozenset[str]:
     """Return the plan files that the first parent of a merge has not."""
     return frozenset(
         change.path for change in merge if change.path.startswith(f"{PLANS}/") and not change.old
@@ -319,11 +321,11 @@ def _arrived(merge: Sequence[Change]) -> frozenset[str]:
 
 
 def _made_and_taken(
-    differing: Sequence[Change], others: Sequence[Tree]
-) -> tuple[tuple[Change, ...], tuple[Change, ...]]:
+    differing: Sequence[TreeChange], others: Sequence[Tree]
+) -> tuple[tuple[TreeChange, ...], tuple[TreeChange, ...]]:
     """Part what a commit makes itself from what a merge takes as another parent has it."""
-    made: list[Change] = []
-    taken: list[Change] = []
+    made: list[TreeChange] = []
+    taken: list[TreeChange] = []
     for change in differing:
         theirs = [_leaf(other.entry(change.path)) for other in others]
         (taken if change.new in theirs else made).append(change)

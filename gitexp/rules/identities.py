@@ -12,7 +12,7 @@ from gitexp.model.run import Origin, RepeatState
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import new_runs
-from gitexp.store.plan_files import Unreadable
+from gitexp.store.plan_files import UnreadablePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +26,7 @@ def find(facts: Facts) -> Iterator[Finding]:
     recorded = False
     for file, run in new_runs(facts):
         recorded = True
-        if not isinstance(run, Unreadable) and run.origin is Origin.OBSERVED:
+        if not isinstance(run, UnreadablePlan) and run.origin is Origin.OBSERVED:
             yield from _run(facts, file.change.path, run)
     if not recorded and is_experiment(facts.config, facts.branch):
         yield from _metrics(facts)

@@ -15,7 +15,7 @@ from gitexp.git.transaction.layout import conclusion_path
 from gitexp.model.rules import Policy
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, Rule
-from gitexp.store.plan_files import Unreadable, plan_at, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         if facts.base is not None and not _is_news(path, facts.base, facts.tree):
             continue
         plan = plan_at(facts.tree, path)
-        if isinstance(plan, Unreadable):
+        if isinstance(plan, UnreadablePlan):
             yield Finding(f"a merged plan cannot be read: {plan.why}", f"mend {path}", path)
         elif plan is not None and (plan.branch != facts.branch or path in facts.arrived):
             # A conclusion embeds a comparison: to load its classes takes a sixth of a hook's time.

@@ -24,7 +24,7 @@ from gitexp.records import codec
 from gitexp.records.terms import binding
 from gitexp.rules.facts import Finding, Rule, of_commit, put_back
 from gitexp.rules.recorded import RUN_LIMIT, new_runs, runs_in
-from gitexp.store.plan_files import Unreadable, plan_at, plan_of, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,7 +46,7 @@ def _changed_plans(facts: Facts) -> Iterator[Finding]:
     """Look at the plans that a commit changes."""
     for path in _plan_paths(facts):
         after = plan_at(facts.tree, path)
-        if after is None or isinstance(after, Unreadable):
+        if after is None or isinstance(after, UnreadablePlan):
             continue  # R1 says it of the branch's own
         for number, parent in enumerate(facts.parents):
             if parent.entry(path) == facts.tree.entry(path):
@@ -69,7 +69,7 @@ def _before(facts: Facts, parent: Tree, path: str, after: Plan) -> Plan | None:
     found = next((plan for each in named if (plan := plan_at(parent, each)) is not None), None)
     if found is None and after.branch == facts.branch:
         found = plan_of(parent, after.branch)
-    return None if isinstance(found, Unreadable) else found
+    return None if isinstance(found, UnreadablePlan) else found
 
 
 def _change(facts: Facts, number: int, before: Plan, after: Plan) -> Iterator[Finding]:
@@ -125,7 +125,7 @@ def find(facts: Facts) -> Iterator[Finding]:
 
 def _runs(facts: Facts) -> Iterator[Finding]:
     for file, run in new_runs(facts):
-        if isinstance(run, Unreadable) or run.plan is None:
+        if isinstance(run, UnreadablePlan) or run.plan is None:
             continue  # R3 says what is unreadable; a run without a plan is exploratory
         if any(holds(parent, run.plan) for parent in facts.parents):
             if facts.config.witness_required:
@@ -157,7 +157,7 @@ def _witness(facts: Facts, ref: PlanRef, file: RunFile) -> Iterator[Finding]:
     """Say where nobody is known to have seen a plan before its run.
 
     An approval has no clock, and what cannot be read, is of another plan, or names a commit without
-    it, is no receipt. One has to verify; where nobody can be asked, none does.
+    it, is not a receipt. One has to verify; where nobody can be asked, none does.
     """
     folder = witness_dir(ref.digest)
     worth = [
@@ -213,7 +213,7 @@ def is_ordered(
     runs = [
         (file.change.path, file.change.new, run.plan)
         for file, run in new_runs(of_commit(objects, commit, branch=""))
-        if not isinstance(run, Unreadable) and run.plan is not None
+        if not isinstance(run, UnreadablePlan) and run.plan is not None
         if plan.covers(run.plan.name, run.plan.digest)
     ]
 
@@ -235,7 +235,7 @@ def _plan(tree: Tree, ref: PlanRef) -> Plan | None:
     own = plan_path(ref.name)
     for path in (own, *(path for path in plan_paths(tree) if path != own)):
         plan = plan_at(tree, path)
-        if plan is None or isinstance(plan, Unreadable):
+        if plan is None or isinstance(plan, UnreadablePlan):
             continue
         if plan.name != ref.name and ref.name not in plan.formerly:
             continue

@@ -11,7 +11,7 @@ from gitexp.model.rules import Policy
 from gitexp.records.plan import check_hypothesis
 from gitexp.rules.branches import is_experiment
 from gitexp.rules.facts import Finding, Rule, put_back
-from gitexp.store.plan_files import Unreadable, plan_of
+from gitexp.store.plan_files import UnreadablePlan, plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,7 +33,7 @@ def find(facts: Facts) -> Iterator[Finding]:
     name = branch.partition("/")[2] or branch
     plan = plan_of(facts.tree, branch)
     touched = facts.tip or any(facts.below(PLANS))
-    if isinstance(plan, Unreadable) and touched:
+    if isinstance(plan, UnreadablePlan) and touched:
         what = f"the plan of {branch} cannot be read: {plan.why}"
         had = [n for n, tree in enumerate(facts.parents) if tree.entry(plan.path) is not None]
         if had:
@@ -41,7 +41,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         else:
             yield Finding(what, f"mend {plan.path}", plan.path)
     elif plan is not None:
-        yield from _real(plan) if touched and not isinstance(plan, Unreadable) else ()
+        yield from _real(plan) if touched and not isinstance(plan, UnreadablePlan) else ()
     elif lost := [
         (n, was) for n, tree in enumerate(facts.parents) if (was := plan_of(tree, branch))
     ]:
@@ -49,7 +49,7 @@ def find(facts: Facts) -> Iterator[Finding]:
         yield put_back(
             facts,
             f"the plan of {branch} is taken away",
-            was.path if isinstance(was, Unreadable) else plan_path(was.name),
+            was.path if isinstance(was, UnreadablePlan) else plan_path(was.name),
             parent=number,
             then="; an experiment ends by gitexp conclude",
         )

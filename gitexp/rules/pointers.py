@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from gitexp.git.tree import Tree
     from gitexp.model.ids import ParamTree
     from gitexp.model.job import Stage
-    from gitexp.rules.facts import Change, Facts
+    from gitexp.rules.facts import Facts, TreeChange
     from gitexp.text.jsontext import Json
 
 DEPENDENCY_LIMIT: Final = 16 << 20  # bytes; a larger dependency in Git is not hashed here
@@ -53,7 +53,7 @@ def find(facts: Facts) -> Iterator[Finding]:
             yield from _file(facts, change, name, pointer=pointer)
 
 
-def _file(facts: Facts, change: Change, name: str, *, pointer: bool) -> Iterator[Finding]:
+def _file(facts: Facts, change: TreeChange, name: str, *, pointer: bool) -> Iterator[Finding]:
     path = change.path
     named = shlex.quote(path)
     again = f"dvc add, or dvc commit; then git add {named}" if pointer else f"dvc commit {named}"

@@ -14,7 +14,7 @@ from gitexp.git.tree import MODE_TREE
 from gitexp.model.ids import RunId
 from gitexp.model.run import Run
 from gitexp.records import codec
-from gitexp.store.plan_files import Unreadable
+from gitexp.store.plan_files import UnreadablePlan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitexp.git.tree import Tree
     from gitexp.model.ids import CommitHash
     from gitexp.model.plan import Plan
-    from gitexp.rules.facts import Change, Facts
+    from gitexp.rules.facts import Facts, TreeChange
 
 
 RUN_LIMIT: Final = 8 << 20  # bytes of a run.json
@@ -37,10 +37,10 @@ class RunFile:
 
     run: RunId
     name: str  # within the folder
-    change: Change
+    change: TreeChange
 
 
-def run_files(changes: Iterable[Change]) -> Iterator[RunFile]:
+def run_files(changes: Iterable[TreeChange]) -> Iterator[RunFile]:
     """Yield those of some changes that are files in folders of runs."""
     for change in changes:
         found = _RUN.fullmatch(change.path)
@@ -48,7 +48,7 @@ def run_files(changes: Iterable[Change]) -> Iterator[RunFile]:
             yield RunFile(RunId(found[2]), found[3], change)
 
 
-def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | Unreadable]]:
+def new_runs(facts: Facts) -> Iterator[tuple[RunFile, Run | UnreadablePlan]]:
     """Yield the runs that a commit adds: each run.json, and what it says."""
     for file in run_files(facts.changes):
         change = file.change
@@ -68,14 +68,14 @@ def runs_in(tree: Tree, unlike: Tree | None = None) -> set[RunId]:
     }
 
 
-def _run(facts: Facts, change: Change) -> Run | Unreadable:
+def _run(facts: Facts, change: TreeChange) -> Run | UnreadablePlan:
     if change.new is None or not change.is_file:
-        return Unreadable(change.path, "it is no regular file")
+        return UnreadablePlan(change.path, "it is no regular file")
     try:
         data = facts.read(change.new, RUN_LIMIT)
         return (_remembered if len(data) <= _USUAL_BYTES else _load)(data, change.path)
     except GitexpError as error:
-        return Unreadable(change.path, str(error))
+        return UnreadablePlan(change.path, str(error))
 
 
 _load = partial(codec.load, Run)

@@ -11,7 +11,7 @@ from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import new_runs
 from gitexp.rules.tracked import LOCK
-from gitexp.store.plan_files import Unreadable
+from gitexp.store.plan_files import UnreadablePlan
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def _made(facts: Facts) -> list[Output]:
     return [
         output
         for _, run in new_runs(facts)
-        if not isinstance(run, Unreadable)
+        if not isinstance(run, UnreadablePlan)
         for repeat in run.repeats
         for output in repeat.outputs
     ]

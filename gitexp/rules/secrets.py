@@ -15,7 +15,7 @@ from gitexp.git.transaction.layout import CONCLUSIONS, ENVIRONMENTS, PLANS
 from gitexp.model.rules import Policy
 from gitexp.rules.facts import Finding, Rule
 from gitexp.rules.recorded import new_runs
-from gitexp.store.plan_files import Unreadable
+from gitexp.store.plan_files import UnreadablePlan
 from gitexp.system.secrets import MASK, is_secret_name, mask
 from gitexp.text.paramfiles import parse
 from gitexp.text.paramkeys import flatten
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.ids import ParamValue
     from gitexp.model.run import Run
-    from gitexp.rules.facts import Change, Facts
+    from gitexp.rules.facts import Facts, TreeChange
 
 _TEXTS: Final = tuple(f"{folder}/" for folder in (PLANS, CONCLUSIONS, ENVIRONMENTS))
 _SHORTEST: Final = 8  # characters of a value whose name says that it is a secret
@@ -41,7 +41,7 @@ _SIZES: Final = (1e-9, 1e9)  # what numbers usually are, and 8 random bytes once
 def find(facts: Facts) -> Iterator[Finding]:
     """Look at the runs, environments, plans and conclusions of a commit, and its params files."""
     for file, run in new_runs(facts):
-        if not isinstance(run, Unreadable):
+        if not isinstance(run, UnreadablePlan):
             yield from _run(facts, file.change.path, run)
     params = {posixpath.join(facts.config.project, name) for name in facts.config.params}
     for change in facts.changes:
@@ -110,7 +110,7 @@ def _run(facts: Facts, path: str, run: Run) -> Iterator[Finding]:
             yield _finding(f"{names[0]} in {place}, run {run.id[:8]}", path)
 
 
-def _params_file(facts: Facts, change: Change) -> Iterator[Finding]:
+def _params_file(facts: Facts, change: TreeChange) -> Iterator[Finding]:
     fine = frozenset(facts.config.not_secret)
     try:
         data = b"" if change.new is None else facts.read(change.new)
@@ -122,7 +122,7 @@ def _params_file(facts: Facts, change: Change) -> Iterator[Finding]:
             yield _finding(f"parameter {name}", change.path)
 
 
-def _text(facts: Facts, change: Change) -> Iterator[Finding]:
+def _text(facts: Facts, change: TreeChange) -> Iterator[Finding]:
     try:
         data = b"" if change.new is None else facts.read(change.new)
     except GitexpError:

@@ -28,7 +28,7 @@ from gitexp.model.rules import Policy
 from gitexp.rules.branches import is_protected
 from gitexp.rules.facts import Finding, Rule, put_back
 from gitexp.rules.recorded import by_itself, new_runs, run_files, runs_in
-from gitexp.store.plan_files import Unreadable, plan_at, plan_paths
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_paths
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import RunId
     from gitexp.model.plan import Plan
     from gitexp.model.run import Run
-    from gitexp.rules.facts import Change, Facts
+    from gitexp.rules.facts import Facts, TreeChange
 
 
 RECORDS: Final = (PLANS, CONCLUSIONS, WITNESSES)
@@ -61,33 +61,33 @@ def others_records(facts: Facts) -> Iterator[Finding]:
                 yield put_back(facts, what, change.path, parent=had[0])
 
 
-def _first_conclusion(facts: Facts, change: Change) -> Iterator[Finding]:
+def _first_conclusion(facts: Facts, change: TreeChange) -> Iterator[Finding]:
     """Find words that somebody else puts under an experiment that has none yet."""
     name = posixpath.basename(change.path).removesuffix(".yaml")
     path = plan_path(name)
     plans = [plan_at(parent, path) for parent in facts.parents]
     parent, plan = next(((n, p) for n, p in enumerate(plans) if p is not None), (0, None))
-    if plan is None or isinstance(plan, Unreadable) or path in facts.brought:
+    if plan is None or isinstance(plan, UnreadablePlan) or path in facts.brought:
         return
     if plan.branch != facts.branch and not _renamed(facts, plan):
         what = f"a conclusion of another experiment, {name} on {plan.branch}, was added"
         yield put_back(facts, what, change.path, parent=parent)
 
 
-def _what(facts: Facts, parent: Tree, folder: str, change: Change) -> str:
+def _what(facts: Facts, parent: Tree, folder: str, change: TreeChange) -> str:
     how = "is taken away" if change.new is None else "was changed"
     name = posixpath.basename(change.path).removesuffix(".yaml")
     if folder == WITNESSES:
         return f"what a witness said of a plan {how}: {posixpath.basename(change.path)}"
     before = plan_at(parent, plan_path(name))
-    if before is None or isinstance(before, Unreadable):
+    if before is None or isinstance(before, UnreadablePlan):
         return ""
     whose = f"of another experiment, {name} on {before.branch},"
     mine = before.branch == facts.branch or _renamed(facts, before)
     if folder == CONCLUSIONS:
         return "" if mine else f"the conclusion {whose} {how}"
     after = plan_at(facts.tree, change.path)
-    if isinstance(after, Unreadable) or after is None:
+    if isinstance(after, UnreadablePlan) or after is None:
         return "" if mine else f"the plan {whose} {how}"
     for what in ("author", "created_at"):
         if getattr(before, what) != getattr(after, what):
@@ -100,7 +100,7 @@ def _renamed(facts: Facts, before: Plan) -> bool:
     plans = (plan_at(facts.tree, path) for path in plan_paths(facts.tree))
     return any(
         plan is not None
-        and not isinstance(plan, Unreadable)
+        and not isinstance(plan, UnreadablePlan)
         and before.name in plan.formerly
         and plan.branch == facts.branch
         for plan in plans
@@ -156,8 +156,10 @@ def _finding(facts: Facts, run: RunId, path: str, what: str, parent: int) -> Fin
     return put_back(facts, what % run[:8], path, run_dir(run), parent=parent)
 
 
-def _digests(facts: Facts, run: RunId, path: str, record: Run | Unreadable) -> Iterator[Finding]:
-    if isinstance(record, Unreadable):
+def _digests(
+    facts: Facts, run: RunId, path: str, record: Run | UnreadablePlan
+) -> Iterator[Finding]:
+    if isinstance(record, UnreadablePlan):
         yield Finding(f"the record of run {run[:8]} cannot be read: {record.why}", _AGAIN, path)
         return
     if record.id != run:
@@ -188,7 +190,7 @@ def _contradiction(facts: Facts, record: Run) -> str:
         except GitexpError:
             return False
 
-    why = by_itself(record, None if isinstance(plan, Unreadable) else plan, holds)
+    why = by_itself(record, None if isinstance(plan, UnreadablePlan) else plan, holds)
     if why or not facts.commit:
         return why
     return facts.outside.contradicted(record, CommitHash(facts.commit)) or ""
@@ -210,7 +212,7 @@ def _environments(facts: Facts) -> Iterator[Finding]:
                 yield Finding(what, _AGAIN, change.path)
 
 
-def _environment(facts: Facts, change: Change, name: str, file: str) -> str:
+def _environment(facts: Facts, change: TreeChange, name: str, file: str) -> str:
     """Return what is wrong with a file of an environment; "" where nothing is."""
     named = f"the environment {name[:8]}"
     if change.new is None:

@@ -43,7 +43,7 @@ _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommentResult:
     """What the server said; `value` is None where it is not JSON."""
 
     status: int
@@ -114,19 +114,19 @@ class GitHub:
             _NoRedirect(), *([urllib.request.ProxyHandler({})] if local else [])
         )
 
-    def get(self, path: str) -> Answer:
+    def get(self, path: str) -> CommentResult:
         """Ask for something, again and again where that may help."""
         return self._patient("GET", f"{self._root}{path}")
 
-    def send(self, method: str, path: str, value: Json) -> Answer:
+    def send(self, method: str, path: str, value: Json) -> CommentResult:
         """Change something, once: after a fault nobody knows whether it was done."""
         return self._once(method, f"{self._root}{path}", json_dumps_compact(value))
 
-    def change(self, method: str, path: str, value: Json) -> Answer:
+    def change(self, method: str, path: str, value: Json) -> CommentResult:
         """Change something that is the same when it was done twice."""
         return self._patient(method, f"{self._root}{path}", json_dumps_compact(value))
 
-    def wait(self, answer: Answer, tries: int) -> None:
+    def wait(self, answer: CommentResult, tries: int) -> None:
         """Wait as long as an answer wants, at a limit a minute, else twice as long as before."""
         wanted = answer.headers.get("retry-after", "")
         seconds = MOST_PAUSE_S if answer.limited else 2.0**tries
@@ -149,7 +149,7 @@ class GitHub:
             yield from answer.value
             url = self._next(answer)
 
-    def _next(self, answer: Answer) -> str | None:
+    def _next(self, answer: CommentResult) -> str | None:
         for link in answer.headers.get("link", "").split(","):
             target, _, rest = link.strip().partition(">")
             if 'rel="next"' in rest and target.startswith("<"):
@@ -157,7 +157,7 @@ class GitHub:
                 return target[1:] if (parts.scheme, parts.netloc) == self._origin else None
         return None
 
-    def _patient(self, method: str, url: str, data: bytes | None = None) -> Answer:
+    def _patient(self, method: str, url: str, data: bytes | None = None) -> CommentResult:
         for tries in range(TRIES - 1):
             answer = self._once(method, url, data)
             if not answer.again:
@@ -165,7 +165,7 @@ class GitHub:
             self.wait(answer, tries)
         return self._once(method, url, data)
 
-    def _once(self, method: str, url: str, data: bytes | None = None) -> Answer:
+    def _once(self, method: str, url: str, data: bytes | None = None) -> CommentResult:
         request = urllib.request.Request(  # noqa: S310  https, or loopback: looked at above
             url,
             data=data,
@@ -185,7 +185,7 @@ class GitHub:
             with error:
                 return _answer(error.code, error.headers, error.read(_LIMIT + 1))
         except (OSError, http.client.HTTPException):  # no connection, or it broke off
-            return Answer(0, None, {})
+            return CommentResult(0, None, {})
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -201,7 +201,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         del req, fp, code, msg, headers, newurl
 
 
-def failed(what: str, answer: Answer) -> CommentFailedError:
+def failed(what: str, answer: CommentResult) -> CommentFailedError:
     """Return the error for an answer that is a no, with what to do about it."""
     hints = {
         _FORBIDDEN: "give the job pull-requests: write; from a fork only a workflow_run job has it",
@@ -213,12 +213,12 @@ def failed(what: str, answer: Answer) -> CommentFailedError:
     return CommentFailedError(f"cannot {what}", found=answer.message, next_step=hint)
 
 
-def _answer(status: int, headers: Message, data: bytes) -> Answer:
+def _answer(status: int, headers: Message, data: bytes) -> CommentResult:
     try:
         value = json_loads(data, where="the answer", limit=_LIMIT) if data else None
     except GitexpError:
         value = None
-    return Answer(status, value, {name.lower(): text for name, text in headers.items()})
+    return CommentResult(status, value, {name.lower(): text for name, text in headers.items()})
 
 
 SHORT_BYTES = 20_000  # for a server that takes less than it says
@@ -260,7 +260,7 @@ class Posted:
 def pull_request(event: Json, where: str) -> PullRequest | None:
     """Return the pull request that an event is about; None for a push or a merge queue.
 
-    Raises `BadFormatError` if it is no event as GitHub describes them.
+    Raises `BadFormatError` if it is not an event as GitHub describes them.
     """
     fields = Fields(event, where)
     here = fields.child("repository").text("full_name")
@@ -358,7 +358,7 @@ class _Thread:
     marker: str  # with which ours begins
     author: str
 
-    def put(self, body: str) -> Answer:
+    def put(self, body: str) -> CommentResult:
         """Change our comment, or write the first; after a fault look again what there is."""
         for tries in range(TRIES):
             known = self._known()
@@ -374,7 +374,7 @@ class _Thread:
             self.api.wait(answer, tries)
         return answer
 
-    def _only(self, made: Answer, body: str) -> Answer:
+    def _only(self, made: CommentResult, body: str) -> CommentResult:
         """Keep the older one where another job has written one at the same time."""
         known = self._known()
         mine = made.value.get("id") if isinstance(made.value, dict) else None
@@ -383,7 +383,7 @@ class _Thread:
         self.api.change("DELETE", f"{self.path}/comments/{mine}", {})
         return self._change(known, body)
 
-    def _change(self, known: int, body: str) -> Answer:
+    def _change(self, known: int, body: str) -> CommentResult:
         return self.api.change("PATCH", f"{self.path}/comments/{known}", {"body": body})
 
     def _known(self) -> int | None:

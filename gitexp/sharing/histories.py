@@ -18,7 +18,7 @@ from gitexp.git import merging, objects, refs, writing
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, move
 from gitexp.model.job import Stage
-from gitexp.model.sharing import BranchMove, Way
+from gitexp.model.sharing import BranchMove, BranchOutcome
 from gitexp.store import lookup, plans, replay
 from gitexp.store.replay import Relation
 
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash, InputsDigest
     from gitexp.sharing.places import Shared
-    from gitexp.store.replay import Own, Route
+    from gitexp.store.replay import OwnRecords, Route
 
 
 LIMIT_BYTES = 16 << 20
 
 
-def takes(repo: Repo, tip: CommitHash, own: Own) -> bool:
+def takes(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
     """Whether the snapshot of our commit goes onto a tip.
 
     It does where the tip's inputs are those of the run and the tip has no valid snapshot, by the
@@ -71,7 +71,7 @@ def inputs_of(repo: Repo, commit: CommitHash) -> InputsDigest | None:
         return None
 
 
-def _untouched(repo: Repo, tip: CommitHash, own: Own) -> bool:
+def _untouched(repo: Repo, tip: CommitHash, own: OwnRecords) -> bool:
     """Whether nobody wrote a snapshot there: each file is as our run found it."""
     for step in own.snapshot:
         if posixpath.basename(step.path) == ".gitignore":
@@ -109,14 +109,14 @@ _LIMIT = 64 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class BranchUpdate:
     """What was done to a branch, and the paths of work trees that stay as they are."""
 
     move: BranchMove
     left: tuple[str, ...] = ()
 
 
-def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
+def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
     """Bring a local branch to where it contains what the remote was last seen to have.
 
     `join`: whether lines that have parted are brought together; otherwise only forward. The
@@ -124,7 +124,7 @@ def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
 
     Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing was published.
     """
-    noted = BranchMove(branch, Way.SAME)
+    noted = BranchMove(branch, BranchOutcome.SAME)
 
     def draft(tip: CommitHash | Absent, written: list[str]) -> CommitHash:
         nonlocal noted
@@ -132,7 +132,7 @@ def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
         if tip is ABSENT:
             if theirs is ABSENT:
                 raise MovedRefError(f"{branch} was deleted meanwhile", found="no such branch")
-            noted = BranchMove(branch, Way.NEW, None, theirs)
+            noted = BranchMove(branch, BranchOutcome.NEW, None, theirs)
             return theirs
         commit, noted = _joined(shared, branch, tip, theirs, written, join=join)
         return commit
@@ -146,8 +146,8 @@ def settle(shared: Shared, branch: str, *, join: bool) -> Moved:
     except (MovedRefError, BusyBranchError, LockedError, UnsafeInputError) as error:
         tip = shared.ours(branch)
         at = None if tip is ABSENT else tip
-        return Moved(BranchMove(branch, Way.FAILED, at, at, why=str(error)))
-    return Moved(replace(noted, after=made.commit), made.left)
+        return BranchUpdate(BranchMove(branch, BranchOutcome.FAILED, at, at, why=str(error)))
+    return BranchUpdate(replace(noted, after=made.commit), made.left)
 
 
 def settle_data(shared: Shared) -> CommitHash | Absent:
@@ -189,18 +189,18 @@ def _joined(  # noqa: PLR0913 - both sides of a branch, and how far to go
     join: bool,
 ) -> tuple[CommitHash, BranchMove]:
     """Return the commit that the branch goes to, with what is to be said about it."""
-    before = BranchMove(branch, Way.SAME, tip, tip)
+    before = BranchMove(branch, BranchOutcome.SAME, tip, tip)
     if theirs is ABSENT:
-        return tip, replace(before, way=Way.NEW)
+        return tip, replace(before, way=BranchOutcome.NEW)
     plan = replay.route(shared.repo, tip, theirs)
     if plan.relation is Relation.BEHIND:
-        return theirs, replace(before, way=Way.FORWARD)
+        return theirs, replace(before, way=BranchOutcome.FORWARD)
     if plan.relation in {Relation.SAME, Relation.AHEAD}:
-        way = Way.SAME if plan.relation is Relation.SAME else Way.AHEAD
+        way = BranchOutcome.SAME if plan.relation is Relation.SAME else BranchOutcome.AHEAD
         return tip, replace(before, way=way)
     if not join:
         why = f"both sides have new commits; gitexp sync {shlex.quote(branch)} brings them together"
-        return tip, replace(before, way=Way.DIVERGED, why=why)
+        return tip, replace(before, way=BranchOutcome.DIVERGED, why=why)
     if plan.relation is Relation.REPLAY:
         return _replayed(shared, before, theirs, plan, written)
     return _merged(shared, before, theirs, written)
@@ -217,7 +217,7 @@ def _replayed(
     kept = ""
     if made.passed_over:
         kept = f"{shared.remote}'s snapshot was first; dvc.lock and metrics are its"
-    move = replace(before, way=Way.REPLAYED, records=len(plan.own), kept=kept)
+    move = replace(before, way=BranchOutcome.REPLAYED, records=len(plan.own), kept=kept)
     return made.commit, move
 
 
@@ -276,7 +276,7 @@ def _merged(
         time=shared.now,
     )
     count = len(list(objects.history(repo, [ours], hide=[theirs])))
-    return commit, replace(before, way=Way.MERGED, records=count, kept=kept)
+    return commit, replace(before, way=BranchOutcome.MERGED, records=count, kept=kept)
 
 
 def _is_record(path: str) -> bool:

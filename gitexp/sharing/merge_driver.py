@@ -38,24 +38,24 @@ _STAGES = b"stages:\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Joined:
+class MergedText:
     """The joined file, or None and why there is none."""
 
     data: bytes | None
     why: str = ""
 
 
-def join_lock(base: bytes, ours: bytes, theirs: bytes) -> Joined:
+def join_lock(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     """Join two versions of dvc.lock: each stage as one side has it, in DVC's own bytes.
 
     `base`, `ours`, `theirs`: `base` is empty where both sides added the file.
     """
     parts = [_split(data) for data in (base or b"schema: '2.0'\n" + _STAGES, ours, theirs)]
     if any(part is None for part in parts):
-        return Joined(None, "a side is not laid out as DVC writes it")
+        return MergedText(None, "a side is not laid out as DVC writes it")
     old, left, right = (part for part in parts if part is not None)
     if left.head != right.head:
-        return Joined(None, "the two sides are of different versions of the format")
+        return MergedText(None, "the two sides are of different versions of the format")
     names = [*left.stages, *(name for name in right.stages if name not in left.stages)]
     chosen: dict[str, bytes] = {}
     for name in names:
@@ -65,14 +65,14 @@ def join_lock(base: bytes, ours: bytes, theirs: bytes) -> Joined:
         elif a == o:
             found = b
         else:
-            return Joined(None, f"both sides executed the stage {name}")
+            return MergedText(None, f"both sides executed the stage {name}")
         if found is not None:
             chosen[name] = found
     data = left.head + b"".join(chosen.values())
-    return Joined(data) if (why := _mixture(data)) is None else Joined(None, why)
+    return MergedText(data) if (why := _mixture(data)) is None else MergedText(None, why)
 
 
-def join_plan(base: bytes, ours: bytes, theirs: bytes) -> Joined:
+def join_plan(base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     """Join two versions of a plan key by key; what binds is as one side has it, or a conflict."""
     try:
         old, left, right = ({} if not data else _mapping(data) for data in (base, ours, theirs))
@@ -84,16 +84,16 @@ def join_plan(base: bytes, ours: bytes, theirs: bytes) -> Joined:
             elif a == o:
                 value = b
             else:
-                return Joined(None, f"both sides changed {key}")
+                return MergedText(None, f"both sides changed {key}")
             if value is not None:
                 chosen[key] = value
         joined = codec.read(Plan, Fields(chosen, "the joined plan"))
         digests = {plan_format.load(data, "a side").digest for data in (ours, theirs)}
     except GitexpError as error:
-        return Joined(None, f"{error.summary}, {error.where}".rstrip(", "))
+        return MergedText(None, f"{error.summary}, {error.where}".rstrip(", "))
     if joined.digest not in digests:
-        return Joined(None, "each side changed a part that binds: that is a third hypothesis")
-    return Joined(codec.dump(joined))
+        return MergedText(None, "each side changed a part that binds: that is a third hypothesis")
+    return MergedText(codec.dump(joined))
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,18 +212,18 @@ def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
     return ""
 
 
-def _join(path: str, base: bytes, ours: bytes, theirs: bytes) -> Joined:
+def _join(path: str, base: bytes, ours: bytes, theirs: bytes) -> MergedText:
     if theirs in {ours, base}:
-        return Joined(ours)
+        return MergedText(ours)
     if ours == base:
-        return Joined(theirs)
+        return MergedText(theirs)
     if path == "dvc.lock" or path.endswith("/dvc.lock"):
         return join_lock(base, ours, theirs)
     if path.startswith(f"{layout.PLANS}/"):
         return join_plan(base, ours, theirs)
     if path.startswith(f"{layout.CONCLUSIONS}/"):
-        return Joined(None, "each side concluded in its own words")
-    return Joined(None, "records are never changed, and the two sides differ")
+        return MergedText(None, "each side concluded in its own words")
+    return MergedText(None, "records are never changed, and the two sides differ")
 
 
 def _read(file: Path, path: str) -> bytes:

@@ -20,7 +20,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
 from gitexp.git.worktree import checkouts
 from gitexp.model.job import FileHash
-from gitexp.model.sharing import DataMoved, Way
+from gitexp.model.sharing import BranchOutcome, DataMoved
 from gitexp.sharing.places import new_commits
 from gitexp.store import lookup, plans
 
@@ -251,7 +251,7 @@ def follow(
     """
     left: list[str] = []
     for move in moves if depot is not None else ():
-        if move.after is None or (move.way is Way.SAME and not everything):
+        if move.after is None or (move.way is BranchOutcome.SAME and not everything):
             continue
         for place in checkouts.on_branch(shared.workspace, move.branch):
             left += _follow(shared, depot, move, place.top, fetch=fetch, everything=everything)

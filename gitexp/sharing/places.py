@@ -87,7 +87,7 @@ def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Sh
     Without a time it is now.
 
     Raises `BareRepositoryError` if there is no work tree; `UsageError, PreconditionError` if there
-    is no remote, or not the wanted one, or Git does not know who is at work.
+    is not a remote, or not the wanted one, or Git does not know who is at work.
     """
     if workspace.top is None:
         raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
@@ -105,7 +105,7 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     plan; not one that was archived and taken off the remote, which nobody wants to come back by
     accident.
 
-    Raises `UnknownExperimentError` if a name is no branch here.
+    Raises `UnknownExperimentError` if a name is not a branch here.
     """
     if names:
         return tuple(dict.fromkeys(_local(shared, name) for name in names))
@@ -134,7 +134,7 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
 def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     """Return the branches that are meant, where a name may also be one that the remote has.
 
-    Raises `UnknownExperimentError` if a name is no branch, neither here nor there.
+    Raises `UnknownExperimentError` if a name is not a branch, neither here nor there.
     """
     if not names:
         return mine(shared, names)

@@ -13,7 +13,7 @@ from gitexp.errors import MovedRefError
 from gitexp.git import objects, refs, remote
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout
-from gitexp.model.sharing import BranchMove, DataMoved, TogetherReport, Way
+from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 
 if TYPE_CHECKING:
@@ -203,19 +203,19 @@ def ends_of(moves: Iterable[BranchMove]) -> list[CommitHash]:
 def _compared(shared: Shared, branch: str) -> BranchMove:
     ours, theirs = shared.ours(branch), shared.theirs(branch)
     if ours is ABSENT:
-        return BranchMove(branch, Way.FAILED, why="it was deleted meanwhile")
+        return BranchMove(branch, BranchOutcome.FAILED, why="it was deleted meanwhile")
     if theirs is ABSENT:
-        return BranchMove(branch, Way.NEW, ours, ours)
+        return BranchMove(branch, BranchOutcome.NEW, ours, ours)
     if ours == theirs:
-        return BranchMove(branch, Way.SAME, ours, ours)
+        return BranchMove(branch, BranchOutcome.SAME, ours, ours)
     if objects.is_ancestor(shared.repo, theirs, ours):
-        return BranchMove(branch, Way.AHEAD, ours, ours)
+        return BranchMove(branch, BranchOutcome.AHEAD, ours, ours)
     why = f"{shared.remote} has commits that are not here; gitexp sync brings both together"
-    return BranchMove(branch, Way.DIVERGED, ours, ours, why=why)
+    return BranchMove(branch, BranchOutcome.DIVERGED, ours, ours, why=why)
 
 
 def _sent(move: BranchMove) -> BranchMove:
-    return replace(move, pushed=move.way is not Way.SAME)
+    return replace(move, pushed=move.way is not BranchOutcome.SAME)
 
 
 def _any(moves: Sequence[BranchMove]) -> str:

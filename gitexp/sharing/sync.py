@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.git import remote
-from gitexp.git.transaction.failpoints import Point, reach
-from gitexp.model.sharing import BranchMove, TogetherReport, Way
+from gitexp.git.transaction.failpoints import FailPoint, reach
+from gitexp.model.sharing import BranchMove, BranchOutcome, TogetherReport
 from gitexp.sharing import histories, payload, places, push
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
     while True:
         attempts += 1
         warnings = remote.fetch(workspace, shared.remote)
-        reach(Point.FETCHED)
+        reach(FailPoint.FETCHED)
         branches = places.either(shared, names)
         depot = payload.depot_of(
             shared, push.tips_of(shared, branches), environ, trust=trust or not data
@@ -91,7 +91,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         products = histories.settle_data(
             shared
         )  # after the branches: a run writes it before its own
-        reach(Point.JOINED)
+        reach(FailPoint.JOINED)
         mine = [moves[branch] for branch in branches if not moves[branch].open]
         moved = push.NO_DATA
         if data:
@@ -100,7 +100,7 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
         if push.deliver(shared, mine, products):
             break
         push.pause(attempts, deadline, shared)
-    reach(Point.PUSHED)
+    reach(FailPoint.PUSHED)
     done = [
         replace(move, pushed=True) if branch in sent else move for branch, move in moves.items()
     ]
@@ -127,9 +127,16 @@ def sync(  # noqa: PLR0913  what is shared, where, with or without data
 
 def _both(earlier: BranchMove | None, move: BranchMove) -> BranchMove:
     """Join what two attempts did to a branch."""
-    if earlier is None or earlier.way in {Way.SAME, Way.AHEAD, Way.NEW}:
+    if earlier is None or earlier.way in {
+        BranchOutcome.SAME,
+        BranchOutcome.AHEAD,
+        BranchOutcome.NEW,
+    }:
         return move if earlier is None else replace(move, before=earlier.before)
-    if move.way in {Way.SAME, Way.AHEAD}:  # the work was done by the attempt before
+    if move.way in {
+        BranchOutcome.SAME,
+        BranchOutcome.AHEAD,
+    }:  # the work was done by the attempt before
         return replace(earlier, after=move.after)
     return replace(
         move,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _NO_REMOTE = "no DVC remote is set, which could have the data"
 
 
-class DataRemote:
+class SeenRemote:
     """Answers for one repository; of a remote that is a plain folder.
 
     Parameters

@@ -209,7 +209,7 @@ def friedman_vs_control(
     Raises
     ------
     DesignError
-        If the control is no treatment, besides the reasons of `friedman_test`.
+        If the control is not a treatment, besides the reasons of `friedman_test`.
 
     References
     ----------

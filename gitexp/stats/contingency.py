@@ -64,7 +64,7 @@ def cochran_q(truth: Sequence[Label], predictions: Mapping[str, Sequence[Label]]
     """
     right = np.array([_right(truth, guesses) for guesses in predictions.values()], dtype=np.float64)
     k = len(right)
-    if k < 2:  # noqa: PLR2004 - one classifier is no comparison
+    if k < 2:  # noqa: PLR2004 - one classifier is not a comparison
         raise DesignError("a comparison needs two classifiers", found=str(k))
     columns, rows = right.sum(axis=1), right.sum(axis=0)
     spread = k * rows.sum() - (rows**2).sum()

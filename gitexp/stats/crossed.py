@@ -111,7 +111,7 @@ def run_on_crossed(
     design : Design
     baseline, candidate : ndarray of float, shape (n_repeats, n_examples)
         What each example adds to the metric of each repeat, so that a row's mean is its metric:
-        losses, or jackknife pseudo-values of a metric that is no mean.
+        losses, or jackknife pseudo-values of a metric that is not a mean.
 
     Returns
     -------

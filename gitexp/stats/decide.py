@@ -30,7 +30,7 @@ class Evidence:
     comparable : bool
         False if evaluation data differ, a relative effect has no positive baseline, ...
     planned : int or None
-        Repeats that the plan promised; None where repeats are no part of the claim.
+        Repeats that the plan promised; None where repeats are not part of the claim.
     repeats : int or None
         Repeats a side that are there; None where they are the units of the test.
     """

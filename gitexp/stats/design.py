@@ -32,7 +32,9 @@ __all__ = [
     "smallest_p",
 ]
 
-MAX_COUNTED = 1_000  # units: 2**n for a million is no float, and past these the smallest p is nil
+MAX_COUNTED = (
+    1_000  # units: 2**n for a million is not a float, and past these the smallest p is nil
+)
 
 
 def plan_test(design: Design) -> PlannedTest:
@@ -149,7 +151,7 @@ def pairs_needed(alpha: float, *, paired: bool = True, one_sided: bool = True) -
     Raises
     ------
     DesignError
-        If alpha is no rate.
+        If alpha is not a rate.
 
     Examples
     --------

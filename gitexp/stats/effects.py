@@ -264,7 +264,7 @@ def noncentral_t_interval(t: float, df: float, alpha: float = 0.05) -> Noncentra
     Raises
     ------
     DesignError
-        If alpha is no rate, or a limit cannot be found.
+        If alpha is not a rate, or a limit cannot be found.
 
     References
     ----------
@@ -317,7 +317,7 @@ def noncentral_f_interval(
     Raises
     ------
     DesignError
-        If alpha is no rate, or a limit cannot be found.
+        If alpha is not a rate, or a limit cannot be found.
 
     References
     ----------

@@ -257,7 +257,7 @@ def family(p_values: Sequence[float], method: str) -> tuple[float, ...]:
     Raises
     ------
     DesignError
-        If the method is unknown or a value is no probability.
+        If the method is unknown or a value is not a probability.
 
     Examples
     --------

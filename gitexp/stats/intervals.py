@@ -49,7 +49,7 @@ def difference_interval(
     Raises
     ------
     DesignError
-        If a value is not finite, or `confidence` is no rate.
+        If a value is not finite, or `confidence` is not a rate.
 
     Examples
     --------
@@ -92,7 +92,7 @@ def relative_interval(
     Raises
     ------
     DesignError
-        If a value is not finite, paired sides differ in length, or `confidence` is no rate.
+        If a value is not finite, paired sides differ in length, or `confidence` is not a rate.
 
     Notes
     -----
@@ -200,7 +200,7 @@ def permutation_interval(
     Raises
     ------
     DesignError
-        If the sides differ in length, a value is not finite, or `confidence` is no rate.
+        If the sides differ in length, a value is not finite, or `confidence` is not a rate.
 
     Notes
     -----
@@ -261,7 +261,7 @@ def predictions_interval(
     Raises
     ------
     DesignError
-        If `confidence` is no rate, or the positive label occurs in no example.
+        If `confidence` is not a rate, or the positive label occurs in no example.
 
     References
     ----------

@@ -70,7 +70,7 @@ class Definition:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredMetric:
     """A number that the project reported, and the predictions it was computed from."""
 
     value: float
@@ -252,7 +252,7 @@ def classes(*columns: Sequence[str]) -> tuple[str, ...]:
 
 
 def match_metric(
-    name: str, measured: Sequence[Measured], *, positive: str | None = None
+    name: str, measured: Sequence[MeasuredMetric], *, positive: str | None = None
 ) -> Definition:
     """Find the definition that a project's metric follows, by computing it again.
 

@@ -223,7 +223,7 @@ def games_howell(groups: Groups, *, alpha: float = 0.05) -> GamesHowell:
     Raises
     ------
     DesignError
-        If alpha is no rate, there are fewer than two groups, one has fewer than two values or holds
+        If alpha is not a rate, there are fewer than two groups, one has fewer than two values or
         one that is not finite, or two groups both do not vary.
 
     References

@@ -53,7 +53,7 @@ def power_paired_t_test(
     Raises
     ------
     DesignError
-        If there are fewer than two pairs, the effect size is not finite, or alpha is no rate.
+        If there are fewer than two pairs, the effect size is not finite, or alpha is not a rate.
 
     References
     ----------
@@ -143,7 +143,7 @@ def power_tost_paired(
     Raises
     ------
     DesignError
-        If there are fewer than two pairs, spread or margin is not positive, or alpha is no rate.
+        If there are fewer than two pairs, spread or margin is not positive, or alpha is not a rate.
 
     References
     ----------

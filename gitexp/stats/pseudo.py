@@ -1,6 +1,6 @@
 """What each example adds to a metric, so that the mean over examples is the metric itself.
 
-Losses are that already. Of a metric that is no mean - F1, an area - each example has a jackknife
+Losses are that already. Of a metric that is not a mean - F1, an area - each example has a jackknife
 pseudo-value: n times the metric less n - 1 times the metric without it.
 """
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.scored import Terms
+    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.sums import Places
     from gitexp.stats.values import Values
 
 CHUNK = 4_000_000  # counts held at a time
 
 
-def of_terms(terms: Terms) -> Values:
+def of_terms(terms: ScoreTerms) -> Values:
     """Return the pseudo-values of a metric of scores, shape (n_examples,).
 
     Examples

@@ -22,7 +22,7 @@ from gitexp.stats.scored import value
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.stats.scored import Terms
+    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.sums import Places
     from gitexp.stats.values import Values
 
@@ -65,7 +65,7 @@ class Ranking:
         return len(self.truth) if self.clusters is None else int(self.clusters.max()) + 1
 
 
-def ranking(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Ranking:
+def ranking(baseline: ScoreTerms, candidate: ScoreTerms, clusters: Places | None = None) -> Ranking:
     """Rank the scores of both sides."""
     kind, hit, n = baseline.scoring.kind, baseline.truth > 0, len(baseline.values)
     both = -np.concatenate([baseline.values, candidate.values])
@@ -148,7 +148,7 @@ def resampled(one: Ranking, *, draws: int, seed: int) -> tuple[Values, Values]:
     return np.concatenate([one for one, _ in found]), np.concatenate([two for _, two in found])
 
 
-def left_out(terms: Terms) -> Values:
+def left_out(terms: ScoreTerms) -> Values:
     """Return the metric without each example, shape (n_examples,), in O(n log n).
 
     Raises

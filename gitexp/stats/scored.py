@@ -20,7 +20,7 @@ from gitexp.stats.ranks import midranks
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from gitexp.stats.metrics import Measured
+    from gitexp.stats.metrics import MeasuredMetric
     from gitexp.stats.values import Values
 
 SAME = 1e-7  # relative; scores are written with fewer digits than labels
@@ -52,7 +52,7 @@ class Scoring:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class ScoreTerms:
     """What a metric is computed from.
 
     Attributes
@@ -68,12 +68,12 @@ class Terms:
     truth: Values
     values: Values
 
-    def take(self, rows: Sequence[int]) -> Terms:
+    def take(self, rows: Sequence[int]) -> ScoreTerms:
         """Return the terms of some examples."""
-        return Terms(self.scoring, self.truth[rows], self.values[rows])
+        return ScoreTerms(self.scoring, self.truth[rows], self.values[rows])
 
 
-def match(name: str, measured: Sequence[Measured], *, positive: str | None = None) -> Scoring:
+def match(name: str, measured: Sequence[MeasuredMetric], *, positive: str | None = None) -> Scoring:
     """Find the definition that a project's metric follows, by computing it again.
 
     Parameters
@@ -109,7 +109,7 @@ def match(name: str, measured: Sequence[Measured], *, positive: str | None = Non
     )
 
 
-def terms(scoring: Scoring, one: Measured) -> Terms:
+def terms(scoring: Scoring, one: MeasuredMetric) -> ScoreTerms:
     """Return what a metric needs of each example.
 
     Raises
@@ -120,7 +120,7 @@ def terms(scoring: Scoring, one: Measured) -> Terms:
     if scoring.kind in {"mae", "mse", ROOT}:
         errors = _numbers(one.y_true, "true values") - _numbers(one.y_pred, "predictions")
         losses = np.abs(errors) if scoring.kind == "mae" else errors**2
-        return Terms(scoring, np.zeros_like(losses), losses)
+        return ScoreTerms(scoring, np.zeros_like(losses), losses)
     if not scoring.positive:
         return _multiclass(scoring, one)
     truth = np.array([label == scoring.positive for label in one.y_true], dtype=np.float64)
@@ -128,15 +128,15 @@ def terms(scoring: Scoring, one: Measured) -> Terms:
     if scoring.kind in RANKED:
         if not 0 < truth.sum() < len(truth):
             raise DesignError("an area needs examples of both classes")
-        return Terms(scoring, truth, scores)
+        return ScoreTerms(scoring, truth, scores)
     _check_probabilities(scores)
     if scoring.kind == "brier":
-        return Terms(scoring, truth, (scores - truth) ** 2)
+        return ScoreTerms(scoring, truth, (scores - truth) ** 2)
     hit = np.where(truth > 0, scores, 1 - scores)
-    return Terms(scoring, truth, -np.log(np.clip(hit, SMALLEST, 1.0)))
+    return ScoreTerms(scoring, truth, -np.log(np.clip(hit, SMALLEST, 1.0)))
 
 
-def value(one: Terms) -> float:
+def value(one: ScoreTerms) -> float:
     """Compute the metric.
 
     Examples
@@ -166,7 +166,7 @@ def average_precision(truth: Values, scores: Values) -> float:
 
 
 def candidates(
-    name: str, measured: Sequence[Measured], positive: str | None
+    name: str, measured: Sequence[MeasuredMetric], positive: str | None
 ) -> tuple[Scoring, ...]:
     """Return the definitions that a metric's name may mean, the likeliest first.
 
@@ -201,7 +201,7 @@ def candidates(
     return (*binary, *several) if two_classes else (*several, *binary)
 
 
-def _multiclass(scoring: Scoring, one: Measured) -> Terms:
+def _multiclass(scoring: Scoring, one: MeasuredMetric) -> ScoreTerms:
     labels = classes(one.y_true)
     columns = {label: _column(one, f"score_{label}") for label in labels}
     total = np.zeros(len(one.y_true))
@@ -215,16 +215,16 @@ def _multiclass(scoring: Scoring, one: Measured) -> Terms:
         if name.startswith("score_") and name.removeprefix("score_") not in columns:
             total += np.asarray(more) ** 2
     if scoring.kind == "log_loss":
-        return Terms(scoring, np.zeros_like(hit), -np.log(np.clip(hit, SMALLEST, 1.0)))
-    return Terms(scoring, np.zeros_like(total), total / 2 if scoring.half else total)
+        return ScoreTerms(scoring, np.zeros_like(hit), -np.log(np.clip(hit, SMALLEST, 1.0)))
+    return ScoreTerms(scoring, np.zeros_like(total), total / 2 if scoring.half else total)
 
 
-def _scores(one: Measured, positive: str) -> Values:
+def _scores(one: MeasuredMetric, positive: str) -> Values:
     name = f"score_{positive}"
     return _column(one, name if name in one.scores else "score")
 
 
-def _column(one: Measured, name: str) -> Values:
+def _column(one: MeasuredMetric, name: str) -> Values:
     if name not in one.scores:
         raise DesignError(
             f"the predictions have no column {name}",

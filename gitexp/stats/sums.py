@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from gitexp.stats.metrics import Definition
-    from gitexp.stats.scored import Terms
+    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.values import Values
 
 Places = NDArray[np.intp]
@@ -67,7 +67,7 @@ def places(names: Sequence[str]) -> tuple[Places, int]:
     return np.fromiter((place[name] for name in names), np.intp, len(names)), len(place)
 
 
-def of_terms(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Sums:
+def of_terms(baseline: ScoreTerms, candidate: ScoreTerms, clusters: Places | None = None) -> Sums:
     """Return a mean loss (or its root) as sums of losses and of examples."""
     root = baseline.scoring.kind == ROOT
 
@@ -75,7 +75,7 @@ def of_terms(baseline: Terms, candidate: Terms, clusters: Places | None = None) 
         means: Values = totals[..., 0] / totals[..., 1]
         return np.sqrt(np.maximum(means, 0.0)) if root else means
 
-    def side(one: Terms) -> Values:
+    def side(one: ScoreTerms) -> Values:
         return _by_cluster(np.column_stack([one.values, np.ones_like(one.values)]), clusters)
 
     return Sums(side(baseline), side(candidate), mean)

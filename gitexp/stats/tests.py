@@ -2,7 +2,7 @@
 
 A plan, a record and a report hold the name of a test; whatever else is to be known of it stands in
 its entry. To add a test, add an entry, and the function that its `tails` names. Measured values
-are no argument of anything here, so looking at the data cannot change the question.
+are not arguments of anything here, so looking at the data cannot change the question.
 """
 
 from __future__ import annotations

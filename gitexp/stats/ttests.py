@@ -119,7 +119,7 @@ def limits(mean: Mean, alternative: Alternative, alpha: float) -> tuple[float | 
     Raises
     ------
     DesignError
-        If alpha is no rate.
+        If alpha is not a rate.
 
     Examples
     --------

@@ -137,7 +137,7 @@ class Graph:
 def listing(repo: Repo, runs: TreeId) -> dict[RunId, TreeId]:
     """Return the runs in a ``.gitexp/runs`` tree with the tree of each one's folder.
 
-    Folders whose name is no run id are none of ours, and neither are those that lie elsewhere than
+    Folders whose name is not a run id are not ours, and neither are those that lie elsewhere than
     a run of their name does: no rule speaks of them.
     """
     found: dict[RunId, TreeId] = {}

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout, locks
-from gitexp.model.request import Asked
+from gitexp.model.request import RunOptions
 from gitexp.records import codec
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_loads
@@ -188,12 +188,12 @@ def read(workspace: Workspace, run: Path) -> Call | None:
     )
 
 
-def asked(value: Json, draft: Run, side: str, where: str) -> Asked:
+def asked(value: Json, draft: Run, side: str, where: str) -> RunOptions:
     """Return what a call was asked for, with what its own side executed as far as that is known.
 
     Raises `BadFormatError`.
     """
-    found = codec.read(Asked, Fields(value, where))
+    found = codec.read(RunOptions, Fields(value, where))
     if found.commit or (side == "baseline" and found.with_baseline):
         return found
     source = draft.source
@@ -207,7 +207,7 @@ def asked(value: Json, draft: Run, side: str, where: str) -> Asked:
 
 
 def busy_branches(workspace: Workspace) -> frozenset[str]:
-    """Return the branches on which a call is going on; what cannot be read is no call."""
+    """Return the branches on which a call is going on; what cannot be read is not a call."""
     found = set()
     for each in folders(workspace):
         try:

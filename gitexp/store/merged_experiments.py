@@ -138,5 +138,5 @@ def _inputs(
         config, _ = plans.config_of(repo, commit, fallback)
         tree = objects.commit_info(repo, commit).tree
         return inputs_rules.compute(repo, tree, config, index=index)
-    except GitexpError:  # then it is no state that could stand for the candidate
+    except GitexpError:  # then it is not a state that could stand for the candidate
         return None

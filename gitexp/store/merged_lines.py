@@ -140,7 +140,7 @@ def _work_out(
     groups: defaultdict[str, dict[TreeId, RunLine]] = defaultdict(dict)
     for tree, line in lines.items():
         groups[line.plan_name if line.plan_name in blobs else ""][tree] = line
-    # Runs of names that are no plan here may be those of a plan that was renamed.
+    # Runs of names that are not plan here may be those of a plan that was renamed.
     others = _digest(*sorted(groups[""]))
     keys = {
         name: _digest(

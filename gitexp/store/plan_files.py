@@ -36,7 +36,7 @@ _SUFFIX = ".yaml"
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadablePlan:
     """A file that cannot be read, and why."""
 
     path: str
@@ -44,13 +44,13 @@ class Unreadable:
     error: GitexpError | None = None
 
 
-def plan_at(tree: Tree, path: str) -> Plan | Unreadable | None:
+def plan_at(tree: Tree, path: str) -> Plan | UnreadablePlan | None:
     """Return the plan in a file; None where there is no such file."""
     try:
         data = tree.read(path)
         return None if data is None else lean_plan(data, tree.where(path))
     except GitexpError as error:
-        return Unreadable(path, str(error), error)
+        return UnreadablePlan(path, str(error), error)
 
 
 def plan_paths(tree: Tree) -> list[str]:
@@ -64,7 +64,7 @@ def plans_in(tree: Tree) -> list[Plan]:
     return [plan for plan in found if isinstance(plan, Plan)]
 
 
-def plan_of(tree: Tree, branch: str) -> Plan | Unreadable | None:
+def plan_of(tree: Tree, branch: str) -> Plan | UnreadablePlan | None:
     """Return the plan that lives on a branch: the newest, where several name it.
 
     After a merge the base does not acquire it. A file that has the branch's name and cannot be read
@@ -79,7 +79,7 @@ def plan_of(tree: Tree, branch: str) -> Plan | Unreadable | None:
     mine = [plan for plan in plans_in(tree) if plan.branch == branch]
     if mine:
         return max(mine, key=lambda plan: (plan.created_at, plan.name))
-    return first if isinstance(first, Unreadable) else None
+    return first if isinstance(first, UnreadablePlan) else None
 
 
 def settings(tree: Tree) -> ProjectConfig | None:

@@ -20,7 +20,7 @@ from gitexp.git.upstream import short
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import BlobId
 from gitexp.model.plan import Plan
-from gitexp.store.plan_files import Unreadable, plan_at, plan_of, plans_in, settings
+from gitexp.store.plan_files import UnreadablePlan, plan_at, plan_of, plans_in, settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -132,8 +132,8 @@ def plan_named(repo: Repo, name: str, commit: CommitHash) -> Plan | Absent:
     return _readable(plan_at(repo.tree(commit), plan_path(name)))
 
 
-def _readable(found: Plan | Unreadable | None) -> Plan | Absent:
-    if isinstance(found, Unreadable) and found.error is not None:
+def _readable(found: Plan | UnreadablePlan | None) -> Plan | Absent:
+    if isinstance(found, UnreadablePlan) and found.error is not None:
         raise found.error
     return found if isinstance(found, Plan) else ABSENT
 

@@ -56,7 +56,7 @@ class Relation(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class OwnRecords:
     """A commit that gitexp made.
 
     Attributes
@@ -81,7 +81,7 @@ class Route:
     """What to do with a branch."""
 
     relation: Relation
-    own: tuple[Own, ...] = ()  # REPLAY: in the order in which they were made
+    own: tuple[OwnRecords, ...] = ()  # REPLAY: in the order in which they were made
     base: CommitHash | Absent = ABSENT  # REPLAY: the commit before the first
 
 
@@ -102,7 +102,7 @@ def route(repo: Repo, ours: CommitHash, theirs: CommitHash) -> Route:
         return Route(Relation.BEHIND)
     if objects.is_ancestor(repo, theirs, ours):
         return Route(Relation.AHEAD)
-    own: list[Own] = []
+    own: list[OwnRecords] = []
     base: CommitHash | Absent = ABSENT
     for info in reversed(list(objects.history(repo, [ours], hide=[theirs]))):
         if len(info.parents) != 1 or (own and info.parents[0] != own[-1].commit):
@@ -123,7 +123,7 @@ def replayed(  # noqa: PLR0913 - what is put where, by whom, and who decides
     committer: Person,
     written: list[str],
     *,
-    takes: Callable[[CommitHash, Own], bool],
+    takes: Callable[[CommitHash, OwnRecords], bool],
 ) -> Replayed:
     """Write our commits anew on top of `onto`; the caller moves the branch.
 
@@ -232,7 +232,7 @@ def joined_lines(old: bytes, new: bytes) -> bytes:
 # --- what is ours -------------------------------------------------------------------------------
 
 
-def _own(repo: Repo, parent: CommitHash, commit: CommitHash) -> Own | None:
+def _own(repo: Repo, parent: CommitHash, commit: CommitHash) -> OwnRecords | None:
     """Return what a commit adds, or None where it is none of ours."""
     records: list[Step] = []
     others: list[Step] = []
@@ -254,7 +254,7 @@ def _own(repo: Repo, parent: CommitHash, commit: CommitHash) -> Own | None:
         allowed = snapshot_paths(repo, commit) if wrote else frozenset()
         if not all(_is_snapshot(step.path, allowed) for step in others):
             return None
-    return Own(commit, tuple(records), tuple(others), runs)
+    return OwnRecords(commit, tuple(records), tuple(others), runs)
 
 
 def _is_snapshot(path: str, allowed: frozenset[str]) -> bool:
@@ -273,7 +273,7 @@ def _run(repo: Repo, commit: CommitHash, path: str) -> Run | None:
     return run if run is not None and match and run.id == RunId(match[1]) else None
 
 
-def _collides(repo: Repo, own: Own, theirs: CommitHash) -> bool:
+def _collides(repo: Repo, own: OwnRecords, theirs: CommitHash) -> bool:
     """Whether the other side has another version of a record."""
     for step in own.records:
         if step.path in own.runs:
@@ -291,7 +291,7 @@ def _collides(repo: Repo, own: Own, theirs: CommitHash) -> bool:
 # --- what is written ----------------------------------------------------------------------------
 
 
-def _records(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
+def _records(repo: Repo, own: OwnRecords, tip: CommitHash) -> dict[str, Content]:
     changes: dict[str, Content] = {}
     for step in own.records:
         there = objects.entry_at(repo, tip, step.path)
@@ -302,7 +302,7 @@ def _records(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
     return changes
 
 
-def _matters(repo: Repo, own: Own, tip: CommitHash) -> bool:
+def _matters(repo: Repo, own: OwnRecords, tip: CommitHash) -> bool:
     """Whether a commit has a snapshot that the tip does not have already."""
     return any(
         posixpath.basename(step.path) != ".gitignore" and not _is_there(repo, tip, step)
@@ -315,7 +315,7 @@ def _is_there(repo: Repo, tip: CommitHash, step: Step) -> bool:
     return there is not ABSENT and step.new is not ABSENT and there.id == step.new[1]
 
 
-def _snapshot(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
+def _snapshot(repo: Repo, own: OwnRecords, tip: CommitHash) -> dict[str, Content]:
     changes: dict[str, Content] = {}
     for step in own.snapshot:
         data, executable = _content(repo, own.commit, step)
@@ -326,7 +326,7 @@ def _snapshot(repo: Repo, own: Own, tip: CommitHash) -> dict[str, Content]:
     return changes
 
 
-def _has_lock(changes: Mapping[str, Content], own: Own) -> bool:
+def _has_lock(changes: Mapping[str, Content], own: OwnRecords) -> bool:
     return any(step.path in changes for step in own.snapshot)
 
 

@@ -36,7 +36,7 @@ def request(statement: bytes, url: str) -> bytes:
     `url`: ``https`` or ``http``, from the user's own settings; the answer is signed in either
     case.
 
-    Raises `WitnessError` if the authority cannot be reached, or its answer is no time stamp of
+    Raises `WitnessError` if the authority cannot be reached, or its answer is not a time stamp of
     this text; `PreconditionError` if there is no openssl.
     """
     if not url.startswith(("https://", "http://")):

@@ -46,7 +46,7 @@ _FILE_URL = "file://"
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class DistributionRow:
     """One row of RECORD; `digest` is empty for files that the installer did not hash."""
 
     path: str  # absolute
@@ -107,7 +107,7 @@ def fingerprint(lines: Sequence[str]) -> str:
     return hashlib.sha256("\n".join(stable).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def parse_row(line: str, folder: str) -> Row | None:
+def parse_row(line: str, folder: str) -> DistributionRow | None:
     """Return one row of RECORD, None for a line that is none."""
     fields = line.rsplit(",", _FIELDS - 1)
     if len(fields) != _FIELDS:
@@ -119,7 +119,7 @@ def parse_row(line: str, folder: str) -> Row | None:
     if name.startswith("../"):  # `pip install --target` moves scripts and data into the folder
         moved = os.path.normpath(f"{folder}/{name.lstrip('./')}")
         path = moved if os.path.exists(moved) else path  # noqa: PTH110  thousands of them a pass
-    return Row(path, digest, int(size) if size.isdigit() else None)
+    return DistributionRow(path, digest, int(size) if size.isdigit() else None)
 
 
 def relative(path: str, repository: str) -> str | None:
@@ -246,7 +246,7 @@ def patched_files(installed: Iterable[Installed], index_file: Path | None) -> tu
     return tuple(changed[:_MOST]) + ((f"and {rest} more",) if rest > 0 else ())
 
 
-def _is_sound(row: Row, state: FileState) -> bool:
+def _is_sound(row: DistributionRow, state: FileState) -> bool:
     if row.size is not None and row.size != state[0]:
         return False
     digest = hashlib.sha256()

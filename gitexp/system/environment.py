@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from gitexp.model.job import Job, Stage
-    from gitexp.system.interpreter import Facts
+    from gitexp.system.interpreter import InterpreterFacts
 
 _FORMAT = 1  # of a cache file; another one is read anew
 _CACHE_LIMIT = 16 << 20
@@ -39,7 +39,7 @@ _HEARD = ("PYTHONPATH", "PYTHONHOME", "PYTHONNOUSERSITE", "PYTHONUSERBASE", "HOM
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class EnvironmentSource:
     """Whose environment is looked at, and on whose behalf.
 
     Attributes
@@ -66,7 +66,9 @@ class Place:
     cache: Path | None
 
 
-def capture(place: Place, env: Mapping[str, str]) -> tuple[Environment, tuple[str, ...]]:
+def capture(
+    place: EnvironmentSource, env: Mapping[str, str]
+) -> tuple[Environment, tuple[str, ...]]:
     """Return the environment and the installed files that were changed since.
 
     Also verifies that the project's code is imported from the job's worktree.
@@ -106,7 +108,9 @@ def capture(place: Place, env: Mapping[str, str]) -> tuple[Environment, tuple[st
     return environment, changed
 
 
-def _cache_file(place: Place, env: Mapping[str, str], names: Sequence[str]) -> Path | None:
+def _cache_file(
+    place: EnvironmentSource, env: Mapping[str, str], names: Sequence[str]
+) -> Path | None:
     if place.cache is None:
         return None
     heard = [env.get(name, "") for name in _HEARD]
@@ -139,8 +143,8 @@ def _load(file: Path | None) -> tuple[Environment, tuple[str, ...]] | None:
 
 def _save(
     file: Path | None,
-    place: Place,
-    facts: Facts,
+    place: EnvironmentSource,
+    facts: InterpreterFacts,
     environment: Environment,
     changed: tuple[str, ...],
 ) -> None:
@@ -161,7 +165,7 @@ def _save(
         temporary.unlink(missing_ok=True)
 
 
-def _watched(place: Place, facts: Facts) -> list[str]:
+def _watched(place: EnvironmentSource, facts: InterpreterFacts) -> list[str]:
     """Return the paths whose state changes when something is installed or removed."""
     found = [place.python, os.path.realpath(place.python), f"{facts.prefix}/pyvenv.cfg"]
     top = os.path.realpath(place.repository)

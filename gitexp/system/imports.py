@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from gitexp.system.distributions import Installed
-    from gitexp.system.interpreter import Facts
+    from gitexp.system.interpreter import InterpreterFacts
 
 _SITE = frozenset(("site-packages", "dist-packages"))
 _MOST_MODULES = 1000
@@ -61,7 +61,9 @@ def plan_imports(python: str, repository: Path, env: Mapping[str, str]) -> Impor
     return from_facts(facts, distributions.scan(facts.path), str(repository))
 
 
-def from_facts(facts: Facts, installed: Iterable[Installed], repository: str) -> ImportPlan:
+def from_facts(
+    facts: InterpreterFacts, installed: Iterable[Installed], repository: str
+) -> ImportPlan:
     """Return the plan that follows from ``sys.path`` and what is installed.
 
     Raises `ImportPathError` if a distribution is installed in a way that cannot be redirected.
@@ -124,7 +126,9 @@ def modules_of(import_paths: Sequence[str], worktree: Path) -> tuple[str, ...]:
     return tuple(sorted(names)[:_MOST_MODULES])
 
 
-def verify(facts: Facts, plan: ImportPlan, import_paths: Sequence[str], worktree: Path) -> None:
+def verify(
+    facts: InterpreterFacts, plan: ImportPlan, import_paths: Sequence[str], worktree: Path
+) -> None:
     """Check that the modules of a worktree are imported from there and from nowhere else.
 
     `facts`: asked with the job's variables for `modules_of` the worktree.

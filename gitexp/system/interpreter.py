@@ -24,7 +24,7 @@ _ANSWER_LIMIT = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class InterpreterFacts:
     """What an interpreter said of itself."""
 
     implementation: str
@@ -37,7 +37,7 @@ class Facts:
     modules: Mapping[str, str]  # asked name -> file it would be imported from, "" for none
 
 
-def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Facts:
+def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> InterpreterFacts:
     """Start an interpreter and return what it says.
 
     `env`: variables it gets; those of the job. `names`: modules to be located; top-level modules
@@ -65,7 +65,7 @@ def ask(python: str, env: Mapping[str, str], names: Sequence[str] = ()) -> Facts
     return from_json(answer, python)
 
 
-def from_json(value: Json, where: str) -> Facts:
+def from_json(value: Json, where: str) -> InterpreterFacts:
     """Read the answer.
 
     Raises `PreflightError` if it is not the expected one.
@@ -76,14 +76,14 @@ def from_json(value: Json, where: str) -> Facts:
     path, modules = value.get("path"), value.get("modules")
     if not isinstance(path, list) or not isinstance(modules, dict):
         raise _unusable(where, "an answer without path and modules")
-    return Facts(
+    return InterpreterFacts(
         **{name: str(text) for name, text in texts.items()},
         path=tuple(map(str, path)),
         modules={str(name): str(origin) for name, origin in modules.items()},
     )
 
 
-def to_json(facts: Facts) -> Json:
+def to_json(facts: InterpreterFacts) -> Json:
     """Write the answer, for a cache."""
     return {
         **{name: getattr(facts, name) for name in _TEXTS},

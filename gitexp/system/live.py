@@ -171,9 +171,9 @@ def log_metric(name: str, value: SupportsFloat, step: SupportsIndex | None = Non
     Raises
     ------
     BadMetricError
-        If the metric cannot be called so, or the step is no whole number.
+        If the metric cannot be called so, or the step is not a whole number.
     TypeError, ValueError
-        If the value is no number.
+        If the value is not a number.
     """
     number = float(value)  # all this also where nothing is recorded: what fails fails everywhere
     if not points.is_name(name):
@@ -206,7 +206,7 @@ def params(folder: Path | str | None = None, file: str = "params.yaml") -> Mappi
     PreconditionError
         If there is no such file.
     BadFormatError, UnsafeInputError
-        If it cannot be read, or is no mapping.
+        If it cannot be read, or is not a mapping.
     """
     found = Path(folder) if folder is not None else _project(file)
     value = params_staging.read(found, [file]).get(file) if found is not None else None

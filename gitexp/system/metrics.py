@@ -2,7 +2,7 @@
 
 A number is a sample; its name is the path of keys, dotted. A list of numbers is one sample a fold,
 a list of objects (or CSV) one row a measurement, with `fold`, `rep`, `dataset`, `n_train` and
-`n_test` as columns. Text, booleans and nulls are no measurements and are passed over, but a NaN is
+`n_test` as columns. Text, booleans and nulls are not measurements and are passed over, but a NaN is
 never dropped: it is an error, and so is an expected metric that is not a number.
 """
 

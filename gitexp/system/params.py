@@ -2,7 +2,7 @@
 
 Ignored data that jobs see through a link are in no commit, so two runs can be told to have seen the
 same only by looking. Files over `WHOLE_LIMIT` are known by size, first and last block. An
-environment is no data (its digest is recorded elsewhere), and a file of secrets gets no
+environment is not a data (its digest is recorded elsewhere), and a file of secrets gets no
 fingerprint: a short one could be guessed.
 """
 
@@ -148,7 +148,7 @@ def linked_fingerprint(links: Sequence[LinkedPath]) -> str:
 def changed_links(
     before: Mapping[str, LinkState], after: Mapping[str, LinkState]
 ) -> tuple[str, ...]:
-    """Return the files that are no longer what they were; new ones are no change."""
+    """Return the files that are no longer what they were; new ones are not change."""
     return tuple(sorted(path for path, state in before.items() if after.get(path) != state))
 
 

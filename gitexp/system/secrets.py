@@ -25,7 +25,7 @@ _NAME = re.compile(
     r"TOKEN|KEY|SECRET|PASS|CREDENTIAL|COOKIE|JWT|DSN|AUTH(?!OR)|(?<!^)(?<!^OLD)PWD|_PW$",
     re.IGNORECASE,
 )
-# Variables whose values are no secrets, however they look.
+# Variables whose values are not secrets, however they look.
 _PUBLIC = re.compile(
     r"(?:HOST|HOSTNAME|COMPUTERNAME|NAME|USER|LOGNAME|USERNAME|TERM|SHELL|DISPLAY|PS[1-4]|_"
     r"|OLDPWD|PWD|LANG|TZ|(?:LS|XDG|DBUS|SSH|CONDA|VIRTUAL_ENV|PYTHON|PYTEST|PIP|UV|GITEXP|DVC"

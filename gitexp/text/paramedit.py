@@ -19,7 +19,7 @@ from gitexp.text.fields import param_json, shorten
 from gitexp.text.jsontext import Json, decode, json_dumps_compact
 from gitexp.text.paramfiles import LIMIT, Syntax, parse, python_assignments, python_tree, syntax_of
 from gitexp.text.paramkeys import Path, flatten, path_of
-from gitexp.text.yamltext import Place, scan
+from gitexp.text.yamltext import TextSpan, scan
 
 if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
@@ -92,7 +92,7 @@ def _toml_edited(text: str, wanted: Mapping[Path, ParamValue]) -> str:
     return document.as_string()
 
 
-def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
+def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, TextSpan]:
     match syntax:
         case Syntax.YAML:
             return scan(text.encode(), where=file, limit=LIMIT).places
@@ -102,7 +102,7 @@ def _places(text: str, file: str, syntax: Syntax) -> Mapping[Path, Place]:
             return python_places(text, file)
 
 
-def _region(places: Mapping[Path, Place], path: Path, text: str, file: str) -> Place:
+def _region(places: Mapping[Path, TextSpan], path: Path, text: str, file: str) -> TextSpan:
     """Return the text to be exchanged for one value."""
     place = places.get(path)
     if place is None or place.marked:
@@ -114,7 +114,7 @@ def _region(places: Mapping[Path, Place], path: Path, text: str, file: str) -> P
     return replace(place, start=len(text[: place.start].rstrip()), end=max(items))
 
 
-def _shown(new: ParamValue, place: Place, old: str, syntax: Syntax) -> str:
+def _shown(new: ParamValue, place: TextSpan, old: str, syntax: Syntax) -> str:
     match syntax:
         case Syntax.YAML:
             shown = _yaml(new, place.style)
@@ -195,14 +195,14 @@ _SPACE = re.compile(r"[ \t\r\n]*")
 _BARE = re.compile(r"[^\s,\]}]+")
 
 
-def json_places(text: str) -> dict[Path, Place]:
+def json_places(text: str) -> dict[Path, TextSpan]:
     """Return the place of each value by its path."""
-    found: dict[Path, Place] = {}
+    found: dict[Path, TextSpan] = {}
     _value(text, _skip(text, 0), (), found)
     return found
 
 
-def _value(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+def _value(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
     """Note a value and all in it; return where it ends. As deep as JSON we read, at most."""
     char = text[start]
     if char == "{":
@@ -214,11 +214,11 @@ def _value(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
     else:
         match = _BARE.match(text, start)
         end = match.end() if match else start
-    found[path] = Place(start, end, '"' if char == '"' else None)
+    found[path] = TextSpan(start, end, '"' if char == '"' else None)
     return end
 
 
-def _members(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+def _members(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
     at = _skip(text, start + 1)
     while text[at] != "}":
         key, at = _DECODER.raw_decode(text, at)
@@ -228,7 +228,7 @@ def _members(text: str, start: int, path: Path, found: dict[Path, Place]) -> int
     return at + 1
 
 
-def _items(text: str, start: int, path: Path, found: dict[Path, Place]) -> int:
+def _items(text: str, start: int, path: Path, found: dict[Path, TextSpan]) -> int:
     at, index = _skip(text, start + 1), 0
     while text[at] != "]":
         at = _skip(text, _value(text, at, (*path, index), found))
@@ -241,13 +241,13 @@ def _skip(text: str, at: int) -> int:
     return match.end() if match else at
 
 
-def python_places(text: str, file: str) -> dict[Path, Place]:
+def python_places(text: str, file: str) -> dict[Path, TextSpan]:
     """Return the place of each literal by its path; a later assignment wins, as in Python."""
     starts = [0]
     for line in text.split("\n"):
         starts.append(starts[-1] + len(line) + 1)
     lines = text.split("\n")
-    found: dict[Path, Place] = {}
+    found: dict[Path, TextSpan] = {}
 
     def offset(line: int, column: int) -> int:
         # ast counts columns in bytes of UTF-8.
@@ -259,7 +259,7 @@ def python_places(text: str, file: str) -> dict[Path, Place]:
         if node.end_lineno is None or node.end_col_offset is None:
             continue
         start = offset(node.lineno, node.col_offset)
-        found[path] = Place(start, offset(node.end_lineno, node.end_col_offset))
+        found[path] = TextSpan(start, offset(node.end_lineno, node.end_col_offset))
         if isinstance(node, ast.Dict):
             stack.extend(
                 ((*path, str(key.value)), value)

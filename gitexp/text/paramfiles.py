@@ -55,8 +55,8 @@ def parse(data: bytes, file: str) -> Json:
     `data`: the file, at most 1 MiB, of Python 128 KiB. `file`: its path: the ending tells the
     syntax; also for messages.
 
-    Raises `BadFormatError, UnsafeInputError` if it cannot be read, is no mapping, or holds a date
-    or a number that is not finite.
+    Raises `BadFormatError, UnsafeInputError` if it cannot be read, is not a mapping, or holds a
+    date or a number that is not finite.
 
     Examples
     --------

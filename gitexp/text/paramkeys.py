@@ -24,7 +24,7 @@ def flatten(value: Json) -> dict[str, ParamValue]:
     """Lay nested parameters out flat, in the order of the file.
 
     A list without mappings is one value; one with mappings is gone into by position
-    (``layers.0.units``). An empty mapping is no parameter.
+    (``layers.0.units``). An empty mapping is not a parameter.
 
     Raises `BadFormatError` if two parameters would have one name (``a.b`` as a key beside ``a: {b:
     ...}``), or a name is too long.

@@ -2,7 +2,7 @@
 
 A training script writes them without gitexp running, so this module stays light and `encode` is
 quick. Whatever the script does it can do to the file, so no line of it is trusted: one that is cut
-short, or is no point, is None.
+short, or not a point, is None.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def encode(name: str, value: float, step: int | None, t: float, stage: str = "")
 
 
 def decode(line: bytes) -> Point | None:
-    r"""Read one line; None where it is no point.
+    r"""Read one line; None where it is not a point.
 
     Examples
     --------

@@ -48,7 +48,7 @@ def load(
     further columns that are read where the file has them.
 
     Raises `BadFormatError, UnsafeInputError` if a column is missing, an id is empty or there
-    twice, a score is no finite number, or there is no row.
+    twice, a score is not a finite number, or there is no row.
     """
     if spec.path.lower().endswith(".json"):
         table = _from_json(data, spec, where, columns)

@@ -59,8 +59,8 @@ def load(data: bytes, where: str, *, rows: int, sha256: str) -> tuple[Sample, ..
 def parse(data: bytes, where: str) -> tuple[Sample, ...]:
     """Read samples without a record that vouches for them.
 
-    Raises `BadFormatError, UnsafeInputError` if a column is missing, a value is no finite number,
-    or a sample is there twice.
+    Raises `BadFormatError, UnsafeInputError` if a column is missing, a value is not finite, or a
+    sample is there twice.
     """
     if data.count(b"\n") > MOST_ROWS + 1 and b'"' not in data:  # before anything is built
         raise too_many(f"more than {MOST_ROWS} rows", where)

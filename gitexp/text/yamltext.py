@@ -36,7 +36,7 @@ class _Mark(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TextSpan:
     """Where a node's text lies, as offsets in the decoded text.
 
     `style` is None for a plain scalar, its quote or block sign for another, ``-`` for a block list.
@@ -54,7 +54,7 @@ class Scanned:
 
     text: str
     value: Json
-    places: dict[tuple[str | int, ...], Place]
+    places: dict[tuple[str | int, ...], TextSpan]
 
 
 @dataclass(slots=True)
@@ -158,7 +158,7 @@ class _Builder:
         where: str,
         *,
         allow_aliases: bool,
-        places: dict[tuple[str | int, ...], Place] | None,
+        places: dict[tuple[str | int, ...], TextSpan] | None,
         unlike: list[tuple[tuple[str | int, ...], str]] | None,
     ) -> None:
         self.root: Json = None
@@ -205,7 +205,7 @@ class _Builder:
         if event.anchor:
             self._anchors[event.anchor] = (value, 1, 0)
         marked = bool(event.anchor) or event.tag is not None
-        place = Place(_begin(event).index, _finish(event).index, event.style or None, marked)
+        place = TextSpan(_begin(event).index, _finish(event).index, event.style or None, marked)
         self._add(value, (1, 0), event, place)
 
     def _compare(self, event: yaml.ScalarEvent, value: object, path: tuple[str | int, ...]) -> None:
@@ -260,7 +260,7 @@ class _Builder:
         # A flow collection ends with its bracket, a block has no text of its own at the end.
         block = _begin(event).index == _finish(event).index
         style = "-" if block and isinstance(done.value, list) else None
-        place = Place(done.mark.index, _finish(event).index, style, bool(done.anchor))
+        place = TextSpan(done.mark.index, _finish(event).index, style, bool(done.anchor))
         self._add(done.value, (done.nodes, done.height), event, place)
 
     def _alias(self, event: yaml.AliasEvent) -> None:
@@ -273,7 +273,7 @@ class _Builder:
         if len(self._open) + height > MAX_DEPTH:
             raise too_deep(_at(self._where, _begin(event)))
         self._count(nodes, _begin(event))
-        place = Place(_begin(event).index, _finish(event).index, marked=True)
+        place = TextSpan(_begin(event).index, _finish(event).index, marked=True)
         self._add(value, (nodes, height), event, place)
 
     def _merge(self, into: dict[str, Json], merged: Json, mark: _Mark) -> None:
@@ -283,7 +283,7 @@ class _Builder:
             for key, value in part.items():
                 into.setdefault(key, value)
 
-    def _add(self, value: Json, size: tuple[int, int], event: yaml.Event, place: Place) -> None:
+    def _add(self, value: Json, size: tuple[int, int], event: yaml.Event, place: TextSpan) -> None:
         if not self._open:
             self.root = value
             if self.places is not None:

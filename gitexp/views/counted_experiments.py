@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _W = TypeVar("_W", bound="Tip | MergedLine")
 
 
-class Counted:
+class CountedExperiments:
     """The lines of tips, and of experiments without one, with nothing in them that never counts.
 
     Parameters

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.declared_data import pointed
 from gitexp.dvc.input_parts import params_values
-from gitexp.dvc.state import State
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError
 from gitexp.git import merging as git_diff
 from gitexp.git import repository
@@ -121,7 +121,7 @@ def _params(
     values: list[Mapping[str, ParamValue]] = []
     for state in (left, right):
         try:
-            values.append(params_values(State(repo, state.tree, state.config), {}))
+            values.append(params_values(ProjectState(repo, state.tree, state.config), {}))
         except GitexpError as error:
             notes.append(f"parameters of {state.name}: {error.summary} ({error.where})")
             return ()
@@ -143,7 +143,7 @@ def _data(
 ) -> tuple[DataChange, ...]:
     sides: list[Mapping[str, Pointed]] = []
     for state in (left, right):
-        found = pointed(State(repo, state.tree, state.config))
+        found = pointed(ProjectState(repo, state.tree, state.config))
         notes.extend(f"{line} ({state.name})" for line in found.unreadable)
         sides.append(found.data)
     one, other = sides
@@ -165,7 +165,7 @@ def _data_state(item: Pointed | None) -> DataState | None:
 def _environment(
     repo: Repo, one: Sequence[FoundRun], other: Sequence[FoundRun], notes: list[str]
 ) -> tuple[ValueChange, ...]:
-    """Compare the environments with the most repeats; one that both sides have is no change."""
+    """Compare the environments with the most repeats; one that both sides have is not a change."""
     left, right = environments_of(one), environments_of(other)
     if not left or not right or left[0] == right[0]:
         return ()

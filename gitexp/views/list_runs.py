@@ -29,7 +29,7 @@ from gitexp.store.merged_lines import merged_lines
 from gitexp.store.plans import branch_prefix, tips
 from gitexp.store.records import read_run
 from gitexp.store.summaries import newest_lines, run_lines
-from gitexp.views.counted_experiments import Counted
+from gitexp.views.counted_experiments import CountedExperiments
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
     A branch of this repository hides those of the same name elsewhere, and so does what was
     archived or merged here. A branch that has the experiments' prefix and no plan is listed as
     ``no plan``; any other branch only if a plan lives on it. What has neither branch nor tag is
-    listed as ``merged`` where HEAD, or a branch that is no experiment's, has its records.
+    listed as ``merged`` where HEAD, or a branch that is not an experiment's, has its records.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
         there = tips(repo)
         nearest = _nearest(there)
         chosen = _chosen(repo, there, nearest, query)
-        counted = Counted(repo, index, there, nearest, chosen, {})
+        counted = CountedExperiments(repo, index, there, nearest, chosen, {})
         lines = counted.lines
         merged = _all_merged(repo, index, there, prefix, counted) if chosen is nearest else ()
         for tip in _merged_here(repo, {tip: line.name for tip, line in lines.items()}, merged):
@@ -121,7 +121,7 @@ def list_experiments(workspace: Workspace, query: ListQuery = _EVERYTHING) -> Ex
 
 
 def _all_merged(
-    repo: Repo, index: Index, there: tuple[Tip, ...], prefix: str, counted: Counted
+    repo: Repo, index: Index, there: tuple[Tip, ...], prefix: str, counted: CountedExperiments
 ) -> tuple[MergedLine, ...]:
     lines = counted.lines
     names: dict[str, bool] = {}
@@ -187,7 +187,7 @@ def list_runs(workspace: Workspace, query: ListQuery = _EVERYTHING) -> RunList:
         else:
             lines = run_lines(repo, index, trees)
         nearest = _nearest(every)
-        counted = Counted(repo, index, every, nearest, nearest, lines)
+        counted = CountedExperiments(repo, index, every, nearest, nearest, lines)
         merged = _all_merged(repo, index, every, branch_prefix(repo), counted)
         good = {line.id: line for line in lines.values() if not line.bad}
         own = frozenset(run for tip in every if tip.own for run in held[tip.commit])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 from gitexp.comparison import exclusions as why
 from gitexp.comparison.counting import REPEATED, UNPAIRED
 from gitexp.comparison.eligible import finished_seeds
-from gitexp.comparison.gather import World, edited, gather
+from gitexp.comparison.gather import RunPool, edited, gather
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
-from gitexp.dvc.state import State
+from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.state import live_runs, resumption
 from gitexp.git import objects, refs, repository
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.exclusions import Failure
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.execution.state import LiveRuns
     from gitexp.git.refs import Head
     from gitexp.git.repository import Repo
@@ -159,7 +159,7 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
     try:
         config, _ = plans.config_of(repo, commit, added)
         tree = objects.commit_info(repo, commit).tree
-        facts.notes += inputs_rules.unreadable_files(State(repo, tree, config), index)
+        facts.notes += inputs_rules.unreadable_files(ProjectState(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
     except NotInitialisedError as error:
         facts.initialised = False
@@ -188,7 +188,7 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
         return
     baseline, candidate, unknown = sources(repo, index, plan, here, added)
     facts.notes += filter(None, [unknown])
-    gathered = gather(World(repo, index), baseline, candidate, plan)
+    gathered = gather(RunPool(repo, index), baseline, candidate, plan)
     settled = settle(gathered, plan, baseline.inputs, candidate.inputs)
     facts.shallow = gathered.shallow
     facts.unreadable += map(_unreadable, gathered.unreadable)
@@ -211,7 +211,7 @@ def _count(repo: Repo, index: Index, here: Named, added: CommitHash | None, fact
 
 
 def _still(
-    repo: Repo, both: tuple[Source, Source], count: Count, plan: Plan, notes: list[str]
+    repo: Repo, both: tuple[ResolvedSide, ResolvedSide], count: Count, plan: Plan, notes: list[str]
 ) -> bool:
     """Note sides that always report the same; return whether no verdict can come of them."""
     sides = {"baseline": count.baseline, "candidate": count.candidate}

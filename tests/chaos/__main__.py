@@ -23,7 +23,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitexp.git.transaction.failpoints import Point
+from gitexp.git.transaction.failpoints import FailPoint
 from tests.chaos.world import BRANCH, Broken, World, make
 from tests.chaos.writer import path_of
 
@@ -117,9 +117,9 @@ def play(world: World, rng: random.Random, number: int, counts: Counter[str]) ->
     how = rng.choices(("nothing", "failpoint", "process", "group"), (1, 4, 4, 2))[0]
     counts[f"{name}, killed by {how}"] += 1
     argv = ACTS[name][0](world, rng, number)
-    points = [point for point in Point if point.value.partition(".")[0] in {name, "publish"}]
+    points = [point for point in FailPoint if point.value.partition(".")[0] in {name, "publish"}]
     if name == "resume":
-        points = [point for point in Point if not point.value.startswith("sync.")]
+        points = [point for point in FailPoint if not point.value.startswith("sync.")]
     failpoint = f"{rng.choice(points).value}:kill" if how == "failpoint" else ""
     beside = start_others(world, rng, number)
     started = time.monotonic()

@@ -28,7 +28,9 @@ TERMS = glossary.terms()
 
 
 @pytest.mark.parametrize("term", TERMS, ids=lambda term: term.words[0])
-def test_each_term_is_explained_in_three_lines_that_fit_a_terminal(term: glossary.Term) -> None:
+def test_each_term_is_explained_in_three_lines_that_fit_a_terminal(
+    term: glossary.GlossaryEntry,
+) -> None:
     assert len(term.lines) == 3
     assert all(0 < len(line) <= 112 for line in term.lines)
     assert term.lines[0][-1] != "."
@@ -81,7 +83,7 @@ def test_a_long_unknown_word_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 PLAIN = {"none", "primary", "ended", "new"}
 PRINTED = (
     Verdict, RepeatState, JobState, Origin, Claim, Direction, HypothesisKind, StoppingRule,
-    OnFailed, PowerDesign, Grade, Policy, Level, HookState, sharing.Way, witness.Way,
+    OnFailed, PowerDesign, Grade, Policy, Level, HookState, sharing.BranchOutcome, witness.Way,
 )  # fmt: skip
 
 

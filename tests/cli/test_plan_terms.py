@@ -33,7 +33,7 @@ EDITS = [
         "    blind: bool | None = None\n",
     ),
     (
-        "cli/terms.py",
+        "cli/plan.py",
         "    plan = parser.add_argument_group(title)\n",
         '    plan.add_argument("--blind", action="store_true", default=None)\n',
     ),

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import cautions, counting, eligible
-from gitexp.comparison.counting import Count, Found, count, evaluation_of
+from gitexp.comparison.counting import Count, FoundRuns, count, evaluation_of
 from gitexp.model.ids import (
     CommitHash,
     EnvironmentDigest,
@@ -101,7 +101,7 @@ def counted(
     earlier: eligible.Earlier = in_line,
     planned: bool = True,
 ) -> Count:
-    found = Found(tuple(candidate), tuple(baseline), tuple(elsewhere), tuple(pooled))
+    found = FoundRuns(tuple(candidate), tuple(baseline), tuple(elsewhere), tuple(pooled))
     return count(found, PLAN if planned else None, BASE, CANDIDATE, earlier)
 
 

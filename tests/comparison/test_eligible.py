@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gitexp.comparison import eligible
-from gitexp.comparison.counting import Found, count
+from gitexp.comparison.counting import FoundRuns, count
 from gitexp.execution import jobs
 from gitexp.model.run import Origin, RepeatState
 from tests.comparison.test_counting import BASE, CANDIDATE, ENV, ENV2, PLAN, PLAN_REF, in_line, run
@@ -52,7 +52,7 @@ def candidate(runs: Sequence[FoundRun]) -> eligible.Eligible:
 def test_each_sample_that_counts_is_of_a_seed_that_run_takes_for_done(
     runs: list[FoundRun],
 ) -> None:
-    counted = count(Found(tuple(runs)), PLAN, BASE, CANDIDATE, in_line)
+    counted = count(FoundRuns(tuple(runs)), PLAN, BASE, CANDIDATE, in_line)
     baseline = eligible.of_baseline(runs, PLAN, BASE, [])
     for side, rule in ((counted.candidate, candidate(runs)), (counted.baseline, baseline)):
         if side.environment is not None:

@@ -14,9 +14,9 @@ from gitexp.cli import main
 from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.comparison.counting import Count, Counted, Evaluation, SideCount
 from gitexp.comparison.designs import Chosen, still
-from gitexp.comparison.designs.situation import Situation
+from gitexp.comparison.designs.situation import CountedSides
 from gitexp.comparison.measure import Question
-from gitexp.comparison.sides import Source
+from gitexp.comparison.sides import ResolvedSide
 from gitexp.model.comparison import Role
 from gitexp.model.config import Predictions
 from gitexp.model.ids import CommitHash
@@ -590,14 +590,14 @@ def side(traces: list[Trace]) -> SideCount:
 def test_no_pair_of_a_thousand_dead_scripts_gets_a_verdict() -> None:
     run, _ = a_run(1, [])
     commit = CommitHash("a" * 40)
-    source = Source("a", commit, commit, commit, "", CONFIG, run.inputs)
+    source = ResolvedSide("a", commit, commit, commit, "", CONFIG, run.inputs)
     effect = Effect(HypothesisKind.SUPERIORITY, 0.0, relative=False)
     question = Question("m0", Role.PRIMARY, Direction.MAX, effect, 0.05)
     for number in range(COUNT):
         one, two = side(dead(number)[:5]), side(dead(number + COUNT)[:5])
         count = Count(one, two, tuple(range(5)), "", (), (), 0, 1)
         same = Evaluation((), undeclared=True, bases=())
-        situation = Situation(None, source, source, None, Claim.METHOD, count, same)
+        situation = CountedSides(None, source, source, None, Claim.METHOD, count, same)
         assert still.why(situation).startswith(REASON)
         answer = Chosen(situation).measure(question)
         assert answer.comparison is not None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.enforcement.check import World, check
+from gitexp.enforcement.check import RemoteFacts, check
 from gitexp.experiments.archive import archive
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
@@ -35,7 +35,7 @@ def concluded(lab: Lab) -> str:
 
 
 def said_of_merges(lab: Lab, revisions: str) -> list[str]:
-    report = check(lab.repo.workspace, revisions, outside=World(lab.repo.workspace))
+    report = check(lab.repo.workspace, revisions, outside=RemoteFacts(lab.repo.workspace))
     return [item.message for item in report.violations if item.rule == "R7"]
 
 
@@ -100,7 +100,7 @@ MADE = Output("predictions.csv", Md5("fedcba9876543210fedcba9876543210"), 3)
 
 def asked_for_data(lab: Lab, revisions: str = "main~1..main") -> tuple[list[str], str]:
     """Return what is said of data that are not on the remote, and what could not be told."""
-    world = World(lab.repo.workspace, remote=True, environ={})
+    world = RemoteFacts(lab.repo.workspace, remote=True, environ={})
     report = check(lab.repo.workspace, revisions, outside=world)
     found = [item.message for item in report.violations if item.rule == "R10"]
     return found, "; ".join(report.notes)
@@ -148,7 +148,9 @@ def test_a_remote_that_only_dvc_can_ask_is_never_passed_over_in_silence(
     assert found == []
     assert why in said
     assert "and 1 more was not looked at" in said
-    assert check(lab.repo.workspace, outside=World(lab.repo.workspace)).notes == ()  # not asked
+    assert (
+        check(lab.repo.workspace, outside=RemoteFacts(lab.repo.workspace)).notes == ()
+    )  # not asked
     lab.repo.commit({"a.dvc": None, "b.dvc": None}, at=7)
     assert asked_for_data(lab) == ([], "")
 
@@ -157,7 +159,7 @@ def test_a_git_remote_that_does_not_answer_is_said(lab: Lab) -> None:
     before = concluded(lab)
     lab.repo.switch("main")
     lab.repo.git("merge", "-q", "--no-edit", "exp/deep")
-    world = World(lab.repo.workspace, remote=True)
+    world = RemoteFacts(lab.repo.workspace, remote=True)
     report = check(lab.repo.workspace, f"{before}..main", outside=world)
     assert "the archive tag of deep was not looked for" in "".join(report.notes)
 
@@ -175,7 +177,7 @@ def test_the_remote_is_asked_for_the_archive_tag_only_where_that_is_wanted(
     workspace = lab.repo.workspace
 
     def found(*, remote: bool) -> list[str]:
-        world = World(workspace, remote=remote)
+        world = RemoteFacts(workspace, remote=remote)
         report = check(workspace, f"{before}..main", outside=world)
         return [item.message for item in report.violations if item.rule == "R7"]
 

@@ -16,7 +16,7 @@ from gitexp.execution.run import run
 from gitexp.execution.state import unpublished
 from gitexp.execution.workdir import WorkDir
 from gitexp.git.repository import open_repository
-from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, FailPoint
 from gitexp.model.request import RunRequest
 from tests.execution.test_run import dvc, plain
 from tests.lab import warm
@@ -44,8 +44,10 @@ def recorded(repo: BuiltRepo) -> list[dict[str, object]]:
 
 @pytest.mark.slow
 @pytest.mark.sweep(6)
-@pytest.mark.parametrize("point", list(Point), ids=lambda point: point.value)
-def test_killed_at_any_point_nothing_or_everything_is_visible(tmp_path: Path, point: Point) -> None:
+@pytest.mark.parametrize("point", list(FailPoint), ids=lambda point: point.value)
+def test_killed_at_any_point_nothing_or_everything_is_visible(
+    tmp_path: Path, point: FailPoint
+) -> None:
     repo = plain(tmp_path / "r")
     tip = repo.hash()
     killed = gitexp(repo, "run", "--repeats", "2", failpoint=f"{point.value}:kill")
@@ -75,14 +77,14 @@ def test_killed_at_any_point_nothing_or_everything_is_visible(tmp_path: Path, po
 @pytest.mark.slow
 @pytest.mark.parametrize("point", PUBLISH_POINTS, ids=lambda point: point.value)
 def test_killed_while_the_branch_moves_the_record_is_whole_or_not_there(
-    tmp_path: Path, point: Point
+    tmp_path: Path, point: FailPoint
 ) -> None:
     # Without outputs there are no by-products, whose own transaction would be the one that dies.
     repo = plain(tmp_path / "r", outputs=(), dvc_init=False)
     killed = gitexp(repo, "run", "--repeats", "2", failpoint=f"{point.value}:kill")
     assert killed.returncode == -signal.SIGKILL
     repo.fsck()
-    visible = PUBLISH_POINTS.index(point) >= PUBLISH_POINTS.index(Point.SET)
+    visible = PUBLISH_POINTS.index(point) >= PUBLISH_POINTS.index(FailPoint.SET)
     states = [repeat["state"] for repeat in recorded(repo)]
     assert states == (["finished", "finished"] if visible else [])
     assert gitexp(repo, "run", "--seeds", "9", "--resume").returncode == 0

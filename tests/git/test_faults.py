@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.git.transaction import owners
-from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, FailPoint
 from tests.lab import publisher
 from tests.lab.build import repository
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.lab.build import BuiltRepo
 
-VISIBLE_FROM = PUBLISH_POINTS.index(Point.SET)
+VISIBLE_FROM = PUBLISH_POINTS.index(FailPoint.SET)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def finish(process: subprocess.Popen[str]) -> tuple[int, str]:
 
 @pytest.mark.parametrize("point", PUBLISH_POINTS, ids=lambda point: point.value)
 def test_killed_at_any_step_leaves_nothing_or_everything_and_the_next_command_succeeds(
-    project: BuiltRepo, point: Point
+    project: BuiltRepo, point: FailPoint
 ) -> None:
     before = project.hash()
     code, _ = finish(
@@ -57,7 +57,7 @@ def test_killed_at_any_step_leaves_nothing_or_everything_and_the_next_command_su
     project.fsck()
 
     published = publisher.add(project.path, "main", "b-0")
-    assert bool(published.cleared) == (point is not Point.BLOBS)
+    assert bool(published.cleared) == (point is not FailPoint.BLOBS)
     assert project.show("log.txt") == ("a-0\nb-0\n" if visible else "b-0\n")
     assert project.status() == []
     assert project.locks() == []
@@ -67,9 +67,9 @@ def test_killed_at_any_step_leaves_nothing_or_everything_and_the_next_command_su
     project.fsck()
 
 
-@pytest.mark.parametrize("point", [Point.LOCKED, Point.SET], ids=lambda point: point.value)
+@pytest.mark.parametrize("point", [FailPoint.LOCKED, FailPoint.SET], ids=lambda point: point.value)
 def test_an_edit_in_the_work_tree_survives_a_crash_and_its_clearing(
-    project: BuiltRepo, point: Point
+    project: BuiltRepo, point: FailPoint
 ) -> None:
     finish(publisher.start(project.path, "main", "a", "1", failpoint=f"{point.value}:kill"))
     project.write({"log.txt": "mine\n"})
@@ -185,7 +185,7 @@ def test_gc_with_prune_now_at_any_moment_loses_nothing(
 
 @pytest.mark.parametrize("point", PUBLISH_POINTS[:VISIBLE_FROM], ids=lambda point: point.value)
 def test_a_full_disk_before_the_branch_moved_publishes_nothing_and_leaves_no_lock(
-    project: BuiltRepo, point: Point
+    project: BuiltRepo, point: FailPoint
 ) -> None:
     before = project.hash()
     code, said = finish(

@@ -10,7 +10,7 @@ import pytest
 
 from gitexp.errors import LockedError
 from gitexp.git.transaction import failpoints, owners
-from gitexp.git.transaction.failpoints import Point
+from gitexp.git.transaction.failpoints import FailPoint
 from gitexp.git.transaction.locks import FileLock, Owner, is_dead, this_process
 from tests.lab.publisher import add
 
@@ -89,11 +89,11 @@ def test_a_line_that_names_no_process_is_none(text: str) -> None:
 
 def test_a_failpoint_is_dead_wood_outside_of_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GITEXP_FAILPOINT", "publish.set:raise=ENOSPC")
-    failpoints.reach(Point.SET)
+    failpoints.reach(FailPoint.SET)
     monkeypatch.setenv("GITEXP_TESTING", "1")
-    failpoints.reach(Point.BLOBS)
+    failpoints.reach(FailPoint.BLOBS)
     with pytest.raises(OSError, match="No space left"):
-        failpoints.reach(Point.SET)
+        failpoints.reach(FailPoint.SET)
 
 
 @pytest.mark.parametrize("text", [b"", b"{", b"[]", b'{"id": "../../x"}', b"null", b"\xff"])

@@ -13,7 +13,7 @@ import pytest
 
 from gitexp.dvc import inputs
 from gitexp.dvc.input_parts import left_out
-from gitexp.dvc.state import State
+from gitexp.dvc.state import ProjectState
 from gitexp.execution.run import run
 from gitexp.git import objects, repository
 from gitexp.git.transaction import layout
@@ -86,7 +86,7 @@ def test_what_a_job_leaves_out_is_all_that_no_input_covers(project: BuiltRepo) -
     commit = objects.resolve(repo, "HEAD")
     config, _ = plans.config_of(repo, commit)
     tree = objects.commit_info(repo, commit).tree
-    gone = left_out(State(repo, tree, config), ())
+    gone = left_out(ProjectState(repo, tree, config), ())
     hidden = {path for path in HIDDEN if any(f"{path}/".startswith(f"{each}/") for each in gone)}
     assert set(HIDDEN) - hidden == {
         "predictions.csv",  # no setting names it

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.dispatch import dispatch
-from gitexp.enforcement.check import World, check
+from gitexp.enforcement.check import RemoteFacts, check
 from gitexp.enforcement.hooks.install import install
 from gitexp.enforcement.review import exit_code, review
 from gitexp.experiments.conclude import conclude
@@ -229,7 +229,7 @@ def required(repo: BuiltRepo) -> tuple[Lab, str, str]:
 
 def unproved(lab: Lab) -> list[bool]:
     looked = review(lab.repo.workspace, "main...exp/deep", now=START).violations
-    checked = check(lab.repo.workspace, outside=World(lab.repo.workspace)).violations
+    checked = check(lab.repo.workspace, outside=RemoteFacts(lab.repo.workspace)).violations
     return [
         any(item.rule == "R2" and "unproved" in item.message for item in found)
         for found in (looked, checked)

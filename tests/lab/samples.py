@@ -40,11 +40,11 @@ from gitexp.model.plan import (
     Plan,
 )
 from gitexp.model.result import (
-    Across,
     AcrossMetric,
     Family,
     Group,
     Omnibus,
+    OmnibusComparison,
     Pairwise,
     VarianceShare,
     Verdict,
@@ -281,10 +281,10 @@ def undecidable() -> Comparison:
     )
 
 
-def across() -> Across:
+def across() -> OmnibusComparison:
     """Return three commits on twelve data sets."""
     names = ("main", "exp/engineered-features", "exp/deeper")
-    return Across(
+    return OmnibusComparison(
         names,
         (
             AcrossMetric(

@@ -20,7 +20,7 @@ from gitexp.errors import BadFormatError, NewerFormatError
 from gitexp.model.comparison import Comparison, Conclusion
 from gitexp.model.job import Job, Outcome
 from gitexp.model.plan import Plan, PlanDraft, PlanTerms
-from gitexp.model.request import Asked
+from gitexp.model.request import RunOptions
 from gitexp.model.review import Review
 from gitexp.model.run import Environment, Run
 from gitexp.model.sharing import Tombstone
@@ -223,7 +223,7 @@ def test_a_shape_names_classes_and_fields_that_there_are() -> None:
         Tombstone,
         Receipt,
         Review,
-        Asked,
+        RunOptions,
         PlanTerms,
         PlanDraft,
     ]

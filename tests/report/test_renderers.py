@@ -31,7 +31,7 @@ from tests.lab import samples
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import CategoryComparison, SliceComparison
-    from gitexp.model.result import Across
+    from gitexp.model.result import OmnibusComparison
 
 GOLDEN = Path(__file__).parent / "golden"
 SUFFIX = {"text": "txt", "latex": "tex"}
@@ -132,7 +132,7 @@ def parts_of(text: str) -> tuple[Part, ...]:
     )
 
 
-def across_of(text: str) -> Across:
+def across_of(text: str) -> OmnibusComparison:
     """Return what is said about all commits, with `text` for every name."""
     base = samples.across()
     (metric,) = base.metrics

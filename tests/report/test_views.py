@@ -17,7 +17,7 @@ from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
 from gitexp.model.metrics import MetricSummary
 from gitexp.model.plan import Person
-from gitexp.model.request import Asked
+from gitexp.model.request import RunOptions
 from gitexp.model.result import Verdict
 from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
 from gitexp.model.views import (
@@ -171,7 +171,7 @@ def made(text: str) -> dict[str, object]:
 
 
 def test_what_was_stopped_is_not_called_failed() -> None:
-    asked = Asked(repeats=None, seeds=(), jobs=1, with_baseline=False, at=None)
+    asked = RunOptions(repeats=None, seeds=(), jobs=1, with_baseline=False, at=None)
     live = LiveRun(
         RUN, "exp/x", "candidate", (0, 1, 2, 3), (0,), (1, 2, 3), alive=False,
         started_at=samples.NOW, commit=COMMIT, plan=None, asked=asked, interrupted=(2, 3),

@@ -13,7 +13,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.tree import Tree
 from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
-from gitexp.rules.facts import Change, of_commit, of_staged
+from gitexp.rules.facts import TreeChange, of_commit, of_staged
 from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def test_what_is_staged_is_the_tree_that_is_committed(
     stage(after, "y" if data else "x")
     place = staged.place(repo.path, git_environment())
     with CatFile(place.folder, place.env) as objects:
-        changes = [Change(*each) for each in staged.staged(place)]
+        changes = [TreeChange(*each) for each in staged.staged(place)]
         one = of_staged(objects, place.parents, changes, branch="")
         repo.git("commit", "-q", "--allow-empty", "-m", "after", at=2)
         stored = open_repository(repo.workspace)

@@ -10,7 +10,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.worktree import staged
 from gitexp.model.ids import CommitHash
 from gitexp.rules import check, policies
-from gitexp.rules.facts import Change, of_commit, of_staged
+from gitexp.rules.facts import TreeChange, of_commit, of_staged
 from tests.lab.build import git_environment
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class World:
     def staged(self, weights: Mapping[str, Policy] | None = None) -> list[Said]:
         """Return what a hook says of what is staged."""
         place = staged.place(self.repo.path, git_environment())
-        changes = [Change(*each) for each in staged.staged(place)]
+        changes = [TreeChange(*each) for each in staged.staged(place)]
         with CatFile(place.folder, place.env) as objects:
             facts = of_staged(objects, place.parents, changes, branch=place.branch)
             return said(check(facts, weights or policies(facts.config)))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.sharing.comment import Answer, Posted
+    from gitexp.sharing.comment import CommentResult, Posted
     from gitexp.text.jsontext import Json
 
 pytestmark = pytest.mark.network
@@ -149,7 +149,7 @@ def test_two_jobs_at_once_leave_one_comment(fake: FakeGitHub) -> None:
     both = threading.Barrier(2, timeout=300)
 
     class Slow(GitHub):
-        def send(self, method: str, path: str, value: Json) -> Answer:
+        def send(self, method: str, path: str, value: Json) -> CommentResult:
             both.wait()
             return super().send(method, path, value)
 

@@ -13,7 +13,7 @@ import pytest
 from gitexp.errors import PreconditionError, UnknownExperimentError
 from gitexp.experiments.init import init
 from gitexp.model.request import InitRequest
-from gitexp.model.sharing import Way
+from gitexp.model.sharing import BranchOutcome
 from gitexp.sharing.pull import pull
 from tests.lab.build import BuiltRepo, clone, dvc, repository
 from tests.lab.sharing import BRANCH, Team, clean, copy, gitexp, make, record
@@ -41,12 +41,12 @@ def team(shared: Path, tmp_path: Path) -> Team:
 def test_the_branch_and_its_work_tree_go_forward(team: Team) -> None:
     report = pull(team.b.workspace)
     (move,) = report.branches
-    assert (move.way, move.after) == (Way.FORWARD, team.a.hash())
+    assert (move.way, move.after) == (BranchOutcome.FORWARD, team.a.hash())
     assert team.b.hash() == team.tip()
     assert team.b.status() == []
     assert json.loads((team.b.path / "metrics.json").read_text())["acc"] == 0.507
     assert not (team.b.path / "model.txt").exists()
-    assert pull(team.b.workspace).branches[0].way is Way.SAME
+    assert pull(team.b.workspace).branches[0].way is BranchOutcome.SAME
 
 
 def test_data_come_when_asked_for(team: Team) -> None:
@@ -97,7 +97,7 @@ def test_a_branch_with_commits_of_its_own_is_left(team: Team) -> None:
     assert done.returncode == 4
     assert "gitexp sync" in done.stdout
     assert team.b.hash() == tip
-    assert pull(team.b.workspace).branches[0].way is Way.DIVERGED
+    assert pull(team.b.workspace).branches[0].way is BranchOutcome.DIVERGED
 
 
 def test_a_name_that_only_the_remote_has_becomes_a_branch(team: Team) -> None:
@@ -105,7 +105,7 @@ def test_a_name_that_only_the_remote_has_becomes_a_branch(team: Team) -> None:
     team.a.git("push", "--quiet", "origin", "exp/other")
     assert [move.branch for move in pull(team.b.workspace).branches] == [BRANCH]
     (move,) = pull(team.b.workspace, ["other"]).branches
-    assert (move.branch, move.way, move.before) == ("exp/other", Way.NEW, None)
+    assert (move.branch, move.way, move.before) == ("exp/other", BranchOutcome.NEW, None)
     assert team.b.hash("exp/other") == team.a.hash("exp/other")
     with pytest.raises(UnknownExperimentError, match="no such branch"):
         pull(team.b.workspace, ["nope"])
@@ -123,14 +123,14 @@ def test_archive_tags_arrive_and_one_of_the_same_name_is_not_overwritten(team: T
     report = pull(team.b.workspace)
     assert any("exp-archive/old" in warning for warning in report.warnings)
     assert team.b.hash("exp-archive/old") == before
-    assert report.branches[0].way is Way.FORWARD
+    assert report.branches[0].way is BranchOutcome.FORWARD
 
 
 def test_a_remote_that_was_rewritten_takes_nothing_away(team: Team) -> None:
     pull(team.b.workspace)
     tip = team.b.hash()
     team.a.git("push", "--quiet", "--force", "origin", f"{BRANCH}~1:{BRANCH}")
-    assert pull(team.b.workspace).branches[0].way is Way.AHEAD
+    assert pull(team.b.workspace).branches[0].way is BranchOutcome.AHEAD
     assert team.b.hash() == tip
 
 

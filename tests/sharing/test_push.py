@@ -20,7 +20,7 @@ from gitexp.errors import (
     UsageError,
 )
 from gitexp.git import remote, repository
-from gitexp.model.sharing import Way
+from gitexp.model.sharing import BranchOutcome
 from gitexp.sharing.push import push
 from gitexp.sharing.sync import sync
 from tests.lab.build import clone, dvc
@@ -67,7 +67,7 @@ def out_of(repo: BuiltRepo) -> str:
 def test_data_by_products_and_branch_are_there_afterwards(team: Team) -> None:
     report = push(team.a.workspace)
     (move,) = report.branches
-    assert (move.branch, move.way, move.pushed) == (BRANCH, Way.AHEAD, True)
+    assert (move.branch, move.way, move.pushed) == (BRANCH, BranchOutcome.AHEAD, True)
     assert (report.data.by, report.data.remote, report.data.objects) == ("gitexp", "store", 1)
     assert report.data.size == len((team.a.path / "model.txt").read_bytes())
     assert team.tip() == team.a.hash()
@@ -75,7 +75,7 @@ def test_data_by_products_and_branch_are_there_afterwards(team: Team) -> None:
     assert team.objects() == {out_of(team.a)}
     (path,) = (team.store / "files" / "md5").glob("*/*")
     assert path.stat().st_mode & 0o777 == 0o444
-    assert push(team.a.workspace).branches[0].way is Way.SAME
+    assert push(team.a.workspace).branches[0].way is BranchOutcome.SAME
 
 
 @pytest.mark.slow
@@ -108,7 +108,7 @@ def test_a_branch_that_parted_stops_all(team: Team) -> None:
     before = team.origin.refs()
     report = push(team.a.workspace)
     assert {move.branch: move.way for move in report.branches} == {
-        BRANCH: Way.DIVERGED, "exp/other": Way.NEW,
+        BRANCH: BranchOutcome.DIVERGED, "exp/other": BranchOutcome.NEW,
     }  # fmt: skip
     assert not any(move.pushed for move in report.branches)
     assert (team.origin.refs(), team.objects()) == (before, set())

@@ -11,10 +11,10 @@ import pytest
 from gitexp.execution.run import run
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
-from gitexp.git.transaction.failpoints import PUBLISH_POINTS, Point
+from gitexp.git.transaction.failpoints import PUBLISH_POINTS, FailPoint
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import RunRequest
-from gitexp.model.sharing import Way
+from gitexp.model.sharing import BranchOutcome
 from gitexp.sharing.sync import sync
 from gitexp.store import lookup, replay
 from tests.lab.sharing import (
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.report import ProgressEvent
 
-SYNC_POINTS = (Point.FETCHED, Point.JOINED, Point.PUSHED)
+SYNC_POINTS = (FailPoint.FETCHED, FailPoint.JOINED, FailPoint.PUSHED)
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +76,7 @@ def test_the_same_seeds_on_two_machines_are_both_recorded_and_the_first_snapshot
     assert parted.b.show("model.txt.dvc") != lock
     report = sync(parted.b.workspace)
     (move,) = report.branches
-    assert (move.way, move.records, move.pushed) == (Way.REPLAYED, 1, True)
+    assert (move.way, move.records, move.pushed) == (BranchOutcome.REPLAYED, 1, True)
     assert "snapshot was first" in move.kept
     assert report.not_updated == ()
     assert gitexp(parted.a, "pull", "--data").returncode == 0
@@ -112,7 +112,7 @@ def test_a_second_sync_has_nothing_to_do(parted: Team) -> None:
     sync(parted.b.workspace)
     tip = parted.tip()
     again = sync(parted.b.workspace)
-    assert [move.way for move in again.branches] == [Way.SAME]
+    assert [move.way for move in again.branches] == [BranchOutcome.SAME]
     assert (again.data.objects, again.attempts, parted.tip()) == (0, 1, tip)
 
 
@@ -143,7 +143,7 @@ def test_a_snapshot_goes_onto_a_tip_that_has_none(team: Team) -> None:
     assert gitexp(team.b, "run", "--seeds", "7").returncode == 0
     pointer = team.b.show("model.txt.dvc")
     (move,) = sync(team.b.workspace).branches
-    assert (move.way, move.kept) == (Way.REPLAYED, "")
+    assert (move.way, move.kept) == (BranchOutcome.REPLAYED, "")
     assert team.b.show("model.txt.dvc") == pointer
     assert gitexp(team.a, "pull", "--data").returncode == 0
     assert (team.a.path / "model.txt").read_bytes() == (team.b.path / "model.txt").read_bytes()
@@ -177,7 +177,7 @@ def test_replaying_keeps_author_message_and_the_order_of_records(team: Team) -> 
     theirs = team.tip()
     before = team.b.git("log", "--format=%an %ae %ad %s%n%b", "HEAD~3..HEAD")
     (move,) = sync(team.b.workspace).branches
-    assert (move.way, move.records) == (Way.REPLAYED, 3)
+    assert (move.way, move.records) == (BranchOutcome.REPLAYED, 3)
     assert team.b.git("log", "--format=%an %ae %ad %s%n%b", "HEAD~3..HEAD") == before
     assert team.b.hash("HEAD~3") == theirs
     repo = repository.open_repository(team.b.workspace)
@@ -207,7 +207,7 @@ def test_where_a_persons_commits_are_among_ours_both_lines_stay(team: Team) -> N
     mine = team.b.commit({"notes.md": "a thought\n"}, at=9)
     theirs = team.tip()
     report = sync(team.b.workspace)
-    assert [move.way for move in report.branches] == [Way.MERGED]
+    assert [move.way for move in report.branches] == [BranchOutcome.MERGED]
     assert team.b.git("log", "-1", "--format=%P") == f"{theirs} {mine}"
     assert len(team.records(team.b)) == 2
     assert team.tip() == team.b.hash()
@@ -236,7 +236,7 @@ def test_other_branches_are_shared_although_one_has_to_be_merged_by_hand(team: T
     team.b.branch("exp/other", "main")
     report = sync(team.b.workspace)
     assert {move.branch: move.way for move in report.branches} == {
-        BRANCH: Way.FAILED, "exp/other": Way.NEW,
+        BRANCH: BranchOutcome.FAILED, "exp/other": BranchOutcome.NEW,
     }  # fmt: skip
     assert team.origin.hash("exp/other") == team.b.hash("main")
 
@@ -251,7 +251,7 @@ def test_a_merge_takes_one_whole_snapshot_that_of_the_merged_state(
     locks = {"origin's": parted.a.show("model.txt.dvc"), "ours": parted.b.show("model.txt.dvc")}
     parted.b.commit(files, at=9)
     (move,) = sync(parted.b.workspace).branches
-    assert (move.way, move.kept) == (Way.MERGED, f"dvc.lock and metrics are {whose}")
+    assert (move.way, move.kept) == (BranchOutcome.MERGED, f"dvc.lock and metrics are {whose}")
     assert parted.b.show("model.txt.dvc") == locks[whose]
     assert len(parted.records(parted.b)) == 2
     clean(parted.b)
@@ -300,7 +300,7 @@ def test_four_machines_at_once_lose_nothing(fresh: Path, tmp_path: Path) -> None
     "point", [*SYNC_POINTS, *PUBLISH_POINTS], ids=lambda point: str(point.value)
 )
 def test_killed_at_any_point_the_next_sync_succeeds(
-    both_ran: Path, tmp_path: Path, point: Point
+    both_ran: Path, tmp_path: Path, point: FailPoint
 ) -> None:
     team = copy(both_ran, tmp_path / "team")
     killed = gitexp(team.b, "sync", failpoint=f"{point.value}:kill")
@@ -323,7 +323,7 @@ def test_a_hundred_runs_are_put_onto_a_moved_tip(team: Team) -> None:
     for number in range(2, 102):
         record(team.b, number, source=team.b.hash())
     (move,) = sync(team.b.workspace).branches
-    assert (move.way, move.records) == (Way.REPLAYED, 100)
+    assert (move.way, move.records) == (BranchOutcome.REPLAYED, 100)
     assert len(team.records(team.origin)) == 101
     assert team.origin.git("rev-list", "--count", "--merges", BRANCH) == "0"
 
@@ -372,7 +372,7 @@ def test_two_conclusions_both_stay_in_the_history(team: Team) -> None:
         repo.commit({path: f"by: {repo.path.name}\n"}, at=5)
     assert gitexp(team.a, "push").returncode == 0
     (move,) = sync(team.b.workspace).branches
-    assert move.way is Way.MERGED
+    assert move.way is BranchOutcome.MERGED
     assert team.b.show(path) == "by: a\n"
     assert team.b.show(path, "HEAD^2") == "by: b\n"
     assert team.b.status() == []
@@ -388,7 +388,7 @@ def test_two_plans_of_one_name_are_for_a_person(team: Team) -> None:
         assert done.returncode == 0, done.stderr
     assert gitexp(team.a, "push", "twice").returncode == 0
     (move,) = sync(team.b.workspace, ["twice"]).branches
-    assert move.way is Way.FAILED
+    assert move.way is BranchOutcome.FAILED
     assert ".gitexp/experiments/twice.yaml" in move.why
 
 

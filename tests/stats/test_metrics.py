@@ -12,7 +12,7 @@ from gitexp.errors import DesignError
 from gitexp.stats.metrics import (
     Counts,
     Definition,
-    Measured,
+    MeasuredMetric,
     classes,
     count,
     evaluate,
@@ -93,8 +93,8 @@ def test_many_resamples_are_evaluated_at_once() -> None:
 TRUE, OLD, NEW = tuple("111000100000"), tuple("110001100000"), tuple("111000000001")
 
 
-def measured(definition: Definition) -> list[Measured]:
-    return [Measured(value(definition, TRUE, side), TRUE, side) for side in (OLD, NEW)]
+def measured(definition: Definition) -> list[MeasuredMetric]:
+    return [MeasuredMetric(value(definition, TRUE, side), TRUE, side) for side in (OLD, NEW)]
 
 
 @pytest.mark.parametrize(
@@ -128,13 +128,13 @@ def test_the_declared_positive_label_is_the_only_one_tried() -> None:
 @pytest.mark.parametrize("name", ["roc_auc", "log_loss", "f1", "accuracy"])
 def test_a_number_that_no_definition_gives_is_refused(name: str) -> None:
     with pytest.raises(DesignError, match="cannot be computed") as caught:
-        match_metric(name, [Measured(0.123456, TRUE, OLD)])
+        match_metric(name, [MeasuredMetric(0.123456, TRUE, OLD)])
     assert "0.123456" in caught.value.found
 
 
 def test_both_sides_have_to_agree_on_the_definition() -> None:
     good, _ = measured(Definition("f1", "binary", "1"))
-    off = Measured(0.5, TRUE, NEW)
+    off = MeasuredMetric(0.5, TRUE, NEW)
     with pytest.raises(DesignError):
         match_metric("f1", [good, off])
 
@@ -142,9 +142,9 @@ def test_both_sides_have_to_agree_on_the_definition() -> None:
 def test_rounding_to_four_digits_is_another_number() -> None:
     pred = tuple("110000100000")
     exact = value(Definition("f1", "binary", "1"), TRUE, pred)
-    assert match_metric("f1", [Measured(exact, TRUE, pred)]).positive == "1"
+    assert match_metric("f1", [MeasuredMetric(exact, TRUE, pred)]).positive == "1"
     with pytest.raises(DesignError):
-        match_metric("f1", [Measured(round(exact, 4), TRUE, pred)])
+        match_metric("f1", [MeasuredMetric(round(exact, 4), TRUE, pred)])
 
 
 def test_labels_are_sorted_and_complete() -> None:

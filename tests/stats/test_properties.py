@@ -14,7 +14,7 @@ from gitexp.errors import DesignError
 from gitexp.model.plan import Claim, Direction, Effect, HypothesisKind
 from gitexp.stats import examples
 from gitexp.stats.design import Design, Splits, Unit, plan_test
-from gitexp.stats.metrics import Definition, Measured
+from gitexp.stats.metrics import Definition, MeasuredMetric
 from gitexp.stats.planned.datasets import run_on_datasets
 from gitexp.stats.planned.exampleplans import plan_examples
 from gitexp.stats.planned.folds import run_on_folds
@@ -193,7 +193,7 @@ def predicted(kind: str, rows: Sequence[tuple[int, float, float]]) -> Significan
     plan = plan_examples(design, classes=(positives, n - positives))
     scoring = Scoring(kind, "1") if kind in {"roc_auc", "log_loss"} else Scoring(kind)
     measured = [
-        Measured(0.0, labels, tuple(map(str, side)), {"score": side}) for side in (old, new)
+        MeasuredMetric(0.0, labels, tuple(map(str, side)), {"score": side}) for side in (old, new)
     ]
     return run_on_scores(plan, design, of_terms(*(terms(scoring, one) for one in measured)))
 

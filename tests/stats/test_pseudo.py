@@ -48,14 +48,14 @@ def test_pseudo_values_of_accuracy_are_right_and_wrong() -> None:
 @pytest.mark.parametrize("kind", ["rmse", "roc_auc", "average_precision"])
 def test_pseudo_values_of_scores_have_the_metric_as_mean(kind: str) -> None:
     truth = (np.arange(60) % 2).astype(float)
-    terms = scored.Terms(scored.Scoring(kind, "1"), truth, np.abs(RNG.normal(truth, 1.0)))
+    terms = scored.ScoreTerms(scored.Scoring(kind, "1"), truth, np.abs(RNG.normal(truth, 1.0)))
     assert pseudo.of_terms(terms).mean() == pytest.approx(scored.value(terms))
 
 
 def test_the_error_of_an_area_by_pseudo_values_is_nearly_delongs() -> None:
     truth = (np.arange(300) % 2).astype(float)
     scores = RNG.normal(truth, 1.0)
-    got = pseudo.of_terms(scored.Terms(scored.Scoring("roc_auc", "1"), truth, scores))
+    got = pseudo.of_terms(scored.ScoreTerms(scored.Scoring("roc_auc", "1"), truth, scores))
     want = np.sqrt(ranked.paired_areas(truth, scores, scores).var_candidate)
     assert got.std(ddof=1) / np.sqrt(300) == pytest.approx(want, rel=0.02)
 

@@ -13,25 +13,25 @@ from gitexp.stats import ranked, sums
 from gitexp.stats.examples import swap_tails as swap_labels
 from gitexp.stats.examples import tabulate
 from gitexp.stats.metrics import Definition
-from gitexp.stats.scored import Scoring, Terms, value
+from gitexp.stats.scored import ScoreTerms, Scoring, value
 
 
-def pair(kind: str, seed: int, n: int, *, digits: int = 2) -> tuple[Terms, Terms]:
+def pair(kind: str, seed: int, n: int, *, digits: int = 2) -> tuple[ScoreTerms, ScoreTerms]:
     rng = np.random.default_rng(seed)
     truth = (np.arange(n) % 3 == 0).astype(float)
     scoring = Scoring(kind, "1")
     one = (truth * 0.3 + rng.uniform(size=n)).round(digits)
     two = (truth * 0.6 + rng.uniform(size=n)).round(digits)
-    return Terms(scoring, truth, one), Terms(scoring, truth, two)
+    return ScoreTerms(scoring, truth, one), ScoreTerms(scoring, truth, two)
 
 
-def brute_swaps(one: Terms, two: Terms) -> tuple[float, float, float]:
+def brute_swaps(one: ScoreTerms, two: ScoreTerms) -> tuple[float, float, float]:
     gain = value(two) - value(one)
     gains = []
     for signs in itertools.product([False, True], repeat=len(one.values)):
         mask = np.array(signs)
-        low = Terms(one.scoring, one.truth, np.where(mask, two.values, one.values))
-        high = Terms(one.scoring, one.truth, np.where(mask, one.values, two.values))
+        low = ScoreTerms(one.scoring, one.truth, np.where(mask, two.values, one.values))
+        high = ScoreTerms(one.scoring, one.truth, np.where(mask, one.values, two.values))
         gains.append(value(high) - value(low))
     found = np.array(gains)
     return (
@@ -117,7 +117,7 @@ def test_large_rankings_are_counted_in_little_room() -> None:
     truth = (rng.random(n) < 0.1).astype(float)
     scoring = Scoring("average_precision", "1")
     scores = truth + rng.normal(size=n)
-    one, two = (Terms(scoring, truth, scores + rng.normal(size=n) / 3) for _ in range(2))
+    one, two = (ScoreTerms(scoring, truth, scores + rng.normal(size=n) / 3) for _ in range(2))
     ranking = ranked.ranking(one, two)
     assert ranking.ranks <= 2 * truth.sum() + 1, "only where a positive example stands"
     tracemalloc.start()

@@ -10,19 +10,19 @@ import pytest
 from sklearn import metrics as reference
 
 from gitexp.errors import DesignError
-from gitexp.stats.metrics import Measured
+from gitexp.stats.metrics import MeasuredMetric
 from gitexp.stats.scored import Scoring, kind_of, match, terms, value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def binary(seed: int, n: int = 200, *, digits: int = 2) -> Measured:
+def binary(seed: int, n: int = 200, *, digits: int = 2) -> MeasuredMetric:
     """Return predictions of two classes; few digits make ties."""
     rng = np.random.default_rng(seed)
     truth = rng.integers(0, 2, n)
     scores = np.clip(0.3 + 0.4 * truth + rng.normal(0, 0.3, n), 0, 1).round(digits)
-    return Measured(
+    return MeasuredMetric(
         0.0,
         tuple(map(str, truth)),
         tuple("1" if score > 0.5 else "0" for score in scores),
@@ -61,7 +61,9 @@ def test_an_error_of_numbers_is_that_of_scikit_learn(
 ) -> None:
     rng = np.random.default_rng(1)
     truth, guess = rng.normal(size=50), rng.normal(size=50)
-    one = Measured(0.0, tuple(map(repr, map(float, truth))), tuple(map(repr, map(float, guess))))
+    one = MeasuredMetric(
+        0.0, tuple(map(repr, map(float, truth))), tuple(map(repr, map(float, guess)))
+    )
     assert value(terms(Scoring(kind), one)) == pytest.approx(function(truth, guess), rel=1e-12)
 
 
@@ -71,11 +73,11 @@ def test_losses_of_several_classes_are_those_of_scikit_learn() -> None:
     shares = rng.dirichlet([1, 1, 1], 80)
     scores = {f"score_{k}": tuple(map(float, shares[:, k])) for k in range(3)}
     labels = tuple(map(str, truth))
-    one = Measured(float(reference.log_loss(truth, shares)), labels, labels, scores)
+    one = MeasuredMetric(float(reference.log_loss(truth, shares)), labels, labels, scores)
     assert match("val.log_loss", [one]) == Scoring("log_loss")
     full = float(((shares - np.eye(3)[truth]) ** 2).sum(axis=1).mean())
     for reported, half in ((full, False), (full / 2, True)):
-        one = Measured(reported, labels, labels, scores)
+        one = MeasuredMetric(reported, labels, labels, scores)
         assert match("brier_score", [one]) == Scoring("brier", half=half)
 
 
@@ -104,7 +106,7 @@ def test_a_name_says_the_kind(name: str, kind: str | None) -> None:
 def test_a_number_of_another_definition_is_refused_with_what_was_computed() -> None:
     one = binary(3)
     with pytest.raises(DesignError, match="cannot be computed") as caught:
-        match("roc_auc", [Measured(0.5, one.y_true, one.y_pred, one.scores)])
+        match("roc_auc", [MeasuredMetric(0.5, one.y_true, one.y_pred, one.scores)])
     assert "roc_auc of '1'" in caught.value.found
 
 
@@ -112,21 +114,21 @@ def test_the_class_of_the_score_is_found_by_the_number() -> None:
     one = binary(4)
     area = reference.roc_auc_score([int(label) for label in one.y_true], one.scores["score"])
     flipped = {"score_0": tuple(1 - score for score in one.scores["score"])}
-    assert match("auc", [Measured(float(area), one.y_true, one.y_pred, one.scores)]) == Scoring(
-        "roc_auc", "1"
-    )
-    assert match("auc", [Measured(float(area), one.y_true, one.y_pred, flipped)]) == Scoring(
+    assert match(
+        "auc", [MeasuredMetric(float(area), one.y_true, one.y_pred, one.scores)]
+    ) == Scoring("roc_auc", "1")
+    assert match("auc", [MeasuredMetric(float(area), one.y_true, one.y_pred, flipped)]) == Scoring(
         "roc_auc", "0"
     )
 
 
 def test_missing_columns_and_no_numbers_are_named() -> None:
-    labels = Measured(0.5, ("0", "1"), ("0", "1"))
+    labels = MeasuredMetric(0.5, ("0", "1"), ("0", "1"))
     with pytest.raises(DesignError) as caught:
         match("roc_auc", [labels])
     assert "no column score" in caught.value.found
     with pytest.raises(DesignError) as caught:
-        match("mae", [Measured(0.5, ("a", "1"), ("0", "1"))])
+        match("mae", [MeasuredMetric(0.5, ("a", "1"), ("0", "1"))])
     assert "no numbers" in caught.value.found
 
 
@@ -135,7 +137,7 @@ def test_an_area_of_several_classes_needs_a_positive_one(name: str) -> None:
     rng = np.random.default_rng(2)
     truth = rng.integers(0, 3, 90)
     scores = np.clip(rng.uniform(size=90) + (truth == 2) / 3, 0, 2)
-    one = Measured(0.0, tuple(map(str, truth)), ("0",) * 90, {"score_2": tuple(scores)})
+    one = MeasuredMetric(0.0, tuple(map(str, truth)), ("0",) * 90, {"score_2": tuple(scores)})
     with pytest.raises(DesignError, match="over several classes is not tested") as raised:
         match(name, [one])
     assert "positive: LABEL" in raised.value.expected

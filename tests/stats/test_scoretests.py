@@ -12,7 +12,7 @@ from gitexp.stats import ranked, sums
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.planned import scoretests
 from gitexp.stats.planned.exampleplans import lacking, plan_examples
-from gitexp.stats.scored import Scoring, Terms
+from gitexp.stats.scored import ScoreTerms, Scoring
 from tests.stats import reference
 
 
@@ -34,7 +34,7 @@ def design(metric: str, n: int, *, margin: float | None = None, relative: bool =
     )
 
 
-def pair(kind: str, n: int = 400, *, seed: int = 0) -> tuple[Terms, Terms]:
+def pair(kind: str, n: int = 400, *, seed: int = 0) -> tuple[ScoreTerms, ScoreTerms]:
     rng = np.random.default_rng(seed)
     truth = (rng.uniform(size=n) < 0.4).astype(float)
     shared = rng.normal(size=n)
@@ -42,8 +42,8 @@ def pair(kind: str, n: int = 400, *, seed: int = 0) -> tuple[Terms, Terms]:
     two = 1.2 * truth + shared + 0.9 * rng.normal(size=n)
     scoring = Scoring(kind, "1")
     if kind in {"mae", "rmse"}:
-        return Terms(scoring, truth, np.abs(one)), Terms(scoring, truth, np.abs(two))
-    return Terms(scoring, truth, one), Terms(scoring, truth, two)
+        return ScoreTerms(scoring, truth, np.abs(one)), ScoreTerms(scoring, truth, np.abs(two))
+    return ScoreTerms(scoring, truth, one), ScoreTerms(scoring, truth, two)
 
 
 def test_the_area_s_planned_test_is_delongs() -> None:
@@ -102,7 +102,7 @@ def test_few_examples_of_a_class_decide_nothing() -> None:
 def test_a_class_is_counted_by_the_clusters_that_hold_it() -> None:
     one, two = pair("roc_auc", 400)
     truth = np.repeat([1.0, 0.0], [100, 300])
-    one, two = (Terms(side.scoring, truth, side.values) for side in (one, two))
+    one, two = (ScoreTerms(side.scoring, truth, side.values) for side in (one, two))
     clusters = np.arange(400) // 10  # ten clusters hold all positive examples
     sides = scoretests.of_terms(one, two, clusters)
     assert sides.classes == (10, 30)
@@ -200,8 +200,8 @@ def test_swapped_sides_mirror_and_the_order_of_examples_does_not_matter(kind: st
 
 
 def test_one_example_and_no_variation_break_nothing() -> None:
-    single = Terms(Scoring("mae"), np.zeros(1), np.array([1.0]))
-    other = Terms(Scoring("mae"), np.zeros(1), np.array([2.0]))
+    single = ScoreTerms(Scoring("mae"), np.zeros(1), np.array([1.0]))
+    other = ScoreTerms(Scoring("mae"), np.zeros(1), np.array([2.0]))
     ours = design("mae", 1, margin=0.0)
     plan = plan_examples(ours)
     assert plan.smallest_p == 0.5

@@ -112,10 +112,12 @@ def test_a_file_that_changed_after_installing_is_hashed_and_remembered(
     assert distributions.patched_files(found, index) == ("lib: lib.py",)
 
 
-def place(tmp_path: Path) -> environment.Place:
+def place(tmp_path: Path) -> environment.EnvironmentSource:
     cache = tmp_path / "cache"
     cache.mkdir(exist_ok=True)
-    return environment.Place(sys.executable, tmp_path / "repo", tmp_path / "wt", (), "run", cache)
+    return environment.EnvironmentSource(
+        sys.executable, tmp_path / "repo", tmp_path / "wt", (), "run", cache
+    )
 
 
 def test_an_environment_is_kept_until_something_is_installed(tmp_path: Path) -> None:

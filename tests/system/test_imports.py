@@ -94,7 +94,9 @@ def values(place: Bench, python: Path, command: str, env: Mapping[str, str] | No
     outcome = place.run(job, env=env)
     assert outcome.state is RepeatState.FINISHED, f"{outcome.reason}\n{outcome.log_tail}"
     assert outcome.environment is not None
-    seen = environment.Place(str(python), place.repo.path, place.repo.path, plan.paths, "", None)
+    seen = environment.EnvironmentSource(
+        str(python), place.repo.path, place.repo.path, plan.paths, "", None
+    )
     before, _ = environment.capture(seen, git_environment() | dict(env or {}))
     assert before == outcome.environment  # the coordinator's view, from the user's work tree
     (own,) = [each for each in outcome.environment.distributions if each.name == "churn-lib"]

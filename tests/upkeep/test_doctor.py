@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.model.report import Diagnosis, Finding
+    from gitexp.model.report import Diagnosis, Trouble
     from tests.lab.build import BuiltRepo
 
 DEAD = {"host": os.uname().nodename, "pid": 4194305, "started": "0-0"}
@@ -65,11 +65,11 @@ def recorded(recorded_once: BuiltRepo, tmp_path: Path) -> BuiltRepo:
     return copy
 
 
-def found(repo: BuiltRepo, check: str, *, fix: bool = False) -> list[Finding]:
+def found(repo: BuiltRepo, check: str, *, fix: bool = False) -> list[Trouble]:
     return [each for each in doctor(repo.workspace, fix=fix).findings if each.check == check]
 
 
-def cleared(repo: BuiltRepo, check: str, *, times: int = 1) -> list[Finding]:
+def cleared(repo: BuiltRepo, check: str, *, times: int = 1) -> list[Trouble]:
     """Examine, clear, examine: named first, then cleared, then not there."""
     before = repo.refs()
     named = found(repo, check)

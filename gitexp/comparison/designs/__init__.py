@@ -14,7 +14,7 @@ from gitexp.comparison.designs import (
     crossed,
     datasets,
     folds,
-    looks,
+    interim,
     predictions,
     repeats,
     still,
@@ -24,7 +24,7 @@ from gitexp.model.plan import Claim
 
 if TYPE_CHECKING:
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Answer, Question
 
 
@@ -44,7 +44,7 @@ class Chosen:
         Why nothing can be tested; "" if something can.
     """
 
-    situation: Situation
+    situation: CountedSides
     pair: Pair | None = None
     crossed: tuple[Pair, ...] = ()  # one for each seed, all of the same examples
     problem: str = ""
@@ -60,7 +60,7 @@ class Chosen:
             return predictions.measure(count, question, self.pair)
         plan = self.situation.plan
         if plan is not None and plan.stopping is not None:
-            return looks.measure(self.situation, question, plan)
+            return interim.measure(self.situation, question, plan)
         for measure in (datasets.measure, folds.measure):
             answer = measure(self.situation, question)
             if answer is not None:
@@ -72,7 +72,7 @@ class Chosen:
         return repeats.measure(count, question, paired=self.situation.paired)
 
 
-def choose(situation: Situation) -> Chosen:
+def choose(situation: CountedSides) -> Chosen:
     """Choose designs, and read the predictions where one needs them.
 
     Raises `DataMissingError, DamagedDataError, UnsafeInputError, BadFormatError` if a recorded

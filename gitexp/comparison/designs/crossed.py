@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from gitexp.comparison.counting import Counted
     from gitexp.comparison.designs.computed import Computed
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Question, Values
 
 LARGEST_BYTES = 512 << 20  # of all predictions files that are read at once
 FEWEST = 2  # pairs
 
 
-def is_crossed(situation: Situation) -> bool:
+def is_crossed(situation: CountedSides) -> bool:
     """Whether repeats and examples are crossed, by the records alone."""
     if situation.claim is not Claim.METHOD or len(situation.count.pairs) < FEWEST:
         return False
@@ -45,7 +45,7 @@ def is_crossed(situation: Situation) -> bool:
     return len(identities) == 1 and None not in identities and bases == {"predictions"}
 
 
-def has_pairs(situation: Situation) -> bool:
+def has_pairs(situation: CountedSides) -> bool:
     """Whether every pair of repeats recorded its predictions, and they are not too much to read."""
     sides = (situation.baseline, situation.candidate)
     size = 0
@@ -62,18 +62,18 @@ def has_pairs(situation: Situation) -> bool:
     return bool(situation.count.pairs) and size <= LARGEST_BYTES
 
 
-def counted(situation: Situation) -> list[tuple[Counted, Counted]]:
+def counted(situation: CountedSides) -> list[tuple[Counted, Counted]]:
     """Return the repeats of both sides, joined by seed."""
     count = situation.count
     return [(count.baseline.repeats[seed], count.candidate.repeats[seed]) for seed in count.pairs]
 
 
-def load(situation: Situation, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
+def load(situation: CountedSides, columns: Sequence[str] = ()) -> tuple[Pair, ...]:
     """Read the predictions of all pairs of repeats; see `pairs.read_pair` for what is raised."""
     return tuple(read_pair(situation, *pair, columns) for pair in counted(situation))
 
 
-def measure(situation: Situation, question: Question, pairs: Sequence[Pair]) -> Answer | None:
+def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:
     """Compare one metric over repeats and examples.
 
     The result: none for a metric that predictions do not give, by its name.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from gitexp.comparison.counting import Count
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Cell, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
@@ -35,7 +35,7 @@ MOST = 500  # whose averages by pairs, a pseudo-median and a posterior, take sec
 _NAMED = 5  # data sets in a message
 
 
-def measure(situation: Situation, question: Question) -> Answer | None:
+def measure(situation: CountedSides, question: Question) -> Answer | None:
     """Compare one metric over data sets; None where it was measured on one only."""
     count, metric = situation.count, question.metric
     sides = (

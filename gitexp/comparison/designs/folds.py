@@ -21,7 +21,7 @@ from gitexp.stats.design import Design, Splits, Unit, plan_test
 from gitexp.stats.planned import folds
 
 if TYPE_CHECKING:
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.result import Part
@@ -42,7 +42,7 @@ UNSTABLE = (
 _FEWEST = 2
 
 
-def measure(situation: Situation, question: Question) -> Answer | None:
+def measure(situation: CountedSides, question: Question) -> Answer | None:
     """Compare one metric over the folds; None where it was not measured by folds.
 
     Folds of unknown size leave it to the means of the repeats, if there are several.

@@ -19,7 +19,7 @@ from gitexp.errors import (
     PreconditionError,
     UnsafeInputError,
 )
-from gitexp.stats.metrics import Measured
+from gitexp.stats.metrics import MeasuredMetric
 from gitexp.stats.sums import places
 from gitexp.text import predictions
 
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.situation import Situation
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.designs.situation import CountedSides
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.ids import Md5
     from gitexp.stats.sums import Places
     from gitexp.text.predictions import PredictionTable
@@ -77,12 +77,12 @@ class Pair:
     positive: str | None = None
     cluster: str = ""
 
-    def measured(self, left: float, right: float) -> tuple[Measured, Measured]:
+    def measured(self, left: float, right: float) -> tuple[MeasuredMetric, MeasuredMetric]:
         """Return both sides' reported numbers with the predictions that they came from."""
         one, two = self.baseline, self.candidate
         return (
-            Measured(left, self.y_true, one.y_pred, one.scores),
-            Measured(right, self.y_true, two.y_pred, two.scores),
+            MeasuredMetric(left, self.y_true, one.y_pred, one.scores),
+            MeasuredMetric(right, self.y_true, two.y_pred, two.scores),
         )
 
     def clusters(self) -> Places | None:
@@ -123,7 +123,7 @@ class Pair:
 
 
 def read_pair(
-    situation: Situation, left: Counted, right: Counted, columns: Sequence[str] = ()
+    situation: CountedSides, left: Counted, right: Counted, columns: Sequence[str] = ()
 ) -> Pair:
     """Read the predictions of a repeat of each side from the cache.
 
@@ -164,14 +164,14 @@ def joined(one: PredictionTable, two: PredictionTable) -> Pair:
 
 
 def read_side(
-    top: Path | None, item: Counted, source: Source, columns: Sequence[str] = ()
+    top: Path | None, item: Counted, source: ResolvedSide, columns: Sequence[str] = ()
 ) -> tuple[tuple[str, ...], Guesses]:
     """Read one repeat's predictions alone: true labels, and what was said; see `read_pair`."""
     table = _read(top, item, source, columns)
     return table.y_true, Guesses(table.y_pred, table.scores, table.columns, table.header)
 
 
-def has_recorded(item: Counted, source: Source) -> bool:
+def has_recorded(item: Counted, source: ResolvedSide) -> bool:
     """Whether a repeat recorded the predictions that its side declares."""
     spec = source.config.predictions
     return spec is not None and any(out.path == spec.path for out in item.repeat.outputs)
@@ -185,7 +185,7 @@ def _ordered(table: PredictionTable, ids: tuple[str, ...]) -> Guesses:
 
 
 def _read(
-    top: Path | None, item: Counted, source: Source, columns: Sequence[str]
+    top: Path | None, item: Counted, source: ResolvedSide, columns: Sequence[str]
 ) -> PredictionTable:
     spec = source.config.predictions
     if spec is None:

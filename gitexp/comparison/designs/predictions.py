@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count, Counted
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Question
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
 
 
 def chosen(count: Count) -> tuple[Counted, Counted] | None:
@@ -40,13 +40,13 @@ def chosen(count: Count) -> tuple[Counted, Counted] | None:
     return left[min(left)], right[min(right)]
 
 
-def has_predictions(count: Count, source: Source) -> bool:
+def has_predictions(count: Count, source: ResolvedSide) -> bool:
     """Whether the chosen repeats of both sides recorded the declared predictions."""
     pair = chosen(count)
     return pair is not None and all(has_recorded(item, source) for item in pair)
 
 
-def load(situation: Situation, columns: Sequence[str] = ()) -> Pair:
+def load(situation: CountedSides, columns: Sequence[str] = ()) -> Pair:
     """Read the predictions of the chosen repeat of both sides; see `pairs.read_pair`.
 
     Raises `DesignError` if a side has no repeat, besides the reasons of `pairs.read_pair`.

@@ -129,7 +129,7 @@ def _how(most: float, least: float) -> str:
 
 
 def _lean(left: Sequence[float], right: Sequence[float]) -> str:
-    """Return what is said of paired differences that are no mirror image of themselves."""
+    """Return what is said of paired differences that are not their own mirror image."""
     differences = [new - old for old, new in zip(left, right, strict=True)]
     n, centre = len(differences), mean(differences)
     furthest = max(abs(value - centre) for value in differences)

@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gitexp.comparison.counting import Count, Evaluation
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.plan import Claim, Plan
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class CountedSides:
     """Two sides whose samples are counted and not yet tested.
 
     Attributes
@@ -37,8 +37,8 @@ class Situation:
     """
 
     top: Path | None
-    baseline: Source
-    candidate: Source
+    baseline: ResolvedSide
+    candidate: ResolvedSide
     plan: Plan | None
     claim: Claim
     count: Count

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs import Chosen
     from gitexp.comparison.designs.computed import Computed
     from gitexp.comparison.designs.pairs import Pair
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Question
     from gitexp.model.comparison import CategoryComparison, MetricComparison
     from gitexp.model.config import Predictions
@@ -37,7 +37,7 @@ class _Asked:
 
 
 def compare_slices(
-    situation: Situation, questions: Sequence[Question], pairs: Sequence[Pair], column: str
+    situation: CountedSides, questions: Sequence[Question], pairs: Sequence[Pair], column: str
 ) -> SliceComparison:
     """Compare metrics in every subgroup that is large enough.
 
@@ -97,7 +97,7 @@ def visible(sizes: Mapping[str, int], least: int) -> list[str]:
 
 
 def _computable(
-    situation: Situation, questions: Sequence[Question], pairs: Sequence[Pair]
+    situation: CountedSides, questions: Sequence[Question], pairs: Sequence[Pair]
 ) -> list[_Asked]:
     found: list[_Asked] = []
     why = "none of them is computed from predictions"
@@ -227,7 +227,7 @@ def idle_cluster(chosen: Chosen, asked: str) -> tuple[str, ...]:
     return (f"--cluster has no effect on whole repeats: {asked} is a property of examples",)
 
 
-def _slices(situation: Situation, questions: Sequence[Question], by: str) -> SliceComparison:
+def _slices(situation: CountedSides, questions: Sequence[Question], by: str) -> SliceComparison:
     if situation.claim is Claim.MODEL:
         pairs: tuple[Pair, ...] = (predictions.load(situation, (by,)),)
     elif situation.paired and crossed.has_pairs(situation):
@@ -241,7 +241,7 @@ def _slices(situation: Situation, questions: Sequence[Question], by: str) -> Sli
     return compare_slices(situation, questions, pairs, by)
 
 
-def _categories(situation: Situation, column: str, by: str) -> CategoryComparison:
+def _categories(situation: CountedSides, column: str, by: str) -> CategoryComparison:
     own = column not in {categories.PREDICTED, categories.ERRORS}
     wanted = (*((column,) if own else ()), *((by,) if by else ()))
     alpha = ALPHA if situation.plan is None else situation.plan.alpha

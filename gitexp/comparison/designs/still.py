@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from gitexp.comparison.counting import Counted
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Answer, Cell, Question
     from gitexp.model.comparison import MetricComparison
     from gitexp.model.run import Sample
@@ -42,7 +42,7 @@ NO_CHANCE: Final = (
 _FEWEST = 2
 
 
-def why(situation: Situation) -> str:
+def why(situation: CountedSides) -> str:
     """Return why the repeats of both sides decide nothing, whatever the metric; "" if they do."""
     if situation.claim is Claim.MODEL:
         return ""
@@ -57,7 +57,7 @@ def why(situation: Situation) -> str:
     return situation.apart
 
 
-def few(situation: Situation) -> Iterator[str]:
+def few(situation: CountedSides) -> Iterator[str]:
     """Yield what to say of a method with few outcomes, whose repeats agree now and then."""
     for side, units in _copied(situation):
         if not (follow_seeds(units) or side in situation.held):
@@ -71,7 +71,7 @@ def _counted(units: Sequence[Trace]) -> str:
     return f"of {len(units)} repeats only {distinct(units)} differ"
 
 
-def _copied(situation: Situation) -> Iterator[tuple[str, list[Trace]]]:
+def _copied(situation: CountedSides) -> Iterator[tuple[str, list[Trace]]]:
     """Yield each side that varies though some of its repeats are copies.
 
     Each by itself, paired or not: a partner that varies makes every pair look like a sample.
@@ -84,7 +84,7 @@ def _copied(situation: Situation) -> Iterator[tuple[str, list[Trace]]]:
             yield side, units
 
 
-def doubtful(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
+def doubtful(situation: CountedSides, metrics: Iterable[str]) -> frozenset[str]:
     """Return the sides (baseline, candidate) whose text has to say whether their seed acts.
 
     One that always reports the same, alone of the two, and one of whose repeats some are copies.
@@ -100,10 +100,10 @@ def doubtful(situation: Situation, metrics: Iterable[str]) -> frozenset[str]:
     )
 
 
-def checked(situation: Situation, question: Question, answer: Answer) -> Answer:
+def checked(situation: CountedSides, question: Question, answer: Answer) -> Answer:
     """Take the test from a metric that is the same in all repeats of both sides, or of a held one.
 
-    One draw of a side whose seed is held fast is no value of its method: tested as one, 31 % of
+    One draw of a side whose seed is held fast is not a value of its method: tested as one, 31 % of
     true nulls are supported.
     """
     comparison = answer.comparison
@@ -172,13 +172,13 @@ def is_still(side: Mapping[int, Mapping[Cell, Sample]]) -> bool:
     return len(units) >= _FEWEST and all(map(equal, values.values()))
 
 
-def _still(situation: Situation, metric: str) -> dict[str, bool]:
+def _still(situation: CountedSides, metric: str) -> dict[str, bool]:
     """Return of each side whether a metric is the same in all its repeats."""
     sides = _sides(situation).items()
     return {name: is_still(samples_of(side, metric)) for name, side in sides}
 
 
-def _sides(situation: Situation) -> dict[str, Mapping[int, Counted]]:
+def _sides(situation: CountedSides) -> dict[str, Mapping[int, Counted]]:
     """Return the repeats of both sides that are compared."""
     count = situation.count
     every = {"baseline": count.baseline.repeats, "candidate": count.candidate.repeats}

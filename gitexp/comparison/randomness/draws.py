@@ -1,7 +1,7 @@
 """Where a project's scripts draw on chance that no repeat's seed steers, by their text.
 
 Asked of a side whose repeats all report the same: has it no chance in it, or is it one draw? So a
-doubt is no steering: a seed acts only where it is handed on as it is. Nothing is executed.
+doubt is not a steering: a seed acts only where it is handed on as it is. Nothing is executed.
 """
 
 from __future__ import annotations

@@ -111,7 +111,7 @@ class ProjectText:
         return key.file in texts[0] or any(_is_of(key, each) for each in named)
 
     @cached_property
-    def _skipped(self) -> Held | None:
+    def _skipped(self) -> CopiesReason | None:
         """Return what is wrong where no stage lists a seed parameter: DVC runs each only once."""
         rule = self.config.seed
         path = posixpath.join(self.config.project, self.config.pipeline or "")
@@ -132,7 +132,7 @@ class ProjectText:
         file = posixpath.relpath(key.file, (reading or stages)[0].wdir or ".") if stages else ""
         entry = key.key if file == "params.yaml" else f"{file}: [{key.key}]"
         names = ", ".join(stage.name for stage in reading)
-        return Held(
+        return CopiesReason(
             f"no stage of {path} lists {key} under params:, so DVC skips them after the first seed",
             f"in {path}, add {entry} to params: of {names or 'each stage that reads it'}, "
             "and commit",
@@ -150,7 +150,7 @@ class ProjectText:
 
     @property
     def is_small(self) -> bool:
-        """Whether it may be read for a word beside the answer: some seconds are no price for it."""
+        """Whether it may be read for a mere remark, which is not worth seconds."""
         return len(self._reached) <= _MOST_TOLD
 
     def takes(self) -> bool:
@@ -291,8 +291,8 @@ class Fixed:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
-    """Why repeats that all report the same are no method without chance."""
+class CopiesReason:
+    """Why repeats that all report the same are not method without chance."""
 
     why: str  # "train.py, line 3 holds its seed fast: ..."
     how: str  # what to change in this project

@@ -15,8 +15,8 @@ from gitexp.comparison.randomness.project_text import (
     _ALL_ARGUMENTS,
     _CODE,
     _NUMBERED,
+    CopiesReason,
     Fixed,
-    Held,
     ProjectText,
 )
 from gitexp.comparison.randomness.syntax import SEED_NAME, VARIABLE, is_of_data
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from gitexp.comparison.counting import Count
     from gitexp.comparison.randomness.draws import Draw
-    from gitexp.comparison.sides import Source
+    from gitexp.comparison.sides import ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import CommitHash
@@ -115,7 +115,7 @@ class Code(ProjectText):
             return f"in {first.where}, write ${VARIABLE} instead of {number}{also}, and commit"
         return f"in {first.where}, write {first.instead} (with import os){also}, and commit it"
 
-    def held(self, other: Code) -> Held | None:
+    def held(self, other: Code) -> CopiesReason | None:
         """Return why a side that always reports the same is one draw; None: it has no chance in it.
 
         `other`: the other side: a seed that divides the data alike on both is a condition of both.
@@ -131,7 +131,7 @@ class Code(ProjectText):
             strange = scripts.strange(list(reached.values()))
             unclear = next(scripts.unclear(), None)
         except RecursionError:  # nobody's own code
-            return Held("nothing shows that there is no chance in it", self.how(()))
+            return CopiesReason("nothing shows that there is no chance in it", self.how(()))
         places = {self._place(e): alike for e, alike in draws if not (alike and e.is_of_data)}
         numbers, theirs_numbers = self._numbers(), other._numbers()
         places |= {
@@ -149,26 +149,26 @@ class Code(ProjectText):
             first, more = next(iter(places)), len(places) - 1
             why = f"{first.where} holds its seed fast{f' (and {more} more)' if more else ''}"
             how, shared = self.how(tuple(places)), any(places.values())
-            return Held(f"{why}: {first.line}", how, first.where, shared)
+            return CopiesReason(f"{why}: {first.line}", how, first.where, shared)
         if unclear is not None:
             at, number, (why, how) = unclear
             line = reached[at].split("\n")[number - 1].strip()
             where = _where(at, number)
-            return Held(f"{where} {why}: {line}", f"in {where}, {how}")
+            return CopiesReason(f"{where} {why}: {line}", f"in {where}, {how}")
         unread = next((p for p in reached if p not in scripts.trees and _CODE.search(p)), "")
         if steered or (scripts.trees and not strange and not unread.endswith((".py", ".ipynb"))):
             return None
         what = strange if scripts.trees and strange else unread or "what the command runs"
-        return Held(f"nothing shows that there is no chance in {what}", self.how(()))
+        return CopiesReason(f"nothing shows that there is no chance in {what}", self.how(()))
 
-    def fast(self) -> Held | None:
+    def fast(self) -> CopiesReason | None:
         """Return the seed that stands fixed where nothing that draws takes that of a repeat."""
         if self._skipped is not None and self._skipped.where:
             return self._skipped
         found = self._proven()
         return None if found is None or self.takes() else replace(found, shared=False)
 
-    def _proven(self) -> Held | None:
+    def _proven(self) -> CopiesReason | None:
         """Return what `held` says of this text alone, where all that draws has a number there.
 
         Nothing has run yet: what is read from outside, or comes out of a call, may be the seed.
@@ -275,8 +275,12 @@ def read(repo: Repo, commit: CommitHash, config: ProjectConfig) -> Code:
 
 
 def held(
-    repo: Repo, baseline: Source, candidate: Source, count: Count, alone: Collection[str]
-) -> dict[str, Held]:
+    repo: Repo,
+    baseline: ResolvedSide,
+    candidate: ResolvedSide,
+    count: Count,
+    alone: Collection[str],
+) -> dict[str, CopiesReason]:
     """Return those of the sides that always report the same, `alone`, which are one draw."""
     if not alone:
         return {}
@@ -287,19 +291,19 @@ def held(
 
 
 def apart(
-    repo: Repo, baseline: Source, candidate: Source, count: Count
-) -> tuple[dict[str, Held], list[str]]:
+    repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, count: Count
+) -> tuple[dict[str, CopiesReason], list[str]]:
     """Return what `unlike` says of what was run."""
     return unlike(_texts(repo, baseline, candidate, count))
 
 
-def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, Held], list[str]]:
+def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, CopiesReason], list[str]]:
     """Return the sides that hold a draw fast which the other side makes otherwise.
 
     No repeat shows how large the luck of such a draw is. That of a part which one side alone has is
     a condition of what is found, the second answer; data that both divide alike are one of both.
     """
-    held: dict[str, Held] = {}
+    held: dict[str, CopiesReason] = {}
     said = []
     alike = texts[BASELINE].texts == texts[CANDIDATE].texts
     alike = alike and texts[BASELINE].config.seed == texts[CANDIDATE].config.seed
@@ -310,15 +314,17 @@ def unlike(texts: Mapping[str, Code]) -> tuple[dict[str, Held], list[str]]:
         if crossed := tuple(each for each, is_theirs in found.items() if is_theirs):
             first = crossed[0]
             why = f"{first.where} holds a draw of the {side} fast that the {other} makes otherwise"
-            held[side] = Held(f"{why}: {first.line}", texts[side].how(crossed), first.where)
-        # What is no number in the text may be the seed of a repeat.
+            held[side] = CopiesReason(f"{why}: {first.line}", texts[side].how(crossed), first.where)
+        # What is not a number in the text may be the seed of a repeat.
         for each in () if crossed else [each for each in found if each.number][:1]:
             why = f"{each.where} holds its seed fast: {each.line}; the {other} has no such draw"
             said.append(f"{why}, so the answer is about this one draw of the {side}")
     return held, said
 
 
-def _texts(repo: Repo, baseline: Source, candidate: Source, count: Count) -> dict[str, Code]:
+def _texts(
+    repo: Repo, baseline: ResolvedSide, candidate: ResolvedSide, count: Count
+) -> dict[str, Code]:
     """Return what was run, which may be another text than what a side is now."""
     code = {BASELINE: baseline, CANDIDATE: candidate}
     ran = {BASELINE: count.baseline, CANDIDATE: count.candidate}
@@ -330,7 +336,7 @@ def _texts(repo: Repo, baseline: Source, candidate: Source, count: Count) -> dic
     return texts
 
 
-def step(held: Mapping[str, Held], plan: Plan) -> str:
+def step(held: Mapping[str, CopiesReason], plan: Plan) -> str:
     """Return the way back to a verdict: what to change on which side, and what to call then."""
     name, then = plan.baseline.name, "gitexp run --with-baseline"
     shared = next((each.how for each in held.values() if each.shared), "")

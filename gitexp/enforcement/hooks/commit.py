@@ -24,7 +24,7 @@ from gitexp.model.rules import HookAnswer, Where
 from gitexp.provenance.trust_settings import Believing
 from gitexp.rules import check, policies
 from gitexp.rules.branches import governing, is_experiment, is_protected
-from gitexp.rules.facts import Change, of_staged, settings, with_rules_of
+from gitexp.rules.facts import TreeChange, of_staged, settings, with_rules_of
 from gitexp.rules.ranges import unread
 from gitexp.rules.tracked import LOCK, PIPELINE, Tracked
 
@@ -49,7 +49,7 @@ def answer(call: HookCall) -> HookAnswer:
     Raises `GitexpError` if Git cannot be asked.
     """
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
-    changes = [Change(*each) for each in staged.staged(place)]
+    changes = [TreeChange(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
         rules = governing(objects, place.folder, place.branch, place.head, place.env)
         facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)
@@ -90,7 +90,7 @@ _PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")  # a word of sh, and no magi
 def remember(place: HookPlace, facts: Facts, source: str) -> None:
     """Note that what is staged is in order by the settings of `source`, and which paths count.
 
-    Where a path is no plain word, or there are too many, nothing is noted.
+    Where a path is not a plain word, or there are too many, nothing is noted.
     """
     paths = _spoken_of(place, facts)
     params = sorted(_of_project(facts, facts.config.params) - paths)

@@ -13,7 +13,7 @@ from gitexp.model.rules import HookAnswer
 from gitexp.records.terms import effect_text
 from gitexp.report.escape import visible
 from gitexp.rules.branches import governing, is_experiment
-from gitexp.rules.facts import Change, of_staged
+from gitexp.rules.facts import TreeChange, of_staged
 from gitexp.store.plan_files import plan_of
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def prepare(call: HookCall) -> HookAnswer:
     if not call.args or source not in {None, "", "template"}:
         return HookAnswer()
     place = staged.place(call.folder, call.environ)
-    changes = [Change(*each) for each in staged.staged(place)]
+    changes = [TreeChange(*each) for each in staged.staged(place)]
     with CatFile(place.folder, place.env) as objects:
         rules = governing(objects, place.folder, place.branch, place.head, place.env)
         facts = of_staged(objects, place.parents, changes, branch=place.branch, config=rules.config)

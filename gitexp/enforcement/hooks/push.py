@@ -12,7 +12,7 @@ from gitexp.git.worktree import staged
 from gitexp.model.rules import HookAnswer
 from gitexp.provenance.trust_settings import Believing
 from gitexp.rules.branches import governing
-from gitexp.sharing.unsent import DataRemote
+from gitexp.sharing.unsent import SeenRemote
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -63,7 +63,7 @@ class _Remotes(Believing):
         self._place = place
         self._objects = objects
         self._environ = environ
-        self._data: DataRemote | None = None
+        self._data: SeenRemote | None = None
 
     def ordered(self, plan: Plan, commit: CommitHash, protected: Collection[str]) -> bool:
         """Return whether the plan's branch or archive tag, wherever it is known, shows it."""
@@ -75,7 +75,7 @@ class _Remotes(Believing):
     def unsent(self, commit: CommitHash, recorded: Sequence[Output]) -> tuple[str, ...] | None:
         """Return what a commit names of data that is not on the DVC remote."""
         if self._data is None:
-            self._data = DataRemote(discover(self._place.folder), self._environ)
+            self._data = SeenRemote(discover(self._place.folder), self._environ)
         return self._data.unsent(commit, recorded)
 
     def unanswered(self) -> tuple[str, ...]:

@@ -49,7 +49,7 @@ class Update:
 
     @property
     def branch(self) -> str:
-        """Its short name; "" for what is no branch."""
+        """Its short name; "" for what is not a branch."""
         return self.ref.removeprefix(HEADS) if self.ref.startswith(HEADS) else ""
 
     @property

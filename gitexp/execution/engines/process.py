@@ -70,7 +70,7 @@ class Stop:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class ProcessEnd:
     """How a command ended: its exit code (minus the signal that killed it), or out of time."""
 
     code: int
@@ -98,7 +98,7 @@ def run(  # noqa: PLR0913  what a process needs
     stop: Stop,
     deadline: float | None,
     grace_s: float,
-) -> Ended:
+) -> ProcessEnd:
     """Run one command in a process group of its own, to its end; leave nothing of it alive.
 
     `log`: file descriptor that takes both of its output streams. `deadline`: `time.monotonic`
@@ -126,10 +126,10 @@ def run(  # noqa: PLR0913  what a process needs
         raise
     if not in_time:
         end_all(child, grace_s)
-        return Ended(child.wait(), timed_out=True)
+        return ProcessEnd(child.wait(), timed_out=True)
     code = child.wait()
     end_all(child, grace_s)
-    return Ended(code)
+    return ProcessEnd(code)
 
 
 def _wait(child: subprocess.Popen[bytes], deadline: float | None) -> bool:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.pointers import DataState, Missing
+    from gitexp.dvc.pointers import MissingData, PointerState
     from gitexp.execution.run_sources import Cell
     from gitexp.git.objects import Entry
     from gitexp.git.repository import Repo
@@ -106,7 +106,7 @@ def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
     return tuple(found)
 
 
-def check_data(repo: Repo, top: Path, cell: Cell, data: DataState, *, bring: str = "") -> None:
+def check_data(repo: Repo, top: Path, cell: Cell, data: PointerState, *, bring: str = "") -> None:
     """Stop where bytes of tracked data are not in the cache.
 
     `bring`: what to type, where a cache nearby has them.
@@ -133,7 +133,7 @@ def check_data(repo: Repo, top: Path, cell: Cell, data: DataState, *, bring: str
         )
 
 
-def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[Missing]) -> str:
+def _way_to(repo: Repo, top: Path, cell: Cell, missing: Sequence[MissingData]) -> str:
     """Say how missing data come into the cache, whichever commit they are of.
 
     DVC fetches what the work tree names. Another commit's pointers are put there for the moment:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from gitexp.dvc.pointers import DataState
+    from gitexp.dvc.pointers import PointerState
     from gitexp.execution.run_sources import Cell
     from gitexp.git.repository import Repo
     from gitexp.model.ids import CommitHash, TreeId
@@ -58,7 +58,7 @@ _NO_FILE = re.compile(
 
 
 def check(
-    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], data: DataState
+    repo: Repo, top: Path, cell: Cell, stages: Sequence[Stage], data: PointerState
 ) -> tuple[str, ...]:
     """Refuse files that the run mentions, that lie in the work tree, and that a job would lack.
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from gitexp.execution.jobs import JobTemplate
-    from gitexp.execution.place import Place
+    from gitexp.execution.place import RunPlace
     from gitexp.git.absent import Absent
     from gitexp.model.request import RunRequest
 
@@ -118,7 +118,7 @@ def _is_noise(path: str) -> bool:
 _NAMED = 5
 
 
-def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
+def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
     """Write the overrides into the params files and commit all tracked changes.
 
     The commit is the user's: their hooks run, their identity signs.
@@ -160,7 +160,7 @@ def commit(place: Place, request: RunRequest) -> tuple[Place, RunRequest]:
     return find_place(place.workspace, emptied), emptied
 
 
-def announced(place: Place) -> str:
+def announced(place: RunPlace) -> str:
     """Return what a dry run says of the commit that it does not make; "" where there is none."""
     dirty = status.dirty_tracked(place.workspace, looking=True)
     if not dirty:

@@ -214,7 +214,7 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, timeout=BUSY_TIMEOUT_S, isolation_level=None)
     try:
         _harden(connection)
-        connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is no loss
+        connection.execute("PRAGMA synchronous = OFF")  # a cache: losing it is not a loss
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version != SCHEMA:
             _create(connection)

@@ -13,7 +13,7 @@ import signal
 from pathlib import Path
 
 
-class Point(enum.Enum):
+class FailPoint(enum.Enum):
     """The steps of a run, of a transaction and of `sync`, each in their order."""
 
     RUN_WORKTREE = "run.worktree"
@@ -35,10 +35,10 @@ class Point(enum.Enum):
     PUSHED = "sync.pushed"  # the remote has everything
 
 
-PUBLISH_POINTS = tuple(point for point in Point if point.value.startswith("publish."))
+PUBLISH_POINTS = tuple(point for point in FailPoint if point.value.startswith("publish."))
 
 
-def reach(point: Point) -> None:
+def reach(point: FailPoint) -> None:
     """Say that a step was reached; in a test the process may end here.
 
     Raises `OSError` if the test asked for one.

@@ -76,7 +76,7 @@ def has_ended(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
-    except (OSError, OverflowError):  # it belongs to somebody else, or is no number of a process
+    except (OSError, OverflowError):  # it belongs to somebody else, or is not a number of a process
         return False
     return False
 

@@ -29,7 +29,7 @@ from gitexp.git import objects, refs, writing
 from gitexp.git.absent import ABSENT, Absent
 from gitexp.git.command import translated
 from gitexp.git.transaction import owners
-from gitexp.git.transaction.failpoints import Point, reach
+from gitexp.git.transaction.failpoints import FailPoint, reach
 from gitexp.git.worktree import checkouts, restore
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ def _attempt(repo: Repo, task: Task, lock: FileLock) -> Moved:
     with _kept(repo, (task.ref, tip, commit), (*written, commit)) as owner:
         left = _move(repo, task, _Step(tip, commit, owner), lock)
         with contextlib.suppress(OSError):
-            reach(Point.CLEANUP)
+            reach(FailPoint.CLEANUP)
     return Moved(commit, tip, left)
 
 
@@ -189,12 +189,12 @@ def move_refs(  # noqa: PLR0913 - what is written and moved, by whom, and who ma
             try:
                 with _kept(repo, (first, ABSENT, moves.commit), moves.written):
                     with refs.held(repo, moves.refs, message=message, who=who, when=when) as held:
-                        reach(Point.LOCKED)
+                        reach(FailPoint.LOCKED)
                         guard()
-                        reach(Point.COMPARED)
+                        reach(FailPoint.COMPARED)
                         held.move()
                     with contextlib.suppress(OSError):
-                        reach(Point.SET)
+                        reach(FailPoint.SET)
             except _VanishedError:
                 continue
             except OSError as error:
@@ -213,12 +213,12 @@ def _kept(
     Until the ref is there, any of them may vanish in a ``git gc``; then the attempt starts afresh
     (the same bytes give the same objects).
     """
-    reach(Point.BLOBS)
+    reach(FailPoint.BLOBS)
     with owners.registered(repo.workspace, *move) as owned:
         try:
             if written:
                 _keep(repo, written, owned.temporary_ref)
-            reach(Point.TEMPREF)
+            reach(FailPoint.TEMPREF)
             yield owned.id
         finally:
             refs.drop(repo, owned.temporary_ref)
@@ -252,17 +252,17 @@ def _move(repo: Repo, task: Task, step: _Step, lock: FileLock) -> tuple[str, ...
         stack.enter_context(_uninterrupted())
         places = _lock_indexes(repo, branch, step.owner, stack)
         changes = restore.steps(repo, step.tip, step.commit) if places else ()
-        prepared: list[restore.Prepared] = []
+        prepared: list[restore.PreparedRestore] = []
         subject = task.message.split("\n", 1)[0]
         line = subject if subject.startswith("gitexp") else f"gitexp: {subject}"
         moves = {task.ref: (step.tip, step.commit)}
         try:
             with refs.held(repo, moves, message=line, who=task.committer, when=task.now) as held:
-                reach(Point.LOCKED)
+                reach(FailPoint.LOCKED)
                 for place in places:
                     prepared.append(restore.prepare(repo, place, changes, step.owner))
                     stack.callback(restore.discard, prepared[-1])
-                reach(Point.COMPARED)
+                reach(FailPoint.COMPARED)
                 _set(repo, held, task.ref, step.commit)
         except MovedRefError as error:
             raise _LostRaceError from error
@@ -281,11 +281,11 @@ def _set(repo: Repo, held: refs.HeldRefs, ref: str, commit: CommitHash) -> None:
             raise
 
 
-def _restore(workspace: Workspace, prepared: list[restore.Prepared]) -> tuple[str, ...]:
+def _restore(workspace: Workspace, prepared: list[restore.PreparedRestore]) -> tuple[str, ...]:
     """Let worktrees follow. The commit is published: from here on nothing is an error."""
     left: list[str] = []
     with contextlib.suppress(OSError):
-        reach(Point.SET)
+        reach(FailPoint.SET)
     for place in prepared:
         top = place.checkout.top
         try:
@@ -294,7 +294,7 @@ def _restore(workspace: Workspace, prepared: list[restore.Prepared]) -> tuple[st
             stayed = tuple(item.path for item in place.files) + tuple(place.left)
         left += stayed if top == workspace.top else [str(top / path) for path in stayed]
     with contextlib.suppress(OSError):
-        reach(Point.RESTORED)
+        reach(FailPoint.RESTORED)
     return tuple(sorted(set(left)))
 
 

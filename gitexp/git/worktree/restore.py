@@ -57,7 +57,7 @@ class _File:
 
 
 @dataclass(slots=True)
-class Prepared:
+class PreparedRestore:
     """What a worktree will get once the branch has moved."""
 
     checkout: Checkout
@@ -86,7 +86,7 @@ def steps(repo: Repo, old: CommitHash | Absent, new: CommitHash | TreeId) -> tup
     )
 
 
-def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str) -> Prepared:
+def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str) -> PreparedRestore:
     """Work out and write down what a worktree gets, touching neither its index nor its files.
 
     A path whose index entry and file are those of the old tip gets both of the new one. Where the
@@ -99,7 +99,7 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
 
     Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing is left behind.
     """
-    prepared = Prepared(checkout)
+    prepared = PreparedRestore(checkout)
     here = Repo(replace(repo.workspace, git_dir=checkout.git_dir, top=checkout.top))
     here.settings = repo.settings
     try:
@@ -130,7 +130,7 @@ def prepare(repo: Repo, checkout: Checkout, changes: Sequence[Step], owner: str)
     return prepared
 
 
-def apply(prepared: Prepared) -> tuple[str, ...]:
+def apply(prepared: PreparedRestore) -> tuple[str, ...]:
     """Put everything prepared into its place; return the paths that stay as the person has them.
 
     Files first, then the index: a crash in between is mended by doing all of it again.
@@ -156,7 +156,7 @@ def apply(prepared: Prepared) -> tuple[str, ...]:
     return tuple(sorted(set(prepared.left)))
 
 
-def refresh(prepared: Prepared) -> None:
+def refresh(prepared: PreparedRestore) -> None:
     """Let git note size and times of the new files, so that ``git diff-files`` is quiet.
 
     Called when ``index.lock`` is free again; failing does no harm.
@@ -168,7 +168,7 @@ def refresh(prepared: Prepared) -> None:
         )
 
 
-def discard(prepared: Prepared) -> None:
+def discard(prepared: PreparedRestore) -> None:
     """Remove the temporary files of a preparation."""
     if prepared.index is not None:
         prepared.index.unlink(missing_ok=True)
@@ -244,7 +244,9 @@ def _new_index(checkout: Checkout, lines: list[bytes], hidden: list[str], owner:
     return path
 
 
-def _prepare_file(repo: Repo, prepared: Prepared, step: Step, kind: Conversion, owner: str) -> None:
+def _prepare_file(
+    repo: Repo, prepared: PreparedRestore, step: Step, kind: Conversion, owner: str
+) -> None:
     """Write the new content beside, where the file is still the old tip's."""
     top = prepared.checkout.top
     path = step.path

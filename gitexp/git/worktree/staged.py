@@ -70,7 +70,7 @@ def place(folder: Path, environ: Mapping[str, str], *, merging: bool = False) ->
 
     `merging`: whether it is pre-merge-commit: what is merged is then told by variables alone.
 
-    Raises `NoRepositoryError` if it is no hook's.
+    Raises `NoRepositoryError` if it is not a hook's.
     """
     env = {
         key: environ[key]

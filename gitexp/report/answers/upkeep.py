@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.model.report import Level
 from gitexp.model.rules import Policy
-from gitexp.model.sharing import Way
+from gitexp.model.sharing import BranchOutcome
 from gitexp.report import numbers
 from gitexp.report.answers.violations import head_of, places_of
 from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, order_words
@@ -15,7 +15,7 @@ from gitexp.report.sheet import PLAIN, Fact, Grid, Item, Sheet, order_words
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.model.report import Diagnosis, Finding, MaintenanceReport, RepositorySize
+    from gitexp.model.report import Diagnosis, MaintenanceReport, RepositorySize, Trouble
     from gitexp.model.review import CheckedPlan, CheckReport
     from gitexp.model.rules import HooksReport, Violation
     from gitexp.model.sharing import BranchMove, DataMoved, EndReport, TogetherReport
@@ -126,12 +126,12 @@ def _plan(item: CheckedPlan) -> Item:
     )
 
 
-def _finding(finding: Finding) -> Item:
+def _finding(finding: Trouble) -> Item:
     mark = "cleared" if finding.cleared else finding.level.value
     return Item(f"{mark} ({finding.check}): {finding.what}", tuple(_about(finding)))
 
 
-def _about(finding: Finding) -> Iterator[Fact]:
+def _about(finding: Trouble) -> Iterator[Fact]:
     yield Fact("where", finding.where)
     if finding.said:
         yield Fact("said", finding.said)
@@ -184,7 +184,7 @@ def _head(report: TogetherReport) -> str:
 
 def _branch(move: BranchMove) -> Iterator[Fact]:
     said = move.way.value
-    if move.way in {Way.REPLAYED, Way.MERGED}:
+    if move.way in {BranchOutcome.REPLAYED, BranchOutcome.MERGED}:
         said = f"{said}, {move.records} commits of ours"
     at = "" if move.after is None else f" at {move.after[:SHORT]}"
     yield Fact("branch", f"{move.branch}: {said}{at}{', pushed' if move.pushed else ''}")

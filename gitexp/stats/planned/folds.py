@@ -82,7 +82,7 @@ def beside_folds(
 ) -> tuple[SignificanceResult, ...]:
     """Return Dietterich's t beside the combined F; nothing beside the corrected t.
 
-    The naive paired t test is no companion: it takes the folds for independent.
+    The naive paired t test is not a companion: it takes the folds for independent.
     """
     old, new, splits = _checked(plan, design, baseline, candidate)
     if not splits.five_by_two:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitexp.model.comparison import PlannedTest
     from gitexp.stats.design import Design
     from gitexp.stats.ranked import Ranking
-    from gitexp.stats.scored import Terms
+    from gitexp.stats.scored import ScoreTerms
     from gitexp.stats.sums import Places, Sums
     from gitexp.stats.values import Values
 
@@ -50,7 +50,7 @@ class Sides:
     metric: str
     both: tuple[float, float]
     data: Sums | Ranking
-    terms: tuple[Terms, Terms] | None = None
+    terms: tuple[ScoreTerms, ScoreTerms] | None = None
     clusters: Places | None = None
 
     @property
@@ -79,7 +79,7 @@ def holding(positive: NDArray[np.bool_], clusters: Places | None) -> tuple[int, 
     return len(np.unique(clusters[positive])), len(np.unique(clusters[~positive]))
 
 
-def of_terms(baseline: Terms, candidate: Terms, clusters: Places | None = None) -> Sides:
+def of_terms(baseline: ScoreTerms, candidate: ScoreTerms, clusters: Places | None = None) -> Sides:
     """Return the sides of a metric of scores."""
     kind = baseline.scoring.kind
     data = (

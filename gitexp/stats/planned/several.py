@@ -36,7 +36,7 @@ BASELINE, ALL = "each against the baseline", "all pairs"
 
 
 @dataclass(slots=True)
-class Found:
+class OmnibusFindings:
     """What is found so far; `AcrossMetric` says what the fields mean."""
 
     omnibus: list[Omnibus] = field(default_factory=list)
@@ -51,7 +51,7 @@ class Found:
         self.omnibus = [replace(one, title=f"{one.title}, {words}") for one in self.omnibus]
         self.families = [replace(one, title=f"{one.title}, {words}") for one in self.families]
 
-    def attempt(self, *steps: Callable[[Found], None]) -> None:
+    def attempt(self, *steps: Callable[[OmnibusFindings], None]) -> None:
         """Take each step; what its test refuses becomes a note."""
         for step in steps:
             try:
@@ -65,7 +65,7 @@ class Found:
             self.notes.append(words)
 
 
-def independent_groups(values: Groups, *, alpha: float) -> Found:
+def independent_groups(values: Groups, *, alpha: float) -> OmnibusFindings:
     """Compare repeats that no seed joins; the first group is the baseline.
 
     Parameters
@@ -82,21 +82,21 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
     """
     names = list(values)
 
-    def welch(found: Found) -> None:
+    def welch(found: OmnibusFindings) -> None:
         test = groups.welch_anova(values)
         found.omnibus.append(_whole(tests.WELCH_ANOVA, test, test.df1, test.df2, planned=True))
 
-    def shuffled(found: Found) -> None:
+    def shuffled(found: OmnibusFindings) -> None:
         test = omnibus.permutation_f_test(values)
         whole = tests.PERMUTATION_F
         title = whole.titled(exact=test.exact, draws=test.relabellings - 1)
         found.omnibus.append(Omnibus(whole.name, title, test.statistic, test.p_value))
 
-    def kruskal(found: Found) -> None:
+    def kruskal(found: OmnibusFindings) -> None:
         test = groups.kruskal_wallis(values)
         found.omnibus.append(_whole(tests.KRUSKAL_WALLIS, test, test.df))
 
-    def dunnett(found: Found) -> None:
+    def dunnett(found: OmnibusFindings) -> None:
         control, *others = names
         test = omnibus.dunnett_test(values[control], {name: values[name] for name in others})
         pairs = [
@@ -105,7 +105,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
         ]
         found.families.append(_family(tests.DUNNETT, BASELINE, pairs))
 
-    def howell(found: Found) -> None:
+    def howell(found: OmnibusFindings) -> None:
         test = omnibus.games_howell(values, alpha=alpha)
         pairs = [
             Pairwise(
@@ -119,7 +119,7 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
         ]  # fmt: skip
         found.families.append(_family(tests.GAMES_HOWELL, ALL, pairs))
 
-    def dunn(found: Found) -> None:
+    def dunn(found: OmnibusFindings) -> None:
         test = omnibus.dunn_test(values)
         pairs = [
             Pairwise(second, first, -difference, None, p)
@@ -132,20 +132,20 @@ def independent_groups(values: Groups, *, alpha: float) -> Found:
         ]
         found.families.append(_family(tests.DUNN, ALL, pairs))
 
-    def size(found: Found) -> None:
+    def size(found: OmnibusFindings) -> None:
         eta = groups.eta_squared(values, alpha=alpha)
         interval = Interval(eta.ci_low, eta.ci_high, 1 - alpha, "noncentral F")
         found.sizes.append(EffectSize("eta squared", eta.estimate, interval))
         found.sizes.append(EffectSize("omega squared", groups.omega_squared(values).estimate, None))
 
-    made = Found()
+    made = OmnibusFindings()
     made.attempt(welch, shuffled, kruskal, dunnett, howell, dunn, size)
     return made
 
 
 def blocked_by_seed(
     table: Values, names: Sequence[str], *, alpha: float, higher_is_better: bool
-) -> Found:
+) -> OmnibusFindings:
     """Compare repeats that all commits made with the same seeds.
 
     Parameters
@@ -163,7 +163,7 @@ def blocked_by_seed(
     together by Holm's procedure; each interval is a paired t at 1 - alpha / (number of pairs).
     """
 
-    def anova(found: Found) -> None:
+    def anova(found: OmnibusFindings) -> None:
         test = blocks.repeated_measures_anova(table.tolist(), names)
         found.omnibus.append(
             Omnibus(
@@ -177,10 +177,10 @@ def blocked_by_seed(
             )
         )
 
-    def ranked(found: Found) -> None:
+    def ranked(found: OmnibusFindings) -> None:
         _friedman(found, table, names, higher_is_better=higher_is_better, planned=False)
 
-    def pairs(found: Found) -> None:
+    def pairs(found: OmnibusFindings) -> None:
         for among, indices in _families(len(names)):
             confidence = 1 - alpha / len(indices)
             raw = [_sign_flips(table[:, i], table[:, j]) for i, j in indices]
@@ -204,12 +204,12 @@ def blocked_by_seed(
                 )
             )
 
-    made = Found()
+    made = OmnibusFindings()
     made.attempt(anova, ranked, pairs)
     return made
 
 
-def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Found:
+def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> OmnibusFindings:
     """Compare repeats of common seeds that all predicted the same examples.
 
     Parameters
@@ -222,10 +222,10 @@ def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Foun
     -----
     Seeds and examples are both random, as in `crossed.run_on_crossed`. Blocks by seed know nothing
     of the examples, and reject nearly every true null where the noise is the test set's. So there
-    is no test of all beside the pairs: some commits differ if Holm's smallest p says so.
+    is not a test of all beside the pairs: some commits differ if Holm's smallest p says so.
     """
 
-    def pairs(found: Found) -> None:
+    def pairs(found: OmnibusFindings) -> None:
         names = list(tables)
         for among, indices in _families(len(names)):
             confidence = 1 - alpha / len(indices)
@@ -258,14 +258,14 @@ def crossed_with_examples(tables: Mapping[str, Values], *, alpha: float) -> Foun
             Omnibus(tests.CROSSED_T.name, title, largest, min(adjusted), planned=True)
         )
 
-    made = Found()
+    made = OmnibusFindings()
     made.attempt(pairs)
     return made
 
 
 def over_datasets(
     table: Values, names: Sequence[str], *, alpha: float, higher_is_better: bool
-) -> Found:
+) -> OmnibusFindings:
     """Compare commits by one value each on many data sets.
 
     Parameters
@@ -284,10 +284,10 @@ def over_datasets(
     """
     rows = table.tolist()
 
-    def ranked(found: Found) -> None:
+    def ranked(found: OmnibusFindings) -> None:
         _friedman(found, table, names, higher_is_better=higher_is_better, planned=True)
 
-    def nemenyi(found: Found) -> None:
+    def nemenyi(found: OmnibusFindings) -> None:
         test = blocks.nemenyi_test(rows, names, higher_is_better=higher_is_better)
         ranks = test.mean_ranks
         pairs = [
@@ -301,7 +301,7 @@ def over_datasets(
             len(names), len(rows), alpha=alpha
         ).critical_difference
 
-    def control(found: Found) -> None:
+    def control(found: OmnibusFindings) -> None:
         test = blocks.friedman_vs_control(
             rows, names, control=names[0], higher_is_better=higher_is_better
         )
@@ -312,12 +312,14 @@ def over_datasets(
         ]
         found.families.append(_family(tests.FRIEDMAN_CONTROL, BASELINE, pairs))
 
-    made = Found()
+    made = OmnibusFindings()
     made.attempt(ranked, control, nemenyi)
     return made
 
 
-def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]) -> Found:
+def over_examples(
+    truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
+) -> OmnibusFindings:
     """Compare several models by which examples of one evaluation set they have right.
 
     Parameters
@@ -329,11 +331,11 @@ def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
     names = list(predictions)
     right = np.array([[a == b for a, b in zip(truth, predictions[n], strict=True)] for n in names])
 
-    def cochran(found: Found) -> None:
+    def cochran(found: OmnibusFindings) -> None:
         test = contingency.cochran_q(truth, predictions)
         found.omnibus.append(_whole(tests.COCHRAN_Q, test, test.df, planned=True))
 
-    def pairs(found: Found) -> None:
+    def pairs(found: OmnibusFindings) -> None:
         for among, indices in _families(len(names)):
             lone = [
                 (int((right[i] & ~right[j]).sum()), int((right[j] & ~right[i]).sum()))
@@ -352,13 +354,18 @@ def over_examples(truth: Sequence[str], predictions: Mapping[str, Sequence[str]]
                 )
             )
 
-    made = Found()
+    made = OmnibusFindings()
     made.attempt(cochran, pairs)
     return made
 
 
 def _friedman(
-    found: Found, table: Values, names: Sequence[str], *, higher_is_better: bool, planned: bool
+    found: OmnibusFindings,
+    table: Values,
+    names: Sequence[str],
+    *,
+    higher_is_better: bool,
+    planned: bool,
 ) -> None:
     """Add Friedman's test by Iman and Davenport's F, by its chi-squared where F is infinite."""
     rows = table.tolist()

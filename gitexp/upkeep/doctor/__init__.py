@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
-from gitexp.model.report import Diagnosis, Finding
+from gitexp.model.report import Diagnosis, Trouble
 from gitexp.upkeep.doctor import (
     branches,
     byproducts,
@@ -26,7 +26,7 @@ from gitexp.upkeep.doctor import (
     repeats,
     worktrees,
 )
-from gitexp.upkeep.doctor.place import Found, Place
+from gitexp.upkeep.doctor.place import CheckedRepository, Curable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["CHECKS", "doctor"]
 
 # In this order: what stands in the way first, since clearing it makes the rest readable.
-CHECKS: dict[str, Callable[[Place], Iterator[Found]]] = {
+CHECKS: dict[str, Callable[[CheckedRepository], Iterator[Curable]]] = {
     locks.NAME: locks.look,
     leftovers.NAME: leftovers.look,
     worktrees.NAME: worktrees.look,
@@ -74,14 +74,14 @@ def doctor(
     -------
     Diagnosis
     """
-    place = Place(workspace, environ, now_s())
+    place = CheckedRepository(workspace, environ, now_s())
     findings = []
     for look in CHECKS.values():
         findings += [_treat(found) if fix else found.finding for found in tuple(look(place))]
     return Diagnosis(tuple(CHECKS), tuple(findings))
 
 
-def _treat(found: Found) -> Finding:
+def _treat(found: Curable) -> Trouble:
     if found.clear is None:
         return found.finding
     try:

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
-from gitexp.model.report import Finding, Level
+from gitexp.model.report import Level, Trouble
 from gitexp.store.plans import branch_prefix, plan_of_branch
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "branches"
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield local branches that look like experiments and are none."""
     prefix = branch_prefix(place.repo)
     for tip in place.tips:
@@ -28,8 +28,8 @@ def look(place: Place) -> Iterator[Found]:
         try:
             plan = plan_of_branch(place.repo, tip.branch, tip.commit)
         except GitexpError as error:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"the plan of this branch cannot be read: {error.brief}",
                     tip.branch,
@@ -39,8 +39,8 @@ def look(place: Place) -> Iterator[Found]:
             continue
         if plan is ABSENT:
             branch = shlex.quote(tip.branch)
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "a branch named as an experiment without a plan; dvc exp branch makes such",
                     tip.branch,

@@ -10,21 +10,21 @@ from gitexp.git.objects import history, walk_tree
 from gitexp.git.refs import local
 from gitexp.git.transaction import layout
 from gitexp.model.ids import RunId
-from gitexp.model.report import Finding, Level
+from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import shallow_commits
-from gitexp.upkeep.doctor.place import Found, tip_of
+from gitexp.upkeep.doctor.place import Curable, tip_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.ids import CommitHash
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "by-products"
 _POINTER = re.compile(rb"(?:.*/)?([a-z2-7]{16})\.dvc")
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield lone commits. One that a remote has, too, may belong to a branch that is not here."""
     tip = tip_of(place, local(layout.DATA_BRANCH))
     if tip is ABSENT or shallow_commits(place.repo):
@@ -43,8 +43,8 @@ def look(place: Place) -> Iterator[Found]:
     for commit, runs in mine:
         for run in runs:
             if run not in place.recorded and run not in under_way:
-                yield Found(
-                    Finding(
+                yield Curable(
+                    Trouble(
                         NAME,
                         f"by-products of run {run[:8]}, which no branch records",
                         f"{layout.DATA_BRANCH} at {commit[:12]}",
@@ -54,7 +54,7 @@ def look(place: Place) -> Iterator[Found]:
                 )
 
 
-def _runs(place: Place, commit: CommitHash) -> list[RunId]:
+def _runs(place: CheckedRepository, commit: CommitHash) -> list[RunId]:
     return [
         RunId(match[1].decode("ascii"))
         for entry in walk_tree(place.repo, commit)

@@ -10,23 +10,23 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info
 from gitexp.git.transaction.cache import Index, Kind, forget, open_index
 from gitexp.git.transaction.layout import index_file
-from gitexp.model.report import Finding
+from gitexp.model.report import Trouble
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_lines import merged_lines
 from gitexp.store.summaries import run_lines
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.workspace import Workspace
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "index"
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Work everything out anew, without the cache, and compare what it remembers."""
     if not index_file(place.workspace).exists():
         return
@@ -38,8 +38,8 @@ def look(place: Place) -> Iterator[Found]:
             kept = remembered.get(kind, rows)
             wrong += sum(1 for key, value in kept.items() if value != rows[key])
     if wrong:
-        yield Found(
-            Finding(
+        yield Curable(
+            Trouble(
                 NAME,
                 f"the index cache disagrees with Git in {wrong} rows",
                 str(index_file(place.workspace)),
@@ -50,7 +50,7 @@ def look(place: Place) -> Iterator[Found]:
         )
 
 
-def _fresh(place: Place) -> Index:
+def _fresh(place: CheckedRepository) -> Index:
     """Return an index in memory with the rows that a list of everything would use."""
     graph, listed = place.graph, place.listed
     trees = {tree: run for runs in listed.values() for run, tree in runs.items()}

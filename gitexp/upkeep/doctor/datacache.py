@@ -15,29 +15,29 @@ from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
-from gitexp.model.report import Finding
+from gitexp.model.report import Trouble
 from gitexp.store import plans
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "data cache"
 QUIET_S = 3600.0  # a shared cache is written from other hosts, too, and they touch what they write
 _TEMPORARY = re.compile(r"\.gitexp-(\d+)-[0-9a-f]{8,12}(-old)?")
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield files that no living process here made and nobody has written to for an hour."""
     caches: set[Path] = set()
     for workspace in place.work_places:
         for path in _in_cache(place, workspace, caches):
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "an object that a killed process had begun to write",
                     str(path),
@@ -49,7 +49,7 @@ def look(place: Place) -> Iterator[Found]:
         yield from _beside_outputs(place, workspace)
 
 
-def _in_cache(place: Place, workspace: Workspace, caches: set[Path]) -> Iterator[Path]:
+def _in_cache(place: CheckedRepository, workspace: Workspace, caches: set[Path]) -> Iterator[Path]:
     if workspace.top is None:
         return
     try:
@@ -72,7 +72,7 @@ def _in_cache(place: Place, workspace: Workspace, caches: set[Path]) -> Iterator
             yield path
 
 
-def _beside_outputs(place: Place, workspace: Workspace) -> Iterator[Found]:
+def _beside_outputs(place: CheckedRepository, workspace: Workspace) -> Iterator[Curable]:
     if workspace.top is None:
         return
     tops = {workspace.top / _upto(path) for path in git_status.untracked(workspace)
@@ -82,8 +82,8 @@ def _beside_outputs(place: Place, workspace: Workspace) -> Iterator[Found]:
         if match is None or not _dead(path.name) or _age_s(place, path) <= QUIET_S:
             continue
         if match[2]:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "the earlier bytes of an output, set aside by a process that was killed",
                     str(path),
@@ -91,8 +91,8 @@ def _beside_outputs(place: Place, workspace: Workspace) -> Iterator[Found]:
                 )
             )
         else:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "the copy of an output that a killed process had begun to make",
                     str(path),
@@ -118,7 +118,7 @@ def _dead(name: str) -> bool:
     return match is not None and locks.has_ended(int(match[1]))
 
 
-def _age_s(place: Place, path: Path) -> float:
+def _age_s(place: CheckedRepository, path: Path) -> float:
     try:
         return place.now_s - path.lstat().st_mtime
     except OSError:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks.install import status
-from gitexp.model.report import Finding, Level
+from gitexp.model.report import Level, Trouble
 from gitexp.model.rules import HookState
 from gitexp.sharing import merge_driver
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "hooks"
 _SAID: Final = {
@@ -24,12 +24,12 @@ _SAID: Final = {
 }
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield hooks that do not run; nothing where there was never one of ours."""
     if merge_driver.is_outdated(place.workspace):
         what = "the merge driver imports what the branch in the work tree holds"
-        yield Found(
-            Finding(NAME, what, "git config merge.gitexp.driver", "set it up anew", fixable=True),
+        yield Curable(
+            Trouble(NAME, what, "git config merge.gitexp.driver", "set it up anew", fixable=True),
             lambda: "; ".join(merge_driver.set_up(place.workspace)),
         )
     report = status(place.workspace)
@@ -40,8 +40,8 @@ def look(place: Place) -> Iterator[Found]:
         if hook.runs and not hook.note.startswith(("its Python", "of another")):
             continue
         why = f": {hook.note}" if hook.note else ""
-        yield Found(
-            Finding(
+        yield Curable(
+            Trouble(
                 NAME,
                 f"{what}{why}",
                 hook.name,

@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.git.transaction import layout, owners
-from gitexp.model.report import Finding
+from gitexp.model.report import Trouble
 from gitexp.store import calls
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "leftovers"
 _INDEX = re.compile(r"index\.gitexp-([0-9a-f]{16})(\.lock)?")
 _FOLDER = re.compile(r"publish-([0-9a-f]{16})")
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield temporary things that belong to no transaction, dead or alive."""
     names = sorted(refs.temporary(place.repo, layout.TEMPORARY_REFS))
     paths = tuple(_paths(place))
@@ -34,8 +34,8 @@ def look(place: Place) -> Iterator[Found]:
     for name in names:
         id_ = name.removeprefix(layout.TEMPORARY_REFS)
         if id_ not in known:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "a temporary ref whose transaction has ended",
                     name,
@@ -46,8 +46,8 @@ def look(place: Place) -> Iterator[Found]:
             )
     for id_, path in paths:
         if id_ not in known:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "a temporary file whose transaction has ended",
                     str(path),
@@ -58,7 +58,7 @@ def look(place: Place) -> Iterator[Found]:
             )
 
 
-def _paths(place: Place) -> Iterator[tuple[str, Path]]:
+def _paths(place: CheckedRepository) -> Iterator[tuple[str, Path]]:
     """Yield temporary indexes, and folders of files that were to be put into a work tree."""
     for checkout in place.worktrees():
         if checkout.missing:
@@ -74,7 +74,7 @@ def _paths(place: Place) -> Iterator[tuple[str, Path]]:
                     yield match[1], path
 
 
-def _drop(place: Place, name: str) -> str:
+def _drop(place: CheckedRepository, name: str) -> str:
     refs.drop(place.repo, name)
     return "deleted the ref"
 

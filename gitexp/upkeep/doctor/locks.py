@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.transaction import owners
 from gitexp.git.worktree import checkouts
-from gitexp.model.report import Finding
-from gitexp.upkeep.doctor.place import Found
+from gitexp.model.report import Trouble
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gitexp.git.worktree.checkouts import Checkout
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "locks"
 OLD_S = 60.0  # a git command that is under way has usually ended by then
@@ -25,13 +25,13 @@ _OURS = re.compile(r"[0-9a-f]{16}")
 _COMMON = ("packed-refs.lock", "config.lock", "shallow.lock")
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield locks whose owner is dead or unknown."""
     seen = [(each, checkouts.owner_of(each)) for each in place.worktrees() if not each.missing]
     known = place.owner_ids()  # asked after the locks were seen
     for owned in owners.stale(place.workspace):
-        yield Found(
-            Finding(
+        yield Curable(
+            Trouble(
                 NAME,
                 f"process {owned.pid} died while it published on {_short(owned.ref)}",
                 str(owners.path_of(place.workspace, owned.id)),
@@ -42,8 +42,8 @@ def look(place: Place) -> Iterator[Found]:
         )
     for path in owners.unreadable(place.workspace):
         if _age_s(place, path) > OLD_S:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "a note of who holds locks is half written, so nobody can be asked",
                     str(path),
@@ -66,10 +66,10 @@ def look(place: Place) -> Iterator[Found]:
             yield from _foreign(place, path, _short(name.removesuffix(".lock")))
 
 
-def _orphan(place: Place, checkout: Checkout, owner: str) -> Found:
+def _orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> Curable:
     path = checkouts.path_of(checkout)
-    return Found(
-        Finding(
+    return Curable(
+        Trouble(
             NAME,
             "the index is locked by a transaction that has ended",
             str(path),
@@ -80,11 +80,11 @@ def _orphan(place: Place, checkout: Checkout, owner: str) -> Found:
     )
 
 
-def _foreign(place: Place, path: Path, what: str) -> Iterator[Found]:
+def _foreign(place: CheckedRepository, path: Path, what: str) -> Iterator[Curable]:
     """Yield a lock of git's own that is there for long; it does not say whose it is."""
     if _age_s(place, path) > OLD_S:
-        yield Found(
-            Finding(
+        yield Curable(
+            Trouble(
                 NAME,
                 f"a git command has locked {what} for {_age_s(place, path) / 60:.0f} min, "
                 "or was killed and left the lock",
@@ -94,18 +94,18 @@ def _foreign(place: Place, path: Path, what: str) -> Iterator[Found]:
         )
 
 
-def _age_s(place: Place, path: Path) -> float:
+def _age_s(place: CheckedRepository, path: Path) -> float:
     try:
         return place.now_s - path.stat().st_mtime
     except OSError:
         return 0.0
 
 
-def _clear_stale(place: Place) -> str:
+def _clear_stale(place: CheckedRepository) -> str:
     return "; ".join(owners.clear_stale(place.repo)) or "cleared already"
 
 
-def _clear_orphan(place: Place, checkout: Checkout, owner: str) -> str:
+def _clear_orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> str:
     with owners.critical(place.workspace):
         if checkouts.owner_of(checkout) == owner and owner not in place.owner_ids():
             checkouts.path_of(checkout).unlink(missing_ok=True)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.checkouts import Checkout
     from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.model.report import Finding
+    from gitexp.model.report import Trouble
     from gitexp.model.workspace import Workspace
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
@@ -32,17 +32,17 @@ _SLOTS = f"/{layout.TMP}/worktrees/"
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Curable:
     """A finding, and how to clear it where nothing can be lost by that.
 
     `clear` looks again under whatever lock there is, and returns what it did in words.
     """
 
-    finding: Finding
+    finding: Trouble
     clear: Callable[[], str] | None = None
 
 
-class Place:
+class CheckedRepository:
     """A repository as the checks see it. Facts come from Git, never from the index cache.
 
     Parameters
@@ -126,6 +126,6 @@ def _is_slot(checkout: Checkout) -> bool:
     return _SLOTS in checkout.top.as_posix()
 
 
-def tip_of(place: Place, ref: str) -> CommitHash | Absent:
+def tip_of(place: CheckedRepository, ref: str) -> CommitHash | Absent:
     """Return the commit of one of the tips."""
     return next((tip.commit for tip in place.tips if tip.ref == ref), ABSENT)

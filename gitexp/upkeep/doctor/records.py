@@ -9,29 +9,29 @@ from gitexp.errors import GitexpError, NewerFormatError
 from gitexp.git.objects import list_dir, look_at
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EnvironmentDigest
-from gitexp.model.report import Finding, Level
+from gitexp.model.report import Level, Trouble
 from gitexp.store import lookup
 from gitexp.store.records import read_run
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.ids import RunId, TreeId
     from gitexp.store.plans import Tip
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "records"
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield damaged commits, runs and environments of all branches and archive tags, each once."""
     for commit, error in sorted(place.graph.broken.items()):
         what = f"commit {commit[:9]} cannot be read, nor any record before it: {error.brief}"
         above = [tip for tip in place.tips if commit in place.graph.led_to([tip.commit])]
         where = ", ".join(tip.name for tip in above[:3])
         level = Level.PROBLEM if any(tip.local for tip in above) else Level.NOTE
-        yield Found(Finding(NAME, what, where, error.next_step, level=level))
+        yield Curable(Trouble(NAME, what, where, error.next_step, level=level))
     versions: dict[tuple[RunId, TreeId], str] = {}
     for tip in place.tips:
         for run, tree in place.listed[tip.commit].items():
@@ -47,12 +47,12 @@ def look(place: Place) -> Iterator[Found]:
                 continue
             what = f"its records cannot be looked at: {error.brief}"
             level = Level.PROBLEM if tip.local else Level.NOTE
-            yield Found(Finding(NAME, what, tip.name, error.next_step, level=level))
+            yield Curable(Trouble(NAME, what, tip.name, error.next_step, level=level))
         else:
             yield from _environments(place, tip, seen)
 
 
-def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
+def _run(place: CheckedRepository, run: RunId, tree: TreeId, name: str) -> Iterator[Curable]:
     added = place.recorded.get(run)
     if added is None:  # only a commit that cannot be read leads to it
         return
@@ -60,8 +60,8 @@ def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
     try:
         read_run(place.repo, tree, run)
     except NewerFormatError as error:
-        yield Found(
-            Finding(NAME, f"run {run[:8]}: {error.brief}", where, error.next_step,
+        yield Curable(
+            Trouble(NAME, f"run {run[:8]}: {error.brief}", where, error.next_step,
                     level=Level.NOTE)
         )  # fmt: skip
         return
@@ -71,10 +71,10 @@ def _run(place: Place, run: RunId, tree: TreeId, name: str) -> Iterator[Found]:
         if tree == added.tree:
             return
         what = f"the record of run {run[:8]} was edited after it was recorded"
-    yield Found(Finding(NAME, what, where, _restore(place, run, tree)))
+    yield Curable(Trouble(NAME, what, where, _restore(place, run, tree)))
 
 
-def _restore(place: Place, run: RunId, tree: TreeId) -> str:
+def _restore(place: CheckedRepository, run: RunId, tree: TreeId) -> str:
     """Return where the record is whole, if it is anywhere in the history."""
     added = place.recorded[run]
     if added.tree != tree:
@@ -87,7 +87,7 @@ def _restore(place: Place, run: RunId, tree: TreeId) -> str:
     return "it counts for nothing; run it again, or fetch it from a clone where it is whole"
 
 
-def _environments(place: Place, tip: Tip, seen: set[str]) -> Iterator[Found]:
+def _environments(place: CheckedRepository, tip: Tip, seen: set[str]) -> Iterator[Curable]:
     for entry in list_dir(place.repo, tip.commit, layout.ENVIRONMENTS):
         name = entry.path.decode("utf-8", "backslashreplace")
         if (key := f"{name}:{entry.id}") in seen:
@@ -98,8 +98,8 @@ def _environments(place: Place, tip: Tip, seen: set[str]) -> Iterator[Found]:
         except NewerFormatError:
             continue
         except GitexpError as error:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"a recorded environment is damaged: {error.brief}",
                     f"{tip.name}:{layout.ENVIRONMENTS}/{name}",

@@ -23,10 +23,10 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction.locks import FileLock
 from gitexp.model.ids import RunId
 from gitexp.model.job import Outcome
-from gitexp.model.report import Finding
+from gitexp.model.report import Trouble
 from gitexp.records import codec
 from gitexp.store import calls
-from gitexp.upkeep.doctor.place import Found, tip_of
+from gitexp.upkeep.doctor.place import Curable, tip_of
 from gitexp.views.status import resumptions
 
 if TYPE_CHECKING:
@@ -35,19 +35,19 @@ if TYPE_CHECKING:
     from gitexp.execution.state import State
     from gitexp.execution.workdir import WorkDir
     from gitexp.model.workspace import Workspace
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "repeats"
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield what is finished and unrecorded, what only looks so, and what cannot be told."""
     steps = _steps(place)
     for workspace, workdir, state in place.waiting():
         run = state.draft.id
         if run in place.recorded:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
                     str(workdir.state(run)),
@@ -59,8 +59,8 @@ def look(place: Place) -> Iterator[Found]:
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             step = steps.get(run) or state.resumption(there=there)
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
                     "were never recorded: their coordinator died",
@@ -78,8 +78,8 @@ def look(place: Place) -> Iterator[Found]:
             yield from _outputs(workdir, RunId(name), "a recorded run, which nothing names")
         yield from _old(place, workdir)
         for run in states.abandoned(workdir):
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"run {run[:8]} died before its first repeat",
                     str(workdir.run(run)),
@@ -90,8 +90,8 @@ def look(place: Place) -> Iterator[Found]:
             )
     for workspace in place.work_places:
         for bad in live_runs(workspace).unreadable:
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
                     bad.where,
@@ -100,7 +100,7 @@ def look(place: Place) -> Iterator[Found]:
             )
 
 
-def _steps(place: Place) -> dict[RunId, str]:
+def _steps(place: CheckedRepository) -> dict[RunId, str]:
     """Return what goes on with calls that died, in any work tree."""
     found = {}
     for workspace in place.work_places:
@@ -109,11 +109,11 @@ def _steps(place: Place) -> dict[RunId, str]:
     return found
 
 
-def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
+def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Curable]:
     """Yield the outputs that a run has left beside the cache."""
     if caches := workdir.caches(run):
-        yield Found(
-            Finding(
+        yield Curable(
+            Trouble(
                 NAME,
                 f"outputs of {whose}",
                 str(workdir.run(run)),
@@ -124,15 +124,15 @@ def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Found]:
         )
 
 
-def _old(place: Place, workdir: WorkDir) -> Iterator[Found]:
+def _old(place: CheckedRepository, workdir: WorkDir) -> Iterator[Curable]:
     """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
     if old := _old_objects(place, workdir):
         what, cache = "outputs of recorded runs, by an earlier version", workdir.root / CACHE
-        found = Finding(NAME, what, str(cache), f"remove {len(old)} of its files", fixable=True)
-        yield Found(found, partial(_unlink, old, cache))
+        found = Trouble(NAME, what, str(cache), f"remove {len(old)} of its files", fixable=True)
+        yield Curable(found, partial(_unlink, old, cache))
 
 
-def _old_objects(place: Place, workdir: WorkDir) -> list[Path]:
+def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:
     """Return the objects of which it is proved that a recorded run has left them, and it alone.
 
     They have the content that their names say, and no branch tracks them.
@@ -173,7 +173,7 @@ def _drop(workdir: WorkDir, run: RunId) -> str:
     return "removed them"
 
 
-def _record(place: Place, workspace: Workspace, workdir: WorkDir, state: State) -> str:
+def _record(place: CheckedRepository, workspace: Workspace, workdir: WorkDir, state: State) -> str:
     """Record what is finished; a repeat that is under way would be recorded as lost."""
     run = state.draft.id
     for slot in workdir.slots(run):

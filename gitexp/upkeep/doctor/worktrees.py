@@ -11,28 +11,28 @@ from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import worktrees
-from gitexp.model.report import Finding
+from gitexp.model.report import Trouble
 from gitexp.store import calls
-from gitexp.upkeep.doctor.place import Found
+from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from gitexp.model.workspace import Workspace
-    from gitexp.upkeep.doctor.place import Place
+    from gitexp.upkeep.doctor.place import CheckedRepository
 
 NAME = "worktrees"
 
 
-def look(place: Place) -> Iterator[Found]:
+def look(place: CheckedRepository) -> Iterator[Curable]:
     """Yield job worktrees that nobody uses; what a repeat made is elsewhere."""
     seen: set[Path] = set()
     for workspace, workdir in place.workdirs():
         for path in dead_slots(workdir):
             seen.add(path)
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "a job's worktree whose run has ended",
                     str(path),
@@ -48,8 +48,8 @@ def look(place: Place) -> Iterator[Found]:
         if not checkout.missing or top in seen or top.parent not in slots:
             continue
         if is_own_slot(top.name, proofs):
-            yield Found(
-                Finding(
+            yield Curable(
+                Trouble(
                     NAME,
                     "Git knows a job's worktree that is gone",
                     str(top),

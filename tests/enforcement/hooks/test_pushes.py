@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from gitexp.enforcement.check import World
+from gitexp.enforcement.check import RemoteFacts
 from gitexp.enforcement.hooks.install import install
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
@@ -282,7 +282,9 @@ def test_a_squash_into_main_has_its_order_from_its_branch_or_tag(
     assert (here.code, words in here.err) == (int(wrong), wrong)
     assert (there.code, words in there.err) == (int(wrong), wrong)
     commit = CommitHash(repo.hash("main"))
-    assert World(repo.workspace).ordered(plan, commit, ()) is not wrong  # `check` says the same
+    assert (
+        RemoteFacts(repo.workspace).ordered(plan, commit, ()) is not wrong
+    )  # `check` says the same
 
 
 def test_an_empty_server_takes_main_first(repo: BuiltRepo, tmp_path: Path) -> None:

@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from gitexp.comparison.counting import Count, Counted
-    from gitexp.comparison.designs.situation import Situation
+    from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Question
     from gitexp.model.plan import Plan, Stopping
     from gitexp.stats.stopping import Course
 
 
-def measure(situation: Situation, question: Question, plan: Plan) -> Answer:
+def measure(situation: CountedSides, question: Question, plan: Plan) -> Answer:
     """Compare one metric by the stopping rule; one without an effect as if there were none."""
     count, paired = situation.count, situation.paired
     values = values_of(count, question.metric, paired=paired)
@@ -87,7 +87,7 @@ def in_order(count: Count, values: Values, *, paired: bool) -> tuple[list[float]
     return [left[seed] for seed in seeds], [right[seed] for seed in seeds]
 
 
-def _chances(situation: Situation, question: Question, plan: Plan) -> int:
+def _chances(situation: CountedSides, question: Question, plan: Plan) -> int:
     """Return how many chances a look has to pay for before it decides.
 
     They are the plan's variants (see `ops.selection`), for each candidate of the call: Holm's
