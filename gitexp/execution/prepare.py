@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,7 @@ from gitexp.execution.jobs import (
 from gitexp.execution.preflight import checks, mentions
 from gitexp.execution.situation import BASELINE
 from gitexp.execution.state import State
-from gitexp.execution.workdir import ATTEMPT, cache_beside, cache_of, share
+from gitexp.execution.workdir import ATTEMPT, bring_enclosing, cache_beside, cache_of, share
 from gitexp.git import command, objects
 from gitexp.git.worktree import worktrees
 from gitexp.model.job import Job
@@ -176,12 +176,12 @@ def _prepared(
         outputs=config.outputs if config.pipeline is None else (),
         lock=snapshot.lock_path(config),
     )
+    lacking = [md5 for one in data.missing for md5 in one.objects]
+    if lacking and bring_enclosing(situation.top, config, cache, lacking):
+        data = replace(data, missing=())
     mentions.refuse_own_paths(situation.repo, situation.top, cell)
     doubtful = mentions.check(situation.repo, situation.top, cell, stages, data)
-    beside = None
-    if data.missing:
-        lacking = [md5 for one in data.missing for md5 in one.objects]
-        beside = cache_beside(situation.workspace, config, lacking)
+    beside = cache_beside(situation.workspace, config, lacking) if data.missing else None
     bring = "" if beside is None else share(beside)
     checks.check_data(situation.repo, situation.top, cell, data, bring=bring)
     # A lone command declares no params: it is executed for every seed.

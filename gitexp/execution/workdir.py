@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from gitexp.dvc.cache import has, open_cache
 from gitexp.dvc.cache_objects import CacheConfig
 from gitexp.dvc.dvc_config import has_dvc
-from gitexp.dvc.exchange import take
+from gitexp.dvc.exchange import send, take
 from gitexp.errors import BareRepositoryError, UnsafeInputError
 from gitexp.execution.engines import process
 from gitexp.git.transaction.layout import TMP
@@ -223,6 +223,21 @@ def cache_beside(
         if cache.dir != own and all(has(cache, each) for each in objects):
             return cache.dir
     return None
+
+
+def bring_enclosing(
+    top: Path, config: ProjectConfig, cache: CacheConfig, objects: Sequence[Md5]
+) -> bool:
+    """Copy objects from the caches of the DVC projects around a nested one; tell whether all came.
+
+    A nested project may depend on what an outer one makes, and DVC gives each a cache of its own.
+    """
+    for folder in (top / config.project).parents:
+        if not objects or not folder.is_relative_to(top):
+            break
+        if (folder / ".dvc").is_dir() and (around := open_cache(folder)).dir != cache.dir:
+            objects = send(around, cache, objects).lacking
+    return not objects
 
 
 def share(cache: Path) -> str:

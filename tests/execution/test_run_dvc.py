@@ -14,7 +14,7 @@ from gitexp.errors import DataMissingError
 from gitexp.execution.run import run
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
-from gitexp.model.request import NewRequest, RunRequest
+from gitexp.model.request import InitRequest, NewRequest, RunRequest
 from gitexp.model.run import RepeatState
 from gitexp.views.diff import inputs
 from tests.lab.build import DVC_FILES, BuiltRepo, clone, dvc, repository
@@ -271,3 +271,30 @@ def test_a_seed_that_no_stage_lists_is_told_and_acts_once_it_is_listed(tmp_path:
     report = run(repo.workspace, RunRequest(repeats=3))
     assert report.stopped is None
     assert len({sample.value for sample in report.recorded[0].samples}) == 3
+
+
+NESTED = """\
+stages:
+  count:
+    cmd: python -c "import json; json.dump({'n':len(open('../raw.csv').read())},open('m.json','w'))"
+    deps: [../raw.csv]
+    metrics:
+    - m.json: {cache: false}
+"""
+
+
+@pytest.mark.slow
+def test_a_nested_project_gets_what_the_outer_one_keeps(tmp_path: Path) -> None:
+    repo = repository(tmp_path / "nested")
+    dvc(repo.path, "init", "-q")
+    (repo.path / "sub").mkdir()
+    dvc(repo.path / "sub", "init", "-q", "--subdir")
+    repo.write({"raw.csv": "1\n2\n", "sub/dvc.yaml": NESTED, "sub/params.yaml": "seed: 1\n"})
+    dvc(repo.path, "add", "-q", "raw.csv")
+    repo.git("add", "--all")
+    repo.commit(at=2)
+    init(repo.workspace, InitRequest(project="sub"))
+    report = run(repo.workspace, RunRequest())
+    assert states(report) == [RepeatState.FINISHED]
+    assert json.loads(dvc(repo.path, "status", "--json")) == {}
+    assert json.loads(dvc(repo.path / "sub", "status", "--json")) == {}
