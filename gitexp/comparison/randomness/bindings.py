@@ -30,12 +30,15 @@ from gitexp.comparison.randomness.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
 
 _DECLARES = frozenset(("add_argument", "option", "Option"))
 _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace", "set_defaults"))
 _ROUNDS = 20  # of names that stand for names
+
+
+_AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
 @dataclass(slots=True)
@@ -312,3 +315,60 @@ class Bindings:
             if found := self._values.get(key):
                 path, node = found[0]
         return path, node
+
+    def _parts(self, path: str, made: ast.AST) -> str:
+        """Return how a generator divides the data, where its one use is to order them for that.
+
+        ``i = Random(0).permutation(n); a, b = i[:90], i[90:]``. A shuffle whose order goes anywhere
+        else, or that is made in a loop, may be the chance of a method.
+        """
+        nodes = self._nodes[path]
+        named = [
+            node.targets[0]
+            for node in nodes
+            if isinstance(node, ast.Assign) and node.value is made and len(node.targets) == 1
+        ]
+        uses = [made] if not named else _named(nodes, _key(named[0]))
+        calls = [
+            node
+            for node in nodes
+            if isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.value in uses
+            and node.func.attr in {"permutation", "shuffle"}
+        ]
+        if len(calls) != 1 or len(uses) != 1 + len(named) or not calls[0].args:
+            return ""
+        (call,) = calls
+        within = [n for n in nodes if isinstance(n, _AGAIN) and call in ast.walk(n)]
+        if any(not isinstance(n, ast.FunctionDef) or made not in ast.walk(n) for n in within):
+            return ""
+        orders = [call.args[0]] if called(call)[-1] == "shuffle" else []
+        orders += [n.targets[0] for n in nodes if isinstance(n, ast.Assign) and n.value is call]
+        if len(orders) != 1 or not isinstance(orders[0], ast.Name):
+            return ""
+        heads, tails = set(), set()
+        lengths = [
+            e for n in nodes if isinstance(n, ast.Call) and called(n) == ("len",) for e in n.args
+        ]
+        slices = {id(n.value): n.slice for n in nodes if isinstance(n, ast.Subscript)}
+        for each in _named(nodes, orders[0].id):
+            if each in lengths or (each.lineno, each.col_offset) <= _end(call):
+                continue
+            match slices.get(id(each)):
+                case ast.Slice(lower=None, upper=ast.expr() as bound, step=None):
+                    heads.add(ast.unparse(self._origin(path, bound)[1]))
+                case ast.Slice(lower=ast.expr() as bound, upper=None, step=None):
+                    tails.add(ast.unparse(self._origin(path, bound)[1]))
+                case _:
+                    return ""
+        return f"{ast.unparse(call)} at {heads.pop()}" if len(heads) == 1 and heads == tails else ""
+
+
+def _named(nodes: Iterable[ast.AST], name: str) -> list[ast.Name]:
+    """Return where a name stands, as what is read or is given a value."""
+    return [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
+
+
+def _end(node: ast.expr) -> tuple[int, int]:
+    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset

@@ -34,7 +34,7 @@ from gitexp.comparison.randomness.syntax import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
 # Libraries that draw nothing, or only from what the caller seeds, or anew in each process.
 _KNOWN: Final = frozenset(
@@ -85,7 +85,6 @@ _PASSED_BY: Final = (
 )
 
 # Where a call may be made more than once.
-_AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,54 +130,6 @@ class Scripts(Bindings):
                 sure = self._is_number(value)
                 text, parts = ast.unparse(seed), self._parts(path, node)
                 yield Draw(path, name, node, value.lineno, number, at, text, sure, parts)
-
-    def _parts(self, path: str, made: ast.AST) -> str:
-        """Return how a generator divides the data, where its one use is to order them for that.
-
-        ``i = Random(0).permutation(n); a, b = i[:90], i[90:]``. A shuffle whose order goes anywhere
-        else, or that is made in a loop, may be the chance of a method.
-        """
-        nodes = self._nodes[path]
-        named = [
-            node.targets[0]
-            for node in nodes
-            if isinstance(node, ast.Assign) and node.value is made and len(node.targets) == 1
-        ]
-        uses = [made] if not named else _named(nodes, _key(named[0]))
-        calls = [
-            node
-            for node in nodes
-            if isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
-            and node.func.value in uses
-            and node.func.attr in {"permutation", "shuffle"}
-        ]
-        if len(calls) != 1 or len(uses) != 1 + len(named) or not calls[0].args:
-            return ""
-        (call,) = calls
-        within = [n for n in nodes if isinstance(n, _AGAIN) and call in ast.walk(n)]
-        if any(not isinstance(n, ast.FunctionDef) or made not in ast.walk(n) for n in within):
-            return ""
-        orders = [call.args[0]] if called(call)[-1] == "shuffle" else []
-        orders += [n.targets[0] for n in nodes if isinstance(n, ast.Assign) and n.value is call]
-        if len(orders) != 1 or not isinstance(orders[0], ast.Name):
-            return ""
-        heads, tails = set(), set()
-        lengths = [
-            e for n in nodes if isinstance(n, ast.Call) and called(n) == ("len",) for e in n.args
-        ]
-        slices = {id(n.value): n.slice for n in nodes if isinstance(n, ast.Subscript)}
-        for each in _named(nodes, orders[0].id):
-            if each in lengths or (each.lineno, each.col_offset) <= _end(call):
-                continue
-            match slices.get(id(each)):
-                case ast.Slice(lower=None, upper=ast.expr() as bound, step=None):
-                    heads.add(ast.unparse(self._origin(path, bound)[1]))
-                case ast.Slice(lower=ast.expr() as bound, upper=None, step=None):
-                    tails.add(ast.unparse(self._origin(path, bound)[1]))
-                case _:
-                    return ""
-        return f"{ast.unparse(call)} at {heads.pop()}" if len(heads) == 1 and heads == tails else ""
 
     def anew(self) -> Counter[str]:
         """Count, by name, what draws on a seed that each repeat changes, or on none."""
@@ -485,15 +436,6 @@ class Scripts(Bindings):
             if any(_is_anew(n, call, fixes) for n, call in calls if id(call) not in seeded):
                 return True
         return False
-
-
-def _named(nodes: Iterable[ast.AST], name: str) -> list[ast.Name]:
-    """Return where a name stands, as what is read or is given a value."""
-    return [node for node in nodes if isinstance(node, ast.Name) and node.id == name]
-
-
-def _end(node: ast.expr) -> tuple[int, int]:
-    return node.end_lineno or node.lineno, node.end_col_offset or node.col_offset
 
 
 def _is_anew(name: str, call: ast.Call, fixes: Collection[str]) -> bool:
