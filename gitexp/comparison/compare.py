@@ -1,7 +1,7 @@
 """`gitexp compare`: from names to verdicts, by a test that the design alone has chosen.
 
-Which samples count is decided by `ops.counting` without looking at a value; the design follows
-from what counts; only then are values handed to the planned test. Several candidates are tested
+Which samples count is decided by `counting` without looking at a value; the design follows from
+what counts; only then are values handed to the planned test. Several candidates are tested
 each against the first revision, and alpha is held over them (by Holm's procedure, if not asked
 otherwise).
 """

@@ -1,6 +1,6 @@
 """Which runs may count for a plan, which seeds are spent, how often somebody could have looked.
 
-Pure, and blind to the values. `ops.counting` puts the rules together.
+Pure, and blind to the values. `comparison.counting` puts the rules together.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What is asked of each metric, and how the parts of its answer are put together.
 
-How a metric is tested is the matter of `ops.designs`; here is what all designs share.
+How a metric is tested is the matter of `comparison.designs`; here is what all designs share.
 """
 
 from __future__ import annotations

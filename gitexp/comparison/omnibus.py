@@ -1,6 +1,6 @@
 """More than two commits in one call: whether they differ at all, and which of them.
 
-The verdicts stay those of each candidate against the baseline, held together by `ops.compare`; what
+The verdicts stay those of each candidate against the baseline, held together by `compare`; what
 is said here stands before the pairs and decides none of them.
 """
 

@@ -103,7 +103,7 @@ def compare_files(
 ) -> Comparison:
     """Test two files of numbers.
 
-    `baseline`, `candidate`: CSV or JSON, as `formats.plainfile` reads them. `now`: when this
+    `baseline`, `candidate`: CSV or JSON, as `text.plainfile` reads them. `now`: when this
     comparison is made, in UTC. The result: its sides are named after the files; `commit` is what
     ``git hash-object`` gives, `inputs` what ``sha256sum`` does.
 

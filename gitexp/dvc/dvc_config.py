@@ -284,7 +284,7 @@ def _protected(folder: Path) -> Iterator[str]:
 def _before_mine(folder: Path) -> str:
     """Return HEAD, or the commit before the last changes of the settings that were made here.
 
-    Git notes a commit that is made in the reflog by that word; see `ops.run.trust`. A merge or a
+    Git notes a commit that is made in the reflog by that word, see `check_trust`. A merge or a
     cherry-pick that is committed holds another's changes, and an amended commit what it was before.
     """
     walk = ["log", "--walk-reflogs", "--all", "--format=%H%x00%gD%x00%gs", "--"]

@@ -1,7 +1,7 @@
 """DVC's own files, written as DVC writes them, to the byte; ruamel.yaml is its writer, and ours.
 
-A file that is there is read with its layout and only its values are exchanged. Imported by `ops`
-and `data` alone: loading ruamel takes a while. Nothing is ever added that DVC does not know.
+A file that is there keeps its layout; only its values are exchanged. Imported only where files
+are written, since loading ruamel takes a while. Nothing is ever added that DVC does not know.
 """
 
 from __future__ import annotations

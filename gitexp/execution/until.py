@@ -49,7 +49,7 @@ def until_decided(
     request : RunRequest, optional
         Of each round; its repeats are set here, and the baseline is always run too.
     run : callable, optional
-        Executes one request; by default `ops.run.run` without progress.
+        Executes one request; by default `run` without progress.
     most : int, optional
         Repeats a side after which it ends undecided; by default those of the plan.
 

@@ -1,1 +1,1 @@
-"""Experiments inside Git: layout, transaction, lookup by inputs, index cache."""
+"""Experiments and runs in Git: lookup by inputs, summaries, plans of a branch, replayed lines."""

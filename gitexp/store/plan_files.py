@@ -126,7 +126,7 @@ _ITEM = re.compile(rf"- (?:{_QUOTED}|(?P<plain>[A-Za-z/][A-Za-z0-9_./-]*))")
 def lean_plan(data: bytes, where: str) -> Plan:
     """Return a plan, by the quick way where its layout is the usual one.
 
-    Raises `BadFormatError, NewerFormatError, UnsafeInputError`: as `formats.plan.load`, which is
+    Raises `BadFormatError, NewerFormatError, UnsafeInputError`: as `records.plan.load`, which is
     asked in every doubt.
     """
     try:

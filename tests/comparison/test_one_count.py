@@ -283,7 +283,7 @@ VERBS: dict[str, tuple[Callable[[Lab], Said], ...]] = {
     "power": (powered,),
 }
 # They say what they did or found, or how many repeats are needed, not what counts; `run` chooses
-# seeds by `ops.eligible`, as `ops.counting` does; `comment` posts what `review` says.
+# seeds by `ops.eligible`, as `comparison.counting` does; `comment` posts what `review` says.
 OTHERS: Final = frozenset(
     (
         "init", "new", "amend-plan", "run", "test", "archive", "restore", "rename", "rm",

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -85,7 +86,10 @@ def test_a_strangers_repository_is_refused_with_the_one_path_that_would_allow_it
     os.chown(repo.path, 12345, 12345)
     with pytest.raises(NoRepositoryError, match="belongs to another user") as caught:
         discover(repo.path)
-    assert caught.value.next_step == (f"git config --global --add safe.directory '{repo.path}'")
+    assert (
+        caught.value.next_step
+        == f"git config --global --add safe.directory {shlex.quote(str(repo.path))}"
+    )
     # What git reads, libgit2 does not: the first one asked decides.
     config = tmp_path / "gitconfig"
     config.write_text(f"[safe]\n\tdirectory = {repo.path}\n")
