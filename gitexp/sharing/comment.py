@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from gitexp.errors import BadFormatError, CommentFailedError, GitexpError, UsageError
 from gitexp.model.review import BOT
 from gitexp.report import github
+from gitexp.system.authority import NoRedirect
 from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_dumps_compact, json_loads
 
@@ -111,7 +112,7 @@ class GitHub:
         self._token = token
         self._pause = pause
         self._opener = urllib.request.build_opener(
-            _NoRedirect(), *([urllib.request.ProxyHandler({})] if local else [])
+            NoRedirect(), *([urllib.request.ProxyHandler({})] if local else [])
         )
 
     def get(self, path: str) -> CommentResult:
@@ -186,19 +187,6 @@ class GitHub:
                 return _answer(error.code, error.headers, error.read(_LIMIT + 1))
         except (OSError, http.client.HTTPException):  # no connection, or it broke off
             return CommentResult(0, None, {})
-
-
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    def redirect_request(  # noqa: PLR0913, PLR0917  the signature of the base class
-        self,
-        req: urllib.request.Request,
-        fp: object,
-        code: int,
-        msg: str,
-        headers: object,
-        newurl: str,
-    ) -> None:
-        del req, fp, code, msg, headers, newurl
 
 
 def failed(what: str, answer: CommentResult) -> CommentFailedError:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import IO
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
+class NoRedirect(urllib.request.HTTPRedirectHandler):
     """Follows nobody to another place than the one that the user named."""
 
     def redirect_request(  # noqa: PLR0913, PLR0917  as the base class has it
@@ -50,7 +50,7 @@ def request(statement: bytes, url: str) -> bytes:
         asked = urllib.request.Request(  # noqa: S310  the scheme is checked above
             url, data=query.read_bytes(), headers={"Content-Type": "application/timestamp-query"}
         )
-        opener = urllib.request.build_opener(_NoRedirect)
+        opener = urllib.request.build_opener(NoRedirect)
         try:
             with opener.open(asked, timeout=TIMEOUT_S) as answer:
                 token: bytes = answer.read(TOKEN_LIMIT + 1)

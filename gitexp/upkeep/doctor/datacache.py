@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shlex
-import shutil
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,7 +16,7 @@ from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
 from gitexp.model.report import Trouble
 from gitexp.store import plans
-from gitexp.upkeep.doctor.place import Curable
+from gitexp.upkeep.doctor.place import Curable, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +43,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                     "remove it",
                     fixable=True,
                 ),
-                partial(_remove, path),
+                partial(removed, path),
             )
         yield from _beside_outputs(place, workspace)
 
@@ -99,7 +98,7 @@ def _beside_outputs(place: CheckedRepository, workspace: Workspace) -> Iterator[
                     "remove it",
                     fixable=True,
                 ),
-                partial(_remove, path),
+                partial(removed, path),
             )
 
 
@@ -123,11 +122,3 @@ def _age_s(place: CheckedRepository, path: Path) -> float:
         return place.now_s - path.lstat().st_mtime
     except OSError:
         return 0.0
-
-
-def _remove(path: Path) -> str:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    return "removed it"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from gitexp.git import refs
 from gitexp.git.transaction import layout, owners
 from gitexp.model.report import Trouble
 from gitexp.store import calls
-from gitexp.upkeep.doctor.place import Curable
+from gitexp.upkeep.doctor.place import Curable, removed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                     "remove it",
                     fixable=True,
                 ),
-                partial(_remove, path),
+                partial(removed, path),
             )
 
 
@@ -77,11 +76,3 @@ def _paths(place: CheckedRepository) -> Iterator[tuple[str, Path]]:
 def _drop(place: CheckedRepository, name: str) -> str:
     refs.drop(place.repo, name)
     return "deleted the ref"
-
-
-def _remove(path: Path) -> str:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
-    return "removed it"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from gitexp.store.plans import tips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from gitexp.execution.state import State
     from gitexp.git.repository import Repo
@@ -129,3 +131,12 @@ def _is_slot(checkout: Checkout) -> bool:
 def tip_of(place: CheckedRepository, ref: str) -> CommitHash | Absent:
     """Return the commit of one of the tips."""
     return next((tip.commit for tip in place.tips if tip.ref == ref), ABSENT)
+
+
+def removed(path: Path) -> str:
+    """Remove a file, a link or a folder; return what was done, in words."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+    return "removed it"
