@@ -320,7 +320,8 @@ def review(  # noqa: PLR0913  the range, what is known of it, and when
         asked = ReviewContext(repo, index, base, head, where, at, program)
         # A range of one branch that moved on is not a merge; a fork's may have the same name.
         moved_on = into is None and where == target.branch and _is_own(repo, where, head)
-        elsewhere = where not in (merged_into, *USUAL)  # if not, it has but the name of a main
+        # A branch that is to be merged and is called main has but its name.
+        elsewhere = where != merged_into and not (merged_into and where in USUAL)
         gained = where if moved_on or elsewhere else ""
         checked = check(workspace, f"{base}..{head}", branch=gained, outside=asked)
         merging = () if moved_on or not merged_into else _merge(asked, merged_into)
