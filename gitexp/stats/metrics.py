@@ -278,7 +278,7 @@ def match_metric(
 
     Examples
     --------
-    >>> sides = [Measured(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
+    >>> sides = [MeasuredMetric(0.8, ("1", "1", "1", "0"), ("1", "1", "0", "0"))]
     >>> str(match_metric("test.f1_score", sides, positive="1"))
     "f1 of '1'"
     """

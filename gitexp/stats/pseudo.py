@@ -30,7 +30,7 @@ def of_terms(terms: ScoreTerms) -> Values:
 
     Examples
     --------
-    >>> one = scored.Terms(scored.Scoring("mae"), np.zeros(2), np.array([1.0, 3.0]))
+    >>> one = scored.ScoreTerms(scored.Scoring("mae"), np.zeros(2), np.array([1.0, 3.0]))
     >>> [float(number) for number in of_terms(one)]
     [1.0, 3.0]
     """

@@ -142,7 +142,7 @@ def value(one: ScoreTerms) -> float:
     Examples
     --------
     >>> truth, scores = np.array([0.0, 0.0, 1.0, 1.0]), np.array([0.1, 0.4, 0.35, 0.8])
-    >>> value(Terms(Scoring("roc_auc", "1"), truth, scores))
+    >>> value(ScoreTerms(Scoring("roc_auc", "1"), truth, scores))
     0.75
     """
     kind = one.scoring.kind

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 from itertools import chain
@@ -38,6 +39,7 @@ _HOLDS = frozenset(("dict", "Namespace", "SimpleNamespace", "update", "replace",
 _ROUNDS = 20  # of names that stand for names
 
 
+_ORDERS = re.compile("^(permutation|shuffle)$")
 _AGAIN = ast.For | ast.While | ast.comprehension | ast.FunctionDef | ast.Lambda | ast.ClassDef
 
 
@@ -335,7 +337,7 @@ class Bindings:
             if isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)
             and node.func.value in uses
-            and node.func.attr in {"permutation", "shuffle"}
+            and _ORDERS.search(node.func.attr)
         ]
         if len(calls) != 1 or len(uses) != 1 + len(named) or not calls[0].args:
             return ""
