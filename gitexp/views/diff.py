@@ -26,7 +26,7 @@ from gitexp.model.views import (
     ValueChange,
 )
 from gitexp.store import lookup
-from gitexp.views.query import environments_of, first_samples, two_states
+from gitexp.views.named_states import environments_of, first_samples, two_states
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from gitexp.model.ids import ParamValue
     from gitexp.model.workspace import Workspace
     from gitexp.store.lookup import FoundRun
-    from gitexp.views.query import NamedState
+    from gitexp.views.named_states import NamedState
 
 
 _OF_DVC = frozenset((".gitignore", ".dvcignore", "dvc.lock"))
