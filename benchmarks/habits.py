@@ -27,8 +27,7 @@ from gitexp.git import repository
 from gitexp.git.transaction import layout
 from gitexp.model.config import ProjectConfig
 from gitexp.model.ids import CommitHash, EvaluationDigest, RunId, TreeId
-from gitexp.model.plan import BaselineRef, Claim, Direction, Person, Plan
-from gitexp.model.result import Verdict
+from gitexp.model.plan import BaselineRef, Claim, Direction, Person, Plan, Verdict
 from gitexp.model.run import (
     Distribution,
     Environment,

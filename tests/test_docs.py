@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.cli.commands import COMMANDS
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 
 if TYPE_CHECKING:
     from types import ModuleType

@@ -10,7 +10,7 @@ import gitexp
 from gitexp.cli.printing import add_markdown, style_of
 from gitexp.cli.printing import show as put
 from gitexp.errors import UsageError
-from gitexp.model.views import RunList, ShownExperiment
+from gitexp.model.listing import RunList
 from gitexp.report.escape import terminal
 
 if TYPE_CHECKING:
@@ -153,6 +153,8 @@ def show(args: argparse.Namespace, context: Context) -> int:
 
     The first line is the verdict of the conclusion, where there is one.
     """
+    from gitexp.model.views import ShownExperiment
+
     value = gitexp.show(context.workspace(), args.what)
     style = replace(style_of(context), now=None)  # times, not ages: an answer stays true
     complete = not value.notes and not (isinstance(value, ShownExperiment) and value.unreadable)

@@ -7,8 +7,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import exclusions
-from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.records.terms import format_effect, told_apart
 from gitexp.report import numbers
 from gitexp.stats.design import counted, pairs_needed

@@ -25,8 +25,7 @@ from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.comparison import Comparison, Side
-from gitexp.model.plan import Claim, HypothesisKind
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, HypothesisKind, Verdict
 from gitexp.provenance import order_evidence
 from gitexp.report.comparisons import Comparisons
 from gitexp.stats.decide import Evidence, decide

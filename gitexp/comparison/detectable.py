@@ -15,8 +15,7 @@ from gitexp.model.comparison import Detectable, Missing, Role
 from gitexp.model.design import Unit
 from gitexp.model.metrics import is_rounding
 from gitexp.model.metrics import spread as spread_of
-from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, Verdict
 from gitexp.stats.decide import Evidence, decide
 from gitexp.stats.planned import detectable as rules
 from gitexp.stats.planned import foreseen

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from gitexp.comparison.designs.pairs import Pair
     from gitexp.comparison.sides import ResolvedSide
     from gitexp.model.comparison import Change, Ledger, MetricComparison, Selection
-    from gitexp.model.plan import Claim, Plan
-    from gitexp.model.result import SignificanceResult, Verdict
+    from gitexp.model.plan import Claim, Plan, Verdict
+    from gitexp.model.result import SignificanceResult
     from gitexp.stats.values import Values
 
 

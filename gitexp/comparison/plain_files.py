@@ -22,8 +22,7 @@ from gitexp.errors import BadFormatError, DesignError, UnknownMetricError, Usage
 from gitexp.model.comparison import Comparison, Role, Side
 from gitexp.model.config import Predictions, ProjectConfig
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
-from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person
-from gitexp.model.result import Verdict
+from gitexp.model.plan import ALPHA, Claim, Effect, HypothesisKind, Person, Verdict
 from gitexp.model.run import Origin, Repeat, RepeatState, Run, Sample
 from gitexp.model.run import Source as RunSource
 from gitexp.records.terms import check_alpha, format_effect

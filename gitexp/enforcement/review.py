@@ -30,7 +30,7 @@ from gitexp.git.transaction import layout
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.tree import Tree
 from gitexp.git.upstream import USUAL, own
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.review import (
     Behind,
     CheckedPlan,

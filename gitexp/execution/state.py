@@ -23,8 +23,9 @@ from gitexp.git.transaction import layout, locks
 from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId
 from gitexp.model.job import POINTS, Outcome
+from gitexp.model.listing import UnreadableRecord
 from gitexp.model.run import RepeatState, Run
-from gitexp.model.views import LiveRun, UnreadableRecord
+from gitexp.model.views import LiveRun
 from gitexp.records import codec
 from gitexp.store import calls, lookup, plans
 from gitexp.system import logged_metrics

@@ -16,9 +16,8 @@ from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError, NoStoppingRuleError, UsageError
 from gitexp.execution.run import run as run_once
 from gitexp.git import refs, repository
-from gitexp.model.plan import StoppingRule
+from gitexp.model.plan import StoppingRule, Verdict
 from gitexp.model.request import RunRequest
-from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
 from gitexp.report.words import verdict_line
 from gitexp.stats.design import pairs_needed

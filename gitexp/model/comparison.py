@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import CommitHash, EnvironmentDigest, EvaluationDigest, InputsDigest
-    from gitexp.model.plan import Claim, Effect, OnFailed, Plan
-    from gitexp.model.result import OmnibusComparison, Verdict
+    from gitexp.model.plan import Claim, Effect, OnFailed, Plan, Verdict
+    from gitexp.model.result import OmnibusComparison
     from gitexp.model.witness import OrderGrade
 
 

@@ -270,3 +270,14 @@ def with_terms(value: PlanT, terms: Mapping[str, object]) -> PlanT:
     """Return a plan, or what is asked for one, with other terms, by their names."""
     other: Callable[..., PlanT] = replace
     return other(value, **terms)
+
+
+class Verdict(enum.Enum):
+    """What a comparison says about the recorded hypothesis."""
+
+    SUPPORTED = "supported"
+    REFUTED = "refuted"  # "the effect is at least the promised one" is rejected
+    INCONCLUSIVE = "inconclusive"
+    EQUIVALENT = "equivalent"
+    UNDECIDABLE = "undecidable"  # no outcome of this design could reach alpha
+    NOT_COMPARABLE = "not comparable"

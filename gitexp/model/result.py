@@ -173,17 +173,6 @@ class Part:
     candidate: float
 
 
-class Verdict(enum.Enum):
-    """What a comparison says about the recorded hypothesis."""
-
-    SUPPORTED = "supported"
-    REFUTED = "refuted"  # "the effect is at least the promised one" is rejected
-    INCONCLUSIVE = "inconclusive"
-    EQUIVALENT = "equivalent"
-    UNDECIDABLE = "undecidable"  # no outcome of this design could reach alpha
-    NOT_COMPARABLE = "not comparable"
-
-
 @dataclass(frozen=True, slots=True)
 class Group:
     """One commit: its name as typed, how many values it has and their mean.

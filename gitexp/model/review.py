@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from gitexp.model.comparison import Comparison
     from gitexp.model.ids import CommitHash, PlanDigest
-    from gitexp.model.result import Verdict
+    from gitexp.model.plan import Verdict
     from gitexp.model.rules import Violation
     from gitexp.model.witness import OrderGrade
 

@@ -18,10 +18,10 @@ if TYPE_CHECKING:
         PlanDigest,
         RunId,
     )
+    from gitexp.model.listing import RunSummary, UnreadableRecord
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
     from gitexp.model.request import RunOptions
-    from gitexp.model.result import Verdict
     from gitexp.model.run import Environment, RepeatState, Run, Sample
 
 
@@ -252,91 +252,3 @@ class LogView:
     repeats: tuple[RepeatLog, ...]
     live: bool = False  # the run is still going
     notes: tuple[str, ...] = field(default_factory=tuple)
-
-
-@dataclass(frozen=True, slots=True)
-class UnreadableRecord:
-    """A record that is there and cannot be read; shown beside the others."""
-
-    what: str  # run id, or path of the file
-    where: str  # branch or commit
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class RunSummary:
-    """A line of `gitexp list --runs`."""
-
-    id: str
-    branch: str
-    experiment: str
-    inputs: str
-    environment: str
-    state: str  # "finished 10/10", ...
-    finished: int
-    repeats: int
-    author: str
-    started_at: datetime
-    params: tuple[tuple[str, ParamValue], ...]
-    metrics: tuple[MetricSummary, ...]
-    exploratory: bool  # under no plan that is there
-    seeds: tuple[int, ...] = ()  # of finished repeats
-    counts: tuple[int, ...] = ()  # of those that count, on either side of an experiment
-    counted: tuple[MetricSummary, ...] = ()  # over these, where they are not all
-    fetched: bool = False  # no branch here, and nothing archived here, has it
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentSummary:
-    """A line of `gitexp list`."""
-
-    name: str
-    branch: str
-    commit: str
-    state: (
-        # "planned", "running", "run", "concluded", "amended" (that is, concluded before it was),
-        # "merged", "archived", "removed", "no plan"
-        str
-    )
-    verdict: Verdict | None
-    hypothesis: str
-    metric: str
-    runs: int
-    finished: int  # repeats of the candidate that count, as `compare` counts them
-    planned: int
-    primary: MetricSummary | None
-    author: str
-    created_at: datetime | None
-    baseline: str = ""  # as the plan's author typed it
-    source_lost: bool = False  # of a merged one: no ref leads to what ran (squashed, rebased)
-    archived: bool = False  # its branch is there, and an archive tag of this name as well
-
-
-@dataclass(frozen=True, slots=True)
-class ExperimentList:
-    """The answer of `gitexp list`."""
-
-    experiments: tuple[ExperimentSummary, ...]
-    unreadable: tuple[UnreadableRecord, ...] = ()
-    shallow: bool = False  # older history is not in this clone
-
-
-@dataclass(frozen=True, slots=True)
-class RunList:
-    """The answer of `gitexp list --runs`."""
-
-    runs: tuple[RunSummary, ...]
-    unreadable: tuple[UnreadableRecord, ...] = ()
-    shallow: bool = False  # older history is not in this clone
-
-
-@dataclass(frozen=True, slots=True)
-class RunGroup:
-    """Runs that share a value of what `--group-by` names."""
-
-    key: tuple[tuple[str, ParamValue], ...]  # (name, value) of each thing grouped by
-    runs: int
-    repeats: int  # those that count; all finished ones where none does
-    metrics: tuple[MetricSummary, ...]  # over these
-    counts: bool = False
-    fetched: bool = False  # others' runs, which are not part of one's own groups

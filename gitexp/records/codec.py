@@ -40,7 +40,7 @@ _ALWAYS: Final = object()  # in place of the value with which a key is left out
 # Rooms of `model` that a hint may name, in the order in which they are looked through: what is
 # imported by a class for type checkers alone is not among its module's names.
 _HOMES: Final = (
-    *("ids", "result", "metrics", "views", "run", "plan", "witness", "job", "config"),
+    *("ids", "result", "metrics", "views", "listing", "run", "plan", "witness", "job", "config"),
     *("comparison", "rules", "request", "design", "sharing"),
 )
 _NAMES: Final[Mapping[str, object]] = {

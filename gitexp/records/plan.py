@@ -6,8 +6,7 @@ import shlex
 from typing import Final
 
 from gitexp.errors import BadFormatError, BadHypothesisError
-from gitexp.model.plan import Plan, PlanDraft
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Plan, PlanDraft, Verdict
 from gitexp.records import codec
 from gitexp.records.shapes import schema_of
 from gitexp.text.fields import Fields

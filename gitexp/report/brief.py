@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.rules import Policy
 from gitexp.model.witness import ALONE
 from gitexp.records.terms import effect_text

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule
-from gitexp.model.result import Role, Verdict
+from gitexp.model.plan import ALPHA, HypothesisKind, OnFailed, StoppingRule, Verdict
+from gitexp.model.result import Role
 from gitexp.records.terms import told_apart
 from gitexp.report import numbers
 

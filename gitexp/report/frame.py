@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gitexp.model.comparison import Comparison
+    from gitexp.model.listing import ExperimentList, RunGroup, RunList
     from gitexp.model.result import MetricComparison
-    from gitexp.model.views import ExperimentList, RunGroup, RunList
     from gitexp.report.answers.listing import Records
 
 _PARTS = ("seed", "rep", "fold", "dataset", "n_train", "n_test")  # fields of a part

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitexp.model.result import Role, Verdict
+from gitexp.model.plan import Verdict
+from gitexp.model.result import Role
 from gitexp.model.rules import Policy
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import brief, numbers, omnibus, subgroups, words

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.report import escape
 from gitexp.report.escape import width
 from gitexp.text.fields import maybe_time_text, param_json

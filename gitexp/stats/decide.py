@@ -8,8 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import HypothesisKind
-from gitexp.model.result import Verdict
+from gitexp.model.plan import HypothesisKind, Verdict
 
 if TYPE_CHECKING:
     from gitexp.model.comparison import SignificanceResult

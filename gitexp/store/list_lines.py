@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from gitexp.model.listing import RunSummary
 from gitexp.model.metrics import MetricSummary, summarise
 from gitexp.model.run import Origin, RepeatState
-from gitexp.model.views import RunSummary
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -12,9 +12,7 @@ from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.transaction.layout import DATA_BRANCH, tombstone_path
 from gitexp.model.ids import RunId
-from gitexp.model.metrics import pooled, summarise
-from gitexp.model.result import Verdict
-from gitexp.model.views import (
+from gitexp.model.listing import (
     ExperimentList,
     ExperimentSummary,
     RunGroup,
@@ -22,6 +20,8 @@ from gitexp.model.views import (
     RunSummary,
     UnreadableRecord,
 )
+from gitexp.model.metrics import pooled, summarise
+from gitexp.model.plan import Verdict
 from gitexp.store import calls
 from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.list_lines import shown

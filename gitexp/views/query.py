@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from gitexp.model.ids import ParamValue
+    from gitexp.model.listing import ExperimentSummary, RunSummary
     from gitexp.model.metrics import MetricSummary
-    from gitexp.model.views import ExperimentSummary, RunSummary
 
 
 _Item = TypeVar("_Item")

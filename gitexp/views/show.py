@@ -20,8 +20,9 @@ from gitexp.errors import (
 from gitexp.git import refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
+from gitexp.model.listing import UnreadableRecord
 from gitexp.model.metrics import summarise
-from gitexp.model.views import ShownExperiment, ShownRun, UnreadableRecord
+from gitexp.model.views import ShownExperiment, ShownRun
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.list_lines import shown
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.comparison import Conclusion
     from gitexp.model.ids import CommitHash
+    from gitexp.model.listing import RunSummary
     from gitexp.model.plan import Plan
-    from gitexp.model.views import RunSummary
     from gitexp.model.workspace import Workspace
     from gitexp.store.list_lines import RunLine
     from gitexp.store.lookup import FoundRun

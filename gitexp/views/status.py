@@ -22,8 +22,9 @@ from gitexp.git import objects, refs, repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction.cache import open_index
 from gitexp.git.worktree import status as git_status
+from gitexp.model.listing import UnreadableRecord
 from gitexp.model.plan import Claim
-from gitexp.model.views import StatusView, UnreadableRecord
+from gitexp.model.views import StatusView
 from gitexp.store import lookup, plans
 from gitexp.store.conclusions import conclusion_named
 

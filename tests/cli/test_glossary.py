@@ -14,9 +14,8 @@ from gitexp.model import sharing, witness
 from gitexp.model.comparison import Role
 from gitexp.model.design import PowerDesign
 from gitexp.model.job import JobState
-from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, StoppingRule
+from gitexp.model.plan import Claim, Direction, HypothesisKind, OnFailed, StoppingRule, Verdict
 from gitexp.model.report import Level
-from gitexp.model.result import Verdict
 from gitexp.model.rules import HookState, Policy
 from gitexp.model.run import Origin, RepeatState
 from gitexp.model.witness import Grade
@@ -93,7 +92,7 @@ def printed_words() -> set[str]:
     words |= {value.id for value in vars(errors).values() if _is_error(value)} | set(RULE_IDS)
     sources = [path.read_text("utf-8") for path in (ROOT / "gitexp").rglob("*.py")]
     words |= {name for text in sources for name in re.findall(r'\btest="([a-z0-9-]+)"', text)}
-    states = (ROOT / "gitexp" / "model" / "views.py").read_text("utf-8").split("    state: (")[1]
+    states = (ROOT / "gitexp" / "model" / "listing.py").read_text("utf-8").split("    state: (")[1]
     words |= set(re.findall(r'"([a-z ]+)"', states.split(")")[0]))
     return words - PLAIN
 

@@ -9,9 +9,8 @@ import pytest
 
 from gitexp.execution.run import run
 from gitexp.model.config import ProjectConfig
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, Verdict
 from gitexp.model.request import RunRequest
-from gitexp.model.result import Verdict
 from tests.lab.build import repository
 from tests.lab.records import Lab, one, scores
 from tests.lab.shell import gitexp

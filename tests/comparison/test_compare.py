@@ -10,8 +10,7 @@ import pytest
 from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Direction, Guard
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Direction, Guard, Verdict
 from gitexp.model.run import Sample
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 

@@ -13,7 +13,7 @@ from gitexp.errors import NoPlanError, NoSamplesError, UnknownExperimentError, U
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import RunId
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
 from tests.lab.build import clone

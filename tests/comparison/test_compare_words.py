@@ -12,8 +12,7 @@ from gitexp.comparison.compare import CompareOptions, compare, exit_code
 from gitexp.errors import NoSamplesError
 from gitexp.experiments.conclude import conclude
 from gitexp.model.config import Predictions
-from gitexp.model.plan import Claim, Guard
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, Guard, Verdict
 from gitexp.report import renderer, text, words
 from gitexp.report.sheet import PLAIN, Style
 from tests.comparison.test_predicted import predictions

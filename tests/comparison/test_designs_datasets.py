@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from gitexp.model.comparison import Comparison
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.run import Sample
 from gitexp.records import codec
 from tests.lab.records import Lab, one

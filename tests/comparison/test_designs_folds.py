@@ -12,7 +12,7 @@ from scipy import stats
 
 from gitexp.comparison.compare import compare, exit_code
 from gitexp.model.comparison import Comparison, Role
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.run import Sample
 from gitexp.records import codec
 from tests.lab.records import START, Lab, one

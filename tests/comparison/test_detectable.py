@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.detectable import POWER, detectable
-from gitexp.model.plan import Stopping, StoppingRule
-from gitexp.model.result import VarianceShare, Verdict
+from gitexp.model.plan import Stopping, StoppingRule, Verdict
+from gitexp.model.result import VarianceShare
 from gitexp.report import text
 from gitexp.report.sheet import PLAIN
 from gitexp.stats.planned.detectable import crossed_repeats_needed

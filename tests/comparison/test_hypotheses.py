@@ -11,9 +11,8 @@ from gitexp.comparison.compare import exit_code
 from gitexp.errors import UsageError
 from gitexp.experiments.new import new
 from gitexp.git.transaction import layout
-from gitexp.model.plan import Direction
+from gitexp.model.plan import Direction, Verdict
 from gitexp.model.request import NewRequest
-from gitexp.model.result import Verdict
 from gitexp.records import plan as plan_format
 from tests.lab.records import START, Lab, one, scores
 

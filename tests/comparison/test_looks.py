@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from gitexp.comparison.compare import CompareOptions, compare
-from gitexp.model.plan import Stopping, StoppingRule
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Stopping, StoppingRule, Verdict
 from tests.lab.records import START, Lab, one, scores
 
 if TYPE_CHECKING:

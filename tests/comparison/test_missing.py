@@ -10,8 +10,7 @@ import pytest
 
 from gitexp.comparison.compare import exit_code
 from gitexp.errors import NoSamplesError
-from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Direction, OnFailed, Stopping, StoppingRule, Verdict
 from gitexp.model.run import RepeatState
 from gitexp.report import text
 from gitexp.report.sheet import PLAIN

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from gitexp.model.comparison import Comparison
+    from gitexp.model.listing import RunSummary
     from gitexp.model.plan import Plan
-    from gitexp.model.views import RunSummary
     from tests.lab.build import BuiltRepo
 
 TEN: Final = tuple(range(10))

@@ -13,8 +13,7 @@ from gitexp.errors import DataMissingError
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
-from gitexp.model.plan import Claim, Guard
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, Guard, Verdict
 from gitexp.model.run import Output
 from tests.lab.records import CONFIG, Lab, one
 

@@ -9,7 +9,7 @@ import pytest
 
 from gitexp.git.transaction import layout
 from gitexp.model.comparison import LATE
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.run import Origin
 from gitexp.records import codec
 from gitexp.report import text, words

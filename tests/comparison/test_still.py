@@ -28,8 +28,8 @@ from gitexp.model.plan import (
     HypothesisKind,
     Stopping,
     StoppingRule,
+    Verdict,
 )
-from gitexp.model.result import Verdict
 from gitexp.model.run import Repeat, RepeatState, Sample
 from gitexp.report.sheet import Style
 from gitexp.report.text import render

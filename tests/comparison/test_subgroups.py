@@ -16,8 +16,7 @@ from gitexp.errors import DataMissingError, DesignError
 from gitexp.model.comparison import Comparison
 from gitexp.model.config import Predictions
 from gitexp.model.ids import Md5
-from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, Direction, Stopping, StoppingRule, Verdict
 from gitexp.model.run import Output
 from gitexp.records import codec
 from gitexp.report import text

@@ -16,8 +16,7 @@ from gitexp.errors import UsageError
 from gitexp.experiments.conclude import conclude
 from gitexp.git.transaction import layout
 from gitexp.model.config import Predictions
-from gitexp.model.plan import Claim, Person
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Claim, Person, Verdict
 from gitexp.model.review import Behind, FailOn, Review
 from gitexp.model.rules import Policy
 from gitexp.model.witness import Grade

@@ -8,8 +8,7 @@ import pytest
 
 from gitexp.comparison.compare import exit_code
 from gitexp.model.comparison import Role
-from gitexp.model.plan import Direction
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Direction, Verdict
 from gitexp.model.run import Resources
 from gitexp.records.terms import parse_guard
 from tests.lab.records import Lab, one, scores

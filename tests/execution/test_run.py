@@ -35,10 +35,9 @@ from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.git import objects, repository
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, OnFailed, Terms
+from gitexp.model.plan import Direction, OnFailed, Terms, Verdict
 from gitexp.model.report import ProgressKind
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
-from gitexp.model.result import Verdict
 from gitexp.model.run import RepeatState
 from gitexp.records.terms import parse_guard
 from gitexp.store import lookup, plans

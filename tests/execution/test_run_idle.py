@@ -15,9 +15,8 @@ from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.init import init
 from gitexp.experiments.new import new
 from gitexp.model.config import ParamKey
-from gitexp.model.plan import Direction, Terms
+from gitexp.model.plan import Direction, Terms, Verdict
 from gitexp.model.request import InitRequest, NewRequest, RunRequest
-from gitexp.model.result import Verdict
 from gitexp.report import views
 from gitexp.views.status import status
 from tests.lab.build import repository

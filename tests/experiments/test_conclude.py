@@ -21,8 +21,7 @@ from gitexp.errors import (
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.experiments.conclude import conclude
 from gitexp.model.comparison import Comparison
-from gitexp.model.plan import Terms
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Terms, Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec
 from gitexp.report import RENDERERS, renderer

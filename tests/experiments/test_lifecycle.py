@@ -30,8 +30,8 @@ from gitexp.experiments.rename import rename
 from gitexp.git import repository
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import layout, locks
+from gitexp.model.plan import Verdict
 from gitexp.model.request import NewRequest
-from gitexp.model.result import Verdict
 from gitexp.model.sharing import Tombstone
 from gitexp.model.views import ShownExperiment
 from gitexp.records import codec

@@ -14,7 +14,7 @@ import pytest
 from gitexp.cli.dispatch import dispatch
 from gitexp.enforcement.review import exit_code, review
 from gitexp.git.transaction import layout
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.review import FailOn
 from gitexp.model.run import Origin
 from gitexp.records import codec

@@ -9,7 +9,7 @@ import pytest
 
 from gitexp.comparison.draft import CompareOptions
 from gitexp.enforcement.review import review
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.run import Distribution
 from gitexp.model.witness import Grade
 from gitexp.report import github

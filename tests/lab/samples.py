@@ -38,6 +38,7 @@ from gitexp.model.plan import (
     HypothesisKind,
     Person,
     Plan,
+    Verdict,
 )
 from gitexp.model.result import (
     AcrossMetric,
@@ -47,7 +48,6 @@ from gitexp.model.result import (
     OmnibusComparison,
     Pairwise,
     VarianceShare,
-    Verdict,
 )
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)

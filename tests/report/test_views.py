@@ -15,17 +15,22 @@ import pytest
 
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import CommitHash, InputsDigest, RunId, TreeId
+from gitexp.model.listing import (
+    ExperimentList,
+    ExperimentSummary,
+    RunGroup,
+    RunList,
+    RunSummary,
+    UnreadableRecord,
+)
 from gitexp.model.metrics import MetricSummary
-from gitexp.model.plan import Person
+from gitexp.model.plan import Person, Verdict
 from gitexp.model.request import RunOptions
-from gitexp.model.result import Verdict
 from gitexp.model.run import Origin, Repeat, RepeatState, Resources, Run, Source
 from gitexp.model.views import (
     DataChange,
     DataState,
     DiffView,
-    ExperimentList,
-    ExperimentSummary,
     InputsReason,
     InputsView,
     LiveRun,
@@ -34,14 +39,10 @@ from gitexp.model.views import (
     MetricChange,
     PathChange,
     RepeatLog,
-    RunGroup,
-    RunList,
-    RunSummary,
     ShownExperiment,
     ShownRun,
     StateName,
     StatusView,
-    UnreadableRecord,
     ValueChange,
 )
 from gitexp.records.answers import ANSWERS

@@ -9,8 +9,7 @@ from dataclasses import replace
 import pytest
 
 from gitexp.model.comparison import PlannedTest, SignificanceResult
-from gitexp.model.plan import HypothesisKind
-from gitexp.model.result import Verdict
+from gitexp.model.plan import HypothesisKind, Verdict
 from gitexp.stats import decide as module
 from gitexp.stats.decide import Evidence, decide
 

@@ -8,7 +8,7 @@ import pytest
 
 from gitexp.comparison.compare import compare
 from gitexp.experiments.conclude import conclude
-from gitexp.model.result import Verdict
+from gitexp.model.plan import Verdict
 from gitexp.model.views import ShownExperiment
 from gitexp.report.answers import details, listing
 from gitexp.report.sheet import text

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from benchmarks.make_repos import make
 from gitexp.errors import UsageError
 from gitexp.git.discovery import discover
+from gitexp.model.listing import RunSummary
 from gitexp.model.metrics import MetricSummary, describe, pooled
-from gitexp.model.views import RunSummary
 from gitexp.views.list_runs import group_runs, list_experiments, list_runs
 from gitexp.views.query import ListQuery, MetricCondition, parse_condition, parse_since, select_runs
 

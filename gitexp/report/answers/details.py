@@ -5,8 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from gitexp.model.plan import OnFailed
-from gitexp.model.result import Verdict
+from gitexp.model.plan import OnFailed, Verdict
 from gitexp.model.run import RepeatState, other_seeds
 from gitexp.records.terms import format_effect, guard_text
 from gitexp.report import numbers
@@ -29,10 +28,11 @@ from gitexp.report.words import verdict_word
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from gitexp.model.listing import RunSummary
     from gitexp.model.metrics import MetricSummary
     from gitexp.model.plan import Plan
     from gitexp.model.run import Repeat
-    from gitexp.model.views import LiveRun, RunSummary, ShownExperiment, ShownRun, StatusView
+    from gitexp.model.views import LiveRun, ShownExperiment, ShownRun, StatusView
     from gitexp.report.sheet import Cell, Style
 
 _MOST_DISTRIBUTIONS = 5

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from gitexp.model.views import ExperimentList, RunGroup, RunList
+from gitexp.model.listing import ExperimentList, RunGroup, RunList
 from gitexp.report import numbers
 from gitexp.report.sheet import MANY, PLAIN, SHORT, Fact, Grid, Sheet, csv_rows
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitexp.model.ids import ParamValue
+    from gitexp.model.listing import ExperimentSummary, RunSummary, UnreadableRecord
     from gitexp.model.metrics import MetricSummary
-    from gitexp.model.views import ExperimentSummary, RunSummary, UnreadableRecord
     from gitexp.report.sheet import Cell, Style
 
 _FEW = 4  # metrics, and parameters, that a line has room for; verbose and JSON have all
