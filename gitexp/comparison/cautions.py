@@ -82,7 +82,7 @@ def warnings(counted: Count, evaluation: Evaluation) -> list[str]:
     if counted.variants > 1:
         found.append(f"{counted.variants} different candidates were run under this plan")
     lone = [seed for seed in counted.candidate.repeats if seed not in counted.pairs]
-    if counted.pairs and lone:
+    if counted.pairs and evaluation.same and lone:
         found.append(
             f"{len(lone)} seeds of the candidate have no partner: which pairs there are was chosen"
         )

@@ -21,7 +21,7 @@ another fixed seed is another sample, and sides pair on equal seeds only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -188,26 +188,27 @@ def count(
     one = _side(left, left_key, theirs.runs, shared, unused)
     two = _side(right, right_key, ours.runs, shared, unused)
     pairs = tuple(sorted({seed for seed, _ in shared}))
-    if pairs:
-        _unpaired(one, pairs, unused)
-        _unpaired(two, pairs, unused)
     warnings += _committed_seeds(one, two)
     if found.pooled:
         warnings.append(
             f"{len(found.pooled)} runs from outside the history were pooled because you asked"
         )
     looks, variants = count_looks(everywhere, plan, baseline, earlier)
-    return Count(
+    result = Count(
         baseline=one,
         candidate=two,
         pairs=pairs,
         confounded=confounded,
-        unused=_joined(unused),
+        unused=(),
         warnings=tuple(warnings),
         looks=looks,
         variants=variants,
         given_up=given_up(plan, theirs, ours),
     )
+    if pairs and evaluation_of(result).same:  # else every repeat counts, in one of two groups
+        _unpaired(one, pairs, unused)
+        _unpaired(two, pairs, unused)
+    return replace(result, unused=_joined(unused))
 
 
 def evaluation_of(counted: Count) -> Evaluation:

@@ -175,7 +175,7 @@ def _passed_over(
     if not any(known(seed, right[seed]) for seed in count.pairs):
         return ()
     runs = {item.run.id for item in found if item.run.inputs == inputs}
-    excused = {*count.pairs, *(seed for seed, _ in count.candidate.failed)}
+    excused = {*right, *(seed for seed, _ in count.candidate.failed)}
     excused |= {s for item in count.unused if item.run in runs for s in item.seeds}
     partners = [right[seed] for seed in count.pairs]
     asked = sorted(seed for seed in scored if seed < count.pairs[-1] and seed not in excused)

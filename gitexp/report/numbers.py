@@ -85,6 +85,19 @@ def amount(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def of_planned(number: int, planned: int | None, how: str) -> str:
+    """Return how many there are of those planned; more than planned are not told as a share.
+
+    Examples
+    --------
+    >>> of_planned(5, 6, "by seed"), of_planned(8, 6, "by seed")
+    ('5 of 6 by seed', '8 by seed, 6 planned')
+    """
+    if planned is None or number <= planned:
+        return f"{number}{'' if planned is None else f' of {planned}'} {how}"
+    return f"{number} {how}, {planned} planned"
+
+
 def percent(value: float | None, *, signed: bool = True, decimals: int = 1) -> str:
     """Return a share in per cent, or "n/a".
 

@@ -261,8 +261,8 @@ def _design(comparison: Comparison) -> Iterator[Fact]:
     if comparison.claim is Claim.MODEL:
         return
     if comparison.pairs:
-        planned = "" if comparison.planned_repeats is None else f" of {comparison.planned_repeats}"
-        yield Fact("pairs", f"{comparison.pairs}{planned} by seed, {failed}")
+        pairs = numbers.of_planned(comparison.pairs, comparison.planned_repeats, "by seed")
+        yield Fact("pairs", f"{pairs}, {failed}")
     elif comparison.metrics:
         left, right = len(comparison.baseline.seeds), len(comparison.candidate.seeds)
         yield Fact("repeats", f"{left} and {right} as independent groups, {failed}")

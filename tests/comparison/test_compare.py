@@ -12,6 +12,9 @@ from gitexp.errors import NoSamplesError, UnknownExperimentError
 from gitexp.model.comparison import Role
 from gitexp.model.plan import Direction, Guard, Verdict
 from gitexp.model.run import Sample
+from gitexp.report import renderer, views
+from gitexp.report.sheet import Style
+from gitexp.views.status import status
 from tests.lab.records import ENVIRONMENT, START, Lab, experiment, one, scores
 
 if TYPE_CHECKING:
@@ -174,7 +177,7 @@ def test_different_evaluation_data_are_not_comparable_unless_allowed_on_line_one
     plan = lab.plan()
     lab.change()
     lab.record("b", {"f1": scores(0.6, range(10))}, of="main", plan=plan)
-    lab.record("c", {"f1": scores(0.7, range(10))}, plan=plan, evaluation="f" * 64)
+    lab.record("c", {"f1": scores(0.7, range(12))}, plan=plan, evaluation="f" * 64)
     result = one(lab)
     assert result.verdict is Verdict.NOT_COMPARABLE
     assert result.headline.startswith("the evaluation data differ (seeds 0-9)")
@@ -183,6 +186,16 @@ def test_different_evaluation_data_are_not_comparable_unless_allowed_on_line_one
     assert allowed.headline.startswith("on different evaluation data, as you allowed; f1 rises")
     assert allowed.metrics[0].result is not None
     assert not allowed.metrics[0].result.plan.paired, "paired tests need the same data"
+    assert [n for n, _ in allowed.metrics[0].candidate_values] == list(range(12))
+    assert not allowed.unused, "each repeat is in one of the two groups"
+
+
+def test_more_pairs_than_planned_are_not_told_as_a_share_of_them(lab: Lab) -> None:
+    experiment(lab, n=8, repeats=6)
+    result = one(lab)
+    assert (result.pairs, result.planned_repeats) == (8, 6)
+    assert "8 by seed, 6 planned" in renderer("text").render((result,), Style(verbose=True))
+    assert "8 count, 6 planned" in views.render(status(lab.repo.workspace), "text")
 
 
 def test_a_side_that_never_ran_in_the_others_environment_is_said_on_line_one(lab: Lab) -> None:

@@ -22,7 +22,6 @@ from gitexp.stats.planned import datasets
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from gitexp.comparison.counting import Count
     from gitexp.comparison.designs.situation import CountedSides
     from gitexp.comparison.measure import Cell, Question
     from gitexp.model.comparison import MetricComparison
@@ -50,7 +49,7 @@ def measure(situation: CountedSides, question: Question) -> Answer | None:
         return Answer(None, f"{metric} has {found} data sets, and at most {MOST} are compared")
     if names[0] != names[1]:
         return Answer(None, _differ(names[0], names[1]))
-    left, right, lacking = _joined(count, metric, sides)
+    left, right, lacking = _joined(situation, metric, sides)
     if names[0] != _names(left):
         gone = ", ".join(sorted(names[0] - _names(left))[:_NAMED])
         return Answer(None, f"{metric} has no repeat with all data sets on both sides: {gone}")
@@ -135,12 +134,12 @@ def _with_posterior(
 
 
 def _joined(
-    count: Count, metric: str, sides: tuple[Side, Side]
+    situation: CountedSides, metric: str, sides: tuple[Side, Side]
 ) -> tuple[Side, Side, tuple[int, ...]]:
     """Return the cells that are compared: those of common seeds, where there are any."""
-    if not count.pairs:
+    if not situation.paired:
         return (*sides, ())
-    found = parts.common(count, metric)
+    found = parts.common(situation.count, metric)
     seeds = {part.seed for part in found.parts}
     left, right = ({s: cells for s, cells in side.items() if s in seeds} for side in sides)
     return left, right, found.lacking

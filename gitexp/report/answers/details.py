@@ -281,8 +281,7 @@ def _few(names: Sequence[str]) -> str:
 
 
 def _seeds(seeds: tuple[int, ...], planned: int) -> str:
-    more = len(seeds) > planned
-    of = f"{len(seeds)} count, {planned} planned" if more else f"{len(seeds)} of {planned} count"
+    of = numbers.of_planned(len(seeds), planned, "count")
     return f"{of} (seeds {numbers.ranges(seeds)})" if seeds else of
 
 
