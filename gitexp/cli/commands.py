@@ -19,16 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """An entry of the table.
-
-    Attributes
-    ----------
-    module : str
-        Of this room. It holds a function for the command, whose docstring is the help's text, and
-        one that declares its options: ``archive`` and ``add_archive``.
-    """
+    """An entry of the table."""
 
     name: str
+    # of this room: a function for the command, whose docstring is the help's text, and one
+    # that declares its options: ``archive`` and ``add_archive``
     module: str
     summary: str
     group: str

@@ -56,9 +56,6 @@ def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> 
     """Let the user edit a text and return it.
 
     `path`: where it lies meanwhile; removed if it comes back unchanged.
-
-    Raises `ConfirmationError` if there is no terminal and no editor was chosen; `UsageError` if
-    the editor fails, or leaves no UTF-8.
     """
     chosen = {"GIT_EDITOR", "VISUAL", "EDITOR"} & context.environ.keys()
     if not context.interactive and not chosen:
@@ -93,10 +90,7 @@ def edit_text(path: Path, text: str, context: Context, workspace: Workspace) -> 
 def edit_draft(
     path: Path, name: str, draft: PlanDraft, context: Context, workspace: Workspace
 ) -> PlanDraft:
-    """Let the user fill in a plan.
-
-    Raises `BadHypothesisError` if the template's hypothesis was left.
-    """
+    """Let the user fill in a plan."""
     metric = draft.metric or ""
     if draft.direction is not None:
         metric = f"{metric}:{draft.direction.value}"

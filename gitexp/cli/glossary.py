@@ -17,23 +17,12 @@ _SHOWN = 60  # characters of an unknown word
 
 @dataclass(frozen=True, slots=True)
 class GlossaryEntry:
-    """A word with its explanation.
+    """A word with its explanation."""
 
-    Attributes
-    ----------
-    words : tuple of str
-        The name that is used, then what else it is called.
-    lines : tuple of str
-        Three: what it is, what it means for a reader, where its limits are.
-    chapter : str
-    basic : bool
-        One of the few that README and default output get by with.
-    """
-
-    words: tuple[str, ...]
-    lines: tuple[str, ...]
+    words: tuple[str, ...]  # the name that is used, then what else it is called
+    lines: tuple[str, ...]  # three: what it is, what it means for a reader, where its limits are
     chapter: str
-    basic: bool
+    basic: bool  # one of the few that README and default output get by with
 
 
 def terms() -> tuple[GlossaryEntry, ...]:
@@ -105,10 +94,7 @@ def _of_error(error: type[GitexpError]) -> GlossaryEntry:
 
 
 def help_of(word: str) -> str:
-    """Return what ``gitexp help WORD`` prints.
-
-    Raises `UsageError` if it is neither a command nor a word of the glossary.
-    """
+    """Return what ``gitexp help WORD`` prints."""
     found = _found(word) or _found(word.removesuffix("s"))
     if not found:
         meant = _near(word)

@@ -57,8 +57,6 @@ class Printer:
         """Print what was asked for.
 
         Each renderer writes out what cannot be seen; this is the last door, for what one forgot.
-
-        Raises `OutputError` if it cannot be written.
         """
         if not text.replace("\n", "").isprintable():
             ours = _OURS if self.color_out else _TAB
@@ -81,10 +79,7 @@ class Printer:
             raise _unwritten(error) from error
 
     def flush(self) -> None:
-        """Bring the answer to its reader.
-
-        Raises `OutputError` if it cannot be written.
-        """
+        """Bring the answer to its reader."""
         try:
             self.out.flush()
         except BrokenPipeError:

@@ -294,10 +294,7 @@ def _given(args: argparse.Namespace) -> Terms:
 
 
 def _stopping(args: argparse.Namespace) -> Stopping | None:
-    """Return the stopping rule that was asked for.
-
-    Raises `UsageError` if looks are given without a rule.
-    """
+    """Return the stopping rule that was asked for."""
     if args.stopping is None:
         if args.looks is not None:
             raise UsageError(

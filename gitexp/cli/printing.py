@@ -48,8 +48,6 @@ def show(
 
     `complete`: nothing was unreadable or doubtful. An answer with holes is not remembered: what
     fills them - a fetch, a repaired disk - need not move a ref.
-
-    Raises `UsageError` if two formats are asked for.
     """
     if context.json and markdown:
         raise UsageError("--json and --md contradict each other")
@@ -70,10 +68,7 @@ def add_output(parser: argparse.ArgumentParser) -> None:
 def show_comparisons(
     comparisons: tuple[Comparison, ...], args: argparse.Namespace, context: Context
 ) -> None:
-    """Render as asked, and print or write.
-
-    Raises `UsageError` if the file cannot be written.
-    """
+    """Render as asked, and print or write."""
     printer = context.printer
     colour = printer.color_out and args.output is None
     style = Style(color=colour, quiet=printer.quiet, verbose=printer.verbose)
@@ -86,10 +81,7 @@ def show_comparisons(
 
 
 def format_of(args: argparse.Namespace, context: Context) -> str:
-    """Return the name of the format, which may be asked for before anything is computed.
-
-    Raises `UsageError` if two formats are asked for.
-    """
+    """Return the name of the format, which may be asked for before anything is computed."""
     if context.json:
         if args.format not in {None, "json"}:
             raise UsageError("--json and --format contradict each other", found=args.format)
@@ -102,10 +94,7 @@ def format_of(args: argparse.Namespace, context: Context) -> str:
 
 
 def write_to(name: str, text: str, context: Context, problem: str) -> Path:
-    """Write a rendered answer into a file and return its path.
-
-    Raises `UsageError` if it cannot be written.
-    """
+    """Write a rendered answer into a file and return its path."""
     path = context.start / name
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

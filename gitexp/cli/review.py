@@ -121,10 +121,7 @@ def review(args: argparse.Namespace, context: Context) -> int:
 
 
 def read(path: Path) -> Review:
-    """Read a review that was made elsewhere, with every field checked.
-
-    Raises `BadFormatError, UnsafeInputError`.
-    """
+    """Read a review that was made elsewhere, with every field checked."""
     try:
         with path.open("rb") as stream:
             data = stream.read(codec.limit(Review) + 1)

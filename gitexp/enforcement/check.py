@@ -183,27 +183,14 @@ _NO_BRANCH: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Commits that a branch gained.
+    """Commits that a branch gained."""
 
-    Attributes
-    ----------
-    branch : str
-        Short name; "" where none is known.
-    base : CommitHash or None
-        What it had before; None for all of its history.
-    commits : tuple of CommitHash
-        Parents before children.
-    others : frozenset of CommitHash
-        Those that came from a protected branch.
-    config : ProjectConfig or None
-        The settings to go by; None for those of `base`, where it has any.
-    """
-
-    branch: str
-    base: CommitHash | None
+    branch: str  # short name; "" where none is known
+    base: CommitHash | None  # what it had before; None for all of its history
     tip: CommitHash
-    commits: tuple[CommitHash, ...]
-    others: frozenset[CommitHash]
+    commits: tuple[CommitHash, ...]  # parents before children
+    others: frozenset[CommitHash]  # those that came from a protected branch
+    # the settings to go by; None for those of `base`, where it has any
     config: ProjectConfig | None
 
 
@@ -258,10 +245,7 @@ def check(
 def find(
     repo: Repo, index: Index, revisions: str | None = None, branch: str | None = None
 ) -> Range:
-    """Return the commits that a person means.
-
-    Raises `UnknownRevisionError, UnknownExperimentError, UnbornBranchError, UsageError`.
-    """
+    """Return the commits that a person means."""
     text = revisions or ""
     left, dots, right = text.partition("..")
     if dots and right.startswith("."):

@@ -134,10 +134,7 @@ class ReviewContext(trust_settings.Believing):
 def _experiments(
     asked: ReviewContext, checked: CheckReport, names: Sequence[str]
 ) -> Iterator[ReviewedExperiment]:
-    """Yield the experiments of a range, by name.
-
-    Raises `UsageError` if an asked one has no plan in the head.
-    """
+    """Yield the experiments of a range, by name."""
     known = {plan.name: plan for plan in checked.plans}
     held = {plan.name: plan for plan in plans.plans(asked.repo, asked.head)}
     unknown = [name for name in names if name not in held]

@@ -39,28 +39,15 @@ GRACE_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class SideJobs:
-    """The repeats of one side, as functions of what is known when they start.
-
-    Attributes
-    ----------
-    side : str
-    run : RunId
-    seeds : tuple of int
-        In the order of execution.
-    first : Job
-        Job of ``seeds[0]``, with every stage.
-    rest : callable
-        From the first repeat's outcome to the jobs of the other seeds.
-    fixed : tuple of str
-        Seed parameters that keep their committed value.
-    """
+    """The repeats of one side, as functions of what is known when they start."""
 
     side: str
     run: RunId
-    seeds: tuple[int, ...]
-    first: Job
+    seeds: tuple[int, ...]  # in the order of execution
+    first: Job  # job of ``seeds[0]``, with every stage
+    # from the first repeat's outcome to the jobs of the other seeds
     rest: Callable[[Outcome | None], Sequence[Job]]
-    fixed: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()  # seed parameters that keep their committed value
 
 
 @dataclass(slots=True)
@@ -126,46 +113,25 @@ class Execution:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an execution needs beside its jobs.
-
-    Attributes
-    ----------
-    write_job : callable
-        Puts JOB.json into its place.
-    accept_first : callable
-        Looks at the first outcome of a side; raises a `GitexpError` where the others must not
-        start.
-    acts : callable
-        What the finished repeats of a side say of its seed.
-    acts_elsewhere : callable
-        Whether the recorded repeats of the side that is not run now vary.
-    value_of : callable
-        Text of the primary metric, for people.
-    metric : str
-        The primary metric, "" without a plan.
-    tell : callable
-        Takes progress events.
-    interrupts : callable
-        How often the user asked to stop: once keeps what is finished, twice kills.
-    keep_going : bool
-        Start further repeats although one failed, or the seed does not act.
-    slots : int
-        Repeats at the same time, for the estimate.
-    """
+    """What an execution needs beside its jobs."""
 
     engine: Engine
     workdir: WorkDir
-    write_job: Callable[[Job], None]
+    write_job: Callable[[Job], None]  # puts JOB.json into its place
+    # looks at the first outcome of a side; raises a `GitexpError` where the others must not start
     accept_first: Callable[[SideJobs, Outcome], None]
+    # what the finished repeats of a side say of its seed
     acts: Callable[[str, Sequence[Outcome]], Acts]
+    # whether the recorded repeats of the side that is not run now vary
     acts_elsewhere: Callable[[str], bool]
     is_draw: Callable[[str], bool]
-    value_of: Callable[[Outcome], str]
-    metric: str
-    tell: Callable[[ProgressEvent], None]
+    value_of: Callable[[Outcome], str]  # text of the primary metric, for people
+    metric: str  # the primary metric, "" without a plan
+    tell: Callable[[ProgressEvent], None]  # takes progress events
+    # how often the user asked to stop: once keeps what is finished, twice kills
     interrupts: Callable[[], int]
-    keep_going: bool
-    slots: int
+    keep_going: bool  # start further repeats although one failed, or the seed does not act
+    slots: int  # repeats at the same time, for the estimate
 
 
 def execute(sides: Sequence[SideJobs], around: Surroundings) -> Execution:

@@ -72,8 +72,6 @@ class Watch:
 
         Of one, enough are recorded that say the same; or a draw stands fixed that the other makes
         otherwise.
-
-        Raises `IdleSeedError`.
         """
         if (plan := self.seen.plan) is not None and (apart := self._apart(plan)):
             raise IdleSeedError(

@@ -165,23 +165,12 @@ def _with_seeds(stage: Stage, rule: SeedRule, values: Mapping[ParamKey, int]) ->
 
 @dataclass(frozen=True, slots=True)
 class SeedChoice:
-    """The seeds of one side.
+    """The seeds of one side."""
 
-    Attributes
-    ----------
-    run : tuple of int
-        To execute now, in this order.
-    counting : tuple of int
-        Count already.
-    spent : tuple of int
-        Skipped, or executed for the snapshot only.
-    for_snapshot : int or None
-        The one of `run` that adds no sample: it counts already, or is spent.
-    """
-
-    run: tuple[int, ...]
-    counting: tuple[int, ...]
-    spent: tuple[int, ...]
+    run: tuple[int, ...]  # to execute now, in this order
+    counting: tuple[int, ...]  # count already
+    spent: tuple[int, ...]  # skipped, or executed for the snapshot only
+    # the one of `run` that adds no sample: it counts already, or is spent
     for_snapshot: int | None = None
 
     @property

@@ -96,11 +96,7 @@ def _stamp(file: Path) -> Stamp | None:
 
 
 def read(job: Job, project: Path, out_dir: Path, cache: CacheConfig, memo: Memo) -> Measured:
-    """Read everything that a job declares.
-
-    Raises `BadMetricError, BadFormatError` if metrics or predictions are missing or cannot be
-    read; `UnsafeInputError` if a file leads out of the project or is too large.
-    """
+    """Read everything that a job declares."""
     asked = [name for metric in job.expect_metrics for name in curves.named(metric)]
     seen = logged.read(
         out_dir / POINTS,

@@ -21,23 +21,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """One side of a call, executed.
-
-    Attributes
-    ----------
-    state : State
-    config : ProjectConfig
-        The settings the side was executed with.
-    first : Job
-        The job with every stage.
-    outcomes : Mapping of int to Outcome or None
-        By seed, in the order of execution.
-    """
+    """One side of a call, executed."""
 
     state: State
-    config: ProjectConfig
-    first: Job
-    outcomes: Mapping[int, Outcome | None]
+    config: ProjectConfig  # the settings the side was executed with
+    first: Job  # the job with every stage
+    outcomes: Mapping[int, Outcome | None]  # by seed, in the order of execution
 
     def finished(self) -> list[Outcome]:
         """Return the outcomes of the repeats that finished."""

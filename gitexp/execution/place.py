@@ -58,10 +58,7 @@ class RunPlace:
 
 
 def find_place(workspace: Workspace, request: RunRequest) -> RunPlace:
-    """Find out where the call records.
-
-    Raises `BareRepositoryError, UnbornBranchError, DetachedHeadError, UnknownRevisionError`.
-    """
+    """Find out where the call records."""
     if workspace.top is None:
         raise BareRepositoryError("a run needs a work tree", where=str(workspace.git_dir))
     repo = repository.open_repository(workspace)
@@ -87,8 +84,6 @@ def check_clean(place: RunPlace, *, dry: bool = False) -> None:
     """Refuse tracked changes that no commit holds: a job would not see them.
 
     A `dry` run starts no program for it that the folder names.
-
-    Raises `DirtyTreeError`.
     """
     dirty = status.dirty_tracked(place.workspace, looking=dry)
     if dirty:
@@ -132,8 +127,6 @@ def chosen_python(configured: str | None, environ: Mapping[str, str], top: Path)
     slash. `environ`: ``VIRTUAL_ENV`` and ``PATH`` are looked at. The result: the configured one,
     else that of the active virtual environment, else that of ``.venv`` in the repository, else
     ours, unless we were installed as a tool of our own.
-
-    Raises `PreflightError` if it does not exist.
     """
     if configured is not None:
         found = _existing(top / configured) if os.sep in configured else None
@@ -183,10 +176,7 @@ def _existing(path: Path) -> str | None:
 
 
 def check_trust(place: RunPlace, source: CommitHash) -> None:
-    """Refuse to execute a commit that no local branch holds.
-
-    Raises `UntrustedSourceError`: says who wrote it, and how to look at it first.
-    """
+    """Refuse to execute a commit that no local branch holds."""
     if objects.is_ancestor(place.repo, source, place.head):
         return
     asked = ["for-each-ref", "--count=2", "--format=%(refname)", "--contains", source, "refs/heads"]

@@ -87,9 +87,6 @@ def prepare(situation: Situation, request: RunRequest, call: SharedCall) -> list
 
     A side that was to make the branch's snapshot alone is left out where dvc.lock turns out to
     hold one. Worktrees that were made are left for the caller to remove, also when this raises.
-
-    Raises `PreflightError, DataMissingError, NoSpaceError, ImportPathError`; `PreconditionError`:
-    on a system where no job can be kept inside its folder.
     """
     data_links.check_system()
     plan = imports.plan_imports(situation.python, situation.top, call.environ)

@@ -65,10 +65,6 @@ def publish(
     """Record all sides of a call in one commit on their branch.
 
     `sides`: at least one; all name the same branch.
-
-    Raises `MovedRefError` if the branch was deleted, or rewritten so that it has another plan;
-    `NoSpaceError, ReadOnlyError, LockedError`: nothing was written; the outcomes stay for
-    ``--resume``.
     """
     sides = [replace(ended, outcomes=records.that_fit(ended.outcomes)) for ended in sides]
     people, homes = environment.machine_account(os.environ)

@@ -61,29 +61,14 @@ _PAUSE_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What is recorded now, and how the call goes on.
-
-    Attributes
-    ----------
-    recovered : tuple of PublishedCall
-    request : RunRequest
-        With what the dead call was asked for.
-    said : tuple of str
-        What the user has to know.
-    call : str or None
-        Id of the call that goes on: for the count of looks the two are one.
-    calls : tuple of State
-        The dead calls that this one takes over; see `close`.
-    pending : tuple of FoundRun
-        What a dry run would have recorded first.
-    """
+    """What is recorded now, and how the call goes on."""
 
     recovered: tuple[PublishedCall, ...]
-    request: RunRequest
-    said: tuple[str, ...] = ()
-    call: str | None = None
-    calls: tuple[State, ...] = ()
-    pending: tuple[FoundRun, ...] = ()
+    request: RunRequest  # with what the dead call was asked for
+    said: tuple[str, ...] = ()  # what the user has to know
+    call: str | None = None  # id of the call that goes on: for the count of looks the two are one
+    calls: tuple[State, ...] = ()  # the dead calls that this one takes over; see `close`
+    pending: tuple[FoundRun, ...] = ()  # what a dry run would have recorded first
 
     @property
     def runs(self) -> frozenset[RunId]:
@@ -97,9 +82,6 @@ def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
     """Record the finished repeats of calls that died here, and ask again what the last asked.
 
     Those of a branch that was rewritten since wait until it is restored; they are told of.
-
-    Raises `PreconditionError` if no call died, the request asks for nothing itself, and no plan
-    lacks repeats; `LockedError` if a worker of a dead call has not ended.
     """
     workdir = WorkDir.of(place.workspace)
     dead, known = _dead(place, workdir)
@@ -114,12 +96,7 @@ def resume(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
 
 
 def go_on(place: RunPlace, request: RunRequest, now: datetime) -> Resumed:
-    """Record what dead calls of this very state, plan and choice have finished, and go on with it.
-
-    Raises `KilledCallError` if a dead call has finished repeats of another state or plan, or of
-    other seeds. With ``again`` it is left alone, and is no longer asked about; `LockedError`: as
-    `resume`.
-    """
+    """Record what dead calls of this state, plan and choice have finished, and go on with it."""
     workdir = WorkDir.of(place.workspace)
     dead, _ = _dead(place, workdir, note=not request.dry_run)
     dead = [each for each in dead if not each.left]
@@ -203,10 +180,7 @@ def _record_all(
 
 
 def _quiet(workdir: WorkDir, dead: Sequence[State]) -> None:
-    """Wait until no worker of dead calls works: it may be about to finish a repeat.
-
-    Raises `LockedError`.
-    """
+    """Wait until no worker of dead calls works: it may be about to finish a repeat."""
     deadline = time.monotonic() + QUIET_S
     for state in dead:
         for seed in state.draft.seeds:
@@ -290,10 +264,7 @@ def _differs(
 def record(
     workspace: Workspace, repo: Repo, workdir: WorkDir, sides: Sequence[Ended], now: datetime
 ) -> PublishedCall:
-    """Record what a dead call has finished, and note that it is recorded.
-
-    Raises `As `publish` does.`.
-    """
+    """Record what a dead call has finished, and note that it is recorded."""
     done = publish(workspace, repo, workdir, sides, now)
     for ended in sides:
         draft = ended.state.draft
@@ -402,8 +373,6 @@ def dead_call(repo: Repo, workdir: WorkDir, branch: str, call: str) -> list[Ende
 
     A repeat that was running when its coordinator died is `lost`; one that never started is left
     out, since nothing happened to it.
-
-    Raises `DamagedDataError` if the commit that it ran is gone.
     """
     members = [s for s in states.unpublished(workdir) if (s.branch, s.draft.call) == (branch, call)]
     return [ended for each in members if (ended := _ended(repo, workdir, each)) is not None]

@@ -169,10 +169,7 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
 
 
 def _refuse_double(seen: Situation, *, again: bool) -> None:
-    """Refuse repeats that another call is about to record on this branch.
-
-    Raises `LockedError`.
-    """
+    """Refuse repeats that another call is about to record on this branch."""
     every = () if again else WorkDir.everywhere(seen.workspace)
     for state in (each for workdir in every for each in states.going(workdir, seen.branch)):
         for cell, choice in seen.sides:

@@ -33,38 +33,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One composed source, looked at once.
+    """One composed source, looked at once."""
 
-    Attributes
-    ----------
-    side : str
-        "candidate", "baseline" or "exploratory".
-    config_blob : BlobId or None
-        Of the plan commit's config.yaml, where the source's own tree has none.
-    overrides : Mapping
-        By parameter; empty for a plain commit.
-    committed : Mapping of ParamKey to int
-        What each seed parameter is in the commit, those that vary first; for one that keeps its
-        value what an override says.
-    params : Mapping of str to ParamValue
-        Flat parameters of the composed tree, without seeds.
-    entries : tuple of Entry
-        All files of the tree.
-    first : Mapping of int to Mapping of ParamKey to int
-        The varied seeds of those repeats of the candidate, by number, that a baseline has to pair
-        with and whose seeds may be others than the number.
-    """
-
-    side: str
+    side: str  # "candidate", "baseline" or "exploratory"
     commit: CommitHash
     tree: TreeId
     config: ProjectConfig
+    # of the plan commit's config.yaml, where the source's own tree has none
     config_blob: BlobId | None
-    overrides: Mapping[ParamKey, ParamValue]
+    overrides: Mapping[ParamKey, ParamValue]  # by parameter; empty for a plain commit
     inputs: InputsDigest
+    # what each seed parameter is in the commit, those that vary first; for one that keeps its value
+    # what an override says
     committed: Mapping[ParamKey, int]
-    params: Mapping[str, ParamValue]
-    entries: tuple[Entry, ...] = field(repr=False)
+    params: Mapping[str, ParamValue]  # flat parameters of the composed tree, without seeds
+    entries: tuple[Entry, ...] = field(repr=False)  # all files of the tree
+    # the varied seeds of those repeats of the candidate, by number, that a baseline has to pair
+    # with and whose seeds may be others than the number
     first: Mapping[int, Mapping[ParamKey, int]] = field(default_factory=dict)
 
     def seen(self, repo: Repo) -> ProjectState:
@@ -118,10 +103,6 @@ def look(
     """Read everything about a source that its records will say.
 
     `fallback`: the plan's commit, whose settings serve a tree that is older than `gitexp init`.
-
-    Raises `NotInitialisedError` if neither has settings; `UnknownParamError` if an override names
-    a parameter that the commit does not have; `PreflightError` if the seed parameter is missing,
-    or is not a whole number.
     """
     config, blob = plans.config_of(repo, commit, fallback)
     tree = objects.tree_id(repo, commit)
@@ -229,9 +210,6 @@ def assigned(
 
     `declared`: the project's params files: where a parameter is looked for that is not where it
     was said. `read`: takes a file's path below the project folder.
-
-    Raises `UnknownParamError` if there is no such file, or no such parameter in it; with what to
-    type where another declared file has it; `BadFormatError` if a file cannot be read.
     """
     files: dict[str, bytes] = {}
     for key, value in params:
@@ -266,10 +244,7 @@ def _names(declared: Sequence[str], read: Callable[[str], bytes | Absent]) -> It
 
 
 def _refuse_equal(main: Cell, other: Cell) -> None:
-    """Refuse to run two sides of which `compare` could say nothing.
-
-    Raises `PreflightError`.
-    """
+    """Refuse to run two sides of which `compare` could say nothing."""
     if main.inputs == other.inputs:
         raise PreflightError(
             "both sides have the same inputs, so there would be nothing to compare",
@@ -281,10 +256,7 @@ def _refuse_equal(main: Cell, other: Cell) -> None:
 
 
 def _refuse_unpaired(main: Cell, other: Cell) -> None:
-    """Refuse to run a candidate whose repeats have no partner, whatever their number.
-
-    Raises `PreflightError`.
-    """
+    """Refuse to run a candidate whose repeats have no partner, whatever their number."""
     mine, theirs = main.seeding, other.seeding
     apart = [text for text in theirs if text not in mine and "=" in text]
     step = f"set {', '.join(apart)} here and commit it" if apart else ""

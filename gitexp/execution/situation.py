@@ -76,37 +76,20 @@ class Again:
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Where a call works and what it found there.
-
-    Attributes
-    ----------
-    branch : str
-        Records will be committed here.
-    tip : CommitHash
-    plan : Plan or None
-    sides : tuple of (Cell, SeedChoice)
-        What is to be executed, at least one.
-    python : str
-        Interpreter of the jobs.
-    installed : Environment or None
-        As it is now; None: it was not looked at.
-    environment : EnvironmentDigest or None
-        Its digest.
-    again : tuple of Again
-    """
+    """Where a call works and what it found there."""
 
     workspace: Workspace
     repo: Repo
     top: Path
     workdir: WorkDir
     author: Person
-    branch: str
+    branch: str  # records will be committed here
     tip: CommitHash
     plan: Plan | None
-    sides: tuple[tuple[Cell, SeedChoice], ...]
-    python: str
-    installed: Environment | None
-    environment: EnvironmentDigest | None
+    sides: tuple[tuple[Cell, SeedChoice], ...]  # what is to be executed, at least one
+    python: str  # interpreter of the jobs
+    installed: Environment | None  # as it is now; None: it was not looked at
+    environment: EnvironmentDigest | None  # its digest
     again: tuple[Again, ...] = ()
 
 
@@ -122,11 +105,6 @@ def look(
     `environ`: for the active virtual environment and the author. `recovered`: what a dead call had
     finished and was recorded just now. `pending`: what would be recorded first, were this no dry
     run.
-
-    Raises `NoPlanError` if the baseline is asked for and the branch has no plan; `NoPipelineError`
-    if the settings name neither pipeline nor command; `WitnessError` if the settings ask for a
-    witness of the plan, and there is none; `PreflightError` if the baseline is asked for and has
-    the candidate's inputs.
     """
     repo = place.repo
     plan = plans.plan_of_branch(repo, place.branch, place.tip)
@@ -187,10 +165,7 @@ def look(
 
 
 def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
-    """Refuse to run before somebody else saw the plan, where the project asks for that.
-
-    Raises `WitnessError`.
-    """
+    """Refuse to run before somebody else saw the plan, where the project asks for that."""
     seen, known = Believing(lambda: repo.workspace, here=True), 0
     for item in records.receipts(repo, tip, plan.digest):
         receipt = item.receipt

@@ -34,10 +34,7 @@ _PAUSE_S = 0.01
 
 @contextlib.contextmanager
 def take(slots: Sequence[str], commit: CommitHash) -> Iterator[Path]:
-    """Hold a free worktree that is exactly as the commit has it.
-
-    Raises `LockedError` if all stay taken; `GitFailedError` if git cannot clean it.
-    """
+    """Hold a free worktree that is exactly as the commit has it."""
     lock, slot = _lock(slots)
     try:
         used = Path(f"{slot}.used")
@@ -64,9 +61,6 @@ def fill(
     Data may lie beside the project's folder (``../raw.csv``), but never outside the worktree.
 
     `kept`: paths among them that Git holds, so that no .gitignore names them.
-
-    Raises `DataMissingError, DamagedDataError, UnsafeInputError` if something is not there, is
-    damaged, or would reach elsewhere.
     """
     shared = tuple(
         each
@@ -86,10 +80,7 @@ def fill(
 
 
 def share_cache(slot: Path, project: str, cache: Path) -> None:
-    """Let DVC find the user's cache, should a command call it: a new worktree's own one is empty.
-
-    Raises `UnsafeInputError` if ``.dvc`` is a link.
-    """
+    """Let DVC find the user's cache, should a command call it: a new worktree's own is empty."""
     if not dvc_config.has_dvc(slot / project):
         return
     dvc_dir = dvc_config.find_dvc_dir(slot / project).relative_to(slot).as_posix()
@@ -106,10 +97,7 @@ def share_cache(slot: Path, project: str, cache: Path) -> None:
 
 
 def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
-    """Let a worktree see ignored paths of the user's; return those that the commit itself holds.
-
-    Raises `UnsafeInputError` if a folder on the way is a link.
-    """
+    """Let a worktree see ignored paths of the user's; return those that the commit itself holds."""
     own = []
     for link in links:
         folder, name = _open_parent(project, link.path, create=True)
@@ -123,18 +111,12 @@ def make_links(project: Path, links: Sequence[LinkedPath]) -> tuple[str, ...]:
 
 
 def remove_outs(project: Path, outs: Sequence[StageOut]) -> None:
-    """Delete what a stage is about to make, as DVC does, but for what it says persists.
-
-    Raises `UnsafeInputError` if a folder on the way is a link.
-    """
+    """Delete what a stage is about to make, as DVC does, but for what it says persists."""
     _remove(project, [out.path for out in outs if not out.persist])
 
 
 def leave_out(slot: Path, paths: Collection[str]) -> None:
-    """Delete what a job must not see; an empty file takes the place of a text that builds ask for.
-
-    Raises `UnsafeInputError` if a folder on the way is a link.
-    """
+    """Delete what a job must not see; an empty file stands for a text that builds ask for."""
     _remove(slot, paths)
     for name in _BUILDS_ASK.intersection(paths):
         (slot / name).touch()

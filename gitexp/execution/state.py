@@ -51,37 +51,18 @@ SCHEMA = "gitexp/state@1"
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """One side of one call.
+    """One side of one call."""
 
-    Attributes
-    ----------
-    draft : Run
-        Everything that was known before the first repeat; `repeats` is empty.
-    side : str
-    branch : str
-        Where it will be recorded.
-    plan_metric : str
-        Primary metric, "" without a plan.
-    once : tuple of str
-        Names of the stages that run once.
-    asked : Asked
-        What ``--resume`` goes on with.
-    published : bool
-    open : bool
-        The coordinator died and somebody else has recorded what it had finished, but not all was.
-    left : bool
-        The coordinator died, and the user has chosen not to go on with its call.
-    """
-
-    draft: Run
+    draft: Run  # everything that was known before the first repeat; `repeats` is empty
     side: str
-    branch: str
-    plan_metric: str
-    once: tuple[str, ...]
-    asked: RunOptions
+    branch: str  # where it will be recorded
+    plan_metric: str  # primary metric, "" without a plan
+    once: tuple[str, ...]  # names of the stages that run once
+    asked: RunOptions  # what ``--resume`` goes on with
     published: bool = False
+    # the coordinator died and somebody else has recorded what it had finished, but not all was
     open: bool = False
-    left: bool = False
+    left: bool = False  # the coordinator died, and the user has chosen not to go on with its call
 
     @property
     def plan(self) -> PlanDigest | None:

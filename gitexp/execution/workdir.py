@@ -53,10 +53,7 @@ class WorkDir:
 
     @classmethod
     def of(cls, workspace: Workspace) -> WorkDir:
-        """Return the folder of a work tree, made if need be.
-
-        Raises `BareRepositoryError`; `UnsafeInputError` if a link stands where a folder should be.
-        """
+        """Return the folder of a work tree, made if need be."""
         top = workspace.top
         if top is None:
             raise BareRepositoryError("there is no work tree", where=str(workspace.common_dir))
@@ -178,8 +175,6 @@ def cache_of(top: Path, config: ProjectConfig) -> CacheConfig:
     """Return the DVC cache of a project, or a place of our own where nothing needs one.
 
     A project that keeps no outputs works without DVC; its metrics lie in Git.
-
-    Raises `PreconditionError` if outputs have to be kept and DVC is not set up.
     """
     keeps = config.outputs or config.predictions or config.curves
     if not keeps and not has_dvc(top / config.project):
@@ -192,8 +187,6 @@ def keep(cache: CacheConfig, workdir: WorkDir, made: Record, first: int) -> Reco
 
     `first`: seed of the repeat that executed what ran once. The result: without the outputs whose
     bytes are gone, each with a warning: samples are worth more.
-
-    Raises `NoSpaceError, ReadOnlyError` if the cache takes nothing.
     """
     run = made.run
     repeats = []

@@ -96,8 +96,6 @@ def worker(job_file: Path, out_dir: Path) -> int:
     `out_dir`: folder of this attempt, made if need be; one that was used before is refused. The
     result: 0 if the repeat finished, 5 if the project failed, 3 if a precondition did, 143 if it
     was cancelled. Engines do not look at it: the outcome says more.
-
-    Raises `GitexpError` if the job cannot be read, or this attempt was begun before.
     """
     started_at, started = datetime.now(UTC), time.monotonic()
     process.adopt_orphans()
@@ -246,10 +244,7 @@ def _check_shared(
     shared: tuple[Given, ...],
     cache: CacheConfig,
 ) -> None:
-    """Refuse a repeat that changed bytes which are not its own.
-
-    Raises `DamagedDataError`.
-    """
+    """Refuse a repeat that changed bytes which are not its own."""
     changed = params.changed_links(seen, params.linked_states(attempt.job.links))
     if changed:
         raise DamagedDataError(

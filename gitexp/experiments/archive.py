@@ -129,10 +129,7 @@ def archive(  # noqa: PLR0913  what is archived, where, and how sure one is
 
 
 def look(repo: Repo, standing: Standing, remote_name: str | None) -> Remote:
-    """Ask a remote what it has of an experiment, and refuse what would lose something there.
-
-    Raises `MovedRefError` if it has commits, or an archive, that this clone does not have.
-    """
+    """Ask a remote what it has of an experiment, and refuse what would lose something there."""
     name = remote_git.choose(repo, standing.branch, remote_name)
     branch, tag = refs.local(standing.branch), standing.tag
     there = remote_git.remote_refs(repo.workspace, name, [branch, tag])
@@ -234,10 +231,7 @@ def _verdict(repo: Repo, standing: Standing, plan: Plan) -> str:
 
 
 def check_tag(repo: Repo, standing: Standing, *, over_tombstone: bool = False) -> None:
-    """Refuse to put the tag of one experiment in the place of another's.
-
-    Raises `ExistsError`.
-    """
+    """Refuse to put the tag of one experiment in the place of another's."""
     old, tip = standing.archived, standing.tip
     if old is ABSENT or tip is ABSENT:
         return

@@ -58,17 +58,12 @@ _PLAIN = re.compile(r"[A-Za-z0-9._/-]{1,200}")  # a name that is a pattern of it
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """Settings, what they rest on, and what stays open.
-
-    Attributes
-    ----------
-    ignored : tuple of str
-        What DVC will keep, from the repository's top: Git has to ignore it on every branch.
-    """
+    """Settings, what they rest on, and what stays open."""
 
     config: ProjectConfig
     found: tuple[tuple[str, str], ...]
     notes: tuple[str, ...]
+    # what DVC will keep, from the repository's top: Git has to ignore it on every branch
     ignored: tuple[str, ...] = ()
 
 
@@ -76,10 +71,6 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     """Find pipeline, outputs, metrics, params files, seed parameter and predictions.
 
     `request`: what is given there is not searched for.
-
-    Raises `NoPipelineError` if there is neither a pipeline nor a command; `UsageError` if there
-    are several pipelines, or a given file is not there; `PreflightError` if Git holds what the
-    pipeline makes.
     """
     if request.command is not None:
         project = (request.project or "").strip("/")
@@ -215,10 +206,7 @@ def _find_project(workspace: Workspace, top: Path, asked: str | None) -> str:
 
 
 def check_folder(folder: Path) -> None:
-    """Refuse a project's folder that is not there.
-
-    Raises `UsageError`.
-    """
+    """Refuse a project's folder that is not there."""
     if not folder.is_dir():
         raise UsageError(
             "the project's folder is not there",
@@ -229,10 +217,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_params(folder: Path, params: Iterable[str]) -> None:
-    """Refuse a params file that is not there.
-
-    Raises `UsageError`.
-    """
+    """Refuse a params file that is not there."""
     for file in params:
         if not (folder / file).exists():
             raise UsageError(

@@ -212,10 +212,7 @@ def _additions(view: TipView, files: Mapping[str, bytes]) -> Mapping[str, bytes]
 
 
 def _refuse_unreadable(data: bytes) -> None:
-    """Refuse settings that the next command would refuse, for a path outside the project, say.
-
-    Raises `UnsafeInputError`.
-    """
+    """Refuse settings that the next command would refuse, for a path outside the project, say."""
     try:
         config_format.load(data, layout.CONFIG)
     except UnsafeInputError as error:
@@ -224,10 +221,7 @@ def _refuse_unreadable(data: bytes) -> None:
 
 
 def _refuse_links(top: Path, paths: Iterable[str]) -> None:
-    """Refuse links that a branch put where we write: the bytes would go wherever they point.
-
-    Raises `UnsafeInputError`.
-    """
+    """Refuse links that a branch put where we write: the bytes would go wherever they point."""
     for path in paths:
         parts = PurePosixPath(path).parts
         for depth in range(1, len(parts) + 1):
@@ -268,10 +262,7 @@ def _inside(path: str) -> bool:
 
 
 def _refuse_other(top: Path, path: str, data: bytes) -> None:
-    """Refuse to write a pipeline where somebody has another one.
-
-    Raises `UsageError`.
-    """
+    """Refuse to write a pipeline where somebody has another one."""
     if (top / path).exists() and (top / path).read_bytes() != data:
         raise UsageError(
             "there is a pipeline already, with other stages",

@@ -41,25 +41,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What there is of an experiment in this repository.
+    """What there is of an experiment in this repository."""
 
-    Attributes
-    ----------
-    name : str
-        Of the plan; without one, of the branch below the prefix.
-    branch : str
-        Short name, whether it is there or not.
-    tip : CommitHash or ABSENT
-        Of the local branch.
-    archived : CommitHash or ABSENT
-        What the archive tag leads to.
-    plan : Plan or None
-    """
-
-    name: str
-    branch: str
-    tip: CommitHash | Absent
-    archived: CommitHash | Absent
+    name: str  # of the plan; without one, of the branch below the prefix
+    branch: str  # short name, whether it is there or not
+    tip: CommitHash | Absent  # of the local branch
+    archived: CommitHash | Absent  # what the archive tag leads to
     plan: Plan | None
 
     @property
@@ -77,11 +64,7 @@ class Standing:
 
 
 def find(repo: Repo, name: str) -> Standing:
-    """Return an experiment that has a local branch, an archive tag, or both.
-
-    Raises `UsageError` if the plan lives on a branch that is not an experiment's own;
-    `UnknownExperimentError` if there is neither.
-    """
+    """Return an experiment that has a local branch, an archive tag, or both."""
     prefix = plans.branch_prefix(repo)
     bare = name.removeprefix("exp-archive/").removeprefix(prefix)
     for branch in dict.fromkeys((f"{prefix}{bare}", name)):
@@ -144,10 +127,7 @@ def _runs(repo: Repo, commit: CommitHash) -> dict[RunId, TreeId]:
 
 
 def check_published(workspace: Workspace, branch: str) -> None:
-    """Refuse to end an experiment while repeats of it run, or wait to be recorded.
-
-    Raises `PreconditionError`.
-    """
+    """Refuse to end an experiment while repeats of it run, or wait to be recorded."""
     for where, run, alive in _unrecorded(workspace, branch):
         if alive:
             raise PreconditionError(
@@ -165,10 +145,7 @@ def check_published(workspace: Workspace, branch: str) -> None:
 
 
 def check_free(workspace: Workspace, branch: str) -> None:
-    """Refuse to remove a branch that a worktree has checked out, or that is being rebased.
-
-    Raises `BusyBranchError`.
-    """
+    """Refuse to remove a branch that a worktree has checked out, or that is being rebased."""
     for place in checkouts.listing(workspace):
         if place.branch == branch:
             top = shlex.quote(str(place.top))
@@ -185,10 +162,7 @@ def check_free(workspace: Workspace, branch: str) -> None:
 
 
 def check_no_rebase(workspace: Workspace, branch: str) -> None:
-    """Refuse to touch a branch in the middle of a rebase.
-
-    Raises `BusyBranchError`.
-    """
+    """Refuse to touch a branch in the middle of a rebase."""
     busy = checkouts.rebasing(workspace, branch)
     if busy is not None:
         raise BusyBranchError(
@@ -279,10 +253,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,99}")
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that could not be a branch on every system.
-
-    Raises `BadNameError`: with the nearest name that would do.
-    """
+    """Refuse a name that could not be a branch on every system."""
     good = _NAME.fullmatch(name) and ".." not in name and not name.endswith((".lock", "."))
     if not good:
         near = suggest_name(name)
@@ -309,10 +280,7 @@ def suggest_name(name: str) -> str:
 
 
 def check_branch(repo: Repo, branch: str, *, instead_of: str = "") -> None:
-    """Refuse the name of a new branch that is another's, on whatever file system.
-
-    Raises `ExistsError`.
-    """
+    """Refuse the name of a new branch that is another's, on whatever file system."""
     for name, _ in refs.branches(repo):
         short = name.removeprefix("refs/heads/")
         if short in {name, instead_of}:

@@ -27,12 +27,7 @@ _ACTING = (
 def revise(
     workspace: Workspace, top: Path, request: InitRequest, config: ProjectConfig
 ) -> detect.Proposal:
-    """Return the settings with what was asked for; nothing else is looked for again.
-
-    Raises `NoPipelineError` if the pipeline is not in the folder that was named; `UsageError` if a
-    file, a folder or a parameter that was named is not there; `PreflightError` if Git holds what a
-    run makes.
-    """
+    """Return the settings with what was asked for; nothing else is looked for again."""
     new = _asked(request, config)
     seeds = bool(request.seed_params) or request.seed_arg is not None
     if new == config and not seeds and not request.predictions:

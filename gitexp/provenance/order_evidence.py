@@ -45,27 +45,14 @@ _MOST: Final = 500  # commits whose signatures are verified at once
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """Where a plan and its runs stand in a history.
+    """Where a plan and its runs stand in a history."""
 
-    Attributes
-    ----------
-    tip : CommitHash
-        Whose history it is.
-    plan : CommitHash
-        The commit that added the plan as it binds now; the first, if it was put back later.
-    runs : tuple of CommitHash
-        Those that added runs under it, in the order of ancestry.
-    early : tuple of str
-        Runs under it that do not descend from `plan`.
-    records : frozenset of TreeId
-        All of them, as they were added.
-    """
-
-    tip: CommitHash
+    tip: CommitHash  # whose history it is
+    # the commit that added the plan as it binds now; the first, if it was put back later
     plan: CommitHash
-    runs: tuple[CommitHash, ...]
-    early: tuple[str, ...]
-    records: frozenset[TreeId]
+    runs: tuple[CommitHash, ...]  # those that added runs under it, in the order of ancestry
+    early: tuple[str, ...]  # runs under it that do not descend from `plan`
+    records: frozenset[TreeId]  # all of them, as they were added
 
 
 def grade(repo: Repo, index: Index, plan: Plan, tip: CommitHash) -> tuple[OrderGrade, int]:

@@ -44,11 +44,7 @@ _FOLDERS: Final = re.compile(
 
 
 def author(repo: Repo, commit: CommitHash) -> Person:
-    """Return who is at work, as records behind a commit name him by the settings in it.
-
-    Raises `PreconditionError` if Git knows no name or address; `BadFormatError, NewerFormatError,
-    UnsafeInputError` if the settings cannot be read.
-    """
+    """Return who is at work, as records behind a commit name him by the settings in it."""
     who = identity.author(repo)
     try:
         return person(who, plans.config_of(repo, commit)[0].identity)

@@ -65,21 +65,12 @@ def matches(pattern: str, name: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Governing:
-    """The settings that count.
+    """The settings that count."""
 
-    Attributes
-    ----------
-    config : ProjectConfig or None
-        None where nobody but the commit itself says anything.
-    source : str
-        Where sh looks for which branches are experiments': a commit, "HEAD", or "" for the index.
-    plain : bool
-        Whether `config` is what `source` has.
-    """
-
-    config: ProjectConfig | None
+    config: ProjectConfig | None  # None where nobody but the commit itself says anything
+    # where sh looks for which branches are experiments': a commit, "HEAD", or "" for the index
     source: str
-    plain: bool = True
+    plain: bool = True  # whether `config` is what `source` has
 
 
 def governing(

@@ -44,54 +44,28 @@ class TreeChange:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All that a rule may know of one commit.
-
-    Attributes
-    ----------
-    objects : Objects
-    branch : str
-        Short name of the branch on which the commit is, or is to be; "" for none.
-    tip : bool
-        Whether it is what the branch holds: the commit to be, or the last of a range.
-    commit : str
-        Full hash; "" for a commit that is not made yet.
-    tree : Tree
-    parents : tuple of Tree
-        In Git's order; empty for a first commit.
-    before : tuple of CommitHash
-        The parents' names.
-    changes : tuple of Change
-        By path. What a merge merely takes from a parent is not among them.
-    taken : tuple of Change
-        What a merge takes over from another parent than the first.
-    config : ProjectConfig
-        The settings that the rules go by.
-    base : Tree or None
-        What the branch held before; None where it is new, or all of its history is looked at.
-    outside : Outside
-    arrived : frozenset of str
-        Plan files that a merge brought, whatever branch they name as theirs.
-    brought : frozenset of str
-        Paths that the range of commits added before, whatever they are.
-    settled : bool
-        Whether another branch brought the commit, which was judged there.
-    """
+    """All that a rule may know of one commit."""
 
     objects: Objects
-    branch: str
-    tip: bool
-    commit: str
+    branch: str  # short name of the branch on which the commit is, or is to be; "" for none
+    tip: bool  # whether it is what the branch holds: the commit to be, or the last of a range
+    commit: str  # full hash; "" for a commit that is not made yet
     tree: Tree
-    parents: tuple[Tree, ...]
-    before: tuple[CommitHash, ...]
+    parents: tuple[Tree, ...]  # in Git's order; empty for a first commit
+    before: tuple[CommitHash, ...]  # the parents' names
+    # by path. What a merge merely takes from a parent is not among them
     changes: tuple[TreeChange, ...]
-    taken: tuple[TreeChange, ...] = ()
+    taken: tuple[TreeChange, ...] = ()  # what a merge takes over from another parent than the first
+    # the settings that the rules go by
     config: ProjectConfig = field(default_factory=ProjectConfig)
+    # what the branch held before; None where it is new, or all of its history is looked at
     base: Tree | None = None
     outside: Outside = NOBODY
+    # plan files that a merge brought, whatever branch they name as theirs
     arrived: frozenset[str] = frozenset()
+    # paths that the range of commits added before, whatever they are
     brought: frozenset[str] = frozenset()
-    settled: bool = False
+    settled: bool = False  # whether another branch brought the commit, which was judged there
 
     def read(self, entry: TreeEntry, limit: int = READ_LIMIT) -> bytes:
         """Return a blob; `UnsafeInputError` above `limit` bytes."""
@@ -104,24 +78,15 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule says; `check` adds the rule's id, its policy, and the commit and branch.
-
-    Attributes
-    ----------
-    message, next_step : str
-    path : str
-    back : tuple of str
-        Files and folders that have to be again as a parent has them. A later commit that brings
-        them back mends the finding: see `gitexp.rules.ranges`.
-    parent : int
-        Which one.
-    """
+    """What a rule says; `check` adds the rule's id, its policy, and the commit and branch."""
 
     message: str
     next_step: str
     path: str = ""
+    # files and folders that have to be again as a parent has them. A later commit that brings them
+    # back mends the finding: see `gitexp.rules.ranges`
     back: tuple[str, ...] = ()
-    parent: int = 0
+    parent: int = 0  # which one
 
 
 def put_back(
@@ -168,8 +133,6 @@ def of_commit(  # noqa: PLR0913  where the commit is, and who may be asked
     range ends with it. `config`: says what is enforced: weights, branches, limits. Without it the
     commit's own tree says it, which a stranger may have written; all other settings are the tree's
     in any case.
-
-    Raises `DamagedDataError` if an object is missing: a parent of it in a shallow clone, for one.
     """
     found = objects.commit(commit)
     roots = [objects.commit(parent).tree for parent in found.parents]
@@ -233,10 +196,7 @@ def of_staged(
 def differences(
     objects: Objects, one: TreeId | None, other: TreeId | None
 ) -> tuple[TreeChange, ...]:
-    """Return the files that differ between two trees, by path; equal folders are not entered.
-
-    Raises `UnsafeInputError` if that is more than any project has, or deeper.
-    """
+    """Return the files that differ between two trees, by path; equal folders are not entered."""
     found: list[TreeChange] = []
     count = 0
     pending: list[tuple[str, TreeId | None, TreeId | None]] = [("", one, other)]

@@ -136,10 +136,7 @@ class GitHub:
         self._pause(min(seconds, MOST_PAUSE_S))
 
     def pages(self, path: str) -> Iterator[Json]:
-        """Yield the items of a list, page after page.
-
-        Raises `CommentFailedError` if a page cannot be had.
-        """
+        """Yield the items of a list, page after page."""
         url: str | None = f"{self._root}{path}"
         for _ in range(MOST_PAGES):
             if url is None:
@@ -217,24 +214,12 @@ _CREATED, _MISSING, _UNPROCESSABLE = 201, 404, 422
 
 @dataclass(frozen=True, slots=True)
 class PullRequest:
-    """What an event says of a pull request.
+    """What an event says of a pull request."""
 
-    Attributes
-    ----------
-    number : int or None
-        None: it has to be found by its head, as after a run for a fork.
-    head : str
-        ``OWNER:BRANCH``.
-    commit : str
-        Of the head, when the event happened.
-    foreign : bool
-        Whether the job that reviewed it was one that its author could change.
-    """
-
-    number: int | None
-    head: str
-    commit: str
-    foreign: bool
+    number: int | None  # None: it has to be found by its head, as after a run for a fork
+    head: str  # ``OWNER:BRANCH``
+    commit: str  # of the head, when the event happened
+    foreign: bool  # whether the job that reviewed it was one that its author could change
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,10 +231,7 @@ class Posted:
 
 
 def pull_request(event: Json, where: str) -> PullRequest | None:
-    """Return the pull request that an event is about; None for a push or a merge queue.
-
-    Raises `BadFormatError` if it is not an event as GitHub describes them.
-    """
+    """Return the pull request that an event is about; None for a push or a merge queue."""
     fields = Fields(event, where)
     here = fields.child("repository").text("full_name")
     child = fields.maybe_child("pull_request")
@@ -281,9 +263,6 @@ def comment(  # noqa: PLR0913  who writes what, and where
 
     `repository`: ``OWNER/NAME``, where the pull request is. `key`: tells comments of several
     workflows apart.
-
-    Raises `UsageError` if key or repository have not the form of one; `CommentFailedError` if the
-    pull request has gone on, or GitHub refuses.
     """
     if not _KEY.fullmatch(key) or not _REPOSITORY.fullmatch(repository):
         raise UsageError("no such repository or key", found=f"{repository[:200]} {key[:100]}")

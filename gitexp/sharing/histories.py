@@ -121,8 +121,6 @@ def settle(shared: Shared, branch: str, *, join: bool) -> BranchUpdate:
 
     `join`: whether lines that have parted are brought together; otherwise only forward. The
     result: a branch that cannot be moved says why; nothing of it was changed.
-
-    Raises `NoSpaceError, ReadOnlyError, GitFailedError`: nothing was published.
     """
     noted = BranchMove(branch, BranchOutcome.SAME)
 

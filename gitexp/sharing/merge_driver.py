@@ -163,8 +163,6 @@ def set_up(workspace: Workspace) -> tuple[str, ...]:
     the inputs of every state. Setting it up twice changes nothing.
 
     The result: what was changed, by where; empty if it was there.
-
-    Raises `ReadOnlyError, NoSpaceError, GitFailedError`.
     """
     path = workspace.common_dir / "info" / "attributes"
     lines = [f"{pattern} merge={NAME}" for pattern in PATTERNS]
@@ -200,8 +198,6 @@ def merge_driver(base: Path, ours: Path, theirs: Path, path: str) -> str:
 
     `base`, `ours`, `theirs`: files that Git made; `base` is empty where both sides added it. The
     result: "", or why it is a conflict; then `ours` stays as it is, whole.
-
-    Raises `UnsafeInputError` if a version is larger than 16 MiB.
     """
     old, left, right = (_read(file, path) for file in (base, ours, theirs))
     joined = _join(path, old, left, right)

@@ -40,16 +40,9 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Depot:
-    """Where DVC works, and the remote it shares through.
+    """Where DVC works, and the remote it shares through."""
 
-    Attributes
-    ----------
-    project : Path
-        A folder in which DVC finds its repository.
-    remote : DataRemote or None
-    """
-
-    project: Path
+    project: Path  # A folder in which DVC finds its repository
     remote: DataRemote | None
     trust: bool = False
 
@@ -57,10 +50,7 @@ class Depot:
 def depot_of(
     shared: Shared, tips: Iterable[CommitHash], environ: Mapping[str, str], *, trust: bool
 ) -> Depot | None:
-    """Return where data come from and go to; None where the project has no DVC at all.
-
-    Raises `ForeignRemoteError` if only a branch names the place, and there is no `trust` in it.
-    """
+    """Return where data come from and go to; None where the project has no DVC at all."""
     top = shared.workspace.top
     folders = [""]
     for tip in tips:
@@ -77,10 +67,7 @@ def depot_of(
 
 
 def check_depot(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> None:
-    """Refuse to share branches whose data have nowhere to go.
-
-    Raises `PreconditionError` if there are data and no DVC remote, or no DVC in this work tree.
-    """
+    """Refuse to share branches whose data have nowhere to go."""
     if depot is None:
         _check_no_dvc(shared, tips)
     if depot is None or depot.remote is not None:
@@ -145,9 +132,6 @@ def send(
 
     `tips`: of the branches that are shared; of their history, what the Git remote has not. `data`:
     the tip of gitexp/data that will be shared.
-
-    Raises `PreconditionError` if there are data and no remote for them; `DvcFailedError,
-    DamagedDataError, NoSpaceError, ReadOnlyError` if they cannot be sent; no branch was pushed.
     """
     check_depot(shared, depot, tips)
     if depot is None or depot.remote is None:
@@ -168,11 +152,7 @@ def send(
 
 
 def bring(shared: Shared, depot: Depot | None, tips: Collection[CommitHash]) -> DataMoved:
-    """Bring what these commits need, and the by-products of their runs, to the cache.
-
-    Raises `PreconditionError` if there is no DVC remote; `DvcFailedError, DamagedDataError,
-    NoSpaceError, ReadOnlyError` if the data cannot be brought.
-    """
+    """Bring what these commits need, and the by-products of their runs, to the cache."""
     if depot is None:
         _check_no_dvc(shared, tips)
         return DataMoved(said="there are no data outside Git")

@@ -85,9 +85,6 @@ def opened(workspace: Workspace, wanted: str | None, now: datetime | None) -> Sh
     """Open the repository and choose the remote; what dead processes left is cleared first.
 
     Without a time it is now.
-
-    Raises `BareRepositoryError` if there is no work tree; `UsageError, PreconditionError` if there
-    is not a remote, or not the wanted one, or Git does not know who is at work.
     """
     if workspace.top is None:
         raise BareRepositoryError("sharing needs a work tree", where=str(workspace.git_dir))
@@ -104,8 +101,6 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
     Without a name it is each branch named as an experiment's, and the current one where it has a
     plan; not one that was archived and taken off the remote, which nobody wants to come back by
     accident.
-
-    Raises `UnknownExperimentError` if a name is not a branch here.
     """
     if names:
         return tuple(dict.fromkeys(_local(shared, name) for name in names))
@@ -132,10 +127,7 @@ def mine(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def either(shared: Shared, names: Sequence[str]) -> tuple[str, ...]:
-    """Return the branches that are meant, where a name may also be one that the remote has.
-
-    Raises `UnknownExperimentError` if a name is not a branch, neither here nor there.
-    """
+    """Return the branches that are meant, where a name may also be one that the remote has."""
     if not names:
         return mine(shared, names)
     prefix = shared.prefix

@@ -175,10 +175,7 @@ def unshared(shared: Shared, sent: Sequence[str]) -> tuple[str, ...]:
 
 
 def pause(attempts: int, deadline: float, shared: Shared) -> None:
-    """Wait a moment that is another one in each process, before the next attempt.
-
-    Raises `MovedRefError` if it has taken too long.
-    """
+    """Wait a moment that is another one in each process, before the next attempt."""
     if time.monotonic() > deadline:
         raise MovedRefError(
             f"{shared.remote} moves faster than we can follow",

@@ -45,8 +45,6 @@ def answer(call: HookCall) -> HookAnswer:
 
     That of an experiment's branch, and a merge into a protected one; other commits are nobody's
     business here. An amended commit is judged by what it changes.
-
-    Raises `GitexpError` if Git cannot be asked.
     """
     place = staged.place(call.folder, call.environ, merging=call.name == "pre-merge-commit")
     changes = [TreeChange(*each) for each in staged.staged(place)]

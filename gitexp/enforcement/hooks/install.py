@@ -33,26 +33,14 @@ RENAMED: Final = (".legacy", ".old")
 
 @dataclass(frozen=True, slots=True)
 class HookFolder:
-    """Where the hooks of a repository are.
+    """Where the hooks of a repository are."""
 
-    Attributes
-    ----------
-    folder : Path
-        In which Git looks for them.
-    own : bool
-        Whether that is in the repository's own Git directory: what core.hooksPath names may be
-        tracked, or shared with other repositories.
-    unused : Path or None
-        The repository's own folder, where Git does not look into it.
-    top : Path or None
-        Of the work tree; None in a bare repository.
-    manager : Manager or None
-    """
-
-    folder: Path
+    folder: Path  # in which Git looks for them
+    # whether that is in the repository's own Git directory: what core.hooksPath names may be
+    # tracked, or shared with other repositories
     own: bool
-    unused: Path | None
-    top: Path | None
+    unused: Path | None  # the repository's own folder, where Git does not look into it
+    top: Path | None  # of the work tree; None in a bare repository
     manager: Manager | None
 
     @property
@@ -62,10 +50,7 @@ class HookFolder:
 
 
 def hook_folder(workspace: Workspace) -> HookFolder:
-    """Return where the hooks of a repository are, and who is in charge of them.
-
-    Raises `GitFailedError, ReadOnlyError`.
-    """
+    """Return where the hooks of a repository are, and who is in charge of them."""
     path = _searched(workspace)
     mine = workspace.common_dir / "hooks"
     top = workspace.top
@@ -166,9 +151,6 @@ def install(
 
     `python`: the interpreter that the hooks start. `anywhere`: whether a folder that
     core.hooksPath names outside the Git directory may be written to.
-
-    Raises `PreconditionError` if Git looks into such a folder, and nobody said that it may be;
-    `ExistsError` if a hook that was set aside is still there, and another is in its place.
     """
     place = hook_folder(workspace)
     if place.manager is not None and place.top is not None:
@@ -198,10 +180,7 @@ def install(
 
 
 def uninstall(workspace: Workspace) -> HooksReport:
-    """Remove what is ours and unchanged, and give back the place to what was there before.
-
-    Raises `ReadOnlyError` if the folder cannot be written to.
-    """
+    """Remove what is ours and unchanged, and give back the place to what was there before."""
     place = hook_folder(workspace)
     done: list[str] = []
     for name in place.names:

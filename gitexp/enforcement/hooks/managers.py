@@ -31,36 +31,19 @@ _A_FILE: Final = "echo .git; echo .git/HEAD"
 
 @dataclass(frozen=True, slots=True)
 class Manager:
-    """One of them.
-
-    Attributes
-    ----------
-    name : str
-    configs : tuple of str
-        Paths from the top of the work tree; the first that is there holds its settings.
-    mark : bytes
-        Stands in the hooks that it writes.
-    key : str
-        In package.json, where it may keep its settings; "" for none.
-    entry : callable
-        Returns what to write into its settings so that it calls all our hooks, given the top of
-        the work tree.
-    activate : str
-        The command that makes Git run it.
-    n_own : int or None
-        How many of `configs` are nobody else's; None for all.
-    keeps : bool
-        Whether it goes on running a hook that it found, as NAME.legacy.
-    """
+    """One of them."""
 
     name: str
+    # paths from the top of the work tree; the first that is there holds its settings
     configs: tuple[str, ...]
-    mark: bytes
-    key: str
+    mark: bytes  # stands in the hooks that it writes
+    key: str  # in package.json, where it may keep its settings; "" for none
+    # returns what to write into its settings so that it calls all our hooks, given the top of the
+    # work tree
     entry: Callable[[Path], str]
-    activate: str
-    n_own: int | None = None
-    keeps: bool = False
+    activate: str  # the command that makes Git run it
+    n_own: int | None = None  # how many of `configs` are nobody else's; None for all
+    keeps: bool = False  # whether it goes on running a hook that it found, as NAME.legacy
 
 
 def detect(top: Path, folder: Path) -> Manager | None:

@@ -40,8 +40,6 @@ def answer(call: HookCall) -> HookAnswer:
     """Say which outputs are those of another commit now, or bring them along.
 
     With ``hooks.auto_checkout`` from the cache alone, and only over what is safe in it.
-
-    Raises `GitexpError` if Git cannot be asked, or DVC is at work here.
     """
     place = staged.place(call.folder, call.environ)
     if place.head is None or place.rebasing or not has_dvc(call.folder):

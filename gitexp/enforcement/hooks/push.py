@@ -25,10 +25,7 @@ if TYPE_CHECKING:
 
 
 def answer(call: HookCall) -> HookAnswer:
-    """Judge what a push adds to experiments and protected branches; deletions are the server's.
-
-    Raises `GitexpError` if Git cannot be asked.
-    """
+    """Judge what a push adds to experiments and protected branches; deletions are the server's."""
     place = staged.place(call.folder, call.environ)
     remote = call.args[0] if call.args else call.environ.get("PRE_COMMIT_REMOTE_NAME", "")
     found: list[Violation] = []

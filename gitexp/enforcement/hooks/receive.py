@@ -144,10 +144,7 @@ RULE: Final = "refs"  # what may become of branches and tags, whatever their com
 
 
 def answer(call: HookCall) -> HookAnswer:
-    """Judge a push; Git takes all of it or nothing.
-
-    Raises `GitexpError` if Git cannot be asked.
-    """
+    """Judge a push; Git takes all of it or nothing."""
     place = staged.place(call.folder, call.environ)
     pushed = updates(call.given)
     here = staged.refs(place, "refs/heads/") | staged.refs(place, ARCHIVE_TAGS)

@@ -26,10 +26,7 @@ _HERE = Path(__file__).parent
 
 
 def source(name: str) -> bytes:
-    """Return the text of a hook as it is shipped.
-
-    Raises `PreconditionError` if the installation lacks it.
-    """
+    """Return the text of a hook as it is shipped."""
     # In a wheel they lie beside this file, in a checkout of gitexp at its top.
     for folder in (_HERE / "shims", _HERE.parents[2] / "hooks"):
         path = folder / name

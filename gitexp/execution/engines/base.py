@@ -30,10 +30,7 @@ class Engine(Protocol):
         ...
 
     def submit(self, jobs: Sequence[JobRequest]) -> list[JobRef]:
-        """Take jobs on, in order; none of them if one cannot be taken.
-
-        Raises `ResourceError` if a job asks for more than `limits`.
-        """
+        """Take jobs on, in order; none of them if one cannot be taken."""
         ...
 
     def poll(self, refs: Sequence[JobRef]) -> Mapping[str, JobState]:
@@ -58,10 +55,7 @@ class Engine(Protocol):
 
 
 def check_requests(jobs: Sequence[JobRequest], limits: Limits) -> None:
-    """Refuse jobs that could never start; schedulers would let them wait for ever.
-
-    Raises `ResourceError`.
-    """
+    """Refuse jobs that could never start; schedulers would let them wait for ever."""
     for job in jobs:
         for what, asked, most in (
             ("processors", job.cpus, limits.cpus),

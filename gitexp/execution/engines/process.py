@@ -56,10 +56,7 @@ class Stop:
 
     @contextlib.contextmanager
     def interrupting(self) -> Iterator[None]:
-        """Let a signal end this block.
-
-        Raises `StopAskedError`.
-        """
+        """Let a signal end this block."""
         self._raising = True
         try:
             if self.asked:
@@ -103,9 +100,6 @@ def run(  # noqa: PLR0913  what a process needs
 
     `log`: file descriptor that takes both of its output streams. `deadline`: `time.monotonic`
     after which it is ended. `grace_s`: time between TERM and KILL, seconds.
-
-    Raises `StopAskedError` if it was interrupted; by then it has ended; `OSError` if it cannot be
-    started.
     """
     child = subprocess.Popen(
         argv,

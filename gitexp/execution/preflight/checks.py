@@ -47,8 +47,6 @@ def check_outputs(repo: Repo, cell: Cell, stages: Sequence[Stage]) -> None:
     """Stop at an output of the pipeline that the settings do not name and Git holds.
 
     Such a file would count as an input and be changed by every run.
-
-    Raises `PreflightError`.
     """
     made = [out.path for stage in stages for out in stage.outs]
     missed = inputs_rules.undeclared_tracked_outputs(repo, cell.tree, cell.config, made)
@@ -66,8 +64,6 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
     """Refuse a worktree that lacks files which count: empty submodules, pointers of Git LFS.
 
     The run would be recorded as one of the whole state.
-
-    Raises `DataMissingError`.
     """
     large = conversion.unfilled(top)
     if not (modules or large):
@@ -89,10 +85,7 @@ def check_filled(repo: Repo, top: Path, cell: Cell, modules: Sequence[str]) -> N
 
 
 def links(top: Path, cell: Cell) -> tuple[LinkedPath, ...]:
-    """Return the links that jobs get, after a look that their targets are there.
-
-    Raises `PreflightError` if a path of `run.link` does not exist.
-    """
+    """Return the links that jobs get, after a look that their targets are there."""
     found = []
     for path in cell.config.link:
         target = top / cell.config.project / path
@@ -110,8 +103,6 @@ def check_data(repo: Repo, top: Path, cell: Cell, data: PointerState, *, bring: 
     """Stop where bytes of tracked data are not in the cache.
 
     `bring`: what to type, where a cache nearby has them.
-
-    Raises `DataMissingError`: names all of them.
     """
     where = f"{cell.side} at {cell.commit[:9]}"
     if data.delegated:
@@ -175,8 +166,6 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
     `cache`: the DVC cache, which gets what the records will name; all other outputs lie in
     `folder`. `tree_bytes`, `data_bytes`: size of one worktree's files, and of the data put into
     it.
-
-    Raises `NoSpaceError`.
     """
     worktrees = slots * (tree_bytes + data_bytes)
     for place, used, whose in (
@@ -195,10 +184,7 @@ def check_space(folder: Path, cache: Path, *, tree_bytes: int, data_bytes: int, 
 
 
 def check_cache(cache: Path, cell: Cell, stages: Sequence[Stage]) -> None:
-    """Stop where DVC's cache would not take, in the end, what the records name.
-
-    Raises `ReadOnlyError`.
-    """
+    """Stop where DVC's cache would not take, in the end, what the records name."""
     made = any(out.cache for stage in stages if not stage.frozen for out in stage.outs)
     place = existing(cache / "files" / "md5")
     if (made or cell.config.predictions or cell.config.curves) and not os.access(place, os.W_OK):
@@ -229,10 +215,7 @@ def existing(path: Path) -> Path:
 
 
 def check_first(outcome: Outcome, expected: Collection[str], files: Sequence[str]) -> None:
-    """Look at a first repeat before the others start.
-
-    Raises `BadMetricError`.
-    """
+    """Look at a first repeat before the others start."""
     names = {sample.metric for sample in outcome.samples}
     lacking = sorted(name for name in expected if recorded(name, names, files) is None)
     if lacking:

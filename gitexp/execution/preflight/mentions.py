@@ -68,8 +68,6 @@ def check(
     lies in a folder named like an output (``results/features.csv``) may be either.
 
     The result: files that a job would lack and that the run may read, or write.
-
-    Raises `PreflightError`.
     """
     project = top / cell.config.project
     outputs = {out.path for stage in stages for out in stage.outs} | set(cell.config.outputs)
@@ -117,10 +115,7 @@ def check(
 
 
 def refuse_own_paths(repo: Repo, top: Path, cell: Cell) -> None:
-    """Refuse code and settings that lead out of a job's folder, into the user's work tree.
-
-    Raises `PreflightError`.
-    """
+    """Refuse code and settings that lead out of a job's folder, into the user's work tree."""
     found = own_paths(repo, top, cell.commit)
     if not found:
         return

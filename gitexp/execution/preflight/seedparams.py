@@ -36,9 +36,6 @@ def seed_rule(  # noqa: PLR0913  what was asked, where to look, what is known
     """Return how a repeat learns its seed; what is not clear becomes a note.
 
     `before`: its parameters are known to be seeds.
-
-    Raises `UsageError` if a named parameter is not there, or no whole number; `SeveralSeedsError`
-    if several look like seeds and none was named.
     """
     before = before or SeedRule()
     if request.seed_arg is not None:

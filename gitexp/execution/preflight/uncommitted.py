@@ -124,10 +124,6 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
     The commit is the user's: their hooks run, their identity signs.
 
     The result: without the overrides, which are in the commit now.
-
-    Raises `UnknownParamError` if there is no such parameter; nothing is written then; `UsageError`
-    if ``--at`` names another state, or only files that Git does not track could be committed;
-    `GitFailedError` if a hook refuses, or Git cannot commit.
     """
     if request.at is not None:
         raise UsageError(
