@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from gitexp.errors import GitexpError
-from gitexp.model.report import Diagnosis, Trouble
+from gitexp.model.report import Diagnosis
 from gitexp.upkeep.doctor import (
     branches,
     byproducts,
@@ -26,12 +24,13 @@ from gitexp.upkeep.doctor import (
     repeats,
     worktrees,
 )
-from gitexp.upkeep.doctor.place import CheckedRepository, Curable
+from gitexp.upkeep.doctor.place import CheckedRepository
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from gitexp.model.workspace import Workspace
+    from gitexp.upkeep.doctor.place import Curable
 
 __all__ = ["CHECKS", "doctor"]
 
@@ -75,17 +74,9 @@ def doctor(
     Diagnosis
     """
     place = CheckedRepository(workspace, environ, now_s())
-    findings = []
-    for look in CHECKS.values():
-        findings += [_treat(found) if fix else found.finding for found in tuple(look(place))]
+    findings = [
+        found.treated(name, fix=fix)
+        for name, look in CHECKS.items()
+        for found in tuple(look(place))
+    ]
     return Diagnosis(tuple(CHECKS), tuple(findings))
-
-
-def _treat(found: Curable) -> Trouble:
-    if found.clear is None:
-        return found.finding
-    try:
-        said = found.clear()
-    except (GitexpError, OSError) as error:
-        return replace(found.finding, said=f"could not be cleared: {error}")
-    return replace(found.finding, cleared=True, said=said)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT
-from gitexp.model.report import Level, Trouble
+from gitexp.model.report import Level
 from gitexp.store.plans import branch_prefix, plan_of_branch
 from gitexp.upkeep.doctor.place import Curable
 
@@ -29,23 +29,17 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             plan = plan_of_branch(place.repo, tip.branch, tip.commit)
         except GitexpError as error:
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"the plan of this branch cannot be read: {error.brief}",
-                    tip.branch,
-                    error.next_step or f"git log {shlex.quote(tip.branch)} -- .gitexp/experiments",
-                )
+                f"the plan of this branch cannot be read: {error.brief}",
+                tip.branch,
+                error.next_step or f"git log {shlex.quote(tip.branch)} -- .gitexp/experiments",
             )
             continue
         if plan is ABSENT:
             branch = shlex.quote(tip.branch)
             yield Curable(
-                Trouble(
-                    NAME,
-                    "a branch named as an experiment without a plan; dvc exp branch makes such",
-                    tip.branch,
-                    f"git switch {branch}, then gitexp new NAME --here; or git branch -m {branch} "
-                    "ANOTHER-NAME",
-                    level=Level.NOTE,
-                )
+                "a branch named as an experiment without a plan; dvc exp branch makes such",
+                tip.branch,
+                f"git switch {branch}, then gitexp new NAME --here; or git branch -m {branch} "
+                "ANOTHER-NAME",
+                level=Level.NOTE,
             )

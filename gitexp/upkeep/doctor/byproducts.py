@@ -10,7 +10,7 @@ from gitexp.git.objects import history, walk_tree
 from gitexp.git.refs import local
 from gitexp.git.transaction import layout
 from gitexp.model.ids import RunId
-from gitexp.model.report import Level, Trouble
+from gitexp.model.report import Level
 from gitexp.store.ancestry import shallow_commits
 from gitexp.upkeep.doctor.place import Curable, tip_of
 
@@ -44,13 +44,10 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         for run in runs:
             if run not in place.recorded and run not in under_way:
                 yield Curable(
-                    Trouble(
-                        NAME,
-                        f"by-products of run {run[:8]}, which no branch records",
-                        f"{layout.DATA_BRANCH} at {commit[:12]}",
-                        "nothing has to be done: it keeps some bytes from dvc gc",
-                        level=Level.NOTE,
-                    )
+                    f"by-products of run {run[:8]}, which no branch records",
+                    f"{layout.DATA_BRANCH} at {commit[:12]}",
+                    "nothing has to be done: it keeps some bytes from dvc gc",
+                    level=Level.NOTE,
                 )
 
 

@@ -10,7 +10,6 @@ from gitexp.errors import GitexpError
 from gitexp.git.objects import commit_info
 from gitexp.git.transaction.cache import Index, Kind, forget, open_index
 from gitexp.git.transaction.layout import index_file
-from gitexp.model.report import Trouble
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_lines import merged_lines
@@ -39,13 +38,9 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             wrong += sum(1 for key, value in kept.items() if value != rows[key])
     if wrong:
         yield Curable(
-            Trouble(
-                NAME,
-                f"the index cache disagrees with Git in {wrong} rows",
-                str(index_file(place.workspace)),
-                "remove the cache; it is filled again when it is needed",
-                fixable=True,
-            ),
+            f"the index cache disagrees with Git in {wrong} rows",
+            index_file(place.workspace),
+            "remove the cache; it is filled again when it is needed",
             partial(_forget, place.workspace),
         )
 

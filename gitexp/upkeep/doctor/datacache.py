@@ -14,7 +14,6 @@ from gitexp.git import refs
 from gitexp.git.absent import ABSENT
 from gitexp.git.transaction import locks
 from gitexp.git.worktree import status as git_status
-from gitexp.model.report import Trouble
 from gitexp.store import plans
 from gitexp.upkeep.doctor.place import Curable, removed
 
@@ -36,13 +35,9 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
     for workspace in place.work_places:
         for path in _in_cache(place, workspace, caches):
             yield Curable(
-                Trouble(
-                    NAME,
-                    "an object that a killed process had begun to write",
-                    str(path),
-                    "remove it",
-                    fixable=True,
-                ),
+                "an object that a killed process had begun to write",
+                path,
+                "remove it",
                 partial(removed, path),
             )
         yield from _beside_outputs(place, workspace)
@@ -78,26 +73,19 @@ def _beside_outputs(place: CheckedRepository, workspace: Workspace) -> Iterator[
             if "/.gitexp-" in f"/{path}"}  # fmt: skip
     for path in sorted(tops):
         match = _TEMPORARY.fullmatch(path.name)
-        if match is None or not _dead(path.name) or _age_s(place, path) <= QUIET_S:
+        if match is None or not _dead(path.name) or place.age_s(path) <= QUIET_S:
             continue
         if match[2]:
             yield Curable(
-                Trouble(
-                    NAME,
-                    "the earlier bytes of an output, set aside by a process that was killed",
-                    str(path),
-                    f"dvc checkout, then rm -r {shlex.quote(str(path))}",
-                )
+                "the earlier bytes of an output, set aside by a process that was killed",
+                path,
+                f"dvc checkout, then rm -r {shlex.quote(str(path))}",
             )
         else:
             yield Curable(
-                Trouble(
-                    NAME,
-                    "the copy of an output that a killed process had begun to make",
-                    str(path),
-                    "remove it",
-                    fixable=True,
-                ),
+                "the copy of an output that a killed process had begun to make",
+                path,
+                "remove it",
                 partial(removed, path),
             )
 
@@ -115,10 +103,3 @@ def _dead(name: str) -> bool:
     """Whether no process of that number lives here; on other hosts its silence has to do."""
     match = _TEMPORARY.fullmatch(name)
     return match is not None and locks.has_ended(int(match[1]))
-
-
-def _age_s(place: CheckedRepository, path: Path) -> float:
-    try:
-        return place.now_s - path.lstat().st_mtime
-    except OSError:
-        return 0.0

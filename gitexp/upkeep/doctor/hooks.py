@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from gitexp.enforcement.hooks.install import status
-from gitexp.model.report import Level, Trouble
+from gitexp.model.report import Level
 from gitexp.model.rules import HookState
 from gitexp.sharing import merge_driver
 from gitexp.upkeep.doctor.place import Curable
@@ -29,7 +29,9 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
     if merge_driver.is_outdated(place.workspace):
         what = "the merge driver imports what the branch in the work tree holds"
         yield Curable(
-            Trouble(NAME, what, "git config merge.gitexp.driver", "set it up anew", fixable=True),
+            what,
+            "git config merge.gitexp.driver",
+            "set it up anew",
             lambda: "; ".join(merge_driver.set_up(place.workspace)),
         )
     report = status(place.workspace)
@@ -41,13 +43,10 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             continue
         why = f": {hook.note}" if hook.note else ""
         yield Curable(
-            Trouble(
-                NAME,
-                f"{what}{why}",
-                hook.name,
-                "remove it, then gitexp hooks install"
-                if hook.state is HookState.CHANGED
-                else "gitexp hooks install",
-                level=Level.PROBLEM if hook.state is HookState.DEAD else Level.NOTE,
-            )
+            f"{what}{why}",
+            hook.name,
+            "remove it, then gitexp hooks install"
+            if hook.state is HookState.CHANGED
+            else "gitexp hooks install",
+            level=Level.PROBLEM if hook.state is HookState.DEAD else Level.NOTE,
         )

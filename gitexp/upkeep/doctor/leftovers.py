@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.git import refs
 from gitexp.git.transaction import layout, owners
-from gitexp.model.report import Trouble
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, removed
 
@@ -34,25 +33,17 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         id_ = name.removeprefix(layout.TEMPORARY_REFS)
         if id_ not in known:
             yield Curable(
-                Trouble(
-                    NAME,
-                    "a temporary ref whose transaction has ended",
-                    name,
-                    "delete it",
-                    fixable=True,
-                ),
+                "a temporary ref whose transaction has ended",
+                name,
+                "delete it",
                 partial(_drop, place, name),
             )
     for id_, path in paths:
         if id_ not in known:
             yield Curable(
-                Trouble(
-                    NAME,
-                    "a temporary file whose transaction has ended",
-                    str(path),
-                    "remove it",
-                    fixable=True,
-                ),
+                "a temporary file whose transaction has ended",
+                path,
+                "remove it",
                 partial(removed, path),
             )
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from gitexp.git.transaction import owners
 from gitexp.git.worktree import checkouts
-from gitexp.model.report import Trouble
 from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:
@@ -31,24 +30,17 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
     known = place.owner_ids()  # asked after the locks were seen
     for owned in owners.stale(place.workspace):
         yield Curable(
-            Trouble(
-                NAME,
-                f"process {owned.pid} died while it published on {_short(owned.ref)}",
-                str(owners.path_of(place.workspace, owned.id)),
-                "finish what is visible, forget the rest, release its locks",
-                fixable=True,
-            ),
+            f"process {owned.pid} died while it published on {_short(owned.ref)}",
+            owners.path_of(place.workspace, owned.id),
+            "finish what is visible, forget the rest, release its locks",
             partial(_clear_stale, place),
         )
     for path in owners.unreadable(place.workspace):
-        if _age_s(place, path) > OLD_S:
+        if place.age_s(path) > OLD_S:
             yield Curable(
-                Trouble(
-                    NAME,
-                    "a note of who holds locks is half written, so nobody can be asked",
-                    str(path),
-                    f"rm {shlex.quote(str(path))}, if no gitexp process works on this repository",
-                )
+                "a note of who holds locks is half written, so nobody can be asked",
+                path,
+                f"rm {shlex.quote(str(path))}, if no gitexp process works on this repository",
             )
     for checkout, owner in seen:
         if _OURS.fullmatch(owner) and owner not in known:
@@ -69,36 +61,22 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
 def _orphan(place: CheckedRepository, checkout: Checkout, owner: str) -> Curable:
     path = checkouts.path_of(checkout)
     return Curable(
-        Trouble(
-            NAME,
-            "the index is locked by a transaction that has ended",
-            str(path),
-            "remove the lock",
-            fixable=True,
-        ),
+        "the index is locked by a transaction that has ended",
+        path,
+        "remove the lock",
         partial(_clear_orphan, place, checkout, owner),
     )
 
 
 def _foreign(place: CheckedRepository, path: Path, what: str) -> Iterator[Curable]:
     """Yield a lock of git's own that is there for long; it does not say whose it is."""
-    if _age_s(place, path) > OLD_S:
+    if place.age_s(path) > OLD_S:
         yield Curable(
-            Trouble(
-                NAME,
-                f"a git command has locked {what} for {_age_s(place, path) / 60:.0f} min, "
-                "or was killed and left the lock",
-                str(path),
-                f"rm {shlex.quote(str(path))}, if no git command is under way here",
-            )
+            f"a git command has locked {what} for {place.age_s(path) / 60:.0f} min, "
+            "or was killed and left the lock",
+            path,
+            f"rm {shlex.quote(str(path))}, if no git command is under way here",
         )
-
-
-def _age_s(place: CheckedRepository, path: Path) -> float:
-    try:
-        return place.now_s - path.stat().st_mtime
-    except OSError:
-        return 0.0
 
 
 def _clear_stale(place: CheckedRepository) -> str:

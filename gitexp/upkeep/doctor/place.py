@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from gitexp.errors import GitexpError
 from gitexp.execution import state as states
 from gitexp.execution.workdir import WorkDir
 from gitexp.git.absent import ABSENT, Absent
@@ -14,6 +15,7 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction import layout, owners
 from gitexp.git.transaction.cache import Index
 from gitexp.git.worktree import checkouts
+from gitexp.model.report import Level, Trouble
 from gitexp.store.ancestry import Graph, listings
 from gitexp.store.plans import tips
 
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.worktree.checkouts import Checkout
     from gitexp.model.ids import CommitHash, RunId, TreeId
-    from gitexp.model.report import Trouble
     from gitexp.model.workspace import Workspace
     from gitexp.store.ancestry import Addition
     from gitexp.store.plans import Tip
@@ -35,13 +36,30 @@ _SLOTS = f"/{layout.TMP}/worktrees/"
 
 @dataclass(frozen=True, slots=True)
 class Curable:
-    """A finding, and how to clear it where nothing can be lost by that.
+    """A finding, and how to clear it where nothing can be lost by that; see `Trouble`.
 
     `clear` looks again under whatever lock there is, and returns what it did in words.
     """
 
-    finding: Trouble
+    what: str
+    where: str | Path
+    remedy: str
     clear: Callable[[], str] | None = None
+    level: Level = Level.PROBLEM
+    step: str = ""
+
+    def treated(self, check: str, *, fix: bool) -> Trouble:
+        """Return it as the finding of a check, cleared where that is wanted and can be."""
+        found = Trouble(
+            check, self.what, str(self.where), self.remedy,
+            fixable=self.clear is not None, level=self.level, step=self.step,
+        )  # fmt: skip
+        if not fix or self.clear is None:
+            return found
+        try:
+            return replace(found, cleared=True, said=self.clear())
+        except (GitexpError, OSError) as error:
+            return replace(found, said=f"could not be cleared: {error}")
 
 
 class CheckedRepository:
@@ -113,6 +131,13 @@ class CheckedRepository:
             for each, workdir in self.workdirs()
             for state in states.unpublished(workdir)
         )
+
+    def age_s(self, path: Path) -> float:
+        """Return how long nobody has written to a file; 0 where it is gone."""
+        try:
+            return self.now_s - path.lstat().st_mtime
+        except OSError:
+            return 0.0
 
     def owner_ids(self) -> frozenset[str]:
         """Return the ids of all transactions that have an owner file, dead or alive.

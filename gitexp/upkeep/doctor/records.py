@@ -9,7 +9,7 @@ from gitexp.errors import GitexpError, NewerFormatError
 from gitexp.git.objects import list_dir, look_at
 from gitexp.git.transaction import layout
 from gitexp.model.ids import EnvironmentDigest
-from gitexp.model.report import Level, Trouble
+from gitexp.model.report import Level
 from gitexp.store import lookup
 from gitexp.store.records import read_run
 from gitexp.upkeep.doctor.place import Curable
@@ -31,7 +31,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         above = [tip for tip in place.tips if commit in place.graph.led_to([tip.commit])]
         where = ", ".join(tip.name for tip in above[:3])
         level = Level.PROBLEM if any(tip.local for tip in above) else Level.NOTE
-        yield Curable(Trouble(NAME, what, where, error.next_step, level=level))
+        yield Curable(what, where, error.next_step, level=level)
     versions: dict[tuple[RunId, TreeId], str] = {}
     for tip in place.tips:
         for run, tree in place.listed[tip.commit].items():
@@ -47,7 +47,7 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
                 continue
             what = f"its records cannot be looked at: {error.brief}"
             level = Level.PROBLEM if tip.local else Level.NOTE
-            yield Curable(Trouble(NAME, what, tip.name, error.next_step, level=level))
+            yield Curable(what, tip.name, error.next_step, level=level)
         else:
             yield from _environments(place, tip, seen)
 
@@ -60,10 +60,7 @@ def _run(place: CheckedRepository, run: RunId, tree: TreeId, name: str) -> Itera
     try:
         read_run(place.repo, tree, run)
     except NewerFormatError as error:
-        yield Curable(
-            Trouble(NAME, f"run {run[:8]}: {error.brief}", where, error.next_step,
-                    level=Level.NOTE)
-        )  # fmt: skip
+        yield Curable(f"run {run[:8]}: {error.brief}", where, error.next_step, level=Level.NOTE)
         return
     except GitexpError as error:
         what = f"the record of run {run[:8]} is damaged: {error.brief}"
@@ -71,7 +68,7 @@ def _run(place: CheckedRepository, run: RunId, tree: TreeId, name: str) -> Itera
         if tree == added.tree:
             return
         what = f"the record of run {run[:8]} was edited after it was recorded"
-    yield Curable(Trouble(NAME, what, where, _restore(place, run, tree)))
+    yield Curable(what, where, _restore(place, run, tree))
 
 
 def _restore(place: CheckedRepository, run: RunId, tree: TreeId) -> str:
@@ -99,11 +96,8 @@ def _environments(place: CheckedRepository, tip: Tip, seen: set[str]) -> Iterato
             continue
         except GitexpError as error:
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"a recorded environment is damaged: {error.brief}",
-                    f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
-                    f"git log --oneline -- {shlex.quote(f'{layout.ENVIRONMENTS}/{name}')}, "
-                    "and check the first version out",
-                )
+                f"a recorded environment is damaged: {error.brief}",
+                f"{tip.name}:{layout.ENVIRONMENTS}/{name}",
+                f"git log --oneline -- {shlex.quote(f'{layout.ENVIRONMENTS}/{name}')}, "
+                "and check the first version out",
             )

@@ -23,7 +23,6 @@ from gitexp.git.repository import open_repository
 from gitexp.git.transaction.locks import FileLock
 from gitexp.model.ids import RunId
 from gitexp.model.job import Outcome
-from gitexp.model.report import Trouble
 from gitexp.records import codec
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable, tip_of
@@ -47,29 +46,21 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         run = state.draft.id
         if run in place.recorded:
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
-                    str(workdir.state(run)),
-                    "note that it is recorded",
-                    fixable=True,
-                ),
+                f"run {run[:8]} is recorded on {state.branch}, and its notes do not say so",
+                workdir.state(run),
+                "note that it is recorded",
                 partial(_note, workdir, state),
             )
         elif seeds := finished(workdir, state):
             there = tip_of(place, local(state.branch)) is not ABSENT
             step = steps.get(run) or state.resumption(there=there)
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
-                    "were never recorded: their coordinator died",
-                    str(workdir.run(run)),
-                    f"record them; {step} finishes the call, too" if there else step,
-                    fixable=there,
-                    step=step,
-                ),
+                f"{len(seeds)} finished repeats of run {run[:8]} for {state.branch} "
+                "were never recorded: their coordinator died",
+                workdir.run(run),
+                f"record them; {step} finishes the call, too" if there else step,
                 partial(_record, place, workspace, workdir, state) if there else None,
+                step=step,
             )
         elif not any(workdir.is_at_work(run, seed) for seed in state.draft.seeds):
             yield from _outputs(workdir, run, "a call that died before a repeat had finished")
@@ -79,24 +70,17 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         yield from _old(place, workdir)
         for run in states.abandoned(workdir):
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"run {run[:8]} died before its first repeat",
-                    str(workdir.run(run)),
-                    "remove its empty folder",
-                    fixable=True,
-                ),
+                f"run {run[:8]} died before its first repeat",
+                workdir.run(run),
+                "remove its empty folder",
                 partial(_renounce, workdir, run),
             )
     for workspace in place.work_places:
         for bad in live_runs(workspace).unreadable:
             yield Curable(
-                Trouble(
-                    NAME,
-                    f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
-                    bad.where,
-                    f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
-                )
+                f"the notes about run {bad.what[:8]} are not to be believed: {bad.why}",
+                bad.where,
+                f"look into its jobs/, then rm -r {shlex.quote(bad.where)}",
             )
 
 
@@ -113,13 +97,9 @@ def _outputs(workdir: WorkDir, run: RunId, whose: str) -> Iterator[Curable]:
     """Yield the outputs that a run has left beside the cache."""
     if caches := workdir.caches(run):
         yield Curable(
-            Trouble(
-                NAME,
-                f"outputs of {whose}",
-                str(workdir.run(run)),
-                f"remove {len(caches)} of its folders",
-                fixable=True,
-            ),
+            f"outputs of {whose}",
+            workdir.run(run),
+            f"remove {len(caches)} of its folders",
             partial(_drop, workdir, run),
         )
 
@@ -128,8 +108,8 @@ def _old(place: CheckedRepository, workdir: WorkDir) -> Iterator[Curable]:
     """Yield what earlier versions left of recorded runs, in the cache of projects without DVC."""
     if old := _old_objects(place, workdir):
         what, cache = "outputs of recorded runs, by an earlier version", workdir.root / CACHE
-        found = Trouble(NAME, what, str(cache), f"remove {len(old)} of its files", fixable=True)
-        yield Curable(found, partial(_unlink, old, cache))
+        remedy = f"remove {len(old)} of its files"
+        yield Curable(what, cache, remedy, partial(_unlink, old, cache))
 
 
 def _old_objects(place: CheckedRepository, workdir: WorkDir) -> list[Path]:

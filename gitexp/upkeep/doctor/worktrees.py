@@ -11,7 +11,6 @@ from gitexp.execution.workdir import is_own_slot, remove_slots
 from gitexp.git.transaction import layout
 from gitexp.git.transaction.locks import FileLock
 from gitexp.git.worktree import worktrees
-from gitexp.model.report import Trouble
 from gitexp.store import calls
 from gitexp.upkeep.doctor.place import Curable
 
@@ -32,13 +31,9 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
         for path in dead_slots(workdir):
             seen.add(path)
             yield Curable(
-                Trouble(
-                    NAME,
-                    "a job's worktree whose run has ended",
-                    str(path),
-                    "remove the worktree",
-                    fixable=True,
-                ),
+                "a job's worktree whose run has ended",
+                path,
+                "remove the worktree",
                 partial(_remove, workspace, path),
             )
     slots = {each.top / layout.TMP / "worktrees" for each in place.work_places if each.top}
@@ -49,13 +44,9 @@ def look(place: CheckedRepository) -> Iterator[Curable]:
             continue
         if is_own_slot(top.name, proofs):
             yield Curable(
-                Trouble(
-                    NAME,
-                    "Git knows a job's worktree that is gone",
-                    str(top),
-                    "let Git forget it",
-                    fixable=True,
-                ),
+                "Git knows a job's worktree that is gone",
+                top,
+                "let Git forget it",
                 partial(_forget, place.workspace, top),
             )
 
