@@ -21,6 +21,7 @@ from gitexp.comparison.judged import Draft
 from gitexp.comparison.randomness import seeding
 from gitexp.comparison.randomness.variation import is_clocked
 from gitexp.comparison.tally import settle
+from gitexp.dvc.inputs import STAGE
 from gitexp.errors import NoSamplesError
 from gitexp.git.refs import unreachable
 from gitexp.model.comparison import Role
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
     from gitexp.comparison.sides import Named, ResolvedSide
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.comparison import MetricComparison
+    from gitexp.model.comparison import Change, MetricComparison
     from gitexp.model.plan import Plan
     from gitexp.stats.values import Values
 
@@ -143,7 +144,8 @@ def draft(
         if lacks and plan is not None:
             lines = why.uncounted(repo, gathered.found, settled, plan, (baseline, candidate))
         _check_samples(situation, swapped, lines, failed)
-    problem = _problem(evaluation, options, same=same, claim=claim)
+    differ, more = changes(repo, baseline, candidate, counted)
+    problem = _problem(evaluation, options, differ, same=same, claim=claim)
     if baseline.config.project != candidate.config.project:
         problem = "the project's folder is another one, and what lies outside it is no input"
     cluster, chosen_now = slices.cluster_of(candidate.config.predictions, options.cluster)
@@ -165,7 +167,6 @@ def draft(
         why_not = dict.fromkeys((item.metric for item in untested), counted.unjudged)
         measured = replace(measured, metrics=untested, still=why_not)
     used = selection.ledger_of(repo, index, candidate, counted, plan)
-    differ, more = changes(repo, baseline, candidate, counted)
     return Draft(
         baseline=baseline,
         candidate=candidate,
@@ -312,13 +313,25 @@ def _check_samples(
         )
 
 
-def _problem(evaluation: Evaluation, options: CompareOptions, *, same: bool, claim: Claim) -> str:
+def _problem(
+    evaluation: Evaluation,
+    options: CompareOptions,
+    differ: Sequence[Change],
+    *,
+    same: bool,
+    claim: Claim,
+) -> str:
     if same:
         return "both sides have the same inputs: there is nothing to compare"
     if evaluation.same or (options.allow_different_evaluation and claim is Claim.METHOD):
         return ""
-    seeds = advice.seed_ranges(evaluation.differing)
-    return f"the evaluation data differ (seeds {seeds}), so the numbers are not of the same thing"
+    where = f"seeds {advice.seed_ranges(evaluation.differing)}"
+    if "data" in evaluation.bases:  # what a stage reads that one side alone has
+        stages = [item for item in differ if item.what.startswith(STAGE)]
+        where += "".join(
+            f"; {each.what} is {'gone' if each.baseline else 'new'}" for each in stages
+        )
+    return f"the evaluation data differ ({where}), so the numbers are not of the same thing"
 
 
 def _untested(item: MetricComparison) -> MetricComparison:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 RULES = b"inputs@1\0"
 _BYTES = ("utf-8", "surrogateescape")
+STAGE = "stage "
 SwapKind = Literal["params", "data", "code"]
 
 
@@ -103,6 +104,10 @@ def explain(
     """
     a, b = ProjectState(repo, tree_a, config_a), ProjectState(repo, tree_b, config_b)
     mine, theirs = _by_name(collect(a, {})), _by_name(collect(b, {}))
+    stages = _stage_differences(a, b)
+    # What dvc.lock still has of a stage that is gone is no change of data.
+    locks = {each.lock_path for each in (a, b)}
+    lone = {f"{lock}:{item.what.removeprefix(STAGE)}" for item in stages for lock in locks}
     found: list[InputsDifference] = []
     for name in sorted(mine.keys() | theirs.keys()):
         left, right = mine.get(name, ()), theirs.get(name, ())
@@ -113,9 +118,10 @@ def explain(
                 found += _params_differences(a, b, what)
             elif (kind, path) == ("config", SETTINGS):
                 found += _settings_differences(config_a, config_b)
-            else:
+            elif kind != "data" or what.partition("@")[0] not in lone:
                 found.append(InputsDifference(kind, what, _shown(left), _shown(right)))
     order = ("config", "params", "data", "code")
+    found += stages
     return tuple(sorted(found, key=lambda item: (order.index(item.kind), item.what)))
 
 
@@ -192,6 +198,15 @@ def _by_name(
 
 def _shown(items: tuple[tuple[int, str], ...]) -> str:
     return ", ".join(f"{id_[:9]} ({mode:o})" if mode else id_[:9] for mode, id_ in items)
+
+
+def _stage_differences(a: ProjectState, b: ProjectState) -> list[InputsDifference]:
+    """Name the stages that one side alone declares: one that was renamed is gone, and new."""
+    left, right = ({stage.name for stage in state.stages} for state in (a, b))
+    return [
+        InputsDifference("code", STAGE + name, *("declared" * (name in x) for x in (left, right)))
+        for name in sorted(left ^ right)
+    ]
 
 
 def _params_differences(a: ProjectState, b: ProjectState, file: str) -> list[InputsDifference]:

@@ -222,11 +222,12 @@ def _beside(item: ReviewedExperiment) -> Iterator[str | Foreign]:
 def _changed(comparison: Comparison) -> Iterator[str | Foreign]:
     same: list[str] = []
     told = False
-    for kind, noun in _KINDS:
+    for kind, word in _KINDS:
         names = [change.what for change in comparison.changes if change.kind == kind]
         if not names:
             same.append(kind)
             continue
+        noun = "code change" if any(name.startswith("stage ") for name in names) else word
         yield ", " if told else ""
         yield f"{numbers.amount(len(names), noun) if noun != _KINDS[3][1] else kind} "
         yield from _listed(names)

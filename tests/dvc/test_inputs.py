@@ -482,6 +482,21 @@ def test_the_reasons_name_what_differs_and_nothing_else() -> None:
     assert inputs.explain(opened, one, CONFIG, one, CONFIG) == ()
 
 
+@pytest.mark.parametrize("renamed", [False, True])
+def test_a_stage_that_one_side_alone_has_is_named_as_such(*, renamed: bool) -> None:
+    """What dvc.lock still has of it is data to the digest, and no change of data to a reader."""
+    more = f"{DVC_FILES['dvc.yaml']}  report: {{cmd: python r.py, outs: [r.txt]}}\n"
+    lock = LOCK + LOCK.split("stages:\n")[1].replace("prepare", "report").replace("ed.csv", "")
+    gone = more.replace("report", "page") if renamed else DVC_FILES["dvc.yaml"]
+    opened, one = tree_with({"dvc.yaml": more, "dvc.lock": lock})
+    _, other = tree_with({"dvc.yaml": gone, "dvc.lock": lock})
+    for left, right, ends in ((one, other, ("declared", "")), (other, one, ("", "declared"))):
+        found = inputs.explain(opened, left, CONFIG, right, CONFIG)
+        names = ["stage page", "stage report"] if renamed else ["stage report"]
+        assert [item.what for item in found] == ["dvc.yaml", *names]
+        assert (found[-1].a, found[-1].b) == ends
+
+
 def test_the_records_of_a_run_leave_the_inputs() -> None:
     assert digest(run_files(*a_run(1))) == before()
 
