@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import shlex
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.dvc import inputs as inputs_rules
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import (
+    GitexpError,
     PreflightError,
     UnknownParamError,
     UsageError,
@@ -29,6 +33,8 @@ if TYPE_CHECKING:
     from gitexp.model.config import ProjectConfig
     from gitexp.model.ids import BlobId, CommitHash, InputsDigest, ParamValue, TreeId
     from gitexp.model.run import Key
+
+    Undeclared = Callable[[ParamKey, ParamValue], str]  # `undeclared` of a commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def look(
         raise PreflightError("the commit has no tree", found=commit)
     values = _params(repo, commit, config)
     for key, value in overrides.items():
-        _check_override(key, value, values, commit)
+        _check_override(key, value, values, commit, partial(undeclared, repo, commit, config))
     for key in config.seed.params:
         if key in overrides:
             raise UsageError(
@@ -154,8 +160,37 @@ def _params(repo: Repo, commit: CommitHash, config: ProjectConfig) -> dict[Param
     return values
 
 
+def undeclared(
+    repo: Repo, commit: CommitHash, config: ProjectConfig, key: ParamKey, value: ParamValue
+) -> str:
+    """Return the calls that make a parameter known which stands in a file that no settings name."""
+    top = f"{config.project}/" if config.project else ""
+    others = {*config.params, *config.metrics, *config.outputs, config.pipeline}
+    for entry in objects.walk_tree(repo, commit):
+        path = entry.path.decode("utf-8", "surrogateescape")
+        file = path.removeprefix(top)
+        if not path.startswith(top) or file in others or file.startswith("."):
+            continue
+        meant = key.file == file or str(key) == key.key  # of one that names no file: in any
+        if not meant or not file.endswith((".yaml", ".yml", ".json", ".toml")):
+            continue
+        with contextlib.suppress(GitexpError):
+            data = objects.read_blob(repo, commit, path, limit=1 << 20)
+            there = {} if data is ABSENT else params_format.parse(data, file)
+            if key.key not in params_format.flatten(there):
+                continue
+            named = " ".join(f"--params {shlex.quote(each)}" for each in (*config.params, file))
+            option = shlex.quote(f"{ParamKey(file, key.key)}={value}")
+            return f"gitexp init {named}, then the same with --param {option}"
+    return ""
+
+
 def _check_override(
-    key: ParamKey, value: ParamValue, values: Mapping[ParamKey, ParamValue], commit: CommitHash
+    key: ParamKey,
+    value: ParamValue,
+    values: Mapping[ParamKey, ParamValue],
+    commit: CommitHash,
+    undeclared: Undeclared,
 ) -> None:
     """Refuse an override that nothing reads, or that is a text where a number stands."""
     names = sorted(str(each) for each in values)
@@ -165,7 +200,7 @@ def _check_override(
             f"there is no parameter {key}",
             where=f"{key.file} at {commit[:9]}",
             expected=", ".join(likely or names[:20]) or "a params file",
-            next_step=f"the same with --param {likely[0]}={value}" if likely else "",
+            next_step=_instead(key, value, likely, undeclared),
         )
     old = values[key]
     if isinstance(old, int | float) and not isinstance(old, bool) and isinstance(value, str):
@@ -200,11 +235,19 @@ def _committed_seed(
     return seed
 
 
+def _instead(
+    key: ParamKey, value: ParamValue, likely: Sequence[str], undeclared: Undeclared
+) -> str:
+    near_one = f"the same with --param {likely[0]}={value}" if likely else ""
+    return undeclared(key, value) or near_one
+
+
 def assigned(
     params: Iterable[tuple[ParamKey, ParamValue]],
     declared: Sequence[str],
     read: Callable[[str], bytes | Absent],
     where: str,
+    undeclared: Undeclared,
 ) -> Mapping[str, bytes]:
     """Return the new content of each params file that is named, with its comments and layout.
 
@@ -223,7 +266,7 @@ def assigned(
                 found=error.found,
                 where=error.where or f"{key.file} of {where}",
                 expected=" or ".join(likely) or error.expected,
-                next_step=f"the same with --param {likely[0]}={value}" if likely else "",
+                next_step=_instead(key, value, likely, undeclared),
             ) from error
     return files
 

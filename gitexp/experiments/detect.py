@@ -92,6 +92,7 @@ def propose(workspace: Workspace, top: Path, request: InitRequest) -> Proposal:
     cached = [out.path for out in outs if out.cache]
     refuse_tracked(workspace, project, cached)
     params = request.params or _params_files(folder, stages, resolved.params)
+    params = with_seeds(folder, params, request)
     notes: list[str] = []
     seed = seed_rule(request, folder, params, resolved.executed, notes)
     predictions = find_predictions(request, folder, [out.path for out in outs], notes)
@@ -120,7 +121,7 @@ def _with_command(workspace: Workspace, top: Path, project: str, request: InitRe
     usual = (PARAMS,) if (folder / PARAMS).exists() else ()
     seeds = [path for path in _WORDS.findall(request.command or "") if has_seed(folder, path)]
     named = (*usual, *map(posixpath.normpath, seeds))
-    params = request.params or tuple(dict.fromkeys(named))
+    params = with_seeds(folder, request.params or tuple(dict.fromkeys(named)), request)
     check_params(folder, params)
     logged = [path for one in _logged(workspace, top, project) for path in one.metrics]
     metrics = request.metrics or tuple(dict.fromkeys(logged)) or _supposed_metrics(folder)
@@ -225,6 +226,12 @@ def check_params(folder: Path, params: Iterable[str]) -> None:
                 where=str(folder),
                 next_step="the same without --params, if the project has none",
             )
+
+
+def with_seeds(folder: Path, params: Sequence[str], request: InitRequest) -> tuple[str, ...]:
+    """Return the params files with those that ``--seed-param FILE:KEY`` names, where they exist."""
+    named = (key.file for key in request.seed_params if key.file != PARAMS)
+    return tuple(dict.fromkeys((*params, *(file for file in named if (folder / file).is_file()))))
 
 
 def _params_files(folder: Path, stages: Sequence[Stage], more: Sequence[str]) -> tuple[str, ...]:

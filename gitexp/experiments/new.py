@@ -8,6 +8,7 @@ import posixpath
 import shlex
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import power
@@ -31,7 +32,7 @@ from gitexp.errors import (
     UnknownMetricError,
     UsageError,
 )
-from gitexp.execution.run_sources import assigned
+from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.experiments.lifecycle import check_branch, check_name
 from gitexp.git import command, identity, objects, refs, repository
 from gitexp.git.refs import ABSENT
@@ -301,7 +302,8 @@ def _param_files(
     def read(file: str) -> bytes | Absent:
         return objects.read_blob(repo, start, posixpath.join(config.project, file))
 
-    files = assigned(request.params, config.params, read, start[:9])
+    step = partial(undeclared, repo, start, config)
+    files = assigned(request.params, config.params, read, start[:9], step)
     return {posixpath.join(config.project, file): data for file, data in files.items()}
 
 

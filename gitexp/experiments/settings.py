@@ -33,6 +33,7 @@ def revise(
     if new == config and not seeds and not request.predictions:
         return detect.Proposal(config, tuple(detect.describe(config)), ())
     folder = top / new.project
+    new = replace(new, params=detect.with_seeds(folder, new.params, request))
     notes: list[str] = []
     detect.check_folder(folder)
     detect.check_params(folder, request.params)

@@ -52,6 +52,13 @@ def test_on_the_branch_of_an_experiment_no_other_is_begun_next(project: BuiltRep
         assert done.out.endswith("next: gitexp status\n"), done
 
 
+def test_a_seed_in_another_params_file_brings_its_file_along(project: BuiltRepo) -> None:
+    project.commit({"conf/split.yaml": "split: {seed: 3}\n"}, at=9)
+    done = gitexp(project, "init", "--seed-param", "conf/split.yaml:split.seed", "--json")
+    assert done.code == 0, done.err
+    assert done.json["found"]["params"] == "params.yaml, conf/split.yaml"  # type: ignore[index, call-overload]
+
+
 def test_no_commit_prints_the_command_and_a_second_call_says_it_again(dvc_repo: BuiltRepo) -> None:
     before = dvc_repo.hash()
     done = gitexp(dvc_repo, "init", "--no-commit")

@@ -266,3 +266,20 @@ def test_a_fixed_seed_that_the_branch_will_have_too_is_mended_on_both(repo: Buil
     lab.init(files={"train.py": "import random\nrandom.seed(42)\nprint(random.random())\n"})
     said = gitexp(repo, "new", "idea", *PLAN)
     assert "the same on the branch: git merge main; then gitexp amend-plan" in said.out + said.err
+
+
+@pytest.mark.parametrize("asked", ["split.size=0.3", "conf/split.yaml:split.size=0.3"])
+@pytest.mark.parametrize("verb", ["new", "run"])
+def test_a_parameter_of_a_file_that_no_settings_name_is_found_with_the_call_that_declares_it(
+    project: BuiltRepo, verb: str, asked: str
+) -> None:
+    project.commit({"conf/split.yaml": "split: {size: 0.2, seed: 3}\n"}, at=9)
+    begin = ("new", "idea", *PLAN) if verb == "new" else ("run", "--repeats", "2", "--dry-run")
+    done = gitexp(project, *begin, "--param", asked)
+    if done.code == 0:
+        assert verb == "new", "which writes into any file that is named"
+        return
+    first, _, option = done.err.partition("next")[2].strip().partition(", then the same with ")
+    assert first == "gitexp init --params params.yaml --params conf/split.yaml"
+    assert gitexp(project, *first.split()[1:]).code == 0
+    assert gitexp(project, *begin, *option.split()).code == 0

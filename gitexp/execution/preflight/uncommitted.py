@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import shlex
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from gitexp.dvc.dvcpipeline import touches
 from gitexp.errors import UsageError
 from gitexp.execution.jobs import lies_in
 from gitexp.execution.place import find_place
-from gitexp.execution.run_sources import assigned
+from gitexp.execution.run_sources import assigned, undeclared
 from gitexp.git.absent import ABSENT
 from gitexp.git.worktree import status
 from gitexp.store import plans
@@ -140,7 +141,8 @@ def commit(place: RunPlace, request: RunRequest) -> tuple[RunPlace, RunRequest]:
         path = project / file
         return path.read_bytes() if path.is_file() else ABSENT
 
-    for file, data in assigned(request.params, config.params, read, "the work tree").items():
+    step = partial(undeclared, place.repo, place.head, config)
+    for file, data in assigned(request.params, config.params, read, "the work tree", step).items():
         (project / file).write_bytes(data)
     new = status.untracked(place.workspace)
     if status.dirty_tracked(place.workspace):
