@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from gitexp.comparison.advice import seed_ranges
+from gitexp.dvc.declared_data import drifted
 from gitexp.errors import LockedError, UsageError
 from gitexp.execution import answer, resume, situation
 from gitexp.execution import state as states
@@ -119,9 +120,11 @@ def run(  # noqa: PLR0913  what a call is, and what surrounds it
         recovered, request = resumed.recovered, resumed.request
         seen = situation.look(place, request, variables, resumed.runs, resumed.pending)
         planned = answer.planned(seen)
-        if few := answer.too_few(seen, request):
-            cleared = (*cleared, few)
-            tell(ProgressEvent(ProgressKind.WARNING, few))
+        cell = seen.sides[0][0]
+        few, odd = answer.too_few(seen, request), drifted(seen.repo, cell.commit, cell.config)
+        for said in filter(None, (few, *odd)):
+            cleared = (*cleared, said)
+            tell(ProgressEvent(ProgressKind.WARNING, said))
         if said := answer.taken_over(planned, recovered, resumed.calls):
             cleared = (*cleared, said)
             tell(ProgressEvent(ProgressKind.STEP, said))

@@ -15,6 +15,7 @@ from gitexp.comparison.randomness.variation import Acts, acts, traces
 from gitexp.comparison.sides import Named, plan_back
 from gitexp.comparison.tally import settle, sources
 from gitexp.dvc import inputs as inputs_rules
+from gitexp.dvc.declared_data import drifted
 from gitexp.dvc.state import ProjectState
 from gitexp.errors import GitexpError, NotInitialisedError
 from gitexp.execution.state import live_runs, resumption
@@ -162,6 +163,7 @@ def _look(repo: Repo, index: Index, branch: str, commit: CommitHash, facts: _Fac
         tree = objects.commit_info(repo, commit).tree
         facts.notes += inputs_rules.unreadable_files(ProjectState(repo, tree, config), index)
         facts.inputs = inputs_rules.compute(repo, tree, config, index=index)
+        facts.notes += drifted(repo, commit, config)
     except NotInitialisedError as error:
         facts.initialised = False
         if error.found:

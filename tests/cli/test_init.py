@@ -59,6 +59,30 @@ def test_a_seed_in_another_params_file_brings_its_file_along(project: BuiltRepo)
     assert done.json["found"]["params"] == "params.yaml, conf/split.yaml"  # type: ignore[index, call-overload]
 
 
+def test_what_dvc_yaml_gains_or_loses_later_is_said_with_the_call_that_follows(
+    project: BuiltRepo,
+) -> None:
+    stages = DVC_FILES["dvc.yaml"]
+    begun = "and the settings do not follow: "
+    assert begun not in gitexp(project, "status").out
+    more = stages.replace("metrics:", "metrics:\n    - more.json: {cache: false}", 1)
+    assert more != stages
+    project.commit({"dvc.yaml": more.replace("model.txt", "m.txt")}, at=9)
+    for verb in (("status",), ("run", "--repeats", "2", "--dry-run")):
+        done = gitexp(project, *verb)
+        assert f"declares more.json (metrics), no longer declares model.txt (outs), {begun}" in (
+            " ".join(done.out.split())
+        )
+    step = (
+        " ".join(gitexp(project, "status").out.split()).partition(begun)[2].partition(" next:")[0]
+    )
+    assert gitexp(project, *step.split()[1:]).code == 0
+    assert begun not in gitexp(project, "status").out
+    chosen = gitexp(project, "init", "--metrics", "more.json")
+    assert chosen.code == 0
+    assert begun not in gitexp(project, "status").out, "one of two was chosen"
+
+
 def test_no_commit_prints_the_command_and_a_second_call_says_it_again(dvc_repo: BuiltRepo) -> None:
     before = dvc_repo.hash()
     done = gitexp(dvc_repo, "init", "--no-commit")
