@@ -28,6 +28,7 @@ from gitexp.records import codec
 from gitexp.rules.facts import restoring
 from gitexp.store import lookup, merged_experiments, plans
 from gitexp.store.plans import tips
+from gitexp.text.fields import near
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from gitexp.model.plan import Plan
     from gitexp.store.merged_experiments import Merged
     from gitexp.store.plans import Tip
+
+
+_MOST = 8  # names that an error lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +335,15 @@ def _merged(repo: Repo, index: Index, name: str, bare: str, own: str | None = No
     return None if found is None else of_records(name, found)
 
 
+def _existing(repo: Repo, name: str) -> str:
+    """Return experiments, else branches, that a name may have been meant for."""
+    prefix = plans.branch_prefix(repo)
+    names = [tip.name.removeprefix(prefix) for tip in tips(repo) if tip.local]
+    names = sorted(name for name in names if name != layout.DATA_BRANCH)
+    close = near(name.removeprefix(prefix), names)
+    return " or ".join(close) or ", ".join(names[:_MOST]) + (", ..." if names[_MOST:] else "")
+
+
 def _revision(repo: Repo, name: str) -> Named:
     try:
         commit = objects.resolve(repo, name)
@@ -339,6 +352,7 @@ def _revision(repo: Repo, name: str) -> Named:
             "this names no branch, archive, conclusion or revision",
             found=ascii(name[:100])[1:-1],
             where=error.where or ("this shallow clone" if repo.git.is_shallow else ""),
+            expected=_existing(repo, name),
             next_step=error.next_step,
         ) from error
     head = refs.head(repo)

@@ -147,6 +147,7 @@ def test_a_name_that_is_nothing_speaks_of_a_shallow_clone_only_in_one(lab: Lab) 
     with pytest.raises(UnknownExperimentError) as caught:
         compare(lab.repo.workspace, ["main", "nobody"])
     assert caught.value.where == ""
+    assert caught.value.expected == "main"
 
 
 def test_fewer_pairs_than_planned_are_inconclusive_however_good(lab: Lab) -> None:

@@ -304,16 +304,17 @@ def test_lost_predictions_of_a_crossed_design_are_fetched_and_no_other_test_is_t
     assert caught.value.next_step == "gitexp pull exp/deep --data"
 
 
+@pytest.mark.parametrize("name", ["f1", "quality"])
 def test_a_metric_that_predictions_do_not_give_keeps_the_repeats_test_and_says_so(
-    lab: Lab,
+    lab: Lab, name: str
 ) -> None:
-    plan = lab.plan(repeats=6, metric="f1", effect=">0")
+    plan = lab.plan(repeats=6, metric=name, effect=">0")
     lab.change()
     for letter, skill, shift, of in (("b", 0.4, 1, "main"), ("c", 0.9, 2, "HEAD")):
         outputs = {
             seed: (predictions(lab, scores(skill, 1000 * shift + seed))[0],) for seed in range(6)
         }
-        values = {"f1": {seed: skill + 0.01 * seed for seed in range(6)}}
+        values = {name: {seed: skill + 0.01 * seed for seed in range(6)}}
         lab.record(letter, values, of=of, plan=plan, outputs=outputs)
     item = one(lab).metrics[0]
     assert item.result is not None

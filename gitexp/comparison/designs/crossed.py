@@ -13,12 +13,14 @@ import numpy as np
 
 from gitexp.comparison.designs import computed, repeats
 from gitexp.comparison.designs.pairs import has_recorded, read_pair
-from gitexp.comparison.measure import Answer, is_broken, values_of
+from gitexp.comparison.measure import Answer, is_broken, is_resource, values_of
 from gitexp.errors import DesignError
+from gitexp.model.comparison import Role
 from gitexp.model.plan import Claim
 from gitexp.stats import crossed
 from gitexp.stats.design import Design, Unit
 from gitexp.stats.planned.exampleplans import plan_crossed
+from gitexp.system.curves import is_curve
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,9 +78,10 @@ def load(situation: CountedSides, columns: Sequence[str] = ()) -> tuple[Pair, ..
 def measure(situation: CountedSides, question: Question, pairs: Sequence[Pair]) -> Answer | None:
     """Compare one metric over repeats and examples.
 
-    The result: none for a metric that predictions do not give, by its name.
+    The result: none for what is not measured on examples, or may not be.
     """
-    if not computed.is_known(question.metric):
+    name, watched = question.metric, question.role is Role.WATCHED
+    if not computed.is_known(name) and (watched or is_resource(name) or is_curve(name)):
         return None
     values = values_of(situation.count, question.metric, paired=True)
     plain = repeats.compare(question, values, paired=True)
