@@ -288,8 +288,11 @@ def _failed(
     item, _ = every[-1]
     of_newest = sorted((r for run, r in every if run is item), key=lambda each: each.interrupted)
     whose = "" if name == "candidate" else f" of the {name}"
-    text = f"{len(seeds)}{whose} {_ended(of_newest[0], len(seeds))}; gitexp logs {item.run.id[:8]}"
     interrupted = all(repeat.interrupted for repeat in of_newest)
+    stopped = 0 if interrupted else sum({r.seed: r.interrupted for _, r in every}.values())
+    n = len(seeds) - stopped
+    more = f", {stopped} more stopped" if stopped else ""
+    text = f"{n}{whose} {_ended(of_newest[0], n)}{more}; gitexp logs {item.run.id[:8]}"
     yield Failure(name, item.run.id, text, interrupted), of_newest[0].reason
 
 
@@ -299,6 +302,7 @@ def _ended(repeat: Repeat, n: int) -> str:
     stage = f" in {repeat.stage}" if repeat.stage else ""
     killed = repeat.exit_code is not None and repeat.exit_code < 0  # its last line says nothing
     reason = repeat.reason if killed else repeat.last_line or repeat.reason
+    reason = "" if reason == repeat.state.value else reason
     return f"{state}{stage}{f': {reason[:200]}' if reason else ''}"
 
 

@@ -237,9 +237,8 @@ def _differs(
         asked = [f"--param {key}={value}" for key, value in state.asked.overrides.items()]
         if state.asked.seeds:
             asked.append(f"--seeds {seed_ranges(dict.fromkeys(state.asked.seeds))}")
-        what = (
-            f"inputs {(state.asked.inputs or state.draft.inputs)[:7]} of {state.asked.commit[:9]}"
-        )
+        own = state.draft  # `asked` is of the call's first side
+        what = f"inputs {own.inputs[:7]} of {own.source.commit[:9]}"
         lines.append(
             f"{len(done)} of {len(state.draft.seeds)} repeats of run {state.draft.id[:8]} "
             f"({state.side}, {' '.join([what, *asked])})"

@@ -11,7 +11,7 @@ from gitexp.comparison.compare import compare
 from gitexp.errors import NoSamplesError
 from gitexp.experiments.amend_plan import amend_plan
 from gitexp.model.plan import Terms
-from gitexp.model.run import Distribution
+from gitexp.model.run import Distribution, RepeatState
 from gitexp.report import views
 from gitexp.views.logs import logs
 from gitexp.views.status import status
@@ -119,8 +119,21 @@ def test_what_was_cancelled_is_run_again_and_not_mended(lab: Lab) -> None:
     lab.repo.git("add", "--force", str(path))
     lab.repo.commit(at=lab.tick())
     view = status(lab.repo.workspace)
-    assert view.failed == ("1 cancelled in train: cancelled; gitexp logs cccccccc",)
+    assert view.failed == ("1 cancelled in train; gitexp logs cccccccc",)
     assert view.next_step == "gitexp run"
+    said = views.render(view, "text")
+    assert "unfinished  1 cancelled in train" in said
+    assert "failed" not in said
+
+
+def test_what_failed_is_counted_without_what_was_stopped_beside_it(lab: Lab) -> None:
+    lab.init()
+    plan = lab.plan(effect=">0")
+    lab.change()
+    replace(lab, ended=(RepeatState.CANCELLED, "cancelled")).record("b", {}, plan=plan, failed=(7,))
+    lab.record("c", {"f1": scores(0.7, range(7))}, plan=plan, failed=(8,))
+    said = "1 failed in train: exit code 1, 1 more stopped; gitexp logs cccccccc"
+    assert status(lab.repo.workspace).failed == (said,)
 
 
 def test_a_failure_that_new_inputs_have_left_behind_is_none(lab: Lab) -> None:

@@ -245,7 +245,7 @@ def test_a_call_that_was_killed_before_a_repeat_had_finished_is_told_until_anoth
 def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> None:
     repo = project(tmp_path, "both")
     (tmp_path / "out/kill").write_text("0.2:8 coordinator")
-    gitexp(repo, "run")
+    gitexp(repo, "run", "--with-baseline")
     request = RunRequest()
     if changed == "seeds":
         request = RunRequest(seeds=(7, 8))
@@ -258,9 +258,11 @@ def test_what_else_differs_is_asked_about_too(tmp_path: Path, changed: str) -> N
         repo.write({"params.yaml": "lr: 0.3\nseed: 7\n"})
         request = RunRequest(commit_message="another")
     tip = repo.hash()
-    with pytest.raises(KilledCallError, match="was killed"):
+    with pytest.raises(KilledCallError, match="was killed") as caught:
         run(repo.workspace, request)
     assert repo.hash() == tip
+    base = next(line for line in caught.value.found.splitlines() if "(baseline, " in line)
+    assert f" of {repo.hash('main')[:9]}" in base, "its own state, not the candidate's"
 
 
 @pytest.mark.slow

@@ -152,7 +152,9 @@ def status(view: StatusView, style: Style = PLAIN) -> Sheet:
         against = f", {plan.baseline.name} at {plan.baseline.commit[:SHORT]}"
         facts.append(Fact("baseline", _seeds(view.baseline_counted, plan.repeats) + against))
         facts += [Fact("not counted", text) for text in view.not_counted]
-        facts += [Fact("failed", text) for text in view.failed]
+        for text in view.failed:
+            known = " failed" in text.partition(":")[0]
+            facts.append(Fact("failed" if known else "unfinished", text))
     if view.exploratory and not view.not_counted:
         one = view.exploratory == 1
         said = (
