@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from gitexp.git import remote
-from gitexp.model.sharing import DataMoved, TogetherReport
+from gitexp.git import refs, remote
+from gitexp.git.absent import ABSENT
+from gitexp.model.sharing import BranchMove, BranchOutcome, DataMoved, TogetherReport
 from gitexp.sharing import histories, payload, places
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     from gitexp.model.workspace import Workspace
+    from gitexp.sharing.places import Shared
 
 NOT_ASKED = DataMoved(said="not asked for; gitexp pull --data brings them")
 
@@ -42,7 +44,7 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
         Git's name of the remote.
     data : bool
         Whether to fetch the data of these branches and of their runs, and to put the outputs into
-        the work trees.
+        the work trees. Without names also those of what is checked out, a main branch say.
     trust : bool
         Whether the branch that is checked out may say where data go, or come from.
     now : datetime, optional
@@ -67,10 +69,11 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
     histories.settle_data(shared)
     moved = [histories.settle(shared, branch, join=False) for branch in branches]
     moves = [each.move for each in moved]
-    tips = [*(move.after for move in moves if move.after is not None), *ended.values()]
+    everywhere = [*moves, *(_checked_out(shared, branches) if data and not names else ())]
+    tips = [*(move.after for move in everywhere if move.after is not None), *ended.values()]
     depot = payload.depot_of(shared, tips, environ, trust=trust or not data)
     brought = payload.bring(shared, depot, tips) if data else NOT_ASKED
-    left = payload.follow(shared, depot, moves, fetch=data, everything=data)
+    left = payload.follow(shared, depot, everywhere, fetch=data, everything=data)
     parted = [move.branch for move in moves if move.open]
     return TogetherReport(
         verb="pull",
@@ -85,3 +88,10 @@ def pull(  # noqa: PLR0913  what is taken, from where, with or without data
         else payload.import_step(shared, depot, moves, brought) or "gitexp list",
         archived=tuple(sorted(shared.archived() - known)),
     )
+
+
+def _checked_out(shared: Shared, branches: Sequence[str]) -> Iterator[BranchMove]:
+    """Yield the branch of this work tree, which stays where it is: its data are wanted first."""
+    head = refs.head(shared.repo)
+    if head.branch and head.branch not in branches and head.commit is not ABSENT:
+        yield BranchMove(head.branch, BranchOutcome.SAME, head.commit, head.commit)

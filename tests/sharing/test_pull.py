@@ -56,6 +56,18 @@ def test_data_come_when_asked_for(team: Team) -> None:
     clean(team.b)
 
 
+def test_data_of_what_a_fresh_clone_has_checked_out_come_without_a_name(team: Team) -> None:
+    team.b.git("switch", "--quiet", "--detach", f"origin/{BRANCH}")
+    team.b.git("branch", "--quiet", "-D", BRANCH)
+    team.b.git("switch", "--quiet", "--create", "main2")
+    pull(team.b.workspace)
+    team.b.git("merge", "--quiet", f"origin/{BRANCH}")
+    assert not (team.b.path / "model.txt").exists()
+    report = pull(team.b.workspace, data=True)
+    assert (report.branches, report.data.objects) == ((), 1)
+    assert (team.b.path / "model.txt").read_bytes() == (team.a.path / "model.txt").read_bytes()
+
+
 def test_data_come_also_where_the_branch_is_up_to_date(team: Team) -> None:
     pull(team.b.workspace)
     pull(team.b.workspace, data=True)
