@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import declares
+from gitexp.dvc.dvcpipeline import declared_outs, declares
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git import command
 from gitexp.git.absent import ABSENT
@@ -288,11 +288,16 @@ def _lock(files: DvcFiles, path: str) -> Needs:
     if declared.needs_dvc:
         delegated.append(f"{where}: {declared.why}")
     flags = {(stage.name, out.path): out for stage in declared.stages for out in stage.outs}
+    templates = declared_outs(files.data(where) or b"", where, posixpath.dirname(where))
     outs: list[Needed] = []
     for name, out in files.outs(path):
         flag = flags.get((name, out.path))
         if not declared.needs_dvc and (flag is None or not flag.cache):
             continue  # a stage that dvc.yaml has no more, or a file that Git keeps
+        group = templates.get(name.partition("@")[0])
+        meant = [cached for each, cached in group or () if each.matches(out.path)]
+        if group is None or (meant and not any(meant)):
+            continue  # the same where it has templates
         if flag is not None and flag.remote:
             delegated.append(f"{where}: {name} has a remote of its own")
         outs += _plain(out, path, delegated, push=flag is None or flag.push)

@@ -252,22 +252,26 @@ def stage_wdirs(data: bytes, where: str, folder: str = "") -> dict[str, str]:
     return found
 
 
-def left_to_git(data: bytes, where: str, folder: str = "") -> dict[str, list[Pattern]]:
-    """Return which outputs of each stage, or group of stages, are Git's, or may be.
+def declared_outs(
+    data: bytes, where: str, folder: str = ""
+) -> dict[str, list[tuple[Pattern, bool]]]:
+    """Return the outputs of each stage, or group of stages, with whether DVC is sure to keep them.
 
     dvc.lock does not say so.
 
     Raises `BadFormatError, UnsafeInputError` if it is not a mapping, or has other outputs than DVC.
     """
-    found: dict[str, list[Pattern]] = {}
+    found: dict[str, list[tuple[Pattern, bool]]] = {}
     for name, fields in Fields(load_mapping(data, where), where).named("stages").items():
         inner = fields.child("do") if fields.has("do") else fields
         base = posixpath.join(folder, inner.maybe_text("wdir") or "")
         found[name] = [
-            Pattern.of(posixpath.normpath(posixpath.join(base, path)))
+            (
+                Pattern.of(posixpath.normpath(posixpath.join(base, path))),
+                flags.raw("cache") in {None, True},
+            )
             for key in _OUTS
             for path, flags in _entries(inner, key, where)
-            if flags.raw("cache") not in {None, True}
         ]
     return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from gitexp.dvc import dvcfiles
 from gitexp.dvc.dvcfiles import DvcFiles
-from gitexp.dvc.dvcpipeline import bound, left_to_git
+from gitexp.dvc.dvcpipeline import bound, declared_outs
 from gitexp.errors import GitexpError
 from gitexp.git.tree import FILE_MODES
 
@@ -85,12 +85,12 @@ class Tracked:
                 return dict.fromkeys((out.path for out in outs), file)
             lock = posixpath.join(folder, LOCK)
             data = self._files.data(file) or b""
-            uncached = left_to_git(data, file, folder)
+            declared = declared_outs(data, file, folder)
             paths = {
                 out.path
                 for name, out in self._files.outs(lock)
-                if (gits := uncached.get(name.partition("@")[0])) is not None
-                and not any(each.may_be(out.path) for each in gits)
+                if (mine := declared.get(name.partition("@")[0])) is not None
+                and not any(not cached and each.may_be(out.path) for each, cached in mine)
             }
         except GitexpError:
             return {}  # R6 says what cannot be read

@@ -14,8 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitexp.dvc import dvcfiles, dvcwrite
+from gitexp.dvc.declared_data import Reader
 from gitexp.errors import BadFormatError, DvcFailedError, PreconditionError, UnsafeInputError
-from gitexp.model.ids import Md5, RunId
+from gitexp.git.repository import open_repository
+from gitexp.model.ids import CommitHash, Md5, RunId
 from gitexp.model.job import FileHash, OutKind, StageOut, StageParams, StageRecord
 from gitexp.model.run import Output
 from tests.lab.build import dvc, repository
@@ -519,3 +521,23 @@ def test_each_file_of_a_tree_is_read_once_and_what_makes_no_sense_is_named_besid
         files.outs("broken.dvc")
     assert files.starting(lambda _: {"train": "q"}).outs("q/dvc.lock")[0][1].path == "q/m"
     assert files.outs("none.dvc") == ()
+
+
+def test_a_lock_needs_nothing_of_stages_and_flags_that_a_templated_pipeline_has_no_more(
+    tmp_path: Path,
+) -> None:
+    """DVC keeps entries of stages that are gone, and never says in the lock what is Git's."""
+    locked = "".join(
+        f"  {stage}:\n    cmd: x\n    outs: [{{path: {path}, hash: md5, md5: {A}, size: 1}}]\n"
+        for stage, path in (("fit@a", "out/a"), ("fit@b", "m_b.json"), ("gone", "g.txt"))
+    )
+    repo = repository(tmp_path / "repo")
+    repo.commit(
+        {
+            "dvc.yaml": "stages:\n  fit:\n    foreach: ${names}\n    do:\n      cmd: x ${item}\n"
+            '      outs: ["out/${item}"]\n      metrics: ["m_${item}.json": {cache: false}]\n',
+            "dvc.lock": f"schema: '2.0'\nstages:\n{locked}",
+        }
+    )
+    found = Reader(open_repository(repo.workspace)).of(CommitHash(repo.hash()))
+    assert [out.path for out in found.outs] == ["out/a"]

@@ -61,7 +61,7 @@ class World:
     metric: str
     init: tuple[str, ...] = ()
     param: str = ""
-    change: Mapping[str, str] = field(default_factory=dict)
+    change: Mapping[str, str | None] = field(default_factory=dict)
     tracked: tuple[str, ...] = ()
     folder: str = ""
     pipeline: bool = True
@@ -209,6 +209,7 @@ TEMPLATES = World(
     {
         "params.yaml": "seed: 3\nlr: 0.1\nmodels: [a, b]\n",
         "vars.yaml": "place: out\n",
+        "out/.gitignore": "/*\n!/.gitignore\n",  # main does not know what joins elsewhere
         "one.py": f"""{SCORE}
 item = sys.argv[1]
 random.seed(number('seed'))
@@ -235,7 +236,8 @@ stages:
 """,
     },
     metric="m_b.json:acc",
-    param="lr=0.3",
+    # One leaves, with its file: DVC's checkout would remove what no stage makes; one joins.
+    change={"params.yaml": "seed: 3\nlr: 0.3\nmodels: [b, c]\n", "m_a.json": None},
 )
 MONOREPO = World(
     "monorepo",
