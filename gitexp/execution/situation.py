@@ -32,7 +32,7 @@ from gitexp.model.run import RepeatState
 from gitexp.model.witness import Way
 from gitexp.provenance.trust_settings import Believing
 from gitexp.records import environment as environment_format
-from gitexp.store import lookup, plans, records
+from gitexp.store import conclusions, lookup, plans
 from gitexp.store.ancestry import Graph
 from gitexp.store.plans import own_tips
 from gitexp.system import params
@@ -167,7 +167,7 @@ def look(
 def _require_witness(repo: Repo, plan: Plan, tip: CommitHash) -> None:
     """Refuse to run before somebody else saw the plan, where the project asks for that."""
     seen, known = Believing(lambda: repo.workspace, here=True), 0
-    for item in records.receipts(repo, tip, plan.digest):
+    for item in conclusions.receipts(repo, tip, plan.digest):
         receipt = item.receipt
         if receipt is None or receipt.way is Way.APPROVAL:
             continue

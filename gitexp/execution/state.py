@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from gitexp.comparison import eligible, exclusions
@@ -24,6 +24,7 @@ from gitexp.git.transaction.cache import open_index
 from gitexp.model.ids import RunId
 from gitexp.model.job import POINTS, Outcome
 from gitexp.model.listing import UnreadableRecord
+from gitexp.model.request import RunOptions
 from gitexp.model.run import RepeatState, Run
 from gitexp.model.views import LiveRun
 from gitexp.records import codec
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from gitexp.git.transaction.cache import Index
     from gitexp.model.ids import CommitHash, InputsDigest, PlanDigest
     from gitexp.model.plan import Plan
-    from gitexp.model.request import RunOptions
     from gitexp.model.views import LoggedValue
     from gitexp.model.workspace import Workspace
 
@@ -258,7 +258,7 @@ def _load(value: Mapping[str, Json], where: str) -> State:
         branch=fields.text("branch"),
         plan_metric=fields.text("plan_metric"),
         once=fields.texts("once"),
-        asked=calls.asked(value.get("asked"), draft, side, where),
+        asked=_asked(value.get("asked"), draft, side, where),
         published=bool(value["published"]),
         open=bool(value.get("open")),
         left=bool(value.get("left")),
@@ -319,7 +319,7 @@ def _look(workspace: Workspace, folder: Path) -> LiveRun | None:
         return None
     run = codec.load(Run, json_dumps(call.draft), call.where)
     ended = dict(_ended(folder, run))
-    asked = calls.asked(call.asked, run, call.side, call.where)
+    asked = _asked(call.asked, run, call.side, call.where)
     return LiveRun(
         id=run.id,
         branch=call.branch,
@@ -416,3 +416,13 @@ def is_recorded(repo: Repo, state: State) -> bool:
     if tip is ABSENT:
         return False
     return objects.blob_id(repo, tip, layout.run_json(state.draft.id)) is not ABSENT
+
+
+def _asked(value: Json, draft: Run, side: str, where: str) -> RunOptions:
+    """Return what a call was asked for, with what its own side executed as far as it is known."""
+    found = codec.read(RunOptions, Fields(value, where))
+    if found.commit or (side == "baseline" and found.with_baseline):
+        return found
+    ran, inputs = draft.source, draft.inputs
+    found = replace(found, commit=ran.commit, inputs=inputs, overrides=ran.overrides)
+    return replace(found, group=draft.group)

@@ -27,7 +27,7 @@ from gitexp.store import plans
 from gitexp.store.ancestry import listing
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.plans import is_experiments, tips
-from gitexp.store.summaries import run_lines
+from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

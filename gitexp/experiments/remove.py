@@ -20,7 +20,7 @@ from gitexp.provenance import private
 from gitexp.records import codec
 from gitexp.store.ancestry import listing
 from gitexp.store.experiments import newest_of
-from gitexp.store.summaries import run_lines
+from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable

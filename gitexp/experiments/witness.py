@@ -21,7 +21,7 @@ from gitexp.model.witness import Receipt, Way, Witnessed, statement_of
 from gitexp.provenance import order_evidence, private
 from gitexp.records import codec
 from gitexp.report.escape import visible
-from gitexp.store import plans, records
+from gitexp.store import conclusions, plans
 from gitexp.system import authority, secrets
 
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ def witness(  # noqa: PLR0913  whose plan is seen, how, by whom, and when
     repo = repository.open_repository(workspace)
     branch, tip, plan = experiment_of(repo, name, "witness")
     files: dict[str, bytes] = {}
-    path = records.next_receipt_path(repo, tip, plan.digest, way)
+    path = conclusions.next_receipt_path(repo, tip, plan.digest, way)
     if way is Way.PUSH:
         receipt = _pushed(repo, plan, branch, tip, remote_name)
     elif way is Way.RFC3161:
         receipt, token = _stamped(repo, plan, tip)
-        files[records.token_path(path)] = token
+        files[conclusions.token_path(path)] = token
     else:
         receipt = _approved(repo, plan, tip, words)
     files[path] = codec.dump(receipt)

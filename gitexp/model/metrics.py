@@ -148,9 +148,18 @@ def summarise_rows(rows: Iterable[tuple[str, int, bool, float]]) -> tuple[Metric
     )
 
 
+def summarise_repeats(names: Sequence[str], values: Sequence[float]) -> tuple[MetricSummary, ...]:
+    """Return the same of values of which each is all that its seed has of a metric."""
+    found: dict[str, list[float]] = {name: [] for name in sorted(set(names))}
+    for name, value in zip(names, values, strict=True):
+        found[name].append(value)
+    return tuple([describe(name, of_name) for name, of_name in found.items()])
+
+
 def describe(metric: str, values: Sequence[float]) -> MetricSummary:
     """Return n, mean and sample standard deviation (None below two values)."""
-    return MetricSummary(metric, len(values), mean(values), spread(values))
+    middle = mean(values)
+    return MetricSummary(metric, len(values), middle, _spread(values, middle))
 
 
 def pooled(parts: Sequence[MetricSummary]) -> MetricSummary:
@@ -203,14 +212,18 @@ def spread(values: Sequence[float]) -> float | None:
     >>> spread([0.1 + 0.2, 0.3, 0.3])
     0.0
     """
+    return _spread(values, mean(values)) if values else None
+
+
+def _spread(values: Sequence[float], middle: float) -> float | None:
     n = len(values)
     if n < 2:  # noqa: PLR2004  Bessel
         return None
-    middle = mean(values)
-    if is_rounding(max(values) - min(values), values):
+    ends = (min(values), max(values))
+    if is_rounding(ends[1] - ends[0], ends):
         return 0.0
     try:
-        found = math.sqrt(math.fsum((value - middle) ** 2 for value in values) / (n - 1))
+        found = math.sqrt(math.fsum([(value - middle) ** 2 for value in values]) / (n - 1))
     except OverflowError:
         found = math.inf
     if math.isfinite(found):

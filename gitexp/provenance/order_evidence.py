@@ -26,8 +26,8 @@ from gitexp.rules import order as order_rule
 from gitexp.rules.branches import matches
 from gitexp.store import plans
 from gitexp.store.ancestry import Graph
-from gitexp.store.records import adding_commit, receipts, was_before
-from gitexp.store.summaries import lines_naming
+from gitexp.store.conclusions import adding_commit, receipts, was_before
+from gitexp.store.records import lines_naming
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

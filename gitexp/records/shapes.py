@@ -22,7 +22,6 @@ from gitexp.model.plan import (
     Direction,
     Person,
 )
-from gitexp.model.witness import Grade, OrderGrade
 from gitexp.text.fields import Fields, time_text
 from gitexp.text.jsontext import MIB
 from gitexp.text.safepath import relative_path
@@ -31,11 +30,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gitexp.model.plan import Effect, Guard, Plan
+    from gitexp.model.witness import OrderGrade
     from gitexp.text.jsontext import Json
 
     Read = Callable[[Fields, str], object]
     Write = Callable[[object], Json]
-    from gitexp.text.jsontext import Json
 
 
 NEWEST: Mapping[str, int] = {
@@ -250,6 +249,8 @@ def _two(fields: Fields, key: str) -> tuple[int, ...]:
 
 
 def _order(fields: Fields, _: str) -> OrderGrade:
+    from gitexp.model.witness import Grade, OrderGrade
+
     return OrderGrade(fields.word("order", Grade), fields.text("why"), fields.maybe_time("time"))
 
 

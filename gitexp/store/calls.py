@@ -10,22 +10,18 @@ from __future__ import annotations
 import hmac
 import os
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import BadFormatError, GitexpError, UnsafeInputError
 from gitexp.git.discovery import user_key
 from gitexp.git.transaction import layout, locks
-from gitexp.model.request import RunOptions
-from gitexp.records import codec
-from gitexp.text.fields import Fields
 from gitexp.text.jsontext import json_loads
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from gitexp.model.run import Run
     from gitexp.model.workspace import Workspace
     from gitexp.text.jsontext import Json
 
@@ -42,7 +38,7 @@ class Call:
     branch: str  # on which it will be recorded
     side: str  # "candidate" | "baseline" | "exploratory"
     draft: Json  # the record so far
-    asked: Json  # see `asked`
+    asked: Json  # see `execution.state`
     left: bool  # it died, and the user has chosen not to go on with it
     owner: locks.Owner
     where: str  # the file, for messages
@@ -185,24 +181,6 @@ def read(workspace: Workspace, run: Path) -> Call | None:
         state.get("left") is True,
         _owner(state.get("owner"), where),
         where,
-    )
-
-
-def asked(value: Json, draft: Run, side: str, where: str) -> RunOptions:
-    """Return what a call was asked for, with what its own side executed as far as that is known.
-
-    Raises `BadFormatError`.
-    """
-    found = codec.read(RunOptions, Fields(value, where))
-    if found.commit or (side == "baseline" and found.with_baseline):
-        return found
-    source = draft.source
-    return replace(
-        found,
-        commit=source.commit,
-        inputs=draft.inputs,
-        overrides=source.overrides,
-        group=draft.group,
     )
 
 

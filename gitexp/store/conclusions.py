@@ -1,22 +1,23 @@
-"""Conclusions as a commit holds them, and which evaluation data any of them has decided on.
+"""Conclusions and receipts of witnesses as commits hold them, and what conclusions decided on.
 
-One that a later commit took out of the tree has decided all the same. Each is remembered by the id
-of its file, so a ledger over hundreds of experiments reads it once.
+A conclusion that a later commit took out of the tree has decided all the same. Each is remembered
+by the id of its file, so a ledger over hundreds of experiments reads it once.
 """
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gitexp.errors import GitexpError
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import read_blob
+from gitexp.git.objects import blob_id, commit_info, list_dir, origins, read_blob
 from gitexp.git.transaction.cache import Kind
-from gitexp.git.transaction.layout import conclusion_path
+from gitexp.git.transaction.layout import conclusion_path, witness_dir
 from gitexp.model.comparison import Conclusion
 from gitexp.model.ids import EvaluationDigest
+from gitexp.model.witness import Receipt, Stored, Way
 from gitexp.records import codec
 from gitexp.store.ancestry import Graph
 from gitexp.store.plans import tips
@@ -24,8 +25,12 @@ from gitexp.store.plans import tips
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo
     from gitexp.git.transaction.cache import Index
-    from gitexp.model.ids import BlobId, CommitHash
+    from gitexp.model.ids import BlobId, CommitHash, PlanDigest
     from gitexp.model.plan import Plan
+
+_TOKEN_LIMIT: Final = 64 << 10
+_MOST: Final = 100  # of one plan that are read: each may cost a process
+_SUFFIX: Final = ".json"
 
 
 def conclusion_named(repo: Repo, name: str, commit: CommitHash) -> Conclusion | Absent:
@@ -107,3 +112,61 @@ def _decoded(row: bytes) -> Use | None:
         return None
     experiment, concluded_at, evaluation = value
     return Use(experiment, concluded_at, frozenset(EvaluationDigest(text) for text in evaluation))
+
+
+# --- receipts -----------------------------------------------------------------------------------
+
+
+def receipts(repo: Repo, commit: CommitHash, plan: PlanDigest) -> tuple[Stored, ...]:
+    """Return what witnesses said of a plan, by name; what cannot be read is among it."""
+    folder = witness_dir(plan)
+    names = sorted(
+        entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, folder)
+    )
+    chosen = [name for name in names if name.endswith(_SUFFIX)][:_MOST]
+    return tuple(_receipt(repo, commit, f"{folder}/{name}", plan) for name in chosen)
+
+
+def next_receipt_path(repo: Repo, commit: CommitHash, plan: PlanDigest, way: Way) -> str:
+    """Return where the next receipt goes."""
+    names = list_dir(repo, commit, witness_dir(plan))
+    number = 1 + sum(entry.path.endswith(_SUFFIX.encode()) for entry in names)
+    return f"{witness_dir(plan)}/{number}-{way.value}{_SUFFIX}"
+
+
+def token_path(path: str) -> str:
+    """Return where the token of a receipt lies."""
+    return path.removesuffix(_SUFFIX) + ".tsr"
+
+
+def was_before(repo: Repo, path: str, commit: CommitHash) -> bool:
+    """Return whether a file was there before a commit was made: in a parent, as it is now."""
+    now = blob_id(repo, commit, path)
+    return now is not ABSENT and any(
+        blob_id(repo, parent, path) == now for parent in commit_info(repo, commit).parents
+    )
+
+
+def adding_commit(repo: Repo, path: str, tip: CommitHash) -> CommitHash | None:
+    """Return the commit in a history that brought a file as the tip has it."""
+    now = blob_id(repo, tip, path)
+    if now is ABSENT:
+        return None
+    return min(origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now))
+
+
+def _receipt(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored:
+    try:
+        data = read_blob(repo, commit, path)
+        if data is ABSENT:
+            return Stored(path, None, why="it is no regular file")
+        receipt = codec.load(Receipt, data, path)
+        if receipt.plan != plan:
+            return Stored(path, None, why="it is one of another plan")
+        token: bytes = b""
+        if receipt.way is Way.RFC3161:
+            found = read_blob(repo, commit, token_path(path), _TOKEN_LIMIT)
+            token = b"" if found is ABSENT else found
+    except GitexpError as error:
+        return Stored(path, None, why=str(error))
+    return Stored(path, receipt, token)

@@ -41,8 +41,7 @@ from gitexp.store.ancestry import listings
 from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
 from gitexp.store.plan_files import parse_settings
 from gitexp.store.plans import plan_named, plan_of_branch
-from gitexp.store.records import is_lasting
-from gitexp.store.summaries import run_line, run_lines
+from gitexp.store.records import is_lasting, run_line, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -197,12 +196,6 @@ def _work_out(
     """Return the line of a branch, with the runs in its tree and the lines of those of many."""
     repo = common.repo
 
-    def lines(metric: str) -> dict[TreeId, RunLine]:
-        return {
-            tree: known[tree] if tree in known else run_line(repo, tree, run, metric)
-            for run, tree in held.items()
-        }
-
     try:
         look_at(repo, tip.commit, FOLDERS)
         plan = (
@@ -212,8 +205,11 @@ def _work_out(
         )
     except GitexpError as error:
         return _without_plan(repo, tip, 0, error.brief, lasting=is_lasting(error))
+    runs = {
+        tree: known[tree] if tree in known else run_line(repo, tree, run)
+        for run, tree in held.items()
+    }
     if plan is ABSENT:
-        runs = lines("")
         mine = sum(1 for line in runs.values() if line.branch == tip.branch)
         return replace(
             _without_plan(repo, tip, mine, ""),
@@ -221,7 +217,6 @@ def _work_out(
             unread=_unread(runs.values()),
             lasting=all(run.lasting for run in runs.values()),
         )
-    runs = lines(plan.metric)
     line = line_of_plan(repo, plan, tip.commit, runs)
     before = common.held(plan.baseline.commit)
     return replace(
@@ -381,21 +376,7 @@ def _without_plan(
         author, at = info.author.name, info.time
     except GitexpError as error:  # what anybody may push stops no list of others
         author, at, bad, lasting = "", None, error.brief, False
-    return ExperimentLine(
-        name="",
-        hypothesis="",
-        metric="",
-        planned=0,
-        runs=runs,
-        finished=0,
-        primary=None,
-        concluded="",
-        verdict="",
-        author=author,
-        created_at=at,
-        bad=bad,
-        lasting=lasting,
-    )
+    return ExperimentLine(runs=runs, author=author, created_at=at, bad=bad, lasting=lasting)
 
 
 def can_fork() -> bool:

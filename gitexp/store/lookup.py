@@ -23,8 +23,7 @@ from gitexp.records import codec
 from gitexp.records import environment as environment_format
 from gitexp.store.ancestry import Graph, listing, listings
 from gitexp.store.plans import own_tips, tips
-from gitexp.store.records import read_run
-from gitexp.store.summaries import lines_naming, run_lines
+from gitexp.store.records import lines_naming, read_run, run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence

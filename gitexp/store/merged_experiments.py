@@ -20,7 +20,7 @@ from gitexp.store import plans
 from gitexp.store.ancestry import Graph, listing
 from gitexp.store.conclusions import conclusion_named
 from gitexp.store.plans import is_experiments, own_tips, places
-from gitexp.store.summaries import run_lines
+from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from gitexp.git.repository import Repo

@@ -23,7 +23,7 @@ from gitexp.store.ancestry import listings
 from gitexp.store.experiments import line_of_plan, newest_of
 from gitexp.store.list_lines import ExperimentLine, decoded_experiments, encode_experiment
 from gitexp.store.plans import is_experiments, places, plan_named
-from gitexp.store.summaries import run_lines
+from gitexp.store.records import run_lines
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from gitexp.store.plans import Tip
 
 _SUFFIX = ".yaml"
-_EMPTY = ExperimentLine("", "", "", 0, 0, 0, None, concluded="", verdict="", author="",
-                        created_at=None)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +111,7 @@ def _lines(
         if not bad:
             index.put(Kind.MERGED, {whole: json.dumps(rows).encode("ascii")})
         for name, why in bad.items():
-            yield MergedLine(replace(_EMPTY, name=name, bad=why), where, commit, None)
+            yield MergedLine(ExperimentLine(name=name, bad=why), where, commit, None)
     lines = decoded_experiments({name: line.encode("ascii") for name, (_, line) in rows.items()})
     for name, line in lines.items():
         source = rows[name][0]

@@ -1,9 +1,24 @@
-"""Records as a commit holds them: a run, by all checks that its own digests allow; receipts."""
+"""A run as a commit holds it, by all checks that its own digests allow; and its line in a list.
+
+A line carries what `gitexp list` shows, filters and groups by. It is worked out once and remembered
+by the id of the folder's tree, so that a thousand runs are read in one query instead of three
+thousand Git objects. Reading a record in full costs a millisecond, and a line needs a dozen values:
+`lean_line` checks those, and the digest of the samples; anything unusual - another version, a
+quoted cell, a value of another kind - is left to the full reader. What counts in a comparison is
+always read in full.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import heapq
+import json
+import math
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Final, TypedDict, TypeVar, cast
 
 from gitexp.errors import (
     BadFormatError,
@@ -13,24 +28,40 @@ from gitexp.errors import (
     UnsafeInputError,
 )
 from gitexp.git.absent import ABSENT, Absent
-from gitexp.git.objects import blob_id, commit_info, list_dir, origins, read_blob
-from gitexp.git.transaction.layout import run_dir, witness_dir
-from gitexp.model.run import Run
-from gitexp.model.witness import Receipt, Stored, Way
+from gitexp.git.transaction.cache import Kind
+from gitexp.git.transaction.layout import run_dir
+from gitexp.git.tree import FILE_MODES
+from gitexp.model.ids import BlobId, TreeId
+from gitexp.model.metrics import MetricSummary, summarise_repeats, summarise_rows
+from gitexp.model.run import Origin, RepeatState, Run
 from gitexp.records import codec
+from gitexp.records.shapes import schema
+from gitexp.store.list_lines import (
+    FINISHED,
+    RunLine,
+    decoded_runs,
+    encode_run,
+    is_plain,
+    line_of,
+    state_word,
+)
 from gitexp.text import samples as samples_format
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from gitexp.git.repository import Repo
-    from gitexp.model.ids import CommitHash, PlanDigest, RunId, TreeId
+    from gitexp.git.transaction.cache import Index
+    from gitexp.git.tree import Tree
+    from gitexp.model.ids import ParamValue, RunId
     from gitexp.model.run import Sample
+    from gitexp.text.jsontext import Json
 
 RUN_LIMIT_BYTES = 8 << 20
 _ROW_BYTES = 1_024  # more than any row of ours has
 _TABLES_KEPT = 8
 _USUAL_BYTES = 1 << 15  # a longer record is parsed each time anew
+_MANY: Final = 50  # words to look for in each row
 
 _T = TypeVar("_T")
 
@@ -42,8 +73,9 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
     read, or is not the record of the run that its folder names.
     """
     where = run_dir(run)
-    data = read_blob(repo, tree, "run.json", RUN_LIMIT_BYTES)
-    if data is ABSENT:
+    folder = repo.tree(tree)
+    data = folder.read("run.json", RUN_LIMIT_BYTES)
+    if data is None:
         raise DamagedDataError("the run has no run.json", where=where)
     load = _remembered if len(data) < _USUAL_BYTES else _load
     record = load(data, f"{where}/run.json")
@@ -54,9 +86,9 @@ def read_run(repo: Repo, tree: TreeId, run: RunId) -> tuple[Run, tuple[Sample, .
             where=f"{where}/run.json",
             expected=run,
         )
-    samples = table(
+    samples = _table(
         repo,
-        tree,
+        folder,
         record.sample_rows,
         lambda data: samples_format.load(
             data, f"{where}/samples.csv", rows=record.sample_rows, sha256=record.samples_sha256
@@ -73,8 +105,8 @@ _load = partial(codec.load, Run)
 _remembered = lru_cache(maxsize=1024)(_load)
 
 
-def table(
-    repo: Repo, tree: TreeId, rows: int, read: Callable[[bytes], _T], *how: str
+def _table(
+    repo: Repo, folder: Tree, rows: int, read: Callable[[bytes], _T], how: str = ""
 ) -> _T | Absent:
     """Return what `read` makes of a run's samples; a file that many runs share is read once.
 
@@ -83,17 +115,17 @@ def table(
     Raises `UnsafeInputError` if these are more rows than we read, or the file is larger than they
     can be.
     """
-    found = blob_id(repo, tree, "samples.csv")
-    if found is ABSENT:
+    entry = folder.entry("samples.csv")
+    if entry is None or entry.mode not in FILE_MODES:
         return ABSENT
-    key = (found, str(rows), *how)
+    key = (entry.id, str(rows), how)
     if key not in repo.tables:
         if rows > samples_format.MOST_ROWS:
             raise samples_format.too_many(f"{rows} rows", "samples.csv")
         limit = min(samples_format.LIMIT, (rows + 1) * _ROW_BYTES)
         value: object
         try:
-            value = read(repo.read(found, limit, where="samples.csv"))
+            value = read(repo.read(BlobId(entry.id), limit, where="samples.csv"))
         except (GitexpError, ValueError) as error:  # nor is what cannot be read tried again
             value = error
         while len(repo.tables) >= _TABLES_KEPT:
@@ -111,61 +143,257 @@ def is_lasting(error: GitexpError) -> bool:
     return isinstance(error, kinds) and not isinstance(error, MissingObjectError)
 
 
-TOKEN_LIMIT: Final = 64 << 10
-_MOST: Final = 100  # of one plan that are read: each may cost a process
-_SUFFIX: Final = ".json"
+# --- lines --------------------------------------------------------------------------------------
 
 
-def receipts(repo: Repo, commit: CommitHash, plan: PlanDigest) -> tuple[Stored, ...]:
-    """Return what witnesses said of a plan, by name; what cannot be read is among it."""
-    folder = witness_dir(plan)
-    names = sorted(
-        entry.path.decode("utf-8", "surrogateescape") for entry in list_dir(repo, commit, folder)
-    )
-    chosen = [name for name in names if name.endswith(_SUFFIX)][:_MOST]
-    return tuple(_receipt(repo, commit, f"{folder}/{name}", plan) for name in chosen)
+def run_lines(repo: Repo, index: Index, runs: Mapping[TreeId, RunId]) -> dict[TreeId, RunLine]:
+    """Return the line of each run."""
+    rows, read = _rows(repo, index, runs)
+    return read | _decoded(repo, runs, rows)
 
 
-def next_receipt_path(repo: Repo, commit: CommitHash, plan: PlanDigest, way: Way) -> str:
-    """Return where the next receipt goes."""
-    names = list_dir(repo, commit, witness_dir(plan))
-    number = 1 + sum(entry.path.endswith(_SUFFIX.encode()) for entry in names)
-    return f"{witness_dir(plan)}/{number}-{way.value}{_SUFFIX}"
+def newest_lines(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId], n: int
+) -> dict[TreeId, RunLine]:
+    """Return the lines of the `n` runs that started last, and of all that cannot be read.
+
+    There may be others among them, which the index did not know yet.
+    """
+    rows, read = _rows(repo, index, runs)
+    newest = heapq.nlargest(n, rows, key=rows.__getitem__)  # a row begins with the time and the id
+    return read | _decoded(repo, runs, {tree: rows[tree] for tree in newest})
 
 
-def token_path(path: str) -> str:
-    """Return where the token of a receipt lies."""
-    return path.removesuffix(_SUFFIX) + ".tsr"
+def lines_naming(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId], words: Iterable[str]
+) -> dict[TreeId, RunLine]:
+    """Return at least the lines that have one of these words, and those that cannot be read."""
+    rows, read = _rows(repo, index, runs)
+    marks = [word.encode() for word in words]
+    if len(marks) <= _MANY:  # else reading them all is the quicker way
+        rows = {tree: row for tree, row in rows.items() if any(mark in row for mark in marks)}
+    return read | _decoded(repo, runs, rows)
 
 
-def was_before(repo: Repo, path: str, commit: CommitHash) -> bool:
-    """Return whether a file was there before a commit was made: in a parent, as it is now."""
-    now = blob_id(repo, commit, path)
-    return now is not ABSENT and any(
-        blob_id(repo, parent, path) == now for parent in commit_info(repo, commit).parents
-    )
-
-
-def adding_commit(repo: Repo, path: str, tip: CommitHash) -> CommitHash | None:
-    """Return the commit in a history that brought a file as the tip has it."""
-    now = blob_id(repo, tip, path)
-    if now is ABSENT:
-        return None
-    return min(origins(repo, tip, lambda commit: blob_id(repo, commit, path) == now))
-
-
-def _receipt(repo: Repo, commit: CommitHash, path: str, plan: PlanDigest) -> Stored:
+def run_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine:
+    """Return the line of one run, read from Git."""
     try:
-        data = read_blob(repo, commit, path)
-        if data is ABSENT:
-            return Stored(path, None, why="it is no regular file")
-        receipt = codec.load(Receipt, data, path)
-        if receipt.plan != plan:
-            return Stored(path, None, why="it is one of another plan")
-        token: bytes = b""
-        if receipt.way is Way.RFC3161:
-            found = read_blob(repo, commit, token_path(path), TOKEN_LIMIT)
-            token = b"" if found is ABSENT else found
+        return lean_line(repo, tree, run) or line_of(*read_run(repo, tree, run))
     except GitexpError as error:
-        return Stored(path, None, why=str(error))
-    return Stored(path, receipt, token)
+        return RunLine(id=run, bad=error.brief, lasting=is_lasting(error))
+
+
+def _rows(
+    repo: Repo, index: Index, runs: Mapping[TreeId, RunId]
+) -> tuple[dict[TreeId, bytes], dict[TreeId, RunLine]]:
+    """Return what the index remembers, and the lines of the others; they are remembered now."""
+    rows = {TreeId(tree): row for tree, row in index.get(Kind.RUN, runs).items()}
+    read: dict[TreeId, RunLine] = {}
+    unknown = [tree for tree in runs if tree not in rows]
+    bad = index.get(Kind.UNREADABLE, unknown)
+    for tree in unknown:  # one by one: what was read is kept, whatever comes after it
+        if tree in bad:
+            read[tree] = RunLine(id=runs[tree], bad=bad[tree].decode())
+            continue
+        line = read[tree] = run_line(repo, tree, runs[tree])
+        if not line.bad:
+            index.put(Kind.RUN, {tree: encode_run(line)})
+        elif line.lasting:
+            index.put(Kind.UNREADABLE, {tree: line.bad.encode("utf-8", "backslashreplace")})
+    return rows, read
+
+
+def _decoded(
+    repo: Repo, runs: Mapping[TreeId, RunId], rows: Mapping[TreeId, bytes]
+) -> dict[TreeId, RunLine]:
+    found = decoded_runs(rows)
+    return {tree: found[tree] if found else run_line(repo, tree, runs[tree]) for tree in rows}
+
+
+# --- the quick reader ---------------------------------------------------------------------------
+
+_SCHEMA = schema("run")
+_ORIGINS = frozenset(item.value for item in Origin)
+_STATES = frozenset(item.value for item in RepeatState)
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# A whole table as we write it: integers without needless digits, numbers without spaces. A cell
+# begins and ends at a comma, so that nothing is tried twice.
+_INTEGER = r"(?:0|-?[1-9][0-9]{0,18})"
+_MAYBE = f"{_INTEGER}?,"
+_TEXT = r'[^,"\r\n]'
+_ROW = rf"{_TEXT}+,{_INTEGER},{_MAYBE}{_MAYBE}{_TEXT}*,{_MAYBE}{_MAYBE}-?[0-9][0-9.e+-]{{0,24}}\n"
+_HEADER = ",".join(samples_format.COLUMNS) + "\n"
+_TABLE = re.compile(f"{re.escape(_HEADER)}(?:{_ROW})*+")
+_WIDTH = len(samples_format.COLUMNS)
+
+
+class _Plan(TypedDict):
+    name: str
+    digest: str
+
+
+class _Person(TypedDict):
+    name: str
+
+
+class _Source(TypedDict):
+    commit: str
+    branch: str
+    overrides: dict[str, Json]
+    swaps: dict[str, Json]
+
+
+class _Samples(TypedDict):
+    rows: int
+    sha256: str
+
+
+class _Repeat(TypedDict):
+    seed: int
+    state: str
+    environment: str | None
+    links: str
+    seeds: dict[str, int]
+
+
+_Record = TypedDict(  # what `json.loads` is believed to give only as far as `_line` looked
+    "_Record",
+    {
+        "$schema": str,
+        "id": str,
+        "inputs": str,
+        "origin": str,
+        "plan": _Plan | None,
+        "source": _Source,
+        "repeats": list[_Repeat],
+        "author": _Person,
+        "group": str,
+        "started_at": str,
+        "params": dict[str, "Json"],
+        "samples": _Samples,
+        "fixed_seeds": dict[str, int],
+    },
+)
+
+
+def lean_line(repo: Repo, tree: TreeId, run: RunId) -> RunLine | None:
+    """Return the line of a run; None where the full reader has to look.
+
+    Raises `UnsafeInputError` if a file is too large.
+    """
+    folder = repo.tree(tree)
+    data = folder.read("run.json", RUN_LIMIT_BYTES)
+    if data is None:
+        return None
+    try:
+        record: _Record = _DECODE(data.decode("utf-8"))
+        rows = record["samples"]["rows"]
+        measured = _table(repo, folder, rows, _measured) if type(rows) is int else ABSENT
+        return None if measured is ABSENT else _line(record, measured, run)
+    except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
+        return None  # not a record as we write it: the full reader says what is wrong
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """What a table says, by itself."""
+
+    sha256: str
+    rows: int
+    metrics: tuple[MetricSummary, ...]
+
+
+def _measured(table: bytes) -> _Measured:
+    """Read a table's metrics; ValueError where it is not as we write it, or a sample is twice."""
+    if table.count(b"\n") > samples_format.MOST_ROWS + 1:
+        raise ValueError
+    text = table.decode("utf-8")
+    if _TABLE.fullmatch(text) is None:
+        raise ValueError
+    # By columns: a list of thousands has millions of cells.
+    cells = (
+        text[len(_HEADER) : -1].replace("\n", ",").split(",") if len(text) > len(_HEADER) else []
+    )
+    names, seeds, reps, folds, data_sets, *_, values = (cells[at::_WIDTH] for at in range(_WIDTH))
+    numbers = list(map(float, values))
+    keys = list(zip(names, seeds, reps, folds, data_sets, strict=True))
+    if len(set(keys)) < len(keys) or not all(map(math.isfinite, numbers)):
+        raise ValueError
+    if any(reps) or any(folds) or any(data_sets):
+        metrics = summarise_rows(
+            (f"{name}[{data_set}]" if data_set else name, int(seed), not (rep or fold), number)
+            for (name, seed, rep, fold, data_set), number in zip(keys, numbers, strict=True)
+        )
+    else:
+        metrics = summarise_repeats(names, numbers)
+    return _Measured(hashlib.sha256(table).hexdigest(), len(names), metrics)
+
+
+def _line(record: _Record, measured: _Measured, run: RunId) -> RunLine | None:
+    samples, plan, source = record["samples"], record["plan"], record["source"]
+    repeats = record["repeats"]
+    texts = (
+        *(record["inputs"], record["author"]["name"], source["commit"], source["branch"]),
+        record["group"],
+        *((plan["name"], plan["digest"]) if plan is not None else ()),
+    )
+    usual = (
+        record["$schema"] == _SCHEMA
+        and record["id"] == run
+        and record["origin"] in _ORIGINS
+        and all(type(text) is str for text in texts)
+        and _SHA256.fullmatch(record["inputs"]) is not None
+        and (plan is None or _SHA256.fullmatch(plan["digest"]) is not None)
+        and type(repeats) is list
+        and type(record["params"]) is dict
+        and all(type(item["seed"]) is int and item["state"] in _STATES for item in repeats)
+        and (measured.sha256, measured.rows) == (samples["sha256"], samples["rows"])
+    )
+    started_at = datetime.fromisoformat(record["started_at"])
+    if not usual or not started_at.tzinfo:
+        return None
+    environments = (item["environment"] for item in repeats)
+    return RunLine(
+        id=run,
+        inputs=record["inputs"],
+        plan_name="" if plan is None else plan["name"],
+        plan_digest="" if plan is None else plan["digest"],
+        reported=record["origin"] == Origin.REPORTED.value,
+        commit=source["commit"],
+        branch=source["branch"],
+        environment=next((str(item) for item in environments if item is not None), ""),
+        state=state_word([item["state"] for item in repeats]),
+        seeds=tuple([item["seed"] for item in repeats if item["state"] == FINISHED]),
+        repeats=len(repeats),
+        author=record["author"]["name"],
+        group=record["group"],
+        started_at=started_at.astimezone(UTC),
+        params=tuple(
+            [(key, _recorded_param(record["params"][key])) for key in sorted(record["params"])]
+        ),
+        metrics=measured.metrics,
+        plain=not (source.get("overrides") or source.get("swaps") or record.get("fixed_seeds"))
+        and not any(item.get("seeds") for item in repeats)
+        and is_plain(
+            (item["environment"], item.get("links"))
+            for item in repeats
+            if item["state"] == FINISHED
+        ),
+    )
+
+
+def _recorded_param(value: Json) -> ParamValue:
+    if isinstance(value, list):
+        return tuple([_recorded_param(item) for item in value])
+    if value is None or isinstance(value, (str, int)):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    raise ValueError
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(name)
+
+
+_DECODE: Final = json.JSONDecoder(parse_constant=_refuse).decode

@@ -27,8 +27,7 @@ from gitexp.store.ancestry import listings, shallow_commits
 from gitexp.store.list_lines import shown
 from gitexp.store.merged_lines import merged_lines
 from gitexp.store.plans import branch_prefix, tips
-from gitexp.store.records import read_run
-from gitexp.store.summaries import newest_lines, run_lines
+from gitexp.store.records import newest_lines, read_run, run_lines
 from gitexp.views.counted_experiments import CountedExperiments
 from gitexp.views.query import ListQuery, run_value, select_experiments, select_runs
 

@@ -13,7 +13,7 @@ from gitexp.git.transaction.layout import index_file
 from gitexp.store import plans
 from gitexp.store.experiments import experiment_lines
 from gitexp.store.merged_lines import merged_lines
-from gitexp.store.summaries import run_lines
+from gitexp.store.records import run_lines
 from gitexp.upkeep.doctor.place import Curable
 
 if TYPE_CHECKING:

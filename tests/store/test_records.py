@@ -23,7 +23,7 @@ from gitexp.records import plan as plan_format
 from gitexp.records.terms import digest as plan_digest
 from gitexp.store.list_lines import line_of
 from gitexp.store.plan_files import lean_plan, usual
-from gitexp.store.summaries import lean_line
+from gitexp.store.records import lean_line
 from gitexp.text import samples as samples_format
 from gitexp.text.yamltext import yaml_loads
 from tests.lab.recorded import a_plan, a_run, run_files, run_id
@@ -113,12 +113,12 @@ def test_the_usual_plan_takes_the_quick_way() -> None:
     assert usual(codec.dump(a_plan("x", "0" * 40))) is not None
 
 
-def line(repo: BuiltRepo, files: dict[str, bytes], metric: str = "") -> RunLine | None:
+def line(repo: BuiltRepo, files: dict[str, bytes]) -> RunLine | None:
     commit = CommitHash(repo.commit(files))
     opened = open_repository(repo.workspace)
     tree = tree_id(opened, commit, layout.run_dir(run_id(1)))
     assert isinstance(tree, str)
-    return lean_line(opened, tree, run_id(1), metric)
+    return lean_line(opened, tree, run_id(1))
 
 
 def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> None:
@@ -149,10 +149,6 @@ def test_the_line_read_from_the_files_is_that_of_the_record(repo: BuiltRepo) -> 
         "f1": (2, 0.625),
     }
     assert found.state == "partial"
-    for wanted in found.metrics:  # a line that is read for one metric has it as it is
-        one = line(repo, files, wanted.metric)
-        assert one is not None
-        assert wanted in one.metrics
 
 
 @pytest.mark.parametrize(
